@@ -1,0 +1,1 @@
+"""poolproof's checker: IR, frontend, spec language, engines, evidence, CLI."""

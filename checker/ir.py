@@ -1,0 +1,978 @@
+"""The expression IR: sorted, interned nodes over one operator table.
+
+Every value of every sort is a *raw* int: a bool is 0/1, an enum label its
+position, an element of a scalarset its index, a set over a domain a bit mask
+(bit k is the domain's k-th value). The absent value of a ``Maybe`` domain
+over a scalarset of n elements is the raw n, so "none or node" needs no sort
+of its own.
+
+Nodes are interned by (operator, sort, arguments, data): equal structure is
+the same object, `is` is equality, and every fold can memoise by identity.
+The sort is part of the key, so the int 1 and the bool true never meet.
+Source spans are no part of a node.
+
+Build expressions with the functions below only: they check sorts and
+simplify. tests/test_ir.py proves each simplification with z3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+# --- sorts ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Sort:
+    """What a raw int means. Sorts are interned: compare them with ``is``."""
+
+    name: str
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class EnumSort(Sort):
+    """A finite sort of named labels; raw k is ``labels[k]``."""
+
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ScalarSort(Sort):
+    """A finite sort of ``size`` elements; raw ``size`` stands for none.
+
+    ``interchangeable`` is the design's claim that no action tells its
+    elements apart; checker.symmetry checks the claim before it is used.
+    """
+
+    size: int
+    prefix: str
+    interchangeable: bool
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SetSort(Sort):
+    """Subsets of a finite domain, as bit masks."""
+
+    domain: Domain
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TableSort(Sort):
+    """Total maps from the product of ``index`` domains to ``element``."""
+
+    index: tuple[Domain, ...]
+    element: Sort
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The raw values lo..hi (inclusive) of ``sort``: binders, indices,
+    parameters. ``name`` is what the user called it and no part of equality."""
+
+    sort: Sort
+    lo: int
+    hi: int
+    name: str = field(default="", compare=False)
+
+    def __len__(self) -> int:
+        return self.hi - self.lo + 1
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.lo, self.hi + 1))
+
+    def __contains__(self, raw: object) -> bool:
+        return isinstance(raw, int) and self.lo <= raw <= self.hi
+
+
+BOOL = Sort("bool")
+INT = Sort("int")
+
+
+@cache
+def enum_sort(name: str, labels: tuple[str, ...]) -> EnumSort:
+    return EnumSort(name, labels)
+
+
+@cache
+def scalar_sort(
+    name: str, size: int, prefix: str = "", interchangeable: bool = True
+) -> ScalarSort:
+    return ScalarSort(name, size, prefix or name.lower(), interchangeable)
+
+
+@cache
+def set_sort(domain: Domain) -> SetSort:
+    return SetSort(f"set of {domain.name or domain.sort}", domain)
+
+
+@cache
+def table_sort(index: tuple[Domain, ...], element: Sort) -> TableSort:
+    over = " ".join(str(d.name or d.sort) for d in index)
+    return TableSort(f"table over {over} of {element}", index, element)
+
+
+def show_raw(sort: Sort, raw: int) -> str:
+    """The raw value as a user writes it: ``true``, ``ENOMEM``, ``v1``, ``{n0}``."""
+    match sort:
+        case EnumSort(labels=labels):
+            return labels[raw] if 0 <= raw < len(labels) else f"{sort.name}#{raw}"
+        case ScalarSort(size=size, prefix=prefix):
+            return "none" if raw == size else f"{prefix}{raw}"
+        case SetSort(domain=domain):
+            members = (v for k, v in enumerate(domain) if raw >> k & 1)
+            return "{" + ", ".join(show_raw(domain.sort, v) for v in members) + "}"
+        case _ if sort is BOOL:
+            return "true" if raw else "false"
+        case _:
+            return str(raw)
+
+
+# --- nodes ---------------------------------------------------------------
+
+
+class Expr:
+    """One interned node. ``data`` is what the operator needs besides its
+    arguments: a constant's raw value, a name, a binder's (name, Domain)."""
+
+    __slots__ = ("args", "data", "free", "op", "sort")
+    op: str
+    sort: Sort
+    args: tuple[Expr, ...]
+    data: Any
+    free: frozenset[Expr]
+    """The locals that occur free in this node."""
+
+    _interned: dict[tuple[str, Sort, tuple[Expr, ...], Any], Expr] = {}  # noqa: RUF012
+
+    def __new__(
+        cls, op: str, sort: Sort, args: tuple[Expr, ...] = (), data: Any = None
+    ) -> Expr:
+        key = (op, sort, args, data)
+        node = cls._interned.get(key)
+        if node is None:
+            node = super().__new__(cls)
+            node.op, node.sort, node.args, node.data = op, sort, args, data
+            free: frozenset[Expr] = frozenset()
+            for arg in args:
+                if arg.free:
+                    free = free | arg.free if free else arg.free
+            if op == "local":
+                free = frozenset((node,))
+            elif op in BINDERS:
+                free = free - {local(data[0], data[1])}
+            node.free = free
+            cls._interned[key] = node
+        return node
+
+    def __repr__(self) -> str:
+        return show(self)
+
+    @property
+    def is_const(self) -> bool:
+        return self.op == "const"
+
+
+class SortError(TypeError):
+    """An operator was applied to a sort it is not defined on."""
+
+
+# --- the operator table --------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One row of the table: what every backend needs to know of an operator.
+
+    ``python`` and ``c`` are templates over the argument texts a, b, c (an
+    n-ary operator is a chain of the binary one); both evaluate raw ints.
+    ``symbol`` and ``binding`` print the expression (higher binds tighter).
+    """
+
+    name: str
+    signature: str
+    symbol: str
+    python: str
+    c: str
+    binding: int = 9
+
+
+OPERATORS: dict[str, Operator] = {
+    o.name: o
+    for o in (
+        Operator("not", "bool", "not {a}", "(not {a})", "(!{a})", 3),
+        Operator("and", "bool*", "and", "{a} and {b}", "{a} && {b}", 2),
+        Operator("or", "bool*", "or", "{a} or {b}", "{a} || {b}", 1),
+        Operator("eq", "same same", "==", "({a} == {b})", "({a} == {b})", 4),
+        Operator("lt", "int int", "<", "({a} < {b})", "({a} < {b})", 4),
+        Operator("le", "int int", "<=", "({a} <= {b})", "({a} <= {b})", 4),
+        Operator("add", "int*", "+", "{a} + {b}", "{a} + {b}", 6),
+        Operator("sub", "int int", "-", "({a} - {b})", "({a} - {b})", 6),
+        Operator("mul", "int int", "*", "({a} * {b})", "({a} * {b})", 7),
+        Operator("div", "int const", "//", "({a} // {b})", "FLOORDIV({a}, {b})", 7),
+        Operator("mod", "int const", "%", "({a} % {b})", "FLOORMOD({a}, {b})", 7),
+        Operator("min", "int int", "min", "min({a}, {b})", "MIN({a}, {b})"),
+        Operator("max", "int int", "max", "max({a}, {b})", "MAX({a}, {b})"),
+        Operator("ite", "bool x x", "if", "({b} if {a} else {c})", "({a} ? {b} : {c})"),
+        Operator("in", "elem set", "in", "({b} >> ({a} - {lo}) & 1 == 1)",
+                 "(({b} >> ({a} - {lo}) & 1) == 1)", 4),
+        Operator("union", "set set", "|", "({a} | {b})", "({a} | {b})", 5),
+        Operator("inter", "set set", "&", "({a} & {b})", "({a} & {b})", 5),
+        Operator("diff", "set set", "-", "({a} & ~{b})", "({a} & ~{b})", 6),
+        Operator("single", "elem", "{a}", "(1 << ({a} - {lo}))", "(1u << ({a} - {lo}))"),
+        Operator("card", "set", "len", "({a}).bit_count()", "__builtin_popcount({a})"),
+        Operator("select", "table index*", "[]", "", ""),
+        Operator("store", "table index* value", "[:=]", "", ""),
+        Operator("fill", "value", "fill", "", ""),
+        Operator("sum", "binder int", "sum", "", ""),
+        Operator("all", "binder bool", "all", "", ""),
+        Operator("any", "binder bool", "any", "", ""),
+        Operator("setof", "binder bool", "setof", "", ""),
+        Operator("const", "raw", "", "", ""),
+        Operator("param", "name", "", "", ""),
+        Operator("var", "name primed", "", "", ""),
+        Operator("local", "name domain", "", "", ""),
+    )
+}  # fmt: skip
+
+BINDERS = frozenset(("sum", "all", "any", "setof"))
+
+
+# --- leaves --------------------------------------------------------------
+
+
+def const(sort: Sort, raw: int) -> Expr:
+    """The raw value of ``sort`` as a node."""
+    return Expr("const", sort, (), int(raw))
+
+
+def num(value: int) -> Expr:
+    return const(INT, value)
+
+
+TRUE: Expr
+FALSE: Expr
+
+
+def boolean(value: bool) -> Expr:
+    return TRUE if value else FALSE
+
+
+def param(name: str) -> Expr:
+    """A rigid integer: a bound (a pool's size, say) left symbolic."""
+    return Expr("param", INT, (), name)
+
+
+def var(name: str, sort: Sort, primed: bool = False) -> Expr:
+    """A state variable before (or, primed, after) a step."""
+    return Expr("var", sort, (), (name, primed))
+
+
+def local(name: str, domain: Domain) -> Expr:
+    """An action's parameter or a binder's variable; ranges over ``domain``.
+    Names are unique within a system, so substitution cannot capture."""
+    return Expr("local", domain.sort, (), (name, domain))
+
+
+TRUE = const(BOOL, 1)
+FALSE = const(BOOL, 0)
+
+
+# --- smart constructors: check sorts, simplify ---------------------------
+
+
+def _want(sort: Sort, *exprs: Expr) -> None:
+    for e in exprs:
+        if e.sort is not sort:
+            raise SortError(f"{show(e)} is {e.sort}, and {sort} is needed here")
+
+
+def not_(a: Expr) -> Expr:
+    _want(BOOL, a)
+    if a.is_const:
+        return boolean(not a.data)
+    if a.op == "not":
+        return a.args[0]
+    if a.op == "lt":
+        return le(a.args[1], a.args[0])
+    if a.op == "le":
+        return lt(a.args[1], a.args[0])
+    return Expr("not", BOOL, (a,))
+
+
+def and_(*args: Expr) -> Expr:
+    return _junction("and", TRUE, FALSE, args)
+
+
+def or_(*args: Expr) -> Expr:
+    return _junction("or", FALSE, TRUE, args)
+
+
+def _junction(op: str, unit: Expr, zero: Expr, args: Iterable[Expr]) -> Expr:
+    kept: dict[Expr, None] = {}
+    for a in args:
+        _want(BOOL, a)
+        for part in a.args if a.op == op else (a,):
+            if part is zero or not_(part) in kept:
+                return zero
+            if part is not unit:
+                kept[part] = None
+    # absorb: x and (x or y) is x; a part already kept decides inside others
+    parts = []
+    for p in kept:
+        dual = "or" if op == "and" else "and"
+        if p.op == dual:
+            if any(q in kept for q in p.args):
+                continue
+            inner = tuple(q for q in p.args if not_(q) not in kept)
+            if len(inner) != len(p.args):
+                p = _junction(dual, zero, unit, inner)
+                if p is zero:
+                    return zero
+        parts.append(p)
+    if not parts:
+        return unit
+    return parts[0] if len(parts) == 1 else Expr(op, BOOL, tuple(parts))
+
+
+def implies(a: Expr, b: Expr) -> Expr:
+    return or_(not_(a), b)
+
+
+def eq(a: Expr, b: Expr) -> Expr:
+    """Equality of two values of one sort (tables included)."""
+    _want(a.sort, b)
+    if a is b:
+        return TRUE
+    if a.is_const and b.is_const:
+        return boolean(a.data == b.data)
+    if a.sort is BOOL:
+        for x, y in ((a, b), (b, a)):
+            if x.is_const:
+                return y if x.data else not_(y)
+    if a.is_const:
+        a, b = b, a
+    if b.is_const and not isinstance(a.sort, TableSort):
+        if (
+            a.op == "ite"
+            and a.sort is not BOOL
+            and (a.args[1].is_const or a.args[2].is_const)
+        ):
+            return ite(a.args[0], eq(a.args[1], b), eq(a.args[2], b))
+        lo, hi = interval(a)
+        if (lo is not None and b.data < lo) or (hi is not None and b.data > hi):
+            return FALSE
+    return Expr("eq", BOOL, (a, b))
+
+
+def ne(a: Expr, b: Expr) -> Expr:
+    return not_(eq(a, b))
+
+
+def lt(a: Expr, b: Expr) -> Expr:
+    return _compare("lt", a, b)
+
+
+def le(a: Expr, b: Expr) -> Expr:
+    return _compare("le", a, b)
+
+
+def _compare(op: str, a: Expr, b: Expr) -> Expr:
+    _want(INT, a, b)
+    if a is b:
+        return boolean(op == "le")
+    (alo, ahi), (blo, bhi) = interval(a), interval(b)
+    strict = int(op == "lt")
+    if ahi is not None and blo is not None and ahi + strict <= blo:
+        return TRUE
+    if alo is not None and bhi is not None and alo + strict > bhi:
+        return FALSE
+    return Expr(op, BOOL, (a, b))
+
+
+def add(*args: Expr) -> Expr:
+    terms: list[Expr] = []
+    total = 0
+    for a in args:
+        _want(INT, a)
+        for part in a.args if a.op == "add" else (a,):
+            if part.is_const:
+                total += part.data
+            else:
+                terms.append(part)
+    if total or not terms:
+        terms.append(num(total))
+    return terms[0] if len(terms) == 1 else Expr("add", INT, tuple(terms))
+
+
+def sub(a: Expr, b: Expr) -> Expr:
+    _want(INT, a, b)
+    if a is b:
+        return num(0)
+    if b.is_const:
+        return add(a, num(-b.data))
+    if a.op == "add" and b in a.args:
+        rest = list(a.args)
+        rest.remove(b)
+        return add(*rest)
+    return Expr("sub", INT, (a, b))
+
+
+def neg(a: Expr) -> Expr:
+    return sub(num(0), a)
+
+
+def mul(a: Expr, b: Expr) -> Expr:
+    _want(INT, a, b)
+    if a.is_const:
+        a, b = b, a
+    if b.is_const:
+        if a.is_const:
+            return num(a.data * b.data)
+        if b.data == 0:
+            return b
+        if b.data == 1:
+            return a
+    return Expr("mul", INT, (a, b))
+
+
+def div(a: Expr, b: Expr) -> Expr:
+    """Floor division by a positive constant."""
+    return _quotient("div", a, b, lambda x, y: x // y)
+
+
+def mod(a: Expr, b: Expr) -> Expr:
+    """Remainder (never negative) of division by a positive constant: wraps."""
+    return _quotient("mod", a, b, lambda x, y: x % y)
+
+
+def _quotient(op: str, a: Expr, b: Expr, fold: Callable[[int, int], int]) -> Expr:
+    _want(INT, a, b)
+    if not b.is_const or b.data <= 0:
+        raise SortError(f"{show(b)} is no positive constant to divide by")
+    if a.is_const:
+        return num(fold(a.data, b.data))
+    lo, hi = interval(a)
+    if lo is not None and hi is not None and lo >= 0 and hi < b.data:
+        return num(0) if op == "div" else a
+    return Expr(op, INT, (a, b))
+
+
+def min_(a: Expr, b: Expr) -> Expr:
+    return _extremum("min", a, b)
+
+
+def max_(a: Expr, b: Expr) -> Expr:
+    return _extremum("max", a, b)
+
+
+def _extremum(op: str, a: Expr, b: Expr) -> Expr:
+    _want(INT, a, b)
+    for x, y in ((a, b), (b, a)):
+        if le(x, y) is TRUE:
+            return x if op == "min" else y
+    return Expr(op, INT, (a, b))
+
+
+def ite(c: Expr, a: Expr, b: Expr) -> Expr:
+    """If c then a else b. Over tables the choice is pushed into the stored
+    values, so that a table is always its variable under a chain of stores."""
+    _want(BOOL, c)
+    _want(a.sort, b)
+    if c.is_const:
+        return a if c.data else b
+    if a is b:
+        return a
+    if c.op == "not":
+        c, a, b = c.args[0], b, a
+    if a.sort is BOOL:
+        if a.is_const:
+            return or_(c, b) if a.data else and_(not_(c), b)
+        if b.is_const:
+            return or_(not_(c), a) if b.data else and_(c, a)
+    if isinstance(a.sort, TableSort):
+        return _merge_tables(c, a, b)
+    if a.op == "ite" and a.args[0] is c:
+        a = a.args[1]
+    if b.op == "ite" and b.args[0] is c:
+        b = b.args[2]
+    if a is b:
+        return a
+    if b.op == "ite" and b.args[1] is a:
+        return ite(or_(c, b.args[0]), a, b.args[2])
+    if a.op == "ite" and a.args[2] is b:
+        return ite(and_(c, a.args[0]), a.args[1], b)
+    return Expr("ite", a.sort, (c, a, b))
+
+
+def _stores(table: Expr) -> list[Expr]:
+    chain = []
+    while table.op == "store":
+        chain.append(table)
+        table = table.args[0]
+    chain.append(table)
+    chain.reverse()
+    return chain
+
+
+def _merge_tables(c: Expr, a: Expr, b: Expr) -> Expr:
+    left, right = _stores(a), _stores(b)
+    if left[0] is not right[0]:
+        return Expr("ite", a.sort, (c, a, b))
+    shared = 0
+    while (
+        shared < min(len(left), len(right)) and left[shared] is right[shared]
+    ):
+        shared += 1
+    base = left[shared - 1]
+    cells: dict[tuple[Expr, ...], None] = {}
+    for node in (*left[shared:], *right[shared:]):
+        cells[node.args[1:-1]] = None
+    indices = list(cells)
+    if all(_apart(i, j) for k, i in enumerate(indices) for j in indices[:k]):
+        merged = base
+        for index in indices:
+            value = ite(c, select(a, *index), select(b, *index))
+            merged = store(merged, *index, value)
+        return merged
+    merged = base
+    for node in left[shared:]:
+        index, value = node.args[1:-1], node.args[-1]
+        merged = store(merged, *index, ite(c, value, select(merged, *index)))
+    for node in right[shared:]:
+        index, value = node.args[1:-1], node.args[-1]
+        merged = store(merged, *index, ite(c, select(merged, *index), value))
+    return merged
+
+
+def _apart(i: tuple[Expr, ...], j: tuple[Expr, ...]) -> bool:
+    """Certainly different cells: some coordinate differs as a constant."""
+    return any(eq(x, y) is FALSE for x, y in zip(i, j, strict=True))
+
+
+# --- tables --------------------------------------------------------------
+
+
+def select(table: Expr, *index: Expr) -> Expr:
+    """table[index]; outside the index domain the value is unspecified (the
+    frontend emits an obligation that it does not happen)."""
+    sort = _table(table, index)
+    while table.op == "store":
+        at = table.args[1:-1]
+        if at == index:
+            return table.args[-1]
+        same = and_(*(eq(x, y) for x, y in zip(at, index, strict=True)))
+        if same is FALSE:
+            table = table.args[0]
+            continue
+        return ite(same, table.args[-1], select(table.args[0], *index))
+    if table.op == "fill":
+        return table.args[0]
+    return Expr("select", sort.element, (table, *index))
+
+
+def store(table: Expr, *index_and_value: Expr) -> Expr:
+    """table with one cell changed; innermost stores come first."""
+    *at, value = index_and_value
+    index = tuple(at)
+    sort = _table(table, index)
+    _want(sort.element, value)
+    if table.op == "store" and table.args[1:-1] == index:
+        table = table.args[0]
+    if select(table, *index) is value:
+        return table
+    return Expr("store", sort, (table, *index, value))
+
+
+def _table(table: Expr, index: tuple[Expr, ...]) -> TableSort:
+    if not isinstance(table.sort, TableSort):
+        raise SortError(f"{show(table)} is {table.sort}, not a table")
+    if len(index) != len(table.sort.index):
+        raise SortError(
+            f"{show(table)} takes {len(table.sort.index)} indices, not {len(index)}"
+        )
+    for i, d in zip(index, table.sort.index, strict=True):
+        _want(d.sort, i)
+    return table.sort
+
+
+def fill(sort: TableSort, value: Expr) -> Expr:
+    """The table whose every cell is ``value``."""
+    _want(sort.element, value)
+    return Expr("fill", sort, (value,))
+
+
+# --- binders -------------------------------------------------------------
+
+
+def aggregate(op: str, binder: Expr, body: Expr) -> Expr:
+    """sum/all/any/setof over the binder's domain of ``body``."""
+    name, domain = binder.data
+    _want(INT if op == "sum" else BOOL, body)
+    if op == "setof":
+        sort: Sort = set_sort(domain)
+        if body.is_const:
+            return const(sort, (1 << len(domain)) - 1 if body.data else 0)
+    else:
+        sort = body.sort
+        if len(domain) == 0:
+            return num(0) if op == "sum" else boolean(op == "all")
+        if binder not in body.free:
+            return mul(body, num(len(domain))) if op == "sum" else body
+    return Expr(op, sort, (body,), (name, domain))
+
+
+def binder_of(e: Expr) -> Expr:
+    """The local that a sum/all/any/setof node binds."""
+    return local(e.data[0], e.data[1])
+
+
+# --- sets ----------------------------------------------------------------
+
+
+def member(e: Expr, s: Expr) -> Expr:
+    domain = _set(s).domain
+    _want(domain.sort, e)
+    if s.is_const and e.is_const:
+        return boolean(e.data in domain and s.data >> (e.data - domain.lo) & 1 == 1)
+    if s.op == "setof" and e.op == "local" and e.data[1] == domain:
+        return substitute(s.args[0], {binder_of(s): e})
+    if s.op == "ite":
+        return ite(s.args[0], member(e, s.args[1]), member(e, s.args[2]))
+    if s.is_const and s.data == 0:
+        return FALSE
+    inside = _in_domain(e, domain)
+    if s.op == "single":
+        return and_(inside, eq(e, s.args[0]))
+    if inside is not TRUE:
+        return and_(inside, Expr("in", BOOL, (e, s)))
+    if s.is_const and s.data == (1 << len(domain)) - 1:
+        return TRUE
+    return Expr("in", BOOL, (e, s))
+
+
+def _in_domain(e: Expr, domain: Domain) -> Expr:
+    lo, hi = interval(e)
+    if lo is not None and hi is not None and domain.lo <= lo and hi <= domain.hi:
+        return TRUE
+    return or_(*(eq(e, const(e.sort, v)) for v in domain))
+
+
+def _set(*exprs: Expr) -> SetSort:
+    for e in exprs:
+        if not isinstance(e.sort, SetSort):
+            raise SortError(f"{show(e)} is {e.sort}, not a set")
+        _want(exprs[0].sort, e)
+    sort = exprs[0].sort
+    assert isinstance(sort, SetSort)
+    return sort
+
+
+def union(a: Expr, b: Expr) -> Expr:
+    return _set_op("union", a, b, lambda x, y: x | y)
+
+
+def inter(a: Expr, b: Expr) -> Expr:
+    return _set_op("inter", a, b, lambda x, y: x & y)
+
+
+def diff(a: Expr, b: Expr) -> Expr:
+    return _set_op("diff", a, b, lambda x, y: x & ~y)
+
+
+def _set_op(op: str, a: Expr, b: Expr, fold: Callable[[int, int], int]) -> Expr:
+    sort = _set(a, b)
+    full = (1 << len(sort.domain)) - 1
+    if a.is_const and b.is_const:
+        return const(sort, fold(a.data, b.data))
+    empty = const(sort, 0)
+    if a is b:
+        return empty if op == "diff" else a
+    for x, y in ((a, b), (b, a)):
+        if op == "diff" and x is not a:
+            if x is empty:
+                return y
+            if x.is_const and x.data == full:
+                return empty
+        elif x is empty:
+            return y if op == "union" else empty
+        elif op == "union" and x.is_const and x.data == full:
+            return x
+        elif op == "inter" and x.is_const and x.data == full:
+            return y
+    return Expr(op, sort, (a, b))
+
+
+def single(e: Expr, domain: Domain) -> Expr:
+    """The set {e} over ``domain``; e must lie in it."""
+    _want(domain.sort, e)
+    sort = set_sort(domain)
+    if e.is_const:
+        return const(sort, 1 << (e.data - domain.lo))
+    return Expr("single", sort, (e,))
+
+
+def card(s: Expr) -> Expr:
+    _set(s)
+    if s.is_const:
+        return num(s.data.bit_count())
+    return Expr("card", INT, (s,))
+
+
+# --- folds ---------------------------------------------------------------
+
+
+def subterms(*roots: Expr) -> Iterator[Expr]:
+    """Every node below ``roots`` once, arguments before their users."""
+    seen: set[Expr] = set()
+    stack: list[tuple[Expr, bool]] = [(r, False) for r in reversed(roots)]
+    while stack:
+        node, ready = stack.pop()
+        if ready:
+            yield node
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack.extend((a, False) for a in reversed(node.args) if a not in seen)
+
+
+def rebuild(e: Expr, args: tuple[Expr, ...]) -> Expr:
+    """The node with other arguments, simplified again."""
+    match e.op:
+        case "and":
+            return and_(*args)
+        case "or":
+            return or_(*args)
+        case "add":
+            return add(*args)
+        case "sum" | "all" | "any" | "setof":
+            return aggregate(e.op, binder_of(e), args[0])
+        case "fill":
+            assert isinstance(e.sort, TableSort)
+            return fill(e.sort, args[0])
+        case "single":
+            assert isinstance(e.sort, SetSort)
+            return single(args[0], e.sort.domain)
+        case op if op in _BUILDERS:
+            return _BUILDERS[op](*args)
+        case _:
+            return e
+
+
+_BUILDERS: dict[str, Callable[..., Expr]] = {
+    "not": not_, "eq": eq, "lt": lt, "le": le, "sub": sub, "mul": mul,
+    "div": div, "mod": mod, "min": min_, "max": max_, "ite": ite,
+    "select": select, "store": store, "in": member, "union": union,
+    "inter": inter, "diff": diff, "card": card,
+}  # fmt: skip
+
+
+def substitute(e: Expr, by: Mapping[Expr, Expr]) -> Expr:
+    """e with every node that is a key of ``by`` replaced, then simplified.
+    Replacements must not mention binders of e (names are unique, so closed
+    terms and other systems' locals are safe)."""
+    return substitute_all((e,), by)[0]
+
+
+def substitute_all(
+    roots: Iterable[Expr], by: Mapping[Expr, Expr], memo: dict[Expr, Expr] | None = None
+) -> tuple[Expr, ...]:
+    """`substitute` over several roots with one memo table."""
+    roots = tuple(roots)
+    done: dict[Expr, Expr] = memo if memo is not None else {}
+    stack = list(roots)
+    while stack:
+        node = stack[-1]
+        if node in done:
+            stack.pop()
+            continue
+        hit = by.get(node)
+        if hit is not None:
+            done[node] = hit
+            stack.pop()
+            continue
+        waiting = [a for a in node.args if a not in done]
+        if waiting:
+            stack.extend(waiting)
+            continue
+        args = tuple(done[a] for a in node.args)
+        done[node] = node if args == node.args else rebuild(node, args)
+        stack.pop()
+    return tuple(done[r] for r in roots)
+
+
+def expand(e: Expr) -> Expr:
+    """e without binders: every aggregate written out over its domain.
+    Table equality becomes equality of all cells."""
+    return expand_all((e,))[0]
+
+
+def expand_all(roots: Iterable[Expr]) -> tuple[Expr, ...]:
+    roots = tuple(roots)
+    done: dict[Expr, Expr] = {}
+    for node in subterms(*roots):
+        args = tuple(done[a] for a in node.args)
+        if node.op in BINDERS:
+            binder, domain = binder_of(node), node.data[1]
+            parts = [
+                expand(substitute(args[0], {binder: const(domain.sort, v)}))
+                for v in domain
+            ]
+            done[node] = _join(node, parts)
+        elif node.op == "eq" and isinstance(args[0].sort, TableSort):
+            done[node] = and_(
+                *(
+                    eq(select(args[0], *at), select(args[1], *at))
+                    for at in index_space(args[0].sort)
+                )
+            )
+        else:
+            done[node] = node if args == node.args else rebuild(node, args)
+    return tuple(done[r] for r in roots)
+
+
+def _join(node: Expr, parts: list[Expr]) -> Expr:
+    match node.op:
+        case "sum":
+            return add(*parts)
+        case "all":
+            return and_(*parts)
+        case "any":
+            return or_(*parts)
+    sort = node.sort
+    result = const(sort, 0)
+    for k, part in enumerate(parts):
+        result = union(result, ite(part, const(sort, 1 << k), const(sort, 0)))
+    return result
+
+
+def index_space(sort: TableSort) -> Iterator[tuple[Expr, ...]]:
+    """All indices of a table as constants, last index fastest."""
+
+    def walk(domains: tuple[Domain, ...]) -> Iterator[tuple[Expr, ...]]:
+        if not domains:
+            yield ()
+            return
+        for v in domains[0]:
+            for rest in walk(domains[1:]):
+                yield (const(domains[0].sort, v), *rest)
+
+    return walk(sort.index)
+
+
+@cache
+def interval(e: Expr) -> tuple[int | None, int | None]:
+    """Bounds that e's raw value certainly keeps, from constants, locals and
+    structure alone (a variable's declared range is an obligation, and is not
+    used here)."""
+    match e.op:
+        case "const":
+            return e.data, e.data
+        case "local":
+            return e.data[1].lo, e.data[1].hi
+        case "add":
+            los, his = zip(*(interval(a) for a in e.args), strict=True)
+            return _total(los), _total(his)
+        case "sub":
+            (alo, ahi), (blo, bhi) = interval(e.args[0]), interval(e.args[1])
+            return (
+                None if alo is None or bhi is None else alo - bhi,
+                None if ahi is None or blo is None else ahi - blo,
+            )
+        case "mod":
+            return 0, e.args[1].data - 1
+        case "ite":
+            (alo, ahi), (blo, bhi) = interval(e.args[1]), interval(e.args[2])
+            return (
+                None if alo is None or blo is None else min(alo, blo),
+                None if ahi is None or bhi is None else max(ahi, bhi),
+            )
+        case "min" | "max":
+            return _extremum_interval(e)
+        case "card":
+            sort = e.args[0].sort
+            return 0, len(sort.domain) if isinstance(sort, SetSort) else None
+        case "sum":
+            lo, hi = interval(e.args[0])
+            n = len(e.data[1])
+            return None if lo is None else lo * n, None if hi is None else hi * n
+        case _:
+            return (0, 1) if e.sort is BOOL else (None, None)
+
+
+def _extremum_interval(e: Expr) -> tuple[int | None, int | None]:
+    (alo, ahi), (blo, bhi) = interval(e.args[0]), interval(e.args[1])
+    least, most = (alo, blo), (ahi, bhi)
+    if e.op == "min":
+        known = [h for h in most if h is not None]
+        lo = None if None in least else min(x for x in least if x is not None)
+        return lo, min(known) if known else None
+    floors = [x for x in least if x is not None]
+    hi = None if None in most else max(h for h in most if h is not None)
+    return max(floors) if floors else None, hi
+
+
+def _total(parts: Iterable[int | None]) -> int | None:
+    total = 0
+    for p in parts:
+        if p is None:
+            return None
+        total += p
+    return total
+
+
+# --- printing ------------------------------------------------------------
+
+
+def show(e: Expr) -> str:
+    """The expression in the spec language's own syntax."""
+    return _show(e, 0)
+
+
+def _show(e: Expr, outer: int) -> str:
+    match e.op:
+        case "const":
+            return show_raw(e.sort, e.data)
+        case "param":
+            return str(e.data)
+        case "var":
+            return e.data[0] + ("'" if e.data[1] else "")
+        case "local":
+            return str(e.data[0]).split("#")[0]
+        case "select":
+            table, *index = e.args
+            return f"{_show(table, 9)}[{', '.join(_show(i, 0) for i in index)}]"
+        case "store":
+            table, *index, value = e.args
+            at = ", ".join(_show(i, 0) for i in index)
+            return f"{_show(table, 9)}[{at} := {_show(value, 0)}]"
+        case "sum" | "all" | "any" | "setof":
+            name, domain = e.data
+            head = f"{name.split('#')[0]} in {domain.name or domain.sort}"
+            return f"{e.op}({head}: {_show(e.args[0], 0)})"
+        case "ite":
+            c, a, b = (_show(x, 1) for x in e.args)
+            text, mine = f"{a} if {c} else {b}", 0
+        case "min" | "max" | "card" | "fill":
+            name = OPERATORS[e.op].symbol
+            return f"{name}({', '.join(_show(a, 0) for a in e.args)})"
+        case "single":
+            return "{" + _show(e.args[0], 0) + "}"
+        case "not" if e.args[0].op == "eq":
+            text, mine = " != ".join(_show(a, 5) for a in e.args[0].args), 4
+        case "not":
+            text, mine = "not " + _show(e.args[0], 3), 3
+        case _:
+            row = OPERATORS[e.op]
+            mine = row.binding
+            right = mine + 1
+            first, *rest = e.args
+            text = f" {row.symbol} ".join(
+                (_show(first, mine), *(_show(a, right) for a in rest))
+            )
+    return f"({text})" if mine < outer else text

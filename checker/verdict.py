@@ -1,0 +1,175 @@
+"""Verdicts, evidence, budgets: what engines take and return."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from checker.property import Property
+from checker.system import Obligation, State, TransitionSystem
+
+
+@dataclass(frozen=True)
+class Step:
+    """One action with its raw arguments (in the order of its parameters)."""
+
+    action: str
+    arguments: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A concrete run: an initial state and the steps from it. The states in
+    between are what a replay computes. ``loop`` is the index of the state
+    that the last step returns to (a lasso), or None."""
+
+    initial: State
+    steps: tuple[Step, ...]
+    loop: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+
+@dataclass(frozen=True)
+class Holds:
+    """No violation. ``exhaustive``: every reachable state within the bounds
+    was visited. Otherwise ``certificate`` is an inductive invariant, and
+    ``params`` the bounds it holds for any value of."""
+
+    exhaustive: bool
+    states: int = 0
+    depth: int = 0
+    certificate: Certificate | None = None
+
+
+@dataclass(frozen=True)
+class Violated:
+    """A shortest (unless ``shortest`` is false) run to a violation; for a
+    reachable property: a run to a witness, which is then good news."""
+
+    trace: Trace
+    shortest: bool = True
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Neither; ``reason`` says why and ``depth`` what was covered: no
+    violation within that many steps."""
+
+    reason: str
+    depth: int = 0
+
+
+@dataclass(frozen=True)
+class Unreachable:
+    """A reachable property without witness, every state within the bounds
+    visited."""
+
+    states: int = 0
+    depth: int = 0
+
+
+Verdict = Holds | Violated | Unknown | Unreachable
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """An inductive invariant: SMT-LIB 2 text of each conjunct over the
+    system's variables, and the induction depth k it needs."""
+
+    lemmas: tuple[str, ...]
+    k: int
+    params: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Defect:
+    """An error of the model itself: an obligation (assert, index, range) that
+    some reachable state violates. ``action`` is the action that breaks it
+    when taken after ``trace`` with the last of ``trace.steps``."""
+
+    message: str
+    trace: Trace
+    obligation: Obligation | None = None
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What an exploration covered. ``fired`` counts, per action, the
+    transitions taken; ``results`` the transitions per (action, raw result);
+    ``deadlock`` a shortest run to a state without successor;
+    ``true_antecedents`` per property which of its antecedents came true."""
+
+    states: int = 0
+    transitions: int = 0
+    depth: int = 0
+    seconds: float = 0.0
+    complete: bool = False
+    fired: Mapping[str, int] = field(default_factory=dict)
+    results: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    deadlocks: int = 0
+    deadlock: Trace | None = None
+    true_antecedents: Mapping[str, tuple[bool, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    memory: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that one run of one engine says, keyed by the property's name."""
+
+    engine: str
+    verdicts: Mapping[str, Verdict]
+    defects: tuple[Defect, ...] = ()
+    statistics: Statistics = field(default_factory=Statistics)
+
+
+class Reporter(Protocol):
+    """Where progress goes. Engines never print."""
+
+    def progress(self, **figures: int | float | str) -> None:
+        """Figures of the moment: states, depth, frontier, seconds ..."""
+
+
+class Silent:
+    """A reporter that drops everything."""
+
+    def progress(self, **figures: int | float | str) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Limits of one run; None is no limit. ``seconds`` of wall time,
+    ``states`` visited, ``depth`` in steps, ``memory`` in bytes. ``symmetry``
+    asks for canonical forms where the scalarsets allow them, ``threads`` for
+    that many workers. ``seed`` is for engines that sample."""
+
+    seconds: float | None = None
+    states: int | None = None
+    depth: int | None = None
+    memory: int | None = None
+    symmetry: bool = True
+    threads: int = 0
+    seed: int = 0
+
+    def clock(self) -> Callable[[], bool]:
+        """A function that says whether the time is up, from now on."""
+        end = None if self.seconds is None else time.monotonic() + self.seconds
+        return lambda: end is not None and time.monotonic() > end
+
+
+class Engine(Protocol):
+    """One run answers every property; KeyboardInterrupt ends it with what is
+    known so far (Unknown for the rest), and is not raised to the caller."""
+
+    def __call__(
+        self,
+        system: TransitionSystem,
+        properties: tuple[Property, ...],
+        budget: Budget,
+        report: Reporter,
+    ) -> Outcome: ...
