@@ -1,0 +1,1 @@
+"""poolproof's modelling language, building blocks and designs."""

@@ -1,0 +1,1 @@
+"""One file for each design; each header cites its source and version."""
