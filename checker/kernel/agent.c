@@ -1,0 +1,1040 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * agent - makes huge page calls, one per line, and reads the counters after
+ * each of them.
+ *
+ * As PID 1 of a guest it talks over the first virtio-serial port; started as
+ * an ordinary root process it talks over stdin and stdout, in a mount
+ * namespace of its own.  One line in, one line out:
+ *
+ *	RESULT <tab> COUNTERS
+ *
+ * RESULT	ok [VALUE] | err ENAME | sig SIGNAME code N | killed SIGNAME |
+ *		timeout | gone | usage TEXT | dirty [tainted=N]
+ * COUNTERS	TOTAL/FREE/RSVD/SURP NR/FREE/SURPLUS (one per node)
+ *		[cg:NAME=USAGE/RSVD]... [m:NAME=BLOCKS/FREE]...
+ *		[g:NR/FREE/RSVD/SURP] as:KILOBYTES
+ *
+ * All counters are printed unsigned, exactly as the kernel reports them.
+ * Answers are written when no complete line is left to read, so a whole
+ * sequence sent in one write is answered in one round trip.
+ *
+ * Calls never run in the process that reads the lines.  `w P OP` runs in
+ * worker P, everything else that changes state runs in a worker of its own,
+ * the administrator.  A call that takes longer than the timeout has its
+ * worker killed.  The grammar of the commands is the table at the end.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/mempolicy.h>
+#include <poll.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef MFD_HUGETLB
+#define MFD_HUGETLB 4U
+#endif
+
+#define HPAGE		(2UL << 20)
+#define BASE		0x100000000000UL	/* where page 0 is mapped */
+#define MNT		"/mnt/"			/* a tmpfs of the agent's own */
+#define CGROUP		MNT ".cgroup"
+#define POOL		"/sys/kernel/mm/hugepages/hugepages-2048kB/"
+#define GIGANTIC	"/sys/kernel/mm/hugepages/hugepages-1048576kB/"
+#define NODE		"/sys/devices/system/node/node%d/hugepages/hugepages-2048kB/%s"
+#define PORT		"/dev/vport0p1"
+#define TAINTED		"/proc/sys/kernel/tainted"
+
+enum {
+	WORKERS = 16,
+	ADMIN = WORKERS,	/* the administrator's channel */
+	FDS = 16,
+	NODES = 8,
+	NAMES = 16,
+	ARGS = 12,
+	LINE = 512,
+	RESULT = 8192,
+	PAGES = 1 << 20,	/* a page number is below this */
+};
+
+/* A worker's mailbox, shared with the agent. */
+struct channel {
+	_Atomic int turn;
+	pid_t pid;
+	pid_t forked;		/* what `fork` made */
+	char line[LINE];
+	char result[RESULT];
+};
+enum { IDLE, CALLED, ANSWERED };
+
+struct name {
+	char text[32];
+	int usage, rsvd;	/* open files of a cgroup */
+};
+
+/* Shared by the agent and every worker. */
+struct shared {
+	struct channel channels[WORKERS + 1];
+	int nodes;
+	char base[64];		/* the directory our cgroups are made in */
+	bool has_cgroup;
+	bool remounted;		/* `cg opts` was used */
+};
+
+struct agent {
+	struct shared *shared;
+	struct name cgroups[NAMES], mounts[NAMES];
+	int n_cgroups, n_mounts;
+	int meminfo, pool[NODES][3], gigantic[4], tainted_fd;
+	unsigned long tainted;
+	int timeout;		/* of a call, in milliseconds */
+	int in, out;
+	bool init;
+	size_t queued;
+	char output[1 << 16];
+};
+
+struct call {
+	struct shared *shared;
+	struct channel *me;
+	int argc;
+	char *argv[ARGS];
+	int *fds;
+};
+
+static sigjmp_buf fault_return;
+static volatile sig_atomic_t fault_signal, fault_code;
+
+/* ---------------------------------------------------------------- results */
+
+__attribute__((format(printf, 2, 3)))
+static void answer(struct call *c, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(c->me->result, RESULT, format, args);
+	va_end(args);
+}
+
+static void fail(struct call *c, int error)
+{
+	const char *name = strerrorname_np(error);
+
+	answer(c, "err %s", name ? name : "EUNKNOWN");
+}
+
+static void status(struct call *c, long returned)
+{
+	if (returned < 0)
+		fail(c, errno);
+	else
+		answer(c, "ok");
+}
+
+/* The i-th argument as a number, fallback where there are not so many. */
+static long number(const struct call *c, int i, long fallback)
+{
+	return i < c->argc ? strtol(c->argv[i], NULL, 0) : fallback;
+}
+
+static char *page(long n)
+{
+	return (char *)BASE + n * (long)HPAGE;
+}
+
+/* ------------------------------------------------------------------ files */
+
+static long read_text(const char *path, char *text, size_t room)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t have = 0;
+	ssize_t got;
+
+	text[0] = 0;
+	if (fd < 0)
+		return -1;
+	while (have < room - 1 &&
+	       (got = read(fd, text + have, room - 1 - have)) > 0)
+		have += got;
+	close(fd);
+	text[have] = 0;
+	return have;
+}
+
+static long write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	long wrote;
+	int error;
+
+	if (fd < 0)
+		return -1;
+	wrote = write(fd, text, strlen(text));
+	error = errno;
+	close(fd);
+	errno = error;
+	return wrote;
+}
+
+static unsigned long read_counter(int fd)
+{
+	char text[32];
+	ssize_t got = fd < 0 ? -1 : pread(fd, text, sizeof(text) - 1, 0);
+
+	if (got <= 0)
+		return 0;
+	text[got] = 0;
+	return strtoul(text, NULL, 10);
+}
+
+/* Names become parts of paths below MNT or the cgroup root: nothing above. */
+static bool confined(const char *name)
+{
+	return name[0] && name[0] != '/' && !strstr(name, "..") &&
+	       strlen(name) < sizeof(((struct name *)0)->text);
+}
+
+/* -------------------------------------------------- what a process can do */
+
+static bool has(const char *letters, char letter)
+{
+	return strchr(letters, letter) != NULL;
+}
+
+static int descriptor(const struct call *c, int i)
+{
+	long slot = number(c, i, -1);
+
+	return slot >= 0 && slot < FDS ? c->fds[slot] : -1;
+}
+
+/* Keeps a new descriptor in slot i; what was there is closed. */
+static void keep(struct call *c, int i, int fd)
+{
+	long slot = number(c, i, -1);
+
+	if (fd < 0) {
+		fail(c, errno);
+	} else if (slot < 0 || slot >= FDS) {
+		close(fd);
+		fail(c, EBADF);
+	} else {
+		if (c->fds[slot] >= 0)
+			close(c->fds[slot]);
+		c->fds[slot] = fd;
+		answer(c, "ok");
+	}
+}
+
+static void op_mmap(struct call *c)
+{
+	const char *letters = c->argv[3];
+	int flags = has(letters, 'F') ? MAP_FIXED : MAP_FIXED_NOREPLACE;
+	void *at;
+
+	flags |= has(letters, 'S') ? MAP_SHARED : MAP_PRIVATE;
+	if (has(letters, 'A'))
+		flags |= MAP_ANONYMOUS | MAP_HUGETLB;
+	if (has(letters, 'N'))
+		flags |= MAP_NORESERVE;
+	if (has(letters, 'L'))
+		flags |= MAP_POPULATE;
+	at = mmap(page(number(c, 1, 0)), number(c, 2, 0) * HPAGE,
+		  number(c, 6, PROT_READ | PROT_WRITE), flags,
+		  descriptor(c, 4), number(c, 5, 0) * (long)HPAGE);
+	status(c, at == MAP_FAILED ? -1 : 0);
+}
+
+static void op_read(struct call *c)
+{
+	unsigned long value = *(volatile unsigned long *)page(number(c, 1, 0));
+
+	answer(c, "ok %lu", value);
+}
+
+static void op_write(struct call *c)
+{
+	unsigned long value = number(c, 2, 0);
+
+	*(volatile unsigned long *)page(number(c, 1, 0)) = value;
+	answer(c, "ok %lu", value);
+}
+
+static void op_munmap(struct call *c)
+{
+	status(c, munmap(page(number(c, 1, 0)), number(c, 2, 0) * HPAGE));
+}
+
+static void op_munmapb(struct call *c)
+{
+	status(c, munmap(page(0) + number(c, 1, 0), number(c, 2, 0)));
+}
+
+static void op_mprotect(struct call *c)
+{
+	status(c, mprotect(page(number(c, 1, 0)), number(c, 2, 0) * HPAGE,
+			   number(c, 3, 0)));
+}
+
+static void op_mprotectb(struct call *c)
+{
+	status(c, mprotect(page(0) + number(c, 1, 0), number(c, 2, 0),
+			   number(c, 3, 0)));
+}
+
+static void op_mremap(struct call *c)
+{
+	char *at = mremap(page(number(c, 1, 0)), number(c, 2, 0) * HPAGE,
+			  number(c, 3, 0) * HPAGE, number(c, 4, 0),
+			  page(number(c, 5, 0)));
+
+	if (at == MAP_FAILED)
+		fail(c, errno);
+	else
+		answer(c, "ok %ld", (at - page(0)) / (long)HPAGE);
+}
+
+static void op_madv(struct call *c)
+{
+	status(c, madvise(page(number(c, 1, 0)), number(c, 2, 0) * HPAGE,
+			  number(c, 3, 0)));
+}
+
+static void op_falloc(struct call *c)
+{
+	status(c, fallocate(descriptor(c, 1), number(c, 2, 0),
+			    number(c, 3, 0) * (long)HPAGE,
+			    number(c, 4, 0) * (long)HPAGE));
+}
+
+static void op_trunc(struct call *c)
+{
+	status(c, ftruncate(descriptor(c, 1), number(c, 2, 0) * (long)HPAGE));
+}
+
+static void op_open(struct call *c)
+{
+	bool readonly = c->argc > 3 && !strcmp(c->argv[3], "ro");
+
+	if (strncmp(c->argv[2], MNT, strlen(MNT)) || strstr(c->argv[2], ".."))
+		fail(c, EACCES);
+	else
+		keep(c, 1, open(c->argv[2], readonly ? O_RDONLY | O_CLOEXEC :
+				O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+}
+
+static void op_memfd(struct call *c)
+{
+	keep(c, 1, memfd_create("agent", MFD_HUGETLB | MFD_CLOEXEC));
+}
+
+static void op_close(struct call *c)
+{
+	int fd = descriptor(c, 1);
+
+	status(c, close(fd));
+	if (fd >= 0)
+		c->fds[number(c, 1, 0)] = -1;
+}
+
+static void op_unlink(struct call *c)
+{
+	if (strncmp(c->argv[1], MNT, strlen(MNT)) || strstr(c->argv[1], ".."))
+		fail(c, EACCES);
+	else
+		status(c, unlink(c->argv[1]));
+}
+
+static void op_fstat(struct call *c)
+{
+	struct stat s;
+
+	if (fstat(descriptor(c, 1), &s))
+		fail(c, errno);
+	else
+		answer(c, "ok size=%lu blocks=%lu",
+		       (unsigned long)s.st_size / HPAGE,
+		       (unsigned long)s.st_blocks * 512 / HPAGE);
+}
+
+static void op_statfs(struct call *c)
+{
+	struct statfs s;
+
+	if (fstatfs(descriptor(c, 1), &s))
+		fail(c, errno);
+	else
+		answer(c, "ok blocks=%ld free=%ld avail=%ld", (long)s.f_blocks,
+		       (long)s.f_bfree, (long)s.f_bavail);
+}
+
+static void op_mbind(struct call *c)
+{
+	unsigned long mask = number(c, 4, 0);
+
+	status(c, syscall(SYS_mbind, page(number(c, 1, 0)),
+			  number(c, 2, 0) * HPAGE, number(c, 3, 0),
+			  mask ? &mask : NULL, 64UL, number(c, 5, 0)));
+}
+
+static void op_setpol(struct call *c)
+{
+	unsigned long mask = number(c, 2, 0);
+
+	status(c, syscall(SYS_set_mempolicy, number(c, 1, 0),
+			  mask ? &mask : NULL, 64UL));
+}
+
+/* The node of a present page: never faults one in. */
+static void op_numa(struct call *c)
+{
+	void *at = page(number(c, 1, 0));
+	int node = 0;
+
+	if (syscall(SYS_move_pages, 0, 1UL, &at, NULL, &node, 0))
+		fail(c, errno);
+	else if (node < 0)
+		fail(c, -node);
+	else
+		answer(c, "ok %d", node);
+}
+
+static void op_movepage(struct call *c)
+{
+	void *at = page(number(c, 1, 0));
+	int node = number(c, 2, 0), got = 0;
+
+	if (syscall(SYS_move_pages, 0, 1UL, &at, &node, &got, MPOL_MF_MOVE) < 0)
+		fail(c, errno);
+	else if (got < 0)
+		fail(c, -got);
+	else
+		answer(c, "ok %d", got);
+}
+
+/* The VMAs of the range we map in, as START+LENGTH:PERMS@OFFSET in pages. */
+static void op_maps(struct call *c)
+{
+	static char text[1 << 16];
+	size_t used = 0;
+	char *save = NULL;
+
+	read_text("/proc/self/maps", text, sizeof(text));
+	used += snprintf(c->me->result, RESULT, "ok");
+	for (char *l = strtok_r(text, "\n", &save); l;
+	     l = strtok_r(NULL, "\n", &save)) {
+		unsigned long from, to, offset;
+		char perms[5];
+
+		if (sscanf(l, "%lx-%lx %4s %lx", &from, &to, perms,
+			   &offset) != 4)
+			continue;
+		if (from < BASE || to > BASE + PAGES * HPAGE || used > RESULT - 80)
+			continue;
+		used += snprintf(c->me->result + used, RESULT - used,
+				 " %lu+%lu:%s@%lu", (from - BASE) / HPAGE,
+				 (to - from) / HPAGE, perms, offset / HPAGE);
+	}
+}
+
+/* The frame behind each page; x = mapped nowhere else, - = not present. */
+static void op_pmap(struct call *c)
+{
+	long from = number(c, 1, 0), length = number(c, 2, 1);
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	size_t used = snprintf(c->me->result, RESULT, "ok");
+
+	for (long i = from; i < from + length && used < RESULT - 40; i++) {
+		unsigned long entry = 0;
+		off_t at = ((unsigned long)page(i) >> 12) * sizeof(entry);
+
+		if (pread(fd, &entry, sizeof(entry), at) != sizeof(entry))
+			entry = 0;
+		if (entry >> 63)
+			used += snprintf(c->me->result + used, RESULT - used,
+					 " %lx%s", (entry & ((1UL << 55) - 1)) >> 9,
+					 entry >> 56 & 1 ? "x" : "");
+		else
+			used += snprintf(c->me->result + used, RESULT - used,
+					 " -");
+	}
+	close(fd);
+}
+
+static void op_exit(struct call *c)
+{
+	(void)c;
+	_exit(0);
+}
+
+static void serve(struct shared *shared, int which, int *fds);
+
+/* A child with a channel of its own.  CLONE_PARENT: the agent reaps it. */
+static void op_fork(struct call *c)
+{
+	pid_t pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		serve(c->shared, number(c, 1, 0), c->fds);
+	}
+	c->me->forked = pid;
+	status(c, pid);
+}
+
+/* ------------------------------------------- what the administrator can do */
+
+static void op_nr(struct call *c)
+{
+	status(c, write_text(POOL "nr_hugepages", c->argv[1]));
+}
+
+static void op_nrnode(struct call *c)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), NODE, (int)number(c, 1, 0),
+		 "nr_hugepages");
+	status(c, write_text(path, c->argv[2]));
+}
+
+static void op_oc(struct call *c)
+{
+	status(c, write_text(POOL "nr_overcommit_hugepages", c->argv[1]));
+}
+
+/* Splits N free pages of 1 GiB into pages of the pool's size. */
+static void op_demote(struct call *c)
+{
+	char path[128];
+
+	if (c->argc > 2)
+		snprintf(path, sizeof(path), "/sys/devices/system/node/node%d"
+			 "/hugepages/hugepages-1048576kB/demote",
+			 (int)number(c, 2, 0));
+	else
+		snprintf(path, sizeof(path), GIGANTIC "demote");
+	status(c, write_text(path, c->argv[1]));
+}
+
+static void op_mount(struct call *c)
+{
+	char path[64];
+
+	if (!confined(c->argv[1])) {
+		fail(c, EINVAL);
+		return;
+	}
+	snprintf(path, sizeof(path), MNT "%s", c->argv[1]);
+	if (mkdir(path, 0700)) {
+		fail(c, errno);
+	} else if (mount("none", path, "hugetlbfs", 0,
+			 c->argc > 2 ? c->argv[2] : NULL)) {
+		fail(c, errno);
+		rmdir(path);
+	} else {
+		answer(c, "ok");
+	}
+}
+
+static void op_umount(struct call *c)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), MNT "%s", c->argv[1]);
+	if (!confined(c->argv[1]))
+		fail(c, EINVAL);
+	else if (umount2(path, 0))
+		fail(c, errno);
+	else
+		status(c, rmdir(path));
+}
+
+/* cg mk|rm A, cg set A FILE VALUE, cg get A FILE, cg attach A P, cg opts O */
+static void op_cg(struct call *c)
+{
+	const char *verb = c->argv[1], *name = c->argv[2];
+	const char *file = c->argc > 3 ? c->argv[3] : "";
+	char path[256];
+	size_t length;
+
+	if (!c->shared->has_cgroup) {
+		fail(c, EOPNOTSUPP);
+		return;
+	}
+	if (!strcmp(verb, "opts")) {
+		c->shared->remounted = true;
+		status(c, mount("none", CGROUP, "cgroup2", MS_REMOUNT,
+				strcmp(name, "-") ? name : NULL));
+		return;
+	}
+	if (!confined(name) || strchr(file, '/')) {
+		fail(c, EINVAL);
+		return;
+	}
+	length = snprintf(path, sizeof(path), "%s/%s", c->shared->base, name);
+	if (!strcmp(verb, "mk")) {
+		status(c, mkdir(path, 0700));
+	} else if (!strcmp(verb, "rm")) {
+		status(c, rmdir(path));
+	} else if (!strcmp(verb, "set") && c->argc == 5) {
+		snprintf(path + length, sizeof(path) - length, "/%s", file);
+		status(c, write_text(path, c->argv[4]));
+	} else if (!strcmp(verb, "get") && c->argc == 4) {
+		char text[RESULT - 8];
+
+		snprintf(path + length, sizeof(path) - length, "/%s", file);
+		if (read_text(path, text, sizeof(text)) < 0) {
+			fail(c, errno);
+			return;
+		}
+		for (char *s = text; *s; s++)
+			if (*s == '\n' || *s == '\t')
+				*s = s[1] ? ' ' : 0;
+		answer(c, "ok %s", text);
+	} else if (!strcmp(verb, "attach") && c->argc == 4) {
+		unsigned long p = number(c, 3, 0);
+		char pid[16];
+
+		if (p >= WORKERS || !c->shared->channels[p].pid) {
+			fail(c, ESRCH);
+			return;
+		}
+		snprintf(pid, sizeof(pid), "%d", c->shared->channels[p].pid);
+		snprintf(path + length, sizeof(path) - length,
+			 "/cgroup.procs");
+		status(c, write_text(path, pid));
+	} else {
+		answer(c, "usage cg mk|rm A, set A FILE VALUE, get A FILE, "
+		       "attach A P, opts OPTIONS");
+	}
+}
+
+/* umount and rmdir are retried while what was killed is still going away. */
+static void persist(int (*call)(const char *), const char *path)
+{
+	for (int i = 0; i < 200 && call(path) && errno == EBUSY; i++)
+		usleep(500);
+}
+
+/* The pool to zero.  Then a page comes and goes on the last node, which puts
+ * the kernel's two hidden round-robin cursors there. */
+static void op_empty(struct call *c)
+{
+	char path[128];
+	int last = c->shared->nodes - 1;
+
+	for (int i = 1; i < c->argc; i++) {
+		if (c->argv[i][0] == '/')
+			persist(umount, c->argv[i]);
+		persist(rmdir, c->argv[i] + (c->argv[i][0] == '='));
+	}
+	if (c->shared->remounted)
+		c->shared->remounted = mount("none", CGROUP, "cgroup2",
+					     MS_REMOUNT, NULL) != 0;
+	write_text(POOL "nr_overcommit_hugepages", "0");
+	for (int n = 0; n <= last; n++) {
+		snprintf(path, sizeof(path), NODE, n, "nr_hugepages");
+		write_text(path, "0");
+	}
+	write_text(path, "1");
+	write_text(path, "0");
+	answer(c, "ok");
+}
+
+/* ---------------------------------------------------------------- workers */
+
+struct op {
+	const char *name;
+	int least, most;	/* arguments */
+	void (*run)(struct call *c);
+	const char *usage;
+};
+
+static const struct op process_ops[] = {
+	{ "mmap", 5, 6, op_mmap, "mmap PG N FLAGS FD OFF [PROT]" },
+	{ "r", 1, 1, op_read, "r PG" },
+	{ "w", 2, 2, op_write, "w PG VALUE" },
+	{ "munmap", 2, 2, op_munmap, "munmap PG N" },
+	{ "munmapb", 2, 2, op_munmapb, "munmapb BYTE BYTES" },
+	{ "mprotect", 3, 3, op_mprotect, "mprotect PG N PROT" },
+	{ "mprotectb", 3, 3, op_mprotectb, "mprotectb BYTE BYTES PROT" },
+	{ "mremap", 5, 5, op_mremap, "mremap PG OLD NEW FLAGS TO" },
+	{ "madv", 3, 3, op_madv, "madv PG N ADVICE" },
+	{ "falloc", 4, 4, op_falloc, "falloc FD MODE OFF N" },
+	{ "trunc", 2, 2, op_trunc, "trunc FD N" },
+	{ "open", 2, 3, op_open, "open FD PATH [ro]" },
+	{ "memfd", 1, 1, op_memfd, "memfd FD" },
+	{ "close", 1, 1, op_close, "close FD" },
+	{ "unlink", 1, 1, op_unlink, "unlink PATH" },
+	{ "fstat", 1, 1, op_fstat, "fstat FD" },
+	{ "statfs", 1, 1, op_statfs, "statfs FD" },
+	{ "mbind", 5, 5, op_mbind, "mbind PG N MODE MASK FLAGS" },
+	{ "setpol", 2, 2, op_setpol, "setpol MODE MASK" },
+	{ "numa", 1, 1, op_numa, "numa PG" },
+	{ "movepage", 2, 2, op_movepage, "movepage PG NODE" },
+	{ "maps", 0, 0, op_maps, "maps" },
+	{ "pmap", 1, 2, op_pmap, "pmap PG [N]" },
+	{ "fork", 1, 1, op_fork, "fork P" },
+	{ "exit", 0, 0, op_exit, "exit" },
+	{ NULL, 0, 0, NULL, NULL },
+};
+
+static const struct op admin_ops[] = {
+	{ "nr", 1, 1, op_nr, "nr N" },
+	{ "nrnode", 2, 2, op_nrnode, "nrnode NODE N" },
+	{ "oc", 1, 1, op_oc, "oc N" },
+	{ "demote", 1, 2, op_demote, "demote N [NODE]" },
+	{ "mount", 1, 2, op_mount, "mount NAME [OPTIONS]" },
+	{ "umount", 1, 1, op_umount, "umount NAME" },
+	{ "cg", 2, 4, op_cg, "cg mk|rm|set|get|attach|opts ..." },
+	{ "empty", 0, ARGS, op_empty, "empty" },
+	{ NULL, 0, 0, NULL, NULL },
+};
+
+static void on_fault(int sig, siginfo_t *info, void *context)
+{
+	(void)context;
+	fault_signal = sig;
+	fault_code = info->si_code;
+	siglongjmp(fault_return, 1);
+}
+
+static void futex(_Atomic int *word, int op, int value,
+		  const struct timespec *timeout)
+{
+	syscall(SYS_futex, word, op, value, timeout, NULL, 0);
+}
+
+static void run(struct call *c, const struct op *ops)
+{
+	const struct op *o = ops;
+	int args = c->argc - 1;
+
+	while (o->name && strcmp(o->name, c->argv[0]))
+		o++;
+	if (!o->name)
+		answer(c, "usage no command %s", c->argv[0]);
+	else if (args < o->least || args > o->most)
+		answer(c, "usage %s", o->usage);
+	else if (sigsetjmp(fault_return, 1) == 0)
+		o->run(c);
+	else
+		answer(c, "sig SIG%s code %d", sigabbrev_np(fault_signal),
+		       (int)fault_code);
+}
+
+static int split(char *line, char **argv)
+{
+	int argc = 0;
+	char *save = NULL;
+
+	for (char *word = strtok_r(line, " ", &save); word && argc < ARGS;
+	     word = strtok_r(NULL, " ", &save))
+		argv[argc++] = word;
+	return argc;
+}
+
+/* A worker's life: wait for a line, run it, answer. */
+__attribute__((noreturn))
+static void serve(struct shared *shared, int which, int *fds)
+{
+	struct call c = { .shared = shared, .fds = fds,
+			  .me = &shared->channels[which] };
+	_Atomic int *turn = &c.me->turn;
+
+	for (;;) {
+		int now;
+
+		while ((now = atomic_load(turn)) != CALLED)
+			futex(turn, FUTEX_WAIT, now, NULL);
+		c.argc = split(c.me->line, c.argv);
+		if (c.argc)
+			run(&c, which == ADMIN ? admin_ops : process_ops);
+		else
+			answer(&c, "usage empty line");
+		atomic_store(turn, ANSWERED);
+		futex(turn, FUTEX_WAKE, 1, NULL);
+	}
+}
+
+__attribute__((noreturn))
+static void work(struct shared *shared, int which)
+{
+	struct sigaction fault = { .sa_sigaction = on_fault,
+				   .sa_flags = SA_SIGINFO | SA_ONSTACK };
+	static char stack[1 << 15];
+	stack_t alternate = { .ss_sp = stack, .ss_size = sizeof(stack) };
+	int fds[FDS];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	sigaltstack(&alternate, NULL);
+	sigaction(SIGBUS, &fault, NULL);
+	sigaction(SIGSEGV, &fault, NULL);
+	for (int i = 0; i < FDS; i++)
+		fds[i] = -1;
+	serve(shared, which, fds);
+}
+
+/* -------------------------------------------------------------- the agent */
+
+static bool start(struct agent *a, int which)
+{
+	struct channel *ch = &a->shared->channels[which];
+
+	ch->turn = IDLE;
+	ch->pid = fork();
+	if (ch->pid == 0)
+		work(a->shared, which);
+	if (ch->pid < 0)
+		ch->pid = 0;
+	return ch->pid != 0;
+}
+
+/* True where the process is gone; its wait status in *status. */
+static bool reap(struct channel *ch, int milliseconds, int *status)
+{
+	struct timespec slice = { .tv_nsec = 20000000 };
+	sigset_t child;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	for (int waited = 0;; waited += 20) {
+		pid_t got = waitpid(ch->pid, status, WNOHANG);
+
+		if (got == ch->pid || (got < 0 && errno == ECHILD)) {
+			ch->pid = 0;
+			return true;
+		}
+		if (waited >= milliseconds)
+			return false;
+		sigtimedwait(&child, NULL, &slice);
+	}
+}
+
+/* Has a worker run a line; copies what it answered to result. */
+static void call(struct agent *a, int which, const char *line, int timeout,
+		 char *result)
+{
+	struct channel *ch = &a->shared->channels[which];
+	struct timespec slice = { .tv_nsec = 20000000 };
+	int status = 0;
+	bool exits = !strcmp(line, "exit");
+
+	if (!ch->pid) {
+		strcpy(result, "gone");
+		return;
+	}
+	strcpy(ch->line, line);
+	atomic_store(&ch->turn, CALLED);
+	futex(&ch->turn, FUTEX_WAKE, 1, NULL);
+	if (exits) {
+		if (reap(ch, timeout, &status)) {
+			strcpy(result, "ok");
+			return;
+		}
+	} else {
+		for (int waited = 0; waited < timeout; waited += 20) {
+			futex(&ch->turn, FUTEX_WAIT, CALLED, &slice);
+			if (atomic_load(&ch->turn) == ANSWERED) {
+				strcpy(result, ch->result);
+				return;
+			}
+			if (reap(ch, 0, &status)) {
+				sprintf(result, "killed SIG%s",
+					WIFSIGNALED(status) ?
+					sigabbrev_np(WTERMSIG(status)) : "0");
+				return;
+			}
+		}
+	}
+	kill(ch->pid, SIGKILL);
+	strcpy(result, "timeout");
+	reap(ch, 2000, &status);
+}
+
+static void append(char **at, const char *format, unsigned long a,
+		   unsigned long b)
+{
+	*at += sprintf(*at, format, a, b);
+}
+
+static unsigned long field(const char *text, const char *name)
+{
+	const char *at = strstr(text, name);
+
+	return at ? strtoul(at + strlen(name), NULL, 10) : 0;
+}
+
+static void counters(struct agent *a, char *at)
+{
+	char text[4096], path[64], *pool;
+	ssize_t got = pread(a->meminfo, text, sizeof(text) - 1, 0);
+
+	text[got > 0 ? got : 0] = 0;
+	pool = strstr(text, "HugePages_Total:");
+	pool = pool ? pool : text;
+	append(&at, "%lu/%lu", field(pool, "HugePages_Total:"),
+	       field(pool, "HugePages_Free:"));
+	append(&at, "/%lu/%lu", field(pool, "HugePages_Rsvd:"),
+	       field(pool, "HugePages_Surp:"));
+	for (int n = 0; n < a->shared->nodes; n++) {
+		append(&at, " %lu/%lu", read_counter(a->pool[n][0]),
+		       read_counter(a->pool[n][1]));
+		append(&at, "/%lu%.0lu", read_counter(a->pool[n][2]), 0);
+	}
+	for (int i = 0; i < a->n_cgroups; i++) {
+		at += sprintf(at, " cg:%s", a->cgroups[i].text);
+		append(&at, "=%lu/%lu", read_counter(a->cgroups[i].usage) / HPAGE,
+		       read_counter(a->cgroups[i].rsvd) / HPAGE);
+	}
+	for (int i = 0; i < a->n_mounts; i++) {
+		struct statfs s = { 0 };
+
+		sprintf(path, MNT "%s", a->mounts[i].text);
+		statfs(path, &s);
+		at += sprintf(at, " m:%s", a->mounts[i].text);
+		append(&at, "=%lu/%lu", s.f_blocks, s.f_bfree);
+	}
+	if (a->gigantic[0] >= 0) {
+		append(&at, " g:%lu/%lu", read_counter(a->gigantic[0]),
+		       read_counter(a->gigantic[1]));
+		append(&at, "/%lu/%lu", read_counter(a->gigantic[2]),
+		       read_counter(a->gigantic[3]));
+	}
+	append(&at, " as:%lu%.0lu", field(text, "Committed_AS:"), 0);
+}
+
+static int find(const struct name *names, int n, const char *text)
+{
+	for (int i = 0; i < n; i++)
+		if (!strcmp(names[i].text, text))
+			return i;
+	return -1;
+}
+
+static int open_counter(const char *format, const char *a, const char *b)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), format, a, b);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static void forget_cgroup(struct agent *a, int i)
+{
+	close(a->cgroups[i].usage);
+	close(a->cgroups[i].rsvd);
+	a->n_cgroups--;
+	memmove(&a->cgroups[i], &a->cgroups[i + 1],
+		(a->n_cgroups - i) * sizeof(struct name));
+}
+
+static void forget_mount(struct agent *a, int i)
+{
+	a->n_mounts--;
+	memmove(&a->mounts[i], &a->mounts[i + 1],
+		(a->n_mounts - i) * sizeof(struct name));
+}
+
+/* Runs an administrator's command and notes which cgroups and mounts exist. */
+static void administer(struct agent *a, const char *line, char *result)
+{
+	char words[LINE], *argv[ARGS];
+	int argc, i;
+
+	strcpy(words, line);
+	argc = split(words, argv);
+	if (argc > 1 && !strcmp(argv[0], "mount") && a->n_mounts == NAMES) {
+		strcpy(result, "err ENFILE");
+		return;
+	}
+	if (argc > 2 && !strcmp(argv[0], "cg") && !strcmp(argv[1], "mk") &&
+	    a->n_cgroups == NAMES) {
+		strcpy(result, "err ENFILE");
+		return;
+	}
+	call(a, ADMIN, line, a->timeout, result);
+	if (!a->shared->channels[ADMIN].pid)
+		start(a, ADMIN);
+	if (strcmp(result, "ok") || argc < 2)
+		return;
+	if (!strcmp(argv[0], "mount")) {
+		strcpy(a->mounts[a->n_mounts++].text, argv[1]);
+	} else if (!strcmp(argv[0], "umount")) {
+		i = find(a->mounts, a->n_mounts, argv[1]);
+		if (i >= 0)
+			forget_mount(a, i);
+	} else if (!strcmp(argv[0], "cg") && !strcmp(argv[1], "mk")) {
+		struct name *cg = &a->cgroups[a->n_cgroups++];
+
+		strcpy(cg->text, argv[2]);
+		cg->usage = open_counter("%s/%s/hugetlb.2MB.current",
+					 a->shared->base, argv[2]);
+		cg->rsvd = open_counter("%s/%s/hugetlb.2MB.rsvd.current",
+					a->shared->base, argv[2]);
+	} else if (!strcmp(argv[0], "cg") && !strcmp(argv[1], "rm")) {
+		i = find(a->cgroups, a->n_cgroups, argv[2]);
+		if (i >= 0)
+			forget_cgroup(a, i);
+	}
+}
+
+static void die(const char *what)
+{
+	dprintf(2, "agent: %s: %s\n", what, strerror(errno));
+	_exit(1);
+}
+
+/* Everything gone, the pool empty: "ok" where the kernel agrees. */
+static void reset(struct agent *a, char *result)
+{
+	char line[LINE], text[RESULT], want[64], *at = line;
+	unsigned long tainted;
+	bool stuck = false;
+	int status;
+
+	for (int p = 0; p < WORKERS; p++)
+		if (a->shared->channels[p].pid)
+			kill(a->shared->channels[p].pid, SIGKILL);
+	for (int p = 0; p < WORKERS; p++)
+		if (a->shared->channels[p].pid)
+			stuck |= !reap(&a->shared->channels[p], 2000, &status);
+	at += sprintf(at, "empty");
+	while (a->n_mounts) {
+		at += sprintf(at, " " MNT "%s", a->mounts[a->n_mounts - 1].text);
+		forget_mount(a, a->n_mounts - 1);
+	}
+	call(a, ADMIN, line, 5000, text);
+	at = want + sprintf(want, "0/0/0/0");
+	for (int n = 0; n < a->shared->nodes; n++)
+		at += sprintf(at, " 0/0/0");
+	counters(a, text);
+	tainted = read_counter(a->tainted_fd);
+	if (stuck || tainted != a->tainted ||
+	    strncmp(text, want, strlen(want)))
+		sprintf(result, "dirty tainted=%lu", tainted);
+	else
+		strcpy(result, "ok");
+}
