@@ -224,7 +224,8 @@ OPERATORS: dict[str, Operator] = {
         Operator("union", "set set", "|", "({a} | {b})", "({a} | {b})", 5),
         Operator("inter", "set set", "&", "({a} & {b})", "({a} & {b})", 5),
         Operator("diff", "set set", "-", "({a} & ~{b})", "({a} & ~{b})", 6),
-        Operator("single", "elem", "{a}", "(1 << ({a} - {lo}))", "(1u << ({a} - {lo}))"),
+        Operator("single", "elem", "{a}", "(1 << ({a} - {lo}))",
+                 "(1u << ({a} - {lo}))"),
         Operator("card", "set", "len", "({a}).bit_count()", "__builtin_popcount({a})"),
         Operator("select", "table index*", "[]", "", ""),
         Operator("store", "table index* value", "[:=]", "", ""),
@@ -322,14 +323,17 @@ def _junction(op: str, unit: Expr, zero: Expr, args: Iterable[Expr]) -> Expr:
                 return zero
             if part is not unit:
                 kept[part] = None
-    # absorb: x and (x or y) is x; a part already kept decides inside others
+    # absorb: x and (x or y) is x; a part decides inside those to its right
+    # (only those: they may be undefined where it is false)
     parts = []
+    before: set[Expr] = set()
+    dual = "or" if op == "and" else "and"
     for p in kept:
-        dual = "or" if op == "and" else "and"
+        before.add(p)
         if p.op == dual:
             if any(q in kept for q in p.args):
                 continue
-            inner = tuple(q for q in p.args if not_(q) not in kept)
+            inner = tuple(q for q in p.args if not_(q) not in before)
             if len(inner) != len(p.args):
                 p = _junction(dual, zero, unit, inner)
                 if p is zero:
@@ -530,24 +534,36 @@ def _merge_tables(c: Expr, a: Expr, b: Expr) -> Expr:
     ):
         shared += 1
     base = left[shared - 1]
-    cells: dict[tuple[Expr, ...], None] = {}
-    for node in (*left[shared:], *right[shared:]):
-        cells[node.args[1:-1]] = None
-    indices = list(cells)
+    only_a = [node.args[1:-1] for node in left[shared:]]
+    only_b = [node.args[1:-1] for node in right[shared:]]
+    indices = list(dict.fromkeys((*only_a, *only_b)))
     if all(_apart(i, j) for k, i in enumerate(indices) for j in indices[:k]):
         merged = base
         for index in indices:
-            value = ite(c, select(a, *index), select(b, *index))
-            merged = store(merged, *index, value)
+            at = index
+            if index not in only_a or index not in only_b:
+                at = _index_where(c if index in only_a else not_(c), a.sort, index)
+            value = ite(c, select(a, *at), select(b, *at))
+            merged = store(merged, *at, value)
         return merged
     merged = base
     for node in left[shared:]:
-        index, value = node.args[1:-1], node.args[-1]
-        merged = store(merged, *index, ite(c, value, select(merged, *index)))
+        at = _index_where(c, a.sort, node.args[1:-1])
+        merged = store(merged, *at, ite(c, node.args[-1], select(merged, *at)))
     for node in right[shared:]:
-        index, value = node.args[1:-1], node.args[-1]
-        merged = store(merged, *index, ite(c, select(merged, *index), value))
+        at = _index_where(not_(c), a.sort, node.args[1:-1])
+        merged = store(merged, *at, ite(c, select(merged, *at), node.args[-1]))
     return merged
+
+
+def _index_where(c: Expr, sort: Sort, index: tuple[Expr, ...]) -> tuple[Expr, ...]:
+    """``index`` where c is true, elsewhere an index that certainly exists:
+    the branch not taken must not read or write outside the table."""
+    assert isinstance(sort, TableSort)
+    return tuple(
+        i if _certainly_in(i, d) else ite(c, i, const(d.sort, d.lo))
+        for i, d in zip(index, sort.index, strict=True)
+    )
 
 
 def _apart(i: tuple[Expr, ...], j: tuple[Expr, ...]) -> bool:
@@ -657,10 +673,16 @@ def member(e: Expr, s: Expr) -> Expr:
 
 
 def _in_domain(e: Expr, domain: Domain) -> Expr:
-    lo, hi = interval(e)
-    if lo is not None and hi is not None and domain.lo <= lo and hi <= domain.hi:
+    if _certainly_in(e, domain):
         return TRUE
+    if e.sort is INT:
+        return and_(le(num(domain.lo), e), le(e, num(domain.hi)))
     return or_(*(eq(e, const(e.sort, v)) for v in domain))
+
+
+def _certainly_in(e: Expr, domain: Domain) -> bool:
+    lo, hi = interval(e)
+    return lo is not None and hi is not None and domain.lo <= lo and hi <= domain.hi
 
 
 def _set(*exprs: Expr) -> SetSort:
@@ -851,6 +873,40 @@ def _join(node: Expr, parts: list[Expr]) -> Expr:
     return result
 
 
+def defined(e: Expr) -> Expr:
+    """Where e has a value: the condition, itself defined everywhere, that
+    evaluating e (and/or/if from the left) reads and writes tables inside
+    their index domains and makes sets of elements of their domain."""
+    done: dict[Expr, Expr] = {}
+    for node in subterms(e):
+        of = [done[a] for a in node.args]
+        match node.op:
+            case "and" | "or":
+                condition, reached = TRUE, TRUE
+                for arg, known in zip(node.args, of, strict=True):
+                    condition = and_(condition, implies(reached, known))
+                    reached = and_(reached, arg if node.op == "and" else not_(arg))
+            case "ite":
+                test = node.args[0]
+                condition = and_(
+                    of[0], implies(test, of[1]), implies(not_(test), of[2])
+                )
+            case "sum" | "all" | "any" | "setof":
+                condition = aggregate("all", binder_of(node), of[0])
+            case "select" | "store":
+                sort = node.args[0].sort
+                assert isinstance(sort, TableSort)
+                index = zip(node.args[1:], sort.index, strict=False)
+                condition = and_(*of, *(_in_domain(i, d) for i, d in index))
+            case "single":
+                assert isinstance(node.sort, SetSort)
+                condition = and_(of[0], _in_domain(node.args[0], node.sort.domain))
+            case _:
+                condition = and_(*of)
+        done[node] = condition
+    return done[e]
+
+
 def index_space(sort: TableSort) -> Iterator[tuple[Expr, ...]]:
     """All indices of a table as constants, last index fastest."""
 
@@ -941,7 +997,7 @@ def _show(e: Expr, outer: int) -> str:
         case "param":
             return str(e.data)
         case "var":
-            return e.data[0] + ("'" if e.data[1] else "")
+            return str(e.data[0]) + ("'" if e.data[1] else "")
         case "local":
             return str(e.data[0]).split("#")[0]
         case "select":
