@@ -79,7 +79,7 @@ def pool(b: int, v: int, p: int) -> TransitionSystem:
     binding = declare("binding", table_sort((vma_d,), nodes), 2, no_node)
     length = declare("length", table_sort((vma_d,), INT), p, num(0))
     page = declare("page", table_sort((vma_d, page_d), nodes), 2, no_node)
-    sigbus = declare("sigbus", BOOL, 1, FALSE)
+    declare("sigbus", BOOL, 1, FALSE)
     signal = enum_sort("Signal", ("OK", "SIGBUS"))
 
     def over(op: str, name: str, domain: Domain, body) -> Expr:  # type: ignore[no-untyped-def]
@@ -151,9 +151,7 @@ def pool(b: int, v: int, p: int) -> TransitionSystem:
         return and_(lt(pg, select(length, vma)), eq(select(page, vma, pg), no_node))
 
     def allowed(vma: Expr, node: Expr) -> Expr:
-        return or_(
-            eq(select(binding, vma), no_node), eq(select(binding, vma), node)
-        )
+        return or_(eq(select(binding, vma), no_node), eq(select(binding, vma), node))
 
     act(
         "fault",
@@ -188,14 +186,10 @@ def pool(b: int, v: int, p: int) -> TransitionSystem:
     vma = local("munmap.vma", vma_d)
     freed = free
     for k in range(2):
-        n = const(nodes, k)
-        here = over(
-            "sum", f"munmap.p{k}", page_d, lambda q: one(eq(select(page, vma, q), n))
-        )
+        n, q = const(nodes, k), local(f"munmap.p{k}", page_d)
+        here = aggregate("sum", q, one(eq(select(page, vma, q), n)))
         freed = store(freed, n, add(select(freed, n), here))
-    absent = over(
-        "sum", "munmap.q", page_d, lambda q: one(touched(vma, q))
-    )
+    absent = over("sum", "munmap.q", page_d, lambda q: one(touched(vma, q)))
     cg = select(cgroup, vma)
     act(
         "munmap",
@@ -322,7 +316,8 @@ def pool_properties(system: TransitionSystem) -> tuple[Property, ...]:
     )
     mine = and_(select(live, vma), eq(select(cgroup, vma), cg))
     used = aggregate("sum", vma, ite(mine, select(length, vma), num(0)))
-    total = aggregate("sum", local("spec.n", node_d), select(free, local("spec.n", node_d)))
+    n = local("spec.n", node_d)
+    total = aggregate("sum", n, select(free, n))
     formulas = {
         "resv_exact": eq(resv, pages(absent)),
         "free_exact": aggregate(
