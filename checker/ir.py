@@ -537,33 +537,41 @@ def _merge_tables(c: Expr, a: Expr, b: Expr) -> Expr:
     only_a = [node.args[1:-1] for node in left[shared:]]
     only_b = [node.args[1:-1] for node in right[shared:]]
     indices = list(dict.fromkeys((*only_a, *only_b)))
-    if all(_apart(i, j) for k, i in enumerate(indices) for j in indices[:k]):
-        merged = base
-        for index in indices:
-            at = index
-            if index not in only_a or index not in only_b:
-                at = _index_where(c if index in only_a else not_(c), a.sort, index)
-            value = ite(c, select(a, *at), select(b, *at))
-            merged = store(merged, *at, value)
-        return merged
     merged = base
+    if all(_apart(i, j) for k, i in enumerate(indices) for j in indices[:k]):
+        for index in indices:
+            in_a = index if index in only_a else _somewhere(a.sort, index)
+            in_b = index if index in only_b else _somewhere(a.sort, index)
+            value = ite(c, select(a, *in_a), select(b, *in_b))
+            merged = store(merged, *_choose(c, in_a, in_b), value)
+        return merged
     for node in left[shared:]:
-        at = _index_where(c, a.sort, node.args[1:-1])
-        merged = store(merged, *at, ite(c, node.args[-1], select(merged, *at)))
+        index, value = node.args[1:-1], node.args[-1]
+        other = _somewhere(a.sort, index)
+        value = ite(c, value, select(merged, *other))
+        merged = store(merged, *_choose(c, index, other), value)
     for node in right[shared:]:
-        at = _index_where(not_(c), a.sort, node.args[1:-1])
-        merged = store(merged, *at, ite(c, select(merged, *at), node.args[-1]))
+        index, value = node.args[1:-1], node.args[-1]
+        other = _somewhere(a.sort, index)
+        value = ite(c, select(merged, *other), value)
+        merged = store(merged, *_choose(c, other, index), value)
     return merged
 
 
-def _index_where(c: Expr, sort: Sort, index: tuple[Expr, ...]) -> tuple[Expr, ...]:
-    """``index`` where c is true, elsewhere an index that certainly exists:
-    the branch not taken must not read or write outside the table."""
+def _somewhere(sort: Sort, index: tuple[Expr, ...]) -> tuple[Expr, ...]:
+    """``index`` if it certainly exists, else an index that does: the branch
+    not taken must not read or write outside the table."""
     assert isinstance(sort, TableSort)
     return tuple(
-        i if _certainly_in(i, d) else ite(c, i, const(d.sort, d.lo))
+        i if _certainly_in(i, d) else const(d.sort, d.lo)
         for i, d in zip(index, sort.index, strict=True)
     )
+
+
+def _choose(
+    c: Expr, a: tuple[Expr, ...], b: tuple[Expr, ...]
+) -> tuple[Expr, ...]:
+    return tuple(ite(c, x, y) for x, y in zip(a, b, strict=True))
 
 
 def _apart(i: tuple[Expr, ...], j: tuple[Expr, ...]) -> bool:
