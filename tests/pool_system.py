@@ -27,10 +27,12 @@ from checker.ir import (
     le,
     local,
     lt,
+    mul,
     ne,
     not_,
     num,
     or_,
+    param,
     scalar_sort,
     select,
     store,
@@ -52,12 +54,14 @@ POOL_COUNTS = {
 }
 
 
-def pool(b: int, v: int, p: int) -> TransitionSystem:
-    """Two nodes of ``b`` pages, ``v`` VMAs of at most ``p`` pages, two cgroups."""
+def pool(b: int | None, v: int, p: int) -> TransitionSystem:
+    """Two nodes of ``b`` pages, ``v`` VMAs of at most ``p`` pages, two cgroups.
+    Without ``b`` the number of pages stays a rigid param, for proofs."""
+    size_ = param("B") if b is None else num(b)
     nodes = scalar_sort("NODES", 2, "n")
     cgroups = scalar_sort("CGROUPS", 2, "cg")
     vmas = scalar_sort("VMAS", v, "v")
-    limit = 2 * b - 1
+    limit = sub(mul(size_, num(2)), num(1))
     node_d = Domain(nodes, 0, 1, "NODES")
     cgroup_d = Domain(cgroups, 0, 1, "CGROUPS")
     vma_d = Domain(vmas, 0, v - 1, "VMAS")
@@ -66,13 +70,14 @@ def pool(b: int, v: int, p: int) -> TransitionSystem:
 
     variables = []
 
-    def declare(name: str, sort: Sort, hi: int, init: Expr) -> Expr:
-        variable = Variable(name, sort, num(0), num(hi), init)
+    def declare(name: str, sort: Sort, hi: int | Expr, init: Expr) -> Expr:
+        top = num(hi) if isinstance(hi, int) else hi
+        variable = Variable(name, sort, num(0), top, init)
         variables.append(variable)
         return variable.now
 
-    free = declare("free", table_sort((node_d,), INT), b, num(b))
-    resv = declare("resv", INT, 2 * b, num(0))
+    free = declare("free", table_sort((node_d,), INT), size_, size_)
+    resv = declare("resv", INT, mul(size_, num(2)), num(0))
     usage = declare("usage", table_sort((cgroup_d,), INT), limit, num(0))
     live = declare("live", table_sort((vma_d,), BOOL), 1, FALSE)
     cgroup = declare("cgroup", table_sort((vma_d,), cgroups), 2, no_cgroup)
@@ -131,7 +136,7 @@ def pool(b: int, v: int, p: int) -> TransitionSystem:
         and_(
             not_(select(live, vma)),
             le(size, sub(free_total("mmap.n"), resv)),
-            le(add(select(usage, cg), size), num(limit)),
+            le(add(select(usage, cg), size), limit),
         ),
         {
             "live": store(live, vma, TRUE),
@@ -284,8 +289,8 @@ def pool(b: int, v: int, p: int) -> TransitionSystem:
         tuple(variables),
         tuple(actions),
         TRUE,
-        {},
-        {"B": b, "V": v, "P": p},
+        {"B": 1} if b is None else {},
+        {"V": v, "P": p} | ({} if b is None else {"B": b}),
     )
 
 
@@ -298,7 +303,7 @@ def pool_properties(system: TransitionSystem) -> tuple[Property, ...]:
     (node_d,), (cgroup_d,) = by["free"].index, by["usage"].index
     vma_d, page_d = by["page"].index
     assert isinstance(node_d.sort, ScalarSort)
-    b = system.bounds["B"]
+    size = num(system.bounds["B"]) if "B" in system.bounds else param("B")
     vma, pg = local("spec.vma", vma_d), local("spec.page", page_d)
     node, cg = local("spec.node", node_d), local("spec.cgroup", cgroup_d)
 
@@ -321,10 +326,33 @@ def pool_properties(system: TransitionSystem) -> tuple[Property, ...]:
     formulas = {
         "resv_exact": eq(resv, pages(absent)),
         "free_exact": aggregate(
-            "all", node, eq(add(select(free, node), pages(eq(here, node))), num(b))
+            "all", node, eq(add(select(free, node), pages(eq(here, node))), size)
         ),
         "usage_exact": aggregate("all", cg, eq(select(usage, cg), used)),
         "resv_backed": le(resv, total),
         "no_sigbus": not_(sigbus),
     }
     return tuple(Property(name, Kind.INVARIANT, f) for name, f in formulas.items())
+
+
+def pool_lemma(system: TransitionSystem) -> Property:
+    """A dead VMA is empty, and there are no pages behind a VMA's end."""
+    by = system.by_name
+    vma_d, page_d = by["page"].index
+    vma, pg = local("lemma.vma", vma_d), local("lemma.page", page_d)
+    live, cgroup, length, page = (
+        by[name].now for name in ("live", "cgroup", "length", "page")
+    )
+    empty = and_(
+        eq(select(length, vma), num(0)),
+        eq(select(cgroup, vma), const(cgroup.sort.element, 2)),  # type: ignore[attr-defined]
+    )
+    behind = implies(
+        ne(select(page, vma, pg), const(page.sort.element, 2)),  # type: ignore[attr-defined]
+        lt(pg, select(length, vma)),
+    )
+    formula = and_(
+        aggregate("all", vma, or_(select(live, vma), empty)),
+        aggregate("all", vma, aggregate("all", pg, behind)),
+    )
+    return Property("dead_is_empty", Kind.INVARIANT, formula)
