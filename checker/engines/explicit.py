@@ -1,0 +1,311 @@
+"""Breadth-first search over concrete states, in Python: the oracle.
+
+Follows Dill et al., "Protocol verification as a hardware design aid" (1992),
+and Ip and Dill, "Better verification through symmetry" (1996).
+Sound: every reachable state is visited once, in order of distance, so the
+first violation of a property has a shortest trace; with symmetry, one state
+of each orbit is, and the canonical form is exact (checker.symmetry).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from checker import ir
+from checker.evaluate import initial_states
+from checker.lower import python as lower
+from checker.property import Kind, Property
+from checker.symmetry import canonical_under, find_symmetry
+from checker.system import Action, Obligation, State, TransitionSystem
+from checker.verdict import (
+    Budget,
+    Defect,
+    Holds,
+    Outcome,
+    Reporter,
+    Statistics,
+    Step,
+    Trace,
+    Unknown,
+    Unreachable,
+    Verdict,
+    Violated,
+)
+
+_BATCH = 2048
+"""States between two looks at the clock."""
+
+
+Last = tuple[str, Callable[[State, tuple[int, ...], State, int, int], bool]]
+"""The end of a trace: an action, and which of its steps (before, arguments,
+after, result, failed obligation) will do. With symmetry the step that was
+seen belongs to a canonical state; its image under the permutation will."""
+
+
+@dataclass
+class _Search:
+    """What is known while the search runs."""
+
+    system: TransitionSystem
+    canonical: Callable[[State], State]
+    parents: dict[State, State | None] = field(default_factory=dict)
+    fired: Counter[str] = field(default_factory=Counter)
+    results: Counter[tuple[str, int]] = field(default_factory=Counter)
+    transitions: int = 0
+    depth: int = 0
+    deadlocks: int = 0
+    deadlock: State | None = None
+    found: dict[str, tuple[State, Last | None]] = field(default_factory=dict)
+    defects: dict[str, tuple[str, State, Last | None, Obligation | None]] = field(
+        default_factory=dict
+    )
+    starts: dict[State, State] = field(default_factory=dict)
+    stopped: str = ""
+
+
+def explicit(
+    system: TransitionSystem,
+    properties: tuple[Property, ...],
+    budget: Budget,
+    report: Reporter,
+) -> Outcome:
+    """Exhaustive search; see verdict.Engine."""
+    begin = time.monotonic()
+    canonical, notes = _identity, ()
+    if budget.symmetry:
+        symmetry = find_symmetry(system, properties)
+        canonical, notes = canonical_under(system, symmetry), symmetry.notes
+    search = _Search(system, canonical)
+    state_properties = [p for p in properties if p.kind is not Kind.STEP]
+    truths = lower.predicates(
+        system,
+        [p.formula if p.kind is Kind.REACHABLE else ir.not_(p.formula)
+         for p in state_properties],
+    )  # fmt: skip
+    antecedents = [(p.name, k, a) for p in state_properties
+                   for k, a in enumerate(p.antecedents)]  # fmt: skip
+    holds_of = lower.predicates(system, [a for _, _, a in antecedents])
+    seen_true = {p.name: [False] * len(p.antecedents) for p in properties}
+    pending = list(range(len(antecedents)))
+    steps = [(a, lower.successors(system, a)) for a in system.actions]
+    step_checks = {a.name: _step_check(system, a, properties) for a in system.actions}
+    outside = lower.in_range(system)
+
+    def visit(state: State, parent: State | None, step: Step | None) -> bool:
+        """Counts a state; says whether it was new and in range."""
+        cell = outside(state)
+        if cell >= 0:
+            c = system.cells[cell]
+            message = f"{c.name} becomes {state[cell]}, outside its range"
+            key = f"range {c.variable.name} {step.action if step else ''}"
+            if parent is None or step is None:
+                search.defects.setdefault(key, (message, state, None, None))
+            elif key not in search.defects:
+                last = (step.action, lambda b, p, t, r, o: o < 0 and outside(t) >= 0)
+                search.defects[key] = (message, parent, last, None)
+            return False
+        form = canonical(state)
+        if form in search.parents:
+            return False
+        search.parents[form] = parent
+        if parent is None:
+            search.starts[form] = state
+        for p, hit in zip(state_properties, truths(form), strict=True):
+            if hit and p.name not in search.found:
+                search.found[p.name] = (form, None)
+        if pending:
+            values = holds_of(form)
+            for k in [k for k in pending if values[k]]:
+                name, which, _ = antecedents[k]
+                seen_true[name][which] = True
+                pending.remove(k)
+        return True
+
+    over = budget.clock()
+    frontier: list[State] = []
+    try:
+        for start in initial_states(system):
+            if visit(start, None, None):
+                frontier.append(canonical(start))
+        while frontier and not search.stopped:
+            if budget.depth is not None and search.depth >= budget.depth:
+                search.stopped = f"the depth budget of {budget.depth} steps"
+                break
+            nxt: list[State] = []
+            for count, state in enumerate(frontier):
+                if count % _BATCH == 0:
+                    report.progress(
+                        states=len(search.parents), depth=search.depth,
+                        frontier=len(frontier), seconds=time.monotonic() - begin,
+                    )  # fmt: skip
+                    if over():
+                        search.stopped = f"the time budget of {budget.seconds:g} s"
+                        break
+                if budget.states is not None and len(search.parents) >= budget.states:
+                    search.stopped = f"the budget of {budget.states:,} states"
+                    break
+                enabled = False
+                for action, successors in steps:
+                    for arguments, after, result, broken in successors(state):
+                        step = Step(action.name, arguments)
+                        if broken >= 0:
+                            due = action.obligations[broken]
+                            key = f"{due.span} {due.message}"
+                            if key not in search.defects:
+                                last = (action.name, _failing(broken))
+                                search.defects[key] = (due.message, state, last, due)
+                            enabled = True
+                            continue
+                        enabled = True
+                        search.fired[action.name] += 1
+                        if action.result is not None:
+                            search.results[action.name, result] += 1
+                        check = step_checks[action.name]
+                        if check is not None:
+                            check(search, seen_true, state, after, step, result)
+                        if visit(after, state, step):
+                            nxt.append(canonical(after))
+                if not enabled:
+                    search.deadlocks += 1
+                    if search.deadlock is None:
+                        search.deadlock = state
+            if search.stopped:
+                break
+            if nxt:
+                search.depth += 1
+            frontier = nxt
+    except KeyboardInterrupt:
+        search.stopped = "interrupted"
+    search.transitions = sum(search.fired.values())
+    return _outcome(search, properties, seen_true, notes, time.monotonic() - begin)
+
+
+def _identity(state: State) -> State:
+    return state
+
+
+def _failing(obligation: int) -> Callable[[State, tuple[int, ...], State, int, int], bool]:
+    return lambda before, arguments, after, result, broken: broken == obligation
+
+
+StepCheck = Callable[
+    [_Search, dict[str, list[bool]], State, State, Step, int], None
+]
+
+
+def _step_check(
+    system: TransitionSystem, action: Action, properties: tuple[Property, ...]
+) -> StepCheck | None:
+    mine = lower.step_properties(
+        [p for p in properties if p.kind is Kind.STEP], action
+    )
+    if not mine:
+        return None
+    truths = lower.step_predicates(system, action, [p.formula for p in mine])
+    wanted = [(p.name, k, a) for p in mine for k, a in enumerate(p.antecedents)]
+    holds_of = lower.step_predicates(system, action, [a for _, _, a in wanted])
+    pending = list(range(len(wanted)))
+
+    def violating(
+        which: int,
+    ) -> Callable[[State, tuple[int, ...], State, int, int], bool]:
+        return lambda before, arguments, after, result, broken: (
+            broken < 0 and not truths(before, after, arguments, result)[which]
+        )
+
+    def check(
+        search: _Search, seen: dict[str, list[bool]], before: State, after: State,
+        step: Step, result: int,
+    ) -> None:  # fmt: skip
+        ok = truths(before, after, step.arguments, result)
+        for k, (p, good) in enumerate(zip(mine, ok, strict=True)):
+            if not good and p.name not in search.found:
+                search.found[p.name] = (before, (action.name, violating(k)))
+        if pending:
+            values = holds_of(before, after, step.arguments, result)
+            for k in [k for k in pending if values[k]]:
+                name, which, _ = wanted[k]
+                seen[name][which] = True
+                pending.remove(k)
+
+    return check
+
+
+def _outcome(
+    search: _Search,
+    properties: tuple[Property, ...],
+    seen_true: dict[str, list[bool]],
+    notes: tuple[str, ...],
+    seconds: float,
+) -> Outcome:
+    complete = not search.stopped and not search.defects
+    reason = search.stopped or "the model itself is wrong (see the defects)"
+    verdicts: dict[str, Verdict] = {}
+    states = len(search.parents)
+    for p in properties:
+        if p.name in search.found:
+            verdicts[p.name] = Violated(_trace(search, *search.found[p.name]))
+        elif not complete:
+            verdicts[p.name] = Unknown(reason, max(search.depth - 1, 0))
+        elif p.kind is Kind.REACHABLE:
+            verdicts[p.name] = Unreachable(states, search.depth)
+        else:
+            verdicts[p.name] = Holds(True, states, search.depth)
+    defects = tuple(
+        Defect(message, _trace(search, state, last), due)
+        for message, state, last, due in search.defects.values()
+    )
+    statistics = Statistics(
+        states=states,
+        transitions=search.transitions,
+        depth=search.depth,
+        seconds=seconds,
+        complete=complete,
+        fired={a.name: search.fired[a.name] for a in search.system.actions},
+        results=dict(search.results),
+        deadlocks=search.deadlocks,
+        deadlock=None if search.deadlock is None else _trace(search, search.deadlock),
+        true_antecedents={n: tuple(v) for n, v in seen_true.items()},
+        notes=notes,
+    )
+    return Outcome("explicit", verdicts, defects, statistics)
+
+
+def _trace(search: _Search, end: State, last: Last | None = None) -> Trace:
+    """A concrete run to (an image of) the canonical state ``end``, and then
+    a step that ``last`` accepts."""
+    path = [end]
+    while (parent := search.parents.get(path[-1])) is not None:
+        path.append(parent)
+    path.reverse()
+    if path[0] not in search.starts:  # a start that is out of range itself
+        return Trace(path[0], ())
+    state = start = search.starts[path[0]]
+    steps = [(a, lower.successors(search.system, a)) for a in search.system.actions]
+    trace: list[Step] = []
+    for form in path[1:]:
+        state, step = _step_to(search, steps, state, form)
+        trace.append(step)
+    if last is not None:
+        name, accepts = last
+        successors = dict((a.name, f) for a, f in steps)[name]
+        arguments = next(p for p, t, r, o in successors(state)
+                         if accepts(state, p, t, r, o))  # fmt: skip
+        trace.append(Step(name, arguments))
+    return Trace(start, tuple(trace))
+
+
+def _step_to(
+    search: _Search,
+    steps: list[tuple[Action, lower.Successors]],
+    state: State,
+    form: State,
+) -> tuple[State, Step]:
+    for action, successors in steps:
+        for arguments, after, _, broken in successors(state):
+            if broken < 0 and search.canonical(after) == form:
+                return after, Step(action.name, arguments)
+    raise AssertionError("a canonical step has no concrete one: symmetry is broken")
