@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from checker.ir import Expr, Sort, local, Domain
+from checker.ir import Domain, Expr, Sort, local
 from checker.system import Span
 
 

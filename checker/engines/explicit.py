@@ -18,7 +18,7 @@ from checker import ir
 from checker.evaluate import initial_states
 from checker.lower import python as lower
 from checker.property import Kind, Property
-from checker.symmetry import canonical_under, find_symmetry
+from checker.symmetry import Symmetry, canonical_under, find_symmetry
 from checker.system import Action, Obligation, State, TransitionSystem
 from checker.verdict import (
     Budget,
@@ -38,8 +38,11 @@ from checker.verdict import (
 _BATCH = 2048
 """States between two looks at the clock."""
 
+NO_SYMMETRY = Symmetry((), (), ())
 
-Last = tuple[str, Callable[[State, tuple[int, ...], State, int, int], bool]]
+
+Accepts = Callable[[State, tuple[int, ...], State, int, int], bool]
+Last = tuple[str, Accepts]
 """The end of a trace: an action, and which of its steps (before, arguments,
 after, result, failed obligation) will do. With symmetry the step that was
 seen belongs to a canonical state; its image under the permutation will."""
@@ -74,10 +77,8 @@ def explicit(
 ) -> Outcome:
     """Exhaustive search; see verdict.Engine."""
     begin = time.monotonic()
-    canonical, notes = _identity, ()
-    if budget.symmetry:
-        symmetry = find_symmetry(system, properties)
-        canonical, notes = canonical_under(system, symmetry), symmetry.notes
+    symmetry = find_symmetry(system, properties) if budget.symmetry else NO_SYMMETRY
+    canonical, notes = canonical_under(system, symmetry), symmetry.notes
     search = _Search(system, canonical)
     state_properties = [p for p in properties if p.kind is not Kind.STEP]
     truths = lower.predicates(
@@ -183,11 +184,7 @@ def explicit(
     return _outcome(search, properties, seen_true, notes, time.monotonic() - begin)
 
 
-def _identity(state: State) -> State:
-    return state
-
-
-def _failing(obligation: int) -> Callable[[State, tuple[int, ...], State, int, int], bool]:
+def _failing(obligation: int) -> Accepts:
     return lambda before, arguments, after, result, broken: broken == obligation
 
 
@@ -209,9 +206,7 @@ def _step_check(
     holds_of = lower.step_predicates(system, action, [a for _, _, a in wanted])
     pending = list(range(len(wanted)))
 
-    def violating(
-        which: int,
-    ) -> Callable[[State, tuple[int, ...], State, int, int], bool]:
+    def violating(which: int) -> Accepts:
         return lambda before, arguments, after, result, broken: (
             broken < 0 and not truths(before, after, arguments, result)[which]
         )

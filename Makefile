@@ -1,0 +1,39 @@
+# Two commands do everything: `make review` and `make test`.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: review test test-slow lint bench conform clean
+
+review: $(READY)          ## check the shipped designs, print the table
+	@$(BIN)/poolproof review
+
+test: $(READY)            ## the tests, in minutes
+	@$(BIN)/python -m pytest
+
+test-slow: $(READY)       ## the tests that take longer, or need a kernel
+	@$(BIN)/python -m pytest -m slow
+
+lint: $(READY)            ## ruff, and mypy --strict on model/ and checker/
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy --strict model checker
+
+bench: $(READY)           ## this checker and its peers, side by side
+	@$(BIN)/python -m bench.run
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "poolproof needs Python 3.11 or newer: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	    { echo "python3-venv is missing: apt-get install python3-venv"; exit 1; }
+	@command -v cc >/dev/null || \
+	    echo "no C compiler: the slower Python engine is used (apt-get install gcc)"
+	@echo "installing into $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
