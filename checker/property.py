@@ -20,6 +20,20 @@ class Kind(Enum):
     ``action`` where one is named, else of every action."""
     REACHABLE = "reachable"
     """Some reachable state satisfies ``formula``: a witness must exist."""
+    LEADS_TO = "leads to"
+    """On every fair run, each state with ``formula`` is followed (or met) by
+    one with ``goal``. `eventually GOAL` is `true leads to GOAL`."""
+
+
+@dataclass(frozen=True)
+class Fairness:
+    """An assumption about runs, for each choice of the action's arguments
+    separately. Weak: a step that stays possible is taken at last. Strong:
+    one that is possible again and again is. Stated in the spec, never
+    implied."""
+
+    action: str
+    strong: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,8 @@ class Property:
     source: str = ""
     expect: Expectation | None = None
     span: Span | None = None
+    goal: Expr | None = None
+    fair: tuple[Fairness, ...] = ()
 
 
 def result_local(sort: Sort, size: int) -> Expr:
