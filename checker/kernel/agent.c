@@ -16,8 +16,8 @@
  *		[g:NR/FREE/RSVD/SURP] as:KILOBYTES
  *
  * All counters are printed unsigned, exactly as the kernel reports them.
- * Answers are written when no complete line is left to read, so a whole
- * sequence sent in one write is answered in one round trip.
+ * Answers are written when no complete line is left to read (and twice a
+ * second), so a whole sequence sent in one write is answered in one round trip.
  *
  * Calls never run in the process that reads the lines.  `w P OP` runs in
  * worker P, everything else that changes state runs in a worker of its own,
@@ -87,30 +87,33 @@ struct channel {
 };
 enum { IDLE, CALLED, ANSWERED };
 
-struct name {
-	char text[32];
-	int usage, rsvd;	/* open files of a cgroup */
+struct names {
+	int n;
+	char text[NAMES][32];
 };
 
 /* Shared by the agent and every worker. */
 struct shared {
 	struct channel channels[WORKERS + 1];
+	struct names cgroups, mounts;	/* what exists, oldest first */
 	int nodes;
-	char base[64];		/* the directory our cgroups are made in */
-	bool has_cgroup;
-	bool remounted;		/* `cg opts` was used */
+	char base[64];			/* the directory our cgroups are in */
+	char controllers[32];		/* empty: no cgroups here */
+	bool remounted;			/* `cg opts` was used */
 };
 
 struct agent {
 	struct shared *shared;
-	struct name cgroups[NAMES], mounts[NAMES];
-	int n_cgroups, n_mounts;
-	int meminfo, pool[NODES][3], gigantic[4], tainted_fd;
-	unsigned long tainted;
+	int cgroups[NAMES][2];		/* open files, beside shared->cgroups */
+	int meminfo, pool[NODES][3], gigantic[4], tainted_file;
+	unsigned long tainted;		/* at the start, as the next three */
+	unsigned long nr[NODES], overcommit, gigantic_nr;
+	char enabled[64];		/* controllers we had to enable */
 	int timeout;		/* of a call, in milliseconds */
 	int in, out;
 	bool init;
 	size_t queued;
+	double flushed;
 	char output[1 << 16];
 };
 
@@ -212,7 +215,7 @@ static unsigned long read_counter(int fd)
 static bool confined(const char *name)
 {
 	return name[0] && name[0] != '/' && !strstr(name, "..") &&
-	       strlen(name) < sizeof(((struct name *)0)->text);
+	       strlen(name) < sizeof(((struct names *)0)->text[0]);
 }
 
 /* -------------------------------------------------- what a process can do */
@@ -493,11 +496,12 @@ static void serve(struct shared *shared, int which, int *fds);
 /* A child with a channel of its own.  CLONE_PARENT: the agent reaps it. */
 static void op_fork(struct call *c)
 {
+	int which = number(c, 1, 0);	/* the line is the agent's after the answer */
 	pid_t pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
 
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		serve(c->shared, number(c, 1, 0), c->fds);
+		serve(c->shared, which, c->fds);
 	}
 	c->me->forked = pid;
 	status(c, pid);
@@ -579,7 +583,7 @@ static void op_cg(struct call *c)
 	char path[256];
 	size_t length;
 
-	if (!c->shared->has_cgroup) {
+	if (!c->shared->controllers[0]) {
 		fail(c, EOPNOTSUPP);
 		return;
 	}
@@ -631,35 +635,43 @@ static void op_cg(struct call *c)
 	}
 }
 
-/* umount and rmdir are retried while what was killed is still going away. */
-static void persist(int (*call)(const char *), const char *path)
+/* Retried while what was killed is still going away. */
+static void persist(int (*remove)(const char *), const char *path)
 {
-	for (int i = 0; i < 200 && call(path) && errno == EBUSY; i++)
+	for (int i = 0; i < 200 && remove(path) && errno == EBUSY; i++)
 		usleep(500);
 }
 
-/* The pool to zero.  Then a page comes and goes on the last node, which puts
- * the kernel's two hidden round-robin cursors there. */
+/* No mounts, no cgroups, the pool at zero.  Where that is reached, a page comes
+ * and goes on the last node: there both round-robin cursors stay. */
 static void op_empty(struct call *c)
 {
-	char path[128];
-	int last = c->shared->nodes - 1;
+	struct shared *shared = c->shared;
+	char path[128], left[32];
 
-	for (int i = 1; i < c->argc; i++) {
-		if (c->argv[i][0] == '/')
-			persist(umount, c->argv[i]);
-		persist(rmdir, c->argv[i] + (c->argv[i][0] == '='));
+	for (int i = shared->mounts.n - 1; i >= 0; i--) {
+		snprintf(path, sizeof(path), MNT "%s", shared->mounts.text[i]);
+		persist(umount, path);
+		rmdir(path);
 	}
-	if (c->shared->remounted)
-		c->shared->remounted = mount("none", CGROUP, "cgroup2",
-					     MS_REMOUNT, NULL) != 0;
+	for (int i = shared->cgroups.n - 1; i >= 0; i--) {
+		snprintf(path, sizeof(path), "%s/%s", shared->base,
+			 shared->cgroups.text[i]);
+		persist(rmdir, path);
+	}
+	if (shared->remounted)
+		shared->remounted = mount("none", CGROUP, "cgroup2",
+					  MS_REMOUNT, NULL) != 0;
 	write_text(POOL "nr_overcommit_hugepages", "0");
-	for (int n = 0; n <= last; n++) {
+	for (int n = 0; n < shared->nodes; n++) {
 		snprintf(path, sizeof(path), NODE, n, "nr_hugepages");
 		write_text(path, "0");
 	}
-	write_text(path, "1");
-	write_text(path, "0");
+	read_text(POOL "nr_hugepages", left, sizeof(left));
+	if (strtoul(left, NULL, 10) == 0) {
+		write_text(path, "1");
+		write_text(path, "0");
+	}
 	answer(c, "ok");
 }
 
@@ -709,7 +721,7 @@ static const struct op admin_ops[] = {
 	{ "mount", 1, 2, op_mount, "mount NAME [OPTIONS]" },
 	{ "umount", 1, 1, op_umount, "umount NAME" },
 	{ "cg", 2, 4, op_cg, "cg mk|rm|set|get|attach|opts ..." },
-	{ "empty", 0, ARGS, op_empty, "empty" },
+	{ "empty", 0, 0, op_empty, "empty" },
 	{ NULL, 0, 0, NULL, NULL },
 };
 
@@ -727,9 +739,18 @@ static void futex(_Atomic int *word, int op, int value,
 	syscall(SYS_futex, word, op, value, timeout, NULL, 0);
 }
 
-static void run(struct call *c, const struct op *ops)
+/* Runs one call; a signal it raises is its result. */
+static void guarded(struct call *c, void (*run)(struct call *c))
 {
-	const struct op *o = ops;
+	if (sigsetjmp(fault_return, 1) == 0)
+		run(c);
+	else
+		answer(c, "sig SIG%s code %d", sigabbrev_np(fault_signal),
+		       (int)fault_code);
+}
+
+static void run(struct call *c, const struct op *o)
+{
 	int args = c->argc - 1;
 
 	while (o->name && strcmp(o->name, c->argv[0]))
@@ -738,11 +759,8 @@ static void run(struct call *c, const struct op *ops)
 		answer(c, "usage no command %s", c->argv[0]);
 	else if (args < o->least || args > o->most)
 		answer(c, "usage %s", o->usage);
-	else if (sigsetjmp(fault_return, 1) == 0)
-		o->run(c);
 	else
-		answer(c, "sig SIG%s code %d", sigabbrev_np(fault_signal),
-		       (int)fault_code);
+		guarded(c, o->run);
 }
 
 static int split(char *line, char **argv)
@@ -803,13 +821,14 @@ static bool start(struct agent *a, int which)
 {
 	struct channel *ch = &a->shared->channels[which];
 
+	pid_t pid;
+
 	ch->turn = IDLE;
-	ch->pid = fork();
-	if (ch->pid == 0)
+	pid = fork();
+	if (pid == 0)
 		work(a->shared, which);
-	if (ch->pid < 0)
-		ch->pid = 0;
-	return ch->pid != 0;
+	ch->pid = pid > 0 ? pid : 0;
+	return pid > 0;
 }
 
 /* True where the process is gone; its wait status in *status. */
@@ -831,6 +850,31 @@ static bool reap(struct channel *ch, int milliseconds, int *status)
 			return false;
 		sigtimedwait(&child, NULL, &slice);
 	}
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec * 1e-9;
+}
+
+static void flush(struct agent *a)
+{
+	for (size_t done = 0; done < a->queued;) {
+		ssize_t wrote = write(a->out, a->output + done,
+				      a->queued - done);
+
+		if (wrote > 0)
+			done += wrote;
+		else if (!a->init)
+			return;
+		else
+			usleep(1000);
+	}
+	a->queued = 0;
+	a->flushed = now();
 }
 
 /* Has a worker run a line; copies what it answered to result. */
@@ -867,6 +911,7 @@ static void call(struct agent *a, int which, const char *line, int timeout,
 					sigabbrev_np(WTERMSIG(status)) : "0");
 				return;
 			}
+			flush(a);	/* it may never answer */
 		}
 	}
 	kill(ch->pid, SIGKILL);
@@ -889,6 +934,7 @@ static unsigned long field(const char *text, const char *name)
 
 static void counters(struct agent *a, char *at)
 {
+	struct shared *shared = a->shared;
 	char text[4096], path[64], *pool;
 	ssize_t got = pread(a->meminfo, text, sizeof(text) - 1, 0);
 
@@ -899,39 +945,46 @@ static void counters(struct agent *a, char *at)
 	       field(pool, "HugePages_Free:"));
 	append(&at, "/%lu/%lu", field(pool, "HugePages_Rsvd:"),
 	       field(pool, "HugePages_Surp:"));
-	for (int n = 0; n < a->shared->nodes; n++) {
+	for (int n = 0; n < shared->nodes; n++) {
 		append(&at, " %lu/%lu", read_counter(a->pool[n][0]),
 		       read_counter(a->pool[n][1]));
 		append(&at, "/%lu%.0lu", read_counter(a->pool[n][2]), 0);
 	}
-	for (int i = 0; i < a->n_cgroups; i++) {
-		at += sprintf(at, " cg:%s", a->cgroups[i].text);
-		append(&at, "=%lu/%lu", read_counter(a->cgroups[i].usage) / HPAGE,
-		       read_counter(a->cgroups[i].rsvd) / HPAGE);
+	for (int i = 0; i < shared->cgroups.n; i++) {
+		at += sprintf(at, " cg:%s", shared->cgroups.text[i]);
+		append(&at, "=%lu/%lu", read_counter(a->cgroups[i][0]) / HPAGE,
+		       read_counter(a->cgroups[i][1]) / HPAGE);
 	}
-	for (int i = 0; i < a->n_mounts; i++) {
+	for (int i = 0; i < shared->mounts.n; i++) {
 		struct statfs s = { 0 };
 
-		sprintf(path, MNT "%s", a->mounts[i].text);
+		sprintf(path, MNT "%s", shared->mounts.text[i]);
 		statfs(path, &s);
-		at += sprintf(at, " m:%s", a->mounts[i].text);
+		at += sprintf(at, " m:%s", shared->mounts.text[i]);
 		append(&at, "=%lu/%lu", s.f_blocks, s.f_bfree);
 	}
 	if (a->gigantic[0] >= 0) {
 		append(&at, " g:%lu/%lu", read_counter(a->gigantic[0]),
 		       read_counter(a->gigantic[1]));
-		append(&at, "/%lu/%lu", read_counter(a->gigantic[2]),
-		       read_counter(a->gigantic[3]));
+		append(&at, "/%lu/%lu", read_counter(a->gigantic[3]),
+		       read_counter(a->gigantic[2]));
 	}
 	append(&at, " as:%lu%.0lu", field(text, "Committed_AS:"), 0);
 }
 
-static int find(const struct name *names, int n, const char *text)
+static int find(const struct names *names, const char *text)
 {
-	for (int i = 0; i < n; i++)
-		if (!strcmp(names[i].text, text))
+	for (int i = 0; i < names->n; i++)
+		if (!strcmp(names->text[i], text))
 			return i;
 	return -1;
+}
+
+static void drop(struct names *names, int i)
+{
+	names->n--;
+	memmove(names->text[i], names->text[i + 1],
+		(names->n - i) * sizeof(names->text[0]));
 }
 
 static int open_counter(const char *format, const char *a, const char *b)
@@ -942,75 +995,59 @@ static int open_counter(const char *format, const char *a, const char *b)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-static void forget_cgroup(struct agent *a, int i)
+static void drop_cgroup(struct agent *a, int i)
 {
-	close(a->cgroups[i].usage);
-	close(a->cgroups[i].rsvd);
-	a->n_cgroups--;
-	memmove(&a->cgroups[i], &a->cgroups[i + 1],
-		(a->n_cgroups - i) * sizeof(struct name));
-}
-
-static void forget_mount(struct agent *a, int i)
-{
-	a->n_mounts--;
-	memmove(&a->mounts[i], &a->mounts[i + 1],
-		(a->n_mounts - i) * sizeof(struct name));
+	close(a->cgroups[i][0]);
+	close(a->cgroups[i][1]);
+	drop(&a->shared->cgroups, i);
+	memmove(a->cgroups[i], a->cgroups[i + 1],
+		(a->shared->cgroups.n - i) * sizeof(a->cgroups[0]));
 }
 
 /* Runs an administrator's command and notes which cgroups and mounts exist. */
 static void administer(struct agent *a, const char *line, char *result)
 {
-	char words[LINE], *argv[ARGS];
-	int argc, i;
+	struct names *cgroups = &a->shared->cgroups;
+	struct names *mounts = &a->shared->mounts;
+	char words[LINE], *argv[ARGS] = { "", "", "" };
+	int i;
 
 	strcpy(words, line);
-	argc = split(words, argv);
-	if (argc > 1 && !strcmp(argv[0], "mount") && a->n_mounts == NAMES) {
-		strcpy(result, "err ENFILE");
-		return;
-	}
-	if (argc > 2 && !strcmp(argv[0], "cg") && !strcmp(argv[1], "mk") &&
-	    a->n_cgroups == NAMES) {
+	split(words, argv);
+	if ((mounts->n == NAMES && !strcmp(argv[0], "mount")) ||
+	    (cgroups->n == NAMES && !strcmp(argv[1], "mk"))) {
 		strcpy(result, "err ENFILE");
 		return;
 	}
 	call(a, ADMIN, line, a->timeout, result);
 	if (!a->shared->channels[ADMIN].pid)
 		start(a, ADMIN);
-	if (strcmp(result, "ok") || argc < 2)
+	if (strcmp(result, "ok"))
 		return;
 	if (!strcmp(argv[0], "mount")) {
-		strcpy(a->mounts[a->n_mounts++].text, argv[1]);
+		strcpy(mounts->text[mounts->n++], argv[1]);
 	} else if (!strcmp(argv[0], "umount")) {
-		i = find(a->mounts, a->n_mounts, argv[1]);
+		i = find(mounts, argv[1]);
 		if (i >= 0)
-			forget_mount(a, i);
+			drop(mounts, i);
 	} else if (!strcmp(argv[0], "cg") && !strcmp(argv[1], "mk")) {
-		struct name *cg = &a->cgroups[a->n_cgroups++];
-
-		strcpy(cg->text, argv[2]);
-		cg->usage = open_counter("%s/%s/hugetlb.2MB.current",
-					 a->shared->base, argv[2]);
-		cg->rsvd = open_counter("%s/%s/hugetlb.2MB.rsvd.current",
-					a->shared->base, argv[2]);
+		a->cgroups[cgroups->n][0] = open_counter(
+			"%s/%s/hugetlb.2MB.current", a->shared->base, argv[2]);
+		a->cgroups[cgroups->n][1] = open_counter(
+			"%s/%s/hugetlb.2MB.rsvd.current", a->shared->base,
+			argv[2]);
+		strcpy(cgroups->text[cgroups->n++], argv[2]);
 	} else if (!strcmp(argv[0], "cg") && !strcmp(argv[1], "rm")) {
-		i = find(a->cgroups, a->n_cgroups, argv[2]);
+		i = find(cgroups, argv[2]);
 		if (i >= 0)
-			forget_cgroup(a, i);
+			drop_cgroup(a, i);
 	}
-}
-
-static void die(const char *what)
-{
-	dprintf(2, "agent: %s: %s\n", what, strerror(errno));
-	_exit(1);
 }
 
 /* Everything gone, the pool empty: "ok" where the kernel agrees. */
 static void reset(struct agent *a, char *result)
 {
-	char line[LINE], text[RESULT], want[64], *at = line;
+	char text[RESULT], want[256], *at = want;
 	unsigned long tainted;
 	bool stuck = false;
 	int status;
@@ -1021,20 +1058,287 @@ static void reset(struct agent *a, char *result)
 	for (int p = 0; p < WORKERS; p++)
 		if (a->shared->channels[p].pid)
 			stuck |= !reap(&a->shared->channels[p], 2000, &status);
-	at += sprintf(at, "empty");
-	while (a->n_mounts) {
-		at += sprintf(at, " " MNT "%s", a->mounts[a->n_mounts - 1].text);
-		forget_mount(a, a->n_mounts - 1);
-	}
-	call(a, ADMIN, line, 5000, text);
-	at = want + sprintf(want, "0/0/0/0");
+	call(a, ADMIN, "empty", 10000, text);
+	if (!a->shared->channels[ADMIN].pid)
+		start(a, ADMIN);
+	a->shared->mounts.n = 0;
+	while (a->shared->cgroups.n)
+		drop_cgroup(a, a->shared->cgroups.n - 1);
+	at += sprintf(at, "0/0/0/0");
 	for (int n = 0; n < a->shared->nodes; n++)
 		at += sprintf(at, " 0/0/0");
 	counters(a, text);
-	tainted = read_counter(a->tainted_fd);
+	tainted = read_counter(a->tainted_file);
 	if (stuck || tainted != a->tainted ||
-	    strncmp(text, want, strlen(want)))
+	    read_counter(a->gigantic[0]) != a->gigantic_nr ||
+	    strncmp(text, want, at - want))
 		sprintf(result, "dirty tainted=%lu", tainted);
 	else
 		strcpy(result, "ok");
+}
+
+/* w P OP...: run in worker P. */
+static void in_worker(struct agent *a, const char *line, char *result)
+{
+	struct channel *channels = a->shared->channels;
+	char *rest;
+	unsigned long p = strtoul(line, &rest, 10), q = WORKERS;
+
+	rest += strspn(rest, " ");
+	if (p >= WORKERS) {
+		strcpy(result, "usage w P OP");
+		return;
+	}
+	if (!strncmp(rest, "fork ", 5)) {
+		q = strtoul(rest + 5, NULL, 10);
+		if (q >= WORKERS || channels[q].pid) {
+			strcpy(result, "err EEXIST");
+			return;
+		}
+		channels[q].turn = IDLE;
+		channels[p].forked = 0;
+	}
+	call(a, p, rest, a->timeout, result);
+	if (q < WORKERS && channels[p].forked > 0)
+		channels[q].pid = channels[p].forked;
+}
+
+static void greet(struct agent *a, char *result)
+{
+	struct utsname name;
+
+	uname(&name);
+	sprintf(result, "ok release=%s nodes=%d cgroup=%s gigantic=%lu "
+		"tainted=%lu", name.release, a->shared->nodes,
+		a->shared->controllers, a->gigantic_nr, a->tainted);
+}
+
+static void obey(struct agent *a, const char *line)
+{
+	char result[RESULT], numbers[4096];
+	unsigned long p;
+
+	if (strlen(line) >= LINE) {
+		strcpy(result, "usage line too long");
+	} else if (!strncmp(line, "w ", 2)) {
+		in_worker(a, line + 2, result);
+	} else if (!strncmp(line, "spawn ", 6)) {
+		p = strtoul(line + 6, NULL, 10);
+		if (p >= WORKERS || a->shared->channels[p].pid)
+			strcpy(result, "err EEXIST");
+		else
+			strcpy(result, start(a, p) ? "ok" : "err EAGAIN");
+	} else if (!strcmp(line, "counters")) {
+		strcpy(result, "ok");
+	} else if (!strcmp(line, "reset")) {
+		reset(a, result);
+	} else if (!strncmp(line, "timeout ", 8)) {
+		a->timeout = strtol(line + 8, NULL, 10);
+		strcpy(result, "ok");
+	} else if (!strcmp(line, "hello")) {
+		greet(a, result);
+	} else {
+		administer(a, line, result);
+	}
+	counters(a, numbers);
+	if (a->queued + strlen(result) + strlen(numbers) + 2 > sizeof(a->output) ||
+	    now() > a->flushed + 0.5)
+		flush(a);
+	a->queued += sprintf(a->output + a->queued, "%s\t%s\n", result, numbers);
+}
+
+/* Reads lines until the other side closes; in a guest, for ever. */
+static void listen_to(struct agent *a)
+{
+	static char input[1 << 16];
+	size_t have = 0, done;
+	ssize_t got;
+	char *end;
+
+	for (;;) {
+		flush(a);
+		got = read(a->in, input + have, sizeof(input) - have);
+		if (got <= 0) {
+			if (!a->init)
+				return;
+			usleep(10000);	/* nobody is connected */
+			continue;
+		}
+		have += got;
+		done = 0;
+		while ((end = memchr(input + done, '\n', have - done))) {
+			*end = 0;
+			obey(a, input + done);
+			done = end + 1 - input;
+		}
+		memmove(input, input + done, have - done);
+		have -= done;
+		if (have == sizeof(input))
+			have = 0;
+	}
+}
+
+/* ------------------------------------------------------------------ start */
+
+__attribute__((noreturn))
+static void die(const char *what)
+{
+	dprintf(2, "%s: %s\n", what, strerror(errno));
+	_exit(1);
+}
+
+static void attach(const char *source, const char *path, const char *type)
+{
+	mkdir(path, 0755);
+	mount(source, path, type, 0, NULL);
+}
+
+/* As PID 1: the file systems, the drivers, the port. */
+static void boot(struct agent *a)
+{
+	char path[64];
+
+	attach("proc", "/proc", "proc");
+	attach("sys", "/sys", "sysfs");
+	attach("dev", "/dev", "devtmpfs");
+	for (int i = 0;; i++) {
+		int fd;
+
+		snprintf(path, sizeof(path), "/modules/%d.ko", i);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			break;
+		syscall(SYS_finit_module, fd, "", 0);
+		close(fd);
+	}
+	for (int i = 0; i < 3000; i++) {
+		a->in = a->out = open(PORT, O_RDWR | O_CLOEXEC);
+		if (a->in >= 0)
+			return;
+		usleep(10000);
+	}
+	die(PORT);
+}
+
+/* Finds hugetlb's cgroups, on a mount of our own; enables what is there. */
+static void open_cgroups(struct agent *a)
+{
+	static const char *const wanted[] = { "hugetlb", "memory", "cpuset" };
+	struct shared *shared = a->shared;
+	char offered[256], now[256], word[32];
+
+	attach("none", CGROUP, "cgroup2");
+	read_text(CGROUP "/cgroup.controllers", offered, sizeof(offered));
+	if (!strstr(offered, "hugetlb"))
+		return;
+	read_text(CGROUP "/cgroup.subtree_control", now, sizeof(now));
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
+		snprintf(word, sizeof(word), "+%s", wanted[i]);
+		if (!strstr(offered, wanted[i]))
+			continue;
+		if (!strstr(now, wanted[i])) {
+			if (write_text(CGROUP "/cgroup.subtree_control", word) < 0)
+				continue;
+			sprintf(a->enabled + strlen(a->enabled), "-%s ",
+				wanted[i]);
+		}
+		sprintf(shared->controllers + strlen(shared->controllers),
+			"%s%s", shared->controllers[0] ? "," : "", wanted[i]);
+	}
+	if (a->init) {
+		strcpy(shared->base, CGROUP);
+		return;
+	}
+	sprintf(shared->base, CGROUP "/poolproof.%d", getpid());
+	if (mkdir(shared->base, 0700))
+		die(shared->base);
+	snprintf(now, sizeof(now), "%s/cgroup.subtree_control", shared->base);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
+		snprintf(word, sizeof(word), "+%s", wanted[i]);
+		write_text(now, word);
+	}
+}
+
+static void open_counters(struct agent *a)
+{
+	static const char *const files[] = { "nr_hugepages", "free_hugepages",
+		"surplus_hugepages", "resv_hugepages" };
+	char path[128];
+
+	a->meminfo = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+	a->tainted_file = open(TAINTED, O_RDONLY | O_CLOEXEC);
+	a->tainted = read_counter(a->tainted_file);
+	for (int n = 0; n < NODES; n++) {
+		for (int i = 0; i < 3; i++) {
+			snprintf(path, sizeof(path), NODE, n, files[i]);
+			a->pool[n][i] = open(path, O_RDONLY | O_CLOEXEC);
+		}
+		if (a->pool[n][0] < 0)
+			break;
+		a->nr[n] = read_counter(a->pool[n][0]);
+		a->shared->nodes = n + 1;
+	}
+	if (!a->shared->nodes)
+		die(POOL);
+	a->overcommit = read_counter(open(POOL "nr_overcommit_hugepages",
+					  O_RDONLY | O_CLOEXEC));
+	for (int i = 0; i < 4; i++)
+		a->gigantic[i] = open_counter(GIGANTIC "%s%s", files[i], "");
+	a->gigantic_nr = read_counter(a->gigantic[0]);
+	if (!a->gigantic_nr)
+		a->gigantic[0] = -1;
+}
+
+/* Puts back what a running system had before us. */
+static void restore(struct agent *a)
+{
+	char result[RESULT], path[128], text[32];
+
+	reset(a, result);
+	for (int n = 0; n < a->shared->nodes; n++) {
+		snprintf(path, sizeof(path), NODE, n, "nr_hugepages");
+		snprintf(text, sizeof(text), "%lu", a->nr[n]);
+		write_text(path, text);
+	}
+	snprintf(text, sizeof(text), "%lu", a->overcommit);
+	write_text(POOL "nr_overcommit_hugepages", text);
+	if (a->shared->base[0])
+		rmdir(a->shared->base);
+	if (a->enabled[0])
+		write_text(CGROUP "/cgroup.subtree_control", a->enabled);
+}
+
+int main(void)
+{
+	static struct agent a = { .in = 0, .out = 1, .timeout = 3000 };
+	char result[RESULT];
+	sigset_t child;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	a.init = getpid() == 1;
+	a.shared = mmap(NULL, sizeof(*a.shared), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (a.shared == MAP_FAILED)
+		die("mmap");
+	if (a.init)
+		boot(&a);
+	else if (unshare(CLONE_NEWNS) ||
+		 mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		die("a mount namespace");
+	if (mkdir(MNT, 0755) && errno != EEXIST)
+		die(MNT);
+	if (mount("none", MNT, "tmpfs", 0, "size=1m,mode=0700"))
+		die(MNT);
+	open_cgroups(&a);
+	open_counters(&a);
+	start(&a, ADMIN);
+	if (a.init)
+		reset(&a, result);
+	obey(&a, "hello");
+	listen_to(&a);
+	restore(&a);
+	return 0;
 }

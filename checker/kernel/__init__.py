@@ -1,0 +1,1 @@
+"""Real kernels: a guest under QEMU or the running one, asked through one agent."""
