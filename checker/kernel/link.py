@@ -1,0 +1,78 @@
+"""Lines to an agent and back, many in one write, with a time-out."""
+
+import os
+import select
+import time
+from collections.abc import Sequence
+
+_CHUNK = 1 << 16
+
+
+class Silent(Exception):
+    """The agent stopped answering; `lines` came before that."""
+
+    def __init__(self, lines: Sequence[str], why: str) -> None:
+        super().__init__(f"the agent {why} after {len(lines)} answers")
+        self.lines = tuple(lines)
+
+
+class Link:
+    """A pair of descriptors (maybe the same one twice) that carry lines.
+
+    The caller closes them. They are made non-blocking.
+    """
+
+    def __init__(self, reader: int, writer: int) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._read = b""
+        os.set_blocking(reader, False)
+        os.set_blocking(writer, False)
+
+    def exchange(self, lines: Sequence[str], patience: float) -> list[str]:
+        """Sends all lines, returns one answer for each.
+
+        Raises Silent after `patience` seconds without an answer, or where the
+        other side has gone.
+        """
+        unsent = memoryview("".join(f"{line}\n" for line in lines).encode())
+        answers: list[str] = []
+        deadline = time.monotonic() + patience
+        poll = select.poll()
+        while len(answers) < len(lines):
+            poll.register(self._reader, select.POLLIN)
+            if unsent:
+                both = self._writer == self._reader
+                wanted = select.POLLOUT | (select.POLLIN if both else 0)
+                poll.register(self._writer, wanted)
+            left = deadline - time.monotonic()
+            if left <= 0 or not poll.poll(left * 1000):
+                raise Silent(answers, f"was silent for {patience:g} s")
+            try:
+                if unsent:
+                    unsent = self._write(unsent)
+                    if not unsent and self._writer != self._reader:
+                        poll.unregister(self._writer)
+                got = self._lines()
+            except OSError as error:
+                raise Silent(answers, "has gone") from error
+            if got:
+                answers += got
+                deadline = time.monotonic() + patience
+        return answers
+
+    def _write(self, data: memoryview) -> memoryview:
+        try:
+            return data[os.write(self._writer, data) :]
+        except BlockingIOError:
+            return data
+
+    def _lines(self) -> list[str]:
+        try:
+            chunk = os.read(self._reader, _CHUNK)
+        except BlockingIOError:
+            return []
+        if not chunk:
+            raise ConnectionResetError
+        *lines, self._read = (self._read + chunk).split(b"\n")
+        return [line.decode() for line in lines]
