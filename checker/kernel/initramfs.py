@@ -1,0 +1,46 @@
+"""The agent as a program, and the initramfs it is the only process of."""
+
+import hashlib
+import os
+import subprocess
+from importlib import resources
+from pathlib import Path
+
+from checker.kernel.cpio import archive, character, directory, program
+from checker.kernel.fetch import Image, require_tool
+from checker.kernel.kernel import Unavailable
+
+_FLAGS = ("-O2", "-Wall", "-Wextra", "-static")
+
+
+def build_agent(cache: Path) -> Path:
+    """Compiles agent.c, once for each version of it. Raises Unavailable."""
+    source = resources.files("checker.kernel").joinpath("agent.c").read_bytes()
+    version = hashlib.sha256(source).hexdigest()[:16]
+    target = cache / "agents" / version
+    if target.exists():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = target.with_suffix(f".{os.getpid()}")
+    command = [require_tool("gcc"), *_FLAGS, "-x", "c", "-", "-o", str(fresh)]
+    done = subprocess.run(command, input=source, capture_output=True)
+    if done.returncode:
+        raise Unavailable("gcc cannot link a static program: apt-get install libc6-dev")
+    fresh.rename(target)
+    return target
+
+
+def build_initramfs(image: Image, agent: Path) -> bytes:
+    """A cpio archive with the agent as /init and the image's modules."""
+    modules = (
+        program(f"modules/{number}.ko", path.read_bytes())
+        for number, path in enumerate(image.modules)
+    )
+    return archive(
+        (
+            *map(directory, ("dev", "proc", "sys", "mnt", "modules")),
+            character("dev/console", 5, 1),
+            program("init", agent.read_bytes()),
+            *modules,
+        )
+    )
