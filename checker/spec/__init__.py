@@ -1,0 +1,21 @@
+"""The spec language: properties as text.
+
+`parse` reads a file into the syntax tree of `checker.spec.syntax`; `resolve`
+gives its properties as formulas over one compiled design. A spec names state
+by the names a design gives it, so one spec serves every design that has them.
+"""
+
+from checker.spec.parse import parse, parse_text
+from checker.spec.resolve import Resolved, Sizes, resolve, resolve_all, sizes
+from checker.spec.syntax import Spec
+
+__all__ = [
+    "Resolved",
+    "Sizes",
+    "Spec",
+    "parse",
+    "parse_text",
+    "resolve",
+    "resolve_all",
+    "sizes",
+]

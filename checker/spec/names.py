@@ -1,0 +1,212 @@
+"""What the names of a spec mean in one compiled design.
+
+The innermost meaning counts: a bound name or a parameter, then a definition
+of the spec, then `result`, then the design's own names. A name that the
+design does not have is no error by itself (the spec may be for several
+designs): it raises Lacks, and the property does not apply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any
+
+from checker import ir
+from checker.compiled import Compiled, Observer
+from checker.diagnostic import Mistake
+from checker.ir import Domain, EnumSort, Expr, ScalarSort, SetSort, Sort
+from checker.method import domain_of, size_expr, sort_of
+from checker.system import Action, Span, Variable
+from model.language import (
+    ANY,
+    Arithmetic,
+    Bound,
+    Slot,
+    action_methods,
+    bind,
+    slots,
+)
+
+_ELSEWHERE = {
+    "True": "true",
+    "TRUE": "true",
+    "False": "false",
+    "FALSE": "false",
+    "None": "none",
+    "NULL": "none",
+    "null": "none",
+}
+"""Words of other languages."""
+
+
+class Lacks(Exception):
+    """The design has no such name. ``what`` is short ("no resv"); ``off``:
+    it would, but the feature is left out."""
+
+    def __init__(self, what: str, span: Span, message: str, off: bool = False) -> None:
+        super().__init__(message)
+        self.what, self.off = what, off
+        self.mistake = Mistake(span, message)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`` did you mean `x`?``, or nothing."""
+    known = list(known)
+    by_case = {k.casefold(): k for k in known}
+    for other in (_ELSEWHERE.get(name), by_case.get(name.casefold())):
+        if other:
+            return f" did you mean `{other}`?"
+    tails = [k for k in known if k.rpartition(".")[2] == name]
+    close = tails or get_close_matches(name, known, 1, 0.6)
+    return f" did you mean `{close[0]}`?" if close else ""
+
+
+def listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+def sort_text(sort: Sort) -> str:
+    """The sort as messages call it."""
+    match sort:
+        case ScalarSort() | EnumSort():
+            return f"one of {sort.name}"
+        case SetSort(domain=domain):
+            return f"a set of {domain.name or domain.sort.name}"
+        case ir.TableSort():
+            return "a table"
+        case _:
+            return sort.name
+
+
+class Names:
+    """The lookups. Every function that finds nothing raises Lacks."""
+
+    def __init__(self, compiled: Compiled) -> None:
+        self.compiled = compiled
+        self.design = compiled.source.__name__
+        self.system = compiled.system
+        self.vocabulary = compiled.vocabulary
+
+    @cached_property
+    def constants(self) -> dict[str, Expr]:
+        """Fields whose feature is off, as the values they read as."""
+        c = self.compiled
+        symbolic = frozenset(self.system.least)
+        binding = bind(c.source, c.bounds, c.without, c.having, symbolic)
+        return {
+            slot.name: _constant(slot, binding.size)
+            for slot in slots(c.source, binding)
+            if slot.off
+        }
+
+    @cached_property
+    def elements(self) -> dict[str, Expr]:
+        """Elements of scalarsets by the names that traces show: n0, v1."""
+        sorts = {d.sort: None for d in self.vocabulary.domains.values()}
+        return {
+            ir.show_raw(sort, raw): ir.const(sort, raw)
+            for sort in sorts
+            if isinstance(sort, ScalarSort)
+            for raw in range(sort.size)
+        }
+
+    @cached_property
+    def labels(self) -> dict[str, tuple[EnumSort, ...]]:
+        """Every label, bare and as Enum.LABEL, with the sorts that have it."""
+        found: dict[str, dict[EnumSort, None]] = {}
+        for name, sort in self.vocabulary.enums.items():
+            for label in sort.labels:
+                found.setdefault(label, {})[sort] = None
+                found.setdefault(f"{name}.{label}", {})[sort] = None
+        return {label: tuple(sorts) for label, sorts in found.items()}
+
+    @cached_property
+    def domains(self) -> Mapping[str, Domain]:
+        """What can be quantified over: named domains and enums."""
+        enums = {
+            name: Domain(sort, 0, len(sort.labels) - 1, name)
+            for name, sort in self.vocabulary.enums.items()
+        }
+        return {**enums, **self.vocabulary.domains}
+
+    def kind_of(self, name: str) -> str:
+        """What the design calls by this name, or nothing."""
+        for what, names in (
+            ("a field", self.system.by_name),
+            ("a field", self.constants),
+            ("an observer", self.vocabulary.observers),
+            ("a domain", self.domains),
+            ("a bound", self.vocabulary.bounds),
+            ("a label", self.labels),
+            ("an element", self.elements),
+        ):
+            if name in names:
+                return what
+        return ""
+
+    def label(self, name: str, want: Sort | None, span: Span) -> Expr | None:
+        """The enum label of that name, of the sort that is wanted."""
+        sorts = self.labels.get(name, ())
+        bare = name.rpartition(".")[2]
+        if isinstance(want, EnumSort):
+            if want in sorts or name in want.labels:
+                return ir.const(want, want.labels.index(bare))
+            if sorts:
+                has = ", ".join(want.labels)
+                raise Mistake(
+                    span, f"`{name}` is no label of {want.name}: it has {has}"
+                )
+        if len(sorts) > 1:
+            ways = " or ".join(f"`{s.name}.{bare}`" for s in sorts)
+            raise Mistake(span, f"`{name}` is a label of several enums: write {ways}")
+        return ir.const(sorts[0], sorts[0].labels.index(bare)) if sorts else None
+
+    def variable(self, name: str) -> Variable | None:
+        return self.system.by_name.get(name)
+
+    def observer(self, name: str) -> Observer | None:
+        return self.vocabulary.observers.get(name)
+
+    def domain(self, name: str, span: Span) -> Domain:
+        if name in self.domains:
+            return self.domains[name]
+        raise self.unknown(name, span, "domain", self.domains)
+
+    def action(self, name: str, span: Span) -> Action:
+        known = self.system.action_by_name
+        if name in known:
+            return known[name]
+        if name in action_methods(self.compiled.source):
+            what = f"no action {name} here"
+            raise Lacks(what, span, f"the action `{name}` is left out", off=True)
+        raise self.unknown(name, span, "action", known)
+
+    def unknown(
+        self, name: str, span: Span, what: str, known: Iterable[str]
+    ) -> Lacks:
+        """What to raise where ``known`` does not have the name."""
+        known = list(known)
+        short = f"no {what} {name}" if what in ("action", "domain") else f"no {name}"
+        return Lacks(
+            short,
+            span,
+            f"unknown {what} `{name}`:{nearest(name, known)} "
+            f"{self.design} has {listed(known)}",
+        )
+
+
+def _constant(slot: Slot, size: Callable[[Any], Any]) -> Expr:
+    """The value that a field reads as where its feature is off."""
+    init = slot.field.default(slot.values)
+    init = slot.values.python(slot.values.lo) if init is ANY else size(init)
+    value = (
+        size_expr(init)
+        if isinstance(init, Bound | Arithmetic)
+        else ir.const(sort_of(slot.values), slot.values.raw(init))
+    )
+    if not slot.index:
+        return value
+    index = tuple(domain_of(v) for v in slot.index)
+    return ir.fill(ir.table_sort(index, value.sort), value)

@@ -1,0 +1,267 @@
+"""What a spec says, as a tree: frozen dataclasses with their places.
+
+The span of an expression is where its operator or first word stands; `start`
+is where its text begins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from checker.property import Kind
+from checker.system import Span
+
+# --- expressions ----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Word:
+    """A name, as it stands in the text."""
+
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Number:
+    value: int
+    span: Span
+
+
+@dataclass(frozen=True)
+class Literal:
+    """``true``, ``false`` or ``none``."""
+
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Name:
+    """A name that stands for a value; ``primed``: of the state after."""
+
+    text: str
+    primed: bool
+    span: Span
+
+    def __str__(self) -> str:
+        return self.text + ("'" if self.primed else "")
+
+
+@dataclass(frozen=True)
+class Index:
+    """``free[n]``, ``page'[v, p]``."""
+
+    table: Name
+    at: tuple[Expression, ...]
+    span: Span
+
+
+@dataclass(frozen=True)
+class Call:
+    """An observer, a definition, or len, min, max, unchanged."""
+
+    function: Name
+    arguments: tuple[Expression, ...]
+    span: Span
+
+
+@dataclass(frozen=True)
+class Range:
+    """``lo..hi``, both included."""
+
+    lo: Expression
+    hi: Expression
+    span: Span
+
+
+@dataclass(frozen=True)
+class Binder:
+    """``v, w in VMAS``; ``over`` names a domain, or is a range or a set."""
+
+    names: tuple[Word, ...]
+    over: Range | Expression
+    span: Span
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """``sum(n in NODES: free[n])``, and count, all, any, setof."""
+
+    operator: str
+    binders: tuple[Binder, ...]
+    body: Expression
+    span: Span
+
+
+@dataclass(frozen=True)
+class Junction:
+    """Two or more parts joined by one of ``and``, ``or``."""
+
+    operator: str
+    parts: tuple[Expression, ...]
+    span: Span
+
+
+@dataclass(frozen=True)
+class Unary:
+    """``not x`` or ``-x``."""
+
+    operator: str
+    operand: Expression
+    span: Span
+
+
+@dataclass(frozen=True)
+class Binary:
+    """implies, iff, arithmetic, and ``|`` ``&`` ``-`` of sets."""
+
+    operator: str
+    left: Expression
+    right: Expression
+    span: Span
+
+
+@dataclass(frozen=True)
+class Relation:
+    """One link of a chain: ``==``, ``<``, ``in``, ``not in`` ..."""
+
+    operator: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Compare:
+    """``0 <= resv <= free``: each operand against the next one."""
+
+    operands: tuple[Expression, ...]
+    relations: tuple[Relation, ...]
+    span: Span
+
+
+@dataclass(frozen=True)
+class IfElse:
+    """``then if condition else otherwise``."""
+
+    then: Expression
+    condition: Expression
+    otherwise: Expression
+    span: Span
+
+
+@dataclass(frozen=True)
+class Display:
+    """``{a, b}``."""
+
+    elements: tuple[Expression, ...]
+    span: Span
+
+
+Expression = (
+    Number | Literal | Name | Index | Call | Aggregate | Junction | Unary | Binary
+    | Compare | IfElse | Display
+)  # fmt: skip
+
+
+def start(e: Expression) -> Span:
+    """Where the expression's text begins."""
+    match e:
+        case Junction(parts=(first, *_)) | Compare(operands=(first, *_)):
+            return start(first)
+        case Binary(left=first) | IfElse(then=first):
+            return start(first)
+        case _:
+            return e.span
+
+
+# --- items ----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Let:
+    """``let name(parameters) = body``: the body stands wherever the name
+    does. It is visible below the place where it is written."""
+
+    name: Word
+    parameters: tuple[Word, ...]
+    body: Expression
+
+
+@dataclass(frozen=True)
+class Setting:
+    """``V = 2`` in the bounds."""
+
+    name: Word
+    value: int
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """One ``bounds`` line; the first is what a check uses unless it is told
+    the ``label`` of another."""
+
+    label: str
+    settings: tuple[Setting, ...]
+    without: tuple[Word, ...]
+    having: tuple[Word, ...]
+    span: Span
+
+
+@dataclass(frozen=True)
+class Argument:
+    """A parameter of the action, by its own name, and what the formula calls
+    it: ``length`` or ``length = n``."""
+
+    parameter: Word
+    alias: Word
+
+
+@dataclass(frozen=True)
+class On:
+    """The action that a step property speaks of."""
+
+    action: Word
+    arguments: tuple[Argument, ...]
+
+
+@dataclass(frozen=True)
+class Expect:
+    """``expect violated at 5 for Hugetlb61``; without designs: for those
+    that no other line names."""
+
+    verdict: str
+    depth: int | None
+    designs: tuple[Word, ...]
+    span: Span
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One property, not yet of any design."""
+
+    kind: Kind
+    name: Word
+    title: str
+    on: On | None
+    formula: Expression
+    source: str
+    expects: tuple[Expect, ...]
+
+    @property
+    def span(self) -> Span:
+        return self.name.span
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A whole file. ``designs`` are class names; ``source`` is where the
+    questions come from, for claims that cite nothing themselves."""
+
+    file: str
+    title: str
+    doc: str
+    designs: tuple[Word, ...]
+    source: str
+    bounds: tuple[Bounds, ...]
+    lets: tuple[Let, ...]
+    claims: tuple[Claim, ...]
