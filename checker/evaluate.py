@@ -17,7 +17,8 @@ Value = int | dict[tuple[int, ...], int]
 
 
 class Undefined(Exception):
-    """A table was read outside its index domain."""
+    """A table was read outside its index domain, or a set made of an element
+    that is outside the set's domain."""
 
 
 class Valuation:
@@ -123,6 +124,13 @@ def _member(v: Valuation, e: Expr) -> Value:
     return int(k >= 0 and v.raw(e.args[1]) >> k & 1)
 
 
+def _single(v: Valuation, e: Expr) -> Value:
+    raw = v.raw(e.args[0])
+    if raw not in e.sort.domain:  # type: ignore[attr-defined]
+        raise Undefined(f"{e}: {raw} is no element")
+    return 1 << _position(e, raw)
+
+
 _READ: dict[str, Reader] = {
     "const": lambda v, e: e.data,
     "param": lambda v, e: v.params[e.data],
@@ -146,7 +154,7 @@ _READ: dict[str, Reader] = {
     "union": lambda v, e: v.raw(e.args[0]) | v.raw(e.args[1]),
     "inter": lambda v, e: v.raw(e.args[0]) & v.raw(e.args[1]),
     "diff": lambda v, e: v.raw(e.args[0]) & ~v.raw(e.args[1]),
-    "single": lambda v, e: 1 << _position(e, v.raw(e.args[0])),
+    "single": _single,
     "card": lambda v, e: v.raw(e.args[0]).bit_count(),
     "select": _select,
     "store": _store,

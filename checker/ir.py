@@ -742,7 +742,7 @@ def single(e: Expr, domain: Domain) -> Expr:
     """The set {e} over ``domain``; e must lie in it."""
     _want(domain.sort, e)
     sort = set_sort(domain)
-    if e.is_const:
+    if e.is_const and e.data in domain:
         return const(sort, 1 << (e.data - domain.lo))
     return Expr("single", sort, (e,))
 
