@@ -8,19 +8,30 @@ compares each path with the compiled action.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from itertools import count
+from types import FunctionType
 from typing import Any
 
 from checker import ir
 from checker.compiled import Compiled, Observer, Vocabulary
 from checker.diagnostic import Mistake
 from checker.ir import Expr
-from checker.method import Pending, Ref, Translation, domain_of, size_expr, sort_of
-from checker.source import method_tree, shown_path, span_of
+from checker.method import (
+    Pending,
+    Ref,
+    Translation,
+    domain_of,
+    size_expr,
+    sort_of,
+    start_of,
+)
+from checker.source import class_span, member_span, method_tree, span_of
 from checker.system import (
     Action,
     Obligation,
@@ -38,15 +49,17 @@ from model.language import (
     Bound,
     Design,
     Domain,
-    Feature,
     ModelError,
     Slot,
     Values,
     action_methods,
     bind,
+    closure,
+    declared,
     members,
     observer_methods,
-    parameters,
+    own_classes,
+    parameter_domain,
     returns,
     slots,
 )
@@ -65,21 +78,12 @@ def compile_design(
     size); none of them may decide a domain's size. Raises Mistake, with the
     user's line and column, for text outside the accepted subset.
     """
-    where = class_span(cls)
     try:
         binding = bind(cls, bounds or {}, without, having, symbolic)
         return _compile(cls, binding, tuple(without), tuple(having))
     except ModelError as e:
+        where = member_span(*e.where) if e.where else class_span(cls)
         raise Mistake(where, str(e)) from None
-
-
-def class_span(cls: type) -> Span:
-    """Where the class is written."""
-    try:
-        _, line = inspect.getsourcelines(cls)
-        return Span(shown_path(inspect.getfile(cls)), line or 1, 1)
-    except (OSError, TypeError):
-        return Span("<unknown>", 1, 1)
 
 
 def _compile(
@@ -87,53 +91,55 @@ def _compile(
     having: tuple[str, ...],
 ) -> Compiled:  # fmt: skip
     named = _named_domains(cls)
-    variables = {
-        s.name: _variable(s, binding, named, cls)
-        for s in slots(cls, binding)
-        if not s.off
-    }
-    fresh = count(1)
-    this = Ref(cls, cls, "")
-    actions = tuple(
-        _action(this, name, function, mark, binding, variables, fresh)
-        for name, (function, mark) in action_methods(cls).items()
-        if all(binding.on(f) for f in mark.when)
+    known, _ = declared(cls)
+    every = {s.name: s for s in slots(cls, binding)}
+    variables = {n: _variable(s, named) for n, s in every.items() if not s.off}
+    work = _Work(Ref(cls, cls, ""), binding, every, variables, named, count(1))
+    system = TransitionSystem(
+        name=cls.__name__,
+        variables=tuple(variables.values()),
+        actions=tuple(
+            _action(work, name, function, mark)
+            for name, (function, mark) in action_methods(cls).items()
+            if all(binding.on(f) for f in mark.when)
+        ),
+        initial=_initial(work),
+        least={n: known[n].least for n in binding.symbolic},
+        bounds=dict(binding.bounds),
     )
     bounds = {
         n: ir.param(n) if n in binding.symbolic else ir.num(v)
         for n, v in binding.bounds.items()
     }
-    known, _ = _declared(cls)
-    system = TransitionSystem(
-        name=cls.__name__,
-        variables=tuple(variables.values()),
-        actions=actions,
-        initial=_initial(this, binding, variables, fresh),
-        least={n: known[n].least for n in binding.symbolic},
-        bounds=dict(binding.bounds),
-    )
     vocabulary = Vocabulary(
         domains={
             n: domain_of(v, n)
             for n, v in ((n, _try_values(binding, d)) for n, d in named.items())
-            if v is not None and isinstance(v.lo, int) and isinstance(v.hi, int)
+            if v is not None and v.finite
         },
         bounds=bounds,
         enums=_enums(cls, binding),
-        observers={
-            n: _observer(this, f, binding, variables, fresh)
-            for n, f in observer_methods(cls).items()
-        },
+        observers={n: _observer(work, f) for n, f in observer_methods(cls).items()},
     )
-    return Compiled(
-        cls, dict(binding.bounds), without, having, system, vocabulary
-    )
+    return Compiled(cls, dict(binding.bounds), without, having, system, vocabulary)
 
 
-def _declared(cls: type[Design]) -> tuple[dict[str, Bound], dict[str, Feature]]:
-    from model.language import declared
+@dataclass(frozen=True)
+class _Work:
+    """What translating any method of the design needs."""
 
-    return declared(cls)
+    this: Ref
+    binding: Binding
+    slots: Mapping[str, Slot]
+    variables: Mapping[str, Variable]
+    named: Mapping[str, Any]
+    fresh: Iterator[int]
+
+    def translation(self, may_require: bool = True) -> Translation:
+        return Translation(
+            self.binding, self.slots, self.variables, self.fresh,
+            may_require=may_require,
+        )  # fmt: skip
 
 
 def _try_values(binding: Binding, domain: Any) -> Values | None:
@@ -147,9 +153,7 @@ def _try_values(binding: Binding, domain: Any) -> Values | None:
 # --- variables ------------------------------------------------------------
 
 
-def _variable(
-    slot: Slot, binding: Binding, named: Mapping[str, Any], cls: type
-) -> Variable:
+def _variable(slot: Slot, named: Mapping[str, Any]) -> Variable:
     values = slot.values
     element = sort_of(values)
     sort: ir.Sort = element
@@ -165,27 +169,14 @@ def _variable(
             return None
         if isinstance(value, Bound | Arithmetic):
             return size_expr(value)
-        return ir.const(element, value) if element is not ir.INT else ir.num(value)
+        return ir.const(element, value)
 
-    lo, hi = end(values.lo), end(values.hi)
-    if lo is not None and hi is not None and lo.is_const and hi.is_const \
-            and lo.data > hi.data:  # fmt: skip
-        raise ModelError(f"{slot.name}: {values} is empty")
-    start = slot.field.default(values)
-    init: Expr | None
-    if start is ANY:
-        if lo is None or hi is None:
-            raise ModelError(f"{slot.name}: init=ANY needs a finite range")
-        init = None
-    else:
-        start = binding.size(start)
-        raw = (
-            size_expr(start)
-            if isinstance(start, Bound | Arithmetic)
-            else ir.const(element, values.raw(start))
-        )
-        init = ir.fill(sort, raw) if isinstance(sort, ir.TableSort) else raw
-    return Variable(slot.name, sort, lo, hi, init, class_span(cls))
+    init = None if slot.start is ANY else start_of(slot)
+    if init is not None and isinstance(sort, ir.TableSort):
+        init = ir.fill(sort, init)
+    return Variable(
+        slot.name, sort, end(values.lo), end(values.hi), init, member_span(*slot.where)
+    )
 
 
 def _named_domains(cls: type[Design]) -> dict[str, Any]:
@@ -198,11 +189,9 @@ def _named_domains(cls: type[Design]) -> dict[str, Any]:
                 found.setdefault(name, value)
 
     def visit(owner: Any) -> None:
-        kind = owner if isinstance(owner, type) else type(owner)
-        for base in kind.__mro__:
-            if base.__module__ not in ("builtins", "model.language"):
-                note(vars(base))
-                note(vars(sys.modules[base.__module__]))
+        for base in own_classes(owner if isinstance(owner, type) else type(owner)):
+            note(vars(base))
+            note(_around(base))
         for part in members(owner).values():
             if isinstance(part, Block):
                 visit(part)
@@ -224,10 +213,8 @@ def _name_of(domain: Any, named: Mapping[str, Any]) -> str:
 def _enums(cls: type[Design], binding: Binding) -> dict[str, ir.EnumSort]:
     """Every Enum class that the design's modules name."""
     found: dict[str, ir.EnumSort] = {}
-    for base in cls.__mro__:
-        if base.__module__ in ("builtins", "model.language"):
-            continue
-        for value in vars(sys.modules[base.__module__]).values():
+    for base in own_classes(cls):
+        for value in _around(base).values():
             if isinstance(value, type) and issubclass(value, Enum) and len(value):
                 sort = sort_of(binding.values(value))
                 assert isinstance(sort, ir.EnumSort)
@@ -235,41 +222,54 @@ def _enums(cls: type[Design], binding: Binding) -> dict[str, ir.EnumSort]:
     return found
 
 
+def _around(cls: type) -> dict[str, Any]:
+    """The names that a class's methods see: of its module, and of the
+    function that it is written in, if it is."""
+    found = dict(vars(sys.modules[cls.__module__]))
+    for value in vars(cls).values():
+        if isinstance(value, FunctionType):
+            found |= closure(value)
+    return found
+
+
 # --- methods --------------------------------------------------------------
 
 
-def _parameters(
-    this: Ref, function: Any, binding: Binding
-) -> dict[str, Parameter]:
+def _parameters(work: _Work, function: FunctionType) -> dict[str, Parameter]:
     file, tree = method_tree(function)
+    written = {a.arg: a for a in ast.walk(tree.args) if isinstance(a, ast.arg)}
+    _, *taken = inspect.signature(function).parameters.values()
     found: dict[str, Parameter] = {}
-    for name, annotation in parameters(this.cls, function).items():
+    for p in taken:
         try:
-            domain = domain_of(binding.values(annotation))
+            annotation = parameter_domain(work.this.cls, function, p)
+            values = work.binding.values(annotation)
+            domain = domain_of(values, _name_of(annotation, work.named))
         except (ModelError, Mistake) as e:
-            raise Mistake(span_of(file, tree), f"parameter {name!r}: {e}") from None
-        local = ir.local(f"{name}#{function.__name__}", domain)
-        found[name] = Parameter(name, local)
+            raise Mistake(span_of(file, written[p.name]), str(e)) from None
+        local = ir.local(f"{p.name}#{function.__name__}", domain)
+        found[p.name] = Parameter(p.name, local)
     return found
 
 
 def _action(
-    this: Ref, name: str, function: Any, mark: ActionMark, binding: Binding,
-    variables: Mapping[str, Variable], fresh: Any,
-) -> Action:  # fmt: skip
+    work: _Work, name: str, function: FunctionType, mark: ActionMark
+) -> Action:
     file, tree = method_tree(function)
     span = span_of(file, tree)
-    arguments = _parameters(this, function, binding)
-    work = Translation(binding, variables, fresh)
-    final, value = work.run(this, function, {n: p.local for n, p in arguments.items()})
-    result = _result(this, function, value, binding, span)
-    guard = ir.and_(*work.guards)
+    arguments = _parameters(work, function)
+    method = work.translation()
+    final, value = method.run(
+        work.this, function, {n: p.local for n, p in arguments.items()}
+    )
+    result = _result(work, method, function, value, span)
+    guard = ir.and_(*method.guards)
     facts = _facts(guard)
-    changed = {n: e for n, e in final.items() if e is not variables[n].now}
-    names = list(changed)
+    now = {n: v.now for n, v in work.variables.items()}
+    changed = {n: e for n, e in final.items() if e is not now[n]}
     memo: dict[Expr, Expr] = {}
     updates = dict(
-        zip(names, ir.substitute_all(changed.values(), facts, memo), strict=True)
+        zip(changed, ir.substitute_all(changed.values(), facts, memo), strict=True)
     )
     if result is not None:
         result = ir.substitute_all((result,), facts, memo)[0]
@@ -277,9 +277,9 @@ def _action(
         name=name,
         parameters=tuple(arguments.values()),
         guard=guard,
-        updates={n: e for n, e in updates.items() if e is not variables[n].now},
+        updates={n: e for n, e in updates.items() if e is not now[n]},
         result=result,
-        obligations=_obligations(work),
+        obligations=_obligations(method),
         kernel=mark.kernel,
         doc=inspect.getdoc(function) or "",
         span=span,
@@ -297,62 +297,63 @@ def _facts(guard: Expr) -> dict[Expr, Expr]:
     return facts
 
 
-def _obligations(work: Translation) -> tuple[Obligation, ...]:
+def _obligations(method: Translation) -> tuple[Obligation, ...]:
     """Each obligation counts where every `require` before it was true; it is
     early where another `require` follows."""
     found: dict[Expr, Obligation] = {}
-    for count_, due in work.obligations:
-        before = ir.and_(*work.guards[:count_])
+    for count_, due in method.obligations:
+        before = ir.and_(*method.guards[:count_])
         formula = ir.implies(before, due.formula)
-        early = count_ < len(work.guards)
+        early = count_ < len(method.guards)
         if formula is not ir.TRUE and formula not in found:
             found[formula] = Obligation(due.kind, formula, due.message, due.span, early)
     return tuple(found.values())
 
 
 def _result(
-    this: Ref, function: Any, value: Any, binding: Binding, span: Span
+    work: _Work, method: Translation, function: FunctionType, value: Any, span: Span
 ) -> Expr | None:
-    wanted = returns(this.cls, function)
-    if wanted is None:
-        if value is None or isinstance(value, Pending):
+    """What the method returns, of the sort that its annotation names."""
+    name = function.__name__
+    try:
+        wanted = returns(work.this.cls, function)
+        sort = None if wanted is None else sort_of(work.binding.values(wanted))
+    except ModelError as e:
+        raise Mistake(span, f"what {name} returns: {e}") from None
+    if value is None or (sort is None and isinstance(value, Pending)):
+        if sort is None:
             return None
-        if isinstance(value, Expr):
-            return value
-        raise Mistake(span, f"{function.__name__} returns no value of a sort")
-    sort = sort_of(binding.values(wanted))
-    if not isinstance(value, Expr) or value.sort is not sort:
-        raise Mistake(
-            span, f"{function.__name__} must return {sort} on every path"
-        )
-    return value
+        raise Mistake(span, f"{name} returns nothing: return a value of {sort}")
+    try:
+        return method.settle(None, value, sort)
+    except Mistake as e:
+        raise Mistake(span, f"{name} returns {e.message}") from None
 
 
-def _observer(
-    this: Ref, function: Any, binding: Binding, variables: Mapping[str, Variable],
-    fresh: Any,
-) -> Observer:  # fmt: skip
+def _observer(work: _Work, function: FunctionType) -> Observer:
     file, tree = method_tree(function)
-    arguments = _parameters(this, function, binding)
-    work = Translation(binding, variables, fresh, may_require=False)
-    final, value = work.run(this, function, {n: p.local for n, p in arguments.items()})
-    if any(e is not variables[n].now for n, e in final.items()):
-        raise Mistake(span_of(file, tree), f"{function.__name__} changes the state: "
-                      "an observer only looks")  # fmt: skip
-    if not isinstance(value, Expr):
-        raise Mistake(span_of(file, tree), f"{function.__name__} returns no value")
-    return Observer(
-        function.__name__, tuple(arguments.values()), value, _obligations(work)
+    span = span_of(file, tree)
+    arguments = _parameters(work, function)
+    method = work.translation(may_require=False)
+    final, value = method.run(
+        work.this, function, {n: p.local for n, p in arguments.items()}
     )
+    name = function.__name__
+    changed = [n for n, e in final.items() if e is not work.variables[n].now]
+    if changed:
+        raise Mistake(span, f"{name} changes {changed[0]}: an observer only looks")
+    body = _result(work, method, function, value, span)
+    if body is None:
+        raise Mistake(span, f"{name} returns nothing: an observer returns a value")
+    return Observer(name, tuple(arguments.values()), body, _obligations(method))
 
 
-def _initial(
-    this: Ref, binding: Binding, variables: Mapping[str, Variable], fresh: Any
-) -> Expr:
-    function = members(this.cls).get("initial")
+def _initial(work: _Work) -> Expr:
+    function = members(work.this.cls).get("initial")
     if function is None:
         return ir.TRUE
-    observed = _observer(this, function, binding, variables, fresh)
-    if observed.body.sort is not ir.BOOL:
-        raise Mistake(class_span(this.cls), "initial() returns a condition")
+    observed = _observer(work, function)
+    if observed.body.sort is not ir.BOOL or observed.parameters:
+        where = member_span(work.this.cls, "initial")
+        raise Mistake(where, "initial(self) returns a condition")
     return observed.body

@@ -9,18 +9,19 @@ user's own line and column, with what to write instead.
 from __future__ import annotations
 
 import ast
-import difflib
+import builtins
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cache
 from types import FunctionType
 from typing import Any
 
 from checker import ir
 from checker.diagnostic import Mistake
 from checker.ir import Expr
-from checker.source import method_tree, span_of
+from checker.source import assigned, method_tree, span_of
 from checker.system import Obligation, Variable
 from model.language import (
     ANY,
@@ -32,8 +33,13 @@ from model.language import (
     Domain,
     Feature,
     Field,
+    ModelError,
+    Slot,
     Values,
+    closure,
     members,
+    nearest,
+    own_classes,
     require,
 )
 
@@ -58,10 +64,10 @@ class Pending:
 
 
 @dataclass(frozen=True)
-class Unbound:
-    """A local that only some paths bind."""
+class Unusable:
+    """A local that has no value on some path, or values of two sorts."""
 
-    name: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ class Tuple:
     items: tuple[Any, ...]
 
 
-Value = Any  # Expr, Ref, Pending, Unbound, Tuple, Values, an Enum class, None
+Value = Any  # Expr, Ref, Pending, Unusable, Tuple, Values, an Enum class, None
 
 
 def sort_of(values: Values) -> ir.Sort:
@@ -107,10 +113,21 @@ def size_expr(value: Any) -> Expr:
         case Bound(name=name):
             return ir.param(name)
         case Arithmetic(op, left, right):
-            build = {"+": ir.add, "-": ir.sub, "*": ir.mul}[op]
-            return build(size_expr(left), size_expr(right))
+            a, b = size_expr(left), size_expr(right)
+            return ir.add(a, b) if op == "+" else ir.sub(a, b) if op == "-" else \
+                ir.mul(a, b)  # fmt: skip
         case _:
             return ir.num(value)
+
+
+def start_of(slot: Slot) -> Expr:
+    """The initial value of each cell; where the field is off, what it reads
+    as. ANY counts as the least value of the range."""
+    values = slot.values
+    start = values.python(values.lo) if slot.start is ANY else slot.start
+    if isinstance(start, Bound | Arithmetic):
+        return size_expr(start)
+    return ir.const(sort_of(values), values.raw(start))
 
 
 # --- state during execution -----------------------------------------------
@@ -146,7 +163,22 @@ class Frame:
     this: Ref
     function: FunctionType
     file: str
-    defined_in: type
+    tree: ast.FunctionDef
+
+    @property
+    def scope(self) -> dict[str, Any]:
+        """The names around the method: of its module, and of the function
+        that its class is written in."""
+        return {**self.function.__globals__, **closure(self.function)}
+
+    def outer(self, name: str) -> Any:
+        """What a name that is no local means; _NOTHING if nothing."""
+        if name in self.function.__code__.co_freevars:
+            return closure(self.function).get(name, _NOTHING)
+        return self.function.__globals__.get(name, _NOTHING)
+
+
+_NOTHING = object()
 
 
 @dataclass
@@ -154,13 +186,16 @@ class Translation:
     """One method being translated, with what it collects."""
 
     binding: Binding
+    slots: Mapping[str, Slot]
     variables: Mapping[str, Variable]
     fresh: Iterator[int]
     guards: list[Expr] = field(default_factory=list)
     obligations: list[tuple[int, Obligation]] = field(default_factory=list)
     """Each with the number of guards that came before it."""
-    stack: list[FunctionType] = field(default_factory=list)
+    stack: list[tuple[FunctionType, str]] = field(default_factory=list)
     may_require: bool = True
+    parts: dict[Any, dict[str, Any]] = field(default_factory=dict)
+    """The members of each design class or block that was asked for them."""
 
     # -- entry points --
 
@@ -181,14 +216,22 @@ class Translation:
         pc: Expr,
         site: tuple[Frame, ast.AST] | None,
     ) -> tuple[dict[str, Expr], Value]:
-        if function in self.stack:
-            raise self.mistake(site, f"{function.__name__} calls itself")
+        if (function, this.prefix) in self.stack:
+            raise self.mistake(
+                site, f"{function.__name__} calls itself: loop over a domain instead"
+            )
         file, tree = method_tree(function)
-        frame = Frame(this, function, file, _defining(this.cls, function))
-        self.stack.append(function)
+        if not tree.args.args:
+            raise Mistake(span_of(file, tree), "a method takes self first")
+        frame = Frame(this, function, file, tree)
+        self.stack.append((function, this.prefix))
         store = Store(dict(variables), dict(arguments))
         flow = self.block(frame, tree.body, store, pc)
         self.stack.pop()
+        if isinstance(flow.value, Unusable):
+            raise Mistake(
+                span_of(file, tree), f"{function.__name__} returns {flow.value.why}"
+            )
         if flow.returned is ir.FALSE:
             return flow.store.vars, None
         if flow.live is ir.FALSE:
@@ -230,7 +273,7 @@ class Translation:
                 flow.at_return = _merge_vars(
                     flow.returned, flow.at_return, nxt.at_return
                 )
-                flow.value = self.choose(None, flow.returned, flow.value, nxt.value)
+                flow.value = self.either(flow.returned, flow.value, nxt.value, pc)
             flow.returned = ir.or_(flow.returned, out)
         flow.live = ir.and_(flow.live, nxt.live)
         flow.store = nxt.store
@@ -250,18 +293,23 @@ class Translation:
             case ast.AnnAssign(target, _, value, _) if value is not None:
                 self.assign(frame, target, self.expr(frame, value, store, pc), store,
                             pc)  # fmt: skip
+            case ast.AnnAssign():
+                raise self.mistake(at, "give the variable a value")
             case ast.AugAssign(target, op, value):
-                load = ast.copy_location(_as_load(target), target)
-                both = ast.copy_location(ast.BinOp(load, op, value), node)
-                self.assign(frame, target, self.expr(frame, both, store, pc), store,
-                            pc)  # fmt: skip
+                place = self.place(frame, target, store, pc)
+                old = self.load(frame, target, place, store)
+                new = self.expr(frame, value, store, pc)
+                self.put(
+                    (frame, target), place, self.arithmetic(at, op, old, new, pc),
+                    store, pc,
+                )  # fmt: skip
             case ast.Return(value):
                 result = None if value is None else self.expr(frame, value, store, pc)
                 return Flow(ir.FALSE, store, ir.TRUE, store.vars, result)
             case ast.Assert(test, _):
                 truth = self.boolean(frame, test, store, pc)
                 self.oblige("assert", pc, truth, f"assert {ast.unparse(test)}", at)
-            case ast.If(test, body, orelse):
+            case ast.If():
                 return self.branch(frame, node, store, pc)
             case ast.For(ast.Name(name), over, body, []):
                 flow = Flow(ir.TRUE, store)
@@ -274,10 +322,10 @@ class Translation:
                     if flow.live is ir.FALSE:
                         break
                 return flow
-            case ast.Delete() | ast.Global() | ast.Nonlocal() | ast.Import():
-                raise self.mistake(at, f"`{_keyword(node)}` has no place in an action")
             case ast.Assign():
-                raise self.mistake(at, "assign to one target at a time")
+                raise self.mistake(at, _ONE_TARGET)
+            case ast.Expr(value) if type(value) in _REFUSED:
+                raise self.mistake((frame, value), _REFUSED[type(value)])
             case _:
                 raise self.mistake(at, _REFUSED.get(type(node), _OTHERWISE))
         return Flow(ir.TRUE, store)
@@ -298,47 +346,44 @@ class Translation:
             flow.at_return, flow.value = then.at_return, then.value
         else:
             flow.at_return = _merge_vars(c, then.at_return, other.at_return)
-            flow.value = self.choose((frame, node), c, then.value, other.value)
+            flow.value = self.either(c, then.value, other.value, pc)
         if then.live is ir.FALSE:
             flow.store = other.store
         elif other.live is ir.FALSE:
             flow.store = then.store
         else:
-            flow.store = self.merge(frame, node, c, then.store, other.store)
+            flow.store = self.merge(c, then.store, other.store, pc)
         return flow
 
-    def merge(
-        self, frame: Frame, node: ast.AST, c: Expr, a: Store, b: Store
-    ) -> Store:
-        names = dict.fromkeys((*a.locals, *b.locals))
-        merged: dict[str, Value] = {}
-        for name in names:
-            if name not in a.locals or name not in b.locals:
-                merged[name] = Unbound(name)
-                continue
-            x, y = a.locals[name], b.locals[name]
-            if isinstance(x, Unbound) or isinstance(y, Unbound):
-                merged[name] = Unbound(name)
-            else:
-                merged[name] = self.choose((frame, node), c, x, y)
+    def merge(self, c: Expr, a: Store, b: Store, pc: Expr) -> Store:
+        unbound = Unusable("a value on some paths only: give it one before the `if`")
+        merged = {
+            name: self.either(
+                c, a.locals.get(name, unbound), b.locals.get(name, unbound), pc
+            )
+            for name in dict.fromkeys((*a.locals, *b.locals))
+        }
         return Store(_merge_vars(c, a.vars, b.vars), merged)
 
-    def choose(
-        self, at: tuple[Frame, ast.AST] | None, c: Expr, a: Value, b: Value
-    ) -> Value:
-        """The value that is ``a`` where c holds, else ``b``."""
+    def either(self, c: Expr, a: Value, b: Value, pc: Expr) -> Value:
+        """The value that is ``a`` where c holds, else ``b``; Unusable, which
+        matters only if it is used, where there is no such value."""
         if a is b or (not isinstance(a, Expr) and not isinstance(b, Expr) and a == b):
             return a
-        if isinstance(a, Pending) and isinstance(b, Expr):
-            a = self.settle(at, a, b.sort)
-        if isinstance(b, Pending) and isinstance(a, Expr):
-            b = self.settle(at, b, a.sort)
+        for x in (a, b):
+            if isinstance(x, Unusable):
+                return x
+        try:
+            if isinstance(a, Pending) and isinstance(b, Expr):
+                a = self.settle(None, a, b.sort, ir.and_(pc, c))
+            if isinstance(b, Pending) and isinstance(a, Expr):
+                b = self.settle(None, b, a.sort, ir.and_(pc, ir.not_(c)))
+        except Mistake as e:
+            return Unusable(f"{e.message} on one of its paths")
         if isinstance(a, Expr) and isinstance(b, Expr) and a.sort is b.sort:
             return ir.ite(c, a, b)
-        if isinstance(a, Pending) and isinstance(b, Pending):
-            raise self.mistake(at, "give the variable a value with a sort first")
-        raise self.mistake(
-            at, f"one path gives {_describe(a)}, the other {_describe(b)}"
+        return Unusable(
+            f"{_describe(a)} on one path and {_describe(b)} on another"
         )
 
     # -- assignment --
@@ -346,52 +391,83 @@ class Translation:
     def assign(
         self, frame: Frame, target: ast.expr, value: Value, store: Store, pc: Expr
     ) -> None:
+        place = self.place(frame, target, store, pc)
+        self.put((frame, target), place, value, store, pc)
+
+    def place(
+        self, frame: Frame, target: ast.expr, store: Store, pc: Expr
+    ) -> tuple[str, Slot | None, tuple[Expr, ...]]:
+        """What is assigned to: (local, None, ()) or (field, slot, index)."""
         at = (frame, target)
         match target:
             case ast.Name(name):
-                store.locals[name] = value
+                return name, None, ()
             case ast.Attribute(owner, name):
-                ref = self.expr(frame, owner, store, pc)
-                field_, full = self.field(at, ref, name)
-                if field_.index:
+                slot = self.slot(at, self.expr(frame, owner, store, pc), name)
+                if slot.index:
                     raise self.mistake(
-                        at, f"{full} is a table: assign to {name}[...] entry by entry"
+                        at,
+                        f"{slot.name} is a table: assign to {name}[...] entry by entry",
                     )
-                self.write(at, full, field_, (), value, store, pc)
+                return slot.name, slot, ()
             case ast.Subscript(ast.Attribute(owner, name), index):
-                ref = self.expr(frame, owner, store, pc)
-                field_, full = self.field(at, ref, name)
-                if not field_.index:
-                    raise self.mistake(at, f"{full} is no table")
-                where = self.indices(frame, full, field_, index, store, pc)
-                self.write(at, full, field_, where, value, store, pc)
+                slot = self.slot(at, self.expr(frame, owner, store, pc), name)
+                return slot.name, slot, self.indices(frame, slot, index, store, pc)
             case ast.Tuple() | ast.List() | ast.Starred():
-                raise self.mistake(at, "assign to one target at a time")
-            case _:
-                raise self.mistake(
-                    at, "only locals, self.field and self.table[index] are assigned"
-                )
+                raise self.mistake(at, _ONE_TARGET)
+        raise self.mistake(
+            at, "only locals, self.field and self.table[index] are assigned"
+        )
+
+    def load(
+        self, frame: Frame, target: ast.expr,
+        place: tuple[str, Slot | None, tuple[Expr, ...]], store: Store,
+    ) -> Value:  # fmt: skip
+        """What is there before an augmented assignment."""
+        name, slot, index = place
+        if slot is None:
+            return self.name(frame, target, name, store)
+        return self.read(slot, index, store)
+
+    def read(self, slot: Slot, index: tuple[Expr, ...], store: Store) -> Expr:
+        if slot.off:
+            return start_of(slot)
+        now = store.vars[slot.name]
+        return ir.select(now, *index) if index else now
+
+    def put(
+        self, at: tuple[Frame, ast.AST], place: tuple[str, Slot | None,
+        tuple[Expr, ...]], value: Value, store: Store, pc: Expr,
+    ) -> None:  # fmt: skip
+        name, slot, index = place
+        if slot is None:
+            if value is None:
+                raise self.mistake(at, "the helper returns no value")
+            store.locals[name] = value
+        else:
+            self.write(at, slot, index, value, store, pc)
 
     def write(
         self,
         at: tuple[Frame, ast.AST],
-        full: str,
-        field_: Field,
+        slot: Slot,
         index: tuple[Expr, ...],
         value: Value,
         store: Store,
         pc: Expr,
     ) -> None:
-        values = self.binding.values(field_.domain)
-        expr = self.settle(at, value, sort_of(values))
-        if values.bits is not None:
-            expr = ir.mod(expr, ir.num(1 << values.bits))
-        if full not in self.variables:
-            same = ir.eq(expr, self.initial(field_, values))
-            self.oblige("assert", pc, same, f"{full} is off and cannot change", at)
+        expr = self.settle(at, value, sort_of(slot.values), pc)
+        if slot.values.bits is not None:
+            expr = ir.mod(expr, ir.num(1 << slot.values.bits))
+        if slot.off:
+            same = ir.eq(expr, start_of(slot))
+            message = f"{slot.name} is off and cannot change"
+            if same is ir.FALSE and pc is ir.TRUE:
+                raise self.mistake(at, f"{message}: write it under `if FEATURE:`")
+            self.oblige("assert", pc, same, message, at)
             return
-        now = store.vars[full]
-        store.vars[full] = ir.store(now, *index, expr) if index else expr
+        now = store.vars[slot.name]
+        store.vars[slot.name] = ir.store(now, *index, expr) if index else expr
 
     # -- expressions --
 
@@ -420,7 +496,7 @@ class Translation:
             case ast.Constant(value):
                 if value is None or isinstance(value, bool | int):
                     return self.static(at, value)
-                raise self.mistake(at, f"{value!r}: only numbers, True, False, None")
+                raise self.mistake(at, _constant(value))
             case ast.Name(name):
                 return self.name(frame, node, name, store)
             case ast.Attribute(owner, name):
@@ -428,15 +504,10 @@ class Translation:
                     at, self.expr(frame, owner, store, pc), name, store
                 )
             case ast.Subscript(ast.Attribute(owner, name), index):
-                ref = self.expr(frame, owner, store, pc)
-                field_, full = self.field(at, ref, name)
-                if not field_.index:
-                    raise self.mistake(at, f"{full} is no table")
-                where = self.indices(frame, full, field_, index, store, pc)
-                if full not in self.variables:
-                    values = self.binding.values(field_.domain)
-                    return self.initial(field_, values)
-                return ir.select(store.vars[full], *where)
+                slot = self.slot(at, self.expr(frame, owner, store, pc), name)
+                return self.read(
+                    slot, self.indices(frame, slot, index, store, pc), store
+                )
             case ast.BoolOp(op, operands):
                 return self.junction(frame, op, operands, store, pc)
             case ast.UnaryOp(ast.Not(), operand):
@@ -446,7 +517,7 @@ class Translation:
             case ast.BinOp(left, op, right):
                 return self.arithmetic(
                     at, op, self.expr(frame, left, store, pc),
-                    self.expr(frame, right, store, pc),
+                    self.expr(frame, right, store, pc), pc,
                 )  # fmt: skip
             case ast.Compare(left, ops, rights):
                 return self.comparison(frame, left, ops, rights, store, pc)
@@ -456,16 +527,25 @@ class Translation:
                     return self.expr(frame, yes if c.data else no, store, pc)
                 a = self.pure(frame, yes, store, ir.and_(pc, c))
                 b = self.pure(frame, no, store, ir.and_(pc, ir.not_(c)))
-                return self.choose(at, c, a, b)
+                value = self.either(c, a, b, pc)
+                if isinstance(value, Unusable):
+                    raise self.mistake(at, f"this is {value.why}")
+                return value
             case ast.Call():
                 return self.calling(frame, node, store, pc)
             case ast.Set(elements):
                 items = [self.expr(frame, e, store, pc) for e in elements]
-                return Pending("set", tuple(self.settle(at, i, None) for i in items))
-            case ast.SetComp(element, generators):
+                return Pending(
+                    "set", tuple(self.settle(at, i, None, pc) for i in items)
+                )
+            case ast.SetComp():
                 return self.set_comprehension(frame, node, store, pc)
             case ast.Tuple(items):
                 return Tuple(tuple(self.expr(frame, i, store, pc) for i in items))
+            case ast.UnaryOp(ast.UAdd(), _):
+                raise self.mistake(at, "leave out the +")
+            case ast.UnaryOp(ast.Invert(), _):
+                raise self.mistake(at, "no ~: write `not`, or DOMAIN minus the set")
             case _:
                 raise self.mistake(at, _REFUSED.get(type(node), _OTHERWISE))
 
@@ -502,34 +582,60 @@ class Translation:
         return result
 
     def arithmetic(
-        self, at: tuple[Frame, ast.AST], op: ast.operator, a: Value, b: Value
+        self, at: tuple[Frame, ast.AST], op: ast.operator, a: Value, b: Value, pc: Expr
     ) -> Expr:
-        sets = [x for x in (a, b) if isinstance(x, Pending) and x.kind == "set"]
-        typed = [x for x in (a, b)
-                 if isinstance(x, Expr) and isinstance(x.sort, ir.SetSort)]  # fmt: skip
-        if sets or typed:
-            sort = typed[0].sort if typed else None
-            a, b = self.settle(at, a, sort), self.settle(at, b, sort)
-            build = {ast.BitOr: ir.union, ast.BitAnd: ir.inter, ast.Sub: ir.diff}
-            if type(op) in build and a.sort is b.sort:
-                return build[type(op)](a, b)
-            raise self.mistake(at, "sets have |, & and -")
+        if _is_set(a) or _is_set(b):
+            return self.set_arithmetic(at, op, a, b, pc)
         if not all(isinstance(x, Expr) and x.sort is ir.INT for x in (a, b)):
             bools = all(isinstance(x, Expr) and x.sort is ir.BOOL for x in (a, b))
             if bools and isinstance(op, ast.BitAnd | ast.BitOr):
                 word = "and" if isinstance(op, ast.BitAnd) else "or"
                 raise self.mistake(at, f"write `{word}`")
+            if isinstance(op, ast.BitAnd | ast.BitOr):
+                raise self.mistake(
+                    at, f"{_describe(a)} and {_describe(b)}: & and | are for sets; "
+                    "write `and`, `or` between conditions",
+                )  # fmt: skip
             raise self.mistake(
                 at, f"{_describe(a)} and {_describe(b)}: numbers are needed here"
             )
-        plain = {ast.Add: ir.add, ast.Sub: ir.sub, ast.Mult: ir.mul}
-        if type(op) in plain:
-            return plain[type(op)](a, b)
-        if isinstance(op, ast.FloorDiv | ast.Mod):
-            if not (b.is_const and b.data > 0):
+        match op:
+            case ast.Add():
+                return ir.add(a, b)
+            case ast.Sub():
+                return ir.sub(a, b)
+            case ast.Mult():
+                return ir.mul(a, b)
+            case ast.FloorDiv() | ast.Mod() if not (b.is_const and b.data > 0):
                 raise self.mistake(at, "divide by a positive constant only")
-            return (ir.div if isinstance(op, ast.FloorDiv) else ir.mod)(a, b)
+            case ast.FloorDiv():
+                return ir.div(a, b)
+            case ast.Mod():
+                return ir.mod(a, b)
         raise self.mistake(at, "only +, -, *, // and % on numbers")
+
+    def set_arithmetic(
+        self, at: tuple[Frame, ast.AST], op: ast.operator, a: Value, b: Value, pc: Expr
+    ) -> Expr:
+        """|, & and - of sets. What is cut away may lie outside the domain;
+        what is joined may not."""
+        typed = [x for x in (a, b) if isinstance(x, Expr)]
+        sort = typed[0].sort if typed else None
+        cuts = (isinstance(op, ast.BitAnd), isinstance(op, ast.BitAnd | ast.Sub))
+        a, b = (
+            self.settle(at, x, sort, None if cut and typed else pc)
+            for x, cut in zip((a, b), cuts, strict=True)
+        )
+        if a.sort is not b.sort:
+            raise self.mistake(at, f"{_describe(a)} and {_describe(b)}: not the same")
+        match op:
+            case ast.BitOr():
+                return ir.union(a, b)
+            case ast.BitAnd():
+                return ir.inter(a, b)
+            case ast.Sub():
+                return ir.diff(a, b)
+        raise self.mistake(at, "sets have |, & and -")
 
     def comparison(
         self, frame: Frame, left: ast.expr, ops: list[ast.cmpop],
@@ -540,22 +646,25 @@ class Translation:
         for k, (op, right) in enumerate(zip(ops, rights, strict=True)):
             reach = ir.and_(pc, result)
             b = (self.expr if k == 0 else self.pure)(frame, right, store, reach)
-            result = ir.and_(result, self.compare((frame, right), op, a, b))
+            result = ir.and_(result, self.compare((frame, right), op, a, b, reach))
             a = b
         return result
 
     def compare(
-        self, at: tuple[Frame, ast.AST], op: ast.cmpop, a: Value, b: Value
+        self, at: tuple[Frame, ast.AST], op: ast.cmpop, a: Value, b: Value, pc: Expr
     ) -> Expr:
         match op:
+            case ast.Is() | ast.IsNot() if not _identity(a, b):
+                written = "==" if isinstance(op, ast.Is) else "!="
+                raise self.mistake(at, f"`is` is for None: write `{written}`")
             case ast.Eq() | ast.Is():
-                return self.equal(at, a, b)
+                return self.equal(at, a, b, pc)
             case ast.NotEq() | ast.IsNot():
-                return ir.not_(self.equal(at, a, b))
+                return ir.not_(self.equal(at, a, b, pc))
             case ast.In():
-                return self.within(at, a, b)
+                return self.within(at, a, b, pc)
             case ast.NotIn():
-                return ir.not_(self.within(at, a, b))
+                return ir.not_(self.within(at, a, b, pc))
         if isinstance(a, Expr) and isinstance(b, Expr) and a.sort is b.sort is ir.INT:
             match op:
                 case ast.Lt():
@@ -566,33 +675,39 @@ class Translation:
                     return ir.lt(b, a)
                 case _:
                     return ir.le(b, a)
+        if _is_set(a) and _is_set(b):
+            raise self.mistake(at, "write len(a - b) == 0 for: a is a subset of b")
         raise self.mistake(at, f"{_describe(a)} and {_describe(b)} have no order")
 
-    def equal(self, at: tuple[Frame, ast.AST], a: Value, b: Value) -> Expr:
+    def equal(self, at: tuple[Frame, ast.AST], a: Value, b: Value, pc: Expr) -> Expr:
         if isinstance(a, Pending) and isinstance(b, Pending):
             if a.kind == b.kind == "none":
                 return ir.TRUE
         elif isinstance(a, Pending) and isinstance(b, Expr):
-            a = self.settle(at, a, b.sort)
-        elif isinstance(b, Pending) and isinstance(a, Expr):
-            b = self.settle(at, b, a.sort)
+            a, b = b, a
+        if isinstance(b, Pending) and isinstance(a, Expr):
+            same = ir.eq(a, self.settle(at, b, a.sort, None))
+            if isinstance(a.sort, ir.SetSort):
+                inside = (self.certain(e, a.sort.domain) for e in b.elements)
+                return ir.and_(*inside, same)
+            return same
         if isinstance(a, Expr) and isinstance(b, Expr) and a.sort is b.sort:
             return ir.eq(a, b)
         raise self.mistake(
             at, f"{_describe(a)} is compared with {_describe(b)}: not the same sort"
         )
 
-    def within(self, at: tuple[Frame, ast.AST], a: Value, b: Value) -> Expr:
+    def within(self, at: tuple[Frame, ast.AST], a: Value, b: Value, pc: Expr) -> Expr:
         match b:
             case Tuple(items):
-                return ir.or_(*(self.equal(at, a, i) for i in items))
+                return ir.or_(*(self.equal(at, a, i, pc) for i in items))
             case Pending(kind="set", elements=elements):
-                return ir.or_(*(self.equal(at, a, e) for e in elements))
+                return ir.or_(*(self.equal(at, a, e, pc) for e in elements))
             case Values():
-                domain = domain_of(b)
-                return _inside(self.settle(at, a, domain.sort), domain)
+                domain = self.finite(at, b)
+                return _inside(self.settle(at, a, domain.sort, pc), domain)
             case Expr() if isinstance(b.sort, ir.SetSort):
-                return ir.member(self.settle(at, a, b.sort.domain.sort), b)
+                return ir.member(self.settle(at, a, b.sort.domain.sort, pc), b)
         raise self.mistake(at, f"{_describe(b)} is no set: `in` needs one")
 
     # -- names and attributes --
@@ -601,22 +716,20 @@ class Translation:
         at = (frame, node)
         if name in store.locals:
             value = store.locals[name]
-            if isinstance(value, Unbound):
-                raise self.mistake(
-                    at,
-                    f"{name!r} has a value on some paths only: "
-                    "give it one before the `if`",
-                )
+            if isinstance(value, Unusable):
+                raise self.mistake(at, f"{name!r} has {value.why}")
             return value
-        if name == inspect.getfullargspec(frame.function).args[0]:
+        if name == frame.tree.args.args[0].arg:
             return frame.this
-        scope = frame.function.__globals__
-        if name in scope:
-            return self.static(at, scope[name])
-        if name in _BUILTINS:
-            raise self.mistake(at, f"{name!r} can only be called")
+        if name in assigned(frame.tree):
+            raise self.mistake(at, f"{name!r} has no value yet")
+        value = frame.outer(name)
+        if value is not _NOTHING:
+            return self.static(at, value)
+        if hasattr(builtins, name):
+            raise self.mistake(at, f"{name!r} is no value here" + _instead(name))
         raise self.mistake(
-            at, f"no {name!r} here" + _nearest(name, [*store.locals, *scope])
+            at, f"no {name!r} here" + nearest(name, _visible(frame, store))
         )
 
     def static(self, at: tuple[Frame, ast.AST] | None, value: Any) -> Value:
@@ -632,13 +745,21 @@ class Translation:
             case int():
                 return ir.num(value)
             case Domain():
-                return self.binding.values(value)
+                try:
+                    return self.binding.values(value)
+                except ModelError as e:
+                    raise self.mistake(at, str(e)) from None
             case Bound() | Arithmetic():
                 return size_expr(self.binding.size(value))
             case Feature():
                 return ir.boolean(self.binding.on(value))
-            case frozenset() | set() if not value:
-                return Pending("set")
+            case frozenset() | set() | tuple() if all(
+                isinstance(v, Enum | int) or v is None for v in value
+            ):
+                items = tuple(self.static(at, v) for v in value)
+                if isinstance(value, tuple):
+                    return Tuple(items)
+                return Pending("set", items)
             case type() if issubclass(value, Enum):
                 return value
             case Ref() | Values() | Expr() | Pending():
@@ -653,21 +774,20 @@ class Translation:
         self, at: tuple[Frame, ast.AST], owner: Value, name: str, store: Store
     ) -> Value:
         if isinstance(owner, type) and issubclass(owner, Enum):
-            if name in owner.__members__:
-                return self.static(at, owner[name])
+            labels = owner.__members__
+            if name in labels:
+                return self.static(at, labels[name])
             raise self.mistake(
-                at, f"{owner.__name__} has no {name!r}" + _nearest(name, owner.__members__)
+                at, f"{owner.__name__} has no {name!r}" + nearest(name, labels)
             )
         if not isinstance(owner, Ref):
             raise self.mistake(at, f"{_describe(owner)} has no attribute {name!r}")
         part = self.part(at, owner, name)
         if isinstance(part, Field):
-            full = owner.prefix + name
-            if part.index:
-                raise self.mistake(at, f"{full} is a table: read {name}[...]")
-            if full not in self.variables:
-                return self.initial(part, self.binding.values(part.domain))
-            return store.vars[full]
+            slot = self.slots[owner.prefix + name]
+            if slot.index:
+                raise self.mistake(at, f"{slot.name} is a table: read {name}[...]")
+            return self.read(slot, (), store)
         if isinstance(part, Block):
             return Ref(part, type(part), f"{owner.prefix}{name}.")
         if isinstance(part, FunctionType):
@@ -675,43 +795,46 @@ class Translation:
         return self.static(at, part)
 
     def part(self, at: tuple[Frame, ast.AST], ref: Ref, name: str) -> Any:
-        parts = members(ref.owner)
+        parts = self.parts.get(ref.owner)
+        if parts is None:
+            parts = self.parts[ref.owner] = members(ref.owner)
         if name not in parts:
-            known = [n for n in parts if not n.startswith("_")]
             raise self.mistake(
-                at, f"{ref.cls.__name__} has no {name!r}" + _nearest(name, known)
+                at, f"{ref.cls.__name__} has no {name!r}" + nearest(name, parts)
             )
         return parts[name]
 
-    def field(
-        self, at: tuple[Frame, ast.AST], ref: Value, name: str
-    ) -> tuple[Field, str]:
+    def slot(self, at: tuple[Frame, ast.AST], ref: Value, name: str) -> Slot:
+        """The state variable that an attribute is."""
         if not isinstance(ref, Ref):
             raise self.mistake(at, f"{_describe(ref)} has no field {name!r}")
         part = self.part(at, ref, name)
+        if isinstance(part, Block):
+            raise self.mistake(at, f"{name} is a block: assign to its fields")
         if not isinstance(part, Field):
             raise self.mistake(
                 at, f"{name} is no field of {ref.cls.__name__}: declare it with var() "
                 "or table()",
             )  # fmt: skip
-        return part, ref.prefix + name
+        return self.slots[ref.prefix + name]
 
     def indices(
-        self, frame: Frame, full: str, field_: Field, node: ast.expr, store: Store,
-        pc: Expr,
-    ) -> tuple[Expr, ...]:  # fmt: skip
+        self, frame: Frame, slot: Slot, node: ast.expr, store: Store, pc: Expr
+    ) -> tuple[Expr, ...]:
         nodes = list(node.elts) if isinstance(node, ast.Tuple) else [node]
         at = (frame, node)
-        if len(nodes) != len(field_.index):
+        if not slot.index:
+            raise self.mistake(at, f"{slot.name} is no table: it has no index")
+        if len(nodes) != len(slot.index):
             raise self.mistake(
-                at, f"{full} takes {len(field_.index)} indices, not {len(nodes)}"
+                at, f"{slot.name} takes {len(slot.index)} indices, not {len(nodes)}"
             )
         found = []
-        for n, over in zip(nodes, field_.index, strict=True):
-            domain = domain_of(self.binding.values(over))
+        for n, over in zip(nodes, slot.index, strict=True):
+            domain = domain_of(over)
             value = self.expr(frame, n, store, pc)
-            index = self.settle((frame, n), value, domain.sort)
-            self.check_index((frame, n), full, index, domain, pc)
+            index = self.settle((frame, n), value, domain.sort, pc)
+            self.check_index((frame, n), slot.name, index, domain, pc)
             found.append(index)
         return tuple(found)
 
@@ -719,11 +842,8 @@ class Translation:
         self, at: tuple[Frame, ast.AST], full: str, index: Expr, domain: ir.Domain,
         pc: Expr,
     ) -> None:  # fmt: skip
-        lo, hi = self.interval(index)
-        if lo is not None and hi is not None and domain.lo <= lo and hi <= domain.hi:
-            return
+        inside = self.certain(index, domain)
         shown = domain.name or str(domain.sort)
-        inside = _inside(index, domain)
         if inside is ir.FALSE and pc is ir.TRUE:
             raise self.mistake(
                 at, f"{ir.show(index)} is no index of {full}: it is over {shown} "
@@ -749,14 +869,6 @@ class Translation:
                 return min(alo, blo), max(ahi, bhi)  # type: ignore[type-var]
         return ir.interval(e)
 
-    def initial(self, field_: Field, values: Values) -> Expr:
-        """The constant that a field reads as where its feature is off."""
-        init = field_.default(values)
-        init = values.python(values.lo) if init is ANY else self.binding.size(init)
-        if isinstance(init, Bound | Arithmetic):
-            return size_expr(init)
-        return ir.const(sort_of(values), values.raw(init))
-
     # -- calls --
 
     def calling(
@@ -765,7 +877,8 @@ class Translation:
         at = (frame, node)
         match node.func:
             case ast.Name(name) if name not in store.locals:
-                target = frame.function.__globals__.get(name)
+                found = frame.outer(name)
+                target = None if found is _NOTHING else found
                 if target is require:
                     return self.requirement(frame, node, store, pc)
                 if name in ("sum", "any", "all") and target is None:
@@ -774,25 +887,30 @@ class Translation:
                     return self.extremum(frame, node, name, store, pc)
                 if name in ("len", "frozenset", "set") and target is None:
                     return self.set_call(frame, node, name, store, pc)
+                if target is None and not hasattr(builtins, name):
+                    known = (*_visible(frame, store), *_CALLED)
+                    raise self.mistake(at, f"no {name!r} here" + nearest(name, known))
                 raise self.mistake(
                     at,
-                    f"{name}() cannot be called in an action: only methods, "
-                    "require, sum, any, all, min, max and len",
+                    f"{name}() cannot be called in an action" + _instead(name),
                 )
             case ast.Attribute(ast.Call(ast.Name("super"), [], []), name):
-                mro = frame.this.cls.__mro__
-                rest = mro[mro.index(frame.defined_in) + 1 :]
                 owner = frame.this
-                function = next((vars(c)[name] for c in rest if name in vars(c)), None)
+                function = _inherited(owner.cls, frame.function, name)
             case ast.Attribute(target_node, name):
                 found = self.expr(frame, target_node, store, pc)
                 if not isinstance(found, Ref):
-                    raise self.mistake(at, f"{_describe(found)} has no method {name!r}")
+                    raise self.mistake(
+                        at, f"{_describe(found)} has no method {name!r}" + _or_set(name)
+                    )
                 owner, function = found, self.part(at, found, name)
             case _:
                 raise self.mistake(at, "only methods of self and of its blocks")
         if not isinstance(function, FunctionType):
             raise self.mistake(at, f"{name!r} is no method of {owner.cls.__name__}")
+        for value in (*node.args, *(k.value for k in node.keywords)):
+            if isinstance(value, ast.Starred):
+                raise self.mistake(at, "name each argument: * is not accepted")
         arguments = self.arguments(frame, node, owner, function, store, pc)
         store.vars, value = self.call(owner, function, arguments, store.vars, pc, at)
         return value
@@ -808,13 +926,20 @@ class Translation:
             if keyword.arg is None:
                 raise self.mistake(at, "name each argument: ** is not accepted")
             named[keyword.arg] = self.expr(frame, keyword.value, store, pc)
-        signature = inspect.signature(function)
+        signature = _signature(function)
         try:
             bound = signature.bind(owner, *given, **named)
         except TypeError as e:
             raise self.mistake(at, f"{function.__name__}: {e}") from None
         values = dict(list(bound.arguments.items())[1:])
+        for name, value in values.items():
+            if value is None:
+                raise self.mistake(at, f"{name!r} is given nothing: a helper that "
+                                   "returns no value")  # fmt: skip
         for p in list(signature.parameters.values())[1:]:
+            if p.kind is not p.POSITIONAL_OR_KEYWORD:
+                raise self.mistake(at, f"{function.__name__}: no *, ** and / among "
+                                   "parameters")  # fmt: skip
             if p.name not in values:
                 values[p.name] = self.static(at, p.default)
         return values
@@ -834,7 +959,9 @@ class Translation:
         self, frame: Frame, node: ast.Call, name: str, store: Store, pc: Expr
     ) -> Expr:
         if len(node.args) < 2 or node.keywords:
-            raise self.mistake((frame, node), f"{name}(a, b) takes two or more numbers")
+            raise self.mistake(
+                (frame, node), f"{name} takes two or more numbers: {name}(a, b)"
+            )
         build = ir.min_ if name == "min" else ir.max_
         first, *rest = (self.integer(frame, a, store, pc) for a in node.args)
         for value in rest:
@@ -844,19 +971,36 @@ class Translation:
     def set_call(
         self, frame: Frame, node: ast.Call, name: str, store: Store, pc: Expr
     ) -> Value:
+        """len(set), set(), set(set) and set(DOMAIN)."""
         at = (frame, node)
         if name != "len" and not node.args:
             return Pending("set")
         if len(node.args) != 1 or node.keywords:
             raise self.mistake(at, f"{name}() takes one set")
+        if isinstance(node.args[0], ast.GeneratorExp):
+            raise self.mistake(at, "write {x for x in DOMAIN if condition}")
         value = self.expr(frame, node.args[0], store, pc)
-        if isinstance(value, Values) and name == "len":
-            return ir.num(len(domain_of(value)))
+        if isinstance(value, type) and issubclass(value, Enum):
+            value = self.binding.values(value)
+        if isinstance(value, Values):
+            domain = self.finite(at, value)
+            if name == "len":
+                return ir.num(len(domain))
+            return ir.const(ir.set_sort(domain), (1 << len(domain)) - 1)
         if isinstance(value, Pending) and value.kind == "set":
-            value = self.settle(at, value, None)
-        if not (isinstance(value, Expr) and isinstance(value.sort, ir.SetSort)):
-            raise self.mistake(at, f"{_describe(value)} is no set")
+            if name != "len":
+                return value
+            value = self.settle(at, value, None, pc)
+        if not _is_set(value):
+            raise self.mistake(at, f"{name}() of {_describe(value)}: it takes a set")
         return ir.card(value) if name == "len" else value
+
+    def finite(self, at: tuple[Frame, ast.AST], values: Values, name: str = "") \
+            -> ir.Domain:  # fmt: skip
+        try:
+            return domain_of(values, name)
+        except Mistake as e:
+            raise self.mistake(at, e.message) from None
 
     # -- loops and comprehensions --
 
@@ -880,16 +1024,16 @@ class Translation:
                 and node.func.id == "range":  # fmt: skip
             ends = [self.integer(frame, a, store, pc) for a in node.args]
             if not 1 <= len(ends) <= 2 or not all(e.is_const for e in ends):
-                raise self.mistake(at, "range(n) or range(a, b) of constants")
+                raise self.mistake(
+                    at,
+                    "write range(n) or range(a, b) of constants, and test inside "
+                    "the loop",
+                )
             lo = ends[0].data if len(ends) == 2 else 0
             return ir.Domain(ir.INT, lo, ends[-1].data - 1)
         value = self.expr(frame, node, store, pc)
         if isinstance(value, Values):
-            shown = node.id if isinstance(node, ast.Name) else ""
-            try:
-                return domain_of(value, shown)
-            except Mistake as e:
-                raise self.mistake(at, e.message) from None
+            return self.finite(at, value, node.id if isinstance(node, ast.Name) else "")
         if isinstance(value, type) and issubclass(value, Enum):
             return domain_of(self.binding.values(value))
         if isinstance(value, Expr) and isinstance(value.sort, ir.SetSort):
@@ -925,9 +1069,13 @@ class Translation:
                 condition = ir.and_(condition, truth)
         value = self.expr(frame, element, inner, ir.and_(pc, condition))
         if inner.vars != store.vars:
-            raise self.mistake((frame, node), "a sum cannot change the state")
-        for k in range(first_guard, len(self.guards)):
-            self.guards[k] = _for_all(binders, self.guards[k])
+            raise self.mistake(
+                (frame, node), "this changes the state for each element: write a `for`"
+            )
+        if len(self.guards) > first_guard:
+            raise self.mistake(
+                (frame, node), "no require() inside: write require(all(...))"
+            )
         for k in range(first_due, len(self.obligations)):
             count, due = self.obligations[k]
             closed = _for_all(binders, due.formula)
@@ -941,7 +1089,7 @@ class Translation:
     ) -> Expr:
         at = (frame, node)
         if len(node.args) != 1 or not isinstance(node.args[0], ast.GeneratorExp):
-            raise self.mistake(at, f"{name}(... for x in DOMAIN)")
+            raise self.mistake(at, f"write {name}(... for x in DOMAIN)")
         inner = node.args[0]
         binders, condition, value = self.comprehension(
             frame, node, inner.generators, inner.elt, store, pc
@@ -950,7 +1098,8 @@ class Translation:
         if name == "sum" and isinstance(value, Expr) and value.sort is ir.BOOL:
             value = ir.ite(value, ir.num(1), ir.num(0))
         if not (isinstance(value, Expr) and value.sort is wanted):
-            raise self.mistake(at, f"{name} of {_describe(value)}")
+            needed = "numbers" if name == "sum" else "conditions"
+            raise self.mistake(at, f"{name}() of {_describe(value)}: of {needed} only")
         match name:
             case "sum":
                 body = ir.ite(condition, value, ir.num(0))
@@ -975,9 +1124,12 @@ class Translation:
     # -- sorts and obligations --
 
     def settle(
-        self, at: tuple[Frame, ast.AST] | None, value: Value, sort: ir.Sort | None
-    ) -> Expr:
-        """The value as an expression (of ``sort``, where one is known)."""
+        self, at: tuple[Frame, ast.AST] | None, value: Value, sort: ir.Sort | None,
+        pc: Expr | None = ir.TRUE,
+    ) -> Expr:  # fmt: skip
+        """The value as an expression (of ``sort``, where one is known).
+        Elements of a set display must lie in its domain where ``pc`` holds;
+        if that is None, those outside are left out."""
         match value:
             case Pending(kind="none") if isinstance(sort, ir.ScalarSort):
                 return ir.const(sort, sort.size)
@@ -985,18 +1137,18 @@ class Translation:
                 needed = f"{sort} is needed" if sort else "its sort is unknown"
                 raise self.mistake(at, f"None, and {needed} here")
             case Pending(elements=elements):
-                return self.set_value(at, elements, sort)
+                return self.set_value(at, elements, sort, pc)
             case Expr() if sort is None or value.sort is sort:
                 return value
             case Expr():
                 raise self.mistake(
                     at, f"{_describe(value)}, and {sort} is needed here"
                 )
-        raise self.mistake(at, f"{_describe(value)} is no value")
+        raise self.mistake(at, f"{_describe(value)}, and a value is needed here")
 
     def set_value(
         self, at: tuple[Frame, ast.AST] | None, elements: tuple[Expr, ...],
-        sort: ir.Sort | None,
+        sort: ir.Sort | None, pc: Expr | None,
     ) -> Expr:  # fmt: skip
         if sort is None:
             if not elements or not isinstance(elements[0].sort, ir.ScalarSort):
@@ -1005,20 +1157,34 @@ class Translation:
             sort = ir.set_sort(ir.Domain(scalar, 0, scalar.size - 1, scalar.name))
         if not isinstance(sort, ir.SetSort):
             raise self.mistake(at, f"a set, and {sort} is needed here")
-        result = ir.const(sort, 0)
+        empty = result = ir.const(sort, 0)
         for e in elements:
             if e.sort is not sort.domain.sort:
                 raise self.mistake(at, f"{_describe(e)} is no element of {sort}")
-            result = ir.union(result, ir.single(e, sort.domain))
+            inside = self.certain(e, sort.domain)
+            if inside is ir.FALSE and pc is ir.TRUE:
+                raise self.mistake(at, f"{ir.show(e)} is no element of {sort}")
+            if pc is not None and inside is not ir.TRUE:
+                message = f"{ir.show(e)} is no element of {sort}"
+                self.oblige("index", pc, inside, message, at)
+            one = empty if inside is ir.FALSE else ir.single(e, sort.domain)
+            result = ir.union(result, ir.ite(inside, one, empty))
         return result
+
+    def certain(self, e: Expr, domain: ir.Domain) -> Expr:
+        """That e lies in the domain; TRUE where declared ranges say so."""
+        lo, hi = self.interval(e)
+        if lo is not None and hi is not None and domain.lo <= lo and hi <= domain.hi:
+            return ir.TRUE
+        return _inside(e, domain)
 
     def oblige(
         self, kind: str, pc: Expr, truth: Expr, message: str,
-        at: tuple[Frame, ast.AST],
+        at: tuple[Frame, ast.AST] | None,
     ) -> None:  # fmt: skip
         formula = ir.implies(pc, truth)
         if formula is not ir.TRUE:
-            span = span_of(at[0].file, at[1])
+            span = span_of(at[0].file, at[1]) if at else None
             due = Obligation(kind, formula, message, span)
             self.obligations.append((len(self.guards), due))
 
@@ -1052,22 +1218,61 @@ def _merge_vars(
     return {name: ir.ite(c, a[name], b[name]) for name in a}
 
 
-def _defining(cls: type, function: FunctionType) -> type:
-    for base in cls.__mro__:
-        if function in vars(base).values():
-            return base
-    return cls
+def _inherited(cls: type, function: FunctionType, name: str) -> Any:
+    """What `super().name` means in a method."""
+    classes = own_classes(cls)
+    here = next((k for k, c in enumerate(classes) if function in vars(c).values()), 0)
+    rest = (*classes[here + 1 :], Design)
+    found = next((vars(c)[name] for c in rest if name in vars(c)), None)
+    is_own = getattr(found, "__module__", "") != Design.__module__
+    return found if is_own or name == "initial" else None
 
 
-def _as_load(target: ast.expr) -> ast.expr:
-    match target:
-        case ast.Name(name):
-            return ast.Name(name, ast.Load())
-        case ast.Attribute(value, name):
-            return ast.Attribute(value, name, ast.Load())
-        case ast.Subscript(value, index):
-            return ast.Subscript(value, index, ast.Load())
-    return target
+@cache
+def _signature(function: FunctionType) -> inspect.Signature:
+    return inspect.signature(function)
+
+
+def _is_set(value: Value) -> bool:
+    if isinstance(value, Expr):
+        return isinstance(value.sort, ir.SetSort)
+    return isinstance(value, Pending) and value.kind == "set"
+
+
+def _identity(a: Value, b: Value) -> bool:
+    """Whether `is` between the two is equality in Python, too."""
+    if any(isinstance(x, Pending) and x.kind == "none" for x in (a, b)):
+        return True
+    return all(
+        isinstance(x, Expr) and (x.sort is ir.BOOL or isinstance(x.sort, ir.EnumSort))
+        for x in (a, b)
+    )
+
+
+def _visible(frame: Frame, store: Store) -> list[str]:
+    """What a method can name: its locals, and what around it has a meaning."""
+    meant = (Domain, Bound, Arithmetic, Feature, Enum, int, tuple, frozenset)
+    around = (
+        n for n, v in frame.scope.items()
+        if isinstance(v, meant) or v is require
+        or (isinstance(v, type) and issubclass(v, Enum))
+    )  # fmt: skip
+    return [*store.locals, *around]
+
+
+def _constant(value: object) -> str:
+    if isinstance(value, str):
+        return _NO_STRING
+    if isinstance(value, float | complex):
+        return f"{value!r} is no integer: count pages"
+    return f"{value!r}: only numbers, True, False, None"
+
+
+def _or_set(name: str) -> str:
+    instead = {"add": "| {x}", "discard": "- {x}", "remove": "- {x}",
+               "update": "|", "union": "|", "intersection": "&",
+               "difference": "-"}  # fmt: skip
+    return f": sets have |, & and -, write {instead[name]}" if name in instead else ""
 
 
 def _describe(value: Value) -> str:
@@ -1076,7 +1281,7 @@ def _describe(value: Value) -> str:
             article = "a" if value.sort in (ir.BOOL, ir.INT) else ""
             return f"{article} {value.sort}".strip()
         case None:
-            return "nothing (the helper returns no value)"
+            return "nothing"
         case Pending(kind="none"):
             return "None"
         case Pending():
@@ -1085,55 +1290,79 @@ def _describe(value: Value) -> str:
             return f"the {'design' if issubclass(value.cls, Design) else 'block'}"
         case Values():
             return f"the domain {value}"
-        case Unbound(name):
-            return f"{name} (unbound)"
+        case Unusable(why):
+            return why
         case type():
             return f"the class {value.__name__}"
         case _:
             return "a tuple"
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
-    names = sorted({k for k in known if not k.startswith("_")})
-    close = difflib.get_close_matches(name, names, 1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; there is {', '.join(names)}" if 0 < len(names) <= 12 else ""
+_CALLED = ("require", "sum", "any", "all", "min", "max", "len", "range", "set",
+           "frozenset", "super")  # fmt: skip
+_INSTEAD = {
+    "print": "run it under pdb instead",
+    "abs": "write max(x, -x)",
+    "sorted": "loop over the domain",
+    "reversed": "loop over the domain",
+    "enumerate": "loop over the domain",
+    "zip": "loop over the domain",
+    "list": "use a table over a domain, or a set",
+    "dict": "use a table over a domain",
+    "tuple": "use a table over a domain",
+    "int": "write 1 if condition else 0",
+    "bool": "compare it (x > 0)",
+    "range": "only a `for` runs over it",
+    "isinstance": "a field's domain says what it is",
+}
 
 
-def _keyword(node: ast.stmt) -> str:
-    return ast.unparse(node).split()[0]
+def _instead(name: str) -> str:
+    advice = _INSTEAD.get(name)
+    return f": {advice}" if advice else ": only methods, " + ", ".join(_CALLED)
 
 
-_BUILTINS = frozenset(
-    ("sum", "any", "all", "min", "max", "len", "range", "set", "frozenset", "super")
-)
+_ONE_TARGET = "assign to one target at a time"
 _OTHERWISE = (
     "not accepted in an action: use assignments, if, for over a domain, "
     "return, require, assert and method calls"
 )
+_NO_LIST = "no list: use a table over a domain, a set, or sum, any, all"
+_NO_DICT = "no dict: use a table over a domain"
+_NO_STRING = "no strings: name an Enum's member"
+_NO_IMPORT = "import at the top of the file"
+_NO_GLOBAL = "an action changes fields only: declare one with var()"
+_NO_YIELD = "no `yield` yet: an action is one critical section"
 _REFUSED: dict[type[ast.AST], str] = {
     ast.While: "`while` has no bound: use `for x in DOMAIN`",
     ast.For: "write `for name in DOMAIN:` (one name, no else)",
     ast.Break: "no `break`: put the loop into a helper method and return",
     ast.Continue: "no `continue`: put the rest of the body under an `if`",
     ast.Try: "no `try`: return an errno",
+    ast.TryStar: "no `try`: return an errno",
     ast.With: "no `with`: an action is one critical section already",
     ast.Raise: "no `raise`: return an errno, or assert",
     ast.Lambda: "no lambda: write a helper method",
     ast.FunctionDef: "no nested function: write a helper method",
-    ast.ClassDef: "no nested class",
-    ast.ListComp: "no list: use sum, any, all or a set comprehension",
-    ast.List: "no list: use a table over a domain",
-    ast.Dict: "no dict: use a table over a domain",
-    ast.DictComp: "no dict: use a table over a domain",
-    ast.JoinedStr: "no strings in an action",
+    ast.AsyncFunctionDef: "no nested function: write a helper method",
+    ast.ClassDef: "no nested class: write a Block",
+    ast.Delete: "no `del`: assign None, False or the empty set",
+    ast.Global: _NO_GLOBAL,
+    ast.Nonlocal: _NO_GLOBAL,
+    ast.Import: _NO_IMPORT,
+    ast.ImportFrom: _NO_IMPORT,
+    ast.Match: "no `match`: use if/elif/else",
+    ast.Expr: "this expression has no effect: assign it, or require() it",
+    ast.List: _NO_LIST,
+    ast.ListComp: _NO_LIST,
+    ast.Dict: _NO_DICT,
+    ast.DictComp: _NO_DICT,
+    ast.JoinedStr: _NO_STRING,
     ast.NamedExpr: "assign in a statement of its own",
     ast.GeneratorExp: "only inside sum(), any() or all()",
     ast.Subscript: "only tables have an index: self.table[i] or self.table[i, j]",
-    ast.Yield: "yield is not accepted yet: an action is one critical section",
-    ast.Await: "no await",
-    ast.Starred: "no *",
-    ast.Match: "no `match`: use if/elif/else",
-    ast.Expr: "this expression has no effect",
+    ast.Slice: "no slice: loop over the index domain",
+    ast.Yield: _NO_YIELD,
+    ast.YieldFrom: _NO_YIELD,
+    ast.Starred: "no *: name each value",
 }

@@ -1,10 +1,13 @@
-"""The syntax trees of methods, with their places in the user's files."""
+"""The syntax trees of methods and classes, with their places in the user's
+files."""
 
 from __future__ import annotations
 
 import ast
 import inspect
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import FunctionType
@@ -13,14 +16,35 @@ from checker.diagnostic import Mistake
 from checker.system import Span
 
 
+@dataclass(frozen=True)
+class _Trees:
+    """The functions of a file by name and first line (decorators included),
+    its classes by qualified name."""
+
+    functions: dict[tuple[str, int], ast.FunctionDef]
+    classes: dict[str, ast.ClassDef]
+
+
 @cache
-def _functions(file: str) -> dict[tuple[str, int], ast.FunctionDef]:
+def _trees(file: str) -> _Trees:
     tree = ast.parse(Path(file).read_text(encoding="utf-8"), file)
-    found = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef):
-            first = min(n.lineno for n in (*node.decorator_list, node))
-            found[node.name, first] = node
+    found = _Trees({}, {})
+
+    def visit(node: ast.AST, path: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            match child:
+                case ast.ClassDef(name):
+                    found.classes[path + name] = child
+                    visit(child, f"{path}{name}.")
+                case ast.FunctionDef(name) | ast.AsyncFunctionDef(name):
+                    first = min(n.lineno for n in (*child.decorator_list, child))
+                    if isinstance(child, ast.FunctionDef):
+                        found.functions[name, first] = child
+                    visit(child, f"{path}{name}.<locals>.")
+                case _:
+                    visit(child, path)
+
+    visit(tree, "")
     return found
 
 
@@ -33,17 +57,76 @@ def shown_path(file: str) -> str:
     return relative if len(relative) < len(file) else file
 
 
+@cache
 def method_tree(function: FunctionType) -> tuple[str, ast.FunctionDef]:
     """(file as shown in messages, syntax tree). Raises Mistake where the
     source cannot be had (typed into an interpreter, say)."""
     file = inspect.getsourcefile(function)
     if file is None or not os.path.exists(file):
         raise Mistake(None, f"the source of {function.__qualname__} is not in a file")
-    key = (function.__name__, function.__code__.co_firstlineno)
-    tree = _functions(file).get(key)
+    first = function.__code__.co_firstlineno
+    tree = _trees(file).functions.get((function.__name__, first))
     if tree is None:
-        raise Mistake(None, f"{function.__qualname__} is no plain method in {file}")
+        raise Mistake(
+            Span(shown_path(file), first, 1),
+            f"{function.__qualname__} is no plain method: write `def`, with no "
+            "decorator but @action and @observer",
+        )
     return shown_path(file), tree
+
+
+@cache
+def assigned(tree: ast.FunctionDef) -> frozenset[str]:
+    """The names that a method binds, its parameters included: they mean
+    locals everywhere in it. Names bound in comprehensions are not among them."""
+
+    def names(node: ast.AST) -> Iterator[str]:
+        match node:
+            case ast.GeneratorExp() | ast.SetComp() | ast.ListComp() | ast.DictComp():
+                return
+            case ast.Name(name, ast.Store()):
+                yield name
+        for child in ast.iter_child_nodes(node):
+            yield from names(child)
+
+    arguments = (a.arg for a in ast.walk(tree.args) if isinstance(a, ast.arg))
+    return frozenset((*arguments, *(n for s in tree.body for n in names(s))))
+
+
+def _class_tree(cls: type) -> tuple[str, ast.ClassDef] | None:
+    try:
+        file = inspect.getsourcefile(cls)
+    except TypeError:
+        return None
+    if file is None or not os.path.exists(file):
+        return None
+    tree = _trees(file).classes.get(cls.__qualname__)
+    return None if tree is None else (shown_path(file), tree)
+
+
+def class_span(cls: type) -> Span | None:
+    """Where the class is written."""
+    found = _class_tree(cls)
+    return None if found is None else span_of(*found)
+
+
+def member_span(cls: type, name: str) -> Span | None:
+    """Where a class (or a base of it) declares a member, in its body or as
+    `self.name = ...` in __init__; else where the class is."""
+    for base in cls.__mro__:
+        found = _class_tree(base)
+        if found is None:
+            continue
+        file, tree = found
+        makers = [n for n in tree.body if getattr(n, "name", "") == "__init__"]
+        for node in (*tree.body, *(n for m in makers for n in ast.walk(m))):
+            match node:
+                case ast.Assign([target]) | ast.AnnAssign(target):
+                    if name in (getattr(target, "id", ""), getattr(target, "attr", "")):
+                        return span_of(file, node)
+                case ast.FunctionDef(other) if other == name:
+                    return span_of(file, node)
+    return class_span(cls)
 
 
 def span_of(file: str, node: ast.AST) -> Span:
