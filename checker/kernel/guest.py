@@ -35,6 +35,7 @@ _COMMAND_LINE = (
     "init_on_alloc=0 init_on_free=0 rcupdate.rcu_expedited=1"
 )
 _KEPT_STATES = 4
+_TRIAL = 10.0
 _WARM_UP = (
     *("nrnode 0 2", "nrnode 1 2", "mount warm size=4M", "cg mk warm", "spawn 0"),
     *("cg attach warm 0", "w 0 open 0 /mnt/warm/f", "w 0 mmap 0 1 S 0 0"),
@@ -47,12 +48,14 @@ _WARM_UP = (
 class Machine:
     """The hardware of a guest. Sizes are in MiB; `gigantic` in pages of 1 GiB.
 
-    All CPUs (one) are on node 0, so that is where surplus pages go.
+    All CPUs (one) are on node 0, so that is where surplus pages go. The
+    accelerator is "tcg" or "kvm".
     """
 
     node0: int = 384
     node1: int = 256
     gigantic: int = 0
+    accelerator: str = "tcg"
 
     def options(self) -> list[str]:
         """QEMU's options for it, but for what is plugged in."""
@@ -60,7 +63,8 @@ class Machine:
         return [
             *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
             *("-M", "pc", "-smp", "1", "-m", f"{node0 + self.node1}M"),
-            *("-accel", "tcg", "-cpu", f"qemu64{',+pdpe1gb' * bool(self.gigantic)}"),
+            *("-accel", self.accelerator),
+            *("-cpu", f"qemu64{',+pdpe1gb' * bool(self.gigantic)}"),
             *("-object", f"memory-backend-ram,id=ram0,size={node0}M"),
             *("-object", f"memory-backend-ram,id=ram1,size={self.node1}M"),
             *("-numa", "node,nodeid=0,memdev=ram0,cpus=0"),
@@ -76,9 +80,10 @@ class Machine:
 class Guest:
     """A `Kernel` under QEMU; a context manager.
 
-    `call_timeout` is for one call, in seconds of the host's clock; `patience`
-    for an answer to arrive at all, and must be longer than a reset with that
-    time-out; `boot_patience` for one of two attempts to boot.
+    `call_timeout` is for one call, in seconds; `patience` for an answer to
+    arrive at all, and must be longer than a reset; `boot_patience` for one of
+    two attempts to boot. Without a machine KVM is tried where the processor
+    has it, for ten seconds, and else TCG is taken.
     Raises Unavailable where QEMU or gcc is missing or the guest does not start.
     """
 
@@ -95,7 +100,7 @@ class Guest:
         self._patience = patience
         self._boot_patience = boot_patience
         self._run: _Running | None = None
-        self._setup = _Setup.prepare(image, cache, machine or Machine())
+        self._setup = _choose(image, cache, machine)
         self._restore()
 
     @property
@@ -188,6 +193,24 @@ class _Setup:
             *("-append", machine.command_line()),
         )
         return _Setup(command, folder / f"{name}.state")
+
+
+def can_accelerate(cpuinfo: Path, device: Path) -> bool:
+    """True where KVM may work: /dev/kvm alone is also there where it does not."""
+    flags = cpuinfo.read_text().split()
+    return ("vmx" in flags or "svm" in flags) and os.access(device, os.R_OK | os.W_OK)
+
+
+def _choose(image: Image, cache: Path, machine: Machine | None) -> _Setup:
+    if machine is None and can_accelerate(Path("/proc/cpuinfo"), Path("/dev/kvm")):
+        setup = _Setup.prepare(image, cache, Machine(accelerator="kvm"))
+        try:
+            _Running(setup, _TRIAL, restore=setup.state.exists()).close()
+        except Unavailable:
+            setup.state.unlink(missing_ok=True)
+        else:
+            return setup
+    return _Setup.prepare(image, cache, machine or Machine())
 
 
 class _Running:

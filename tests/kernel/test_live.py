@@ -6,10 +6,31 @@ from pathlib import Path
 import pytest
 
 from checker.kernel.fetch import cache_folder
-from checker.kernel.kernel import Unavailable
+from checker.kernel.guest import Guest, can_accelerate
+from checker.kernel.kernel import Kernel, Unavailable
 from checker.kernel.live import Live
 
 POOL = Path("/sys/kernel/mm/hugepages/hugepages-2048kB")
+
+
+def test_both_are_kernels() -> None:
+    kernels: tuple[type[Kernel], ...] = (Guest, Live)
+    for name in ("release", "facts", "run", "sequence", "reset", "close"):
+        assert all(hasattr(kernel, name) for kernel in kernels)
+
+
+@pytest.mark.parametrize(
+    ("flags", "device", "expected"),
+    [("fpu svm", True, True), ("vmx", False, False), ("fpu", True, False)],
+)
+def test_when_kvm_is_tried(
+    flags: str, device: bool, expected: bool, tmp_path: Path
+) -> None:
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"flags\t\t: {flags}\n")
+    if device:
+        (tmp_path / "kvm").touch()
+    assert can_accelerate(cpuinfo, tmp_path / "kvm") is expected
 
 
 def _sysfs(folder: Path, total: int, free: int, rsvd: int) -> Path:
