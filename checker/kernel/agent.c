@@ -22,7 +22,26 @@
  * Calls never run in the process that reads the lines.  `w P OP` runs in
  * worker P, everything else that changes state runs in a worker of its own,
  * the administrator.  A call that takes longer than the timeout has its
- * worker killed.  The grammar of the commands is the table at the end.
+ * worker killed.
+ *
+ * The agent's own commands:
+ *
+ *	spawn P		a new process P, 0 to 15, without mappings or files
+ *	w P OP...	OP in process P: process_ops below
+ *	counters	nothing; its answer carries the counters, as every one
+ *	reset		kill all processes, unmount, remove the cgroups, empty
+ *			the pool; "dirty" where something is left or the kernel
+ *			has warned
+ *	timeout MS	for every later call
+ *	hello		what kernel this is
+ *
+ * The other commands are admin_ops below.  PG is a page number, 0 at BASE; N,
+ * OFF, OLD, NEW and TO count huge pages, BYTE and BYTES do not; FD is one of
+ * 16 slots of the process, -1 for none.  FLAGS are letters: P private, S
+ * shared, A anonymous with MAP_HUGETLB, N noreserve, L populate, F fixed
+ * (without it a mapping in the way is EEXIST).  MODE, ADVICE, PROT, MASK and
+ * mremap's and mbind's FLAGS are the system call's numbers.  Files are in
+ * /mnt/NAME/ of a mount NAME.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -575,7 +594,8 @@ static void op_umount(struct call *c)
 		status(c, rmdir(path));
 }
 
-/* cg mk|rm A, cg set A FILE VALUE, cg get A FILE, cg attach A P, cg opts O */
+/* cg mk|rm A, cg set A FILE VALUE, cg get A FILE, cg attach A P (A may be
+ * "." for the root), cg opts OPTIONS (of the cgroup2 mount; "-" for none) */
 static void op_cg(struct call *c)
 {
 	const char *verb = c->argv[1], *name = c->argv[2];
@@ -626,8 +646,8 @@ static void op_cg(struct call *c)
 			return;
 		}
 		snprintf(pid, sizeof(pid), "%d", c->shared->channels[p].pid);
-		snprintf(path + length, sizeof(path) - length,
-			 "/cgroup.procs");
+		snprintf(path, sizeof(path), "%s/%s/cgroup.procs",
+			 strcmp(name, ".") ? c->shared->base : CGROUP, name);
 		status(c, write_text(path, pid));
 	} else {
 		answer(c, "usage cg mk|rm A, set A FILE VALUE, get A FILE, "
@@ -919,12 +939,6 @@ static void call(struct agent *a, int which, const char *line, int timeout,
 	reap(ch, 2000, &status);
 }
 
-static void append(char **at, const char *format, unsigned long a,
-		   unsigned long b)
-{
-	*at += sprintf(*at, format, a, b);
-}
-
 static unsigned long field(const char *text, const char *name)
 {
 	const char *at = strstr(text, name);
@@ -941,35 +955,33 @@ static void counters(struct agent *a, char *at)
 	text[got > 0 ? got : 0] = 0;
 	pool = strstr(text, "HugePages_Total:");
 	pool = pool ? pool : text;
-	append(&at, "%lu/%lu", field(pool, "HugePages_Total:"),
-	       field(pool, "HugePages_Free:"));
-	append(&at, "/%lu/%lu", field(pool, "HugePages_Rsvd:"),
-	       field(pool, "HugePages_Surp:"));
-	for (int n = 0; n < shared->nodes; n++) {
-		append(&at, " %lu/%lu", read_counter(a->pool[n][0]),
-		       read_counter(a->pool[n][1]));
-		append(&at, "/%lu%.0lu", read_counter(a->pool[n][2]), 0);
-	}
-	for (int i = 0; i < shared->cgroups.n; i++) {
-		at += sprintf(at, " cg:%s", shared->cgroups.text[i]);
-		append(&at, "=%lu/%lu", read_counter(a->cgroups[i][0]) / HPAGE,
-		       read_counter(a->cgroups[i][1]) / HPAGE);
-	}
+	at += sprintf(at, "%lu/%lu/%lu/%lu", field(pool, "HugePages_Total:"),
+		      field(pool, "HugePages_Free:"),
+		      field(pool, "HugePages_Rsvd:"),
+		      field(pool, "HugePages_Surp:"));
+	for (int n = 0; n < shared->nodes; n++)
+		at += sprintf(at, " %lu/%lu/%lu", read_counter(a->pool[n][0]),
+			      read_counter(a->pool[n][1]),
+			      read_counter(a->pool[n][2]));
+	for (int i = 0; i < shared->cgroups.n; i++)
+		at += sprintf(at, " cg:%s=%lu/%lu", shared->cgroups.text[i],
+			      read_counter(a->cgroups[i][0]) / HPAGE,
+			      read_counter(a->cgroups[i][1]) / HPAGE);
 	for (int i = 0; i < shared->mounts.n; i++) {
 		struct statfs s = { 0 };
 
 		sprintf(path, MNT "%s", shared->mounts.text[i]);
 		statfs(path, &s);
-		at += sprintf(at, " m:%s", shared->mounts.text[i]);
-		append(&at, "=%lu/%lu", s.f_blocks, s.f_bfree);
+		at += sprintf(at, " m:%s=%lu/%lu", shared->mounts.text[i],
+			      s.f_blocks, s.f_bfree);
 	}
-	if (a->gigantic[0] >= 0) {
-		append(&at, " g:%lu/%lu", read_counter(a->gigantic[0]),
-		       read_counter(a->gigantic[1]));
-		append(&at, "/%lu/%lu", read_counter(a->gigantic[3]),
-		       read_counter(a->gigantic[2]));
-	}
-	append(&at, " as:%lu%.0lu", field(text, "Committed_AS:"), 0);
+	if (a->gigantic_nr)
+		at += sprintf(at, " g:%lu/%lu/%lu/%lu",
+			      read_counter(a->gigantic[0]),
+			      read_counter(a->gigantic[1]),
+			      read_counter(a->gigantic[3]),
+			      read_counter(a->gigantic[2]));
+	sprintf(at, " as:%lu", field(text, "Committed_AS:"));
 }
 
 static int find(const struct names *names, const char *text)
@@ -1285,8 +1297,6 @@ static void open_counters(struct agent *a)
 	for (int i = 0; i < 4; i++)
 		a->gigantic[i] = open_counter(GIGANTIC "%s%s", files[i], "");
 	a->gigantic_nr = read_counter(a->gigantic[0]);
-	if (!a->gigantic_nr)
-		a->gigantic[0] = -1;
 }
 
 /* Puts back what a running system had before us. */
