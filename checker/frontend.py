@@ -237,6 +237,8 @@ def _around(cls: type) -> dict[str, Any]:
 
 def _parameters(work: _Work, function: FunctionType) -> dict[str, Parameter]:
     file, tree = method_tree(function)
+    if not tree.args.args:
+        raise Mistake(span_of(file, tree), "a method takes self first")
     written = {a.arg: a for a in ast.walk(tree.args) if isinstance(a, ast.arg)}
     _, *taken = inspect.signature(function).parameters.values()
     found: dict[str, Parameter] = {}

@@ -306,6 +306,10 @@ class Translation:
             case ast.Return(value):
                 result = None if value is None else self.expr(frame, value, store, pc)
                 return Flow(ir.FALSE, store, ir.TRUE, store.vars, result)
+            case ast.Assert(ast.Tuple(), _):
+                raise self.mistake(
+                    at, "a tuple is always true: write assert condition, message"
+                )
             case ast.Assert(test, _):
                 truth = self.boolean(frame, test, store, pc)
                 self.oblige("assert", pc, truth, f"assert {ast.unparse(test)}", at)
@@ -373,18 +377,17 @@ class Translation:
         for x in (a, b):
             if isinstance(x, Unusable):
                 return x
+        two = Unusable(f"{_describe(a)} on one path and {_describe(b)} on another")
         try:
             if isinstance(a, Pending) and isinstance(b, Expr):
                 a = self.settle(None, a, b.sort, ir.and_(pc, c))
             if isinstance(b, Pending) and isinstance(a, Expr):
                 b = self.settle(None, b, a.sort, ir.and_(pc, ir.not_(c)))
-        except Mistake as e:
-            return Unusable(f"{e.message} on one of its paths")
+        except Mistake:
+            return two
         if isinstance(a, Expr) and isinstance(b, Expr) and a.sort is b.sort:
             return ir.ite(c, a, b)
-        return Unusable(
-            f"{_describe(a)} on one path and {_describe(b)} on another"
-        )
+        return two
 
     # -- assignment --
 
@@ -442,7 +445,7 @@ class Translation:
         name, slot, index = place
         if slot is None:
             if value is None:
-                raise self.mistake(at, "the helper returns no value")
+                raise self.mistake(at, "this call returns nothing to assign")
             store.locals[name] = value
         else:
             self.write(at, slot, index, value, store, pc)
@@ -475,11 +478,7 @@ class Translation:
         value = self.expr(frame, node, store, pc)
         if isinstance(value, Expr) and value.sort is ir.BOOL:
             return value
-        raise self.mistake(
-            (frame, node),
-            f"`{ast.unparse(node)}` is {_describe(value)}, and a condition is "
-            "needed: compare it (x > 0, x is not None, len(s) > 0)",
-        )
+        raise self.mistake((frame, node), _no_condition(node, value))
 
     def integer(self, frame: Frame, node: ast.expr, store: Store, pc: Expr) -> Expr:
         value = self.expr(frame, node, store, pc)
@@ -535,6 +534,8 @@ class Translation:
                 return self.calling(frame, node, store, pc)
             case ast.Set(elements):
                 items = [self.expr(frame, e, store, pc) for e in elements]
+                if Pending("none") in items:
+                    raise self.mistake(at, "no None in a set")
                 return Pending(
                     "set", tuple(self.settle(at, i, None, pc) for i in items)
                 )
@@ -573,11 +574,7 @@ class Translation:
                 break
             value = (self.expr if k == 0 else self.pure)(frame, operand, store, reach)
             if not (isinstance(value, Expr) and value.sort is ir.BOOL):
-                raise self.mistake(
-                    (frame, operand),
-                    f"`{ast.unparse(operand)}` is {_describe(value)}, "
-                    "and a condition is needed",
-                )
+                raise self.mistake((frame, operand), _no_condition(operand, value))
             result = (ir.and_ if conjunction else ir.or_)(result, value)
         return result
 
@@ -727,7 +724,10 @@ class Translation:
         if value is not _NOTHING:
             return self.static(at, value)
         if hasattr(builtins, name):
-            raise self.mistake(at, f"{name!r} is no value here" + _instead(name))
+            raise self.mistake(at, f"{name!r} is no value here")
+        own = nearest(name, members(frame.this.owner))
+        if "did you mean" in own:
+            raise self.mistake(at, f"no {name!r} here" + own.replace("'", "'self.", 1))
         raise self.mistake(
             at, f"no {name!r} here" + nearest(name, _visible(frame, store))
         )
@@ -764,6 +764,8 @@ class Translation:
                 return value
             case Ref() | Values() | Expr() | Pending():
                 return value
+        if isinstance(value, str | float | complex):
+            raise self.mistake(at, _constant(value))
         raise self.mistake(
             at,
             f"{value!r} cannot be used in an action: name a domain, a bound, "
@@ -825,16 +827,20 @@ class Translation:
         at = (frame, node)
         if not slot.index:
             raise self.mistake(at, f"{slot.name} is no table: it has no index")
-        if len(nodes) != len(slot.index):
-            raise self.mistake(
-                at, f"{slot.name} takes {len(slot.index)} indices, not {len(nodes)}"
-            )
+        n = len(slot.index)
+        if len(nodes) != n:
+            few = "index" if n == 1 else "indices"
+            raise self.mistake(at, f"{slot.name} takes {n} {few}, not {len(nodes)}")
         found = []
-        for n, over in zip(nodes, slot.index, strict=True):
-            domain = domain_of(over)
-            value = self.expr(frame, n, store, pc)
-            index = self.settle((frame, n), value, domain.sort, pc)
-            self.check_index((frame, n), slot.name, index, domain, pc)
+        if slot.off:
+            domains = tuple(domain_of(v) for v in slot.index)
+        else:
+            domains = self.variables[slot.name].index
+        for written, domain in zip(nodes, domains, strict=True):
+            where = (frame, written)
+            value = self.expr(frame, written, store, pc)
+            index = self.settle(where, value, domain.sort, pc)
+            self.check_index(where, slot.name, index, domain, pc)
             found.append(index)
         return tuple(found)
 
@@ -907,7 +913,10 @@ class Translation:
             case _:
                 raise self.mistake(at, "only methods of self and of its blocks")
         if not isinstance(function, FunctionType):
-            raise self.mistake(at, f"{name!r} is no method of {owner.cls.__name__}")
+            whose = owner.cls.__name__
+            if ast.unparse(node.func).startswith("super()"):
+                whose = f"a base class of {whose}"
+            raise self.mistake(at, f"{name!r} is no method of {whose}")
         for value in (*node.args, *(k.value for k in node.keywords)):
             if isinstance(value, ast.Starred):
                 raise self.mistake(at, "name each argument: * is not accepted")
@@ -1131,18 +1140,22 @@ class Translation:
         Elements of a set display must lie in its domain where ``pc`` holds;
         if that is None, those outside are left out."""
         match value:
+            case None:
+                raise self.mistake(
+                    at, "this call returns nothing, and a value is needed"
+                )
             case Pending(kind="none") if isinstance(sort, ir.ScalarSort):
                 return ir.const(sort, sort.size)
             case Pending(kind="none"):
-                needed = f"{sort} is needed" if sort else "its sort is unknown"
+                needed = f"{_article(sort)} is needed" if sort else "no sort is known"
                 raise self.mistake(at, f"None, and {needed} here")
             case Pending(elements=elements):
                 return self.set_value(at, elements, sort, pc)
             case Expr() if sort is None or value.sort is sort:
                 return value
-            case Expr():
+            case Expr() if sort is not None:
                 raise self.mistake(
-                    at, f"{_describe(value)}, and {sort} is needed here"
+                    at, f"{_describe(value)}, and {_article(sort)} is needed here"
                 )
         raise self.mistake(at, f"{_describe(value)}, and a value is needed here")
 
@@ -1156,11 +1169,11 @@ class Translation:
             scalar = elements[0].sort
             sort = ir.set_sort(ir.Domain(scalar, 0, scalar.size - 1, scalar.name))
         if not isinstance(sort, ir.SetSort):
-            raise self.mistake(at, f"a set, and {sort} is needed here")
+            raise self.mistake(at, f"a set, and {_article(sort)} is needed here")
         empty = result = ir.const(sort, 0)
         for e in elements:
             if e.sort is not sort.domain.sort:
-                raise self.mistake(at, f"{_describe(e)} is no element of {sort}")
+                raise self.mistake(at, f"{_describe(e)} in a {sort}")
             inside = self.certain(e, sort.domain)
             if inside is ir.FALSE and pc is ir.TRUE:
                 raise self.mistake(at, f"{ir.show(e)} is no element of {sort}")
@@ -1254,7 +1267,7 @@ def _visible(frame: Frame, store: Store) -> list[str]:
     meant = (Domain, Bound, Arithmetic, Feature, Enum, int, tuple, frozenset)
     around = (
         n for n, v in frame.scope.items()
-        if isinstance(v, meant) or v is require
+        if isinstance(v, meant)
         or (isinstance(v, type) and issubclass(v, Enum))
     )  # fmt: skip
     return [*store.locals, *around]
@@ -1275,11 +1288,34 @@ def _or_set(name: str) -> str:
     return f": sets have |, & and -, write {instead[name]}" if name in instead else ""
 
 
+def _article(sort: ir.Sort) -> str:
+    match sort:
+        case ir.ScalarSort():
+            return f"an element of {sort}"
+        case ir.EnumSort():
+            return f"a label of {sort}"
+        case _:
+            return f"an {sort}" if sort is ir.INT else f"a {sort}"
+
+
+def _no_condition(node: ast.expr, value: Value) -> str:
+    text = ast.unparse(node)
+    match value:
+        case Expr(sort=ir.ScalarSort()):
+            instead = f": compare it, like `{text} is not None`"
+        case Expr(sort=ir.SetSort()):
+            instead = f": compare it, like `len({text}) > 0`"
+        case Expr(sort=ir.INT):
+            instead = f": compare it, like `{text} > 0`"
+        case _:
+            instead = ""
+    return f"`{text}` is {_describe(value)}, and a condition is needed{instead}"
+
+
 def _describe(value: Value) -> str:
     match value:
         case Expr():
-            article = "a" if value.sort in (ir.BOOL, ir.INT) else ""
-            return f"{article} {value.sort}".strip()
+            return _article(value.sort)
         case None:
             return "nothing"
         case Pending(kind="none"):

@@ -14,9 +14,11 @@ from model.domains import (
     ANY,
     Arithmetic,
     Binding,
+    Bool,
     Bound,
     Domain,
     Feature,
+    Int,
     ModelError,
     OutOfRange,
     Values,
@@ -230,7 +232,10 @@ def _slot(
     if start is ANY and not values.finite:
         raise ModelError("init=ANY needs a finite range")
     if start is not ANY and not isinstance(start, Bound | Arithmetic):
-        raw = values.raw(start)
+        try:
+            raw = values.raw(start)
+        except ModelError:
+            raise ModelError(f"it starts as {start!r}, no value of {values}") from None
         low = isinstance(values.lo, int) and raw < values.lo
         if low or (isinstance(values.hi, int) and raw > values.hi):
             raise ModelError(f"it starts as {start!r}, outside {values}")
@@ -282,7 +287,7 @@ def parameter_domain(cls: type, function: FunctionType, p: inspect.Parameter) ->
     """The domain of one of `parameters`."""
     if p.kind is not p.POSITIONAL_OR_KEYWORD:
         raise ModelError(f"parameter {p.name!r}: no *, ** and / among parameters")
-    overridden = (vars(base).get(function.__name__) for base in cls.__mro__)
+    overridden = (vars(base).get(function.__name__) for base in own_classes(cls))
     for f in (function, *overridden):
         if isinstance(f, FunctionType) and p.name in f.__annotations__:
             return _evaluated(cls, f, f.__annotations__[p.name])
@@ -292,11 +297,13 @@ def parameter_domain(cls: type, function: FunctionType, p: inspect.Parameter) ->
 
 
 def returns(cls: type, function: FunctionType) -> Any:
-    """The domain that a method's return annotation names, or None."""
-    for base in cls.__mro__:
+    """The domain that a method's return annotation names, or None. Here, and
+    only here, ``bool`` and ``int`` say enough."""
+    for base in own_classes(cls):
         f = vars(base).get(function.__name__)
         if isinstance(f, FunctionType) and "return" in f.__annotations__:
-            return _evaluated(cls, f, f.__annotations__["return"])
+            wanted = _evaluated(cls, f, f.__annotations__["return"])
+            return Bool() if wanted is bool else Int() if wanted is int else wanted
     return None
 
 
@@ -325,7 +332,8 @@ def _evaluated(cls: type, function: FunctionType, annotation: Any) -> Any:
             f"no {e.name!r} here" + nearest(e.name or "", known)
         ) from None
     except Exception as e:
-        raise ModelError(f"annotation {annotation!r}: {e}") from None
+        shown = e.msg if isinstance(e, SyntaxError) else e
+        raise ModelError(f"annotation {annotation!r}: {shown}") from None
 
 
 def _mentioned(

@@ -301,7 +301,9 @@ class Values:
             case "element" if value is None:
                 return self.size
             case "element" if (
-                isinstance(value, Element) and value.scalarset == self.name
+                isinstance(value, Element)
+                and value.scalarset == self.name
+                and value.index < self.size
             ):
                 return value.index
             case "set" if isinstance(value, frozenset | set):
@@ -423,8 +425,9 @@ class Binding:
                 raise ModelError(
                     f"{domain.__name__} is no domain: write {_MEANT[domain]}"
                 )
+        shown = domain.__name__ if isinstance(domain, type) else repr(domain)
         raise ModelError(
-            f"{domain!r} is no domain: write Int(lo, hi), Bool(), an Enum class, "
+            f"{shown} is no domain: write Int(lo, hi), Bool(), an Enum class, "
             "Scalarset(...), Maybe(...), SetOf(...), Wrapping(bits)"
         )
 

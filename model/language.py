@@ -145,9 +145,9 @@ class TableValue:
     def _at(self, key: Any) -> tuple[int, ...]:
         keys = key if isinstance(key, tuple) else (key,)
         if len(keys) != len(self.index):
-            raise ModelError(
-                f"{self.name} takes {len(self.index)} indices, not {len(keys)}"
-            )
+            n = len(self.index)
+            few = "index" if n == 1 else "indices"
+            raise ModelError(f"{self.name} takes {n} {few}, not {len(keys)}")
         raw = tuple(v.raw(k) for v, k in zip(self.index, keys, strict=True))
         if raw not in self.cells:
             shown = ", ".join(str(k) for k in keys)

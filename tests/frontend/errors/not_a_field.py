@@ -1,0 +1,9 @@
+from model.language import *
+
+
+class Wrong(Design):
+    LIMIT = 3
+
+    @action
+    def act(self):
+        self.LIMIT = 4
