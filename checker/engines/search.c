@@ -1,0 +1,922 @@
+/* SPDX-License-Identifier: GPL-2.0-only
+ *
+ * Breadth-first search over packed states; the part of the native engine that
+ * is the same for every system. checker/lower/c.py prints what replaces the
+ * MODEL line, checker/engines/native.py compiles the whole and talks to it.
+ *
+ * Every thread appends the states it finds first to an array of its own, so
+ * that the array is the list of levels; the visited set holds one word a
+ * state: the state itself where it has one word, else part of its hash and
+ * its place. No parents are kept: a trace is found by expanding the levels
+ * again, from its end back to the start, taking the least predecessor. All
+ * choices are by the states' values, so threads do not change any answer.
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+typedef uint64_t u64;
+typedef uint32_t u32;
+typedef unsigned __int128 u128;
+
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define COLD __attribute__((noinline, cold))
+
+/* MODEL: sizes */
+
+enum {
+	BATCH = 256,                /* successors between two rounds of probing */
+	ROOM = BATCH + STEPS + 1,   /* of one buffer */
+	GRAB = 64,                  /* states a worker takes at a time */
+	SOLO = 1024,                /* a level this small is for one thread */
+	LINE = 8,                   /* slots in a cache line */
+	MAX_THREADS = 16,
+};
+
+/* Why the search ended before everything was visited. */
+enum stop { COMPLETE, MEMORY, SECONDS, STATES, DEPTH, INTERRUPTED, DECIDED, OPEN };
+static const char *const stop_names[] = { "complete", "memory", "seconds",
+	"states", "depth", "interrupted", "decided", "open" };
+
+typedef struct {
+	u32 n;
+	u32 id[ROOM];
+	u64 hash[ROOM];
+	u64 w[WORDS][ROOM];
+} Out;
+
+typedef struct {
+	int set;
+	u64 s[WORDS];
+} Best;
+
+typedef struct Thread {
+	_Alignas(64) int id;
+	enum { SEARCH, TRACE, EXPLAIN } mode;
+	int failed;                 /* the state at hand has a defect */
+	u64 *states;                /* all this thread's states, level by level */
+	u64 used, room;
+	u64 reported;               /* of `used`, in the common count */
+	u64 transitions, deadlocks;
+	int cur;
+	Out out[2];
+	u64 fired[STEPS + 1];
+	u64 counter[COUNTERS + 1];
+	unsigned char antecedent[ANTECEDENTS + 1];
+	Best best[EVENTS];          /* least state of each event on this level */
+	Best *pred;                 /* TRACE: least predecessor of each target */
+	int want;                   /* EXPLAIN: the event, */
+	u32 want_id;                /* and its least step */
+} Thread;
+
+static struct {
+	int set;
+	int depth;
+	u64 s[WORDS];
+} found[EVENTS];
+
+static int less(const u64 *a, const u64 *b)
+{
+	for (int k = WORDS - 1; k >= 0; k--)
+		if (a[k] != b[k])
+			return a[k] < b[k];
+	return 0;
+}
+
+static int same(const u64 *a, const u64 *b)
+{
+	u64 d = 0;
+	for (int k = 0; k < WORDS; k++)
+		d |= a[k] ^ b[k];
+	return !d;
+}
+
+static void decide(void);
+
+/* Something worth telling about state s, or its step `id`. */
+static COLD void event(Thread *T, int e, const u64 *s, u32 id)
+{
+	if (T->mode == EXPLAIN && e == T->want && id < T->want_id)
+		T->want_id = id;
+	if (T->mode != SEARCH || found[e].set)
+		return;
+	Best *b = &T->best[e];
+	if (!b->set || less(s, b->s)) {
+		memcpy(b->s, s, sizeof b->s);
+		if (!b->set) {
+			b->set = 1;
+			decide();
+		}
+	}
+}
+
+#define FAIL(e, id) do { T->failed = 1; event(T, e, s, id); } while (0)
+#define EMIT(number) do {                                       \
+		o->id[n] = (number);                            \
+		for (int k_ = 0; k_ < WORDS; k_++)              \
+			o->w[k_][n] = x[k_];                    \
+		n++;                                            \
+	} while (0)
+
+static inline V vmin(V a, V b) { return a < b ? a : b; }
+static inline V vmax(V a, V b) { return a > b ? a : b; }
+static inline V floor_div(V a, V b) { return a / b - (a % b < 0); }
+static inline V floor_mod(V a, V b) { V r = a % b; return r < 0 ? r + b : r; }
+
+/* MODEL: functions */
+
+/* --- the visited set ----------------------------------------------------- */
+
+static Thread *threads[MAX_THREADS];
+static int nthreads = 1;
+static u64 *slots;
+static u64 lines;               /* cache lines in `slots` */
+static _Atomic u64 stored;
+static u64 grow_at;
+static atomic_int pause_flag, stop_flag, decided_flag, interrupts;
+static u64 memory_limit, states_limit;
+static int depth_limit, until_decided;
+static double started, seconds_limit;
+
+static double now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + 1e-9 * t.tv_nsec;
+}
+
+static u64 hash_of(const u64 *w)
+{
+#if WORDS == 1
+	u64 h = w[0] * 0x9e3779b97f4a7c15u;
+	h ^= h >> 32;
+	return h * 0xd6e8feb86659fd93u;
+#else
+	u64 h = 0x9e3779b97f4a7c15u;
+	for (int k = 0; k < WORDS; k++) {
+		u128 m = (u128)(h ^ w[k]) * 0xd6e8feb86659fd93u;
+		h = (u64)m ^ (u64)(m >> 64) ^ (h << 29 | h >> 35);
+	}
+	h *= 0x9e3779b97f4a7c15u;
+	return h ^ h >> 29;
+#endif
+}
+
+static u64 line_of(u64 hash)
+{
+	return (u64)((u128)hash * lines >> 64);
+}
+
+#if WORDS == 1
+#define ENTRY(T, hash, w) ((w)[0] | 1ull << 63)
+#else
+enum { PLACE = 36, OWNER = 4 };
+#define TAG(hash) ((hash) << (PLACE + OWNER))
+#define ENTRY(T, hash, w) \
+	(TAG(hash) | (u64)(T)->id << PLACE | ((T)->used + 1))
+
+static const u64 *entry_state(u64 e)
+{
+	u64 at = (e & ((1ull << PLACE) - 1)) - 1;
+	return threads[e >> PLACE & ((1 << OWNER) - 1)]->states + at * WORDS;
+}
+
+/* Fetch the stored state that a probe will look at. */
+static void peek(u64 hash)
+{
+	const u64 *p = slots + line_of(hash) * LINE;
+	for (int j = 0; j < LINE; j++) {
+		u64 e = __atomic_load_n(p + j, __ATOMIC_ACQUIRE);
+		if (!e)
+			return;
+		if (!((e ^ TAG(hash)) >> (PLACE + OWNER)) ) {
+			__builtin_prefetch(entry_state(e));
+			return;
+		}
+	}
+}
+#endif
+
+/* Adds the state unless it is there. */
+static inline void insert(Thread *T, const u64 *w, u64 hash)
+{
+	u64 line = line_of(hash);
+#if WORDS == 1
+	const u64 mine = ENTRY(T, hash, w);
+#endif
+	for (;;) {
+		u64 *p = slots + line * LINE;
+		for (int j = 0; j < LINE; j++) {
+			u64 e = __atomic_load_n(p + j, __ATOMIC_ACQUIRE);
+		again:
+#if WORDS == 1
+			if (e == mine)
+				return;
+#else
+			if (e && !((e ^ TAG(hash)) >> (PLACE + OWNER))
+			    && same(entry_state(e), w))
+				return;
+#endif
+			if (e)
+				continue;
+#if WORDS > 1
+			const u64 mine = ENTRY(T, hash, w);
+			memcpy(T->states + T->used * WORDS, w, sizeof(u64) * WORDS);
+#endif
+			if (nthreads == 1)
+				p[j] = mine;
+			else if (!__atomic_compare_exchange_n(p + j, &e, mine, 0,
+					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+				goto again;
+#if WORDS == 1
+			T->states[T->used] = w[0];
+#endif
+			T->used++;
+			return;
+		}
+		if (++line == lines)
+			line = 0;
+	}
+}
+
+static u64 *reserve(u64 bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return NULL;
+	if (bytes >= 4 << 20)
+		madvise(p, bytes, MADV_HUGEPAGE);
+	return p;
+}
+
+static u64 bytes_of_states(void)
+{
+	u64 total = 0;
+	for (int t = 0; t < nthreads; t++)
+		total += threads[t]->used * sizeof(u64) * WORDS;
+	return total;
+}
+
+static u64 bytes_used(void)
+{
+	return bytes_of_states() + lines * LINE * 8 + (u64)nthreads * sizeof(Thread);
+}
+
+/* A visited set of about `want` lines, or what the memory allows. */
+static int new_table(u64 want)
+{
+	u64 old = lines;
+	u64 others = bytes_of_states() + (u64)nthreads * sizeof(Thread);
+	u64 most = memory_limit > others ? (memory_limit - others) / 64 : 0;
+	/* leave the states to come their share */
+	most = most * 8 / (8 + 8 * WORDS) + old * 8 * WORDS / (8 + 8 * WORDS);
+	if (want > most)
+		want = most;
+	if (old && want < old + old / 8)
+		return 0;
+	if (slots)
+		munmap(slots, lines * 64);
+	slots = reserve(want * 64);
+	if (!slots) {
+		want = old;
+		slots = reserve(want * 64);
+		if (!slots)
+			abort();
+	}
+	lines = want;
+	grow_at = lines * LINE / 16 * 14 - (u64)nthreads * 2 * ROOM;
+	return lines > old;
+}
+
+/* Puts this thread's share of all states into the new table. */
+static void refill(Thread *T)
+{
+	for (int t = 0; t < nthreads; t++) {
+		Thread *from = threads[t];
+		u64 i = from->used * T->id / nthreads;
+		u64 end = from->used * (T->id + 1) / nthreads;
+		while (i < end) {
+			u64 h[64], n = end - i < 64 ? end - i : 64;
+			for (u64 j = 0; j < n; j++) {
+				h[j] = hash_of(from->states + (i + j) * WORDS);
+				__builtin_prefetch(slots + line_of(h[j]) * LINE, 1);
+			}
+			for (u64 j = 0; j < n; j++) {
+				u64 line = line_of(h[j]);
+#if WORDS == 1
+				u64 mine = ENTRY(T, h[j], from->states + i + j);
+#else
+				u64 mine = TAG(h[j]) | (u64)t << PLACE | (i + j + 1);
+#endif
+				for (u64 *p = slots + line * LINE;; ) {
+					u64 e = 0;
+					if (__atomic_compare_exchange_n(p, &e, mine, 0,
+							__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+						break;
+					if (++p == slots + lines * LINE)
+						p = slots;
+				}
+			}
+			i += n;
+		}
+	}
+}
+
+/* --- one level ----------------------------------------------------------- */
+
+typedef struct {
+	u64 start[MAX_THREADS], end[MAX_THREADS];
+} Level;
+
+static Level *levels;
+static int depth, levels_room;
+static _Atomic u64 next_state[MAX_THREADS];
+static int check_only;
+
+static void canonical(Out *o)
+{
+#if SYMMETRIC
+	for (u32 i = 0; i < o->n; i++) {
+		u64 w[WORDS];
+		for (int k = 0; k < WORDS; k++)
+			w[k] = o->w[k][i];
+		canon(w);
+		for (int k = 0; k < WORDS; k++)
+			o->w[k][i] = w[k];
+	}
+#else
+	(void)o;
+#endif
+}
+
+static void gather(const Out *o, u32 i, u64 *w)
+{
+	for (int k = 0; k < WORDS; k++)
+		w[k] = o->w[k][i];
+}
+
+static void look_up(Thread *T, Out *o)
+{
+	u64 w[WORDS];
+#if WORDS > 1
+	for (u32 i = 0; i < o->n; i++)
+		peek(o->hash[i]);
+#endif
+	for (u32 i = 0; i < o->n; i++) {
+		gather(o, i, w);
+		insert(T, w, o->hash[i]);
+	}
+	o->n = 0;
+}
+
+/* Sends the buffer at hand on its way and looks up the one before. */
+static void turn(Thread *T)
+{
+	Out *o = &T->out[T->cur];
+	u64 w[WORDS];
+	for (u32 i = 0; i < o->n; i++)
+		T->fired[o->id[i]]++;
+	canonical(o);
+	for (u32 i = 0; i < o->n; i++) {
+		gather(o, i, w);
+		u64 h = o->hash[i] = hash_of(w);
+		__builtin_prefetch(slots + line_of(h) * LINE);
+	}
+	T->cur ^= 1;
+	look_up(T, &T->out[T->cur]);
+	u64 all = atomic_fetch_add_explicit(&stored, T->used - T->reported,
+			memory_order_relaxed) + T->used - T->reported;
+	T->reported = T->used;
+	if (all >= grow_at)
+		atomic_store(&pause_flag, 1);
+	if (all >= states_limit)
+		atomic_store(&stop_flag, STATES);
+	if (T->used + 2 * ROOM > T->room)
+		atomic_store(&stop_flag, MEMORY);
+}
+
+static void progress(int frontier_done);
+
+static void visit(Thread *T, const u64 *s)
+{
+	check(T, s);
+	if (check_only || atomic_load_explicit(&decided_flag, memory_order_relaxed))
+		return;
+	Out *o = &T->out[T->cur];
+	u32 before = o->n;
+	T->failed = 0;
+	expand(T, s, o);
+	T->transitions += o->n - before;
+	if (UNLIKELY(o->n == before) && !T->failed) {
+		T->deadlocks++;
+		event(T, DEADLOCK, s, 0);
+	}
+	if (o->n >= BATCH)
+		turn(T);
+}
+
+static void search_level(Thread *T)
+{
+	const Level *l = &levels[depth];
+	T->mode = SEARCH;
+	for (int k = 0; k < nthreads; k++) {
+		int t = (T->id + k) % nthreads;
+		u64 i;
+		while ((i = atomic_fetch_add(&next_state[t], GRAB)) < l->end[t]) {
+			u64 end = i + GRAB < l->end[t] ? i + GRAB : l->end[t];
+			for (; i < end; i++)
+				visit(T, threads[t]->states + i * WORDS);
+			if (T->id == 0)
+				progress(0);
+			if (atomic_load_explicit(&pause_flag, memory_order_relaxed) ||
+			    atomic_load_explicit(&stop_flag, memory_order_relaxed))
+				goto out;
+		}
+	}
+out:
+	turn(T);
+	turn(T);
+}
+
+/* --- several threads ------------------------------------------------------- */
+
+static enum phase { EXPAND, REFILL, BACK, QUIT } phase;
+static pthread_barrier_t gate;
+static void trace_level(Thread *T);
+
+static void perform(Thread *T)
+{
+	switch (phase) {
+	case EXPAND: search_level(T); break;
+	case REFILL: refill(T); break;
+	case BACK: trace_level(T); break;
+	case QUIT: break;
+	}
+}
+
+static void *worker(void *arg)
+{
+	Thread *T = arg;
+	enum phase mine;
+	do {
+		pthread_barrier_wait(&gate);
+		mine = phase;
+		perform(T);
+		pthread_barrier_wait(&gate);
+	} while (mine != QUIT);
+	return NULL;
+}
+
+static void together(enum phase what, u64 size)
+{
+	phase = what;
+	if (nthreads == 1 || (what != QUIT && what != REFILL && size < SOLO)) {
+		perform(threads[0]);
+		return;
+	}
+	pthread_barrier_wait(&gate);
+	perform(threads[0]);
+	pthread_barrier_wait(&gate);
+}
+
+/* --- the search ------------------------------------------------------------ */
+
+static u64 level_size(int d)
+{
+	u64 total = 0;
+	for (int t = 0; t < nthreads; t++)
+		total += levels[d].end[t] - levels[d].start[t];
+	return total;
+}
+
+/* With `until_decided`, a level on which the last property fell is only
+ * looked through for lesser states, not expanded. */
+static void decide(void)
+{
+	if (!until_decided)
+		return;
+	for (int e = 0; e < EVENTS; e++) {
+		int seen = found[e].set;
+		if (!WANTED[e])
+			continue;
+		for (int t = 0; t < nthreads; t++)
+			seen |= threads[t]->best[e].set && e < DEADLOCK;
+		if (!seen)
+			return;
+	}
+	atomic_store(&decided_flag, 1);
+}
+
+/* Keeps the least state of each event that this level brought. */
+static int merge_events(void)
+{
+	int undecided = 0;
+	for (int e = 0; e < EVENTS; e++) {
+		for (int t = 0; t < nthreads && !(found[e].set && found[e].depth < depth); t++) {
+			Best *b = &threads[t]->best[e];
+			if (b->set && (!found[e].set || less(b->s, found[e].s))) {
+				found[e].set = 1;
+				found[e].depth = depth;
+				memcpy(found[e].s, b->s, sizeof b->s);
+			}
+		}
+		undecided += WANTED[e] && !found[e].set;
+	}
+	for (int t = 0; t < nthreads; t++)
+		for (int e = 0; e < EVENTS; e++)
+			threads[t]->best[e].set = 0;
+	return undecided;
+}
+
+static void progress(int force)
+{
+	static double last;
+	double t = now();
+	if (atomic_load(&interrupts))
+		atomic_store(&stop_flag, INTERRUPTED);
+	if (t - started > seconds_limit)
+		atomic_store(&stop_flag, SECONDS);
+	if (t - last < 0.2 && !force)
+		return;
+	last = t;
+	if (bytes_used() > memory_limit)
+		atomic_store(&stop_flag, MEMORY);
+	u64 transitions = 0;
+	for (int k = 0; k < nthreads; k++)
+		transitions += threads[k]->transitions;
+	printf("progress %llu %llu %d %llu %llu\n",
+	       (unsigned long long)atomic_load(&stored),
+	       (unsigned long long)transitions, depth,
+	       (unsigned long long)level_size(depth),
+	       (unsigned long long)bytes_used());
+	fflush(stdout);
+}
+
+static void add_level(void)
+{
+	if (depth + 1 >= levels_room) {
+		levels_room = 2 * levels_room + 64;
+		levels = realloc(levels, sizeof *levels * levels_room);
+		if (!levels)
+			abort();
+	}
+	for (int t = 0; t < nthreads; t++) {
+		levels[depth + 1].start[t] = depth < 0 ? 0 : levels[depth].end[t];
+		levels[depth + 1].end[t] = threads[t]->used;
+	}
+}
+
+static int checked = -1;
+
+/* Level after level. The initial states are level 0 already. */
+static void search(void)
+{
+	for (;;) {
+		u64 size = level_size(depth);
+		if (depth >= depth_limit)
+			check_only = 1;
+		for (int t = 0; t < nthreads; t++)
+			atomic_store(&next_state[t], levels[depth].start[t]);
+		for (;;) {
+			atomic_store(&pause_flag, 0);
+			together(EXPAND, size);
+			if (atomic_load(&stop_flag) || !atomic_load(&pause_flag))
+				break;
+			u64 factor = lines < 1 << 19 ? 32 : 13;
+			if (!new_table(lines * factor / 8)) {
+				atomic_store(&stop_flag, MEMORY);
+				break;
+			}
+			together(REFILL, 0);
+		}
+		int undecided = merge_events();
+		for (int e = 0; e < EVENTS; e++)
+			if (found[e].set && IS_OPEN[e])
+				atomic_store(&stop_flag, OPEN);
+		int stop = atomic_load(&stop_flag);
+		if (!stop || stop == OPEN || stop == DECIDED)
+			checked = depth;
+		if (!stop && until_decided && !undecided)
+			atomic_store(&stop_flag, DECIDED);
+		add_level();
+		if (!level_size(depth + 1)) {
+			if (!check_only)
+				return;
+			atomic_store(&stop_flag, DEPTH);
+		}
+		if (atomic_load(&stop_flag)) {
+			depth += level_size(depth + 1) != 0;
+			return;
+		}
+		depth++;
+	}
+}
+
+/* --- traces ---------------------------------------------------------------- */
+
+static int trace_depth, targets;
+static u64 (*target)[WORDS];
+static u64 target_bits;
+
+static u64 target_bit(const u64 *w)
+{
+	return 1ull << (hash_of(w) >> 58);
+}
+
+/* The least state of the level before that each target is a successor of. */
+static void trace_level(Thread *T)
+{
+	const Level *l = &levels[trace_depth - 1];
+	Out *o = &T->out[0];
+	u64 w[WORDS];
+	T->mode = TRACE;
+	for (int k = 0; k < nthreads; k++) {
+		int t = (T->id + k) % nthreads;
+		u64 i;
+		while ((i = atomic_fetch_add(&next_state[t], GRAB)) < l->end[t]) {
+			u64 end = i + GRAB < l->end[t] ? i + GRAB : l->end[t];
+			for (; i < end; i++) {
+				const u64 *s = threads[t]->states + i * WORDS;
+				o->n = 0;
+				expand(T, s, o);
+				canonical(o);
+				for (u32 j = 0; j < o->n; j++) {
+					gather(o, j, w);
+					if (!(target_bits & target_bit(w)))
+						continue;
+					for (int g = 0; g < targets; g++)
+						if (same(w, target[g]) && (!T->pred[g].set
+						    || less(s, T->pred[g].s))) {
+							T->pred[g].set = 1;
+							memcpy(T->pred[g].s, s, sizeof w);
+						}
+				}
+			}
+		}
+	}
+	o->n = 0;
+}
+
+static const u64 *initial;
+static u64 initials;
+
+/* Prints a concrete run along the canonical states path[0..d]. */
+static void print_trace(int e, u64 (*path)[WORDS], int d)
+{
+	Thread *T = threads[0];
+	Out *o = &T->out[0];
+	u64 s[WORDS], w[WORDS], start = 0;
+	T->mode = TRACE;
+	for (;; start++) {
+		if (start == initials)
+			abort();
+		o->n = 1;
+		for (int k = 0; k < WORDS; k++)
+			o->w[k][0] = s[k] = initial[start * WORDS + k];
+		canonical(o);
+		gather(o, 0, w);
+		if (same(w, path[0]))
+			break;
+	}
+	printf("trace %d %llu", e, (unsigned long long)start);
+	for (int k = 1; k <= d; k++) {
+		u32 best = ~0u, at = 0;
+		u64 to[ROOM > 1 ? 1 : 1][WORDS];
+		static Out plain;
+		o->n = 0;
+		expand(T, s, o);
+		plain = *o;
+		canonical(o);
+		for (u32 j = 0; j < o->n; j++) {
+			gather(o, j, w);
+			if (same(w, path[k]) && o->id[j] < best) {
+				best = o->id[j];
+				at = j;
+			}
+		}
+		if (best == ~0u)
+			abort();
+		gather(&plain, at, to[0]);
+		memcpy(s, to[0], sizeof s);
+		printf(" %u", best);
+	}
+	if (BY_STEP[e]) {
+		T->mode = EXPLAIN;
+		T->want = e;
+		T->want_id = ~0u;
+		o->n = 0;
+		expand(T, s, o);
+		if (T->want_id == ~0u)
+			abort();
+		printf(" %u", T->want_id);
+	}
+	o->n = 0;
+	printf("\n");
+}
+
+static void traces(void)
+{
+	u64 (*path[EVENTS])[WORDS];
+	int of[EVENTS], last = 0;
+	u64 goal[EVENTS][WORDS];
+	for (int e = 0; e < EVENTS; e++) {
+		path[e] = NULL;
+		if (!found[e].set)
+			continue;
+		path[e] = malloc(sizeof(u64) * WORDS * (found[e].depth + 1));
+		if (!path[e])
+			abort();
+		memcpy(path[e][found[e].depth], found[e].s, sizeof found[e].s);
+		if (found[e].depth > last)
+			last = found[e].depth;
+	}
+	for (int t = 0; t < nthreads; t++)
+		threads[t]->pred = calloc(EVENTS, sizeof(Best));
+	target = goal;
+	for (trace_depth = last; trace_depth > 0; trace_depth--) {
+		targets = 0;
+		target_bits = 0;
+		for (int e = 0; e < EVENTS; e++) {
+			if (!path[e] || found[e].depth < trace_depth)
+				continue;
+			const u64 *s = path[e][trace_depth];
+			int g = 0;
+			while (g < targets && !same(goal[g], s))
+				g++;
+			if (g == targets) {
+				memcpy(goal[targets++], s, sizeof goal[0]);
+				target_bits |= target_bit(s);
+			}
+			of[e] = g;
+		}
+		for (int t = 0; t < nthreads; t++) {
+			memset(threads[t]->pred, 0, EVENTS * sizeof(Best));
+			atomic_store(&next_state[t], levels[trace_depth - 1].start[t]);
+		}
+		together(BACK, level_size(trace_depth - 1));
+		for (int e = 0; e < EVENTS; e++) {
+			if (!path[e] || found[e].depth < trace_depth)
+				continue;
+			const Best *b = NULL;
+			for (int t = 0; t < nthreads; t++) {
+				const Best *c = &threads[t]->pred[of[e]];
+				if (c->set && (!b || less(c->s, b->s)))
+					b = c;
+			}
+			if (!b)
+				abort();
+			memcpy(path[e][trace_depth - 1], b->s, sizeof b->s);
+		}
+	}
+	for (int e = 0; e < EVENTS; e++) {
+		if (!path[e])
+			continue;
+		printf("event %d %d\n", e, found[e].depth);
+		print_trace(e, path[e], found[e].depth);
+	}
+}
+
+/* --- talking to the engine ------------------------------------------------- */
+
+static void interrupted(int signal)
+{
+	(void)signal;
+	if (atomic_fetch_add(&interrupts, 1) > 1)
+		_exit(130);
+}
+
+static void read_all(void *to, size_t size)
+{
+	if (size && fread(to, size, 1, stdin) != 1) {
+		fprintf(stderr, "short input\n");
+		exit(2);
+	}
+}
+
+static void report(void)
+{
+	struct rusage used;
+	u64 total[STEPS + 1] = { 0 }, counters[COUNTERS + 1] = { 0 };
+	u64 transitions = 0, deadlocks = 0, states = 0;
+	getrusage(RUSAGE_SELF, &used);
+	for (int t = 0; t < nthreads; t++) {
+		transitions += threads[t]->transitions;
+		deadlocks += threads[t]->deadlocks;
+		states += threads[t]->used;
+		for (int k = 0; k < STEPS; k++)
+			total[k] += threads[t]->fired[k];
+		for (int k = 0; k < COUNTERS; k++)
+			counters[k] += threads[t]->counter[k];
+		for (int k = 0; k < ANTECEDENTS; k++)
+			threads[0]->antecedent[k] |= threads[t]->antecedent[k];
+	}
+	printf("states %llu\ntransitions %llu\ndepth %d\nchecked %d\n",
+	       (unsigned long long)states, (unsigned long long)transitions,
+	       depth, checked);
+	printf("deadlocks %llu\nmemory %llu\nstop %s\nseconds %.6f\n",
+	       (unsigned long long)deadlocks,
+	       (unsigned long long)used.ru_maxrss * 1024,
+	       stop_names[atomic_load(&stop_flag)], now() - started);
+	for (int k = 0; k < STEPS; k++)
+		if (total[k])
+			printf("fired %d %llu\n", k, (unsigned long long)total[k]);
+	for (int k = 0; k < COUNTERS; k++)
+		if (counters[k])
+			printf("counter %d %llu\n", k, (unsigned long long)counters[k]);
+	for (int k = 0; k < ANTECEDENTS; k++)
+		if (threads[0]->antecedent[k])
+			printf("antecedent %d\n", k);
+}
+
+/* search THREADS MEMORY SECONDS STATES DEPTH UNTIL; the initial states come
+ * on standard input: their number, then their words. */
+int main(int argc, char **argv)
+{
+	pthread_t ids[MAX_THREADS];
+	if (argc != 7)
+		return 2;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGINT, interrupted);
+	signal(SIGPIPE, SIG_DFL);
+	nthreads = atoi(argv[1]);
+	if (nthreads < 1)
+		nthreads = 1;
+	if (nthreads > MAX_THREADS)
+		nthreads = MAX_THREADS;
+	memory_limit = strtoull(argv[2], NULL, 10);
+	seconds_limit = atof(argv[3]);
+	states_limit = strtoull(argv[4], NULL, 10);
+	depth_limit = atoi(argv[5]);
+	until_decided = atoi(argv[6]);
+	started = now();
+
+	read_all(&initials, sizeof initials);
+	u64 *words = malloc(initials * WORDS * 8 + 8);
+	if (!words)
+		return 2;
+	read_all(words, initials * WORDS * 8);
+	initial = words;
+
+	u64 room = (memory_limit / (8 * WORDS) / 512 + 1) * 512 + 4 * ROOM;
+	for (int t = 0; t < nthreads; t++) {
+		Thread *T = (Thread *)reserve((sizeof(Thread) + 4095) / 4096 * 4096);
+		if (!T)
+			return 2;
+		threads[t] = T;
+		T->id = t;
+		T->room = room + initials;
+		while (!(T->states = reserve(T->room * 8 * WORDS)))
+			if ((T->room /= 2) < 1 << 16)
+				return 2;
+	}
+	u64 first = 8192 + (initials + 4 * nthreads * ROOM) / 4;
+	memory_limit += first * 64 * 2 + sizeof(Thread) * nthreads;
+	if (!new_table(first))
+		return 2;
+
+	Thread *T = threads[0];
+	for (u64 i = 0; i < initials; i++) {
+		Out *o = &T->out[0];
+		u64 w[WORDS];
+		o->n = 1;
+		for (int k = 0; k < WORDS; k++)
+			o->w[k][0] = initial[i * WORDS + k];
+		canonical(o);
+		gather(o, 0, w);
+		o->n = 0;
+		insert(T, w, hash_of(w));
+	}
+	T->reported = T->used;
+	atomic_store(&stored, T->used);
+	depth = -1;
+	add_level();
+	depth = 0;
+
+	if (nthreads > 1)
+		pthread_barrier_init(&gate, NULL, nthreads);
+	for (int t = 1; t < nthreads; t++)
+		if (pthread_create(&ids[t], NULL, worker, threads[t]))
+			return 2;
+	if (initials)
+		search();
+	progress(1);
+	traces();
+	report();
+	fflush(stdout);
+	if (nthreads > 1)
+		together(QUIT, 0);
+	for (int t = 1; t < nthreads; t++)
+		pthread_join(ids[t], NULL);
+	return 0;
+}
