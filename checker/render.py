@@ -1,0 +1,328 @@
+"""Plain text for people: runs, memory, reasons, verdicts, tables.
+
+At most 75 columns, so that it survives being quoted in a mail, and the same
+for the same input. Nothing here knows what a page or a pool is: a table over
+two domains whose cells have a letter each is drawn as strips.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
+
+from checker.evaluate import Valuation
+from checker.explain import reasons
+from checker.ir import BOOL, EnumSort, Expr, ScalarSort, Sort, show_raw
+from checker.property import Kind, Property
+from checker.replay import Replay, at_step, show_step
+from checker.system import Obligation, State, TransitionSystem, Variable
+from checker.trace_file import WIDTH, count, show_bounds
+from checker.verdict import (
+    Holds,
+    Outcome,
+    Unknown,
+    Unreachable,
+    Verdict,
+    Violated,
+)
+
+
+def wrapped(text: str, first: str = "", rest: str = "") -> list[str]:
+    """The text in lines of at most 75 columns; a word longer than that is
+    broken."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_on_hyphens=False,
+    ) or [first.rstrip()]
+
+
+# --- strips ---------------------------------------------------------------
+
+
+def letters(sort: Sort) -> dict[int, str] | None:
+    """One letter for each raw value of the sort; None where it has too many
+    values or is no kind of label."""
+    match sort:
+        case EnumSort(labels=labels) if len(labels) <= 27:
+            return {0: ".", **dict(enumerate(ascii_uppercase[: len(labels) - 1], 1))}
+        case ScalarSort(size=size) if size <= 26:
+            return {**dict(enumerate(ascii_uppercase[:size])), size: "."}
+        case _ if sort is BOOL:
+            return {0: ".", 1: "*"}
+        case _:
+            return None
+
+
+def is_strips(variable: Variable) -> bool:
+    """Whether the variable is drawn: two indices, a letter for each cell."""
+    return len(variable.index) == 2 and letters(variable.element) is not None
+
+
+def strip(system: TransitionSystem, variable: Variable, row: int, state: State) -> str:
+    """One row of a drawn table: ``AA.B``."""
+    letter = letters(variable.element)
+    assert letter is not None
+    at = (state[system.cell_of[variable.name, (row, k)]] for k in variable.index[1])
+    return "".join(letter.get(raw, "?") for raw in at)
+
+
+def memory(system: TransitionSystem, state: State) -> list[str]:
+    """Every drawn table, its rows side by side, and what the letters mean."""
+    drawn = [v for v in system.variables if is_strips(v)]
+    wide = max((len(v.name) for v in drawn), default=0)
+    lines: list[str] = []
+    for v in drawn:
+        rows = "   ".join(
+            f"{show_raw(v.index[0].sort, r)}\0{strip(system, v, r, state)}"
+            for r in v.index[0]
+        )
+        lines += [
+            line.replace("\0", " ")
+            for line in wrapped(rows, f"  {v.name:<{wide}}  ", " " * (wide + 4))
+        ]
+    keys = dict.fromkeys(_key(v.element) for v in drawn)
+    for key in keys:
+        lines += wrapped(key, f"  {'':<{wide}}  ", " " * (wide + 4))
+    return lines
+
+
+def _key(sort: Sort) -> str:
+    letter = letters(sort) or {}
+    return ", ".join(f"{a} = {show_raw(sort, raw)}" for raw, a in letter.items())
+
+
+# --- runs -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Change:
+    what: str
+    before: str
+    after: str
+
+
+def _changes(system: TransitionSystem, before: State, after: State) -> list[_Change]:
+    """What a step changes; a drawn table row by row."""
+    found: list[_Change] = []
+    for v in system.variables:
+        if is_strips(v):
+            for row in v.index[0]:
+                a, b = (strip(system, v, row, s) for s in (before, after))
+                if a != b:
+                    name = f"{v.name}[{show_raw(v.index[0].sort, row)}]"
+                    found.append(_Change(name, a, b))
+            continue
+        for k, cell in enumerate(system.cells):
+            if cell.variable is v and before[k] != after[k]:
+                a, b = (show_raw(v.element, s[k]) for s in (before, after))
+                found.append(_Change(cell.name, a, b))
+    return found
+
+
+def run(system: TransitionSystem, played: Replay) -> list[str]:
+    """The run step by step, with what changed at each step only, and the
+    memory at its end."""
+    lines: list[str] = []
+    free = [
+        f"{cell.name} = {show_raw(cell.variable.element, raw)}"
+        for cell, raw in zip(system.cells, played.trace.initial, strict=True)
+        if cell.variable.init is None
+    ]
+    if free:
+        lines += wrapped(", ".join(free), "  start  ", "         ")
+    before = played.trace.initial
+    for number, taken in enumerate(played.taken, 1):
+        call = show_step(system, taken.step, taken.result)
+        lines += _call(number, call, system.action_by_name[taken.step.action].kernel)
+        lines += _aligned(_changes(system, before, taken.state))
+        before = taken.state
+    if played.failing is not None:
+        call = show_step(system, played.failing)
+        kernel = system.action_by_name[played.failing.action].kernel
+        lines += _call(len(played.taken) + 1, call, kernel)
+    if played.trace.loop is not None:
+        lines += wrapped(f"  and from here on as after step {played.trace.loop}")
+    if any(is_strips(v) for v in system.variables):
+        lines += ["", "  at the end", *memory(system, before)]
+    return lines
+
+
+def _call(number: int, call: str, kernel: str) -> list[str]:
+    """The step's line, with the kernel function at the right where it fits."""
+    line = f"  {number}. {call}"
+    function = kernel.rpartition(":")[2]
+    if function and len(line) + len(function) + 3 <= WIDTH:
+        return [f"{line}{function:>{WIDTH - len(line)}}"]
+    return wrapped(call, f"  {number}. ", "       ")
+
+
+def _aligned(changed: Sequence[_Change]) -> list[str]:
+    wide = max((len(c.what) for c in changed), default=0)
+    lines: list[str] = []
+    for c in changed:
+        lines += wrapped(f"{c.what:<{wide}}  {c.before} -> {c.after}", " " * 7, " " * 9)
+    return lines
+
+
+def why(
+    system: TransitionSystem, prop: Property, played: Replay
+) -> list[str]:
+    """Which part of the property is false at the run's end (of a reachable
+    one: nothing), and with which values."""
+    if prop.kind is Kind.REACHABLE:
+        return []
+    *_, end = played.states
+    if prop.kind is Kind.STEP:
+        last = played.taken[-1]
+        before = played.states[-2]
+        at = at_step(system, prop.formula, before, last.step, last.result, end)
+    else:
+        at = Valuation(system, end)
+    lines = [f"  {prop.name} is false:"]
+    for depth, text in reasons(at, prop.formula):
+        pad = "    " + "  " * depth
+        lines += wrapped(text, pad, pad + "    ")
+    return lines
+
+
+def broken_by(played: Replay, message: str, obligation: Obligation | None) -> list[str]:
+    """What an obligation that fails says, and where it stands."""
+    where = f" ({obligation.span})" if obligation and obligation.span else ""
+    kind = {"assert": "an assert fails", "index": "an index is out of its domain"}.get(
+        obligation.kind if obligation else "", "a field leaves its range"
+    )
+    lines = wrapped(f"{kind}: {message}{where}", "  ", "    ")
+    if played.failure and played.failure not in message:
+        lines += wrapped(f"CPython says {played.failure}", "  ", "    ")
+    return lines
+
+
+# --- verdicts -------------------------------------------------------------
+
+
+def verdict_line(
+    verdict: Verdict,
+    kind: Kind,
+    bounds: Mapping[str, int],
+    least: Mapping[str, int | None] | None = None,
+) -> str:
+    """One line of plain words. ``least`` has the least value of each bound
+    that a certificate holds for any value of."""
+    sizes = show_bounds(bounds)
+    match verdict:
+        case Holds(exhaustive=True, states=states, depth=depth):
+            return (
+                f"no violation within {sizes}: {count(states, 'state')}, depth {depth}"
+            )
+        case Holds(certificate=certificate):
+            params = certificate.params if certificate else ()
+            fixed = ", ".join(
+                f"{k}={v}" for k, v in sorted(bounds.items()) if k not in params
+            )
+            size = ", ".join(_from(p, (least or {}).get(p)) for p in sorted(params))
+            return (
+                ("inductive for any " + size if size else "inductive")
+                + (f" ({fixed})" if fixed else "")
+                + ", certificate re-checked"
+            )
+        case Violated(trace=trace, shortest=shortest):
+            word = "reached" if kind is Kind.REACHABLE else "violated"
+            tail = "" if shortest else ", perhaps not the fewest"
+            return f"{word} after {count(len(trace), 'step')}{tail}"
+        case Unreachable(states=states, depth=depth):
+            seen = f"{count(states, 'state')}, depth {depth}"
+            return f"unreachable within {sizes}: {seen}"
+        case Unknown(reason=reason, depth=depth):
+            word = "witness" if kind is Kind.REACHABLE else "violation"
+            tail = f"; no {word} within {count(depth, 'step')}" if depth else ""
+            return f"unknown: {reason}{tail}"
+
+
+def _from(param: str, least: int | None) -> str:
+    return param if least is None else f"{param} >= {least}"
+
+
+def trust(
+    system: TransitionSystem,
+    properties: Sequence[Property],
+    outcome: Outcome,
+) -> list[str]:
+    """What a verdict rests on: how much was covered, what never happened."""
+    s = outcome.statistics
+    lines: list[str] = []
+
+    def say(text: str) -> None:
+        lines.extend(wrapped(text, "  ", "    "))
+
+    if s.states or s.transitions:
+        whole = "all reachable states" if s.complete else "not all reachable states"
+        parts = [count(n, noun) for n, noun in
+                 ((s.states, "state"), (s.transitions, "transition")) if n]  # fmt: skip
+        say(f"{', '.join(parts)}, depth {s.depth}; {whole} visited")
+    if s.fired and any(s.fired.values()):
+        idle = [a.name for a in system.actions if not s.fired.get(a.name)]
+        if idle:
+            say("never possible: " + ", ".join(idle))
+        unseen = [
+            f"{a.name} -> {show_raw(a.result.sort, raw)}"
+            for a in system.actions
+            if a.result is not None and a.name not in idle
+            for raw in possible_results(a.result)
+            if not s.results.get((a.name, raw))
+        ]
+        if unseen and s.results:
+            say("results never seen: " + ", ".join(unseen))
+    for p in properties:
+        seen = s.true_antecedents.get(p.name)
+        if seen is not None and p.antecedents and not all(seen):
+            which = [
+                str(a) for a, true in zip(p.antecedents, seen, strict=True) if not true
+            ]
+            say(f"{p.name} says little, this was never true: " + "; ".join(which))
+    if s.deadlocks:
+        first = "" if s.deadlock is None else (
+            f", the first after {count(len(s.deadlock), 'step')}"
+        )
+        say(f"{count(s.deadlocks, 'state')} without any possible action{first}")
+    for note in s.notes:
+        say(note)
+    return lines
+
+
+def possible_results(result: Expr) -> list[int]:
+    """The constants among which an action's result is chosen."""
+    if result.is_const:
+        return [result.data]
+    if result.op == "ite":
+        both = possible_results(result.args[1]) + possible_results(result.args[2])
+        return sorted(set(both))
+    return []
+
+
+# --- tables ---------------------------------------------------------------
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Columns as wide as they must be; the last takes what is left and
+    continues below itself."""
+    body = [list(row) for row in rows]
+    everything = [list(head), *body] if any(head) else body
+    if not everything:
+        return []
+    last = len(everything[0]) - 1
+    wide = [max(len(row[k]) for row in everything) for k in range(last)]
+    room = WIDTH - 2 - sum(w + 2 for w in wide)
+    lines: list[str] = []
+    for row in everything:
+        cells = (f"{t:<{w}}  " for t, w in zip(row, wide, strict=False))
+        left = "  " + "".join(cells)
+        if room >= 16:
+            lines += wrapped(row[last], left, " " * len(left))
+        else:
+            lines += [*wrapped(left.rstrip()), *wrapped(row[last], " " * 6, " " * 6)]
+    return [line.rstrip() for line in lines]
