@@ -1,0 +1,503 @@
+"""Random runs of the design's own class, shrunk: hypothesis' state machines.
+
+Groce et al., "Swarm testing" (2012), which hypothesis does with the rules;
+Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input"
+(2002), for the shrinking.
+Sound for what it finds: a violation is a run of the Python class itself, and
+is replayed against the IR before it is shown. It proves nothing: where it
+finds nothing the verdict is unknown. It does not enumerate, so it works at
+bounds that no exhaustive engine reaches. Deterministic under a seed.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from math import prod
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, Verbosity, assume, seed, settings
+from hypothesis import strategies as st
+from hypothesis.configuration import set_hypothesis_home_dir
+from hypothesis.errors import HypothesisException, HypothesisWarning
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from checker.compiled import Compiled
+from checker.evaluate import Valuation, broken, initial_states
+from checker.lower import python as lower
+from checker.property import Kind, Property
+from checker.replay import MODEL_IS_WRONG, Runner, at_step, breaks_step, decided_by
+from checker.system import Action, State, TransitionSystem
+from checker.verdict import (
+    Budget,
+    Defect,
+    Engine,
+    Outcome,
+    Reporter,
+    Statistics,
+    Step,
+    Trace,
+    Unknown,
+    Verdict,
+    Violated,
+)
+from model.language import Disabled
+
+DEPTH = 40
+"""Steps of one run where the budget says nothing."""
+
+RUNS = 400
+"""Runs of one hunt where the budget gives no time."""
+
+_LISTED = 5_000
+"""Up to how many argument lists of an action the possible ones are listed."""
+
+
+class _Stop(BaseException):
+    """The time is up; no Exception, so that hypothesis lets it through."""
+
+
+class _Found(Exception):
+    """A run decides something. One subclass each: hypothesis tells failures
+    apart by their type, and shrinks within one."""
+
+
+@dataclass
+class _Hunt:
+    """What all runs of one engine run share."""
+
+    compiled: Compiled
+    properties: tuple[Property, ...]
+    depth: int
+    over: Callable[[], bool]
+    report: Reporter
+    runner: Runner
+    possible: dict[str, _Possible]
+    kinds: dict[str, type[_Found]] = field(default_factory=dict)
+    open: set[str] = field(default_factory=set)
+    best: dict[str, Trace] = field(default_factory=dict)
+    defects: dict[str, Defect] = field(default_factory=dict)
+    known_defects: set[str] = field(default_factory=set)
+    fired: Counter[str] = field(default_factory=Counter)
+    results: Counter[tuple[str, int]] = field(default_factory=Counter)
+    antecedents: dict[str, list[bool]] = field(default_factory=dict)
+    runs: int = 0
+    stopped: str = ""
+    begin: float = field(default_factory=time.monotonic)
+
+    @property
+    def system(self) -> TransitionSystem:
+        return self.compiled.system
+
+    def found(self, key: str, trace: Trace) -> _Found:
+        """Keeps the trace if it is the shortest so far; the failure to raise."""
+        known = self.best.get(key)
+        if known is None or _size(trace) < _size(known):
+            self.best[key] = trace
+        kind = self.kinds.setdefault(key, type(f"Found_{key}", (_Found,), {}))
+        return kind(key)
+
+
+def _size(trace: Trace) -> tuple[Any, ...]:
+    steps = tuple((s.action, s.arguments) for s in trace.steps)
+    return len(trace), trace.initial, steps
+
+
+def fuzz_engine(compiled: Compiled) -> Engine:
+    """The engine for this design: it needs the class, not the system alone."""
+
+    def fuzz(
+        system: TransitionSystem,
+        properties: tuple[Property, ...],
+        budget: Budget,
+        report: Reporter,
+    ) -> Outcome:
+        if system is not compiled.system:
+            raise ValueError("fuzz_engine was made for another system")
+        return _fuzz(compiled, properties, budget, report)
+
+    return fuzz
+
+
+def _fuzz(
+    compiled: Compiled,
+    properties: tuple[Property, ...],
+    budget: Budget,
+    report: Reporter,
+) -> Outcome:
+    depth = DEPTH if budget.depth is None else budget.depth
+    runner = Runner(compiled)
+    possible = {a.name: _Possible(compiled.system, a) for a in compiled.system.actions}
+    hunt = _Hunt(compiled, properties, depth, budget.clock(), report, runner, possible)
+    hunt.open = {p.name for p in properties}
+    hunt.antecedents = {p.name: [False] * len(p.antecedents) for p in properties}
+    try:
+        with _elsewhere():
+            while _one_more(hunt, budget):
+                pass
+    except KeyboardInterrupt:
+        hunt.stopped = "interrupted"
+    except _Stop:
+        hunt.stopped = f"the time budget of {budget.seconds:g} s"
+    return _outcome(hunt, properties, budget)
+
+
+@contextmanager
+def _elsewhere() -> Iterator[None]:
+    """hypothesis keeps files; not in the user's working directory."""
+    with TemporaryDirectory() as home:
+        set_hypothesis_home_dir(home)
+        try:
+            yield
+        finally:
+            set_hypothesis_home_dir(None)
+
+
+def _one_more(hunt: _Hunt, budget: Budget) -> bool:
+    """Runs until something is found and shrunk; whether there was something."""
+    before = set(hunt.best)
+    machine = seed(budget.seed)(_machine(hunt))
+    timed = budget.seconds is not None
+    config = settings(
+        max_examples=10**6 if timed else RUNS,
+        stateful_step_count=max(1, hunt.depth),
+        database=None,
+        deadline=None,
+        derandomize=False,
+        verbosity=Verbosity.quiet,
+        phases=(Phase.generate,),
+        suppress_health_check=tuple(HealthCheck),
+        report_multiple_bugs=False,
+        print_blob=False,
+    )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", HypothesisWarning)
+            run_state_machine_as_test(machine, settings=config)
+    except (_Found, HypothesisException):
+        pass
+    finally:
+        new = set(hunt.best) - before
+        for key in sorted(new):
+            _shrink(hunt, key)
+        hunt.open -= new
+        hunt.known_defects |= new
+    return bool(new) and bool(hunt.open)
+
+
+def _shrink(hunt: _Hunt, key: str) -> None:
+    """Leaves out steps of the trace and lowers arguments while it still ends
+    as it does. (hypothesis' own shrinker works on its choices, cannot see
+    that two steps undo each other, and takes a hundred times as long.)"""
+    best, before = hunt.best[key], None
+    while best != before and not hunt.over():
+        before = best
+        best = _fewer_steps(hunt, key, best)
+        best = _lower_arguments(hunt, key, best)
+    hunt.best[key] = best
+    if key in hunt.defects:
+        hunt.defects[key] = replace(hunt.defects[key], trace=best)
+
+
+def _fewer_steps(hunt: _Hunt, key: str, best: Trace) -> Trace:
+    size = max(1, len(best) // 2)
+    while size:
+        k = 0
+        while k < len(best):
+            steps = best.steps[:k] + best.steps[k + size :]
+            for move in (False, True):
+                shorter = _again(hunt, key, Trace(best.initial, steps), move)
+                if shorter is not None and len(shorter) < len(best):
+                    best = shorter
+                    break
+            else:
+                k += 1
+        size //= 2
+    return best
+
+
+def _lower_arguments(hunt: _Hunt, key: str, best: Trace) -> Trace:
+    for k in range(len(best)):
+        if k >= len(best):
+            break
+        action = hunt.system.action_by_name[best.steps[k].action]
+        for j, parameter in enumerate(action.parameters):
+            for raw in parameter.domain:
+                step = best.steps[k]
+                if raw >= step.arguments[j]:
+                    break
+                arguments = (*step.arguments[:j], raw, *step.arguments[j + 1 :])
+                steps = (*best.steps[:k], Step(step.action, arguments),
+                         *best.steps[k + 1 :])  # fmt: skip
+                other = _again(hunt, key, Trace(best.initial, steps), True)
+                if other is not None and _size(other) < _size(best):
+                    best = other
+                    break
+            if k >= len(best):
+                break
+    return best
+
+
+def _again(hunt: _Hunt, key: str, trace: Trace, move: bool) -> Trace | None:
+    """The run of those steps that are possible (with ``move``: or of the
+    next possible arguments), up to where it shows the same again; None where
+    it never does."""
+    system, runner = hunt.system, hunt.runner
+    prop = next((p for p in hunt.properties if p.name == key), None)
+    of_states = prop is not None and prop.kind is not Kind.STEP
+    runner.load(trace.initial)
+    taken: list[Step] = []
+    if prop and of_states and decided_by(system, prop, trace.initial):
+        return Trace(trace.initial, ())
+    for wanted in trace.steps:
+        before = runner.state
+        try:
+            step, result = _take(hunt, wanted, move)
+        except Disabled:
+            continue
+        except _Broken as e:
+            same = prop is None and _defect_key(e.error, e.step) == key
+            return Trace(trace.initial, (*taken, e.step)) if same else None
+        taken.append(step)
+        after = runner.state
+        if prop and (
+            decided_by(system, prop, after)
+            if of_states
+            else breaks_step(system, prop, before, step, result, after)
+        ):
+            return Trace(trace.initial, tuple(taken))
+    return None
+
+
+class _Broken(Exception):
+    """A step that the model does not survive."""
+
+    def __init__(self, step: Step, error: Exception) -> None:
+        super().__init__(str(error))
+        self.step, self.error = step, error
+
+
+def _take(hunt: _Hunt, step: Step, move: bool) -> tuple[Step, int | None]:
+    """Takes the step under CPython; with ``move``, where its arguments are
+    refused, with the next ones that are not. Raises Disabled, _Broken."""
+    try:
+        return step, hunt.runner.take(step)
+    except Disabled:
+        other = hunt.possible[step.action].after(hunt.runner.state, step.arguments)
+        if not move or other is None:
+            raise
+        return _take(hunt, Step(step.action, other), False)
+    except MODEL_IS_WRONG as e:
+        raise _Broken(step, e) from e
+
+
+def _defect_key(error: Exception, step: Step) -> str:
+    return f"{type(error).__name__} in {step.action}"
+
+
+def _machine(hunt: _Hunt) -> type[RuleBasedStateMachine]:
+    """A state machine with one rule for each action."""
+    system, runner = hunt.system, hunt.runner
+    properties = [p for p in hunt.properties if p.name in hunt.open]
+    on_states = [p for p in properties if p.kind is not Kind.STEP]
+    on_steps = [p for p in properties if p.kind is Kind.STEP]
+    free = [c for c in system.cells if c.variable.init is None]
+    start = None if free else next(iter(initial_states(system)), None)
+
+    class Machine(RuleBasedStateMachine):
+        def __init__(self) -> None:
+            super().__init__()
+            if hunt.over():
+                raise _Stop
+            hunt.runs += 1
+            if hunt.runs % 16 == 0:
+                hunt.report.progress(
+                    runs=hunt.runs, steps=sum(hunt.fired.values()),
+                    found=len(hunt.best), seconds=time.monotonic() - hunt.begin,
+                )  # fmt: skip
+            self.steps: list[Step] = []
+            if start is not None:
+                self.begin(start)
+
+        @rule()
+        def rest(self) -> None:
+            """Always possible, so that a deadlock does not end in an error."""
+
+        def begin(self, state: State) -> None:
+            self.initial = self.now = state
+            self.look()
+
+        def trace(self, *more: Step) -> Trace:
+            return Trace(self.initial, (*self.steps, *more))
+
+        def look(self) -> None:
+            _note_antecedents(hunt, on_states, lambda p: Valuation(system, self.now))
+            for p in on_states:
+                if decided_by(system, p, self.now):
+                    raise hunt.found(p.name, self.trace())
+
+        def take(self, wanted: Step) -> None:
+            before = self.now
+            runner.load(before)
+            try:
+                step, result = _take(hunt, wanted, True)
+            except Disabled:
+                return
+            except _Broken as e:
+                self.defect(e.step, e.error)
+                return
+            self.steps.append(step)
+            self.now = after = runner.state
+            hunt.fired[step.action] += 1
+            if result is not None:
+                hunt.results[step.action, result] += 1
+            mine = [p for p in on_steps if p.action in (None, step.action)]
+            _note_antecedents(
+                hunt, mine,
+                lambda p: at_step(system, p.formula, before, step, result, after),
+            )  # fmt: skip
+            for p in mine:
+                if breaks_step(system, p, before, step, result, after):
+                    raise hunt.found(p.name, self.trace())
+            self.look()
+
+        def defect(self, step: Step, error: Exception) -> None:
+            key = _defect_key(error, step)
+            if key in hunt.known_defects:
+                return
+            action = system.action_by_name[step.action]
+            due = broken(system, action, self.now, step.arguments)
+            found = hunt.found(key, self.trace(step))
+            if hunt.best[key] == self.trace(step):
+                message = due.message if due is not None else str(error)
+                hunt.defects[key] = Defect(message, hunt.best[key], due)
+            raise found
+
+    if start is None:
+        _add_start(Machine, system)
+    for action in system.actions:
+        _add_rule(Machine, action, hunt.possible[action.name])
+    return Machine
+
+
+@dataclass
+class _Possible:
+    """Which arguments of an action the IR's guard accepts in a state. At
+    large bounds a `require` refuses most: a refused call is moved to the
+    next one that is accepted. CPython has the last word."""
+
+    system: TransitionSystem
+    action: Action
+
+    def __post_init__(self) -> None:
+        size = prod(len(p.domain) for p in self.action.parameters)
+        self.successors: lower.Successors | None = None
+        if size <= _LISTED:
+            self.successors = lower.successors(self.system, self.action)
+        self.seen: tuple[State, list[tuple[int, ...]]] | None = None
+
+    def accepted(self, state: State) -> list[tuple[int, ...]] | None:
+        """All of them, in order; None where there are too many to list."""
+        if self.successors is None:
+            return None
+        if self.seen is None or self.seen[0] != state:
+            self.seen = state, [found for found, *_ in self.successors(state)]
+        return self.seen[1]
+
+    def after(
+        self, state: State, refused: tuple[int, ...]
+    ) -> tuple[int, ...] | None:
+        accepted = self.accepted(state)
+        if not accepted:
+            return None
+        return next((a for a in accepted if a > refused), accepted[0])
+
+
+def _add_rule(machine: type[Any], action: Action, possible: _Possible) -> None:
+    def call(self: Any, **raw: int) -> None:
+        arguments = tuple(raw[f"a{k}"] for k in range(len(action.parameters)))
+        self.take(Step(action.name, arguments))
+
+    def is_possible(self: Any) -> bool:
+        return possible.accepted(self.now) != []
+
+    call.__name__ = call.__qualname__ = action.name
+    strategies: dict[str, Any] = {
+        f"a{k}": st.sampled_from(list(p.domain))
+        for k, p in enumerate(action.parameters)
+    }
+    as_rule: Any = rule(**strategies)
+    where_possible: Any = precondition(is_possible)
+    setattr(machine, f"rule_{action.name}", where_possible(as_rule(call)))
+
+
+def _add_start(machine: type[Any], system: TransitionSystem) -> None:
+    """A rule that chooses among the initial states."""
+    at = Valuation(system, ())
+    drawn: list[int | st.SearchStrategy[int]] = []
+    for cell in system.cells:
+        v = cell.variable
+        if v.init is None:
+            assert v.lo is not None and v.hi is not None
+            drawn.append(st.integers(at.raw(v.lo), at.raw(v.hi)))
+        else:
+            value = at.value(v.init)
+            drawn.append(value if isinstance(value, int) else value[cell.index])
+    strategies = [x if isinstance(x, st.SearchStrategy) else st.just(x) for x in drawn]
+
+    def begin_anywhere(self: Any, state: State) -> None:
+        assume(Valuation(system, state).true(system.initial))
+        self.begin(state)
+
+    initially: Any = initialize(state=st.tuples(*strategies))
+    machine.start = initially(begin_anywhere)
+
+
+def _note_antecedents(
+    hunt: _Hunt, properties: Sequence[Property], at: Callable[[Property], Valuation]
+) -> None:
+    for p in properties:
+        seen = hunt.antecedents[p.name]
+        if not all(seen):
+            valuation = at(p)
+            for k, formula in enumerate(p.antecedents):
+                seen[k] = seen[k] or valuation.true(formula)
+
+
+def _outcome(
+    hunt: _Hunt, properties: tuple[Property, ...], budget: Budget
+) -> Outcome:
+    said = (
+        f"{hunt.runs:,} random runs of up to {hunt.depth} steps, seed {budget.seed}"
+    )
+    if hunt.stopped:
+        said += f" ({hunt.stopped})"
+    verdicts: dict[str, Verdict] = {
+        p.name: (
+            Violated(hunt.best[p.name], shortest=not hunt.best[p.name].steps)
+            if p.name in hunt.best
+            else Unknown(said)
+        )
+        for p in properties
+    }
+    statistics = Statistics(
+        transitions=sum(hunt.fired.values()),
+        depth=hunt.depth,
+        seconds=time.monotonic() - hunt.begin,
+        fired={a.name: hunt.fired[a.name] for a in hunt.system.actions},
+        results=dict(hunt.results),
+        true_antecedents={n: tuple(v) for n, v in hunt.antecedents.items()},
+        notes=(said,),
+    )
+    return Outcome("fuzz", verdicts, tuple(hunt.defects.values()), statistics)
