@@ -1,0 +1,431 @@
+"""One spec on one design: which engines run, and what comes of it.
+
+Every violation and witness is replayed before it is handed on, and what one
+engine says is held against what another says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from checker.catalogue import Known, designs_for
+from checker.compiled import Compiled
+from checker.diagnostic import Mistake
+from checker.frontend import compile_design
+from checker.property import Kind, Property
+from checker.replay import Replay, confirm, confirm_defect
+from checker.spec import Resolved, Sizes, Spec, resolve, resolve_all, sizes
+from checker.trace_file import nearest
+from checker.verdict import (
+    Budget,
+    Defect,
+    Engine,
+    Holds,
+    Outcome,
+    Reporter,
+    Unknown,
+    Unreachable,
+    Verdict,
+    Violated,
+)
+from model.language import Bound, Feature, declared, structural
+
+ENGINES = ("auto", "explicit", "native", "bmc", "prove", "fuzz")
+
+
+class EnginesDisagree(Exception):
+    """Two engines contradict each other: a bug of poolproof."""
+
+
+# --- what is asked --------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line adds to a spec. ``label`` picks one of the
+    spec's named bounds, ``bounds`` overrides single ones."""
+
+    designs: tuple[str, ...] = ()
+    label: str = ""
+    bounds: Mapping[str, int] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    having: tuple[str, ...] = ()
+
+    @property
+    def as_written(self) -> bool:
+        """Whether the spec's own bounds are checked: expected depths count."""
+        return not (self.label or self.bounds or self.without or self.having)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A spec bound to a design, ready to be checked. ``shown`` are the
+    bounds that the spec or the caller set (all, where neither did)."""
+
+    spec: Spec
+    known: Known
+    compiled: Compiled
+    resolved: Resolved
+    sizes: Sizes
+    shown: Mapping[str, int]
+    as_written: bool
+
+
+def prepare(spec: Spec, request: Request) -> tuple[Task, ...]:
+    """The spec on each of its designs. Raises Mistake for whatever is wrong
+    in the spec, the designs, or the request."""
+    known = designs_for(spec, request.designs)
+    classes = [k.cls for k in known]
+    chosen = [_sized(s, k, request) for s, k in
+              zip(sizes(spec, classes, request.label), known, strict=True)]  # fmt: skip
+    _check_request(request, known)
+    compiled = [
+        compile_design(k.cls, s.bounds, s.without, s.having)
+        for k, s in zip(known, chosen, strict=True)
+    ]
+    resolved = resolve_all(spec, compiled)
+    return tuple(
+        Task(spec, k, c, r, s, s.bounds or c.bounds, request.as_written)
+        for k, c, r, s in zip(known, compiled, resolved, chosen, strict=True)
+    )
+
+
+def _sized(own: Sizes, known: Known, request: Request) -> Sizes:
+    bounds, features = declared(known.cls)
+    without = [f for f in request.without if f in features]
+    having = [f for f in request.having if f in features]
+    return Sizes(
+        {**own.bounds, **{k: v for k, v in request.bounds.items() if k in bounds}},
+        (*(f for f in own.without if f not in having), *without),
+        (*(f for f in own.having if f not in without), *having),
+    )
+
+
+def _check_request(request: Request, known: Sequence[Known]) -> None:
+    """Every bound and feature of the command line must mean something."""
+    bounds: dict[str, Bound] = {}
+    features: dict[str, Feature] = {}
+    for k in known:
+        of_bounds, of_features = declared(k.cls)
+        bounds.update(of_bounds)
+        features.update(of_features)
+    names = ", ".join(k.name for k in known)
+    for name, value in request.bounds.items():
+        if name not in bounds:
+            raise Mistake(None, _unknown("bound", name, tuple(bounds), names))
+        if value < bounds[name].least:
+            least = bounds[name].least
+            raise Mistake(None, f"--bounds {name}={value}: {name} is at least {least}")
+    for name in (*request.without, *request.having):
+        if name not in features:
+            raise Mistake(None, _unknown("feature", name, tuple(features), names))
+    for name in request.without:
+        if name in request.having:
+            raise Mistake(None, f"{name} is in --without and in --having")
+
+
+def _unknown(what: str, name: str, known: tuple[str, ...], designs: str) -> str:
+    there = ", ".join(sorted(known)) or "none"
+    return f"{designs}: no {what} {name!r}{nearest(name, known)}; there are {there}"
+
+
+# --- what comes of it -----------------------------------------------------
+
+
+class Judgement(Enum):
+    """A verdict beside what the spec's author stated."""
+
+    EXPECTED = "expected"
+    UNEXPECTED = "unexpected"
+    OPEN = "open"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """All about one property: each engine's verdict, the one that counts
+    first, the replay of its trace, and what was expected."""
+
+    prop: Property
+    verdicts: tuple[tuple[str, Verdict], ...]
+    replay: Replay | None
+    judgement: Judgement
+    expected: str
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.verdicts[0][1]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A task's outcome. ``mistakes`` are places of the spec that some run
+    showed to be undefined."""
+
+    task: Task
+    outcomes: tuple[Outcome, ...]
+    answers: tuple[Answer, ...]
+    defects: tuple[tuple[Defect, Replay], ...]
+    mistakes: tuple[Mistake, ...]
+    interrupted: bool = False
+
+
+def run(
+    task: Task,
+    engine: str,
+    budget: Budget,
+    report: Reporter,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> Checked:
+    """Runs the engine (or, for auto, each in turn) on all the properties."""
+    outcomes: list[Outcome] = []
+    for step in _plan(engine):
+        if interrupted():
+            break
+        outcome = step(task, outcomes, budget, report)
+        if outcome is not None:
+            outcomes.append(outcome)
+    return _checked(task, tuple(outcomes), interrupted())
+
+
+Stage = Callable[[Task, Sequence[Outcome], Budget, Reporter], Outcome | None]
+
+
+def _plan(engine: str) -> tuple[Stage, ...]:
+    match engine:
+        case "auto":
+            return (_exhaustive, _liveness, _any_size)
+        case "explicit" | "native":
+            return (_single(engine), _liveness)
+        case _:
+            return (_single(engine),)
+
+
+def _asked(task: Task) -> tuple[Property, ...]:
+    everything = (*task.resolved.properties, *task.resolved.obligations)
+    return tuple(p for p in everything if p.kind is not Kind.LEADS_TO)
+
+
+def _single(name: str) -> Stage:
+    def stage(
+        task: Task, before: Sequence[Outcome], budget: Budget, report: Reporter
+    ) -> Outcome | None:
+        engine = _engine(name, task.compiled)
+        return engine(task.compiled.system, _asked(task), budget, report)
+
+    return stage
+
+
+def _exhaustive(
+    task: Task, before: Sequence[Outcome], budget: Budget, report: Reporter
+) -> Outcome | None:
+    from checker.engines.native import compiler
+
+    system, asked = task.compiled.system, _asked(task)
+    if compiler() is not None:
+        outcome = _engine("native", task.compiled)(system, asked, budget, report)
+        refused = outcome.verdicts and not outcome.statistics.states and all(
+            isinstance(v, Unknown) and "cannot" in v.reason
+            for v in outcome.verdicts.values()
+        )  # fmt: skip
+        if not refused:
+            return outcome
+    return _engine("explicit", task.compiled)(system, asked, budget, report)
+
+
+def _liveness(
+    task: Task, before: Sequence[Outcome], budget: Budget, report: Reporter
+) -> Outcome | None:
+    mine = tuple(p for p in task.resolved.properties if p.kind is Kind.LEADS_TO)
+    if not mine or any(o.defects for o in before):
+        return None
+    from checker.engines.stategraph import stategraph
+
+    return stategraph(task.compiled.system, mine, budget, report)
+
+
+def _any_size(
+    task: Task, before: Sequence[Outcome], budget: Budget, report: Reporter
+) -> Outcome | None:
+    """Proves, with every bound symbolic that may be, what no run refuted."""
+    if any(o.defects for o in before):
+        return None
+    refuted = {n for o in before for n, v in o.verdicts.items()
+               if isinstance(v, Violated)}  # fmt: skip
+    settled = any(o.statistics.complete for o in before)
+    free = frozenset(task.compiled.bounds) - structural(task.known.cls)
+    if settled and not free:
+        return None
+    sizes_ = task.sizes
+    try:
+        compiled = compile_design(
+            task.known.cls, sizes_.bounds, sizes_.without, sizes_.having, free
+        )
+        resolved = resolve(task.spec, compiled)
+    except Mistake:
+        if settled:
+            return None
+        compiled, resolved = task.compiled, task.resolved
+    asked = tuple(
+        p for p in (*resolved.properties, *resolved.obligations)
+        if p.kind in (Kind.INVARIANT, Kind.STEP) and p.name not in refuted
+    )  # fmt: skip
+    if not asked:
+        return None
+    outcome = _engine("prove", compiled)(compiled.system, asked, budget, report)
+    proved = {n: v for n, v in outcome.verdicts.items() if isinstance(v, Holds)}
+    kept = proved if settled else {
+        n: v for n, v in outcome.verdicts.items() if not isinstance(v, Violated)
+    }  # fmt: skip
+    return replace(outcome, verdicts=kept, defects=())
+
+
+def _engine(name: str, compiled: Compiled) -> Engine:
+    """The engine by its name; each is loaded only where it is used."""
+    match name:
+        case "explicit":
+            from checker.engines.explicit import explicit
+
+            return explicit
+        case "native":
+            from checker.engines.native import compiler, native
+
+            if compiler() is None:
+                raise Mistake(
+                    None, "no C compiler: install gcc or clang, or --engine explicit"
+                )
+            return native
+        case "bmc":
+            from checker.engines.bmc import bmc
+
+            return bmc
+        case "prove":
+            from checker.engines.prove import prove
+
+            return prove
+        case "fuzz":
+            from checker.engines.fuzz import fuzz_engine
+
+            return fuzz_engine(compiled)
+    raise Mistake(None, f"no engine {name!r}{nearest(name, ENGINES)}; "
+                        f"there are {', '.join(ENGINES)}")  # fmt: skip
+
+
+# --- judging --------------------------------------------------------------
+
+
+def _checked(task: Task, outcomes: tuple[Outcome, ...], interrupted: bool) -> Checked:
+    verdicts: dict[str, list[tuple[str, Verdict]]] = {}
+    for outcome in outcomes:
+        for name, verdict in outcome.verdicts.items():
+            verdicts.setdefault(name, []).append((outcome.engine, verdict))
+    mistakes: list[Mistake] = []
+    undefined: set[str] = set()
+    for hidden in task.resolved.obligations:
+        for _, verdict in verdicts.get(hidden.name, ()):
+            if isinstance(verdict, Violated):
+                confirm(task.compiled, hidden, verdict.trace)
+                mistakes.append(Mistake(hidden.span, hidden.title))
+                undefined.add(Resolved.owner(hidden.name))
+                break
+    answers: list[Answer] = []
+    for prop in task.resolved.properties:
+        if prop.name in undefined:
+            found: list[tuple[str, Verdict]] = [
+                (outcomes[0].engine, Unknown("the property is not defined everywhere"))
+            ]
+        else:
+            found = _ranked(prop, verdicts.get(prop.name, []))
+        answers.append(_answer(task, prop, found, interrupted))
+    defects = tuple(
+        (d, confirm_defect(task.compiled, d)) for o in outcomes for d in o.defects
+    )
+    return Checked(
+        task, outcomes, tuple(answers), defects, tuple(mistakes), interrupted
+    )
+
+
+def _answer(
+    task: Task, prop: Property, found: list[tuple[str, Verdict]], interrupted: bool
+) -> Answer:
+    if not found:
+        reason = "interrupted" if interrupted else "no engine was asked"
+        if not interrupted and prop.kind is Kind.LEADS_TO:
+            reason = "this engine does not do `leads to`: use explicit, native or auto"
+        found = [("", Unknown(reason))]
+    first = found[0][1]
+    played = None
+    if isinstance(first, Violated):
+        played = confirm(task.compiled, prop, first.trace, first.shortest)
+    judgement, expected = judge(prop, first, task.as_written)
+    return Answer(prop, tuple(found), played, judgement, expected)
+
+
+def _ranked(
+    prop: Property, found: list[tuple[str, Verdict]]
+) -> list[tuple[str, Verdict]]:
+    """The most telling verdict first; contradictions are bugs."""
+
+    def key(item: tuple[str, Verdict]) -> int:
+        match item[1]:
+            case Violated():
+                return 0
+            case Holds(exhaustive=False):
+                return 1
+            case Holds() | Unreachable():
+                return 2
+            case Unknown():
+                return 3
+
+    ordered = sorted(found, key=key)
+    said = {type(v) for _, v in ordered} - {Unknown}
+    if Violated in said and len(said) > 1:
+        raise EnginesDisagree(
+            f"{prop.name}: "
+            + ", ".join(f"{e} says {type(v).__name__}" for e, v in ordered)
+        )
+    return ordered
+
+
+def judge(
+    prop: Property, verdict: Verdict, as_written: bool = True
+) -> tuple[Judgement, str]:
+    """How the verdict stands to what was expected, and in words what was.
+
+    Without ``expect``, a property should hold and a reachable one be
+    reached. At other bounds than the spec's own, no depth is expected, and
+    what was expected to be violated may hold."""
+    reach = prop.kind is Kind.REACHABLE
+    want = prop.expect.verdict if prop.expect else ("reachable" if reach else "holds")
+    depth = prop.expect.depth if prop.expect and as_written else None
+    told = want if depth is None else f"{want} at {depth}"
+    match verdict:
+        case Unknown(depth=covered):
+            late = want in ("violated", "reachable") and depth is not None
+            if late and depth is not None and covered >= depth:
+                return Judgement.UNEXPECTED, told
+            return Judgement.OPEN, told
+        case Violated(trace=trace, shortest=shortest):
+            got = "reachable" if reach else "violated"
+            wrong = got != want or (
+                depth is not None
+                and (len(trace) != depth if shortest else len(trace) < depth)
+            )
+        case Unreachable():
+            wrong = want != "unreachable"
+        case Holds():
+            wrong = want != "holds" and as_written
+    return (Judgement.UNEXPECTED if wrong else Judgement.EXPECTED), told
+
+
+def exit_code(checked: Sequence[Checked]) -> int:
+    """0 all as expected · 1 something is not · 2 an error in a design or a
+    spec · 3 something is not known."""
+    if any(c.defects or c.mistakes for c in checked):
+        return 2
+    judgements = [a.judgement for c in checked for a in c.answers]
+    if Judgement.UNEXPECTED in judgements:
+        return 1
+    stopped = any(c.interrupted for c in checked)
+    return 3 if Judgement.OPEN in judgements or stopped else 0

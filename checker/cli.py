@@ -1,0 +1,534 @@
+"""The command `poolproof`: the only place that prints.
+
+Exit codes: 0 all as expected · 1 something is not · 2 an error in a design,
+a spec or the call · 3 something is not known.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO
+
+from checker import export
+from checker.catalogue import designs_named, shipped_designs, shipped_specs
+from checker.check import ENGINES, Checked, Request, Task, exit_code, prepare, run
+from checker.diagnostic import Mistake
+from checker.render import table, wrapped
+from checker.replay import Refuted
+from checker.report import (
+    check_report,
+    defect_text,
+    review_report,
+    trace_name,
+    trace_text,
+)
+from checker.spec import Spec, parse
+from checker.trace import Replayed, replay_file, trace_report
+from checker.trace_file import WIDTH, nearest, parse_bounds
+from checker.verdict import Budget, Reporter, Silent
+from model.language import declared
+
+AUTO_SECONDS = 60.0
+"""What each engine gets of `--engine auto` where --budget says nothing."""
+
+REVIEW_SECONDS = 20.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as e:  # argparse has said why, or shown the help
+        return e.code if isinstance(e.code, int) else 2
+    try:
+        code: int = options.command(options)
+        sys.stdout.flush()
+        return code
+    except Mistake as e:
+        _complain(str(e) if e.span else f"poolproof: {e}")
+        return 2
+    except KeyboardInterrupt:
+        _complain("poolproof: interrupted; nothing is known yet")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+
+
+def _complain(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+# --- the call -------------------------------------------------------------
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=22, width=WIDTH)
+
+
+_EXAMPLES = """\
+examples:
+  poolproof list
+  poolproof check specs/hugetlb_anonymous.spec
+  poolproof check my.spec --design my.py:MyPool --bounds V=3,P=2
+  poolproof check my.spec --engine bmc --depth 12 --json -o my.json
+  poolproof review
+  poolproof trace counterexamples/*.trace
+
+exit codes:
+  0  all as expected (a property holds, where no `expect` says otherwise)
+  1  a property is violated, or an `expect` is not met
+  2  an error in a design, a spec or the call
+  3  inconclusive: a budget was spent, or a solver gave up
+"""
+
+_ENGINES = """\
+engines:
+  auto      every state within the bounds, then a proof for any size
+  explicit  every state, breadth first, in Python
+  native    the same as a C program (needs a C compiler)
+  bmc       runs of growing length, with z3
+  prove     induction with z3, bounds left open
+  fuzz      random runs of the Python class, shrunk; any bounds
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="poolproof",
+        description="Checks designs of huge-page reservation: which promises hold, "
+        "up to\nwhich bounds, and the shortest run that breaks one.",
+        epilog=_EXAMPLES,
+        formatter_class=_Help,
+    )
+    sub = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run_: Any, help_: str, **more: Any) -> Any:
+        made = sub.add_parser(
+            name, help=help_, description=help_ + ".", formatter_class=_Help, **more
+        )
+        made.set_defaults(command=run_)
+        return made
+
+    lists = command("list", _list, "the designs and specs there are")
+    lists.add_argument(
+        "--design", metavar="DESIGN", help="one design's bounds, features, actions"
+    )
+    check = command("check", _check, "check specs and say what came out",
+                    epilog=_ENGINES)  # fmt: skip
+    check.add_argument("spec", nargs="+", metavar="SPEC", help="a .spec file")
+    _add_engine_options(check)
+    check.add_argument(
+        "--store", metavar="DIR", help="write the trace of each violation to DIR"
+    )
+    check.add_argument(
+        "-v", "--verbose", action="store_true",
+        help="print the runs of expected violations and of witnesses, too",
+    )  # fmt: skip
+    review = command("review", _review, "every shipped spec on every shipped design",
+                     epilog=_ENGINES)  # fmt: skip
+    _add_engine_options(review)
+    trace = command("trace", _trace, "replay stored traces under CPython")
+    trace.add_argument("file", nargs="+", metavar="FILE", help="a .trace file")
+    form = trace.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument(
+        "--itf", action="store_true", help="print Apalache's trace format (ITF)"
+    )
+    _add_output(trace)
+    return parser
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", metavar="FILE", dest="output", help="print to FILE")
+
+
+def _add_engine_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--design", action="append", default=[], metavar="DESIGN",
+        help="instead of the spec's `for`: Hugetlb, package.module:Class, "
+        "my.py:Class, or my.py")  # fmt: skip
+    add("--bounds", action="append", default=[], metavar="K=V[,K=V]",
+        help="set bounds; or a label of the spec's bounds")  # fmt: skip
+    add("--without", action="append", default=[], metavar="FEATURE[,FEATURE]",
+        help="leave features out")  # fmt: skip
+    add("--having", action="append", default=[], metavar="FEATURE[,FEATURE]",
+        help="turn features on")  # fmt: skip
+    add("--engine", default="auto", metavar="ENGINE", help="; ".join(ENGINES))
+    add("--budget", metavar="SECONDS", help="time for each engine on each design; "
+        f"auto has {AUTO_SECONDS:g}, review {REVIEW_SECONDS:g}")  # fmt: skip
+    add("--depth", metavar="STEPS", help="no run longer than this")
+    add("--memory", metavar="SIZE", help="like 500M or 4G")
+    add("--threads", metavar="N", help="workers of the native engine")
+    add("--seed", metavar="N", help="for the fuzz engine; 0 by default")
+    add("--no-symmetry", action="store_true", help="visit symmetric states, too")
+    add("--json", action="store_true", help="print JSON")
+    _add_output(parser)
+
+
+def _number(text: str | None, option: str, least: int) -> int | None:
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]+", text) or int(text) < least:
+        raise Mistake(None, f"{option} {text}: a whole number from {least} is wanted")
+    return int(text)
+
+
+def _memory(text: str | None) -> int | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"([0-9]+)([KMG]?)B?", text.upper())
+    if found is None or int(found[1]) == 0:
+        raise Mistake(None, f"--memory {text}: write bytes, or like 500M, 4G")
+    return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2]]
+
+
+def _seconds(text: str | None, otherwise: float | None) -> float | None:
+    if text is None:
+        return otherwise
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < float("inf"):
+        raise Mistake(None, f"--budget {text}: seconds above 0 are wanted")
+    return seconds
+
+
+def _budget(options: argparse.Namespace, otherwise: float) -> Budget:
+    if options.engine not in ENGINES:
+        raise Mistake(
+            None,
+            f"--engine {options.engine}: no such engine"
+            f"{nearest(options.engine, ENGINES)}; there are {', '.join(ENGINES)}",
+        )
+    default = otherwise if options.engine == "auto" else None
+    return Budget(
+        seconds=_seconds(options.budget, default),
+        depth=_number(options.depth, "--depth", 0),
+        memory=_memory(options.memory),
+        symmetry=not options.no_symmetry,
+        threads=_number(options.threads, "--threads", 1) or 0,
+        seed=_number(options.seed, "--seed", 0) or 0,
+    )
+
+
+def _request(options: argparse.Namespace) -> Request:
+    label, bounds = "", {}
+    for part in (p for text in options.bounds for p in text.split(",") if p.strip()):
+        if "=" in part:
+            for name, value in parse_bounds(part).items():
+                if name in bounds:
+                    raise Mistake(None, f"--bounds sets {name} twice")
+                bounds[name] = value
+        elif label:
+            raise Mistake(None, f"--bounds {label} and {part.strip()}: one is enough")
+        else:
+            label = part.strip()
+    return Request(
+        designs=tuple(options.design),
+        label=label,
+        bounds=bounds,
+        without=_names(options.without),
+        having=_names(options.having),
+    )
+
+
+def _names(given: Sequence[str]) -> tuple[str, ...]:
+    return tuple(n for text in given for n in text.replace(",", " ").split())
+
+
+# --- output ---------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _output(options: argparse.Namespace) -> Iterator[TextIO]:
+    if not options.output:
+        yield sys.stdout
+        return
+    with _writable(options.output) as file:
+        yield file
+
+
+def _writable(path: str) -> TextIO:
+    try:
+        return open(path, "w", encoding="utf-8")
+    except OSError as e:
+        raise Mistake(None, f"{path}: cannot be written: {e.strerror}") from None
+
+
+class _Terminal:
+    """Progress on one line of stderr, cleared before anything is printed."""
+
+    def __init__(self, what: str) -> None:
+        self.what, self.last, self.shown = what, 0.0, False
+
+    def progress(self, **figures: int | float | str) -> None:
+        now = time.monotonic()
+        if now - self.last < 0.2:
+            return
+        self.last, self.shown = now, True
+        told = ", ".join(
+            f"{k} {v:,.0f}" if isinstance(v, int | float) else f"{k} {v}"
+            for k, v in figures.items()
+        )
+        line = f"{self.what}: {told}"[: WIDTH - 1]
+        print(f"\r{line:<{WIDTH - 1}}", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        if self.shown:
+            print(f"\r{'':{WIDTH - 1}}\r", end="", file=sys.stderr, flush=True)
+
+
+@dataclass
+class _Interrupts:
+    """Ctrl-C ends the engine that runs; what is known is still told."""
+
+    count: int = 0
+
+    def __call__(self) -> bool:
+        return self.count > 0
+
+    @contextlib.contextmanager
+    def caught(self) -> Iterator[None]:
+        def note(number: int, frame: FrameType | None) -> None:
+            self.count += 1
+            raise KeyboardInterrupt
+
+        try:
+            before = signal.signal(signal.SIGINT, note)
+        except ValueError:  # not in the main thread
+            yield
+            return
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def _run(
+    task: Task, engine: str, budget: Budget, interrupts: _Interrupts
+) -> Checked:
+    report: Reporter = Silent()
+    terminal = None
+    if sys.stderr.isatty():
+        report = terminal = _Terminal(f"{task.known.name} {Path(task.spec.file).stem}")
+    try:
+        with interrupts.caught():
+            return run(task, engine, budget, report, interrupts)
+    finally:
+        if terminal is not None:
+            terminal.clear()
+
+
+# --- check ----------------------------------------------------------------
+
+
+def _check(options: argparse.Namespace) -> int:
+    budget, request = _budget(options, AUTO_SECONDS), _request(options)
+    if options.store:
+        _check_directory(options.store)
+    specs = [parse(path) for path in options.spec]
+    tasks = [task for spec in specs for task in prepare(spec, request)]
+    interrupts = _Interrupts()
+    done: list[Checked] = []
+    with _output(options) as out:
+        for task in tasks:
+            if interrupts():
+                break
+            checked = _run(task, options.engine, budget, interrupts)
+            stored = _store(checked, options.store) if options.store else {}
+            if not options.json:
+                if done:
+                    print(file=out)
+                lines = check_report(checked, stored, options.verbose)
+                print("\n".join(lines), file=out, flush=True)
+            done.append(checked)
+        code = 3 if len(done) < len(tasks) else exit_code(done)
+        if options.json:
+            out.write(export.text(export.check_json(done, code)))
+    for checked in done:
+        for mistake in checked.mistakes:
+            _complain(str(mistake))
+    return code
+
+
+def _check_directory(path: str) -> None:
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise Mistake(None, f"--store {path}: {e.strerror}") from None
+
+
+def _store(checked: Checked, directory: str) -> dict[str, str]:
+    """Writes a trace for each violation; where each is."""
+    stored: dict[str, str] = {}
+    texts: list[tuple[str, str]] = []
+    for answer in checked.answers:
+        if answer.replay is not None:
+            texts.append((answer.prop.name, trace_text(checked.task, answer)))
+    for number, (defect, played) in enumerate(checked.defects, 1):
+        texts.append((f"defect{number}", defect_text(checked.task, defect, played)))
+    for name, text in texts:
+        path = os.path.join(directory, trace_name(checked.task, name))
+        with _writable(path) as file:
+            file.write(text)
+        stored[name] = path
+    return stored
+
+
+# --- review ---------------------------------------------------------------
+
+
+def _review(options: argparse.Namespace) -> int:
+    budget, request = _budget(options, REVIEW_SECONDS), _request(options)
+    paths = shipped_specs()
+    if not paths:
+        raise Mistake(None, "there is no specs/ here: run this in a checkout")
+    specs = [parse(path) for path in paths]
+    interrupts = _Interrupts()
+    done: list[Checked] = []
+    skipped = False
+    with _output(options) as out:
+        for tasks in _applicable(specs, request):
+            some: list[Checked] = []
+            for task in tasks:
+                if interrupts():
+                    skipped = True
+                    break
+                some.append(_run(task, options.engine, budget, interrupts))
+            if some and not options.json:
+                if done:
+                    print(file=out)
+                print("\n".join(review_report(some)), file=out, flush=True)
+            done += some
+        code = exit_code(done)
+        if skipped and code == 0:
+            code = 3
+        if options.json:
+            out.write(export.text(export.check_json(done, code)))
+        else:
+            print("\n".join(_totals(done)), file=out)
+    for checked in done:
+        for mistake in checked.mistakes:
+            _complain(str(mistake))
+    return code
+
+
+def _applicable(
+    specs: Sequence[Spec], request: Request
+) -> list[tuple[Task, ...]]:
+    """With --design, the specs that name one of those; else all."""
+    found = []
+    wanted = [k for r in request.designs for k in designs_named(r)]
+    for spec in specs:
+        named = {w.text for w in spec.designs}
+        mine = tuple(k.reference for k in wanted if k.name in named)
+        if not request.designs:
+            found.append(prepare(spec, request))
+        elif mine:
+            found.append(prepare(spec, replace(request, designs=mine)))
+    if not found:
+        raise Mistake(None, "no shipped spec is for " + ", ".join(request.designs))
+    return found
+
+
+def _totals(done: Sequence[Checked]) -> list[str]:
+    judged = [a.judgement.value for c in done for a in c.answers]
+    parts = [f"{len(judged)} properties"]
+    for word, text in (("expected", "as expected"), ("unexpected", "not as expected"),
+                       ("open", "unknown")):  # fmt: skip
+        if word in judged:
+            parts.append(f"{judged.count(word)} {text}")
+    return ["", *wrapped(", ".join(parts))]
+
+
+# --- trace ----------------------------------------------------------------
+
+
+def _trace(options: argparse.Namespace) -> int:
+    if len(options.file) > 1 and (options.json or options.itf):
+        raise Mistake(None, "--json and --itf take one trace at a time")
+    code = 0
+    with _output(options) as out:
+        for number, path in enumerate(options.file):
+            try:
+                replayed = replay_file(path)
+            except Refuted as e:
+                print(f"{path}: this no longer shows what it says\n{e}", file=out)
+                code = 1
+                continue
+            if number:
+                print(file=out)
+            out.write(_trace_text(replayed, options))
+    return code
+
+
+def _trace_text(replayed: Replayed, options: argparse.Namespace) -> str:
+    system = replayed.compiled.system
+    if options.itf:
+        return export.text(export.itf(replayed.heading, system, replayed.played))
+    if options.json:
+        return export.text(export.trace_json(replayed.heading, system, replayed.played))
+    return "\n".join(trace_report(replayed)) + "\n"
+
+
+# --- list -----------------------------------------------------------------
+
+
+def _list(options: argparse.Namespace) -> int:
+    if options.design:
+        for number, known in enumerate(designs_named(options.design)):
+            if number:
+                print()
+            print("\n".join(_described(known.cls, known.reference)))
+        return 0
+    print("designs (poolproof list --design NAME says more)")
+    rows = [(k.name, _first_line(k.cls.__doc__)) for k in shipped_designs()]
+    print("\n".join(table(("", ""), rows)))
+    print("\nspecs")
+    for path in shipped_specs():
+        spec = parse(path)
+        number = len(spec.claims)
+        title = f"{spec.title} ({number} properties)"
+        print("\n".join([*wrapped(path, "  "), *wrapped(title, "      ", "      ")]))
+    return 0
+
+
+def _first_line(doc: str | None) -> str:
+    return " ".join((doc or "").strip().partition("\n\n")[0].split())
+
+
+def _described(cls: Any, reference: str) -> list[str]:
+    from checker.frontend import compile_design
+
+    bounds, features = declared(cls)
+    system = compile_design(
+        cls, having=[n for n, f in features.items() if not f.default]
+    ).system
+    lines = wrapped(reference)
+    lines += wrapped(_first_line(cls.__doc__), "  ", "  ") if cls.__doc__ else []
+    if bounds:
+        rows = [(n, str(b.default), b.doc) for n, b in sorted(bounds.items())]
+        lines += ["", "bounds, their defaults", *table(("", "", ""), rows)]
+    if features:
+        switches = [(n, "on" if f.default else "off", f.doc)
+                    for n, f in sorted(features.items())]  # fmt: skip
+        lines += ["", "features, their defaults", *table(("", "", ""), switches)]
+    actions = [
+        (f"{a.name}({', '.join(p.name for p in a.parameters)})", a.kernel)
+        for a in system.actions
+    ]
+    return [*lines, "", "actions", *table(("", ""), actions)]

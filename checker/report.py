@@ -1,0 +1,241 @@
+"""What a check, a review or a trace says, as plain text of 75 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from checker.catalogue import ROOT
+from checker.check import Answer, Checked, Judgement, Task
+from checker.property import Kind
+from checker.render import broken_by, run, table, trust, verdict_line, why, wrapped
+from checker.replay import Replay
+from checker.source import shown_path
+from checker.trace_file import WIDTH, Heading, count, show_bounds
+from checker.trace_file import write as write_trace
+from checker.verdict import Defect, Holds, Unknown, Unreachable, Verdict, Violated
+from model.language import declared
+
+SHELF = "counterexamples"
+"""Where the shipped traces are, in the checkout."""
+
+
+# --- one check ------------------------------------------------------------
+
+
+def check_report(
+    checked: Checked, stored: Mapping[str, str], verbose: bool
+) -> list[str]:
+    """The verdicts of one spec on one design, what they rest on, and the
+    runs that nobody expected (with ``verbose``, all runs)."""
+    task = checked.task
+    lines = wrapped(f"{task.spec.file}: {task.spec.title}", "", "    ")
+    lines += wrapped(_circumstances(task), "  ", "    ")
+    lines += ["", *table(("", ""), [*_rows(checked)])]
+    for outcome in checked.outcomes:
+        told = trust(task.compiled.system, task.resolved.properties, outcome)
+        if told:
+            lines += ["", f"  {outcome.engine}", *("  " + t for t in told)]
+    for defect, played in checked.defects:
+        lines += ["", "THE MODEL IS WRONG"]
+        lines += run(task.compiled.system, played)
+        lines += broken_by(played, defect.message, defect.obligation)
+    for answer in checked.answers:
+        if answer.replay is None:
+            continue
+        if verbose or answer.judgement is Judgement.UNEXPECTED:
+            lines += ["", *answer_run(task, answer)]
+        if answer.prop.name in stored:
+            lines += ["", *wrapped(f"stored in {stored[answer.prop.name]}", "  ")]
+    return lines
+
+
+def _circumstances(task: Task) -> str:
+    return f"{task.known.name}, " + settings(task)
+
+
+def settings(task: Task) -> str:
+    """``B=2 V=3, with fork, split, without swap``."""
+    parts = [show_bounds(task.shown)]
+    if task.sizes.having:
+        parts.append("with " + " ".join(task.sizes.having))
+    if task.sizes.without:
+        parts.append("without " + " ".join(task.sizes.without))
+    return ", ".join(p for p in parts if p) or "no bounds"
+
+
+def _rows(checked: Checked) -> Iterator[tuple[str, str]]:
+    for answer in checked.answers:
+        text = "; ".join(
+            _line(checked.task, answer, verdict) for _, verdict in answer.verdicts
+        )
+        match answer.judgement:
+            case Judgement.UNEXPECTED:
+                text += f"; NOT EXPECTED, but: {answer.expected}"
+            case Judgement.EXPECTED if isinstance(answer.verdict, Violated) and (
+                answer.prop.kind is not Kind.REACHABLE
+            ):
+                text += ", as expected"
+        yield answer.prop.name, text
+    for name, reason in checked.task.resolved.missing.items():
+        yield name, f"n/a: {reason}"
+
+
+def _line(task: Task, answer: Answer, verdict: Verdict) -> str:
+    bounds, _ = declared(task.known.cls)
+    least = {name: bound.least for name, bound in bounds.items()}
+    return verdict_line(verdict, answer.prop.kind, task.shown, least)
+
+
+def answer_run(task: Task, answer: Answer) -> list[str]:
+    """A property's run in full, and why it counts."""
+    prop, system = answer.prop, task.compiled.system
+    title = f": {prop.title}" if prop.title else ""
+    lines = wrapped(f"{prop.name}{title}", "", "    ")
+    if prop.source:
+        lines += wrapped(f"({prop.source})", "  ", "   ")
+    assert answer.replay is not None
+    lines += run(system, answer.replay)
+    return [*lines, *why(system, prop, answer.replay)]
+
+
+# --- stored traces --------------------------------------------------------
+
+
+def trace_name(task: Task, prop: str) -> str:
+    """The file name of a property's trace: design, spec, property."""
+    return f"{task.known.name}.{Path(task.spec.file).stem}.{prop}.trace"
+
+
+def shelved(task: Task, prop: str) -> str | None:
+    """The shipped trace of a property, as a user would type it."""
+    path = ROOT / SHELF / trace_name(task, prop)
+    return shown_path(str(path)) if path.is_file() else None
+
+
+def trace_text(task: Task, answer: Answer) -> str:
+    """The trace file of a violated property, or of a witness."""
+    assert answer.replay is not None and isinstance(answer.verdict, Violated)
+    reached = answer.prop.kind is Kind.REACHABLE
+    heading = replace(
+        _heading(task, "reached" if reached else "violated", answer.replay),
+        shortest=answer.verdict.shortest,
+        spec=task.spec.file,
+        property=answer.prop.name,
+        title=answer.prop.title,
+        source=answer.prop.source,
+    )
+    return write_trace(heading, task.compiled, answer.replay)
+
+
+def defect_text(task: Task, defect: Defect, played: Replay) -> str:
+    """The trace file of an error of the model."""
+    heading = replace(_heading(task, "defect", played), title=defect.message)
+    return write_trace(heading, task.compiled, played)
+
+
+def _heading(task: Task, shows: str, played: Replay) -> Heading:
+    return Heading(
+        design=task.known.reference,
+        bounds=task.shown,
+        shows=shows,
+        depth=len(played.trace),
+        without=task.sizes.without,
+        having=task.sizes.having,
+        loop=played.trace.loop,
+    )
+
+
+# --- the review -----------------------------------------------------------
+
+
+def review_report(checked: Sequence[Checked]) -> list[str]:
+    """One spec on all its designs: a row for each property, a column for
+    each design, and below it the bounds and the traces."""
+    spec = checked[0].task.spec
+    lines = wrapped(f"{spec.file}: {spec.title}", "", "    ")
+    for c in checked:
+        lines += wrapped(f"{_circumstances(c.task)}{_covered(c)}", "  ", "    ")
+    names = [claim.name.text for claim in spec.claims]
+    cells = {
+        (name, c.task.known.name): _cell(c, name) for name in names for c in checked
+    }
+    for some in _columns(checked, cells):
+        head = ["", *(c.task.known.name for c in some)]
+        rows = [[n, *(cells[n, c.task.known.name] for c in some)] for n in names]
+        lines += ["", *table(head, rows)]
+    traces = [line for c in checked for line in _traces(c)]
+    if traces:
+        lines += ["", *traces]
+    for c in checked:
+        for defect, played in c.defects:
+            lines += ["", f"  {c.task.known.name}: THE MODEL IS WRONG"]
+            lines += run(c.task.compiled.system, played)
+            lines += broken_by(played, defect.message, defect.obligation)
+    return lines
+
+
+def _columns(
+    checked: Sequence[Checked], cells: Mapping[tuple[str, str], str]
+) -> Iterator[Sequence[Checked]]:
+    """As many designs as fit side by side."""
+    first = max((len(name) for name, _ in cells), default=0) + 4
+    room = WIDTH - first
+    some: list[Checked] = []
+    for c in checked:
+        mine = [t for (_, design), t in cells.items() if design == c.task.known.name]
+        wide = max(map(len, [*mine, c.task.known.name])) + 2
+        if some and wide > room:
+            yield some
+            room, some = WIDTH - first, []
+        room -= wide
+        some.append(c)
+    if some:
+        yield some
+
+
+def _covered(checked: Checked) -> str:
+    for outcome in checked.outcomes:
+        s = outcome.statistics
+        if s.states:
+            word = "" if s.complete else ", not all"
+            return f": {count(s.states, 'state')}, depth {s.depth}{word}"
+    return ""
+
+
+def _cell(checked: Checked, name: str) -> str:
+    for answer in checked.answers:
+        if answer.prop.name == name:
+            mark = " !" if answer.judgement is Judgement.UNEXPECTED else ""
+            return _short(answer.verdict, answer.prop.kind) + mark
+    return checked.task.resolved.missing.get(name, "-").replace("no ", "n/a: no ", 1)
+
+
+def _short(verdict: Verdict, kind: Kind) -> str:
+    match verdict:
+        case Holds(exhaustive=True):
+            return "holds"
+        case Holds(certificate=certificate):
+            params = certificate.params if certificate else ()
+            return f"any {', '.join(sorted(params))}" if params else "inductive"
+        case Violated(trace=trace) if kind is Kind.REACHABLE:
+            return f"reached at {len(trace)}"
+        case Violated(trace=trace):
+            return f"violated at {len(trace)}"
+        case Unreachable():
+            return "unreachable"
+        case Unknown(depth=depth):
+            return f"unknown past {depth}" if depth else "unknown"
+
+
+def _traces(checked: Checked) -> Iterator[str]:
+    for answer in checked.answers:
+        if answer.replay is None or answer.prop.kind is Kind.REACHABLE:
+            continue
+        path = shelved(checked.task, answer.prop.name)
+        if path is not None:
+            yield from wrapped(path, "  ", "    ")
+        if answer.judgement is Judgement.UNEXPECTED:
+            name = f"{checked.task.known.name} {answer.prop.name}"
+            yield from wrapped(f"{name}: expected {answer.expected}", "  ! ", "    ")
