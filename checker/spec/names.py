@@ -59,7 +59,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
         if other:
             return f" did you mean `{other}`?"
     tails = [k for k in known if k.rpartition(".")[2] == name]
-    close = tails or get_close_matches(name, known, 1, 0.6)
+    close = tails or [
+        by_case[k] for k in get_close_matches(name.casefold(), by_case, 1, 0.6)
+    ]
     return f" did you mean `{close[0]}`?" if close else ""
 
 

@@ -437,6 +437,14 @@ REFUSALS: tuple[Refusal, ...] = (
         wanted=("AND",),
     ),
     Refusal(
+        "an operator is missing before `not`; a property has one formula: join "
+        "two with `and`",
+        'spec "s" invariant a: resv == 0 not sigbus',
+        after=r"\bnot",
+        wanted=("IN",),
+        only=True,
+    ),
+    Refusal(
         "a second `spec`: one file is one spec",
         'spec "s" spec "t"',
         found="spec",

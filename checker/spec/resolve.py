@@ -235,7 +235,8 @@ class _Env:
 
 class _Reading:
     """Reads one claim. ``stack`` holds what is around the place being read:
-    binders, and conditions that hold there."""
+    binders ("for"), and conditions that hold there ("if"; "and" where they
+    are conjuncts of the whole property)."""
 
     def __init__(self, spec: Spec, names: Names, claim: Claim) -> None:
         self.spec, self.names, self.claim = spec, names, claim
@@ -331,7 +332,7 @@ class _Reading:
         join: Callable[[Expr, Expr], Expr] = ir.implies if op == "all" else ir.and_
         for what, e in reversed(self.stack):
             formula = (
-                join(e, formula) if what == "if" else ir.aggregate(op, e, formula)
+                ir.aggregate(op, e, formula) if what == "for" else join(e, formula)
             )
         return formula
 
@@ -385,7 +386,8 @@ class _Reading:
                 let = self.let(text, env)
                 if let is not None:
                     return self.shy(let[1].body, env)
-                return text != "result" and self.names.kind_of(text) == "a label"
+                several = len(self.names.labels.get(text, ())) > 1
+                return several and self.names.kind_of(text) == "a label"
             case Display(elements=elements):
                 return all(self.shy(x, env) for x in elements)
             case IfElse(then=then, otherwise=otherwise):
@@ -425,6 +427,8 @@ class _Reading:
                     + (
                         ", and nothing here says of which: compare it with a field"
                         if want is None
+                        else ": index the table that it is compared with"
+                        if isinstance(want, TableSort)
                         else f", and {sort_text(want)} is needed here"
                     ),
                 )
@@ -464,7 +468,8 @@ class _Reading:
         for part in e.parts:
             value = self.truth(part, env, strong and conjunction)
             parts.append(value)
-            self.stack.append(("if", value if conjunction else ir.not_(value)))
+            kind = "and" if strong and conjunction else "if"
+            self.stack.append((kind, value if conjunction else ir.not_(value)))
         del self.stack[depth:]
         return ir.and_(*parts) if conjunction else ir.or_(*parts)
 
@@ -473,12 +478,24 @@ class _Reading:
     ) -> Expr:
         a = self.truth(left, env)
         if strong:
-            antecedent = self.total(self.closed(a, "any"))
+            antecedent = self.antecedent(left, a, env)
             if antecedent is not ir.TRUE:
                 self.antecedents[antecedent] = None
         with self.where(a):
             b = self.truth(right, env, strong)
         return ir.implies(a, b)
+
+    def antecedent(self, left: Expression, a: Expr, env: _Env) -> Expr:
+        """That ``a`` is true for some values around it. Conjuncts of the
+        property to its left are left out, unless it needs their guard."""
+        stack, needs = self.stack, dict(self.needs)
+        self.stack = [(what, e) for what, e in stack if what != "and"]
+        self.truth(left, env)
+        if self.needs != needs:
+            self.stack, self.needs = stack, needs
+        found = self.total(self.closed(a, "any"))
+        self.stack = stack
+        return found
 
     def choice(self, e: IfElse, env: _Env, want: Sort | None) -> Expr:
         c = self.truth(e.condition, env)
@@ -515,7 +532,7 @@ class _Reading:
         if op in ("|", "&", "-"):
             known = want if isinstance(want, SetSort) else None
             a, b = self.alike((e.left, e.right), env, known)
-            if isinstance(a.sort, SetSort) and isinstance(b.sort, SetSort):
+            if isinstance(a.sort, SetSort) or isinstance(b.sort, SetSort):
                 if a.sort is not b.sort:
                     raise self.mistake(e.span, _differ(a, b, "joined"))
                 build = {"|": ir.union, "&": ir.inter, "-": ir.diff}[op]
@@ -738,9 +755,8 @@ class _Reading:
             case _Closure(text=argument, env=outer):
                 if e.primed:
                     self.after(e, env)
+                    self.after(e, outer)
                 primed = e.primed or env.deep
-                if primed:
-                    self.after(replace(e, primed=True), outer)
                 inner = replace(outer, primed=outer.primed or primed,
                                 deep=outer.deep or primed)  # fmt: skip
                 return self.expr(argument, inner, want, strong)
@@ -810,7 +826,8 @@ class _Reading:
         value = self.action.result
         if value is None:
             name = self.action.name
-            raise Lacks(f"no result of {name}", e.span, f"`{name}` returns nothing")
+            raise Lacks(f"no result of {name}", e.span, f"`{name}` returns nothing: "
+                        "there is no `result`")  # fmt: skip
         match value.sort:
             case EnumSort(labels=labels):
                 return result_local(value.sort, len(labels))
@@ -1037,11 +1054,13 @@ class _Reading:
                 + "..".join(ends),
             )
         why = f"`{shown}` may leave {over}, which {whose} is over"
-        guard = f"{domain.lo} <= {shown} <= {domain.hi}"
         if isinstance(domain.sort, ScalarSort):
-            why = f"`{shown}` may be none, and {whose} has no such index"
-            guard = f"{shown} != none"
-        self.need(inside, start(text), f"{why}: write `{guard} implies ...`")
+            why = f"`{shown}` may be none, which {whose} is not over"
+        # what stands to the left may say it as `<`
+        same = self.inside(value, domain, strictly=True)
+        if self.closed(same, "all") is not ir.TRUE:
+            guard = ir.show(inside)
+            self.need(inside, start(text), f"{why}: write `{guard} implies ...`")
 
     def need(self, inside: Expr, span: Span, message: str) -> None:
         formula = self.closed(inside, "all")
@@ -1054,16 +1073,21 @@ class _Reading:
             formula = ir.and_(self.needs[span][1], formula)
         self.needs[span] = (message, formula)
 
-    def inside(self, value: Expr, domain: Domain) -> Expr:
+    def inside(self, value: Expr, domain: Domain, strictly: bool = False) -> Expr:
         """That the value is in the domain, as far as that is not certain.
-        Declared ranges are certain: no state outside them is explored."""
+        Declared ranges are certain: no state outside them is explored.
+        ``strictly``: the upper end is written with ``<``."""
         lo, hi = ir.interval(ir.substitute(value, self.ranges(value)))
         low = lo is not None and domain.lo <= lo
         high = hi is not None and hi <= domain.hi
         if value.sort is ir.INT:
             return ir.and_(
                 ir.TRUE if low else ir.le(ir.num(domain.lo), value),
-                ir.TRUE if high else ir.le(value, ir.num(domain.hi)),
+                ir.TRUE
+                if high
+                else ir.lt(value, ir.num(domain.hi + 1))
+                if strictly
+                else ir.le(value, ir.num(domain.hi)),
             )
         if low and high:
             return ir.TRUE
