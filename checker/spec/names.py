@@ -66,6 +66,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
+    """The names in order, for a message."""
     return ", ".join(sorted(names)) or "none"
 
 
@@ -83,7 +84,7 @@ def sort_text(sort: Sort) -> str:
 
 
 class Names:
-    """The lookups. Every function that finds nothing raises Lacks."""
+    """The lookups: None, or Lacks, for what the design does not have."""
 
     def __init__(self, compiled: Compiled) -> None:
         self.compiled = compiled
@@ -166,17 +167,21 @@ class Names:
         return ir.const(sorts[0], sorts[0].labels.index(bare)) if sorts else None
 
     def variable(self, name: str) -> Variable | None:
+        """The field of that name, unless its feature is off."""
         return self.system.by_name.get(name)
 
     def observer(self, name: str) -> Observer | None:
+        """The design's pure function of that name."""
         return self.vocabulary.observers.get(name)
 
     def domain(self, name: str, span: Span) -> Domain:
+        """What is quantified over by that name."""
         if name in self.domains:
             return self.domains[name]
         raise self.unknown(name, span, "domain", self.domains)
 
     def action(self, name: str, span: Span) -> Action:
+        """The action of that name."""
         known = self.system.action_by_name
         if name in known:
             return known[name]

@@ -356,7 +356,10 @@ class _Reading:
         self, e: Expression, env: _Env, want: Sort, strong: bool = False
     ) -> Expr:
         """The expression, which must have the sort."""
-        value = self.expr(e, env, want, strong)
+        return self.checked(e, self.expr(e, env, want, strong), want)
+
+    def checked(self, e: Expression, value: Expr, want: Sort) -> Expr:
+        """The value of e, which must have the sort."""
         if value.sort is not want:
             hint = ""
             if isinstance(value.sort, TableSort):
@@ -543,14 +546,12 @@ class _Reading:
                     e.span,
                     f"`{op}` is for sets; between conditions write `{word}`",
                 )
+            self.checked(e.left, a, ir.INT)
+            self.checked(e.right, b, ir.INT)
+            return ir.sub(a, b)
         a, b = self.number(e.left, env), self.number(e.right, env)
-        match op:
-            case "+":
-                return ir.add(a, b)
-            case "-":
-                return ir.sub(a, b)
-            case "*":
-                return ir.mul(a, b)
+        if op in ("+", "*"):
+            return ir.add(a, b) if op == "+" else ir.mul(a, b)
         if not b.is_const or b.data <= 0:
             raise self.mistake(
                 start(e.right),

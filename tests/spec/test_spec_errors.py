@@ -105,8 +105,9 @@ def test_binary_junk_is_a_mistake(data: bytes, place: str, tmp_path: Path) -> No
         "1 + " * 5000 + "1 == 0",
         "true implies " * 5000 + "true",
         "true if true else " * 5000 + "true",
+        "resv" + " - 1" * 60 + " == 0",
     ],
-    ids=["parentheses", "not", "sum", "implies", "if"],
+    ids=["parentheses", "not", "sum", "implies", "if", "subtraction"],
 )
 def test_deep_formulas_end_in_no_traceback(formula: str) -> None:
     compiled = compile_design(Pool)
