@@ -20,7 +20,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from checker import evaluate
@@ -45,6 +45,8 @@ from checker.verdict import (
 
 FLAGS = ("-O2", "-march=native", "-fno-strict-aliasing", "-pthread", "-w")
 """How the C is compiled."""
+
+_KINDS = (Kind.INVARIANT, Kind.STEP, Kind.REACHABLE)
 
 GROUP = 50_000
 """Permutations of the scalarsets that are not rows that are tried at most."""
@@ -72,8 +74,9 @@ def native(
     where every property has its violation or witness. Without ``cone`` every
     variable is stored. Needs a compiler: raises FileNotFoundError."""
     begin = time.monotonic()
+    mine = tuple(p for p in properties if p.kind in _KINDS)
     try:
-        reduced = lower.reduce(system, properties, cone)
+        reduced = lower.reduce(system, mine, cone)
         found = _symmetry(reduced) if budget.symmetry else Symmetry((), (), ())
         template = (Path(__file__).parent / "search.c").read_text()
         lowered = lower.lower(reduced, found, template)
@@ -87,7 +90,13 @@ def native(
     except KeyboardInterrupt:
         run.stop = "interrupted"
     notes = (*reduced.notes, *found.notes)
-    return _outcome(system, reduced, lowered, starts, run, budget, notes, begin)
+    outcome = _outcome(system, reduced, lowered, starts, run, notes, begin)
+    others = {
+        p.name: Unknown(f"the native engine does not decide '{p.kind.value}'")
+        for p in properties
+        if p.kind not in _KINDS
+    }
+    return replace(outcome, verdicts={**outcome.verdicts, **others})
 
 
 def _symmetry(reduced: lower.Reduced) -> Symmetry:
@@ -169,7 +178,7 @@ class _Starts:
 
     good: list[State]
     words: list[tuple[int, ...]]
-    bad: tuple[State, str] | None
+    bad: dict[str, tuple[State, str]]
 
     @staticmethod
     def of(
@@ -177,7 +186,7 @@ class _Starts:
     ) -> _Starts:
         whole = lower.close(system, ())[0]
         good: dict[tuple[int, ...], State] = {}
-        bad = None
+        bad: dict[str, tuple[State, str]] = {}
         kept = {v.name for v in reduced.system.variables}
         cells = [k for k, c in enumerate(whole.cells) if c.variable.name in kept]
         for state in evaluate.initial_states(whole):
@@ -185,8 +194,8 @@ class _Starts:
             if outside is None:
                 words = lowered.layout.pack([state[k] for k in cells])
                 good.setdefault(words, state)
-            elif bad is None:
-                bad = state, outside
+            else:
+                bad.setdefault(outside.split("[")[0], (state, outside))
         return _Starts(list(good.values()), list(good), bad)
 
 
@@ -336,7 +345,6 @@ def _outcome(
     lowered: lower.Lowered,
     starts: _Starts,
     run: _Run,
-    budget: Budget,
     notes: tuple[str, ...],
     begin: float,
 ) -> Outcome:
@@ -357,9 +365,8 @@ def _outcome(
         for e, (start, steps) in run.traces.items()
     }
     defects: list[Defect] = []
-    if starts.bad is not None:
-        message = f"{starts.bad[1]} starts outside its range"
-        defects.append(Defect(message, Trace(starts.bad[0], ())))
+    for state, cell in starts.bad.values():
+        defects.append(Defect(f"{cell} starts outside its range", Trace(state, ())))
     found: dict[str, Trace] = {}
     deadlock = None
     for e, trace in sorted(traces.items(), key=lambda x: (run.depths[x[0]], x[0])):

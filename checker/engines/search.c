@@ -101,8 +101,6 @@ static int same(const u64 *a, const u64 *b)
 	return !d;
 }
 
-static void decide(void);
-
 /* Something worth telling about state s, or its step `id`. */
 static COLD void event(Thread *T, int e, const u64 *s, u32 id)
 {
@@ -112,11 +110,8 @@ static COLD void event(Thread *T, int e, const u64 *s, u32 id)
 		return;
 	Best *b = &T->best[e];
 	if (!b->set || less(s, b->s)) {
+		b->set = 1;
 		memcpy(b->s, s, sizeof b->s);
-		if (!b->set) {
-			b->set = 1;
-			decide();
-		}
 	}
 }
 
@@ -143,7 +138,7 @@ static u64 *slots;
 static u64 lines;               /* cache lines in `slots` */
 static _Atomic u64 stored;
 static u64 grow_at;
-static atomic_int pause_flag, stop_flag, decided_flag, interrupts;
+static atomic_int pause_flag, stop_flag, interrupts;
 static u64 memory_limit, states_limit;
 static int depth_limit, until_decided;
 static double started, seconds_limit;
@@ -342,7 +337,7 @@ typedef struct {
 static Level *levels;
 static int depth, levels_room;
 static _Atomic u64 next_state[MAX_THREADS];
-static int check_only;
+static int check_only, expand_only;
 
 static void canonical(Out *o)
 {
@@ -410,8 +405,9 @@ static void progress(int frontier_done);
 
 static void visit(Thread *T, const u64 *s)
 {
-	check(T, s);
-	if (check_only || atomic_load_explicit(&decided_flag, memory_order_relaxed))
+	if (!expand_only)
+		check(T, s);
+	if (check_only)
 		return;
 	Out *o = &T->out[T->cur];
 	u32 before = o->n;
@@ -500,24 +496,6 @@ static u64 level_size(int d)
 	return total;
 }
 
-/* With `until_decided`, a level on which the last property fell is only
- * looked through for lesser states, not expanded. */
-static void decide(void)
-{
-	if (!until_decided)
-		return;
-	for (int e = 0; e < EVENTS; e++) {
-		int seen = found[e].set;
-		if (!WANTED[e])
-			continue;
-		for (int t = 0; t < nthreads; t++)
-			seen |= threads[t]->best[e].set && e < DEADLOCK;
-		if (!seen)
-			return;
-	}
-	atomic_store(&decided_flag, 1);
-}
-
 /* Keeps the least state of each event that this level brought. */
 static int merge_events(void)
 {
@@ -579,27 +557,42 @@ static void add_level(void)
 
 static int checked = -1;
 
+/* Does this level's work, in several goes where the visited set must grow. */
+static void whole_level(u64 size)
+{
+	for (int t = 0; t < nthreads; t++)
+		atomic_store(&next_state[t], levels[depth].start[t]);
+	for (;;) {
+		atomic_store(&pause_flag, 0);
+		together(EXPAND, size);
+		if (atomic_load(&stop_flag) || !atomic_load(&pause_flag))
+			return;
+		u64 factor = lines < 1 << 19 ? 32 : 13;
+		if (!new_table(lines * factor / 8)) {
+			atomic_store(&stop_flag, MEMORY);
+			return;
+		}
+		together(REFILL, 0);
+	}
+}
+
 /* Level after level. The initial states are level 0 already. */
 static void search(void)
 {
 	for (;;) {
 		u64 size = level_size(depth);
-		if (depth >= depth_limit)
+		int last = depth >= depth_limit;
+		if (until_decided || last) {
 			check_only = 1;
-		for (int t = 0; t < nthreads; t++)
-			atomic_store(&next_state[t], levels[depth].start[t]);
-		for (;;) {
-			atomic_store(&pause_flag, 0);
-			together(EXPAND, size);
-			if (atomic_load(&stop_flag) || !atomic_load(&pause_flag))
-				break;
-			u64 factor = lines < 1 << 19 ? 32 : 13;
-			if (!new_table(lines * factor / 8)) {
-				atomic_store(&stop_flag, MEMORY);
-				break;
-			}
-			together(REFILL, 0);
+			expand_only = 0;
+			whole_level(size);
+			check_only = 0;
+			expand_only = 1;
+			if (!merge_events() && until_decided)
+				atomic_store(&stop_flag, DECIDED);
 		}
+		if (!last && !atomic_load(&stop_flag))
+			whole_level(size);
 		int undecided = merge_events();
 		for (int e = 0; e < EVENTS; e++)
 			if (found[e].set && IS_OPEN[e])
@@ -611,12 +604,12 @@ static void search(void)
 			atomic_store(&stop_flag, DECIDED);
 		add_level();
 		if (!level_size(depth + 1)) {
-			if (!check_only)
-				return;
-			atomic_store(&stop_flag, DEPTH);
+			if (last)
+				atomic_store(&stop_flag, DEPTH);
+			return;
 		}
 		if (atomic_load(&stop_flag)) {
-			depth += level_size(depth + 1) != 0;
+			depth++;
 			return;
 		}
 		depth++;
@@ -625,6 +618,7 @@ static void search(void)
 
 /* --- traces ---------------------------------------------------------------- */
 
+/* Expanding again bumps the counters again: report() comes first. */
 static int trace_depth, targets;
 static u64 (*target)[WORDS];
 static u64 target_bits;
@@ -911,8 +905,8 @@ int main(int argc, char **argv)
 	if (initials)
 		search();
 	progress(1);
-	traces();
 	report();
+	traces();
 	fflush(stdout);
 	if (nthreads > 1)
 		together(QUIT, 0);

@@ -901,7 +901,9 @@ class _Instance:
     result: Expr | None
     obligations: tuple[Obligation, ...]
     by: Mapping[Expr, Expr]
+    numbers: range
     number: str
+    """C text of the number of the step."""
 
 
 @dataclass
@@ -1040,6 +1042,7 @@ class _Lowering:
                 result,
                 obligations,
                 by,
+                range(number, number + 1),
                 str(number),
             )
 
@@ -1173,6 +1176,7 @@ class _Lowering:
                 None if a.result is None else put(_unroll(a.result)),
                 tuple(replace(o, formula=put(o.formula)) for o in obligations),
                 {},
+                range(first, len(self.steps)),
                 number,
             )
             self.effect(w, i, bounds, given)
@@ -1252,8 +1256,8 @@ class _Lowering:
         if i.result is None:
             return
         lo, hi = bounds.of(i.result)
-        if i.result.is_const and i.number.isdigit():
-            self.results[int(i.number)] = i.result.data
+        if i.result.is_const:
+            self.results.update(dict.fromkeys(i.numbers, i.result.data))
             return
         if hi - lo > 4096:
             raise Unsupported(f"{i.action.name} returns too many different values")

@@ -1,0 +1,357 @@
+"""The native engine against the brute-force reference, and its own promises."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from checker.engines import native as engine
+from checker.engines.native import compiler, native
+from checker.ir import INT, TRUE, add, eq, le, not_, num
+from checker.property import Kind, Property
+from checker.symmetry import canonical_under, find_symmetry
+from checker.system import Action, TransitionSystem, Variable
+from checker.verdict import (
+    Budget,
+    Holds,
+    Outcome,
+    Silent,
+    Unknown,
+    Unreachable,
+    Violated,
+)
+from tests.pool_system import POOL_COUNTS, pool, pool_properties
+from tests.random_systems import (
+    Case,
+    Exploration,
+    cases,
+    explore,
+    last_step,
+    run,
+)
+
+pytestmark = pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
+
+EXAMPLES = int(os.environ.get("NATIVE_EXAMPLES", "40"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of its own, and a quick compilation."""
+    with pytest.MonkeyPatch.context() as patch:
+        directory = tmp_path_factory.mktemp("cache")
+        patch.setenv("XDG_CACHE_HOME", str(directory))
+        patch.setattr(engine, "FLAGS", ("-O0", *engine.FLAGS[1:]))
+        yield directory
+
+
+def check(
+    system: TransitionSystem, properties: tuple[Property, ...], **limits: object
+) -> Outcome:
+    budget = Budget(**limits)  # type: ignore[arg-type]
+    return native(system, properties, budget, Silent())
+
+
+def defects_of(outcome: Outcome) -> dict[tuple[str, str], int]:
+    """(action, message) or ("", variable) -> length of the shortest trace."""
+    found: dict[tuple[str, str], int] = {}
+    for d in outcome.defects:
+        if d.obligation is not None:
+            key = d.trace.steps[-1].action, d.obligation.message
+        else:
+            key = "", d.message.split(" ")[0].split("[")[0]
+        found[key] = min(found.get(key, 1 << 30), len(d.trace))
+    return found
+
+
+def depths_of(outcome: Outcome) -> dict[str, int]:
+    return {
+        name: len(v.trace)
+        for name, v in outcome.verdicts.items()
+        if isinstance(v, Violated)
+    }
+
+
+def replays(case: Case, outcome: Outcome) -> None:
+    for p in case.properties:
+        verdict = outcome.verdicts[p.name]
+        if not isinstance(verdict, Violated):
+            continue
+        if p.kind is Kind.STEP:
+            at, _ = last_step(case.system, verdict.trace)
+            assert not at.true(p.formula)
+        else:
+            run(case.system, verdict.trace)
+    if outcome.statistics.deadlock is not None:
+        run(case.system, outcome.statistics.deadlock)
+
+
+def agree(case: Case, right: Exploration, outcome: Outcome) -> None:
+    s = outcome.statistics
+    assert (s.states, s.depth) == (right.states, right.depth)
+    assert s.transitions == right.transitions
+    assert depths_of(outcome) == right.found
+    assert defects_of(outcome) == right.defects
+    assert s.deadlocks == right.deadlocks
+    deadlock = None if s.deadlock is None else len(s.deadlock)
+    assert deadlock == right.deadlock_depth
+    assert dict(s.fired) == right.fired
+    assert dict(s.results) == right.results
+    assert dict(s.true_antecedents) == right.antecedents
+    for p in case.properties:
+        verdict = outcome.verdicts[p.name]
+        if p.name in right.found:
+            assert isinstance(verdict, Violated)
+        elif right.defects:
+            assert isinstance(verdict, Unknown)
+        else:
+            fine = Unreachable if p.kind is Kind.REACHABLE else Holds
+            assert isinstance(verdict, fine)
+    replays(case, outcome)
+
+
+SLOWLY = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+)
+
+
+@SLOWLY
+@given(cases())
+def test_random_systems(case: Case) -> None:
+    right = explore(case.system, case.properties)
+    if right.complete:
+        budget = Budget(symmetry=False, threads=1)
+        outcome = native(case.system, case.properties, budget, Silent(), cone=False)
+        agree(case, right, outcome)
+
+
+@SLOWLY
+@given(cases())
+def test_what_nothing_observes_changes_no_verdict(case: Case) -> None:
+    right = explore(case.system, case.properties)
+    if right.complete:
+        outcome = check(case.system, case.properties, symmetry=False, threads=2)
+        assert depths_of(outcome) == right.found
+        assert defects_of(outcome) == right.defects
+        replays(case, outcome)
+
+
+@SLOWLY
+@given(cases(symmetric=True))
+def test_random_symmetric_systems(case: Case) -> None:
+    right = explore(case.system, case.properties)
+    if right.complete:
+        budget = Budget(threads=1)
+        outcome = native(case.system, case.properties, budget, Silent(), cone=False)
+        found = find_symmetry(case.system, case.properties)
+        canonical = canonical_under(case.system, found)
+        orbits = len({canonical(state) for state in right.reached})
+        assert outcome.statistics.states == orbits
+        assert outcome.statistics.notes == found.notes
+        assert outcome.statistics.depth == right.depth
+        assert depths_of(outcome) == right.found
+        assert defects_of(outcome) == right.defects
+        replays(case, outcome)
+
+
+@SLOWLY
+@given(cases())
+def test_loops_and_copies_agree(case: Case) -> None:
+    """Large actions are printed as loops; here all of them are."""
+    right = explore(case.system, case.properties)
+    if right.complete:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(engine.lower, "SMALL", 0)
+            budget = Budget(symmetry=False, threads=1)
+            outcome = native(case.system, case.properties, budget, Silent(), cone=False)
+        agree(case, right, outcome)
+
+
+# --- the reference pool ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(2, 2, 2), (2, 3, 2), (3, 3, 2)])
+@pytest.mark.parametrize("symmetry", [False, True])
+def test_pool(size: tuple[int, int, int], symmetry: bool) -> None:
+    states, orbits, depth, sigbus = POOL_COUNTS[size]
+    system = pool(*size)
+    properties = pool_properties(system)
+    outcome = check(system, properties, symmetry=symmetry)
+    s = outcome.statistics
+    assert s.states == (orbits if symmetry else states)
+    assert depth in (None, s.depth)
+    assert s.complete and not outcome.defects and not s.notes
+    assert depths_of(outcome) == {"no_sigbus": sigbus}
+    assert all(
+        isinstance(v, Holds)
+        for name, v in outcome.verdicts.items()
+        if name != "no_sigbus"
+    )
+    run(system, outcome.verdicts["no_sigbus"].trace)  # type: ignore[union-attr]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", list(POOL_COUNTS))
+@pytest.mark.parametrize("symmetry", [False, True])
+def test_pool_counts(size: tuple[int, int, int], symmetry: bool) -> None:
+    """Every row of the reference, except 390 million states unreduced."""
+    states, orbits, depth, sigbus = POOL_COUNTS[size]
+    if states > 10**8 and not symmetry:
+        pytest.skip("not without symmetry")
+    system = pool(*size)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "FLAGS", ("-O2", *engine.FLAGS[1:]))
+        outcome = check(system, pool_properties(system), symmetry=symmetry)
+    assert outcome.statistics.states == (orbits if symmetry else states)
+    assert depth in (None, outcome.statistics.depth)
+    assert depths_of(outcome) == {"no_sigbus": sigbus}
+
+
+def test_threads_change_nothing() -> None:
+    system = pool(3, 3, 2)
+    properties = pool_properties(system)
+    outcomes = [
+        check(system, properties, symmetry=symmetry, threads=threads)
+        for symmetry in (False, True)
+        for threads in (1, 2, 3)
+    ]
+    for some in (outcomes[:3], outcomes[3:]):
+        shown = {
+            (
+                repr(o.verdicts),
+                o.statistics.states,
+                o.statistics.transitions,
+                repr(o.statistics.fired),
+            )
+            for o in some
+        }
+        assert len(shown) == 1
+
+
+def test_stops_where_everything_is_decided() -> None:
+    system = pool(3, 3, 2)
+    sigbus = pool_properties(system)[4:]
+    outcome = native(
+        system, sigbus, Budget(symmetry=False), Silent(), until_decided=True
+    )
+    assert depths_of(outcome) == {"no_sigbus": 6}
+    assert not outcome.statistics.complete
+    assert outcome.statistics.states < 100_000
+    assert outcome.verdicts == check(system, sigbus, symmetry=False).verdicts
+
+
+# --- limits ------------------------------------------------------------------------
+
+
+def test_budgets_end_in_unknown() -> None:
+    system = pool(3, 3, 2)
+    good = pool_properties(system)[:4]
+    for limit, words in (
+        ({"states": 1000}, "states"),
+        ({"depth": 3}, "depth"),
+        ({"seconds": 0.0}, "time"),
+        ({"memory": 2_000_000}, "memory"),
+    ):
+        outcome = check(system, good, symmetry=False, **limit)
+        assert not outcome.statistics.complete
+        for verdict in outcome.verdicts.values():
+            assert isinstance(verdict, Unknown)
+            assert words in verdict.reason
+    deep = check(system, good, symmetry=False, depth=3)
+    assert deep.statistics.depth == 3
+    assert deep.verdicts["resv_exact"] == Unknown("the depth budget is spent", 3)
+
+
+def test_what_was_found_before_the_budget_is_kept() -> None:
+    system = pool(3, 3, 2)
+    properties = pool_properties(system)
+    outcome = check(system, properties, symmetry=False, depth=8)
+    assert depths_of(outcome) == {"no_sigbus": 6}
+    assert isinstance(outcome.verdicts["resv_exact"], Unknown)
+
+
+class Interrupting:
+    """A reporter at which the user presses Ctrl-C."""
+
+    def progress(self, **figures: int | float | str) -> None:
+        raise KeyboardInterrupt
+
+
+def test_interrupt_ends_with_what_is_known() -> None:
+    system = pool(3, 3, 3)
+    outcome = native(
+        system, pool_properties(system), Budget(symmetry=False), Interrupting()
+    )
+    assert not outcome.statistics.complete
+    assert outcome.statistics.states > 0
+    verdict = outcome.verdicts["resv_exact"]
+    assert isinstance(verdict, Unknown) and verdict.reason == "interrupted"
+
+
+def counter(lo: int | None, hi: int | None, step: int = 1) -> TransitionSystem:
+    x = Variable(
+        "x", INT, None if lo is None else num(lo), None if hi is None else num(hi),
+        num(0),
+    )  # fmt: skip
+    act = Action("inc", (), TRUE, {"x": add(x.now, num(step))}, None)
+    return TransitionSystem("counter", (x,), (act,), TRUE, {}, {})
+
+
+def test_a_write_outside_its_range_is_a_defect() -> None:
+    system = counter(0, 5)
+    fine = Property("fine", Kind.INVARIANT, le(num(0), system.variables[0].now))
+    outcome = check(system, (fine,))
+    (defect,) = outcome.defects
+    assert defect.message == "x becomes 6, outside its range"
+    assert len(defect.trace) == 6
+    assert outcome.statistics.states == 6
+    assert isinstance(outcome.verdicts["fine"], Unknown)
+
+
+def test_a_variable_without_range_is_explored_as_far_as_it_fits() -> None:
+    system = counter(None, None, 1 << 20)
+    x = system.variables[0].now
+    never = Property("never", Kind.INVARIANT, not_(eq(x, num(5 << 20))))
+    fine = Property("fine", Kind.INVARIANT, le(num(0), x))
+    outcome = check(system, (never, fine))
+    assert depths_of(outcome) == {"never": 5}
+    verdict = outcome.verdicts["fine"]
+    assert isinstance(verdict, Unknown) and "has no range" in verdict.reason
+    assert outcome.statistics.states == 1 << 11
+
+
+def test_a_deep_narrow_search() -> None:
+    system = counter(0, 20_000)
+    modulo = replace(
+        system.actions[0],
+        guard=le(system.variables[0].now, num(19_999)),
+    )
+    system = replace(system, actions=(modulo,))
+    end = Property("end", Kind.REACHABLE, eq(system.variables[0].now, num(20_000)))
+    outcome = check(system, (end,), threads=2)
+    assert depths_of(outcome) == {"end": 20_000}
+    assert outcome.statistics.deadlocks == 1
+
+
+def test_the_program_is_compiled_once(cache: Path) -> None:
+    system = counter(0, 7)
+    check(system, ())
+    before = sorted((cache / "poolproof").iterdir())
+    check(system, ())
+    assert sorted((cache / "poolproof").iterdir()) == before
+
+
+def test_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "/nonexistent")
+    with pytest.raises(FileNotFoundError, match="no C compiler"):
+        check(counter(0, 3), ())
