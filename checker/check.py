@@ -33,6 +33,10 @@ from checker.verdict import (
 from model.language import Bound, Feature, declared, structural
 
 ENGINES = ("auto", "explicit", "native", "bmc", "prove", "fuzz")
+"""What --engine takes; without it a check is `auto`, a review EXHAUSTIVE."""
+
+EXHAUSTIVE = "exhaustive"
+"""native, or explicit where there is no compiler."""
 
 
 class EnginesDisagree(Exception):
@@ -76,6 +80,14 @@ class Task:
 def prepare(spec: Spec, request: Request) -> tuple[Task, ...]:
     """The spec on each of its designs. Raises Mistake for whatever is wrong
     in the spec, the designs, or the request."""
+    labels = tuple(b.label for b in spec.bounds if b.label)
+    if request.label and request.label not in labels:
+        there = f", or one of this spec's labels: {', '.join(labels)}" if labels else ""
+        raise Mistake(
+            None,
+            f"--bounds {request.label}: write NAME=NUMBER, like "
+            f"{request.label}=2{there}{nearest(request.label, labels)}",
+        )
     known = designs_for(spec, request.designs)
     classes = [k.cls for k in known]
     chosen = [_sized(s, k, request) for s, k in
@@ -196,6 +208,8 @@ def _plan(engine: str) -> tuple[Stage, ...]:
     match engine:
         case "auto":
             return (_exhaustive, _liveness, _any_size)
+        case "exhaustive":
+            return (_exhaustive, _liveness)
         case "explicit" | "native":
             return (_single(engine), _liveness)
         case _:

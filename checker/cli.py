@@ -13,6 +13,7 @@ import re
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,16 @@ from typing import Any, TextIO
 
 from checker import export
 from checker.catalogue import designs_named, shipped_designs, shipped_specs
-from checker.check import ENGINES, Checked, Request, Task, exit_code, prepare, run
+from checker.check import (
+    ENGINES,
+    EXHAUSTIVE,
+    Checked,
+    Request,
+    Task,
+    exit_code,
+    prepare,
+    run,
+)
 from checker.diagnostic import Mistake
 from checker.render import table, wrapped
 from checker.replay import Refuted
@@ -36,12 +46,10 @@ from checker.spec import Spec, parse
 from checker.trace import Replayed, replay_file, trace_report
 from checker.trace_file import WIDTH, nearest, parse_bounds
 from checker.verdict import Budget, Reporter, Silent
-from model.language import declared
+from model.language import ModelError, declared
 
-AUTO_SECONDS = 60.0
-"""What each engine gets of `--engine auto` where --budget says nothing."""
-
-REVIEW_SECONDS = 20.0
+DEFAULT_SECONDS = {"auto": 60.0, EXHAUSTIVE: 60.0}
+"""Time for each engine where --budget says nothing; the others have no limit."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,9 +69,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _complain("poolproof: interrupted; nothing is known yet")
         return 130
+    except ModelError as e:
+        _complain(f"poolproof: {e}")
+        return 2
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
+    except Exception:
+        traceback.print_exc()
+        _complain("poolproof: this is a bug of poolproof, and no verdict")
+        return 2
 
 
 def _complain(text: str) -> None:
@@ -102,6 +117,8 @@ engines:
   bmc       runs of growing length, with z3
   prove     induction with z3, bounds left open
   fuzz      random runs of the Python class, shrunk; any bounds
+Without --engine, check is auto; review visits every state (native, or
+explicit without a compiler). Both then have 60 seconds for each.
 """
 
 
@@ -166,9 +183,8 @@ def _add_engine_options(parser: argparse.ArgumentParser) -> None:
         help="leave features out")  # fmt: skip
     add("--having", action="append", default=[], metavar="FEATURE[,FEATURE]",
         help="turn features on")  # fmt: skip
-    add("--engine", default="auto", metavar="ENGINE", help="; ".join(ENGINES))
-    add("--budget", metavar="SECONDS", help="time for each engine on each design; "
-        f"auto has {AUTO_SECONDS:g}, review {REVIEW_SECONDS:g}")  # fmt: skip
+    add("--engine", metavar="ENGINE", help=", ".join(ENGINES))
+    add("--budget", metavar="SECONDS", help="time for each engine on each design")
     add("--depth", metavar="STEPS", help="no run longer than this")
     add("--memory", metavar="SIZE", help="like 500M or 4G")
     add("--threads", metavar="N", help="workers of the native engine")
@@ -207,16 +223,17 @@ def _seconds(text: str | None, otherwise: float | None) -> float | None:
     return seconds
 
 
-def _budget(options: argparse.Namespace, otherwise: float) -> Budget:
-    if options.engine not in ENGINES:
+def _budget(options: argparse.Namespace, engine: str) -> Budget:
+    if options.engine is None:
+        options.engine = engine
+    elif options.engine not in ENGINES:
         raise Mistake(
             None,
             f"--engine {options.engine}: no such engine"
             f"{nearest(options.engine, ENGINES)}; there are {', '.join(ENGINES)}",
         )
-    default = otherwise if options.engine == "auto" else None
     return Budget(
-        seconds=_seconds(options.budget, default),
+        seconds=_seconds(options.budget, DEFAULT_SECONDS.get(options.engine)),
         depth=_number(options.depth, "--depth", 0),
         memory=_memory(options.memory),
         symmetry=not options.no_symmetry,
@@ -337,7 +354,7 @@ def _run(
 
 
 def _check(options: argparse.Namespace) -> int:
-    budget, request = _budget(options, AUTO_SECONDS), _request(options)
+    budget, request = _budget(options, "auto"), _request(options)
     if options.store:
         _check_directory(options.store)
     specs = [parse(path) for path in options.spec]
@@ -393,7 +410,7 @@ def _store(checked: Checked, directory: str) -> dict[str, str]:
 
 
 def _review(options: argparse.Namespace) -> int:
-    budget, request = _budget(options, REVIEW_SECONDS), _request(options)
+    budget, request = _budget(options, EXHAUSTIVE), _request(options)
     paths = shipped_specs()
     if not paths:
         raise Mistake(None, "there is no specs/ here: run this in a checkout")

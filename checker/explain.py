@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from checker.evaluate import Undefined, Valuation
 from checker.ir import (
     BINDERS,
-    BOOL,
     OPERATORS,
     Domain,
     Expr,
@@ -29,6 +28,9 @@ Line = tuple[int, str]
 
 _INSTANCES = 3
 """Of how many values of a quantified variable the reasons are told."""
+
+_LONG = 50
+"""Text from which on the bodies of aggregates are left out."""
 
 
 def reasons(at: Valuation, formula: Expr) -> list[Line]:
@@ -91,26 +93,26 @@ def _instances(at: Valuation, e: Expr, true: bool, depth: int) -> Iterator[Line]
 
 def _leaf(at: Valuation, e: Expr, true: bool, depth: int) -> Iterator[Line]:
     word = "true" if true else "false"
-    if e.op in ("eq", "lt", "le"):
-        a, b = e.args
-        if isinstance(a.sort, TableSort):
-            yield depth, f"{_show(e)} is {word}"
-            yield from _cells(at, a, b, depth + 1)
-            return
-        plain = all(_is_plain(x) for x in e.args)
-        sides = f" {OPERATORS[e.op].symbol} ".join(_value(at, x) for x in e.args)
-        if a.is_const and b.is_const:
-            yield depth, f"{_show(e)} is {word}"
-        else:
-            yield depth, f"{_show(e)} is {word}: {sides}"
-        if plain:
-            return
-    else:
+    compared = e.args if e.op in ("eq", "lt", "le") else ()
+    if compared and isinstance(compared[0].sort, TableSort):
         yield depth, f"{_show(e)} is {word}"
+        yield from _cells(at, compared[0], compared[1], depth + 1)
+        return
+    told = ""
+    if compared and not all(x.is_const for x in compared):
+        a, b = compared
+        if b.is_const and _is_plain(a):
+            told = f": {_show(a)} is {_value(at, a)}"
+        else:
+            sides = (_value(at, x) for x in compared)
+            told = f": {f' {OPERATORS[e.op].symbol} '.join(sides)}"
+    yield depth, f"{_show(e)} is {word}{told}"
+    if compared and all(_is_plain(x) for x in compared):
+        return
     parts = [
         f"{_show(x)} = {_value(at, x)}"
         for x in _read(e)
-        if not (x is e or (e.op in ("eq", "lt", "le") and x in e.args))
+        if x is not e and x not in compared
     ]
     if parts:
         yield depth + 1, ", ".join(parts)
@@ -194,12 +196,29 @@ def _value(at: Valuation, e: Expr) -> str:
 
 
 def _show(e: Expr) -> str:
-    """The text, an `or` of negations as the implication it was written as."""
-    if e.op == "or" and len(e.args) > 1 and e.sort is BOOL:
+    """The text, an `or` of negations as the implication it was written as,
+    and aggregates without their body where the whole is long."""
+    if e.op == "or" and len(e.args) > 1:
         *others, last = e.args
         left = " and ".join(_bracketed(not_(a)) for a in others)
         return f"{left} implies {_bracketed(last)}"
-    return show(e)
+    whole = show(e)
+    if len(whole) <= _LONG:
+        return whole
+    match e.op:
+        case "sum" | "all" | "any":
+            name, domain = e.data
+            over = domain.name or domain.sort
+            return f"{e.op}({name.split('#')[0]} in {over}: ...)"
+        case "eq" | "lt" | "le" | "and" | "add" | "sub":
+            symbol = OPERATORS[e.op].symbol
+            return f" {symbol} ".join(_bracketed(x) for x in e.args)
+        case "not":
+            return f"not {_bracketed(e.args[0])}"
+        case "min" | "max":
+            return f"{e.op}({', '.join(_show(x) for x in e.args)})"
+        case _:
+            return whole
 
 
 def _bracketed(e: Expr) -> str:

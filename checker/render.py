@@ -191,15 +191,13 @@ def why(
 
 
 def broken_by(played: Replay, message: str, obligation: Obligation | None) -> list[str]:
-    """What an obligation that fails says, and where it stands."""
-    where = f" ({obligation.span})" if obligation and obligation.span else ""
-    kind = {"assert": "an assert fails", "index": "an index is out of its domain"}.get(
-        obligation.kind if obligation else "", "a field leaves its range"
-    )
-    lines = wrapped(f"{kind}: {message}{where}", "  ", "    ")
-    if played.failure and played.failure not in message:
-        lines += wrapped(f"CPython says {played.failure}", "  ", "    ")
-    return lines
+    """Which obligation fails, what it says, and where it stands."""
+    if obligation is None:
+        return wrapped(played.failure or message, "  ", "    ")
+    kind = {"assert": "an assert fails", "index": "an index is out of its domain"}
+    where = f" ({obligation.span})" if obligation.span else ""
+    told = f"{kind.get(obligation.kind, obligation.kind)}: {message}{where}"
+    return wrapped(told, "  ", "    ")
 
 
 # --- verdicts -------------------------------------------------------------
@@ -212,12 +210,13 @@ def verdict_line(
     least: Mapping[str, int | None] | None = None,
 ) -> str:
     """One line of plain words. ``least`` has the least value of each bound
-    that a certificate holds for any value of."""
-    sizes = show_bounds(bounds)
+    that a certificate holds for any value of. Without ``bounds`` they stand
+    elsewhere."""
+    within = f" within {show_bounds(bounds)}" if bounds else ""
     match verdict:
         case Holds(exhaustive=True, states=states, depth=depth):
             return (
-                f"no violation within {sizes}: {count(states, 'state')}, depth {depth}"
+                f"no violation{within}: {count(states, 'state')}, depth {depth}"
             )
         case Holds(certificate=certificate):
             params = certificate.params if certificate else ()
@@ -235,8 +234,7 @@ def verdict_line(
             tail = "" if shortest else ", perhaps not the fewest"
             return f"{word} after {count(len(trace), 'step')}{tail}"
         case Unreachable(states=states, depth=depth):
-            seen = f"{count(states, 'state')}, depth {depth}"
-            return f"unreachable within {sizes}: {seen}"
+            return f"unreachable{within}: {count(states, 'state')}, depth {depth}"
         case Unknown(reason=reason, depth=depth):
             word = "witness" if kind is Kind.REACHABLE else "violation"
             tail = f"; no {word} within {count(depth, 'step')}" if depth else ""
@@ -321,7 +319,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     for row in everything:
         cells = (f"{t:<{w}}  " for t, w in zip(row, wide, strict=False))
         left = "  " + "".join(cells)
-        if room >= 16:
+        longest = max((len(word) for word in row[last].split()), default=0)
+        if room >= max(16, longest):
             lines += wrapped(row[last], left, " " * len(left))
         else:
             lines += [*wrapped(left.rstrip()), *wrapped(row[last], " " * 6, " " * 6)]

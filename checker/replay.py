@@ -15,10 +15,17 @@ from itertools import pairwise
 from typing import Any
 
 from checker.compiled import Compiled
-from checker.evaluate import Valuation, arguments, broken, out_of_range, successor
-from checker.ir import Expr, ScalarSort, SetSort, Sort, show_raw
+from checker.evaluate import (
+    Undefined,
+    Valuation,
+    arguments,
+    broken,
+    out_of_range,
+    successor,
+)
+from checker.ir import BOOL, Expr, ScalarSort, SetSort, Sort, show_raw
 from checker.property import Kind, Property
-from checker.system import Action, State, TransitionSystem
+from checker.system import Action, Parameter, State, TransitionSystem
 from checker.verdict import Defect, Step, Trace
 from model.language import (
     Disabled,
@@ -248,10 +255,17 @@ def _read(
     """The IR's reading of a step: how it breaks the model (or nothing), and
     the successor (None where the guard is false)."""
     action = system.action_by_name[step.action]
-    obligation = broken(system, action, state, step.arguments)
-    if obligation is not None:
-        return obligation.message or obligation.kind, None
-    after = successor(system, action, state, step.arguments)
+    try:
+        obligation = broken(system, action, state, step.arguments)
+        if obligation is not None:
+            return obligation.message or obligation.kind, None
+        after = successor(system, action, state, step.arguments)
+    except Undefined as e:
+        raise ReplayDisagrees(
+            f"{show_step(system, step)}: the IR reads a table outside its index "
+            f"domain, and no obligation forbids it ({e}) in\n"
+            f"{show_state(system, state)}"
+        ) from e
     cell = None if after is None else out_of_range(system, after[0])
     return (f"{cell} leaves its range" if cell else ""), after
 
@@ -411,14 +425,21 @@ def at_step(
 
 
 def show_step(system: TransitionSystem, step: Step, result: int | None = None) -> str:
-    """The step as a call: ``mmap(v0, cg1, none, 2) -> OK``."""
+    """The step as a call: ``touch(v0, 2, write=true) -> OK``."""
     action = system.action_by_name[step.action]
     shown = ", ".join(
-        show_raw(p.local.sort, r)
+        (f"{p.name}=" if p.local.sort is BOOL else "") + show_raw(p.local.sort, r)
         for p, r in zip(action.parameters, step.arguments, strict=True)
+        if is_shown(p)
     )
     call = f"{step.action}({shown})"
     return call if result is None else f"{call} -> {show_result(action, result)}"
+
+
+def is_shown(parameter: Parameter) -> bool:
+    """Whether calls mention the parameter: a switch that can have one value
+    only (its feature is off) is left out."""
+    return parameter.local.sort is not BOOL or len(parameter.domain) > 1
 
 
 def show_result(action: Action, result: int | None) -> str:

@@ -32,7 +32,7 @@ def check_report(
     task = checked.task
     lines = wrapped(f"{task.spec.file}: {task.spec.title}", "", "    ")
     lines += wrapped(_circumstances(task), "  ", "    ")
-    lines += ["", *table(("", ""), [*_rows(checked)])]
+    lines += ["", *table(("", ""), _rows(checked))]
     for outcome in checked.outcomes:
         told = trust(task.compiled.system, task.resolved.properties, outcome)
         if told:
@@ -65,27 +65,33 @@ def settings(task: Task) -> str:
     return ", ".join(p for p in parts if p) or "no bounds"
 
 
-def _rows(checked: Checked) -> Iterator[tuple[str, str]]:
-    for answer in checked.answers:
-        text = "; ".join(
-            _line(checked.task, answer, verdict) for _, verdict in answer.verdicts
-        )
-        match answer.judgement:
-            case Judgement.UNEXPECTED:
-                text += f"; NOT EXPECTED, but: {answer.expected}"
-            case Judgement.EXPECTED if isinstance(answer.verdict, Violated) and (
-                answer.prop.kind is not Kind.REACHABLE
-            ):
-                text += ", as expected"
-        yield answer.prop.name, text
-    for name, reason in checked.task.resolved.missing.items():
-        yield name, f"n/a: {reason}"
+def _rows(checked: Checked) -> list[tuple[str, str]]:
+    """Each property and its verdicts; the bounds are left out of them where
+    the lines would get too long."""
+    names = [a.prop.name for a in checked.answers]
+    room = WIDTH - 4 - max(map(len, names), default=0)
+    for shown in (checked.task.shown, {}):
+        texts = [_told(checked.task, a, shown) for a in checked.answers]
+        if all(len(text) <= room for text in texts):
+            break
+    rows = list(zip(names, texts, strict=True))
+    missing = checked.task.resolved.missing
+    return rows + [(name, f"n/a: {reason}") for name, reason in missing.items()]
 
 
-def _line(task: Task, answer: Answer, verdict: Verdict) -> str:
+def _told(task: Task, answer: Answer, shown: Mapping[str, int]) -> str:
     bounds, _ = declared(task.known.cls)
     least = {name: bound.least for name, bound in bounds.items()}
-    return verdict_line(verdict, answer.prop.kind, task.shown, least)
+    text = "; ".join(
+        verdict_line(verdict, answer.prop.kind, shown, least)
+        for _, verdict in answer.verdicts
+    )
+    if answer.judgement is Judgement.UNEXPECTED:
+        return f"{text}; NOT EXPECTED, but: {answer.expected}"
+    bad = isinstance(answer.verdict, Violated | Unreachable)
+    if bad and answer.prop.kind is not Kind.REACHABLE:
+        return f"{text}, as expected"
+    return text
 
 
 def answer_run(task: Task, answer: Answer) -> list[str]:
@@ -231,10 +237,8 @@ def _short(verdict: Verdict, kind: Kind) -> str:
 
 def _traces(checked: Checked) -> Iterator[str]:
     for answer in checked.answers:
-        if answer.replay is None or answer.prop.kind is Kind.REACHABLE:
-            continue
         path = shelved(checked.task, answer.prop.name)
-        if path is not None:
+        if path is not None and answer.replay is not None:
             yield from wrapped(path, "  ", "    ")
         if answer.judgement is Judgement.UNEXPECTED:
             name = f"{checked.task.known.name} {answer.prop.name}"

@@ -28,7 +28,7 @@ from checker.compiled import Compiled
 from checker.diagnostic import Mistake
 from checker.evaluate import Valuation
 from checker.ir import Domain, show_raw
-from checker.replay import Replay, named, show_step
+from checker.replay import Replay, is_shown, named, show_step
 from checker.system import Action, Span, State, TransitionSystem
 from checker.verdict import Step, Trace
 
@@ -190,18 +190,16 @@ def load(path: str) -> TraceFile:
 
 def read_text(path: str, what: str) -> str:
     """The text of the user's file. Raises Mistake where it has none."""
-    file = Path(path)
+    head = Span(path, 1, 1)
     try:
-        data = file.read_bytes()
+        data = Path(path).read_bytes()
     except FileNotFoundError:
-        raise Mistake(None, f"{path}: no such file; {what} is wanted here") from None
+        raise Mistake(head, f"there is no such file; {what} is wanted") from None
     except IsADirectoryError:
-        raise Mistake(
-            None, f"{path} is a directory; name {what} inside it"
-        ) from None
+        raise Mistake(head, f"this is a directory; name {what} inside it") from None
     except (OSError, ValueError) as e:
         reason = e.strerror if isinstance(e, OSError) and e.strerror else str(e)
-        raise Mistake(None, f"{path}: {reason}") from None
+        raise Mistake(head, f"cannot be read: {reason}") from None
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as e:
@@ -216,7 +214,7 @@ def read_text(path: str, what: str) -> str:
             Span(path, line, 1), f"this is a binary file; {what} is wanted here"
         )
     if not text.strip():
-        raise Mistake(Span(path, 1, 1), f"the file is empty; {what} is wanted here")
+        raise Mistake(head, f"the file is empty; {what} is wanted here")
     return text
 
 
@@ -240,6 +238,10 @@ def parse(text: str, path: str) -> TraceFile:
         elif line[0].isspace() and last and not calls:
             word = rows[last][-1]
             rows[last][-1] = Word(f"{word.text} {line.strip()}".strip(), word.span)
+        elif not rows:
+            raise Mistake(
+                span, f"a trace starts with a line `design: {_EXAMPLE['design']}`"
+            )
         else:
             calls.append(_call(line, number, path))
     return TraceFile(
@@ -434,26 +436,29 @@ def _step(call: Call, system: TransitionSystem) -> Step:
             f"{system.name} has no action {call.action.text!r}"
             f"{nearest(call.action.text, names)}; it has {', '.join(names)}",
         )
-    if len(call.arguments) != len(action.parameters):
-        wanted = ", ".join(p.name for p in action.parameters)
+    said = [p for p in action.parameters if is_shown(p)]
+    if len(call.arguments) == len(action.parameters):
+        said = list(action.parameters)
+    if len(call.arguments) != len(said):
         raise Mistake(
             call.action.span,
-            f"{action.name}({wanted}) takes "
-            f"{count(len(action.parameters), 'argument')}, "
-            f"not {len(call.arguments)}",
+            f"{action.name}({', '.join(p.name for p in said)}) takes "
+            f"{count(len(said), 'argument')}, not {len(call.arguments)}",
         )
     if call.result is not None:
         _check_result(call.result, action)
+    given = {p.name: _raw(w, p.domain, p.name) for w, p in
+             zip(call.arguments, said, strict=True)}  # fmt: skip
     return Step(
         action.name,
-        tuple(
-            _raw(word, p.domain, p.name)
-            for word, p in zip(call.arguments, action.parameters, strict=True)
-        ),
+        tuple(given.get(p.name, p.domain.lo) for p in action.parameters),
     )
 
 
 def _raw(word: Word, domain: Domain, name: str) -> int:
+    before, equals, value = word.text.partition("=")
+    if equals and before.strip() == name:
+        word = Word(value.strip(), word.span)
     by_text = {show_raw(domain.sort, raw).replace(" ", ""): raw for raw in domain}
     raw = by_text.get("".join(word.text.split()))
     if raw is None:
