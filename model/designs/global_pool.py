@@ -11,9 +11,12 @@ memcg at reservation, or (``charge_at_fault``) when it is used; unpromised and
 idle blocks lent to movable allocations, called back by migration, or by swap
 too; pins that stop a recall; runtime resize per node; hole punch; handing a
 file over by descriptor (a file outlives its creator); offline memcgs; poison.
-Left out: the split of 1 GiB blocks into 2 MiB ones, the allocator itself, the
-contents of pages. A block is one huge page. mm/ has no such code: `kernel=`
-cites what plays the part today.
+A memcg's tasks may be bound to one node: a change that takes a promised node
+away is refused, or (``cpuset_unchecked``) accepted as it is today.
+Left out: the split of 1 GiB blocks into 2 MiB ones, the allocator itself, swap,
+the contents of pages. A block is one huge page, and a promise is a file's:
+mappings, fork, exec and mremap do not touch it and are not here. mm/ has no
+such code: `kernel=` cites what plays the part today.
 """
 
 # mypy: disallow-untyped-defs=False
@@ -61,6 +64,8 @@ CGROUPS = Scalarset("CGROUPS", 2, prefix="cg")
 PAGES = Int(0, P - 1)
 
 MEMCG = Feature("memcg", False, "memcg limits")
+NUMA = Feature("numa", False, "tasks are bound to a node, and rebound")
+CPUSET_UNCHECKED = Feature("cpuset_unchecked", False, "rebinding looks at no promise")
 CHARGE_AT_FAULT = Feature("charge_at_fault", False, "a promise costs no charge")
 LIMIT_CHANGE = Feature("limit_change", False, "memory.max is lowered later")
 LENDING = Feature("lending", False, "idle blocks lent to movable allocations")
@@ -82,8 +87,10 @@ class GlobalPool(Design):
     promise = table(FILES, NODES, Int(0, P))
     page = table(FILES, PAGES, Maybe(NODES))
     cgroup = table(FILES, Maybe(CGROUPS))
+    mems = table(CGROUPS, Maybe(NODES), when=NUMA, doc="cpuset.mems; None: all")
     usage = table(CGROUPS, Int(0, 2 * P), when=MEMCG)
     limit = table(CGROUPS, Int(0, LIMIT), init=LIMIT, when=(MEMCG, LIMIT_CHANGE))
+    lost = var(Int(0, N * BLOCKS), when=POISON, doc="blocks with memory errors")
     failed = var(Bool(), doc="a promised fault has failed")
 
     # -- what the common specs ask --
@@ -110,8 +117,31 @@ class GlobalPool(Design):
         return self.promised() + self.populated()
 
     @observer
+    def entitled(self):
+        """What the files that exist have a right to."""
+        return sum(self.held(f) for f in FILES if self.cgroup[f] is not None)
+
+    @observer
     def borrowed(self):
         return sum(self.lent[n] for n in NODES)
+
+    @observer
+    def foreign(self):
+        """Blocks that no file has, and that are neither free nor a loan."""
+        return self.total() - self.free_blocks() - self.populated() - self.borrowed()
+
+    @observer
+    def small(self):
+        """A block is never split."""
+        return 0
+
+    @observer
+    def swapped(self):
+        return 0
+
+    @observer
+    def poisoned(self):
+        return self.lost
 
     @observer
     def idle(self):
@@ -133,6 +163,13 @@ class GlobalPool(Design):
         """Blocks of a file, promised or there."""
         there = sum(1 for p in PAGES if self.page[file, p] is not None)
         return there + sum(self.promise[file, n] for n in NODES)
+
+    def allowed(self, file, node):
+        """Whether the file's tasks may allocate there."""
+        if NUMA:
+            mems = self.mems[self.cgroup[file]]
+            return mems is None or mems == node
+        return True
 
     def try_charge(self, cgroup, blocks):
         """mm/memcontrol.c:try_charge_memcg, without reclaim."""
@@ -158,6 +195,7 @@ class GlobalPool(Design):
     def reserve(self, file: FILES, node: NODES) -> Errno:
         """Promises one more block of a node to a file: fails early or never."""
         require(self.cgroup[file] is not None)
+        require(self.allowed(file, node))
         if self.held(file) >= P:
             return ENOSPC
         if self.promised_on(node) + 1 > self.backing(node):
@@ -175,6 +213,10 @@ class GlobalPool(Design):
         file has no promise there."""
         require(self.cgroup[file] is not None and self.page[file, page] is None)
         entitled = self.promise[file, node] > 0
+        if not self.allowed(file, node):
+            require(entitled)
+            self.failed = True
+            return SIGBUS
         if not entitled and self.free[node] <= self.promised_on(node):
             return SIGBUS
         if LEND_PROMISED and self.free[node] == 0:
@@ -287,10 +329,23 @@ class GlobalPool(Design):
         self.free[node] += 1
         self.capacity[node] += 1
 
+    @action(kernel="kernel/cgroup/cpuset.c:cpuset_write_resmask", when=NUMA)
+    def bind(self, cgroup: CGROUPS, node: NODES) -> Errno:
+        """cpuset.mems becomes one node."""
+        if not CPUSET_UNCHECKED and any(
+            self.cgroup[f] == cgroup and self.promise[f, n] > 0 and n != node
+            for f in FILES
+            for n in NODES
+        ):
+            return EBUSY
+        self.mems[cgroup] = node
+        return OK
+
     @action(kernel="mm/memory-failure.c:memory_failure", when=POISON)
     def poison(self, node: NODES):
         """A free block is lost, promised or not."""
         require(self.free[node] > 0)
+        self.lost += 1
         self.free[node] -= 1
         self.capacity[node] -= 1
 
