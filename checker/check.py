@@ -30,7 +30,7 @@ from checker.verdict import (
     Verdict,
     Violated,
 )
-from model.language import Bound, Feature, declared, structural
+from model.language import Bound, Design, Feature, declared, structural
 
 ENGINES = ("auto", "explicit", "native", "bmc", "prove", "fuzz")
 """What --engine takes; without it a check is `auto`, a review EXHAUSTIVE."""
@@ -97,11 +97,32 @@ def prepare(spec: Spec, request: Request) -> tuple[Task, ...]:
         compile_design(k.cls, s.bounds, s.without, s.having)
         for k, s in zip(known, chosen, strict=True)
     ]
-    resolved = resolve_all(spec, compiled)
+    try:
+        resolved = resolve_all(spec, compiled)
+    except Mistake as mistake:
+        # a name that these lack is no mistake where another design has it
+        resolved = resolve_all(spec, [*compiled, *_others(spec, classes, mistake)])
     return tuple(
         Task(spec, k, c, r, s, s.bounds or c.bounds, request.as_written)
-        for k, c, r, s in zip(known, compiled, resolved, chosen, strict=True)
+        for k, c, r, s in zip(known, compiled, resolved, chosen, strict=False)
     )
+
+
+def _others(
+    spec: Spec, classes: Sequence[type[Design]], mistake: Mistake
+) -> list[Compiled]:
+    """The designs that the spec names and the caller left out; where there
+    is none, the mistake stands."""
+    try:
+        others = [k.cls for k in designs_for(spec, ()) if k.cls not in classes]
+    except Mistake:
+        others = []
+    if not others:
+        raise mistake
+    return [
+        compile_design(cls, s.bounds, s.without, s.having)
+        for cls, s in zip(others, sizes(spec, others), strict=True)
+    ]
 
 
 def _sized(own: Sizes, known: Known, request: Request) -> Sizes:

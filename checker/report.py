@@ -87,7 +87,7 @@ def _told(task: Task, answer: Answer, shown: Mapping[str, int]) -> str:
         for _, verdict in answer.verdicts
     )
     if answer.judgement is Judgement.UNEXPECTED:
-        return f"{text}; NOT EXPECTED, but: {answer.expected}"
+        return f"{text}; EXPECTED: {answer.expected}"
     bad = isinstance(answer.verdict, Violated | Unreachable)
     if bad and answer.prop.kind is not Kind.REACHABLE:
         return f"{text}, as expected"

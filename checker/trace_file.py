@@ -132,14 +132,17 @@ def _row(key: str, text: str) -> list[str]:
 
 
 def _comment(parts: list[str]) -> list[str]:
-    return textwrap.wrap(
-        ", ".join(parts) or "nothing changes",
+    """The parts side by side, none of them broken where it fits on a line."""
+    short = (p.replace(" ", "\0") if len(p) < WIDTH - 8 else p for p in parts)
+    lines = textwrap.wrap(
+        ", ".join(short) or "nothing changes",
         WIDTH,
         initial_indent="#   ",
         subsequent_indent="#   ",
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return [line.replace("\0", " ") for line in lines]
 
 
 def _free_cells(system: TransitionSystem, initial: State) -> list[str]:
