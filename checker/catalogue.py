@@ -204,11 +204,10 @@ def designs_for(spec: Spec, given: Sequence[str]) -> tuple[Known, ...]:
 
 
 def _for_name(spec: Spec, word: Word) -> Known:
-    places = list(_places(spec))
-    for known in places:
+    for known in _places(spec):
         if word.text in (known.name, known.reference.replace(":", ".")):
             return known
-    names = tuple(dict.fromkeys(k.name for k in places))
+    names = tuple(dict.fromkeys(k.name for k in _places(spec)))
     raise Mistake(
         word.span,
         f"there is no design {word.text!r}{nearest(word.text, names)}; "
