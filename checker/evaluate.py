@@ -37,6 +37,9 @@ class Valuation:
         self.after = after
         self.locals = dict(locals_ or {})
         self.params = dict(params or {})
+        self._known: dict[Expr, Value] = {}
+        self._outer: tuple[Valuation, Expr] | None = None
+        """The valuation around a binder's body, and the binder."""
 
     def variable(self, name: str, primed: bool) -> Value:
         state = self.after if primed else self.state
@@ -50,8 +53,15 @@ class Valuation:
 
     def value(self, e: Expr) -> Value:
         """The value of e. Raises Undefined for an index out of its domain.
-        and/or/if are evaluated from the left and stop early."""
-        return _READ[e.op](self, e)
+        and/or/if are evaluated from the left and stop early. Shared nodes
+        are evaluated once: an expression is no tree."""
+        if not e.args:
+            return _READ[e.op](self, e)
+        if self._outer is not None and self._outer[1] not in e.free:
+            return self._outer[0].value(e)
+        if e not in self._known:
+            self._known[e] = _READ[e.op](self, e)
+        return self._known[e]
 
     def raw(self, e: Expr) -> int:
         value = self.value(e)
@@ -71,6 +81,7 @@ class Valuation:
             self.system, self.state, self.after, self.locals, self.params
         )
         inner.locals[name] = raw
+        inner._outer = self, name
         return inner
 
 

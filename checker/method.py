@@ -680,6 +680,9 @@ class Translation:
         if isinstance(a, Pending) and isinstance(b, Pending):
             if a.kind == b.kind == "none":
                 return ir.TRUE
+            if a.kind == b.kind:
+                a, b = (b, a) if not a.elements else (a, b)
+                a = self.settle(at, a, None, pc)
         elif isinstance(a, Pending) and isinstance(b, Expr):
             a, b = b, a
         if isinstance(b, Pending) and isinstance(a, Expr):
@@ -1165,7 +1168,10 @@ class Translation:
     ) -> Expr:  # fmt: skip
         if sort is None:
             if not elements or not isinstance(elements[0].sort, ir.ScalarSort):
-                raise self.mistake(at, "the domain of this set is not known here")
+                raise self.mistake(
+                    at, "the domain of this set is not known: assign it to a field, "
+                    "or write {x for x in DOMAIN if ...}",
+                )  # fmt: skip
             scalar = elements[0].sort
             sort = ir.set_sort(ir.Domain(scalar, 0, scalar.size - 1, scalar.name))
         if not isinstance(sort, ir.SetSort):
