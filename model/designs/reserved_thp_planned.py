@@ -1,0 +1,114 @@
+"""Reserved THP as planned: sections 3.1 to 3.3 of its cover letter.
+
+Source: cover.1782538002.git.zhengqi.arch@bytedance.com, section 3, and Qi
+Zheng's answer of 2026-06-29 (overcommit before the fault must be possible).
+No code was posted for this: what is open there is a feature here.
+
+Modelled on top of the posted design: folios go to swap and come back whole
+(3.1); a reserved fault that finds no free block reclaims a reserved folio
+(3.2), and fails only where none can be reclaimed; the quota may exceed the
+pool by ``over`` blocks (``overcommit``), which swap has to carry. ``mlock``:
+VMAs whose folios are no victims. ``own_victims``: only folios of the
+faulting VMA are.
+
+Left out: shmem and hugetlbfs back ends (shmem_1g.py and global_pool.py are
+file-centric), 1 GiB, the aging that chooses a victim: any may be chosen.
+"""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs
+# mypy: allow-untyped-calls, allow-untyped-decorators
+
+from model.designs.reserved_thp import (
+    BLOCKS,
+    FORK,
+    HUGE,
+    INDICES,
+    NODES,
+    NUMA,
+    OK,
+    SIGBUS,
+    SWAP,
+    SWAP_ON,
+    VMAS,
+    Errno,
+    N,
+    ReservedThp,
+)
+from model.language import Bool, Bound, Feature, action, require, table
+
+OVER = Bound("over", 1, doc="blocks of quota above the pool's size")
+
+OVERCOMMIT = Feature("overcommit", False, "the quota exceeds the pool")
+MLOCK = Feature("mlock", False, "VMAs that are not reclaimed from")
+OWN_VICTIMS = Feature("own_victims", False, "a fault reclaims from its own VMA only")
+
+
+class ReservedThpPlanned(ReservedThp):
+    """Reserved THP with whole-folio swap, its own reclaim, and overcommit."""
+
+    locked = table(VMAS, Bool(), when=MLOCK)
+
+    def quota(self):
+        if OVERCOMMIT:
+            return BLOCKS * N + OVER
+        return BLOCKS * N
+
+    def forget(self, vma):
+        super().forget(vma)
+        self.locked[vma] = False
+
+    def is_victim(self, vma, block):
+        """Whether the folio can go to swap now."""
+        return (
+            self.backing[vma, block] == HUGE
+            and self.frame[vma, block] is not None
+            and not self.pinned[vma, block]
+            and not self.locked[vma]
+            and not (FORK and any(self.child_of(c, vma, block) for c in VMAS))
+        )
+
+    def can_reclaim(self, vma):
+        """The fault waits while some folio that would help can be swapped
+        out: swap_out() is that step. A memcg limit is met the same way."""
+        return (
+            SWAP_ON
+            and self.slots > 0
+            and any(
+                self.is_victim(v, b)
+                and (not OWN_VICTIMS or v == vma)
+                and (not NUMA or any(self.allowed(vma, n) and self.frame[v, b] == n
+                                     for n in NODES))
+                for v in VMAS
+                for b in INDICES
+            )
+        )  # fmt: skip
+
+    @action(kernel="mm/vmscan.c:shrink_folio_list", when=SWAP_ON)
+    def swap_out(self, vma: VMAS, block: INDICES):
+        """One cluster of swap takes the whole folio."""
+        require(self.is_victim(vma, block) and self.slots > 0)
+        self.slots -= 1
+        self.put_frame(vma, block)
+        self.backing[vma, block] = SWAP
+
+    @action(kernel="mm/memory.c:do_swap_page", when=SWAP_ON)
+    def swap_in(self, vma: VMAS, block: INDICES, node: NODES) -> Errno:
+        """Into a block of the pool, from which something else may have to go
+        out first. The cluster that is read is free only afterwards."""
+        require(self.backing[vma, block] == SWAP and self.allowed(vma, node))
+        none = all(self.free[n] == 0 or not self.allowed(vma, n) for n in NODES)
+        require(none or self.free[node] > 0)
+        if none or not self.fits_memcg():
+            require(not self.can_reclaim(vma))
+            self.failed = True
+            return SIGBUS
+        self.slots += 1
+        self.free[node] -= 1
+        self.frame[vma, block] = node
+        self.backing[vma, block] = HUGE
+        return OK
+
+    @action(kernel="mm/mlock.c:mlock_fixup", when=MLOCK)
+    def mlock(self, vma: VMAS):
+        require(self.length[vma] > 0 and not self.locked[vma])
+        self.locked[vma] = True
