@@ -14,12 +14,14 @@ file over by descriptor (a file outlives its creator); offline memcgs; poison.
 A memcg's tasks may be bound to one node: a change that takes a promised node
 away is refused, or (``cpuset_unchecked``) accepted as it is today.
 Left out: the split of 1 GiB blocks into 2 MiB ones, the allocator itself, swap,
-the contents of pages. A block is one huge page, and a promise is a file's:
-mappings, fork, exec and mremap do not touch it and are not here. mm/ has no
-such code: `kernel=` cites what plays the part today.
+the charge of a pinned block after its file is gone, the contents of pages. A
+block is one huge page, and a promise is a file's: mappings, fork, exec and
+mremap do not touch it and are not here. mm/ has no such code: `kernel=` cites
+what plays the part today.
 """
 
-# mypy: disallow-untyped-defs=False
+# mypy: allow-untyped-defs, allow-incomplete-defs
+# mypy: allow-untyped-calls, allow-untyped-decorators
 
 from enum import Enum
 
@@ -82,10 +84,12 @@ class GlobalPool(Design):
     capacity = table(NODES, Int(0, BLOCKS), init=BLOCKS)
     free = table(NODES, Int(0, BLOCKS), init=BLOCKS)
     lent = table(NODES, Int(0, BLOCKS), when=LENDING)
-    pinned = table(NODES, Int(0, BLOCKS), when=(LENDING, PINS))
+    loan_pinned = table(NODES, Int(0, BLOCKS), when=(LENDING, PINS))
     spare = var(Int(0, SPARE), init=SPARE, when=LENDING)
     promise = table(FILES, NODES, Int(0, P))
     page = table(FILES, PAGES, Maybe(NODES))
+    pinned = table(FILES, PAGES, Bool(), when=PINS)
+    limbo = table(NODES, Int(0, BLOCKS), when=PINS, doc="evicted, still pinned")
     cgroup = table(FILES, Maybe(CGROUPS))
     mems = table(CGROUPS, Maybe(NODES), when=NUMA, doc="cpuset.mems; None: all")
     usage = table(CGROUPS, Int(0, 2 * P), when=MEMCG)
@@ -113,8 +117,8 @@ class GlobalPool(Design):
 
     @observer
     def used(self):
-        """What the pool counts as spoken for."""
-        return self.promised() + self.populated()
+        """What the pool counts as spoken for; a pinned block is, to the end."""
+        return self.promised() + self.populated() + sum(self.limbo[n] for n in NODES)
 
     @observer
     def entitled(self):
@@ -128,7 +132,13 @@ class GlobalPool(Design):
     @observer
     def foreign(self):
         """Blocks that no file has, and that are neither free nor a loan."""
-        return self.total() - self.free_blocks() - self.populated() - self.borrowed()
+        return (
+            self.total()
+            - self.free_blocks()
+            - self.populated()
+            - self.borrowed()
+            - sum(self.limbo[n] for n in NODES)
+        )
 
     @observer
     def small(self):
@@ -145,8 +155,10 @@ class GlobalPool(Design):
 
     @observer
     def idle(self):
-        """Nobody holds a file."""
-        return all(self.cgroup[f] is None for f in FILES)
+        """No file, and no I/O under way."""
+        return all(self.cgroup[f] is None for f in FILES) and all(
+            self.limbo[n] == 0 for n in NODES
+        )
 
     # -- parts --
 
@@ -237,8 +249,9 @@ class GlobalPool(Design):
 
     @action(kernel="fs/hugetlbfs/inode.c:hugetlbfs_punch_hole", when=PUNCH)
     def punch(self, file: FILES, page: PAGES):
-        """Frees a block; the promise for it is renewed (it was paid for)."""
-        require(self.page[file, page] is not None)
+        """Frees a block; the promise for it is renewed (it was paid for). A
+        pinned one is not punched out."""
+        require(self.page[file, page] is not None and not self.pinned[file, page])
         node = self.page[file, page]
         self.page[file, page] = None
         self.free[node] += 1
@@ -256,10 +269,17 @@ class GlobalPool(Design):
         else:
             self.uncharge(self.cgroup[file], self.held(file))
         for n in NODES:
-            self.free[n] += sum(1 for p in PAGES if self.page[file, p] == n)
+            self.free[n] += sum(
+                1 for p in PAGES if self.page[file, p] == n and not self.pinned[file, p]
+            )
+            if PINS:
+                self.limbo[n] += sum(
+                    1 for p in PAGES if self.page[file, p] == n and self.pinned[file, p]
+                )
             self.promise[file, n] = 0
         for p in PAGES:
             self.page[file, p] = None
+            self.pinned[file, p] = False
         self.cgroup[file] = None
 
     # -- lending --
@@ -276,7 +296,7 @@ class GlobalPool(Design):
     def call_back(self, node):
         """mm/page_alloc.c:alloc_contig_range: moves a lent block's pages away.
         Needs memory to move them to, and nothing pinned in the block."""
-        if self.lent[node] > self.pinned[node] and self.spare > 0:
+        if self.lent[node] > self.loan_pinned[node] and self.spare > 0:
             self.spare -= 1
             self.lent[node] -= 1
             self.free[node] += 1
@@ -292,7 +312,7 @@ class GlobalPool(Design):
     @action(kernel="mm/page_alloc.c:free_unref_folios", when=LENDING)
     def give_back(self, node: NODES):
         """The borrower frees its memory."""
-        require(self.lent[node] > self.pinned[node])
+        require(self.lent[node] > self.loan_pinned[node])
         self.lent[node] -= 1
         self.free[node] += 1
 
@@ -303,14 +323,33 @@ class GlobalPool(Design):
         self.spare += 1
 
     @action(kernel="mm/gup.c:pin_user_pages", when=(LENDING, PINS))
-    def pin(self, node: NODES):
-        require(self.lent[node] > self.pinned[node])
-        self.pinned[node] += 1
+    def pin_loan(self, node: NODES):
+        require(self.lent[node] > self.loan_pinned[node])
+        self.loan_pinned[node] += 1
 
     @action(kernel="mm/gup.c:unpin_user_page", when=(LENDING, PINS))
-    def unpin(self, node: NODES):
-        require(self.pinned[node] > 0)
-        self.pinned[node] -= 1
+    def unpin_loan(self, node: NODES):
+        require(self.loan_pinned[node] > 0)
+        self.loan_pinned[node] -= 1
+
+    # -- I/O on the pages of files --
+
+    @action(kernel="mm/gup.c:pin_user_pages", when=PINS)
+    def pin(self, file: FILES, page: PAGES):
+        require(self.page[file, page] is not None and not self.pinned[file, page])
+        self.pinned[file, page] = True
+
+    @action(kernel="mm/gup.c:unpin_user_page", when=PINS)
+    def unpin(self, file: FILES, page: PAGES):
+        require(self.pinned[file, page])
+        self.pinned[file, page] = False
+
+    @action(kernel="mm/gup.c:unpin_user_page", when=PINS)
+    def unpin_last(self, node: NODES):
+        """The I/O on a block of an evicted file ends: now it is free."""
+        require(self.limbo[node] > 0)
+        self.limbo[node] -= 1
+        self.free[node] += 1
 
     # -- administration --
 
