@@ -363,10 +363,11 @@ class GlobalPool(Design):
         return OK
 
     @action(kernel="mm/hugetlb.c:set_max_huge_pages", when=RESIZE)
-    def grow(self, node: NODES):
+    def grow(self, node: NODES) -> Errno:
         require(self.capacity[node] < BLOCKS)
         self.free[node] += 1
         self.capacity[node] += 1
+        return OK
 
     @action(kernel="kernel/cgroup/cpuset.c:cpuset_write_resmask", when=NUMA)
     def bind(self, cgroup: CGROUPS, node: NODES) -> Errno:

@@ -337,10 +337,11 @@ class HugetlbPool(Design):
         self.h.free[node] += 1
 
     @action(kernel="kernel/cgroup/cpuset.c:cpuset_write_resmask", when=NUMA)
-    def bind(self, vma: VMAS, node: NODES):
+    def bind(self, vma: VMAS, node: NODES) -> Errno:
         """cpuset.mems of the mapping's task becomes one node."""
         require(self.length[vma] > 0 and self.mems[vma] != node)
         self.mems[vma] = node
+        return OK
 
     @action(kernel="mm/hugetlb.c:set_max_huge_pages", when=RESIZE)
     def shrink(self, node: NODES) -> Errno:

@@ -415,10 +415,11 @@ class ReservedThp(Design):
         self.free[node] += 1
 
     @action(kernel="kernel/cgroup/cpuset.c:cpuset_write_resmask", when=NUMA)
-    def bind(self, vma: VMAS, node: NODES):
+    def bind(self, vma: VMAS, node: NODES) -> Errno:
         """cpuset.mems of the VMA's task becomes one node."""
         require(self.length[vma] > 0 and self.mems[vma] != node)
         self.mems[vma] = node
+        return OK
 
     @action(kernel="mm/memory-failure.c:memory_failure", when=POISON)
     def poison(self, node: NODES):

@@ -1,0 +1,165 @@
+"""The promises of every pool design: what their authors expect comes out, every
+violation replays, and the exemplary runs end as they should."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checker.check import Judgement, Request, Task, prepare, run
+from checker.spec import parse
+from checker.verdict import Budget, Silent, Violated
+from model.designs.global_pool import GlobalPool
+from model.designs.hugetlb_cma import HugetlbCma, HugetlbPool
+from model.designs.reserved_thp import ReservedThp
+from model.designs.reserved_thp_planned import ReservedThpPlanned
+from model.language import action_methods, parameters
+
+ROOT = Path(__file__).parents[2]
+TASKS = {
+    f"{path.stem}-{task.known.name}": task
+    for path in sorted(ROOT.glob("specs/promise_*.spec"))
+    for task in prepare(parse(path), Request())
+}
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_expected(task: Task) -> None:
+    checked = run(task, "explicit", Budget(), Silent())
+    assert not checked.defects and not checked.mistakes
+    for answer in checked.answers:
+        assert answer.judgement is Judgement.EXPECTED, answer.prop.name
+        if isinstance(answer.verdict, Violated):
+            assert answer.replay is not None and answer.verdict.shortest
+
+
+Call = tuple[Any, ...]
+
+
+def played(cls: Any, bounds: dict[str, int], having: str, *calls: Call) -> Any:
+    """The design after the calls: each a name, arguments (raw), a result."""
+    design = cls(bounds=bounds, having=tuple(having.split()))
+    for name, *raw, result in calls:
+        domains = parameters(cls, action_methods(cls)[name][0]).values()
+        arguments = [
+            design._binding.values(d).python(r) for d, r in zip(domains, raw, strict=True)
+        ]
+        returned = design.step(name, *arguments)
+        assert getattr(returned, "name", None) == result, (name, raw)
+    return design
+
+
+RTHP = (ReservedThp, ReservedThpPlanned)
+
+
+@pytest.mark.parametrize("cls", RTHP)
+def test_dontunmap_is_charged_in_full(cls: Any) -> None:
+    """vma: MREMAP_DONTUNMAP leaves two VMAs with the flag."""
+    d = played(cls, {"blocks": 2, "V": 2, "P": 1}, "mremap",
+               ("reserve", 0, 1, "OK"), ("fault", 0, 0, 0, "OK"),
+               ("mremap_dontunmap", 0, 1, "OK"))  # fmt: skip
+    assert (d.used(), d.populated(), d.promised()) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("cls", RTHP)
+def test_dontunmap_beyond_the_quota_fails(cls: Any) -> None:
+    d = played(cls, {"blocks": 1, "V": 2, "P": 1}, "mremap",
+               ("reserve", 0, 1, "OK"),
+               ("mremap_dontunmap", 0, 1, "ENOMEM"))  # fmt: skip
+    assert d.used() == 1
+
+
+@pytest.mark.parametrize("cls", RTHP)
+def test_three_pieces_lose_a_block(cls: Any) -> None:
+    """vma: floor(a) + floor(b) < floor(a + b)."""
+    d = played(cls, {"blocks": 2, "V": 1, "P": 2, "K": 2}, "partial",
+               ("reserve", 0, 2, "OK"), ("fault", 0, 0, 0, "OK"),
+               ("unmap_tail", 0, 1, None), ("unmap", 0, None))  # fmt: skip
+    assert d.idle() and (d.used(), d.free_blocks()) == (1, 2)
+
+
+@pytest.mark.parametrize("cls", RTHP)
+def test_a_large_holder_cannot_fork(cls: Any) -> None:
+    played(cls, {"blocks": 2, "V": 2, "P": 2}, "fork",
+           ("reserve", 0, 2, "OK"), ("fork", 0, 1, "ENOMEM"))  # fmt: skip
+
+
+@pytest.mark.parametrize("cls", RTHP)
+def test_copy_on_write_makes_small_pages(cls: Any) -> None:
+    d = played(cls, {"blocks": 2, "V": 2, "P": 1}, "fork",
+               ("reserve", 0, 1, "OK"), ("fault", 0, 0, 0, "OK"), ("fork", 0, 1, "OK"),
+               ("write", 1, 0, None), ("unmap", 0, None))  # fmt: skip
+    assert (d.small(), d.populated(), d.used()) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("cls", RTHP)
+def test_uncharged_child_takes_what_a_third_was_promised(cls: Any) -> None:
+    d = played(cls, {"blocks": 2, "V": 3, "P": 1}, "fork fork_uncharged",
+               ("reserve", 0, 1, "OK"), ("fork", 0, 1, "OK"), ("reserve", 2, 1, "OK"),
+               ("fault", 0, 0, 0, "OK"), ("fault", 1, 0, 0, "OK"),
+               ("fault", 2, 0, 0, "SIGBUS"))  # fmt: skip
+    assert d.failed and d.used() < d.entitled()
+
+
+@pytest.mark.parametrize("cls", [*RTHP, HugetlbPool])
+def test_dontneed_keeps_the_promise(cls: Any) -> None:
+    d = played(cls, {"blocks": 1, "V": 2, "P": 1}, "dontneed",
+               ("reserve", 0, 1, "OK"), ("fault", 0, 0, 0, "OK"),
+               ("dontneed", 0, 0, None), ("reserve", 1, 1, "ENOMEM"),
+               ("fault", 0, 0, 0, "OK"))  # fmt: skip
+    assert d.promised() == 0
+
+
+@pytest.mark.parametrize("cls", [*RTHP, HugetlbPool])
+def test_a_pinned_block_is_not_free(cls: Any) -> None:
+    """vma: munmap while a folio is pinned. hugetlb counts pages, not VMAs."""
+    again = "ENOMEM" if cls is HugetlbPool else "OK"
+    d = played(cls, {"blocks": 1, "V": 2, "P": 1}, "pins",
+               ("reserve", 0, 1, "OK"), ("fault", 0, 0, 0, "OK"), ("pin", 0, 0, None),
+               ("unmap", 0, None), ("reserve", 1, 1, again))  # fmt: skip
+    assert not d.idle() and d.free_blocks() == 0
+
+
+def test_swap_comes_back_small_as_posted_and_huge_as_planned() -> None:
+    for cls, small in ((ReservedThp, 1), (ReservedThpPlanned, 0)):
+        d = played(cls, {"blocks": 1, "V": 1, "P": 1}, "swap",
+                   ("reserve", 0, 1, "OK"), ("fault", 0, 0, 0, "OK"),
+                   ("swap_out", 0, 0, None), ("swap_in", 0, 0, 0, "OK"))  # fmt: skip
+        assert d.small() == small
+
+
+def test_the_owner_takes_the_page_from_its_child() -> None:
+    d = played(HugetlbPool, {"blocks": 1, "V": 2, "P": 1}, "fork",
+               ("reserve", 0, 1, "OK"), ("fault", 0, 0, 0, "OK"), ("fork", 0, 1, "OK"),
+               ("write", 0, 0, 0, "OK"), ("fault", 1, 0, 0, "SIGBUS"))  # fmt: skip
+    assert not d.failed and d.populated() == 1
+
+
+def test_a_promised_page_with_an_error_is_still_counted() -> None:
+    d = played(HugetlbPool, {"blocks": 1, "V": 1, "P": 1}, "poison",
+               ("reserve", 0, 1, "OK"), ("poison", 0, None),
+               ("fault", 0, 0, 0, "SIGBUS"))  # fmt: skip
+    assert d.failed and d.total() == 1
+
+
+@pytest.mark.parametrize("second", ["no spare memory", "a pin"])
+def test_recall_fails(second: str) -> None:
+    start: list[Call] = [("lend", 0, None), ("lend", 0, None)]
+    if second == "a pin":
+        start += [("pin_loan", 0, None), ("pin_loan", 0, None)]
+    else:
+        start += [("recall", 0, "OK"), ("lend", 0, None)]
+    d = played(HugetlbCma, {"blocks": 2, "spare": 1}, "lending pins", *start,
+               ("grow", 0, "EBUSY"))  # fmt: skip
+    assert d.borrowed() == 2
+
+
+def test_a_file_outlives_its_pinned_block() -> None:
+    d = played(GlobalPool, {"nodes": 1, "blocks": 1, "files": 1, "P": 1}, "pins",
+               ("create", 0, 0, None), ("reserve", 0, 0, "OK"),
+               ("fault", 0, 0, 0, "OK"), ("pin", 0, 0, None), ("evict", 0, None),
+               ("create", 0, 0, None), ("reserve", 0, 0, "ENOSPC"),
+               ("unpin_last", 0, None), ("reserve", 0, 0, "OK"))  # fmt: skip
+    assert d.promised() == 1
