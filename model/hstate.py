@@ -4,10 +4,10 @@ Counters of each node and the one promise counter, ``resv_huge_pages``, that
 has no node. The global nr, free and surplus are the sums over the nodes; the
 kernel keeps both and changes both under hugetlb_lock.
 
-``resv_huge_pages`` is an unsigned long in the kernel. Here it is the integer
-that the unsigned value stands for, so that a wrap shows as a value below zero
-(-1 prints as 18446744073709551615 in /proc/meminfo). Where the kernel's code
-makes a difference between the two readings, so does the method.
+``resv_huge_pages`` is an unsigned long in the kernel. Here a wrap shows as -1
+(/proc/meminfo prints 18446744073709551615), and there it stays: what comes of
+a counter that has lost its meaning is followed, by how much it is wrong is
+not. Where the kernel reads it as a very large number, so do the methods.
 
 A node has room for ``capacity`` huge pages: that is where the buddy allocator
 ends. CPUs are on the first node; nodes are in fallback order.
@@ -26,18 +26,18 @@ class Hstate(Block):
     nr_overcommit_hugepages; without the last it stays at ``overcommit``."""
 
     def __init__(
-        self, nodes: Any, size: Any, capacity: Any, pages: Any, overcommit: Any,
+        self, nodes: Any, capacity: Any, pages: Any, overcommit: Any, steps: Any,
         surplus: Feature, resize: Feature, sysctl: Feature,
     ) -> None:  # fmt: skip
         self.nodes = nodes
         self.capacity = capacity
-        self.rounds = Int(1, size * capacity)
+        self.steps = Int(1, steps)
         self.surplus = surplus
         self.resize = resize
         self.nr_huge_pages_node = table(nodes, Int(0, capacity), init=pages)
         self.free_huge_pages_node = table(nodes, Int(0, capacity), init=pages)
         self.surplus_huge_pages_node = table(nodes, Int(0, capacity), when=surplus)
-        self.resv_huge_pages = var(Int())
+        self.resv_huge_pages = var(Int(-1), init=0)
         self.nr_overcommit_huge_pages = var(
             Int(0, overcommit), init=overcommit, when=(surplus, sysctl)
         )
@@ -63,6 +63,11 @@ class Hstate(Block):
         promises than free pages count as very many available ones."""
         return self.free_huge_pages() != self.resv_huge_pages
 
+    def change_resv(self, pages):
+        """resv_huge_pages += pages, or -= where pages is below zero."""
+        resv = self.resv_huge_pages + pages
+        self.resv_huge_pages = -1 if self.resv_huge_pages < 0 or resv < 0 else resv
+
     # -- the free lists --
 
     def enqueue_hugetlb_folio(self, nid):
@@ -75,8 +80,9 @@ class Hstate(Block):
         for n in self.nodes:
             if nid is None and n in nodes and self.free_huge_pages_node[n] > 0:
                 nid = n
-        if nid is not None:
-            self.free_huge_pages_node[nid] -= 1
+        for n in self.nodes:
+            if n == nid:
+                self.free_huge_pages_node[n] -= 1
         return nid
 
     def remove_hugetlb_folio(self, nid, free, adjust_surplus):
@@ -120,38 +126,45 @@ class Hstate(Block):
 
     def remove_pool_hugetlb_folio(self, nodes_allowed, acct_surplus):
         """A free page leaves the pool, from the next node that has one (and
-        has surplus, where that is asked). Its node, or None."""
+        has surplus, where that is asked)."""
         found = None
         for _round in self.nodes:
             if found is None:
                 nid = self.hstate_next_node_to_free(nodes_allowed)
-                if self.free_huge_pages_node[nid] > 0 and (
-                    not acct_surplus or self.surplus_huge_pages_node[nid] > 0
-                ):
-                    found = nid
-        if found is not None:
-            self.remove_hugetlb_folio(found, True, acct_surplus)
-        return found
+                for n in self.nodes:
+                    wanted = not acct_surplus or self.surplus_huge_pages_node[n] > 0
+                    if n == nid and wanted and self.free_huge_pages_node[n] > 0:
+                        found = n
+        for n in self.nodes:
+            if n == found:
+                self.remove_hugetlb_folio(n, True, acct_surplus)
 
-    def adjust_pool_surplus(self, nodes_allowed, delta):
-        """One page of the mask becomes surplus (+1) or persistent (-1).
-        Whether one did. mm/hugetlb.c:adjust_pool_surplus."""
+    def surplus_to_persistent(self, nodes_allowed):
+        """mm/hugetlb.c:adjust_pool_surplus(-1)."""
         found = None
         for _round in self.nodes:
             if found is None:
-                if delta < 0:
-                    nid = self.hstate_next_node_to_alloc(nodes_allowed)
-                    fits = self.surplus_huge_pages_node[nid] > 0
-                else:
-                    nid = self.hstate_next_node_to_free(nodes_allowed)
-                    fits = (
-                        self.surplus_huge_pages_node[nid] < self.nr_huge_pages_node[nid]
-                    )
-                if fits:
-                    found = nid
-        if found is not None:
-            self.surplus_huge_pages_node[found] += delta
-        return found is not None
+                nid = self.hstate_next_node_to_alloc(nodes_allowed)
+                for n in self.nodes:
+                    if n == nid and self.surplus_huge_pages_node[n] > 0:
+                        found = n
+        for n in self.nodes:
+            if n == found:
+                self.surplus_huge_pages_node[n] -= 1
+
+    def persistent_to_surplus(self, nodes_allowed):
+        """mm/hugetlb.c:adjust_pool_surplus(1)."""
+        found = None
+        for _round in self.nodes:
+            if found is None:
+                nid = self.hstate_next_node_to_free(nodes_allowed)
+                for n in self.nodes:
+                    surplus = self.surplus_huge_pages_node[n]
+                    if n == nid and surplus < self.nr_huge_pages_node[n]:
+                        found = n
+        for n in self.nodes:
+            if n == found:
+                self.surplus_huge_pages_node[n] += 1
 
     # -- pages from the buddy allocator --
 
@@ -166,8 +179,9 @@ class Hstate(Block):
                 and self.nr_huge_pages_node[n] < self.capacity
             ):
                 nid = n
-        if nid is not None:
-            self.nr_huge_pages_node[nid] += 1
+        for n in self.nodes:
+            if n == nid:
+                self.nr_huge_pages_node[n] += 1
         return nid
 
     def alloc_surplus_hugetlb_folio(self, nodes):
@@ -176,8 +190,9 @@ class Hstate(Block):
         nid = None
         if self.surplus and self.surplus_huge_pages() < self.nr_overcommit_huge_pages:
             nid = self.alloc_fresh_hugetlb_folio(nodes)
-            if nid is not None:
-                self.surplus_huge_pages_node[nid] += 1
+            for n in self.nodes:
+                if n == nid:
+                    self.surplus_huge_pages_node[n] += 1
         return nid
 
     def add_surplus(self, nid, pages):
@@ -213,18 +228,21 @@ class Hstate(Block):
             for n in self.nodes:
                 if first is None and n in nodes:
                     first = n
-            left = self.add_surplus(first, needed)
+            left = needed
+            for n in self.nodes:
+                if n == first:
+                    left = self.add_surplus(n, left)
             for n in self.nodes:
                 if n in mems:
                     left = self.add_surplus(n, left)
-        self.resv_huge_pages += delta
+        self.change_resv(delta)
         return True
 
     def return_unused_surplus_pages(self, unused_resv_pages, pages):
         """mm/hugetlb.c:return_unused_surplus_pages: drops promises, and frees
         up to as many free pages of nodes with surplus. ``pages`` is a domain
         with at least that many values."""
-        self.resv_huge_pages -= unused_resv_pages
+        self.change_resv(-unused_resv_pages)
         if self.surplus:
             nr_pages = min(unused_resv_pages, self.surplus_huge_pages())
             freed = 0
@@ -235,24 +253,17 @@ class Hstate(Block):
 
     # -- nr_hugepages: mm/hugetlb.c:set_max_huge_pages --
 
-    def min_count(self, count):
-        """What a shrink leaves: pages in use or promised. Unsigned: a promise
-        counter that has wrapped stops every shrink."""
-        floor = self.resv_huge_pages + self.nr_huge_pages() - self.free_huge_pages()
-        if floor < 0:
-            floor = self.nr_huge_pages()
-        return max(count, floor)
-
-    def set_max_huge_pages_node(self, total, nid):
+    def set_max_huge_pages_node(self, total, floor, nid):
         """A write to one node's file, for ``total`` persistent pages of all
-        nodes: what the loops over the node mask {nid} come to."""
+        nodes: what the loops over the node mask {nid} come to. ``floor`` is
+        what a shrink must leave."""
         more = max(0, total - self.persistent_huge_pages())
         kept = min(more, self.surplus_huge_pages_node[nid])
         self.surplus_huge_pages_node[nid] -= kept
         fresh = min(more - kept, self.capacity - self.nr_huge_pages_node[nid])
         self.nr_huge_pages_node[nid] += fresh
         self.free_huge_pages_node[nid] += fresh
-        less = self.persistent_huge_pages() - self.min_count(total)
+        less = self.persistent_huge_pages() - max(total, floor)
         gone = max(0, min(less, self.free_huge_pages_node[nid]))
         self.nr_huge_pages_node[nid] -= gone
         self.free_huge_pages_node[nid] -= gone
@@ -265,31 +276,32 @@ class Hstate(Block):
             self.next_nid_to_free = nid
 
     def alloc_pool_huge_folio(self, nodes_allowed):
-        """A fresh persistent page of the next node with room; its node, or
-        None. mm/hugetlb.c:alloc_pool_huge_folio."""
+        """A fresh persistent page of the next node with room."""
         found = None
         for _round in self.nodes:
             if found is None:
                 nid = self.hstate_next_node_to_alloc(nodes_allowed)
-                if self.nr_huge_pages_node[nid] < self.capacity:
-                    found = nid
-        if found is not None:
-            self.nr_huge_pages_node[found] += 1
-            self.free_huge_pages_node[found] += 1
-        return found
+                for n in self.nodes:
+                    if n == nid and self.nr_huge_pages_node[n] < self.capacity:
+                        found = n
+        for n in self.nodes:
+            if n == found:
+                self.nr_huge_pages_node[n] += 1
+                self.free_huge_pages_node[n] += 1
 
-    def set_max_huge_pages(self, count, nodes_allowed):
-        """A write to the global file."""
-        for _round in self.rounds:
+    def set_max_huge_pages(self, count, floor, nodes_allowed):
+        """A write to the global file, of a ``count`` that is at most
+        ``steps`` away from the persistent pages."""
+        for _step in self.steps:
             if self.surplus_huge_pages() > 0 and count > self.persistent_huge_pages():
-                self.adjust_pool_surplus(nodes_allowed, -1)
-        for _round in self.rounds:
+                self.surplus_to_persistent(nodes_allowed)
+        for _step in self.steps:
             if count > self.persistent_huge_pages():
                 self.alloc_pool_huge_folio(nodes_allowed)
-        min_count = self.min_count(count)
-        for _round in self.rounds:
+        min_count = max(count, floor)
+        for _step in self.steps:
             if min_count < self.persistent_huge_pages():
                 self.remove_pool_hugetlb_folio(nodes_allowed, False)
-        for _round in self.rounds:
+        for _step in self.steps:
             if count < self.persistent_huge_pages():
-                self.adjust_pool_surplus(nodes_allowed, 1)
+                self.persistent_to_surplus(nodes_allowed)

@@ -17,7 +17,8 @@ class HugepageSubpool(Block):
     their values in pages.
 
     ``used_hpages`` is kept only with size=, ``rsv_hpages`` (the unused part
-    of the minimum, which is inside resv_huge_pages) only with min_size=.
+    of the minimum, which is inside resv_huge_pages) only with min_size=. A
+    use below zero shows as -1, and stays.
     """
 
     def __init__(
@@ -29,8 +30,12 @@ class HugepageSubpool(Block):
         self.size = size
         self.min_size = min_size
         self.mounted = var(Bool(), when=mount)
-        self.used_hpages = var(Int(), when=(mount, size))
+        self.used_hpages = var(Int(-1), init=0, when=(mount, size))
         self.rsv_hpages = var(Int(0, min_hpages), when=(mount, min_size))
+
+    def change_used(self, pages):
+        used = self.used_hpages + pages
+        self.used_hpages = -1 if self.used_hpages < 0 or used < 0 else used
 
     def fits(self, delta):
         """Whether get_pages would not say -ENOMEM."""
@@ -40,7 +45,7 @@ class HugepageSubpool(Block):
         """mm/hugetlb.c:hugepage_subpool_get_pages, for a delta that fits. How
         many of the pages must come from the global pool."""
         if self.size:
-            self.used_hpages += delta
+            self.change_used(delta)
         ret = delta
         if self.min_size:
             ret = max(0, delta - self.rsv_hpages)
@@ -52,7 +57,7 @@ class HugepageSubpool(Block):
         must be dropped. Without size= used_hpages stays 0, so the minimum
         takes pages back even where more than the minimum is in use."""
         if self.size:
-            self.used_hpages -= delta
+            self.change_used(-delta)
         ret = delta
         if self.min_size and self.used_hpages < self.min_hpages:
             ret = max(0, self.rsv_hpages + delta - self.min_hpages)

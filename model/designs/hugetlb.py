@@ -107,6 +107,7 @@ N = Bound("N", 1, doc="nodes")
 B = Bound("B", 2, least=0, doc="persistent pages per node at the start")
 CAP = Bound("CAP", 4, doc="huge pages that a node has room for")
 OC = Bound("OC", 1, least=0, doc="nr_overcommit_hugepages")
+STEP = Bound("STEP", 1, doc="pages that a write to nr_hugepages changes at most")
 T = Bound("T", 1, doc="tasks")
 V = Bound("V", 2, doc="VMAs")
 P = Bound("P", 2, doc="pages of a VMA and of a file at most")
@@ -129,7 +130,7 @@ MAPCOUNTS = Int(1, V)
 class Hugetlb(Design):
     """hugetlb reservations of Linux 6.12."""
 
-    h = Hstate(NODES, N, CAP, B, OC, SURPLUS, RESIZE, SYSCTL)
+    h = Hstate(NODES, CAP, B, OC, STEP, SURPLUS, RESIZE, SYSCTL)
     spool = HugepageSubpool(MAX, MIN, MOUNT, SIZE, MIN_SIZE)
     usage = PageCounters(CGROUPS, CG_MAX, CGROUP)
     rsvd = PageCounters(CGROUPS, CG_RSVD, CGROUP)
@@ -396,15 +397,19 @@ class Hugetlb(Design):
             nid = self.h.dequeue_hugetlb_folio_nodemask(nodes)
         if nid is None:
             nid = self.h.alloc_surplus_hugetlb_folio(nodes)
-            if nid is not None and reserved and not cow_from_owner:
-                self.h.resv_huge_pages -= 1
+            if nid is not None and self.surplus_has_reserves(reserved, cow_from_owner):
+                self.h.change_resv(-1)
         elif reserved:
-            self.h.resv_huge_pages -= 1
+            self.h.change_resv(-1)
         return nid
 
     def vma_has_reserves(self, may_reserve, gbl_chg):
         """mm/hugetlb.c:vma_has_reserves."""
         return may_reserve and gbl_chg == 0
+
+    def surplus_has_reserves(self, reserved, cow_from_owner):
+        """Whether a surplus page for a fault takes a promise."""
+        return reserved and not cow_from_owner
 
     def out_subpool_put(self, spool, gbl_chg):
         """The end of alloc_hugetlb_folio when there is no page."""
@@ -418,11 +423,13 @@ class Hugetlb(Design):
         self.usage.uncharge(cg, 1)
         self.rsvd.uncharge(cg_rsvd, 1)
         if restore:
-            self.h.resv_huge_pages += 1
-        if self.h.surplus_huge_pages_node[nid] > 0:
-            self.h.remove_hugetlb_folio(nid, False, True)
-        else:
-            self.h.enqueue_hugetlb_folio(nid)
+            self.h.change_resv(1)
+        for n in NODES:
+            if n == nid:
+                if self.h.surplus_huge_pages_node[n] > 0:
+                    self.h.remove_hugetlb_folio(n, False, True)
+                else:
+                    self.h.enqueue_hugetlb_folio(n)
 
     def vma_needs_reservation(self, vma, page):
         """mm/hugetlb.c:vma_needs_reservation: 0 if the fault can use one."""
@@ -529,11 +536,16 @@ class Hugetlb(Design):
         """mm/hugetlb.c:unmap_ref_private: the owner has no page for its copy
         and takes the old one away from all mappers without a reserve map.
         Then it is the only one, and writes to it."""
-        for v in VMAS:
-            if v in self.mappers.of[vma, page] and v != vma and not self.resv_owner[v]:
-                self.anon.clear(v, page)
-                self.resv_unmapped[v] = True
-                self.mappers.leave(v, page)
+        if FORK:
+            mapped = self.mappers.of[vma, page]
+            kept = {v for v in VMAS if v in mapped and (v == vma or self.resv_owner[v])}
+            for v in VMAS:
+                if v in kept:
+                    self.mappers.of[v, page] = kept
+                elif v in mapped:
+                    self.mappers.of[v, page] = set()
+                    self.anon.clear(v, page)
+                    self.resv_unmapped[v] = True
 
     @action(kernel="fs/hugetlbfs/inode.c:hugetlbfs_fallocate",
             when=(FILES_, FALLOCATE))  # fmt: skip
@@ -764,10 +776,13 @@ class Hugetlb(Design):
 
     def unmap_file_page(self, file, page):
         """fs/hugetlbfs/inode.c:hugetlb_vmdelete_list for one page index:
-        private pages of it go, too."""
+        private pages of it go, too, those of a parent before its child's."""
         if PRIVATE_FILES:
             for v in VMAS:
-                if self.vm_file[v] == file:
+                if self.vm_file[v] == file and self.resv_owner[v]:
+                    self.unmap_hugepage_range(v, page)
+            for v in VMAS:
+                if self.vm_file[v] == file and not self.resv_owner[v]:
                     self.unmap_hugepage_range(v, page)
 
     def free_cached(self, file, page):
@@ -884,7 +899,8 @@ class Hugetlb(Design):
             when=(SURPLUS, RESIZE_NODE))  # fmt: skip
     def set_nr_hugepages_node(self, node: NODES, count: Int(0, CAP)) -> Errno:
         """A write to a node's nr_hugepages."""
-        self.h.set_max_huge_pages_node(self.node_count(node, count), node)
+        total = self.node_count(node, count)
+        self.h.set_max_huge_pages_node(total, self.min_count(), node)
         return OK
 
     def node_count(self, node, count):
@@ -892,10 +908,21 @@ class Hugetlb(Design):
         here = self.h.nr_huge_pages_node[node] - self.h.surplus_huge_pages_node[node]
         return count + self.h.persistent_huge_pages() - here
 
+    def min_count(self):
+        """mm/hugetlb.c:set_max_huge_pages: what a shrink leaves, the pages in
+        use or promised. Unsigned: a wrapped promise counter stops it."""
+        if self.h.resv_huge_pages < 0:
+            return self.h.nr_huge_pages()
+        in_use = self.h.nr_huge_pages() - self.h.free_huge_pages()
+        return self.h.resv_huge_pages + in_use
+
     @action(kernel="mm/hugetlb.c:nr_hugepages_store_common", when=(SURPLUS, RESIZE))
     def set_nr_hugepages(self, count: Int(0, N * CAP)) -> Errno:
-        """A write to nr_hugepages."""
-        self.h.set_max_huge_pages(count, {n for n in NODES})
+        """A write to nr_hugepages, by at most STEP pages more or less: more
+        is several writes."""
+        persistent = self.h.persistent_huge_pages()
+        require(persistent - STEP <= count and count <= persistent + STEP)
+        self.h.set_max_huge_pages(count, self.min_count(), {n for n in NODES})
         return OK
 
     @action(kernel="mm/hugetlb.c:nr_overcommit_hugepages_store", when=(SURPLUS, SYSCTL))

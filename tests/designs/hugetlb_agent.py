@@ -14,7 +14,7 @@ from checker.kernel.answer import Charge, Counters, NodePool, Space
 from model.designs.hugetlb import Errno, Hugetlb
 
 ROOMY = {"N": 2, "B": 0, "CAP": 12, "OC": 8, "T": 2, "V": 6, "P": 9, "F": 2, "C": 2,
-         "CG_MAX": 99, "CG_RSVD": 99}  # fmt: skip
+         "STEP": 24, "CG_MAX": 99, "CG_RSVD": 99}  # fmt: skip
 FEATURES = (
     "files", "private_files", "noreserve", "offsets", "fork", "reads", "split",
     "mremap", "mremap_part", "dontneed", "punch", "fallocate", "truncate", "unlink",

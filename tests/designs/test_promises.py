@@ -44,7 +44,8 @@ def played(cls: Any, bounds: dict[str, int], having: str, *calls: Call) -> Any:
     for name, *raw, result in calls:
         domains = parameters(cls, action_methods(cls)[name][0]).values()
         arguments = [
-            design._binding.values(d).python(r) for d, r in zip(domains, raw, strict=True)
+            design._binding.values(d).python(r)
+            for d, r in zip(domains, raw, strict=True)
         ]
         returned = design.step(name, *arguments)
         assert getattr(returned, "name", None) == result, (name, raw)
