@@ -15,8 +15,9 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import count
 from math import prod
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,7 +25,11 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, Verbosity, assume, seed, settings
 from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
-from hypothesis.errors import HypothesisException, HypothesisWarning
+from hypothesis.errors import (
+    HypothesisException,
+    HypothesisWarning,
+    Unsatisfiable,
+)
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -37,7 +42,7 @@ from checker.compiled import Compiled
 from checker.evaluate import Valuation, broken, initial_states
 from checker.lower import python as lower
 from checker.property import Kind, Property
-from checker.replay import MODEL_IS_WRONG, Runner, at_step, breaks_step, decided_by
+from checker.replay import MODEL_IS_WRONG, Runner
 from checker.system import Action, State, TransitionSystem
 from checker.verdict import (
     Budget,
@@ -68,14 +73,10 @@ class _Stop(BaseException):
     """The time is up; no Exception, so that hypothesis lets it through."""
 
 
-class _Found(Exception):
-    """A run decides something. One subclass each: hypothesis tells failures
-    apart by their type, and shrinks within one."""
-
-
 @dataclass
 class _Hunt:
-    """What all runs of one engine run share."""
+    """What all runs share. ``best`` has the shortest trace so far of each
+    property that a run decided, and of each defect (by `_defect_key`)."""
 
     compiled: Compiled
     properties: tuple[Property, ...]
@@ -84,14 +85,11 @@ class _Hunt:
     report: Reporter
     runner: Runner
     possible: dict[str, _Possible]
-    kinds: dict[str, type[_Found]] = field(default_factory=dict)
-    open: set[str] = field(default_factory=set)
+    watch: _Watch
     best: dict[str, Trace] = field(default_factory=dict)
     defects: dict[str, Defect] = field(default_factory=dict)
-    known_defects: set[str] = field(default_factory=set)
     fired: Counter[str] = field(default_factory=Counter)
     results: Counter[tuple[str, int]] = field(default_factory=Counter)
-    antecedents: dict[str, list[bool]] = field(default_factory=dict)
     runs: int = 0
     stopped: str = ""
     begin: float = field(default_factory=time.monotonic)
@@ -100,13 +98,69 @@ class _Hunt:
     def system(self) -> TransitionSystem:
         return self.compiled.system
 
-    def found(self, key: str, trace: Trace) -> _Found:
-        """Keeps the trace if it is the shortest so far; the failure to raise."""
+    def found(self, key: str, trace: Trace) -> bool:
+        """Keeps the trace if it is the shortest so far."""
         known = self.best.get(key)
-        if known is None or _size(trace) < _size(known):
-            self.best[key] = trace
-        kind = self.kinds.setdefault(key, type(f"Found_{key}", (_Found,), {}))
-        return kind(key)
+        if known is not None and _size(known) <= _size(trace):
+            return False
+        self.best[key] = trace
+        return True
+
+
+class _Watch:
+    """The properties as functions of a state, or of an action's step: which
+    of them it decides. (Python text of the IR; every trace is replayed with
+    the IR's plain reading before it is shown.)"""
+
+    def __init__(
+        self, system: TransitionSystem, properties: Sequence[Property]
+    ) -> None:
+        self.antecedents = {p.name: [False] * len(p.antecedents) for p in properties}
+        mine = [p for p in properties if p.kind in (Kind.INVARIANT, Kind.REACHABLE)]
+        self.of_states = [
+            (p.name, p.kind is Kind.REACHABLE, len(p.antecedents)) for p in mine
+        ]
+        self.state_truths = lower.predicates(
+            system, [f for p in mine for f in (p.formula, *p.antecedents)]
+        )
+        self.of_steps: dict[str, list[tuple[str, bool, int]]] = {}
+        self.step_truths: dict[str, lower.StepPredicates] = {}
+        for action in system.actions:
+            some = lower.step_properties(
+                [p for p in properties if p.kind is Kind.STEP], action
+            )
+            self.of_steps[action.name] = [
+                (p.name, False, len(p.antecedents)) for p in some
+            ]
+            self.step_truths[action.name] = lower.step_predicates(
+                system, action, [f for p in some for f in (p.formula, *p.antecedents)]
+            )
+
+    def state(self, state: State) -> list[str]:
+        """The names of the properties that the state decides."""
+        return self._decided(self.of_states, self.state_truths(state))
+
+    def step(
+        self, before: State, step: Step, result: int | None, after: State
+    ) -> list[str]:
+        """The names of the step properties that the step violates."""
+        truths = self.step_truths[step.action](
+            before, after, step.arguments, -1 if result is None else result
+        )
+        return self._decided(self.of_steps[step.action], truths)
+
+    def _decided(
+        self, asked: Sequence[tuple[str, bool, int]], truths: Sequence[bool]
+    ) -> list[str]:
+        found, k = [], 0
+        for name, when, antecedents in asked:
+            if truths[k] is when:
+                found.append(name)
+            seen = self.antecedents[name]
+            for j in range(antecedents):
+                seen[j] = seen[j] or truths[k + 1 + j]
+            k += 1 + antecedents
+        return found
 
 
 def _size(trace: Trace) -> tuple[Any, ...]:
@@ -139,17 +193,18 @@ def _fuzz(
     depth = DEPTH if budget.depth is None else budget.depth
     runner = Runner(compiled)
     possible = {a.name: _Possible(compiled.system, a) for a in compiled.system.actions}
-    hunt = _Hunt(compiled, properties, depth, budget.clock(), report, runner, possible)
-    hunt.open = {p.name for p in properties}
-    hunt.antecedents = {p.name: [False] * len(p.antecedents) for p in properties}
+    watch = _Watch(compiled.system, properties)
+    hunt = _Hunt(compiled, properties, depth, budget.clock(), report, runner,
+                 possible, watch)  # fmt: skip
     try:
         with _elsewhere():
-            while _one_more(hunt, budget):
-                pass
+            _hunt(hunt, budget)
     except KeyboardInterrupt:
         hunt.stopped = "interrupted"
     except _Stop:
         hunt.stopped = f"the time budget of {budget.seconds:g} s"
+    for key in sorted(hunt.best):
+        _shrink(hunt, key)
     return _outcome(hunt, properties, budget)
 
 
@@ -164,36 +219,31 @@ def _elsewhere() -> Iterator[None]:
             set_hypothesis_home_dir(None)
 
 
-def _one_more(hunt: _Hunt, budget: Budget) -> bool:
-    """Runs until something is found and shrunk; whether there was something."""
-    before = set(hunt.best)
-    machine = seed(budget.seed)(_machine(hunt))
-    timed = budget.seconds is not None
-    config = settings(
-        max_examples=10**6 if timed else RUNS,
-        stateful_step_count=max(1, hunt.depth),
-        database=None,
-        deadline=None,
-        derandomize=False,
-        verbosity=Verbosity.quiet,
-        phases=(Phase.generate,),
-        suppress_health_check=tuple(HealthCheck),
-        report_multiple_bugs=False,
-        print_blob=False,
-    )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", HypothesisWarning)
-            run_state_machine_as_test(machine, settings=config)
-    except (_Found, HypothesisException):
-        pass
-    finally:
-        new = set(hunt.best) - before
-        for key in sorted(new):
-            _shrink(hunt, key)
-        hunt.open -= new
-        hunt.known_defects |= new
-    return bool(new) and bool(hunt.open)
+def _hunt(hunt: _Hunt, budget: Budget) -> None:
+    """RUNS runs; with a time budget, as many as there is time for."""
+    for more in count():
+        machine = seed(budget.seed + more)(_machine(hunt))
+        config = settings(
+            max_examples=RUNS,
+            stateful_step_count=max(1, hunt.depth),
+            database=None,
+            deadline=None,
+            derandomize=False,
+            verbosity=Verbosity.quiet,
+            phases=(Phase.generate,),
+            suppress_health_check=tuple(HealthCheck),
+            print_blob=False,
+        )
+        try:
+            with warnings.catch_warnings(), suppress(Unsatisfiable):
+                warnings.simplefilter("ignore", HypothesisWarning)
+                run_state_machine_as_test(machine, settings=config)
+        except HypothesisException:
+            if hunt.over():  # it takes a run that stops short for a flaky one
+                raise _Stop from None
+            raise
+        if budget.seconds is None or not hunt.runs:
+            return
 
 
 def _shrink(hunt: _Hunt, key: str) -> None:
@@ -201,7 +251,7 @@ def _shrink(hunt: _Hunt, key: str) -> None:
     as it does. (hypothesis' own shrinker works on its choices, cannot see
     that two steps undo each other, and takes a hundred times as long.)"""
     best, before = hunt.best[key], None
-    while best != before and not hunt.over():
+    while best != before:
         before = best
         best = _fewer_steps(hunt, key, best)
         best = _lower_arguments(hunt, key, best)
@@ -253,12 +303,10 @@ def _again(hunt: _Hunt, key: str, trace: Trace, move: bool) -> Trace | None:
     """The run of those steps that are possible (with ``move``: or of the
     next possible arguments), up to where it shows the same again; None where
     it never does."""
-    system, runner = hunt.system, hunt.runner
-    prop = next((p for p in hunt.properties if p.name == key), None)
-    of_states = prop is not None and prop.kind is not Kind.STEP
+    runner, watch = hunt.runner, hunt.watch
     runner.load(trace.initial)
     taken: list[Step] = []
-    if prop and of_states and decided_by(system, prop, trace.initial):
+    if key in watch.state(trace.initial):
         return Trace(trace.initial, ())
     for wanted in trace.steps:
         before = runner.state
@@ -267,15 +315,11 @@ def _again(hunt: _Hunt, key: str, trace: Trace, move: bool) -> Trace | None:
         except Disabled:
             continue
         except _Broken as e:
-            same = prop is None and _defect_key(e.error, e.step) == key
+            same = _defect_key(e.error, e.step) == key
             return Trace(trace.initial, (*taken, e.step)) if same else None
         taken.append(step)
         after = runner.state
-        if prop and (
-            decided_by(system, prop, after)
-            if of_states
-            else breaks_step(system, prop, before, step, result, after)
-        ):
+        if key in watch.state(after) or key in watch.step(before, step, result, after):
             return Trace(trace.initial, tuple(taken))
     return None
 
@@ -308,10 +352,7 @@ def _defect_key(error: Exception, step: Step) -> str:
 
 def _machine(hunt: _Hunt) -> type[RuleBasedStateMachine]:
     """A state machine with one rule for each action."""
-    system, runner = hunt.system, hunt.runner
-    properties = [p for p in hunt.properties if p.name in hunt.open]
-    on_states = [p for p in properties if p.kind is not Kind.STEP]
-    on_steps = [p for p in properties if p.kind is Kind.STEP]
+    system, runner, watch = hunt.system, hunt.runner, hunt.watch
     free = [c for c in system.cells if c.variable.init is None]
     start = None if free else next(iter(initial_states(system)), None)
 
@@ -342,10 +383,8 @@ def _machine(hunt: _Hunt) -> type[RuleBasedStateMachine]:
             return Trace(self.initial, (*self.steps, *more))
 
         def look(self) -> None:
-            _note_antecedents(hunt, on_states, lambda p: Valuation(system, self.now))
-            for p in on_states:
-                if decided_by(system, p, self.now):
-                    raise hunt.found(p.name, self.trace())
+            for name in watch.state(self.now):
+                hunt.found(name, self.trace())
 
         def take(self, wanted: Step) -> None:
             before = self.now
@@ -358,31 +397,21 @@ def _machine(hunt: _Hunt) -> type[RuleBasedStateMachine]:
                 self.defect(e.step, e.error)
                 return
             self.steps.append(step)
-            self.now = after = runner.state
+            self.now = runner.state
             hunt.fired[step.action] += 1
             if result is not None:
                 hunt.results[step.action, result] += 1
-            mine = [p for p in on_steps if p.action in (None, step.action)]
-            _note_antecedents(
-                hunt, mine,
-                lambda p: at_step(system, p.formula, before, step, result, after),
-            )  # fmt: skip
-            for p in mine:
-                if breaks_step(system, p, before, step, result, after):
-                    raise hunt.found(p.name, self.trace())
+            for name in watch.step(before, step, result, self.now):
+                hunt.found(name, self.trace())
             self.look()
 
         def defect(self, step: Step, error: Exception) -> None:
-            key = _defect_key(error, step)
-            if key in hunt.known_defects:
-                return
-            action = system.action_by_name[step.action]
-            due = broken(system, action, self.now, step.arguments)
-            found = hunt.found(key, self.trace(step))
-            if hunt.best[key] == self.trace(step):
+            key, trace = _defect_key(error, step), self.trace(step)
+            if hunt.found(key, trace):
+                action = system.action_by_name[step.action]
+                due = broken(system, action, self.now, step.arguments)
                 message = due.message if due is not None else str(error)
-                hunt.defects[key] = Defect(message, hunt.best[key], due)
-            raise found
+                hunt.defects[key] = Defect(message, trace, due)
 
     if start is None:
         _add_start(Machine, system)
@@ -464,17 +493,6 @@ def _add_start(machine: type[Any], system: TransitionSystem) -> None:
     machine.start = initially(begin_anywhere)
 
 
-def _note_antecedents(
-    hunt: _Hunt, properties: Sequence[Property], at: Callable[[Property], Valuation]
-) -> None:
-    for p in properties:
-        seen = hunt.antecedents[p.name]
-        if not all(seen):
-            valuation = at(p)
-            for k, formula in enumerate(p.antecedents):
-                seen[k] = seen[k] or valuation.true(formula)
-
-
 def _outcome(
     hunt: _Hunt, properties: tuple[Property, ...], budget: Budget
 ) -> Outcome:
@@ -497,7 +515,7 @@ def _outcome(
         seconds=time.monotonic() - hunt.begin,
         fired={a.name: hunt.fired[a.name] for a in hunt.system.actions},
         results=dict(hunt.results),
-        true_antecedents={n: tuple(v) for n, v in hunt.antecedents.items()},
+        true_antecedents={n: tuple(v) for n, v in hunt.watch.antecedents.items()},
         notes=(said,),
     )
     return Outcome("fuzz", verdicts, tuple(hunt.defects.values()), statistics)
