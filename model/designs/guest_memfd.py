@@ -1,0 +1,271 @@
+"""guest_memfd over hugetlb's pool.
+
+Source: the short-term plan named in the mail of 2026-06-29 ("take pages from
+hugetlb's pool"), and the talks on it; no merged code. Design choices are those
+of the talks: a file reserves what it may ever need when it is created (a
+subpool per inode), takes pages at first use, splits one where a part becomes
+shared with the host, and merges it when all is private again.
+
+Modelled: the pool of hugetlb_cma.py's HugetlbPool; files, faults, hole punch,
+eviction. Features: ``partial`` (conversion of a part to shared and back), where
+the split needs memory for the page structures that HVO saved, and merging
+fails while anybody holds a reference (``pins``); binding to nodes; a memcg
+charge at the first use; memory errors in free pages.
+Left out: 1 GiB to 4 KiB in more than one level, in-place population, mmap of
+private pages, migration and swap (there is none), the guest.
+"""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs
+# mypy: allow-untyped-calls, allow-untyped-decorators
+
+from enum import Enum
+
+from model.designs.hugetlb_cma import PagePool
+from model.language import (
+    Bool,
+    Bound,
+    Design,
+    Feature,
+    Int,
+    Maybe,
+    Scalarset,
+    action,
+    observer,
+    require,
+    table,
+    var,
+)
+
+
+class Errno(Enum):
+    """What a call, or a fault, ends in."""
+
+    OK = 0
+    ENOMEM = 12
+    EAGAIN = 11
+    SIGBUS = 135
+
+
+OK, ENOMEM, EAGAIN, SIGBUS = Errno
+
+BLOCKS = Bound("blocks", 2, doc="huge pages of each node")
+N = Bound("nodes", 1)
+F = Bound("files", 2)
+P = Bound("P", 2, doc="huge pages of a file at most")
+LIMIT = Bound("limit", 1, doc="memory.max, in huge pages")
+SPARE = Bound("spare", 1, doc="memory for page structures, in huge pages split")
+
+NODES = Scalarset("NODES", N, prefix="n")
+FILES = Scalarset("FILES", F, prefix="f")
+PAGES = Int(0, P - 1)
+
+NUMA = Feature("numa", False, "files are bound to a node, and rebound")
+MEMCG = Feature("memcg", False, "all files in one memcg with a limit")
+PARTIAL = Feature("partial", False, "conversion of parts to shared and back")
+PINS = Feature("pins", False, "pages pinned for I/O")
+POISON = Feature("poison", False, "memory errors in free pages")
+PUNCH = Feature("punch", False, "hole punch")
+
+
+class GuestMemfd(Design):
+    """Files of guest memory, with pages of hugetlb's pool."""
+
+    h = PagePool(NODES, BLOCKS, BLOCKS, POISON)
+    size = table(FILES, Int(0, P), doc="0: no file")
+    page = table(FILES, PAGES, Maybe(NODES))
+    split = table(FILES, PAGES, Bool(), when=PARTIAL)
+    pinned = table(FILES, PAGES, Bool(), when=PINS)
+    limbo = table(NODES, Int(0, BLOCKS), when=PINS, doc="dropped, still pinned")
+    vmemmap = var(Int(0, SPARE), init=SPARE, when=PARTIAL)
+    mems = table(FILES, Maybe(NODES), when=NUMA, doc="shared policy; None: all")
+    lost = table(NODES, Int(0, BLOCKS), when=POISON)
+    failed = var(Bool(), doc="a promised fault has failed")
+
+    # -- what the common specs ask --
+
+    @observer
+    def total(self):
+        return self.h.nr_huge_pages()
+
+    @observer
+    def free_blocks(self):
+        return self.h.free_huge_pages() - sum(self.h.bad[n] for n in NODES)
+
+    @observer
+    def promised(self):
+        return self.h.resv
+
+    @observer
+    def populated(self):
+        return sum(1 for f in FILES for p in PAGES if self.page[f, p] is not None)
+
+    @observer
+    def used(self):
+        return self.h.nr_huge_pages() - self.h.available()
+
+    @observer
+    def entitled(self):
+        """The sizes of the files that exist."""
+        return sum(self.size[f] for f in FILES)
+
+    @observer
+    def borrowed(self):
+        """Nobody else can use an idle page."""
+        return 0
+
+    @observer
+    def foreign(self):
+        """Pages in use that no file has, nor I/O on a former one."""
+        return (
+            self.h.nr_huge_pages()
+            - self.h.free_huge_pages()
+            - self.populated()
+            - sum(self.limbo[n] for n in NODES)
+        )
+
+    @observer
+    def small(self):
+        """Pages that are split, because the guest shares a part."""
+        return sum(1 for f in FILES for p in PAGES if self.split[f, p])
+
+    @observer
+    def swapped(self):
+        return 0
+
+    @observer
+    def poisoned(self):
+        return sum(self.lost[n] + self.h.bad[n] for n in NODES)
+
+    @observer
+    def idle(self):
+        """No file, and no I/O under way."""
+        return all(self.size[f] == 0 for f in FILES) and all(
+            self.limbo[n] == 0 for n in NODES
+        )
+
+    # -- parts --
+
+    def allowed(self, file, node):
+        if NUMA:
+            return self.mems[file] is None or self.mems[file] == node
+        return True
+
+    def drop(self, file, page):
+        """A page leaves the file. It goes to the pool merged, when the last
+        reference is gone."""
+        node = self.page[file, page]
+        if node is not None:
+            if self.split[file, page]:
+                self.vmemmap += 1
+                self.split[file, page] = False
+            if PINS and self.pinned[file, page]:
+                self.limbo[node] += 1
+            else:
+                self.h.free[node] += 1
+            self.page[file, page] = None
+            self.pinned[file, page] = False
+
+    # -- files --
+
+    @action(kernel="virt/kvm/guest_memfd.c:kvm_gmem_create")
+    def create(self, file: FILES, pages: Int(1, P)) -> Errno:
+        """Reserves all of the file."""
+        require(self.size[file] == 0)
+        if pages > self.h.available():
+            return ENOMEM
+        self.h.resv += pages
+        self.size[file] = pages
+        return OK
+
+    @action(kernel="virt/kvm/guest_memfd.c:kvm_gmem_get_folio")
+    def fault(self, file: FILES, page: PAGES, node: NODES) -> Errno:
+        require(page < self.size[file] and self.page[file, page] is None)
+        require(self.allowed(file, node))
+        none = all(self.h.usable(n) <= 0 or not self.allowed(file, n) for n in NODES)
+        require(none or self.h.usable(node) > 0)
+        if none or (MEMCG and self.populated() >= LIMIT):
+            self.failed = True
+            return SIGBUS
+        self.h.free[node] -= 1
+        self.h.resv -= 1
+        self.page[file, page] = node
+        return OK
+
+    @action(kernel="virt/kvm/guest_memfd.c:kvm_gmem_punch_hole", when=PUNCH)
+    def punch(self, file: FILES, page: PAGES) -> Errno:
+        """The page goes back, and is promised again."""
+        require(self.page[file, page] is not None)
+        if self.pinned[file, page]:
+            return EAGAIN
+        self.drop(file, page)
+        self.h.resv += 1
+        return OK
+
+    @action(kernel="virt/kvm/guest_memfd.c:kvm_gmem_release")
+    def evict(self, file: FILES):
+        require(self.size[file] > 0)
+        self.h.resv -= self.size[file] - sum(
+            1 for p in PAGES if self.page[file, p] is not None
+        )
+        for p in PAGES:
+            self.drop(file, p)
+        self.size[file] = 0
+        self.mems[file] = None
+
+    # -- conversion --
+
+    @action(kernel="virt/kvm/guest_memfd.c:kvm_gmem_set_attributes", when=PARTIAL)
+    def share(self, file: FILES, page: PAGES) -> Errno:
+        """A part becomes shared: the page is split, its vmemmap restored."""
+        require(self.page[file, page] is not None and not self.split[file, page])
+        if self.vmemmap == 0:
+            return ENOMEM
+        self.vmemmap -= 1
+        self.split[file, page] = True
+        return OK
+
+    @action(kernel="virt/kvm/guest_memfd.c:kvm_gmem_set_attributes", when=PARTIAL)
+    def unshare(self, file: FILES, page: PAGES) -> Errno:
+        """All is private again: merged, unless somebody holds a reference."""
+        require(self.split[file, page])
+        if self.pinned[file, page]:
+            return EAGAIN
+        self.split[file, page] = False
+        self.vmemmap += 1
+        return OK
+
+    # -- pins, binding, errors --
+
+    @action(kernel="mm/gup.c:pin_user_pages", when=PINS)
+    def pin(self, file: FILES, page: PAGES):
+        """Of a page that the host may map."""
+        require(self.page[file, page] is not None and not self.pinned[file, page])
+        self.pinned[file, page] = True
+
+    @action(kernel="mm/gup.c:unpin_user_page", when=PINS)
+    def unpin(self, file: FILES, page: PAGES):
+        require(self.pinned[file, page])
+        self.pinned[file, page] = False
+
+    @action(kernel="mm/gup.c:unpin_user_page", when=PINS)
+    def unpin_last(self, node: NODES):
+        require(self.limbo[node] > 0)
+        self.limbo[node] -= 1
+        self.h.free[node] += 1
+
+    @action(kernel="mm/mempolicy.c:mpol_set_shared_policy", when=NUMA)
+    def bind(self, file: FILES, node: NODES) -> Errno:
+        """The file's shared policy becomes MPOL_BIND to one node."""
+        require(self.size[file] > 0 and self.mems[file] != node)
+        self.mems[file] = node
+        return OK
+
+    @action(kernel="mm/hugetlb.c:dissolve_free_hugetlb_folio", when=POISON)
+    def poison(self, node: NODES):
+        require(self.h.usable(node) > 0)
+        if self.h.available() > 0:
+            self.h.free[node] -= 1
+            self.h.nr[node] -= 1
+            self.lost[node] += 1
+        else:
+            self.h.bad[node] += 1
