@@ -1,5 +1,5 @@
-"""The promises of every pool design: what their authors expect comes out, every
-violation replays, and the exemplary runs end as they should."""
+"""The promises of every pool design, and pageblocks: what the specs expect comes
+out, every violation replays, and the exemplary runs end as they should."""
 
 from __future__ import annotations
 
@@ -12,15 +12,20 @@ from checker.check import Judgement, Request, Task, prepare, run
 from checker.spec import parse
 from checker.verdict import Budget, Silent, Violated
 from model.designs.global_pool import GlobalPool
+from model.designs.guest_memfd import GuestMemfd
 from model.designs.hugetlb_cma import HugetlbCma, HugetlbPool
+from model.designs.page_allocator import NODES, PAGEBLOCKS, PageAllocator
 from model.designs.reserved_thp import ReservedThp
 from model.designs.reserved_thp_planned import ReservedThpPlanned
-from model.language import action_methods, parameters
+from model.designs.tao import Tao
+from model.language import Disabled, action_methods, parameters
+from model.pageblock import Type
 
 ROOT = Path(__file__).parents[2]
 TASKS = {
     f"{path.stem}-{task.known.name}": task
-    for path in sorted(ROOT.glob("specs/promise_*.spec"))
+    for kind in ("promise", "pageblock")
+    for path in sorted(ROOT.glob(f"specs/{kind}*.spec"))
     for task in prepare(parse(path), Request())
 }
 
@@ -164,3 +169,60 @@ def test_a_file_outlives_its_pinned_block() -> None:
                ("create", 0, 0, None), ("reserve", 0, 0, "ENOSPC"),
                ("unpin_last", 0, None), ("reserve", 0, 0, "OK"))  # fmt: skip
     assert d.promised() == 1
+
+
+def test_guest_memory_stays_split_while_referenced() -> None:
+    d = played(GuestMemfd, {"blocks": 1, "files": 1, "P": 1}, "partial pins",
+               ("create", 0, 1, "OK"), ("fault", 0, 0, 0, "OK"), ("share", 0, 0, "OK"),
+               ("pin", 0, 0, None), ("unshare", 0, 0, "EAGAIN"), ("evict", 0, None),
+               ("create", 0, 1, "ENOMEM"), ("unpin_last", 0, None),
+               ("create", 0, 1, "OK"))  # fmt: skip
+    assert d.small() == 0
+
+
+def test_shattering_needs_memory_outside() -> None:
+    d = played(Tao, {"blocks": 1, "V": 1, "outside": 1}, "partial",
+               ("mmap", 0, None), ("fault", 0, "OK"), ("unmap_part", 0, None),
+               ("stranger", None), ("shatter", 0, "EBUSY"), ("stranger_leaves", None),
+               ("shatter", 0, "OK"))  # fmt: skip
+    assert (d.small(), d.free_blocks()) == (1, 1)
+
+
+def allocator(types: tuple[int, ...], having: str, **bounds: int) -> Any:
+    """Pageblocks of one node, of the given types."""
+    design: Any = PageAllocator(
+        bounds={"blocks": len(types), **bounds}, having=tuple(having.split())
+    )
+    binding = design._binding
+    node = binding.values(NODES).python(0)
+    for i, raw in enumerate(types):
+        block = binding.values(PAGEBLOCKS).python(i)
+        design.pb.type[node, block] = list(Type)[raw]
+    assert design.initial()
+    return design
+
+
+def test_a_claim_needs_a_majority() -> None:
+    """physical: k = 4 has a refusing case."""
+    design = allocator((1, 1), "", K=4, reserved=0)
+    node = design._binding.values(NODES).python(0)
+    first, second = (design._binding.values(PAGEBLOCKS).python(i) for i in (0, 1))
+    design.step("alloc_huge", node, first)
+    for _ in range(3):
+        assert design.step("alloc", node, second, Type.MOVABLE).name == "OK"
+    assert design.step("alloc", node, second, Type.UNMOVABLE).name == "OK"
+    assert design.pb.type[node, second] == Type.MOVABLE
+
+
+def test_the_rest_of_a_split_folio_is_no_ones() -> None:
+    design = allocator((5, 1), "split", K=2, reserved=1)
+    node = design._binding.values(NODES).python(0)
+    reserved, other = (design._binding.values(PAGEBLOCKS).python(i) for i in (0, 1))
+    design.step("alloc_reserved", node, reserved)
+    design.step("split_reserved", node, reserved)
+    design.step("free_rest", node, reserved)
+    design.step("alloc_huge", node, other)
+    assert design.step("alloc", node, other, Type.MOVABLE).name == "ENOMEM"
+    with pytest.raises(Disabled):
+        design.step("alloc_reserved", node, reserved)
+    assert design.nr_free_reserved_thp[node] == 1
