@@ -78,11 +78,14 @@ Verdict = Holds | Violated | Unknown | Unreachable
 @dataclass(frozen=True)
 class Certificate:
     """An inductive invariant: SMT-LIB 2 text of each conjunct over the
-    system's variables, and the induction depth k it needs."""
+    system's variables. The first ``base`` are kept by every action; with
+    ``k`` 2 the rest are kept where they held in two states in a row.
+    ``params`` are the bounds that stayed open."""
 
     lemmas: tuple[str, ...]
     k: int
     params: tuple[str, ...]
+    base: int = 0
 
 
 @dataclass(frozen=True)

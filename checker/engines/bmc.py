@@ -1,0 +1,539 @@
+"""Bounded model checking with z3: runs of growing length, shortest first.
+
+Biere, Cimatti, Clarke and Zhu, "Symbolic model checking without BDDs" (1999);
+Een and Sorensson, "Temporal induction by incremental SAT solving" (2003).
+Sound for what it shows: a run is replayed before it is returned. For what it
+does not, it says only up to which depth. A property that was shown at a depth
+is assumed there afterwards; ranges, indices and asserts are questions of
+their own at each depth, asked before a next state is made to fit its range.
+If no run of some length is left, all runs were looked at. The elements of an
+interchangeable scalarset are named in the order in which a run uses them,
+which loses no run: the single initial state is the same under renaming.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import z3  # type: ignore[import-untyped]
+
+from checker import ir
+from checker.evaluate import (
+    Valuation,
+    arguments,
+    broken,
+    initial_states,
+    out_of_range,
+    successor,
+)
+from checker.ir import Expr
+from checker.lower.smt import (
+    Bits,
+    Encoding,
+    Integers,
+    Lowering,
+    Number,
+    Term,
+    Value,
+    conjunction,
+    declared_ranges,
+    disjunction,
+    negation,
+    raw_of,
+    unknown,
+)
+from checker.property import Kind, Property, result_local
+from checker.symmetry import find_symmetry
+from checker.system import Action, Obligation, State, TransitionSystem
+from checker.verdict import (
+    Budget,
+    Defect,
+    Holds,
+    Outcome,
+    Reporter,
+    Statistics,
+    Step,
+    Trace,
+    Unknown,
+    Unreachable,
+    Verdict,
+    Violated,
+)
+
+
+@dataclass
+class _Choice:
+    """One action at one depth: whether it is taken, with which arguments,
+    and what then follows."""
+
+    action: Action
+    taken: Term
+    lowering: Lowering
+    guard: Term
+    updates: dict[int, Value]
+    result: Value | None
+
+
+@dataclass
+class _Question:
+    """Something bad (or looked for) and the verdict it decides: a property,
+    or an error of the model. ``at_step`` ones are about the step to come."""
+
+    key: str
+    bad: Term
+    at_step: bool
+    prop: Property | None = None
+    obligation: Obligation | None = None
+    message: str = ""
+
+
+@dataclass
+class _Unrolling:
+    """The runs of the present length, as a formula."""
+
+    system: TransitionSystem
+    encoding: Encoding
+    solver: Any
+    ordered: tuple[ir.ScalarSort, ...]
+    ranges: list[tuple[int | None, int | None]]
+    states: list[list[Value]] = field(default_factory=list)
+    choices: list[list[_Choice]] = field(default_factory=list)
+    used: dict[ir.ScalarSort, Number] = field(default_factory=dict)
+
+    def start(self) -> None:
+        """Any initial state."""
+        cells = []
+        for cell, (lo, hi) in zip(self.system.cells, self.ranges, strict=True):
+            name = f"{cell.name}@0"
+            element = cell.variable.element
+            if element is ir.BOOL or isinstance(element, ir.SetSort):
+                cells.append(unknown(self.encoding, name, element, None))
+            else:
+                number = self.encoding.fresh(name, lo, hi)
+                self.solver.add(*bounded(self.encoding, number, lo, hi))
+                cells.append(number)
+        low = Lowering(self.system, self.encoding, cells)
+        for cell, value in zip(self.system.cells, cells, strict=True):
+            if cell.variable.init is not None:
+                first = low(cell.variable.init)
+                wanted = first[cell.index] if isinstance(first, dict) else first
+                self.solver.add(low.equal(value, wanted))
+        self.solver.add(low.truth(self.system.initial))
+        self.states.append(cells)
+        self.used = {s: self.encoding.constant(0) for s in self.ordered}
+
+    def offer(self) -> list[_Choice]:
+        """Every action from the last state; nothing is asserted but the
+        domains of their arguments."""
+        depth = len(self.choices)
+        made = []
+        for action in self.system.actions:
+            low = Lowering(self.system, self.encoding, self.states[-1])
+            for p in action.parameters:
+                name = f"{action.name}.{p.name}@{depth}"
+                value = unknown(self.encoding, name, p.local.sort, p.domain)
+                if isinstance(value, Number):
+                    ends = p.domain.lo, p.domain.hi
+                    self.solver.add(*bounded(self.encoding, value, *ends))
+                low.locals[p.local] = value
+            guard = low.truth(action.guard)
+            updates: dict[int, Value] = {}
+            lowered = low.all(action.updates.values())
+            for name, value in zip(action.updates, lowered, strict=True):
+                cells = value if isinstance(value, dict) else {(): value}
+                for index, cell in cells.items():
+                    k = self.system.cell_of[name, index]
+                    if cell is not self.states[-1][k]:
+                        updates[k] = cell
+            result = None if action.result is None else low(action.result)
+            taken = z3.Bool(f"{action.name}@{depth}")
+            made.append(_Choice(action, taken, low, guard, updates, result))
+        self.choices.append(made)
+        return made
+
+    def leaves(self, choice: _Choice) -> list[tuple[int, Term]]:
+        """Where an update may leave a cell's range: (cell, that it does)."""
+        found = []
+        for k, value in choice.updates.items():
+            lo, hi = self.ranges[k]
+            if isinstance(value, Number):
+                inside = self.encoding.within(value, lo, hi)
+                if not z3.is_true(inside):
+                    found.append((k, z3.And(choice.guard, negation(inside))))
+        return found
+
+    def advance(self) -> None:
+        """One more step: some action is taken, its guard true."""
+        choices = self.choices[-1]
+        self.solver.add(disjunction(c.taken for c in choices))
+        used = dict(self.used)
+        for c in reversed(choices):
+            self.solver.add(z3.Implies(c.taken, c.guard))
+            for sort in self.ordered:
+                mine = self.name_in_order(c, sort)
+                used[sort] = self.encoding.fit(
+                    self.encoding.choose(c.taken, mine, used[sort]), 0, sort.size
+                )
+        self.used = used
+        before = self.states[-1]
+        after = list(before)
+        low = Lowering(self.system, self.encoding, before)
+        for c in reversed(choices):
+            for k, value in c.updates.items():
+                lo, hi = self.ranges[k]
+                fitted = (
+                    self.encoding.fit(value, lo, hi)
+                    if isinstance(value, Number)
+                    else value
+                )
+                after[k] = low.choose(c.taken, fitted, after[k])
+            for k in range(len(after)):
+                if k not in c.updates and after[k] is not before[k]:
+                    after[k] = low.choose(c.taken, before[k], after[k])
+        depth = len(self.states)
+        for k, value in enumerate(after):
+            if value is not before[k]:
+                after[k] = self.named(f"{self.system.cells[k].name}@{depth}", k, value)
+        self.states.append(after)
+
+    def named(self, name: str, k: int, value: Value) -> Value:
+        """A fresh constant equal to the value: the solver's own variable."""
+        element = self.system.cells[k].variable.element
+        if not isinstance(value, Number):
+            fresh = unknown(self.encoding, name, element, None)
+            self.solver.add(fresh == value)
+            return fresh
+        number = self.encoding.fresh(name, *self.ranges[k])
+        self.solver.add(self.encoding.eq(number, value))
+        return number
+
+    def name_in_order(self, c: _Choice, sort: ir.ScalarSort) -> Number:
+        """Asserts that an element that is new is the least unused one; how
+        many are used after the action."""
+        used = self.used[sort]
+        for p in c.action.parameters:
+            value = c.lowering.locals[p.local]
+            if p.local.sort is not sort or not isinstance(value, Number):
+                continue
+            nothing = c.lowering.same(value, self.encoding.constant(sort.size))
+            fits = c.lowering.at_most(value, used)
+            self.solver.add(disjunction((negation(c.taken), nothing, fits)))
+            new = conjunction((negation(nothing), c.lowering.same(value, used)))
+            grown = self.encoding.add((used, self.encoding.constant(1)))
+            chosen = self.encoding.choose(new, grown, used)
+            used = self.encoding.fit(chosen, 0, sort.size)
+        return used
+
+    def run(self, model: Any, steps: int) -> Trace:
+        """The run of so many steps that a model describes."""
+        initial: State = tuple(raw_of(model, v) for v in self.states[0])
+        found = []
+        for made in self.choices[:steps]:
+            c = next(c for c in made if z3.is_true(model.eval(c.taken, True)))
+            found.append(self.chosen(model, c))
+        return Trace(initial, tuple(found))
+
+    def chosen(self, model: Any, c: _Choice) -> Step:
+        locals_ = c.lowering.locals
+        raw = tuple(raw_of(model, locals_[p.local]) for p in c.action.parameters)
+        return Step(c.action.name, raw)
+
+
+def bounded(
+    encoding: Encoding, number: Number, lo: int | None, hi: int | None
+) -> list[Term]:
+    """That a fresh number lies in lo..hi."""
+    if isinstance(encoding, Bits):
+        return [encoding.within(number, lo, hi)]
+    low = [] if lo is None else [number.term >= lo]
+    return low if hi is None else [*low, number.term <= hi]
+
+
+# --- the engine -----------------------------------------------------------
+
+
+def bmc(
+    system: TransitionSystem,
+    properties: tuple[Property, ...],
+    budget: Budget,
+    report: Reporter,
+) -> Outcome:
+    """Runs of 0, 1, 2 ... steps until the budget is spent, no question is
+    left or no longer run exists; see verdict.Engine."""
+    search = _Search(system, properties, budget, report)
+    try:
+        search.go()
+    except KeyboardInterrupt:
+        search.stopped = "interrupted"
+    return search.outcome()
+
+
+@dataclass
+class _Search:
+    system: TransitionSystem
+    properties: tuple[Property, ...]
+    budget: Budget
+    report: Reporter
+    begin: float = field(default_factory=time.monotonic)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    defects: dict[str, Defect] = field(default_factory=dict)
+    depth: int = -1
+    """All runs of so many steps were looked at."""
+    stopped: str = ""
+    complete: bool = False
+
+    def go(self) -> None:
+        if self.system.least:
+            names = ", ".join(sorted(self.system.least))
+            self.stopped = f"{names} left open: bmc needs numbers"
+            return
+        over = self.budget.clock()
+        if self.starts_wrong():
+            self.stopped = "the model itself is wrong (see the defects)"
+            return
+        unrolling = self.unrolling()
+        unrolling.start()
+        if any(p.kind is Kind.LEADS_TO for p in self.properties):
+            for p in self.properties:
+                if p.kind is Kind.LEADS_TO:
+                    self.verdicts[p.name] = Unknown("bmc looks at finite runs only")
+        while True:
+            depth = self.depth + 1
+            self.report.progress(depth=depth, seconds=time.monotonic() - self.begin)
+            if not self.settle(unrolling, self.at_state(unrolling), depth, over):
+                return
+            self.depth = depth
+            if self.budget.depth is not None and depth >= self.budget.depth:
+                self.stopped = f"the depth budget of {depth} steps"
+                return
+            if all(p.name in self.verdicts for p in self.properties):
+                return
+            unrolling.offer()
+            if not self.settle(unrolling, self.at_step(unrolling), depth, over):
+                return
+            if self.defects:
+                self.stopped = "the model itself is wrong (see the defects)"
+                return
+            unrolling.advance()
+            answer = self.ask(unrolling.solver, over)
+            if answer == z3.unsat:
+                self.complete = True
+                return
+            if answer != z3.sat:
+                self.gave_up(unrolling.solver, over)
+                return
+
+    def starts_wrong(self) -> bool:
+        """Whether some initial value is outside its declared range."""
+        for cell in self.system.cells:
+            v = cell.variable
+            if v.init is None:
+                continue
+            at = Valuation(self.system, ())
+            first = at.value(v.init)
+            raw = first if isinstance(first, int) else first[cell.index]
+            low = v.lo is not None and raw < at.raw(v.lo)
+            if low or (v.hi is not None and raw > at.raw(v.hi)):
+                starts = initial_states(self.system)
+                if starts:
+                    message = f"{cell.name} becomes {raw}, outside its range"
+                    self.defects[cell.name] = Defect(message, Trace(starts[0], ()))
+                    return True
+        return False
+
+    def unrolling(self) -> _Unrolling:
+        system = self.system
+        ranges = declared_ranges(system)
+        finite = all(lo is not None and hi is not None for lo, hi in ranges)
+        ordered: tuple[ir.ScalarSort, ...] = ()
+        if self.budget.symmetry and all(v.init is not None for v in system.variables):
+            ordered = find_symmetry(system, self.properties).sorts
+        if finite:
+            return _Unrolling(system, Bits(), z3.SolverFor("QF_FD"), ordered, ranges)
+        return _Unrolling(system, Integers(), z3.Solver(), ordered, ranges)
+
+    # -- questions --
+
+    def open(self, *kinds: Kind) -> list[Property]:
+        return [
+            p for p in self.properties
+            if p.kind in kinds and p.name not in self.verdicts
+        ]  # fmt: skip
+
+    def at_state(self, unrolling: _Unrolling) -> list[_Question]:
+        low = Lowering(self.system, unrolling.encoding, unrolling.states[-1])
+        found = []
+        for p in self.open(Kind.INVARIANT, Kind.REACHABLE):
+            truth = low.truth(p.formula)
+            bad = truth if p.kind is Kind.REACHABLE else negation(truth)
+            found.append(_Question(p.name, bad, False, p))
+        return found
+
+    def at_step(self, unrolling: _Unrolling) -> list[_Question]:
+        found = []
+        for c in unrolling.choices[-1]:
+            name = c.action.name
+            for k, bad in unrolling.leaves(c):
+                cell = self.system.cells[k]
+                key = f"range {cell.variable.name} {name}"
+                message = f"{cell.name} leaves its range"
+                found.append(_Question(key, z3.And(c.taken, bad), True, None, None,
+                                       message))  # fmt: skip
+            for due in c.action.obligations:
+                bad = negation(c.lowering.truth(due.formula))
+                if not due.early:
+                    bad = conjunction((c.guard, bad))
+                key = f"{due.span} {due.message}"
+                found.append(_Question(key, conjunction((c.taken, bad)), True, None,
+                                       due, due.message))  # fmt: skip
+        for p in self.open(Kind.STEP):
+            for c in unrolling.choices[-1]:
+                if p.action in (None, c.action.name):
+                    bad = self.step_fails(unrolling, c, p)
+                    found.append(_Question(p.name, bad, True, p))
+        return found
+
+    def step_fails(self, unrolling: _Unrolling, c: _Choice, p: Property) -> Term:
+        after = list(unrolling.states[-1])
+        for k, value in c.updates.items():
+            lo, hi = unrolling.ranges[k]
+            after[k] = (
+                unrolling.encoding.fit(value, lo, hi)
+                if isinstance(value, Number)
+                else value
+            )
+        low = Lowering(self.system, unrolling.encoding, unrolling.states[-1], after,
+                       dict(c.lowering.locals))  # fmt: skip
+        if c.result is not None and c.action.result is not None:
+            sort = c.action.result.sort
+            size = len(getattr(sort, "labels", (0, 1)))
+            low.locals[result_local(sort, size)] = c.result
+        return conjunction((c.taken, c.guard, negation(low.truth(p.formula))))
+
+    # -- answers --
+
+    def settle(
+        self, unrolling: _Unrolling, questions: list[_Question], depth: int, over: Any
+    ) -> bool:
+        """Answers the questions for runs of this length; what is not
+        violated is assumed from here on. False where z3 gave up."""
+        questions = [q for q in questions if not z3.is_false(q.bad)]
+        while questions:
+            unrolling.solver.push()
+            unrolling.solver.add(disjunction(q.bad for q in questions))
+            answer = self.ask(unrolling.solver, over)
+            if answer == z3.sat:
+                model = unrolling.solver.model()
+                hit = [q for q in questions if z3.is_true(model.eval(q.bad, True))]
+                for q in hit:
+                    self.found(unrolling, model, q, depth)
+            elif answer != z3.unsat:
+                self.gave_up(unrolling.solver, over)
+                unrolling.solver.pop()
+                return False
+            unrolling.solver.pop()
+            if answer == z3.unsat:
+                unrolling.solver.add(*(negation(q.bad) for q in questions))
+                return True
+            keys = {q.key for q in hit}
+            questions = [q for q in questions if q.key not in keys]
+        return True
+
+    def ask(self, solver: Any, over: Any) -> Any:
+        if over():
+            return z3.unknown
+        if self.budget.seconds is not None:
+            left = self.begin + self.budget.seconds - time.monotonic()
+            solver.set("timeout", max(1, int(left * 1000)))
+        return solver.check()
+
+    def gave_up(self, solver: Any, over: Any) -> None:
+        if over():
+            self.stopped = f"the time budget of {self.budget.seconds:g} s"
+        else:
+            self.stopped = f"z3 gave up: {solver.reason_unknown()}"
+
+    def found(
+        self, unrolling: _Unrolling, model: Any, q: _Question, depth: int
+    ) -> None:
+        trace = unrolling.run(model, depth)
+        if q.at_step:
+            offered = unrolling.choices[-1]
+            c = next(c for c in offered if z3.is_true(model.eval(c.taken, True)))
+            last = unrolling.chosen(model, c)
+            trace = Trace(trace.initial, (*trace.steps, last))
+        if q.prop is None:
+            self.defects.setdefault(q.key, Defect(q.message, trace, q.obligation))
+            confirm_defect(self.system, trace)
+        elif q.key not in self.verdicts:
+            confirm(self.system, trace, q.prop)
+            self.verdicts[q.key] = Violated(trace)
+
+    def outcome(self) -> Outcome:
+        verdicts: dict[str, Verdict] = {}
+        for p in self.properties:
+            if p.name in self.verdicts:
+                verdicts[p.name] = self.verdicts[p.name]
+            elif self.complete and p.kind is Kind.REACHABLE:
+                verdicts[p.name] = Unreachable(0, self.depth)
+            elif self.complete:
+                verdicts[p.name] = Holds(True, 0, self.depth)
+            else:
+                verdicts[p.name] = Unknown(self.stopped, max(self.depth, 0))
+        statistics = Statistics(
+            depth=max(self.depth, 0),
+            seconds=time.monotonic() - self.begin,
+            complete=self.complete,
+        )
+        return Outcome("bmc", verdicts, tuple(self.defects.values()), statistics)
+
+
+# --- evidence --------------------------------------------------------------
+
+
+def _replayed(system: TransitionSystem, trace: Trace) -> list[State]:
+    """The states before the last step, by the plain reading of the IR."""
+    states = [trace.initial]
+    for step in trace.steps[:-1]:
+        taken = successor(
+            system, system.action_by_name[step.action], states[-1], step.arguments
+        )
+        assert taken is not None, f"{step} is not enabled"
+        states.append(taken[0])
+    return states
+
+
+def confirm(system: TransitionSystem, trace: Trace, p: Property) -> None:
+    """Raises AssertionError where the run does not show what z3 says."""
+    if not trace.steps:
+        at = Valuation(system, trace.initial)
+        assert at.true(p.formula) == (p.kind is Kind.REACHABLE), trace
+        return
+    before = _replayed(system, trace)[-1]
+    last = trace.steps[-1]
+    action = system.action_by_name[last.action]
+    taken = successor(system, action, before, last.arguments)
+    assert taken is not None, f"{last} is not enabled"
+    after, result = taken
+    if p.kind is not Kind.STEP:
+        at = Valuation(system, after)
+        assert at.true(p.formula) == (p.kind is Kind.REACHABLE), trace
+        return
+    locals_: dict[Expr, int] = arguments(action, last.arguments)
+    if action.result is not None and result is not None:
+        size = len(getattr(action.result.sort, "labels", (0, 1)))
+        locals_[result_local(action.result.sort, size)] = result
+    assert not Valuation(system, before, after, locals_).true(p.formula), trace
+
+
+def confirm_defect(system: TransitionSystem, trace: Trace) -> None:
+    """Raises AssertionError where the model is not wrong there."""
+    before = _replayed(system, trace)[-1]
+    last = trace.steps[-1]
+    action = system.action_by_name[last.action]
+    if broken(system, action, before, last.arguments) is not None:
+        return
+    taken = successor(system, action, before, last.arguments)
+    assert taken is not None and out_of_range(system, taken[0]), trace

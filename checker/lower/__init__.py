@@ -1,0 +1,1 @@
+"""The IR in other languages: one backend per file."""

@@ -1,0 +1,98 @@
+"""Bounded model checking against the brute-force reference, and its limits."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from checker.engines.bmc import bmc
+from checker.ir import INT, TRUE, add, eq, le, not_, num
+from checker.property import Kind, Property
+from checker.system import Action, TransitionSystem, Variable
+from checker.verdict import Budget, Holds, Silent, Unknown, Unreachable, Violated
+from tests.pool_system import pool, pool_properties
+from tests.random_systems import Case, cases, explore
+
+
+def prop(properties: tuple[Property, ...], name: str) -> tuple[Property, ...]:
+    return tuple(p for p in properties if p.name == name)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(cases())
+def test_agrees_with_the_reference(case: Case) -> None:
+    truth = explore(case.system, case.properties)
+    if not truth.complete or truth.depth > 8:
+        return
+    budget = Budget(depth=truth.depth + 1, seconds=60)
+    outcome = bmc(case.system, case.properties, budget, Silent())
+    if truth.defects:
+        first = min(truth.defects.values())
+        assert outcome.defects or all(
+            isinstance(v, Violated) and len(v.trace) <= first
+            for v in outcome.verdicts.values()
+        )
+        return
+    assert not outcome.defects
+    for p in case.properties:
+        verdict = outcome.verdicts[p.name]
+        if p.name in truth.found:
+            assert isinstance(verdict, Violated), p.name
+            assert len(verdict.trace) == truth.found[p.name]
+        else:
+            assert isinstance(verdict, Holds | Unknown | Unreachable), p.name
+
+
+@pytest.mark.parametrize(("b", "v", "p", "depth"), [(2, 2, 2, 5), (2, 3, 2, 5)])
+def test_shortest_run_to_sigbus(b: int, v: int, p: int, depth: int) -> None:
+    system = pool(b, v, p)
+    asked = prop(pool_properties(system), "no_sigbus")
+    verdict = bmc(system, asked, Budget(seconds=100), Silent()).verdicts["no_sigbus"]
+    assert isinstance(verdict, Violated) and len(verdict.trace) == depth
+
+
+X = Variable("x", INT, num(0), num(3), num(0))
+
+
+def counter(action: Action) -> TransitionSystem:
+    return TransitionSystem("counter", (X,), (action,), TRUE, {}, {})
+
+
+UP = Action("up", (), le(X.now, num(2)), {"x": add(X.now, num(1))}, None)
+
+
+def test_a_bad_state_that_is_a_deadlock_is_found() -> None:
+    bad = Property("p", Kind.INVARIANT, not_(eq(X.now, num(3))))
+    verdict = bmc(counter(UP), (bad,), Budget(), Silent()).verdicts["p"]
+    assert isinstance(verdict, Violated) and len(verdict.trace) == 3
+
+
+def test_when_no_run_is_left_the_answer_is_complete() -> None:
+    good = Property("p", Kind.INVARIANT, le(X.now, num(3)))
+    never = Property("q", Kind.REACHABLE, eq(X.now, num(7)))
+    verdicts = bmc(counter(UP), (good, never), Budget(), Silent()).verdicts
+    assert isinstance(verdicts["p"], Holds) and verdicts["p"].depth == 3
+    assert isinstance(verdicts["q"], Unreachable)
+
+
+def test_a_range_is_a_question_not_an_assumption() -> None:
+    over = Action("up", (), TRUE, {"x": add(X.now, num(1))}, None)
+    good = Property("p", Kind.INVARIANT, le(X.now, num(3)))
+    outcome = bmc(counter(over), (good,), Budget(), Silent())
+    assert [len(d.trace) for d in outcome.defects] == [4]
+    assert isinstance(outcome.verdicts["p"], Unknown)
+
+
+def test_unknown_is_never_good() -> None:
+    system = pool(2, 2, 2)
+    asked = prop(pool_properties(system), "resv_exact")
+    outcome = bmc(system, asked, Budget(seconds=0.0), Silent())
+    verdict = outcome.verdicts["resv_exact"]
+    assert isinstance(verdict, Unknown) and "time budget" in verdict.reason
+
+
+def test_the_depth_budget_is_said() -> None:
+    system = pool(2, 2, 2)
+    asked = prop(pool_properties(system), "resv_exact")
+    verdict = bmc(system, asked, Budget(depth=3), Silent()).verdicts["resv_exact"]
+    assert verdict == Unknown("the depth budget of 3 steps", 3)
