@@ -506,7 +506,7 @@ class Hugetlb(Design):
             return OK
         css_rsvd = css if map_chg > 0 or cow_from_owner else None
         self.vma_commit_reservation(vma, page)
-        if not installed:
+        if INJECT and not installed:
             restore_reserve = self.h.resv_huge_pages < promises
             self.restore_reserve_on_error(vma, page, restore_reserve)
             self.free_huge_folio(
@@ -564,7 +564,7 @@ class Hugetlb(Design):
                 return ENOSPC
             css_rsvd = css if map_chg > 0 else None
             self.i_resv_map.region_add(file, page, page + 1, None)
-            if not installed:
+            if INJECT and not installed:
                 restore_reserve = self.h.resv_huge_pages < promises
                 if not restore_reserve:
                     self.i_resv_map.region_del(file, page)
@@ -906,7 +906,11 @@ class Hugetlb(Design):
     def node_count(self, node, count):
         """mm/hugetlb.c:set_max_huge_pages, "a node specific request"."""
         here = self.h.nr_huge_pages_node[node] - self.h.surplus_huge_pages_node[node]
-        return count + self.h.persistent_huge_pages() - here
+        others = self.h.persistent_huge_pages() - here
+        if others < 0:
+            # unsigned: the sum overflows, which means as many as possible
+            return self.h.persistent_huge_pages() + CAP
+        return count + others
 
     def min_count(self):
         """mm/hugetlb.c:set_max_huge_pages: what a shrink leaves, the pages in
