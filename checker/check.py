@@ -7,13 +7,14 @@ engine says is held against what another says.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 
 from checker.catalogue import Known, designs_for
 from checker.compiled import Compiled
 from checker.diagnostic import Mistake
 from checker.frontend import compile_design
+from checker.ir import subterms
 from checker.property import Kind, Property
 from checker.replay import Replay, confirm, confirm_defect
 from checker.spec import Resolved, Sizes, Spec, resolve, resolve_all, sizes
@@ -31,6 +32,9 @@ from checker.verdict import (
     Violated,
 )
 from model.language import Bound, Design, Feature, declared, structural
+
+_SMALL = Budget(seconds=3.0, states=30_000)
+"""What the Python engine may spend before the native one is compiled."""
 
 ENGINES = ("auto", "explicit", "native", "bmc", "prove", "fuzz")
 """What --engine takes; without it a check is `auto`, a review EXHAUSTIVE."""
@@ -231,6 +235,8 @@ def _plan(engine: str) -> tuple[Stage, ...]:
             return (_exhaustive, _liveness, _any_size)
         case "exhaustive":
             return (_exhaustive, _liveness)
+        case "prove":
+            return (_any_size,)
         case "explicit" | "native":
             return (_single(engine), _liveness)
         case _:
@@ -255,10 +261,16 @@ def _single(name: str) -> Stage:
 def _exhaustive(
     task: Task, before: Sequence[Outcome], budget: Budget, report: Reporter
 ) -> Outcome | None:
+    """Python where that is done before a C program would be compiled."""
     from checker.engines.native import compiler
 
     system, asked = task.compiled.system, _asked(task)
     if compiler() is not None:
+        seconds = min(_SMALL.seconds or 0.0, budget.seconds or 60.0)
+        first = replace(budget, seconds=seconds, states=_SMALL.states)
+        outcome = _engine("explicit", task.compiled)(system, asked, first, report)
+        if outcome.statistics.complete or outcome.defects:
+            return outcome
         outcome = _engine("native", task.compiled)(system, asked, budget, report)
         refused = outcome.verdicts and not outcome.statistics.states and all(
             isinstance(v, Unknown) and "cannot" in v.reason
@@ -283,37 +295,55 @@ def _liveness(
 def _any_size(
     task: Task, before: Sequence[Outcome], budget: Budget, report: Reporter
 ) -> Outcome | None:
-    """Proves, with every bound symbolic that may be, what no run refuted."""
+    """Proves what no engine before refuted, with every bound left open that
+    the design lets be open."""
     if any(o.defects for o in before):
         return None
     refuted = {n for o in before for n, v in o.verdicts.items()
                if isinstance(v, Violated)}  # fmt: skip
     settled = any(o.statistics.complete for o in before)
-    free = frozenset(task.compiled.bounds) - structural(task.known.cls)
-    if settled and not free:
-        return None
-    sizes_ = task.sizes
-    try:
-        compiled = compile_design(
-            task.known.cls, sizes_.bounds, sizes_.without, sizes_.having, free
-        )
-        resolved = resolve(task.spec, compiled)
-    except Mistake:
-        if settled:
-            return None
-        compiled, resolved = task.compiled, task.resolved
+    compiled, resolved = _open_sizes(task)
+    if settled and not compiled.system.least:
+        return None  # nothing is left to be shown
     asked = tuple(
         p for p in (*resolved.properties, *resolved.obligations)
-        if p.kind in (Kind.INVARIANT, Kind.STEP) and p.name not in refuted
+        if p.name not in refuted
+        and (not before or p.kind in (Kind.INVARIANT, Kind.STEP))
     )  # fmt: skip
     if not asked:
         return None
-    outcome = _engine("prove", compiled)(compiled.system, asked, budget, report)
-    proved = {n: v for n, v in outcome.verdicts.items() if isinstance(v, Holds)}
-    kept = proved if settled else {
-        n: v for n, v in outcome.verdicts.items() if not isinstance(v, Violated)
-    }  # fmt: skip
-    return replace(outcome, verdicts=kept, defects=())
+    return _engine("prove", compiled)(compiled.system, asked, budget, report)
+
+
+def _open_sizes(task: Task) -> tuple[Compiled, Resolved]:
+    """The task with symbolic bounds: those that decide no structure, that
+    occur, and that the spec can leave open."""
+    free = frozenset(task.compiled.bounds) - structural(task.known.cls)
+    s = task.sizes
+    while free:
+        try:
+            compiled = compile_design(
+                task.known.cls, s.bounds, s.without, s.having, free
+            )
+            resolved = resolve(task.spec, compiled)
+        except Mistake:
+            break
+        used = _params(compiled, resolved)
+        if used == free:
+            return compiled, resolved
+        free = used
+    return task.compiled, task.resolved
+
+
+def _params(compiled: Compiled, resolved: Resolved) -> frozenset[str]:
+    """The symbolic bounds that occur in a system or its properties."""
+    system = compiled.system
+    roots = [system.initial, *(p.formula for p in resolved.properties)]
+    for v in system.variables:
+        roots += [e for e in (v.lo, v.hi, v.init) if e is not None]
+    for a in system.actions:
+        roots += [a.guard, *a.updates.values(), *(o.formula for o in a.obligations)]
+    return frozenset(e.data for e in subterms(*roots) if e.op == "param")
 
 
 def _engine(name: str, compiled: Compiled) -> Engine:

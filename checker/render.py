@@ -241,6 +241,25 @@ def verdict_line(
             return f"unknown: {reason}{tail}"
 
 
+def short_line(verdict: Verdict, kind: Kind) -> str:
+    """`verdict_line` without what stands in the trust lines."""
+    match verdict:
+        case Holds(exhaustive=True):
+            return "no violation"
+        case Holds(certificate=certificate):
+            params = sorted(certificate.params) if certificate else []
+            return f"inductive for any {', '.join(params)}" if params else "inductive"
+        case Unreachable():
+            return "unreachable"
+        case Unknown(depth=depth) if depth:
+            word = "witness" if kind is Kind.REACHABLE else "violation"
+            return f"unknown; no {word} within {count(depth, 'step')}"
+        case Unknown():
+            return "unknown"
+        case Violated():
+            return verdict_line(verdict, kind, {})
+
+
 def _from(param: str, least: int | None) -> str:
     return param if least is None else f"{param} >= {least}"
 
@@ -249,8 +268,11 @@ def trust(
     system: TransitionSystem,
     properties: Sequence[Property],
     outcome: Outcome,
+    bounds: Mapping[str, int],
+    least: Mapping[str, int | None] | None = None,
 ) -> list[str]:
-    """What a verdict rests on: how much was covered, what never happened."""
+    """What the verdicts of an engine rest on: how much was covered, what
+    never happened, why something is not known."""
     s = outcome.statistics
     lines: list[str] = []
 
@@ -289,6 +311,21 @@ def trust(
         say(f"{count(s.deadlocks, 'state')} without any possible action{first}")
     for note in s.notes:
         say(note)
+    kinds = {p.name: p.kind for p in properties}
+    certified = (v for v in outcome.verdicts.values()
+                 if isinstance(v, Holds) and v.certificate is not None)  # fmt: skip
+    for line in dict.fromkeys(
+        verdict_line(v, Kind.INVARIANT, bounds, least) for v in certified
+    ):
+        say(line)
+    unknown: dict[str, list[str]] = {}
+    for name, verdict in outcome.verdicts.items():
+        if isinstance(verdict, Unknown) and name in kinds:
+            unknown.setdefault(verdict.reason, []).append(name)
+    for reason, names in unknown.items():
+        few = len(names) < len(outcome.verdicts) and len(names) < 4
+        said = ", ".join(names) if few else f"{len(names)} of {len(kinds)}"
+        say(f"{said} unknown: {reason}")
     return lines
 
 

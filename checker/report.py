@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from checker.catalogue import ROOT
 from checker.check import Answer, Checked, Judgement, Task
 from checker.property import Kind
-from checker.render import broken_by, run, table, trust, verdict_line, why, wrapped
+from checker.render import (
+    broken_by,
+    run,
+    short_line,
+    table,
+    trust,
+    verdict_line,
+    why,
+    wrapped,
+)
 from checker.replay import Replay
 from checker.source import shown_path
 from checker.trace_file import WIDTH, Heading, count, show_bounds
@@ -34,7 +43,8 @@ def check_report(
     lines += wrapped(_circumstances(task), "  ", "    ")
     lines += ["", *table(("", ""), _rows(checked))]
     for outcome in checked.outcomes:
-        told = trust(task.compiled.system, task.resolved.properties, outcome)
+        told = trust(task.compiled.system, task.resolved.properties, outcome,
+                     task.shown, _least(task))  # fmt: skip
         if told:
             lines += ["", f"  {outcome.engine}", *("  " + t for t in told)]
     for defect, played in checked.defects:
@@ -66,26 +76,36 @@ def settings(task: Task) -> str:
 
 
 def _rows(checked: Checked) -> list[tuple[str, str]]:
-    """Each property and its verdicts; the bounds are left out of them where
-    the lines would get too long."""
-    names = [a.prop.name for a in checked.answers]
+    """Each property and its verdicts, in as many words as fit on a line."""
+    task, names = checked.task, [a.prop.name for a in checked.answers]
     room = WIDTH - 4 - max(map(len, names), default=0)
-    for shown in (checked.task.shown, {}):
-        texts = [_told(checked.task, a, shown) for a in checked.answers]
+
+    def full(verdict: Verdict, kind: Kind) -> str:
+        return verdict_line(verdict, kind, task.shown, _least(task))
+
+    def unbound(verdict: Verdict, kind: Kind) -> str:
+        return verdict_line(verdict, kind, {}, _least(task))
+
+    for words in (full, unbound, short_line):
+        texts = [_told(a, words) for a in checked.answers]
         if all(len(text) <= room for text in texts):
             break
     rows = list(zip(names, texts, strict=True))
-    missing = checked.task.resolved.missing
-    return rows + [(name, f"n/a: {reason}") for name, reason in missing.items()]
+    return rows + [(n, f"n/a: {why}") for n, why in task.resolved.missing.items()]
 
 
-def _told(task: Task, answer: Answer, shown: Mapping[str, int]) -> str:
+def _least(task: Task) -> dict[str, int | None]:
     bounds, _ = declared(task.known.cls)
-    least = {name: bound.least for name, bound in bounds.items()}
-    text = "; ".join(
-        verdict_line(verdict, answer.prop.kind, shown, least)
-        for _, verdict in answer.verdicts
-    )
+    return {name: bound.least for name, bound in bounds.items()}
+
+
+def _told(answer: Answer, words: Callable[[Verdict, Kind], str]) -> str:
+    """What each engine gave; that one of several does not know is told
+    elsewhere."""
+    given = [v for _, v in answer.verdicts]
+    known = [v for v in given if not isinstance(v, Unknown)] or given[:1]
+    known.sort(key=lambda v: isinstance(v, Holds) and not v.exhaustive)
+    text = "; ".join(words(v, answer.prop.kind) for v in known)
     if answer.judgement is Judgement.UNEXPECTED:
         return f"{text}; EXPECTED: {answer.expected}"
     bad = isinstance(answer.verdict, Violated | Unreachable)
@@ -215,7 +235,8 @@ def _cell(checked: Checked, name: str) -> str:
         if answer.prop.name == name:
             mark = " !" if answer.judgement is Judgement.UNEXPECTED else ""
             return _short(answer.verdict, answer.prop.kind) + mark
-    return checked.task.resolved.missing.get(name, "-").replace("no ", "n/a: no ", 1)
+    missing = checked.task.resolved.missing.get(name)
+    return "-" if missing is None else f"n/a: {missing}"
 
 
 def _short(verdict: Verdict, kind: Kind) -> str:

@@ -180,7 +180,8 @@ def test_trust_says_what_never_happened() -> None:
         results={("put", 0): 1}, deadlocks=2, deadlock=Trace((), (Step("a", ()),)),
         true_antecedents={"rings": (False,)}, notes=("a note",),
     )  # fmt: skip
-    lines = trust(SHELF.system, resolved.properties, Outcome("x", {}, (), statistics))
+    outcome = Outcome("x", {}, (), statistics)
+    lines = trust(SHELF.system, resolved.properties, outcome, {})
     assert lines == [
         "  1,024 states, 1 transition, depth 2; all reachable states visited",
         "  never possible: close",
