@@ -1,0 +1,165 @@
+"""VMA operations by themselves: model.vma with nothing else.
+
+The block's header says what is modelled and what is left out. Here a task
+maps private anonymous memory; files, failures and vm_ops->close are features.
+"""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs
+# mypy: allow-untyped-calls, allow-untyped-decorators
+
+from model.language import (
+    Bool,
+    Bound,
+    Design,
+    Feature,
+    Given,
+    Int,
+    Maybe,
+    Scalarset,
+    action,
+    require,
+)
+from model.vma import (
+    BRK,
+    CLOSE,
+    FAILURES,
+    FAULTS,
+    FILES,
+    FORK,
+    MLOCK,
+    POLICY,
+    AddressSpace,
+    Advice,
+    Errno,
+    Fail,
+    Lock,
+    Place,
+    Prot,
+    Remap,
+)
+from model.vma_versions import AddressSpace612, AddressSpace618
+
+P = Bound("P", 4, doc="base pages of an address space")
+T = Bound("T", 1, doc="tasks")
+M = Bound("M", 16, doc="max_map_count")
+C = Bound("C", 8, doc="CommitLimit in pages")
+TASKS = Scalarset("TASKS", T, prefix="t")
+F = Bound("F", 1, doc="files")
+Q = Bound("Q", 1, doc="mempolicies")
+INODES = Scalarset("INODES", F, prefix="f")
+POLICIES = Scalarset("POLICIES", Q, prefix="mpol")
+PAGES = Int(0, P - 1)
+ENDS = Int(1, P)
+LENGTHS = Int(0, P)
+
+MREMAP = Feature("mremap", doc="mremap")
+MPROTECT = Feature("mprotect", doc="mprotect")
+MADVISE = Feature("madvise", doc="madvise that changes VMAs")
+NORESERVE = Feature("noreserve", False, "MAP_NORESERVE")
+
+FAIL = Given(FAILURES, Fail, Fail.NONE)
+NTH = Given(FAILURES, Int(1, 2), 1)
+
+
+class Vmas(Design):
+    """Tasks that map, unmap and change memory."""
+
+    mm = AddressSpace(TASKS, P, INODES, POLICIES, M, C)
+
+    @action(kernel="mm/vma.c:__mmap_region")
+    def mmap(self, task: TASKS, addr: PAGES, end: ENDS, place: Place, prot: Prot,
+             noreserve: Given(NORESERVE, Bool(), False),
+             lock: Given(MLOCK, Bool(), False),
+             file: Given(FILES, Maybe(INODES), None),
+             shared: Given(FILES, Bool(), False), pgoff: Given(FILES, PAGES, 0),
+             close: Given(CLOSE, Bool(), False), fail: FAIL,
+             nth: NTH) -> Errno:  # fmt: skip
+        self.mm.inject(fail, nth)
+        vm_flags = self.mm.vm_flags_of(prot, shared, noreserve, lock, close)
+        error: Errno = self.mm.mmap(task, addr, end, place, vm_flags, file, pgoff)
+        require(self.mm.injected())
+        return error
+
+    @action(kernel="mm/vma.c:do_vmi_align_munmap")
+    def munmap(self, task: TASKS, start: PAGES, end: ENDS, fail: FAIL,
+               nth: NTH) -> Errno:  # fmt: skip
+        self.mm.inject(fail, nth)
+        error: Errno = self.mm.munmap(task, start, end)
+        require(self.mm.injected())
+        return error
+
+    @action(kernel="mm/mprotect.c:do_mprotect_pkey", when=MPROTECT)
+    def mprotect(self, task: TASKS, start: PAGES, end: ENDS, prot: Prot, fail: FAIL,
+                 nth: NTH) -> Errno:  # fmt: skip
+        self.mm.inject(fail, nth)
+        error: Errno = self.mm.mprotect(task, start, end, prot)
+        require(self.mm.injected())
+        return error
+
+    @action(kernel="mm/madvise.c:do_madvise", when=MADVISE)
+    def madvise(self, task: TASKS, start: PAGES, end: ENDS, advice: Advice, fail: FAIL,
+                nth: NTH) -> Errno:  # fmt: skip
+        self.mm.inject(fail, nth)
+        error: Errno = self.mm.madvise(task, start, end, advice)
+        require(self.mm.injected())
+        return error
+
+    @action(kernel="mm/mlock.c:do_mlock", when=MLOCK)
+    def mlock(self, task: TASKS, start: PAGES, end: ENDS, lock: Lock, fail: FAIL,
+              nth: NTH) -> Errno:  # fmt: skip
+        self.mm.inject(fail, nth)
+        error: Errno = self.mm.mlock(task, start, end, lock)
+        require(self.mm.injected())
+        return error
+
+    @action(kernel="mm/mempolicy.c:do_mbind", when=POLICY)
+    def mbind(self, task: TASKS, start: PAGES, end: ENDS, policy: Maybe(POLICIES),
+              fail: FAIL, nth: NTH) -> Errno:  # fmt: skip
+        self.mm.inject(fail, nth)
+        error: Errno = self.mm.mbind(task, start, end, policy)
+        require(self.mm.injected())
+        return error
+
+    @action(kernel="mm/mremap.c:do_mremap", when=MREMAP)
+    def mremap(self, task: TASKS, addr: PAGES, old_len: LENGTHS, new_len: LENGTHS,
+               how: Remap, new_addr: PAGES, fail: FAIL, nth: NTH) -> Errno:  # fmt: skip
+        self.mm.inject(fail, nth)
+        error: Errno = self.mm.mremap(task, addr, old_len, new_len, how, new_addr)
+        require(self.mm.injected())
+        return error
+
+    @action(kernel="mm/mmap.c:brk", when=BRK)
+    def set_brk(self, task: TASKS, brk: LENGTHS, fail: FAIL,
+                nth: NTH) -> Errno:  # fmt: skip
+        self.mm.inject(fail, nth)
+        error: Errno = self.mm.set_brk(task, brk)
+        require(self.mm.injected())
+        return error
+
+    @action(kernel="mm/memory.c:do_anonymous_page", when=FAULTS)
+    def write_fault(self, task: TASKS, page: PAGES):
+        self.mm.write_fault(task, page)
+
+    @action(kernel="mm/mmap.c:dup_mmap", when=FORK)
+    def fork(self, task: TASKS, child: TASKS, fail: FAIL, nth: NTH) -> Errno:
+        self.mm.inject(fail, nth)
+        error: Errno = self.mm.fork(task, child)
+        require(self.mm.injected())
+        return error
+
+    @action(kernel="mm/mmap.c:exit_mmap")
+    def exit_mmap(self, task: TASKS):
+        require(not self.mm.unmapped(task, 0, P))
+        self.mm.exit_mmap(task)
+
+
+class Vmas618(Vmas):
+    """The same on v6.18."""
+
+    mm = AddressSpace618(TASKS, P, INODES, POLICIES, M, C)
+
+
+class Vmas612(Vmas):
+    """The same on v6.12."""
+
+    mm = AddressSpace612(TASKS, P, INODES, POLICIES, M, C)
