@@ -7,7 +7,7 @@ engine says is held against what another says.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from checker.catalogue import Known, designs_for
@@ -269,7 +269,10 @@ def _exhaustive(
         seconds = min(_SMALL.seconds or 0.0, budget.seconds or 60.0)
         first = replace(budget, seconds=seconds, states=_SMALL.states)
         outcome = _engine("explicit", task.compiled)(system, asked, first, report)
+        open_ = {v.reason for v in outcome.verdicts.values() if isinstance(v, Unknown)}
         if outcome.statistics.complete or outcome.defects:
+            return outcome
+        if not open_ or "interrupted" in open_:
             return outcome
         outcome = _engine("native", task.compiled)(system, asked, budget, report)
         refused = outcome.verdicts and not outcome.statistics.states and all(
