@@ -55,7 +55,7 @@ from model.language import (
 )
 from model.numa import Mempolicy
 from model.quota import HugepageSubpool, Membership, PageCounters
-from model.reserve_map import ResvMap
+from model.reserve_map import ChargedResvMap, ResvMap
 
 
 class Errno(Enum):
@@ -74,7 +74,7 @@ ENOSPC = Errno.ENOSPC
 SIGBUS = Errno.SIGBUS
 OOM = Errno.OOM
 
-FILES_ = Feature("files", False, "files, with shared mappings")
+HUGETLBFS = Feature("files", False, "files, with shared mappings")
 PRIVATE_FILES = Feature("private_files", False, "private mappings of files")
 NORESERVE = Feature("noreserve", False, "MAP_NORESERVE")
 OFFSETS = Feature("offsets", False, "mappings of a file's tail")
@@ -101,7 +101,6 @@ MBIND = Feature("mbind", False, "mbind(MPOL_BIND)")
 CGROUP = Feature("cgroup", False, "hugetlb_cgroup limits")
 CGROUP_MOVE = Feature("cgroup_move", False, "tasks move between cgroups at any time")
 INJECT = Feature("inject", False, "allocated pages that cannot be installed")
-NEVER = Feature("never", False, "nothing: what a block of this design never keeps")
 
 N = Bound("N", 1, doc="nodes")
 B = Bound("B", 2, least=0, doc="persistent pages per node at the start")
@@ -140,19 +139,19 @@ class Hugetlb(Design):
     vm_mm = table(VMAS, Maybe(TASKS), doc="whose VMA it is; None: no VMA")
     vm_start = table(VMAS, Int(0, P), doc="first page index")
     vm_end = table(VMAS, Int(0, P), doc="page index after the last")
-    vm_file = table(VMAS, Maybe(FILES), when=FILES_, doc="None: private, anonymous")
-    vm_private = table(VMAS, Bool(), when=(FILES_, PRIVATE_FILES))
+    vm_file = table(VMAS, Maybe(FILES), when=HUGETLBFS, doc="None: private, anonymous")
+    vm_private = table(VMAS, Bool(), when=(HUGETLBFS, PRIVATE_FILES))
     resv_owner = table(VMAS, Bool(), doc="HPAGE_RESV_OWNER: it has a reserve map")
     resv_unmapped = table(VMAS, Bool(), when=FORK, doc="HPAGE_RESV_UNMAPPED")
     resv_css = table(VMAS, Maybe(CGROUPS), when=CGROUP, doc="who pays for its map")
-    resv_map = ResvMap(VMAS, PAGES, CGROUPS, None, NEVER)
+    resv_map = ResvMap(VMAS, PAGES, None)
     anon = Folios(VMAS, PAGES, NODES, CGROUPS, None, CGROUP)
     mappers = Mappers(VMAS, PAGES, FORK)
 
-    i_resv_map = ResvMap(FILES, PAGES, CGROUPS, FILES_, (FILES_, CGROUP))
-    page_cache = Folios(FILES, PAGES, NODES, CGROUPS, FILES_, (FILES_, CGROUP))
-    i_size = table(FILES, Int(0, P), when=(FILES_, TRUNCATE))
-    linked = table(FILES, Bool(), init=True, when=(FILES_, UNLINK),
+    i_resv_map = ChargedResvMap(FILES, PAGES, CGROUPS, HUGETLBFS, (HUGETLBFS, CGROUP))
+    page_cache = Folios(FILES, PAGES, NODES, CGROUPS, HUGETLBFS, (HUGETLBFS, CGROUP))
+    i_size = table(FILES, Int(0, P), when=(HUGETLBFS, TRUNCATE))
+    linked = table(FILES, Bool(), init=True, when=(HUGETLBFS, UNLINK),
                    doc="it has a name, or somebody has it open")  # fmt: skip
 
     # -- what specs ask ----------------------------------------------------
@@ -208,7 +207,7 @@ class Hugetlb(Design):
         """Whether a page is kept for the next fault of this VMA there."""
         if not self.mapped(vma, page):
             return False
-        if FILES_ and self.shared(vma):
+        if HUGETLBFS and self.shared(vma):
             file = self.vm_file[vma]
             return (
                 self.i_resv_map.regions[file, page]
@@ -219,7 +218,7 @@ class Hugetlb(Design):
     @observer
     def within_file(self, vma: VMAS, page: PAGES) -> Bool():
         """Whether the page index is before the end of the file."""
-        if not (FILES_ and TRUNCATE) or self.vm_file[vma] is None:
+        if not (HUGETLBFS and TRUNCATE) or self.vm_file[vma] is None:
             return True
         return page < self.i_size[self.vm_file[vma]]
 
@@ -227,7 +226,7 @@ class Hugetlb(Design):
     def in_use(self, node: NODES) -> Int():
         """Pages of the node in page tables or in a page cache."""
         pages = 0
-        if FILES_:
+        if HUGETLBFS:
             pages = sum(
                 1 for f in FILES for p in PAGES if self.page_cache.node[f, p] == node
             )
@@ -321,7 +320,7 @@ class Hugetlb(Design):
         self.map(task, vma, 0, length, not noreserve)
         return OK
 
-    @action(kernel="fs/hugetlbfs/inode.c:hugetlbfs_file_mmap", when=FILES_)
+    @action(kernel="fs/hugetlbfs/inode.c:hugetlbfs_file_mmap", when=HUGETLBFS)
     def mmap_shared(self, task: TASKS, vma: VMAS, file: FILES,
                     start: Given(OFFSETS, PAGES, 0), end: Int(1, P),
                     noreserve: Given(NORESERVE, Bool(), False)) -> Errno:  # fmt: skip
@@ -334,14 +333,14 @@ class Hugetlb(Design):
             reserved = self.hugetlb_acct_reservation(task, True, chg)
             if not reserved:
                 return ENOMEM
-            self.i_resv_map.region_add(file, start, end, self.cgroup.of[task])
+            self.i_resv_map.region_charge(file, start, end, self.cgroup.of[task])
         self.map(task, vma, start, end, False)
         self.vm_file[vma] = file
         self.i_size_grow(file, end)
         return OK
 
     @action(kernel="fs/hugetlbfs/inode.c:hugetlbfs_file_mmap",
-            when=(FILES_, PRIVATE_FILES))  # fmt: skip
+            when=(HUGETLBFS, PRIVATE_FILES))  # fmt: skip
     def mmap_private(self, task: TASKS, vma: VMAS, file: FILES,
                      start: Given(OFFSETS, PAGES, 0), end: Int(1, P),
                      noreserve: Given(NORESERVE, Bool(), False)) -> Errno:  # fmt: skip
@@ -433,7 +432,7 @@ class Hugetlb(Design):
 
     def vma_needs_reservation(self, vma, page):
         """mm/hugetlb.c:vma_needs_reservation: 0 if the fault can use one."""
-        if FILES_ and self.shared(vma):
+        if HUGETLBFS and self.shared(vma):
             return self.i_resv_map.region_chg(self.vm_file[vma], page, page + 1)
         if not self.resv_owner[vma]:
             return 1
@@ -441,24 +440,24 @@ class Hugetlb(Design):
 
     def vma_commit_reservation(self, vma, page):
         """mm/hugetlb.c:vma_commit_reservation."""
-        if FILES_ and self.shared(vma):
-            self.i_resv_map.region_add(self.vm_file[vma], page, page + 1, None)
+        if HUGETLBFS and self.shared(vma):
+            self.i_resv_map.region_add(self.vm_file[vma], page, page + 1)
         elif self.resv_owner[vma]:
-            self.resv_map.region_add(vma, page, page + 1, None)
+            self.resv_map.region_add(vma, page, page + 1)
 
     def restore_reserve_on_error(self, vma, page, restore_reserve):
         """mm/hugetlb.c:restore_reserve_on_error, after the commit."""
         rc = self.vma_needs_reservation(vma, page)
-        if FILES_ and self.shared(vma):
+        if HUGETLBFS and self.shared(vma):
             if restore_reserve and rc > 0:
-                self.i_resv_map.region_add(self.vm_file[vma], page, page + 1, None)
+                self.i_resv_map.region_add(self.vm_file[vma], page, page + 1)
             if not restore_reserve and rc == 0:
                 self.i_resv_map.region_del(self.vm_file[vma], page)
         elif self.resv_owner[vma]:
             if restore_reserve and rc > 0:
                 self.resv_map.region_del(vma, page)
             if not restore_reserve and rc == 0:
-                self.resv_map.region_add(vma, page, page + 1, None)
+                self.resv_map.region_add(vma, page, page + 1)
 
     # -- faults ------------------------------------------------------------
 
@@ -469,9 +468,9 @@ class Hugetlb(Design):
         ``installed``, it is given back: no memory for the page cache's tree
         (SIGBUS), for the anon_vma, or for the copy (OOM)."""
         require(self.mapped(vma, page))
-        shared = FILES_ and self.shared(vma)
+        shared = HUGETLBFS and self.shared(vma)
         cached = False
-        if FILES_ and self.vm_file[vma] is not None:
+        if HUGETLBFS and self.vm_file[vma] is not None:
             cached = self.page_cache.node[self.vm_file[vma], page] is not None
         old = self.anon.node[vma, page]
         if shared and cached:
@@ -513,7 +512,7 @@ class Hugetlb(Design):
                 nid, restore_reserve, self.subpool_vma(vma), css, css_rsvd
             )
             return SIGBUS if shared else OOM
-        if FILES_ and shared:
+        if HUGETLBFS and shared:
             self.page_cache.set(self.vm_file[vma], page, nid, css, css_rsvd)
             return OK
         if old is not None:
@@ -548,7 +547,7 @@ class Hugetlb(Design):
                     self.resv_unmapped[v] = True
 
     @action(kernel="fs/hugetlbfs/inode.c:hugetlbfs_fallocate",
-            when=(FILES_, FALLOCATE))  # fmt: skip
+            when=(HUGETLBFS, FALLOCATE))  # fmt: skip
     def fallocate(self, task: TASKS, file: FILES, page: PAGES,
                   keep_size: Given(TRUNCATE, Bool(), True),
                   installed: Given(INJECT, Bool(), True)) -> Errno:  # fmt: skip
@@ -563,7 +562,7 @@ class Hugetlb(Design):
             if nid is None:
                 return ENOSPC
             css_rsvd = css if map_chg > 0 else None
-            self.i_resv_map.region_add(file, page, page + 1, None)
+            self.i_resv_map.region_add(file, page, page + 1)
             if INJECT and not installed:
                 restore_reserve = self.h.resv_huge_pages < promises
                 if not restore_reserve:
@@ -682,7 +681,7 @@ class Hugetlb(Design):
         self.mappers.move(vma, new, page)
         self.anon.clear(vma, page)
         if self.resv_map.regions[vma, page]:
-            self.resv_map.region_add(new, page, page + 1, None)
+            self.resv_map.region_add(new, page, page + 1)
         self.resv_map.region_del(vma, page)
 
     def vm_area_dup(self, vma, new):
@@ -818,7 +817,8 @@ class Hugetlb(Design):
         gbl_reserve = self.hugepage_subpool_put_pages(MOUNT, chg - freed)
         self.h.return_unused_surplus_pages(gbl_reserve, PAGES)
 
-    @action(kernel="fs/hugetlbfs/inode.c:hugetlb_vmtruncate", when=(FILES_, TRUNCATE))
+    @action(kernel="fs/hugetlbfs/inode.c:hugetlb_vmtruncate",
+            when=(HUGETLBFS, TRUNCATE))  # fmt: skip
     def truncate(self, file: FILES, size: Int(0, P)) -> Errno:
         """ftruncate()."""
         require(self.exists(file))
@@ -829,7 +829,7 @@ class Hugetlb(Design):
         self.remove_inode_hugepages(file, size)
         return OK
 
-    @action(kernel="fs/hugetlbfs/inode.c:hugetlbfs_punch_hole", when=(FILES_, PUNCH))
+    @action(kernel="fs/hugetlbfs/inode.c:hugetlbfs_punch_hole", when=(HUGETLBFS, PUNCH))
     def punch_hole(self, file: FILES, page: PAGES) -> Errno:
         """fallocate(FALLOC_FL_PUNCH_HOLE) of one page, or MADV_REMOVE. Only a
         page that is there takes its index out of the reserve map."""
@@ -845,7 +845,8 @@ class Hugetlb(Design):
             self.free_cached(file, page)
         return OK
 
-    @action(kernel="fs/hugetlbfs/inode.c:hugetlbfs_evict_inode", when=(FILES_, UNLINK))
+    @action(kernel="fs/hugetlbfs/inode.c:hugetlbfs_evict_inode",
+            when=(HUGETLBFS, UNLINK))  # fmt: skip
     def unlink(self, file: FILES) -> Errno:
         """unlink() and the last close(). The inode goes with its last
         mapping; after that the file can be created again."""
@@ -862,7 +863,7 @@ class Hugetlb(Design):
                 self.i_size[file] = 0
             self.linked[file] = True
 
-    @action(kernel="mm/hugetlb.c:hugepage_new_subpool", when=(FILES_, MOUNT))
+    @action(kernel="mm/hugetlb.c:hugepage_new_subpool", when=(HUGETLBFS, MOUNT))
     def mount(self) -> Errno:
         """mount -t hugetlbfs -o size=MAX,min_size=MIN."""
         require(not self.spool.mounted)
@@ -875,7 +876,7 @@ class Hugetlb(Design):
         self.spool.mounted = True
         return OK
 
-    @action(kernel="mm/hugetlb.c:hugepage_put_subpool", when=(FILES_, MOUNT))
+    @action(kernel="mm/hugetlb.c:hugepage_put_subpool", when=(HUGETLBFS, MOUNT))
     def umount(self) -> Errno:
         """umount of a mount that nobody uses: its files go first."""
         require(self.spool.mounted)

@@ -7,7 +7,7 @@ commit that fixed it, says what went wrong and how to see it.
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 
-from model.designs.hugetlb import FILES_, PAGES, VMAS, Hugetlb, P
+from model.designs.hugetlb import HUGETLBFS, PAGES, VMAS, Hugetlb, P
 from model.designs.hugetlb_versions import Hugetlb61, Hugetlb70
 from model.language import Int, table
 
@@ -22,7 +22,7 @@ class FaultBeyondEof(Hugetlb):
         return True
 
     def vma_needs_reservation(self, vma, page):
-        if FILES_ and self.shared(vma):
+        if HUGETLBFS and self.shared(vma):
             return 0
         return super().vma_needs_reservation(vma, page)
 
@@ -101,7 +101,7 @@ class ErrorLeavesConsumed(Hugetlb):
     resv_huge_pages +1 after munmap."""
 
     def restore_reserve_on_error(self, vma, page, restore_reserve):
-        if FILES_ and self.shared(vma):
+        if HUGETLBFS and self.shared(vma):
             super().restore_reserve_on_error(vma, page, restore_reserve)
 
 
