@@ -30,6 +30,10 @@ Written down less literally:
   may be the same element of TASKS: tasks that share policy, cpuset and cgroup
   need not be told apart. exit() is munmap() of each VMA.
 - mremap() that shrinks is munmap() of the tail; MADV_REMOVE is a hole.
+- Pages that one call unmaps are freed one by one. The kernel unmaps first and
+  frees then, which is the same where none of them is a surplus page.
+- An owner finds its children's mappings of a page by the page, the kernel by
+  the address: fork() together with mremap() is left out.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
