@@ -22,7 +22,9 @@ from typing import Any
 
 from checker.ir import (
     BINDERS,
+    BOOL,
     FALSE,
+    INT,
     TRUE,
     Domain,
     Expr,
@@ -34,6 +36,8 @@ from checker.ir import (
     const,
     eq,
     local,
+    not_,
+    num,
     substitute,
     substitute_all,
     subterms,
@@ -182,6 +186,10 @@ def _asymmetric_variable(v: Variable, sort: ScalarSort) -> str | None:
     return None
 
 
+SPLITS = 300
+"""Case distinctions to make at most for one expression."""
+
+
 class _Check:
     """Whether expressions commute with the permutations of one scalarset."""
 
@@ -191,14 +199,21 @@ class _Check:
         self.normal: dict[Expr, Expr] = {}
         self.serial: dict[Expr, int] = {}
         self.height: dict[Expr, int] = {}
+        self.fuel = 0
 
-    def equivariant(self, e: Expr, depth: int = 8) -> bool:
+    def equivariant(self, e: Expr) -> bool:
+        self.fuel = SPLITS
+        return self._equivariant(e)
+
+    def _equivariant(self, e: Expr) -> bool:
         hit = self.known.get(e)
         if hit is None:
-            hit = self.known[e] = self._equivariant(e, depth)
+            hit = self._commutes(e)
+            if hit or self.fuel > 0:
+                self.known[e] = hit
         return hit
 
-    def _equivariant(self, e: Expr, depth: int) -> bool:
+    def _commutes(self, e: Expr) -> bool:
         if not any(self.names_element(n) for n in subterms(e)):
             return True
         normal = self.normalise(e)
@@ -210,21 +225,39 @@ class _Check:
         # A value that an untaken branch leaves open ("cell 0, which keeps its
         # value") is a constant that does no harm: e is e[c := true] where c
         # holds and e[c := false] elsewhere, so all three commuting suffices.
-        for c in self._branches(e) if depth else ():
-            if self.equivariant(c, depth - 1):
-                parts = (
-                    substitute(e, {c: TRUE}),
-                    substitute(e, {c: FALSE}),
+        for c in self._conditions(e):
+            if self.fuel <= 0:
+                return False
+            if self._equivariant(c):
+                self.fuel -= 1
+                cases = (
+                    {c: TRUE, not_(c): FALSE, **_same(c)},
+                    {c: FALSE, not_(c): TRUE},
                 )
-                return all(self.equivariant(part, depth - 1) for part in parts)
+                return all(self._equivariant(substitute(e, by)) for by in cases)
         return False
 
-    def _branches(self, e: Expr) -> Iterator[Expr]:
+    def _conditions(self, e: Expr) -> Iterator[Expr]:
+        """Atoms to tell cases apart by, first those that decide between
+        branches of which one is a constant."""
         bound = {n.data[0] for n in subterms(e) if n.op in BINDERS}
-        for node in subterms(e):
-            if node.op == "ite" and any(self.names_element(a) for a in node.args[1:]):
-                c = node.args[0]
-                if not any(x.data[0] in bound for x in c.free):
+        nodes = list(subterms(e))
+        branches = [
+            n
+            for n in nodes
+            if n.op == "ite" and any(map(self.names_element, n.args[1:]))
+        ]
+        seen: set[Expr] = set()
+        for node in (*branches, *nodes):
+            waiting = [node.args[0]] if node.op == "ite" else []
+            if node.op in ("and", "or", "not"):
+                waiting = list(node.args)
+            while waiting:
+                c = waiting.pop()
+                if c.op in ("and", "or", "not"):
+                    waiting.extend(reversed(c.args))
+                elif c not in seen and not any(x.data[0] in bound for x in c.free):
+                    seen.add(c)
                     yield c
 
     def names_element(self, node: Expr) -> bool:
@@ -299,10 +332,21 @@ class _Check:
         where = _equations(c)
         if where and substitute_all((b,), where)[0] is substitute_all((a,), where)[0]:
             return b
+        if node.sort is INT:
+            both, more, less = _common(a, b)
+            if both:
+                change = self._normal_ite(node, (c, self._sum(more), self._sum(less)))
+                return self._sum([*both, *_terms(change)])
+        if a is b:
+            return b
+        if b.op == "ite" and b.args[1] is a:
+            either = self._normal_node(Expr("or", BOOL, (c, b.args[0])),
+                                       (c, b.args[0]))  # fmt: skip
+            return self._normal_ite(node, (either, a, b.args[2]))
         # a chain of "if x == k" over distinct constants may be reordered
         links: list[tuple[Expr, Expr]] = []
         subject = _subject(c)
-        rest: Expr = Expr("ite", node.sort, (c, a, b))
+        rest = Expr("ite", node.sort, (c, a, b))
         while rest.op == "ite" and subject and _subject(rest.args[0]) == subject:
             links.append((rest.args[0], rest.args[1]))
             rest = rest.args[2]
@@ -314,6 +358,13 @@ class _Check:
         for test, value in sorted(first.items(), key=lambda x: -self._order(x[0])):
             rest = Expr("ite", node.sort, (test, value, rest))
         return rest
+
+    def _sum(self, terms: list[Expr]) -> Expr:
+        """The terms added up, in normal order."""
+        kept = [t for t in terms if not (t.is_const and t.data == 0)]
+        if len(kept) < 2:
+            return kept[0] if kept else num(0)
+        return Expr("add", INT, tuple(sorted(kept, key=self._order)))
 
     def _normal_stores(self, node: Expr, args: tuple[Expr, ...]) -> Expr:
         chain = []
@@ -329,8 +380,30 @@ class _Check:
                 if all(_apart(s[:-1], t[:-1]) for t in chain[:k])
             ]
             least = min(free, key=lambda k: tuple(map(self._order, chain[k])))
-            top = Expr("store", node.sort, (top, *chain.pop(least)))
+            (*index, value) = chain.pop(least)
+            base, below = top, True
+            while base.op == "store":
+                below = below and _apart(tuple(index), base.args[1:-1])
+                base = base.args[0]
+            if not (below and value is Expr("select", value.sort, (base, *index))):
+                top = Expr("store", node.sort, (top, *index, value))
         return top
+
+
+def _terms(e: Expr) -> list[Expr]:
+    """What e is the sum of."""
+    return list(e.args) if e.op == "add" else [e]
+
+
+def _common(a: Expr, b: Expr) -> tuple[list[Expr], list[Expr], list[Expr]]:
+    """The terms of both sums, of the first only, of the second only."""
+    more, less, both = _terms(a), _terms(b), []
+    for t in tuple(more):
+        if t in less:
+            more.remove(t)
+            less.remove(t)
+            both.append(t)
+    return both, more, less
 
 
 def _rename(e: Expr, old: Expr, new: Expr) -> Expr:
@@ -356,6 +429,14 @@ def _equations(c: Expr) -> dict[Expr, Expr]:
             return {}
         found[x] = k
     return found
+
+
+def _same(c: Expr) -> dict[Expr, Expr]:
+    """One side of an equation by the other."""
+    if c.op != "eq" or isinstance(c.args[0].sort, TableSort):
+        return {}
+    a, b = c.args
+    return {b: a} if a.is_const or a in subterms(b) else {a: b}
 
 
 def _subject(c: Expr) -> Expr | None:

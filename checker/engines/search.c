@@ -172,13 +172,42 @@ static u64 line_of(u64 hash)
 	return (u64)((u128)hash * lines >> 64);
 }
 
+/* Bit j is set where slot j of the line is `want` in the bits of `mask`, and
+ * where it is empty. */
+typedef u64 v8 __attribute__((vector_size(64)));
+#if defined __AVX512F__ && !defined __clang__
+typedef long long q8 __attribute__((vector_size(64)));
+
+static inline u32 matches(const u64 *line, u64 want, u64 mask, u32 *empty)
+{
+	v8 all = *(const volatile v8 *)line;
+	*empty = (unsigned char)__builtin_ia32_ptestnmq512((q8)all, (q8)all, -1);
+	v8 other = all ^ want, bits = (v8){} + mask;
+	return (unsigned char)__builtin_ia32_ptestnmq512((q8)other, (q8)bits, -1);
+}
+#else
+static inline u32 matches(const u64 *line, u64 want, u64 mask, u32 *empty)
+{
+	u32 hit = 0, none = 0;
+	for (int j = 0; j < LINE; j++) {
+		u64 e = __atomic_load_n(line + j, __ATOMIC_ACQUIRE);
+		hit |= (u32)!((e ^ want) & mask) << j;
+		none |= (u32)!e << j;
+	}
+	*empty = none;
+	return hit;
+}
+#endif
+
 #if WORDS == 1
-#define ENTRY(T, hash, w) ((w)[0] | 1ull << 63)
+#define WANT(hash, w) ((w)[0] | 1ull << 63)
+#define WANT_BITS (~0ull)
+#define ENTRY(t, at, hash, w) WANT(hash, w)
 #else
 enum { PLACE = 36, OWNER = 4 };
-#define TAG(hash) ((hash) << (PLACE + OWNER))
-#define ENTRY(T, hash, w) \
-	(TAG(hash) | (u64)(T)->id << PLACE | ((T)->used + 1))
+#define WANT(hash, w) ((hash) << (PLACE + OWNER))
+#define WANT_BITS (~0ull << (PLACE + OWNER))
+#define ENTRY(t, at, hash, w) (WANT(hash, w) | (u64)(t) << PLACE | ((at) + 1))
 
 static const u64 *entry_state(u64 e)
 {
@@ -190,15 +219,9 @@ static const u64 *entry_state(u64 e)
 static void peek(u64 hash)
 {
 	const u64 *p = slots + line_of(hash) * LINE;
-	for (int j = 0; j < LINE; j++) {
-		u64 e = __atomic_load_n(p + j, __ATOMIC_ACQUIRE);
-		if (!e)
-			return;
-		if (!((e ^ TAG(hash)) >> (PLACE + OWNER)) ) {
-			__builtin_prefetch(entry_state(e));
-			return;
-		}
-	}
+	u32 empty, hit = matches(p, WANT(hash, 0), WANT_BITS, &empty) & ~empty;
+	if (hit)
+		__builtin_prefetch(entry_state(p[__builtin_ctz(hit)]));
 }
 #endif
 
@@ -206,33 +229,28 @@ static void peek(u64 hash)
 static inline void insert(Thread *T, const u64 *w, u64 hash)
 {
 	u64 line = line_of(hash);
-#if WORDS == 1
-	const u64 mine = ENTRY(T, hash, w);
-#endif
 	for (;;) {
 		u64 *p = slots + line * LINE;
-		for (int j = 0; j < LINE; j++) {
-			u64 e = __atomic_load_n(p + j, __ATOMIC_ACQUIRE);
-		again:
+		u32 empty, hit = matches(p, WANT(hash, w), WANT_BITS, &empty);
 #if WORDS == 1
-			if (e == mine)
-				return;
+		if (hit)
+			return;
 #else
-			if (e && !((e ^ TAG(hash)) >> (PLACE + OWNER))
-			    && same(entry_state(e), w))
+		for (hit &= ~empty; hit; hit &= hit - 1)
+			if (same(entry_state(p[__builtin_ctz(hit)]), w))
 				return;
 #endif
-			if (e)
-				continue;
+		if (empty) {
+			u64 none = 0, e = ENTRY(T->id, T->used, hash, w);
+			p += __builtin_ctz(empty);
 #if WORDS > 1
-			const u64 mine = ENTRY(T, hash, w);
 			memcpy(T->states + T->used * WORDS, w, sizeof(u64) * WORDS);
 #endif
 			if (nthreads == 1)
-				p[j] = mine;
-			else if (!__atomic_compare_exchange_n(p + j, &e, mine, 0,
+				*p = e;
+			else if (!__atomic_compare_exchange_n(p, &none, e, 0,
 					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-				goto again;
+				continue;
 #if WORDS == 1
 			T->states[T->used] = w[0];
 #endif
@@ -308,17 +326,12 @@ static void refill(Thread *T)
 				__builtin_prefetch(slots + line_of(h[j]) * LINE, 1);
 			}
 			for (u64 j = 0; j < n; j++) {
-				u64 line = line_of(h[j]);
-#if WORDS == 1
-				u64 mine = ENTRY(T, h[j], from->states + i + j);
-#else
-				u64 mine = TAG(h[j]) | (u64)t << PLACE | (i + j + 1);
-#endif
-				for (u64 *p = slots + line * LINE;; ) {
-					u64 e = 0;
-					if (__atomic_compare_exchange_n(p, &e, mine, 0,
-							__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-						break;
+				const u64 *w = from->states + (i + j) * WORDS;
+				u64 e = ENTRY(t, i + j, h[j], w), none = 0;
+				u64 *p = slots + line_of(h[j]) * LINE;
+				while (!__atomic_compare_exchange_n(p, &none, e, 0,
+						__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+					none = 0;
 					if (++p == slots + lines * LINE)
 						p = slots;
 				}

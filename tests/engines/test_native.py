@@ -244,7 +244,7 @@ def test_stops_where_everything_is_decided() -> None:
     )
     assert depths_of(outcome) == {"no_sigbus": 6}
     assert not outcome.statistics.complete
-    assert outcome.statistics.states < 100_000
+    assert outcome.statistics.states < 200_000
     assert outcome.verdicts == check(system, sigbus, symmetry=False).verdicts
 
 
