@@ -33,6 +33,7 @@ from checker.check import (
     run,
 )
 from checker.diagnostic import Mistake
+from checker.property import Kind
 from checker.render import table, wrapped
 from checker.replay import Refuted
 from checker.report import (
@@ -394,7 +395,7 @@ def _store(checked: Checked, directory: str) -> dict[str, str]:
     stored: dict[str, str] = {}
     texts: list[tuple[str, str]] = []
     for answer in checked.answers:
-        if answer.replay is not None:
+        if answer.replay is not None and answer.prop.kind is not Kind.REACHABLE:
             texts.append((answer.prop.name, trace_text(checked.task, answer)))
     for number, (defect, played) in enumerate(checked.defects, 1):
         texts.append((f"defect{number}", defect_text(checked.task, defect, played)))

@@ -11,8 +11,8 @@
     fault_sigbus(v0, 0) -> SIGBUS
     #   sigbus = true
 
-What follows a # is a comment, so the states are for the reader; a replay
-computes them again.
+A line that begins with # is a comment, and so is what follows a call's #: the
+states are for the reader; a replay computes them again.
 """
 
 from __future__ import annotations
@@ -121,14 +121,16 @@ def write(heading: Heading, compiled: Compiled, played: Replay) -> str:
 
 
 def _row(key: str, text: str) -> list[str]:
-    return textwrap.wrap(
-        " ".join(text.split()),
+    """A line of the heading; none of its further lines begins with a #."""
+    lines = textwrap.wrap(
+        " ".join(text.split()).replace(" #", "\0#"),
         WIDTH,
         initial_indent=f"{key + ':':<10}",
         subsequent_indent=" " * 10,
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return [line.replace("\0", " ") for line in lines]
 
 
 def _comment(parts: list[str]) -> list[str]:
@@ -227,18 +229,22 @@ def parse(text: str, path: str) -> TraceFile:
     calls: list[Call] = []
     last: str | None = None
     for number, raw in enumerate(text.splitlines(), 1):
-        line = _without_comment(raw).rstrip()
+        line = raw.rstrip()
+        head = None if calls else _HEAD.match(line)
+        continues = not calls and last is not None and raw[:1].isspace()
+        if line.lstrip().startswith("#") or not (head or continues):
+            line = _without_comment(line)
         if not line:
+            last = last if raw.strip() else None
             continue
         span = Span(path, number, len(line) - len(line.lstrip()) + 1)
-        head = _HEAD.match(line)
-        if head and not calls:
+        if head:
             last = head[1]
             _check_key(last, rows, span)
             rows.setdefault(last, []).append(
                 Word(line[head.end() :], Span(path, number, head.end() + 1))
             )
-        elif line[0].isspace() and last and not calls:
+        elif continues and last is not None:
             word = rows[last][-1]
             rows[last][-1] = Word(f"{word.text} {line.strip()}".strip(), word.span)
         elif not rows:
@@ -256,10 +262,9 @@ def parse(text: str, path: str) -> TraceFile:
 
 
 def _without_comment(line: str) -> str:
-    """Cuts at a # that begins the line or follows a space: a source's link
-    may have one inside."""
+    """Cuts at a # that begins the line or follows a space."""
     found = re.search(r"(^|\s)#", line)
-    return line[: found.start()] if found else line
+    return line[: found.start()].rstrip() if found else line
 
 
 def _check_key(key: str, rows: Mapping[str, list[Word]], span: Span) -> None:

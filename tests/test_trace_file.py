@@ -32,7 +32,8 @@ HEADING = Heading(
     spec="bench/pool.spec",
     property="no_sigbus",
     title="a reserved page can be faulted in, " * 4 + "whatever happens",
-    source="https://example.org/linux-mm/1#frag; Documentation/mm/x.rst",
+    source="https://example.org/linux-mm/1#frag; Documentation/mm/x.rst KubeVirt "
+    "#6981",
 )
 TWO = (Step("mmap", (0, 0, 2, 2)), Step("fault", (0, 1, 0)))
 TEXT = """\
@@ -46,6 +47,7 @@ title:    a reserved page can be faulted in, a reserved page can be faulted
           in, a reserved page can be faulted in, a reserved page can be
           faulted in, whatever happens
 source:   https://example.org/linux-mm/1#frag; Documentation/mm/x.rst
+          KubeVirt #6981
 verdict:  violated after 2 steps
 
 mmap(v0, cg0, none, 2)
@@ -111,10 +113,12 @@ def test_starts_to_choose_from_are_written() -> None:
 def test_a_person_may_write_it_differently() -> None:
     text = """
 # what happened on Tuesday
-design: shelf.py:Shelf   # mine
+design: shelf.py:Shelf
+  # mine
 verdict: deadlock after 3 steps
 start: left=3
-close( {r0,r1} )
+
+  close( {r0,r1} )
 close({})   # open again
 put(r1,w0,force=false)->OK
 """
