@@ -1,0 +1,40 @@
+"""Every stored counterexample replays, and is what its spec expects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from checker.check import Judgement, judge
+from checker.property import Kind
+from checker.trace import replay_file, trace_report
+from checker.trace_file import write
+from checker.verdict import Violated
+
+ROOT = Path(__file__).parent.parent
+SHELF = sorted((ROOT / "counterexamples").glob("*.trace"))
+
+
+@pytest.mark.parametrize("path", SHELF, ids=lambda p: p.stem)
+def test_a_stored_trace_still_shows_what_it_says(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    replayed = replay_file(str(path))
+    heading, prop = replayed.heading, replayed.prop
+    assert prop is not None
+    assert prop.kind is not Kind.REACHABLE
+    assert max(map(len, trace_report(replayed))) <= 75
+    verdict = Violated(replayed.played.trace, heading.shortest)
+    assert prop.expect is not None, "a counterexample that nobody expects"
+    assert judge(prop, verdict)[0] is Judgement.EXPECTED
+    assert path.name == (
+        f"{replayed.compiled.system.name}.{Path(heading.spec).stem}.{prop.name}.trace"
+    )
+    assert (heading.title, heading.source) == (
+        " ".join(prop.title.split()), " ".join(prop.source.split()),
+    )  # fmt: skip
+    again = write(heading, replayed.compiled, replayed.played)
+    command = f"poolproof check {heading.spec} --store {path.parent.name}"
+    assert again == path.read_text(), f"written anew by: {command}"
