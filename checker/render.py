@@ -14,7 +14,16 @@ from string import ascii_uppercase
 
 from checker.evaluate import Valuation
 from checker.explain import reasons
-from checker.ir import BOOL, EnumSort, Expr, ScalarSort, Sort, show_raw
+from checker.ir import (
+    BOOL,
+    TRUE,
+    EnumSort,
+    Expr,
+    ScalarSort,
+    Sort,
+    show,
+    show_raw,
+)
 from checker.property import Kind, Property
 from checker.replay import Replay, at_step, show_step
 from checker.system import Obligation, State, TransitionSystem, Variable
@@ -136,7 +145,10 @@ def run(system: TransitionSystem, played: Replay) -> list[str]:
     if free:
         lines += wrapped(", ".join(free), "  start  ", "         ")
     before = played.trace.initial
+    loop, last = played.trace.loop, len(played.taken)
     for number, taken in enumerate(played.taken, 1):
+        if number - 1 == loop:
+            lines.append(f"  and from step {number} on, for ever:")
         call = show_step(system, taken.step, taken.result)
         lines += _call(number, call, system.action_by_name[taken.step.action].kernel)
         lines += _aligned(_changes(system, before, taken.state))
@@ -145,8 +157,9 @@ def run(system: TransitionSystem, played: Replay) -> list[str]:
         call = show_step(system, played.failing)
         kernel = system.action_by_name[played.failing.action].kernel
         lines += _call(len(played.taken) + 1, call, kernel)
-    if played.trace.loop is not None:
-        lines += wrapped(f"  and from here on as after step {played.trace.loop}")
+    if loop is not None:
+        lines += wrapped(f"  and from here on as after step {loop}" if loop == last
+                         else f"  and step {loop + 1} comes next, again")  # fmt: skip
     if any(is_strips(v) for v in system.variables):
         lines += ["", "  at the end", *memory(system, before)]
     return lines
@@ -177,6 +190,8 @@ def why(
     if prop.kind is Kind.REACHABLE:
         return []
     *_, end = played.states
+    if prop.kind is Kind.LEADS_TO:
+        return _never(prop, played)
     if prop.kind is Kind.STEP:
         last = played.taken[-1]
         before = played.states[-2]
@@ -187,6 +202,19 @@ def why(
     for depth, text in reasons(at, prop.formula):
         pad = "    " + "  " * depth
         lines += wrapped(text, pad, pad + "    ")
+    return lines
+
+
+def _never(prop: Property, played: Replay) -> list[str]:
+    lines = []
+    if prop.goal is not None:
+        asked = "" if prop.formula is TRUE else f"after {show(prop.formula)}, "
+        lines += wrapped(f"{asked}this is never true: {show(prop.goal)}", "  ", "    ")
+    if played.trace.loop == len(played.taken):
+        lines += wrapped("nothing that is assumed makes the run go on", "  ", "    ")
+    told = [f"{'strongly' if f.strong else 'weakly'} for {f.action}" for f in prop.fair]
+    if told:
+        lines += wrapped("the run is fair, " + ", ".join(told), "  ", "    ")
     return lines
 
 

@@ -115,7 +115,11 @@ def stategraph(
         return Outcome("stategraph", {})
     graph = build(system, budget, report)
     verdicts: dict[str, Verdict] = {}
+    seen: dict[str, tuple[bool, ...]] = {}
     for p in mine:
+        holds = lower.predicates(system, list(p.antecedents))
+        truths = [holds(state) for state in graph.states] if p.antecedents else []
+        seen[p.name] = tuple(map(any, zip(*truths, strict=True)))
         verdicts[p.name] = _answer(system, graph, p)
     statistics = Statistics(
         states=len(graph.states),
@@ -123,6 +127,7 @@ def stategraph(
         depth=graph.depth,
         seconds=time.monotonic() - begin,
         complete=not graph.reason,
+        true_antecedents=seen,
     )
     return Outcome("stategraph", verdicts, (), statistics)
 
@@ -205,12 +210,19 @@ def _lasso(
     avoiding: set[int],
     fair: tuple[Fairness, ...],
 ) -> Trace:
-    """To a state with the formula, on to the component, and around it: each
-    step that fairness speaks of is taken, each state visited."""
+    """To a state with the formula, on to the component, and around it: on a
+    short fair cycle where one is found, else past each of its states and
+    each step that fairness speaks of."""
+    cycle = _short_cycle(graph, asked, component, avoiding, fair)
+    if cycle is not None:
+        component = {cycle[0]}
     stem, entry = _path(graph, asked, component, avoiding)
     steps, start = _from_start(graph, stem[0] if stem else entry)
     steps.extend(label for label, _ in _labels(graph, [*stem, entry]))
     loop = len(steps)
+    if cycle is not None:
+        steps.extend(cycle[1])
+        return _trace(graph, start, steps, loop)
     names = {f.action for f in fair}
     goals: list[tuple[int, Label, int]] = []
     seen: set[Label] = set()
@@ -227,9 +239,63 @@ def _lasso(
         steps.append(label)
         here = t
     _walk(graph, component, here, entry, steps)
+    return _trace(graph, start, steps, loop)
+
+
+def _trace(graph: Graph, start: int, steps: list[Label], loop: int) -> Trace:
     return Trace(
         graph.states[start], tuple(Step(name, args) for name, args in steps), loop
     )
+
+
+_TRIES = 2000
+"""Cycles that are looked at before the whole component is walked."""
+
+
+def _short_cycle(
+    graph: Graph,
+    asked: list[int],
+    component: set[int],
+    avoiding: set[int],
+    fair: tuple[Fairness, ...],
+) -> tuple[int, list[Label]] | None:
+    """A fair cycle of few steps (none: the run stops there), near to where
+    the formula is true: (its first state, its steps)."""
+    near = list(dict.fromkeys(asked))
+    seen = set(near)
+    for k in near:
+        for _, t in graph.edges[k]:
+            if t in avoiding and t not in seen:
+                seen.add(t)
+                near.append(t)
+    inside = [k for k in near if k in component]
+    for k in inside[:_TRIES]:
+        if _is_fair(graph, [k], set(), fair):
+            return k, []
+    tries = 0
+    for k in inside:
+        for label, t in graph.edges[k]:
+            tries += 1
+            if t not in component or tries > _TRIES:
+                continue
+            before, end = _path(graph, [t], {k}, component)
+            way = [*before, end]
+            steps = [label, *(lb for lb, _ in _labels(graph, way))]
+            if _is_fair(graph, way, set(steps), fair):
+                return k, steps
+    return None
+
+
+def _is_fair(
+    graph: Graph, states: list[int], taken: set[Label], fair: tuple[Fairness, ...]
+) -> bool:
+    """Whether a run may visit these states, and take these steps, for ever."""
+    possible = [{label for label, _ in graph.edges[k]} for k in states]
+    for f in fair:
+        due = set.union(*possible) if f.strong else set.intersection(*possible)
+        if any(label[0] == f.action and label not in taken for label in due):
+            return False
+    return True
 
 
 def _path(

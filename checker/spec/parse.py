@@ -33,6 +33,7 @@ from checker.spec.syntax import (
     Display,
     Expect,
     Expression,
+    Fair,
     IfElse,
     Index,
     Junction,
@@ -144,7 +145,10 @@ class Refusal:
 
 
 _AGGREGATE = r"\b(sum|count|all|any|setof)"
-_ITEMS = r"let|invariant|step|reachable|expect|spec|for|bounds|source"
+_ITEMS = (
+    r"let|invariant|step|reachable|eventually|leadsto|expect|spec|for|bounds|source"
+)
+_KINDS = "invariant|step|reachable|eventually|leadsto"
 
 REFUSALS: tuple[Refusal, ...] = (
     # the head
@@ -211,17 +215,43 @@ REFUSALS: tuple[Refusal, ...] = (
         wanted=("LET",),
     ),
     Refusal(
-        "`{found}` is not in this language yet: there are invariant, step and "
-        "reachable",
-        'spec "s" eventually a: true',
-        found="eventually|leads|until|scenario|fair|fairness|liveness",
+        "what follows a state is asked with `leadsto name: p leads to q` or "
+        "`eventually name: q`",
+        'spec "s" leads a: true leads to false',
+        found="leads|until|finally|liveness|response",
+        wanted=("LET",),
+    ),
+    Refusal(
+        "a `leadsto` property says `p leads to q`: the second half is missing",
+        'spec "s" leadsto a: resv > 0',
+        found=rf"{_ITEMS}|fair|strongly|",
+        wanted=("LEADS",),
+        only=True,
+    ),
+    Refusal(
+        "`to` must follow: `p leads to q`",
+        'spec "s" leadsto a: resv > 0 leads resv == 0',
+        wanted=("TO",),
+        only=True,
+    ),
+    Refusal(
+        "fairness is stated of a `leadsto` or `eventually` property, after its "
+        "formula: `fair recall` or `strongly fair recall`",
+        'spec "s" invariant a: resv == 0 fair mmap',
+        found="fair|weakly|strongly|fairness",
+    ),
+    Refusal(
+        "`{found}` is not in this language: there are invariant, step, reachable, "
+        "eventually and leadsto",
+        'spec "s" scenario a: true',
+        found="scenario",
         wanted=("LET",),
     ),
     Refusal(
         "`{found}` is a word of the language: choose another name",
         'spec "s" invariant reachable: true',
         found=rf"{_ITEMS}|and|or|not|implies|iff|in|if|else|true|false|none",
-        after=r"\b(invariant|step|reachable|let|for|bounds|without|having|on)",
+        after=rf"\b({_KINDS}|let|for|bounds|without|having|on)",
         wanted=("NAME",),
     ),
     Refusal(
@@ -233,13 +263,13 @@ REFUSALS: tuple[Refusal, ...] = (
         "a property has a name: `invariant resv_exact: ...`",
         'spec "s" invariant: true',
         found=":",
-        after=r"\b(invariant|step|reachable)",
+        after=rf"\b({_KINDS})",
     ),
     Refusal(
         "a property's name is one word; a title follows it in double quotes",
         'spec "s" invariant "the promise": true',
         found='".*',
-        after=r"\b(invariant|step|reachable)",
+        after=rf"\b({_KINDS})",
     ),
     Refusal(
         "a `:` is missing before the formula",
@@ -547,11 +577,11 @@ _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("a formula", (
         "NAME", "LPAR", "INT", "AGGREGATE", "LBRACE", "MINUS", "NOT", "TRUE",
         "FALSE", "NONE", "SOURCE", "ON", "AT", "WITHOUT", "HAVING", "HOLDS",
-        "VIOLATED", "UNREACHABLE", "UNKNOWN",
+        "VIOLATED", "UNREACHABLE", "UNKNOWN", "LEADS", "TO", "FAIR", "STRONGLY",
     )),
     ("a name", (
         "NAME", "AT", "SOURCE", "ON", "WITHOUT", "HAVING", "HOLDS", "VIOLATED",
-        "UNREACHABLE", "UNKNOWN",
+        "UNREACHABLE", "UNKNOWN", "LEADS", "TO", "FAIR", "STRONGLY",
     )),
     ("an operator", (
         "EQ", "LT", "AND", "OR", "NE", "LE", "GE", "GT", "IN", "NOT", "IMPLIES",
@@ -562,7 +592,7 @@ _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "PLUS", "MINUS", "BAR", "AMP", "STAR", "FLOOR", "PERCENT", "LPAR",
         "LSQB", "PRIME",
     )),
-    ("an item", ("LET", "INVARIANT", "STEP", "REACHABLE")),
+    ("an item", ("LET", "INVARIANT", "STEP", "REACHABLE", "_EVENTUALLY", "LEADSTO")),
     ("a number", ("INT",)),
     ("text in double quotes", ("STRING",)),
     ('a """docstring"""', ("DOC",)),
@@ -621,6 +651,8 @@ class _Builder:
                     lets.append(self.let(part))
                 case Tree(data="claim"):
                     claims.append(self.claim(part))
+                case Tree(data="liveness"):
+                    claims.append(self.liveness(part))
         once(designs, "is named twice")
         once((d.name for d in lets), "is defined twice")
         once((c.name for c in claims), "is the name of two properties")
@@ -694,6 +726,13 @@ class _Builder:
                 case _:
                     formula = self.expr(part)
         assert formula is not None
+        word = self.claimed(name, expects)
+        return Claim(
+            kind, word, title, on, formula, "; ".join(sources), tuple(expects)
+        )  # fmt: skip
+
+    def claimed(self, name: Token, expects: list[Expect]) -> Word:
+        """The property's name; what is expected of it must be clear."""
         word = self.word(name)
         if "." in word.text:
             raise Mistake(word.span, "a property's name is one word, without dots")
@@ -701,8 +740,37 @@ class _Builder:
         once(named, "has two expectations")
         once((Word("expect", e.span) for e in expects if not e.designs),
              "stands twice: say which designs, as in `expect holds for Hugetlb`")
+        return word
+
+    def liveness(self, tree: Tree[Token]) -> Claim:
+        title = ""
+        sources: list[str] = []
+        expects: list[Expect] = []
+        fair: list[Fair] = []
+        formulas: list[Expression] = []
+        parts = [t for t in tree.children if str(t) != "leadsto"]
+        name = parts.pop(0)
+        assert isinstance(name, Token)
+        for part in parts:
+            match part:
+                case Tree(data="text"):
+                    title = self.text(part)
+                case Tree(data="origin", children=[text]):
+                    sources.append(self.text(text))
+                case Tree(data="expect"):
+                    expects.append(self.expect(part, Kind.LEADS_TO))
+                case Tree(data="fair", children=[*strongly, names]):
+                    fair += [Fair(w, bool(strongly)) for w in self.names(names)]
+                case _:
+                    formulas.append(self.expr(part))
+        word = self.claimed(name, expects)
+        once((f.action for f in fair), "is named twice")
+        first: Expression = Literal("true", word.span)
+        if len(formulas) == 2:
+            first = formulas[0]
         return Claim(
-            kind, word, title, on, formula, "; ".join(sources), tuple(expects)
+            Kind.LEADS_TO, word, title, None, first, "; ".join(sources),
+            tuple(expects), formulas[-1], tuple(fair),
         )  # fmt: skip
 
     def on(self, tree: Tree[Token], kind: Kind) -> On:
@@ -840,6 +908,7 @@ def _article(kind: Kind) -> str:
         Kind.INVARIANT: "an invariant",
         Kind.STEP: "a step property",
         Kind.REACHABLE: "a reachable property",
+        Kind.LEADS_TO: "a `leads to` property",
     }[kind]
 
 

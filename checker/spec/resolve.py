@@ -19,7 +19,7 @@ from checker import ir
 from checker.compiled import Compiled, Observer
 from checker.diagnostic import Mistake
 from checker.ir import Domain, EnumSort, Expr, ScalarSort, SetSort, Sort, TableSort
-from checker.property import Expectation, Kind, Property, result_local
+from checker.property import Expectation, Fairness, Kind, Property, result_local
 from checker.spec.names import Lacks, Names, listed, nearest, sort_text
 from checker.spec.syntax import (
     Aggregate,
@@ -256,8 +256,17 @@ class _Reading:
         place = (claim.span.line, claim.span.column)
         visible = sum((t.name.span.line, t.name.span.column) < place
                       for t in self.spec.lets)  # fmt: skip
-        strong = claim.kind is not Kind.REACHABLE
+        strong = claim.kind in (Kind.INVARIANT, Kind.STEP)
         body = self.truth(claim.formula, _Env(scope, visible), strong)
+        goal = None
+        if claim.goal is not None:
+            goal = self.truth(claim.goal, _Env(scope, visible))
+            if body is not ir.TRUE:
+                self.antecedents[body] = None
+        fair = tuple(
+            Fairness(self.names.action(f.action.text, f.action.span).name, f.strong)
+            for f in claim.fair
+        )
         return Property(
             name=claim.name.text,
             kind=claim.kind,
@@ -268,6 +277,8 @@ class _Reading:
             source=claim.source or self.spec.source,
             expect=self.expectation(),
             span=claim.span,
+            goal=None if goal is None else self.total(goal),
+            fair=fair,
         )
 
     def parameters(self) -> dict[str, _Local | _Closure]:

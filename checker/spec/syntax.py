@@ -236,8 +236,17 @@ class Expect:
 
 
 @dataclass(frozen=True)
+class Fair:
+    """``strongly fair recall``: an assumption about the runs that count."""
+
+    action: Word
+    strong: bool
+
+
+@dataclass(frozen=True)
 class Claim:
-    """One property, not yet of any design."""
+    """One property, not yet of any design. ``goal`` and ``fair`` are for
+    those that say what follows; `eventually GOAL` has `true` as formula."""
 
     kind: Kind
     name: Word
@@ -246,6 +255,8 @@ class Claim:
     formula: Expression
     source: str
     expects: tuple[Expect, ...]
+    goal: Expression | None = None
+    fair: tuple[Fair, ...] = ()
 
     @property
     def span(self) -> Span:
