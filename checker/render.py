@@ -305,7 +305,7 @@ def trust(
     lines: list[str] = []
 
     def say(text: str) -> None:
-        lines.extend(wrapped(text, "  ", "    "))
+        lines.extend(wrapped(text, "    ", "      "))
 
     if s.states or s.transitions:
         whole = "all reachable states" if s.complete else "not all reachable states"

@@ -46,7 +46,7 @@ def check_report(
         told = trust(task.compiled.system, task.resolved.properties, outcome,
                      task.shown, _least(task))  # fmt: skip
         if told:
-            lines += ["", f"  {outcome.engine}", *("  " + t for t in told)]
+            lines += ["", f"  {outcome.engine}", *told]
     for defect, played in checked.defects:
         lines += ["", "THE MODEL IS WRONG"]
         lines += run(task.compiled.system, played)

@@ -114,6 +114,15 @@ def test_every_line_fits_and_comes_again(
     assert "verified" not in first[1]
 
 
+@pytest.mark.parametrize("spec", ["hugetlb_mempolicy", "promise_numa", "hugetlb_hole"])
+def test_shipped_runs_fit(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(ROOT / f"specs/{spec}.spec")
+    code, out, err = call(capsys, "check", path, "-v", "--engine", "explicit")
+    assert (code, err) == (0, "")
+    assert max(map(len, out.splitlines())) <= 75
+    assert out.count("  1. ") > 1
+
+
 def test_several_specs_one_after_another(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "check", "d.spec", "low.spec", "--design", "d.py",
                         "--engine", "explicit")  # fmt: skip

@@ -176,19 +176,20 @@ def test_trust_says_what_never_happened() -> None:
     assert put.result is not None
     assert possible_results(put.result) == [0, 1]
     statistics = Statistics(
-        states=1024, transitions=1, depth=2, complete=True, fired={"put": 1},
-        results={("put", 0): 1}, deadlocks=2, deadlock=Trace((), (Step("a", ()),)),
+        states=14_007_123, transitions=284_430_000, depth=2, complete=True,
+        fired={"put": 1}, results={("put", 0): 1}, deadlocks=2, deadlock=Trace((), (Step("a", ()),)),
         true_antecedents={"rings": (False,)}, notes=("a note",),
     )  # fmt: skip
     outcome = Outcome("x", {}, (), statistics)
     lines = trust(SHELF.system, resolved.properties, outcome, {})
     assert lines == [
-        "  1,024 states, 1 transition, depth 2; all reachable states visited",
-        "  never possible: close",
-        "  results never seen: put -> FULL",
-        "  rings says little, this was never true: alarm",
-        "  2 states without any possible action, the first after 1 step",
-        "  a note",
+        "    14,007,123 states, 284,430,000 transitions, depth 2; all reachable",
+        "      states visited",
+        "    never possible: close",
+        "    results never seen: put -> FULL",
+        "    rings says little, this was never true: alarm",
+        "    2 states without any possible action, the first after 1 step",
+        "    a note",
     ]
 
 
