@@ -22,16 +22,15 @@ LAYERS = (
     ("checker.engines",),
     ("checker.trace_file", "checker.explain", "checker.render", "checker.catalogue",
      "checker.check", "checker.report", "checker.trace", "checker.export"),
-    ("checker.cli", "checker.__main__"),
+    ("checker.conform",),
+    ("checker.cli", "checker.conform_cli", "checker.__main__"),
 )  # fmt: skip
 """From the bottom up: a module imports from its own layer and those above it
 in this list. A package stands for all its modules."""
 
-ASIDE = {
-    "checker.kernel": ("checker.kernel",),
-    "checker.conform": ("checker.conform", "checker.kernel", "checker.source"),
-}
-"""The kernel's side, and what of the checker it may know."""
+ASIDE = {"checker.kernel": ("checker.kernel",)}
+"""The kernel's side, and what of the checker it may know. The last two layers
+may know it."""
 
 HOMES = {
     "lark": ("checker.spec.parse",),
@@ -88,7 +87,7 @@ def test_the_checker_imports_downwards(module: str) -> None:
             return
     mine = layer(module)
     for other in ours(module):
-        if mine == len(LAYERS) - 1 and within(other, tuple(ASIDE)):
+        if mine >= len(LAYERS) - 2 and within(other, tuple(ASIDE)):
             continue
         assert layer(other) <= mine, f"{module} imports {other}"
 

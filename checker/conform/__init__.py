@@ -1,0 +1,1 @@
+"""The model asked the same as a real kernel, answer by answer."""

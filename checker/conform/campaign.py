@@ -1,0 +1,154 @@
+"""Many random sequences on a kernel, every answer compared: what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from checker.conform.choose import Chooser, Place, Tally
+from checker.conform.coverage import Coverage
+from checker.conform.hugetlb import variant
+from checker.conform.known import Known, explained, known_differences, left_out
+from checker.conform.sequence import Run
+from checker.conform.shrink import Found, Shrinker, execute
+from checker.kernel.kernel import Kernel, Unavailable
+from checker.verdict import Reporter, Silent
+from model.designs.hugetlb import Hugetlb
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is asked: sequences of about ``steps`` actions, ``seconds`` at
+    most (None: no limit). It ends at ``enough`` different disagreements.
+    ``leaks``: the kernel can be restored where a sequence leaves something
+    behind; ``alone``: nothing else runs on it."""
+
+    sequences: int = 1000
+    steps: int = 26
+    seed: int = 0
+    seconds: float | None = None
+    leaks: bool = True
+    alone: bool = True
+    enough: int = 3
+
+
+@dataclass
+class Campaign:
+    """What was done and seen. ``differed`` and ``left_out`` count the known
+    differences that occurred, by name."""
+
+    design: type[Hugetlb]
+    release: str
+    plan: Plan
+    tally: Tally
+    coverage: Coverage
+    sequences: int = 0
+    calls: int = 0
+    steps: int = 0
+    leaked: int = 0
+    wrapped: int = 0
+    seconds: float = 0.0
+    disagreements: list[Found] = field(default_factory=list)
+    repeated: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    differed: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
+    ended: str = ""
+
+    @property
+    def unexplained(self) -> int:
+        """How many sequences disagreed, and no known difference says why."""
+        return sum(self.repeated.values())
+
+
+def campaign(
+    design: type[Hugetlb],
+    kernel: Kernel,
+    plan: Plan,
+    report: Reporter | None = None,
+    known: Sequence[Known] | None = None,
+) -> Campaign:
+    """Runs a plan. The design is taken as it is in the kernel's release; each
+    new kind of disagreement is shrunk on the kernel."""
+    facts = kernel.facts
+    design = variant(design, facts.release)
+    controllers = {"hugetlb", "cpuset"} <= facts.controllers
+    place = Place(facts.nodes, controllers, plan.leaks)
+    coverage, tally = Coverage(design), Tally()
+    done = Campaign(design, facts.release, plan, tally, coverage)
+    entries = known_differences() if known is None else tuple(known)
+    chooser = Chooser(design, place, plan.seed, plan.steps, tally, coverage.watching)
+    asked = _Asked(done, kernel, entries, report or Silent())
+    begun = time.monotonic()
+    runs = chooser.runs()
+    # the next sequence is made while the kernel works on the last one
+    with ThreadPoolExecutor(1) as other:
+        waiting: tuple[Run, Future[Found | None]] | None = None
+        try:
+            for _ in range(plan.sequences):
+                run = next(runs)
+                if waiting is not None and not asked.settle(*waiting):
+                    waiting = None
+                    break
+                waiting = run, other.submit(execute, kernel, run, plan.alone)
+                done.seconds = time.monotonic() - begun
+                if plan.seconds is not None and done.seconds > plan.seconds:
+                    break
+            if waiting is not None:
+                asked.settle(*waiting)
+        except Unavailable as reason:
+            done.ended = str(reason)
+        except KeyboardInterrupt:
+            done.ended = "interrupted"
+    done.seconds = time.monotonic() - begun
+    for message, count in tally.left_out.items():
+        done.left_out[left_out(message, entries)] += count
+    return done
+
+
+@dataclass
+class _Asked:
+    """What a kernel answered, one sequence after the other."""
+
+    done: Campaign
+    kernel: Kernel
+    known: Sequence[Known]
+    report: Reporter
+
+    def settle(self, run: Run, answered: Future[Found | None]) -> bool:
+        """Counts a run. Whether there should be another one."""
+        done, found = self.done, answered.result()
+        done.sequences += 1
+        done.calls += len(run.rows)
+        done.steps += sum(len(row.taken) for row in run.rows)
+        done.leaked += not run.drains
+        done.wrapped += run.wrapped
+        if found is not None:
+            name = explained(done.release, run, found.difference, self.known)
+            if name is not None:
+                done.differed[name] += 1
+            else:
+                self._disagree(found)
+        self.report.progress(
+            sequences=done.sequences,
+            steps=done.steps,
+            disagreements=done.unexplained,
+        )
+        return len(done.disagreements) < done.plan.enough
+
+    def _disagree(self, found: Found) -> None:
+        kind = _kind(found)
+        self.done.repeated[kind] += 1
+        if self.done.repeated[kind] == 1:
+            shrinker = Shrinker(self.done.design, self.kernel, self.done.plan.alone)
+            self.done.disagreements.append(shrinker.shrink(found))
+
+
+def _kind(found: Found) -> tuple[str, ...]:
+    """What disagreements have in common: the call and the observables."""
+    at, rows = found.difference.at, found.run.rows
+    words = rows[at].command.split() if 0 <= at < len(rows) else []
+    call = "".join(words[2:3] if words[:1] == ["w"] else words[:1])
+    return (call, *found.difference.what)

@@ -1,0 +1,229 @@
+"""What a campaign found, and a disagreement with both columns, as plain text."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from checker.conform.campaign import Campaign
+from checker.conform.known import known_differences
+from checker.conform.sequence import (
+    COMMITTED,
+    LEFT_BEHIND,
+    SILENT,
+    Row,
+    observables,
+    pages_as_shown,
+)
+from checker.conform.shrink import Found
+from checker.frontend import compile_design
+from checker.ir import show_raw
+from checker.kernel.answer import Answer, Counters
+from checker.render import possible_results, table, wrapped
+from checker.trace_file import count, show_bounds
+from model.language import action_methods, declared
+
+_INSTALLED = {"OOM", "ENOMEM"}
+
+
+def campaign_report(done: Campaign) -> list[str]:
+    """Figures, disagreements, known differences, coverage."""
+    rate = done.steps / done.seconds if done.seconds else 0.0
+    lines = wrapped(f"{done.design.__name__} and Linux {done.release}", "", "    ")
+    lines += wrapped(
+        f"{count(done.sequences, 'sequence')}, {count(done.steps, 'step')} of the "
+        f"design in {count(done.calls, 'call')}, {rate:,.0f} steps/s",
+        "  ",
+        "    ",
+    )
+    if done.leaked - done.wrapped:
+        lines += wrapped(
+            f"{count(done.leaked - done.wrapped, 'sequence')} left pages or promises "
+            "behind, as the design says",
+            "  ",
+            "    ",
+        )
+    if done.wrapped:
+        lines += wrapped(
+            f"{count(done.wrapped, 'sequence')} ended early: a counter fell below "
+            "zero on both sides",
+            "  ",
+            "    ",
+        )
+    if done.ended:
+        lines += wrapped(f"ended early: {done.ended}", "  ", "    ")
+    lines += ["", *_verdict(done)]
+    for found in done.disagreements:
+        lines += ["", *disagreement(found)]
+    return [*lines, *_known(done), "", *_coverage(done)]
+
+
+def _verdict(done: Campaign) -> list[str]:
+    if not done.unexplained:
+        return wrapped("no disagreement that is not listed", "  ", "    ")
+    sequences = count(done.unexplained, "sequence")
+    kinds = count(len(done.disagreements), "kind")
+    return wrapped(f"{sequences} in disagreement, {kinds}", "  ", "    ")
+
+
+# --- a disagreement --------------------------------------------------------
+
+
+def disagreement(found: Found) -> list[str]:
+    """The sequence: each command with the design's answer and the kernel's."""
+    run, at = found.run, found.difference.at
+    having = " ".join(run.setting.having) or "nothing"
+    lines = wrapped(f"with {having}; {show_bounds(run.setting.bounds)}", "  ", "    ")
+    lines += wrapped("; ".join(run.setup), "  setup: ", "    ")
+    shown = [("", "model", "kernel")]
+    answers = found.answers[len(run.setup) :]
+    ready = found.answers[: len(run.setup)]
+    shown.append(
+        (
+            "(setup done)",
+            _counters(run.ready),
+            _counters(ready[-1].counters) if ready else "",
+        )
+    )
+    for k, row in enumerate(run.rows[: at + 1]):
+        seen = answers[k] if k < len(answers) else None
+        theirs = _result(row, seen)
+        ours = row.result
+        shown.append((row.command, ours, theirs))
+        shown.append(
+            ("", _counters(row.counters), _counters(seen.counters) if seen else "")
+        )
+    lines += _columns(shown)
+    lines += ["", *_columns(_differences(found))]
+    return [line.rstrip() for line in lines]
+
+
+def _differences(found: Found) -> list[tuple[str, str, str]]:
+    """The observables that differ, with both values."""
+    run, at = found.run, found.difference.at
+    if LEFT_BEHIND in found.difference.what:
+        ours = "nothing" if run.drains else "something"
+        theirs = "nothing" if found.clean else "something"
+        return [("left behind by a reset", ours, theirs)]
+    answers = found.answers[len(run.setup) :]
+    if SILENT in found.difference.what or at >= len(answers):
+        return [("answer", "some", "none, and none after it")]
+    counters = run.ready if at < 0 else run.rows[at].counters
+    seen = found.answers[len(run.setup) + at]
+    ours_all, theirs_all = observables(counters), observables(seen.counters)
+    rows = []
+    for name in found.difference.what:
+        if name == COMMITTED:
+            rows.append((name, "unchanged", f"{seen.counters.committed} kB"))
+        elif name == "result":
+            row = run.rows[at] if at >= 0 else None
+            rows.append((name, row.result if row else "ok", _result(row, seen)))
+        else:
+            rows.append((name, str(ours_all.get(name)), str(theirs_all.get(name))))
+    return rows
+
+
+def _result(row: Row | None, answer: Answer | None) -> str:
+    if answer is None:
+        return "no answer"
+    if row is not None and row.command.split()[2:3] == ["pmap"]:
+        return pages_as_shown(answer.result)
+    return answer.result
+
+
+def _counters(counters: Counters) -> str:
+    """Total/free/rsvd/surplus, then each node's pages, free and surplus."""
+    seen = observables(counters)
+    names = ("Total", "Free", "Rsvd", "Surp")
+    pool = "/".join(str(seen[f"HugePages_{name}"]) for name in names)
+    return " ".join([pool, *("/".join(map(str, node)) for node in counters.nodes)])
+
+
+_LEFT = 23
+
+
+def _columns(rows: list[tuple[str, str, str]]) -> list[str]:
+    """Three columns; a text that is too long for its own gets a line."""
+    lines = []
+    for left, ours, theirs in rows:
+        if len(left) > _LEFT:
+            lines += wrapped(left, "  ", "      ")
+            left = ""
+        if len(ours) > 22 or len(theirs) > 22:
+            lines += wrapped(f"model  {ours}", f"  {left:<{_LEFT}} ", "        ")
+            lines += wrapped(f"kernel {theirs}", f"  {'':<{_LEFT}} ", "        ")
+        else:
+            lines.append(f"  {left:<{_LEFT}} {ours:<22}  {theirs}")
+    return lines
+
+
+# --- known differences, coverage -------------------------------------------
+
+
+def _known(done: Campaign) -> list[str]:
+    lines: list[str] = []
+    if done.differed:
+        lines += ["", "  differences that are known"]
+        lines += _reasons(done.differed)
+    if done.left_out:
+        lines += ["", "  calls that were not made"]
+        lines += _reasons(done.left_out)
+    return lines
+
+
+def _reasons(counts: Counter[str]) -> list[str]:
+    reasons = {known.name: known.reason for known in known_differences()}
+    rows = [
+        (f"{number:,}", name, reasons.get(name, "(not listed)"))
+        for name, number in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    return table(("", "", ""), rows)
+
+
+def _coverage(done: Campaign) -> list[str]:
+    tally = done.tally
+    results = possible_pairs(done)
+    actions = sorted(action_methods(done.design))
+    idle = [a for a in actions if not tally.actions[a]]
+    unseen = [f"{a} -> {r}" for a, r in results if not tally.results[a, r]]
+    pairs = {(a, b) for a in actions for b in actions}
+    met = len(pairs & {*tally.pairs})
+    branches, missed = done.coverage.branches, done.coverage.missed
+    features = declared(done.design)[1]
+    rows = [
+        ("actions", _of(len(actions) - len(idle), len(actions)), ", ".join(idle)),
+        ("results", _of(len(results) - len(unseen), len(results)), ", ".join(unseen)),
+        ("pairs", _of(met, len(pairs)), ""),
+        ("branches", _of(len(branches) - len(missed), len(branches)), ""),
+        (
+            "features",
+            _of(len(tally.features), len(features)),
+            ", ".join(sorted({*features} - {*tally.features})),
+        ),
+        (
+            "calls",
+            f"{sum(tally.calls.values()):,}",
+            ", ".join(f"{name} {n:,}" for name, n in sorted(tally.calls.items())),
+        ),
+    ]
+    lines = ["  covered on the kernel; at the right what was not"]
+    lines += table(("", "", ""), rows)
+    if missed:
+        lines += ["", "  branches never taken"]
+        lines += [line for b in missed for line in wrapped(str(b), "    ", "      ")]
+    return lines
+
+
+def _of(some: int, all_: int) -> str:
+    return f"{some:,} of {all_:,}"
+
+
+def possible_pairs(done: Campaign) -> list[tuple[str, str]]:
+    """(action, result) as far as the compiled design has them."""
+    _, features = declared(done.design)
+    system = compile_design(done.design, having=sorted(features)).system
+    return [
+        (action.name, show_raw(action.result.sort, raw))
+        for action in system.actions
+        if action.result is not None
+        for raw in possible_results(action.result)
+    ]

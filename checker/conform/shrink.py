@@ -1,0 +1,155 @@
+"""Shorter sequences that still show a difference: delta debugging on the kernel.
+
+Andreas Zeller, Ralf Hildebrandt: "Simplifying and isolating failure-inducing
+input", IEEE TSE 28(2), 2002. Every candidate is predicted anew and run again;
+what the design has no word for is no candidate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from checker.conform.around import NotExpressible, Setting
+from checker.conform.hugetlb import setup
+from checker.conform.sequence import SILENT, Difference, Run, compare, predict
+from checker.kernel.answer import Answer
+from checker.kernel.kernel import Hung, Kernel
+from model.designs.hugetlb import Hugetlb
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A run, what a kernel answered to it, and where the two part. ``answers``
+    begin with the setup's and end where the kernel did."""
+
+    run: Run
+    answers: tuple[Answer, ...]
+    clean: bool
+    difference: Difference
+
+
+def execute(kernel: Kernel, run: Run, alone: bool = False) -> Found | None:
+    """Runs it and compares; None where nothing differs. Raises Unavailable."""
+    try:
+        outcome = kernel.sequence(run.commands)
+    except Hung as hung:
+        at = len(hung.answers) - len(run.setup)
+        return Found(run, hung.answers, False, Difference(at, (SILENT,)))
+    difference = compare(run, outcome, alone)
+    if difference is None:
+        return None
+    return Found(run, outcome.answers, outcome.clean, difference)
+
+
+class Shrinker:
+    """Tries at most ``tries`` candidates on the kernel."""
+
+    def __init__(
+        self,
+        design: type[Hugetlb],
+        kernel: Kernel,
+        alone: bool = False,
+        tries: int = 300,
+    ) -> None:
+        self.design = design
+        self.kernel = kernel
+        self.alone = alone
+        self.tries = tries
+
+    def shrink(self, found: Found) -> Found:
+        """The same kind of difference, after as few commands as can be had."""
+        best = self._fewer_commands(found)
+        best = self._plainer(best)
+        return self._fewer_commands(best)
+
+    def _again(
+        self, like: Found, setting: Setting, setup: Sequence[str], commands: list[str]
+    ) -> Found | None:
+        """What the candidate shows, where it is the same observables."""
+        if self.tries <= 0:
+            return None
+        try:
+            run = predict(self.design, setting, setup, commands)
+        except NotExpressible:
+            return None
+        self.tries -= 1
+        found = execute(self.kernel, run, self.alone)
+        if found is None:
+            return None
+        common = {*found.difference.what} & {*like.difference.what}
+        return found if common else None
+
+    def _fewer_commands(self, found: Found) -> Found:
+        run = found.run
+        commands = [row.command for row in run.rows[: found.difference.at + 1]]
+
+        def test(candidate: list[str]) -> Found | None:
+            return self._again(found, run.setting, run.setup, candidate)
+
+        best = test(commands) or found
+        _, best = minimal(commands, test, best)
+        return best
+
+    def _plainer(self, found: Found) -> Found:
+        """Without the features and sizes that it does not need."""
+        best = found
+        memfds = sum(" memfd " in command for command in found.run.setup)
+        for setting in _plainer(found.run.setting):
+            at = best.difference.at + 1
+            commands = [row.command for row in best.run.rows[:at]]
+            if len(setting.having) >= len(best.run.setting.having) and (
+                setting.bounds == best.run.setting.bounds
+            ):
+                continue
+            wanted = replace(
+                best.run.setting,
+                having=tuple(
+                    f for f in best.run.setting.having if f in setting.having
+                ),
+                bounds={
+                    n: min(v, setting.bounds[n])
+                    for n, v in best.run.setting.bounds.items()
+                },
+            )
+            try:
+                again = setup(wanted, range(memfds))
+            except NotExpressible:
+                continue
+            best = self._again(best, wanted, again, commands) or best
+        return best
+
+
+def _plainer(setting: Setting) -> Iterator[Setting]:
+    for feature in setting.having:
+        rest = tuple(f for f in setting.having if f != feature)
+        yield replace(setting, having=rest)
+    for bound in ("T", "B", "OC", "C", "F"):
+        for value in range(setting.bounds[bound]):
+            if value or bound in ("B", "OC"):
+                yield replace(setting, bounds={**setting.bounds, bound: value})
+
+
+def minimal(
+    items: list[T], test: Callable[[list[T]], R | None], known: R
+) -> tuple[list[T], R]:
+    """Items such that no smaller list, one left out, passes `test`; and what
+    `test` said of them, or ``known`` of all."""
+    parts = 2
+    while items:
+        size = max(1, len(items) // parts)
+        for start in range(0, len(items), size):
+            rest = items[:start] + items[start + size :]
+            result = test(rest)
+            if result is not None:
+                items, known, parts = rest, result, max(parts - 1, 2)
+                break
+        else:
+            if size == 1:
+                break
+            parts = min(2 * parts, len(items))
+    return items, known

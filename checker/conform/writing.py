@@ -1,0 +1,290 @@
+"""The design's actions as commands of the agent: the way from a model to a kernel.
+
+Whatever is written here is read back by the machine as that very action; see
+tests/conform/test_writing.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import Random
+from typing import Any
+
+from checker.conform.around import UNLIMITED, WORKERS, Area, NotExpressible
+from checker.conform.hugetlb import MOUNT, group, leaf, mount_options, path
+from checker.conform.machine import (
+    BIND,
+    DOFORK,
+    DONTFORK,
+    DONTNEED,
+    REMOVE,
+    STATIC,
+    Machine,
+)
+
+STRIDE = 16
+"""How many pages apart mappings are that have nothing to do with each other."""
+
+
+class Writer:
+    """Says an action in the state that its machine is in.
+
+    Where there are several ways it takes the first, or one by ``chance``.
+    """
+
+    def __init__(self, machine: Machine, chance: Random | None = None) -> None:
+        self.machine = machine
+        self.chance = chance
+
+    def commands(self, action: str, arguments: Mapping[str, Any]) -> list[str]:
+        """The commands for an action with arguments by name. Raises
+        NotExpressible where system calls cannot bring it about."""
+        a = arguments
+        if not a.get("installed", True):
+            raise NotExpressible("a page that is allocated and cannot be installed")
+        match action:
+            case "mmap":
+                p, at = self._room_for(a["task"], a["length"])
+                flags = "PA" + "N" * a["noreserve"]
+                return [f"w {p} mmap {at} {a['length']} {flags} -1 0"]
+            case "mmap_shared" | "mmap_private":
+                length = a["end"] - a["start"]
+                p, at = self._room_for(a["task"], length)
+                flags = ("S" if action == "mmap_shared" else "P") + "N" * a["noreserve"]
+                fd, opened = self.descriptor(p, a["file"])
+                return [*opened, f"w {p} mmap {at} {length} {flags} {fd} {a['start']}"]
+            case "touch":
+                area = self._area(a["vma"])
+                page = area.start + a["page"] - area.pgoff
+                words = f"w {page} 1" if a["write"] else f"r {page}"
+                return [f"w {area.process} {words}"]
+            case "fallocate":
+                p = self._one_of(self.processes(a["task"]))
+                fd, opened = self.descriptor(p, a["file"])
+                words = f"falloc {fd} {int(a['keep_size'])} {a['page']} 1"
+                return [*opened, f"w {p} {words}"]
+            case "munmap":
+                area = self._area(a["vma"])
+                return [f"w {area.process} munmap {area.start} {area.length}"]
+            case "munmap_part":
+                return self._munmap_part(a)
+            case "madvise_dontneed":
+                area = self._area(a["vma"])
+                page = area.start + a["page"] - area.pgoff
+                return [f"w {area.process} madv {page} 1 {DONTNEED}"]
+            case "split":
+                return self._split(self._area(a["vma"]), a["at"])
+            case "mremap":
+                area = self._area(a["vma"])
+                return [self._mremap(area, area.start, area.length)]
+            case "mremap_part":
+                area = self._area(a["vma"])
+                at = area.start + a["start"] - area.pgoff
+                return [self._mremap(area, at, a["end"] - a["start"])]
+            case "fork":
+                return self._fork(self._area(a["vma"]), a["child"])
+            case "truncate":
+                return self._on_file(a["file"], f"trunc FD {a['size']}")
+            case "punch_hole":
+                return self._punch_hole(a["file"], a["page"])
+            case "unlink":
+                return self._unlink(a["file"])
+            case "mount":
+                return [f"mount {MOUNT} {mount_options(self.machine.setting)}"]
+            case "umount":
+                descriptors = self.machine.around.descriptors
+                close = [f"w {p} close {fd}" for p, fd in descriptors]
+                return [*close, f"umount {MOUNT}"]
+            case "set_nr_hugepages_node":
+                return [f"nrnode {a['node'].index} {a['count']}"]
+            case "set_nr_hugepages":
+                return [f"nr {a['count']}"]
+            case "set_nr_overcommit":
+                return [f"oc {a['count']}"]
+            case "set_mempolicy":
+                words = self._policy(a["nodes"])
+                return [f"w {p} setpol {words}" for p in self.processes(a["task"])]
+            case "mbind":
+                area = self._area(a["vma"])
+                words = f"{area.start} {area.length} {self._policy(a['nodes'])} 0"
+                return [f"w {area.process} mbind {words}"]
+            case "set_cpuset":
+                place = self._place(a["task"])
+                return [f"cg set {place} cpuset.mems {self._list(a['nodes'])}"]
+            case "cgroup_attach":
+                return self._attach(a["task"], a["cgroup"])
+        raise NotExpressible(f"no system call is {action}")
+
+    # -- what there is --
+
+    def processes(self, task: Any) -> list[int]:
+        """The task's live processes. Raises NotExpressible for none."""
+        found = self.machine.processes(task)
+        if not found:
+            raise NotExpressible(f"no process of {task} is left")
+        return found
+
+    def _one_of(self, choices: Any) -> Any:
+        return self.chance.choice(choices) if self.chance else choices[0]
+
+    def _other_way(self) -> bool:
+        return self.chance is not None and self.chance.random() < 0.4
+
+    def _area(self, slot: Any) -> Area:
+        area = self.machine.area_of(slot)
+        if area is None:
+            raise NotExpressible(f"{slot} is not mapped")
+        return area
+
+    def _room_for(self, task: Any, length: int) -> tuple[int, int]:
+        process = self._one_of(self.processes(task))
+        return process, self.room(process, length)
+
+    def room(self, process: int, length: int) -> int:
+        """A page where nothing is mapped for so many pages."""
+        if self._other_way():
+            ends = [a.end for a in self.machine.areas_of(process)]
+            beside = [e for e in ends if self.machine.is_free(process, e, length)]
+            if beside:
+                return int(self._one_of(beside))
+        page = 0
+        while not self.machine.is_free(process, page, length):
+            page += STRIDE
+        return page
+
+    def free_process(self, task: Any) -> int:
+        """A number for a new process of a task. Raises NotExpressible."""
+        for process in range(task.index, WORKERS, self.machine.bounds["T"]):
+            if process not in self.machine.around.places:
+                return process
+        raise NotExpressible(f"{task} has no more processes")
+
+    def descriptor(self, process: int, file: Any) -> tuple[int, list[str]]:
+        """A descriptor of a file, and what opens it first."""
+        around = self.machine.around
+        for (owner, fd), opened in around.descriptors.items():
+            if owner == process and opened == file:
+                return fd, []
+        name = next((n for n, f in around.names.items() if f == file), None)
+        if name is None:
+            if file in around.descriptors.values():
+                raise NotExpressible(f"process {process} cannot open a memfd")
+            name = path(file.index)
+        return file.index, [f"w {process} open {file.index} {name}"]
+
+    def _some_process(self, file: Any = None) -> int:
+        """A live process; one that has the file open, where there is one."""
+        around = self.machine.around
+        for (owner, _), opened in around.descriptors.items():
+            if opened == file:
+                return owner
+        for process in around.places:
+            return process
+        raise NotExpressible("no process is left")
+
+    def _on_file(self, file: Any, words: str) -> list[str]:
+        p = self._some_process(file)
+        fd, opened = self.descriptor(p, file)
+        return [*opened, f"w {p} {words.replace('FD', str(fd))}"]
+
+    # -- actions that take more than a line --
+
+    def _munmap_part(self, a: Mapping[str, Any]) -> list[str]:
+        area = self._area(a["vma"])
+        p, at = area.process, area.start + a["start"] - area.pgoff
+        length = a["end"] - a["start"]
+        if at + length == area.end and self._other_way():
+            left = area.length - length
+            return [f"w {p} mremap {area.start} {area.length} {left} 1 0"]
+        return [f"w {p} munmap {at} {length}"]
+
+    def _split(self, area: Area, index: int) -> list[str]:
+        at = area.start + index - area.pgoff
+        begin, tail = f"w {area.process}", f"{at} {area.end - at}"
+        if self._other_way() and area.forked:
+            return [f"{begin} madv {tail} {advice}" for advice in (DONTFORK, DOFORK)]
+        other = 3 if area.protection == 1 else 1
+        return [f"{begin} mprotect {tail} {p}" for p in (other, area.protection)]
+
+    def _mremap(self, area: Area, at: int, length: int) -> str:
+        to = self.room(area.process, length)
+        return f"w {area.process} mremap {at} {length} {length} 3 {to}"
+
+    def _fork(self, area: Area, child: Any) -> list[str]:
+        """The others are marked MADV_DONTFORK while it forks; a child that
+        belongs to another task gets that task's policy and cgroup."""
+        p, q = area.process, self.free_process(child)
+        others = [a for a in self.machine.areas_of(p) if a is not area and a.forked]
+        commands = [
+            *(f"w {p} madv {a.start} {a.length} {DONTFORK}" for a in others),
+            f"w {p} fork {q}",
+            *(f"w {p} madv {a.start} {a.length} {DOFORK}" for a in others),
+        ]
+        return commands + self.settle(p, q)
+
+    def settle(self, parent: int, child: int) -> list[str]:
+        """What makes a forked child one of its own task's processes."""
+        machine = self.machine
+        task, born = machine.task(child), machine.task(parent)
+        if task == born or not machine.processes(task):
+            return []
+        mpol, commands = machine.now.mpol, []
+        policy = mpol.mempolicy[task]
+        if machine.features["mempolicy"] and policy != mpol.mempolicy[born]:
+            commands.append(f"w {child} setpol {self._policy(policy)}")
+        place = machine.around.places[machine.processes(task)[0]]
+        if place != machine.around.places[parent]:
+            commands.insert(0, f"cg attach {place or '.'} {child}")
+        return commands
+
+    def _punch_hole(self, file: Any, page: int) -> list[str]:
+        if self._other_way():
+            for area in self.machine.around.areas:
+                inside = area.pgoff <= page < area.pgoff + area.length
+                if area.file == file and area.shared and area.writable and inside:
+                    at = area.start + page - area.pgoff
+                    return [f"w {area.process} madv {at} 1 {REMOVE}"]
+        return self._on_file(file, f"falloc FD 3 {page} 1")
+
+    def _unlink(self, file: Any) -> list[str]:
+        around = self.machine.around
+        names = [n for n, f in around.names.items() if f == file]
+        close = [(p, fd) for (p, fd), f in around.descriptors.items() if f == file]
+        opened: list[str] = []
+        if not names and not close:
+            process = self._some_process()
+            fd, opened = self.descriptor(process, file)
+            names, close = [path(file.index)], [(process, fd)]
+        return [
+            *opened,
+            *(f"w {self._some_process(file)} unlink {n}" for n in names),
+            *(f"w {p} close {fd}" for p, fd in close),
+        ]
+
+    # -- policies and cgroups --
+
+    def _policy(self, nodes: Any) -> str:
+        if not nodes:
+            return "0 0"
+        static = STATIC if self.machine.features["cpuset"] else 0
+        return f"{BIND | static} {sum(1 << n.index for n in nodes)}"
+
+    def _list(self, nodes: Any) -> str:
+        some = [n for n in self.machine.nodes if not nodes or n in nodes]
+        return ",".join(str(n.index) for n in some)
+
+    def _place(self, task: Any) -> str:
+        return self.machine.around.places[self.processes(task)[0]]
+
+    def _attach(self, task: Any, cgroup: Any) -> list[str]:
+        machine = self.machine
+        name = group(cgroup.index) if cgroup is not None else UNLIMITED
+        if not machine.features["cpuset"]:
+            name = name if cgroup is not None else "."
+            return [f"cg attach {name} {p}" for p in self.processes(task)]
+        target = leaf(name, task.index)
+        mems = machine.now.mpol.mems_allowed[task]
+        commands = [f"cg attach {target} {p}" for p in self.processes(task)]
+        if machine.around.mems[target] != mems:
+            commands.insert(0, f"cg set {target} cpuset.mems {self._list(mems)}")
+        return commands

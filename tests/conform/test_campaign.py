@@ -1,0 +1,73 @@
+"""Campaigns against a kernel that is the design itself, or an altered one."""
+
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc"
+
+from __future__ import annotations
+
+import pytest
+
+from checker.conform.campaign import Plan, campaign
+from checker.conform.report import campaign_report
+from checker.conform.sequence import LEFT_BEHIND
+from model.designs.hugetlb import Hugetlb
+from model.designs.hugetlb_versions import Hugetlb61, Hugetlb70
+from tests.conform.model_kernel import ModelKernel
+
+
+class NoUndoInSubpool(Hugetlb):
+    def out_put_pages(self, spool, chg, gbl_reserve):
+        pass
+
+
+class NoUndoOfFault(Hugetlb):
+    def out_subpool_put(self, spool, gbl_chg):
+        pass
+
+
+class NoRestore(Hugetlb):
+    def adjust_reservation(self, vma):
+        return False
+
+
+class NoRegionDel(Hugetlb):
+    def region_del(self, file, page):
+        return self.i_resv_map.regions[file, page]
+
+
+class NoSurplusReturned(Hugetlb):
+    def hugetlb_vm_op_close(self, vma, start, end):
+        if self.resv_owner[vma]:
+            reserve = self.resv_map.region_chg(vma, start, end)
+            self.rsvd.uncharge(self.resv_css[vma], end - start)
+            self.h.change_resv(-reserve)
+
+
+ALTERED = (NoUndoInSubpool, NoUndoOfFault, NoRestore, NoRegionDel, NoSurplusReturned)
+
+
+@pytest.mark.parametrize(
+    ("design", "release"),
+    [(Hugetlb, "6.12.0"), (Hugetlb61, "6.1.0"), (Hugetlb70, "7.0.0")],
+)
+def test_the_design_agrees_with_itself(design: type[Hugetlb], release: str) -> None:
+    """The features of a sequence against all features: what is off in the one
+    is not used in the other."""
+    done = campaign(Hugetlb, ModelKernel(design, release=release), Plan(60, seed=5))
+    assert done.design is design
+    assert done.unexplained == 0, "\n".join(campaign_report(done))
+    assert done.sequences == 60
+    assert done.steps > 1000
+
+
+@pytest.mark.parametrize("altered", ALTERED, ids=lambda cls: cls.__name__)
+def test_an_undo_that_is_dropped_is_found(altered: type[Hugetlb]) -> None:
+    plan = Plan(sequences=2000, seed=1, enough=1)
+    done = campaign(Hugetlb, ModelKernel(altered), plan)
+    assert done.unexplained == 1, f"not within {done.sequences} sequences"
+    (found,) = done.disagreements
+    assert len(found.run.rows) <= 12
+    report = "\n".join(campaign_report(done))
+    assert all(len(line) <= 75 for line in report.splitlines())
+    assert "model" in report and "kernel" in report
+    if LEFT_BEHIND not in found.difference.what:
+        assert found.difference.at == len(found.run.rows) - 1
