@@ -120,7 +120,7 @@ def test_shipped_runs_fit(spec: str, capsys: pytest.CaptureFixture[str]) -> None
     code, out, err = call(capsys, "check", path, "-v", "--engine", "explicit")
     assert (code, err) == (0, "")
     assert max(map(len, out.splitlines())) <= 75
-    assert out.count("  1. ") > 1
+    assert "\n  1. " in out
 
 
 def test_several_specs_one_after_another(capsys: pytest.CaptureFixture[str]) -> None:
@@ -432,7 +432,11 @@ def test_ctrl_c_tells_what_is_known(here: Path) -> None:
     (here / "big.spec").write_text('spec "x"\nfor D\ninvariant a: t[0] < 2\n'
                                    "invariant b: t[1] <= 99\n")  # fmt: skip
     running = process("check", "big.spec", "--design", "big.py", "--engine", "explicit")
-    time.sleep(4)
+    used = Path(f"/proc/{running.pid}/stat")
+    for _ in range(600):  # until it has had three seconds of processor time
+        time.sleep(0.1)
+        if int(used.read_text().rpartition(")")[2].split()[11]) > 300:
+            break
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=60)
     assert err == ""

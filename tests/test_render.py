@@ -177,7 +177,8 @@ def test_trust_says_what_never_happened() -> None:
     assert possible_results(put.result) == [0, 1]
     statistics = Statistics(
         states=14_007_123, transitions=284_430_000, depth=2, complete=True,
-        fired={"put": 1}, results={("put", 0): 1}, deadlocks=2, deadlock=Trace((), (Step("a", ()),)),
+        fired={"put": 1}, results={("put", 0): 1},
+        deadlocks=2, deadlock=Trace((), (Step("a", ()),)),
         true_antecedents={"rings": (False,)}, notes=("a note",),
     )  # fmt: skip
     outcome = Outcome("x", {}, (), statistics)
