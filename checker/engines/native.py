@@ -13,13 +13,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import select
 import shutil
 import signal
 import struct
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from checker.verdict import (
     Holds,
     Outcome,
     Reporter,
+    Silent,
     Statistics,
     Step,
     Trace,
@@ -43,8 +45,10 @@ from checker.verdict import (
     Violated,
 )
 
-FLAGS = ("-O2", "-march=native", "-fno-strict-aliasing", "-pthread", "-w")
-"""How the C is compiled."""
+FLAGS = ("-march=native", "-fno-strict-aliasing", "-pthread", "-w")
+QUICK, FAST = ("-O0", "-O0"), ("-O1", "-O2")
+"""How the system's half and the search are compiled, for a first go and for
+good. (-O2 takes a system's half twice as long and makes it no faster.)"""
 
 _KINDS = (Kind.INVARIANT, Kind.STEP, Kind.REACHABLE)
 
@@ -78,17 +82,12 @@ def native(
     try:
         reduced = lower.reduce(system, mine, cone)
         found = _symmetry(reduced) if budget.symmetry else Symmetry((), (), ())
-        template = (Path(__file__).parent / "search.c").read_text()
-        lowered = lower.lower(reduced, found, template)
+        lowered = lower.lower(reduced, found)
     except lower.Unsupported as why:
         return _nothing(properties, f"the native engine cannot: {why}", begin)
     starts = _Starts.of(system, reduced, lowered)
     run = _Run(lowered)
-    try:
-        program = compiled(lowered.text)
-        run.search(program, starts, budget, until_decided, report)
-    except KeyboardInterrupt:
-        run.stop = "interrupted"
+    search(run, starts, budget, until_decided, report)
     notes = (*reduced.notes, *found.notes)
     outcome = _outcome(system, reduced, lowered, starts, run, notes, begin)
     others = {
@@ -129,35 +128,107 @@ def cache_directory() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "poolproof"
 
 
-def compiled(text: str) -> Path:
-    """The program for the C text, from the cache where it is known."""
-    cc = compiler()
-    if cc is None:
-        raise FileNotFoundError("no C compiler: install gcc or clang, or set CC")
-    made = os.stat(cc)
-    identity = (text, *FLAGS, os.path.realpath(cc), str(made.st_size),
-                str(made.st_mtime_ns), _processor())  # fmt: skip
-    name = hashlib.sha256("\0".join(identity).encode()).hexdigest()[:32]
-    directory = cache_directory()
-    program = directory / name
-    if program.exists():
-        return program
-    directory.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=directory, prefix=".building-")
-    os.close(handle)
-    try:
-        result = subprocess.run(
-            [cc, *FLAGS, "-x", "c", "-", "-o", temporary],
-            input=text, text=True, capture_output=True,
+class Build:
+    """A program for the C text: there already, or being compiled."""
+
+    def __init__(self, text: str, words: int, flags: tuple[str, str]) -> None:
+        cc = compiler()
+        if cc is None:
+            raise FileNotFoundError("no C compiler: install gcc or clang, or set CC")
+        self.cc = cc
+        here = Path(__file__).parent
+        made = os.stat(cc)
+        common = (os.path.realpath(cc), str(made.st_size), str(made.st_mtime_ns),
+                  _processor(), *FLAGS, (here / "search.h").read_text())  # fmt: skip
+        self.include = f"-I{here}"
+        self.flags = flags
+        self.text = text
+        self.search = f'#define WORDS {words}\n#include "search.c"\n'
+        whole = (here / "search.c").read_text()
+        self.shared = _name(*common, flags[1], self.search, whole)
+        self.program = _name(self.shared.name, flags[0], text)
+        self.running: list[subprocess.Popen[str]] = []
+        self.directory: Path | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.program.exists()
+
+    def start(self) -> None:
+        """Compiles both halves at once; the search is the same for many."""
+        self.program.parent.mkdir(parents=True, exist_ok=True)
+        made = tempfile.mkdtemp(dir=self.program.parent, prefix=".building-")
+        self.directory = Path(made)
+        self._spawn(self.flags[0], self.text, "model.o")
+        if not self.shared.exists():
+            self._spawn(self.flags[1], self.search, "search.o")
+
+    def _spawn(self, level: str, text: str, target: str) -> None:
+        assert self.directory is not None
+        child = subprocess.Popen(
+            [self.cc, level, *FLAGS, self.include, "-c", "-x", "c", "-",
+             "-o", str(self.directory / target)],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )  # fmt: skip
-        if result.returncode:
-            raise RuntimeError(f"{cc} refused the generated C:\n{result.stderr}")
-        os.chmod(temporary, 0o755)
-        os.replace(temporary, program)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-    return program
+        self.running.append(child)
+        assert child.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            child.stdin.write(text)
+            child.stdin.close()
+
+    @property
+    def ready(self) -> bool:
+        """Whether `finish` need not wait."""
+        return all(child.poll() is not None for child in self.running)
+
+    def finish(self) -> Path:
+        """The program, when the compiler is through."""
+        assert self.directory is not None
+        try:
+            for child in self.running:
+                _accepted(child)
+            made = self.directory / "search.o"
+            if made.exists():
+                os.replace(made, self.shared)
+            target = self.directory / "program"
+            child = subprocess.Popen(
+                [self.cc, str(self.directory / "model.o"), str(self.shared),
+                 "-pthread", "-o", str(target)],
+                stderr=subprocess.PIPE,
+                text=True,
+            )  # fmt: skip
+            _accepted(child)
+            os.replace(target, self.program)
+        finally:
+            self.cancel()
+        return self.program
+
+    def cancel(self) -> None:
+        for child in self.running:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+            if child.stderr is not None:
+                child.stderr.close()
+        self.running = []
+        if self.directory is not None:
+            shutil.rmtree(self.directory, ignore_errors=True)
+            self.directory = None
+
+
+def _accepted(child: subprocess.Popen[str]) -> None:
+    assert child.stderr is not None
+    said = child.stderr.read()
+    if child.wait():
+        raise RuntimeError(f"the C compiler refused the generated C:\n{said}")
+
+
+def _name(*parts: str) -> Path:
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    return cache_directory() / digest[:32]
 
 
 def _processor() -> str:
@@ -198,6 +269,11 @@ class _Starts:
                 bad.setdefault(outside.split("[")[0], (state, outside))
         return _Starts(list(good.values()), list(good), bad)
 
+    @property
+    def packed(self) -> bytes:
+        flat = [w for words in self.words for w in words]
+        return struct.pack(f"={len(flat) + 1}Q", len(self.words), *flat)
+
 
 @dataclass
 class _Run:
@@ -212,68 +288,6 @@ class _Run:
     traces: dict[int, tuple[int, tuple[int, ...]]] = field(default_factory=dict)
     progress: tuple[int, ...] = (0, 0, 0, 0, 0)
     stop: str = ""
-
-    def search(
-        self,
-        program: Path,
-        starts: _Starts,
-        budget: Budget,
-        until_decided: bool,
-        report: Reporter,
-    ) -> None:
-        arguments = (
-            budget.threads or len(os.sched_getaffinity(0)),
-            memory_limit() if budget.memory is None else budget.memory,
-            1e18 if budget.seconds is None else budget.seconds,
-            (1 << 62) if budget.states is None else budget.states,
-            (1 << 30) if budget.depth is None else budget.depth,
-            int(until_decided),
-        )
-        begin = time.monotonic()
-        child = subprocess.Popen(
-            [program, *map(str, arguments)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        asked = 0
-        lines = self._lines(child, starts)
-        while True:
-            try:
-                for line in lines:
-                    self.take(line, begin, report)
-                break
-            except KeyboardInterrupt:
-                asked += 1
-                if asked > 1:
-                    child.kill()
-                    self.stop = "interrupted"
-                    break
-                child.send_signal(signal.SIGINT)
-                lines = self._rest(child)
-        code = child.wait()
-        if asked:
-            self.stop = "interrupted"
-        elif code:
-            assert child.stderr is not None
-            said = child.stderr.read().decode(errors="replace").strip()
-            self.stop = f"the search died ({code}{': ' + said if said else ''})"
-
-    @staticmethod
-    def _lines(child: subprocess.Popen[bytes], starts: _Starts) -> Iterator[bytes]:
-        assert child.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            child.stdin.write(struct.pack("=Q", len(starts.words)))
-            flat = [w for words in starts.words for w in words]
-            child.stdin.write(struct.pack(f"={len(flat)}Q", *flat))
-            child.stdin.close()
-        return _Run._rest(child)
-
-    @staticmethod
-    def _rest(child: subprocess.Popen[bytes]) -> Iterator[bytes]:
-        assert child.stdout is not None
-        return iter(child.stdout.readline, b"")
 
     def take(self, line: bytes, begin: float, report: Reporter) -> None:
         """One line of the program's output."""
@@ -306,8 +320,130 @@ class _Run:
             case _:
                 self.figures[kind.decode()] = rest[0].decode()
 
+    def forget(self) -> None:
+        """The search begins again."""
+        for said in (self.figures, self.fired, self.counters, self.antecedents,
+                     self.depths, self.traces):  # fmt: skip
+            said.clear()
+
     def figure(self, name: str) -> int:
         return int(self.figures.get(name, 0))
+
+
+def search(
+    run: _Run,
+    starts: _Starts,
+    budget: Budget,
+    until_decided: bool,
+    report: Reporter,
+) -> None:
+    """Runs the program. A first one is compiled in a tenth of a second and
+    started; it ends there, or is dropped for the one compiled for good."""
+    begin = time.monotonic()
+    text, words = run.lowered.text, run.lowered.layout.words
+    fast = Build(text, words, FAST)
+    child: _Child | None = None
+    try:
+        if not fast.done:
+            quick = Build(text, words, QUICK)
+            if not quick.done:
+                try:
+                    quick.start()
+                    quick.finish()
+                finally:
+                    quick.cancel()
+            fast.start()
+            child = _Child(quick.program, starts, budget, until_decided, begin)
+            while not fast.ready:
+                if child.lines(run, report, 0.02):
+                    return
+            child.kill()
+            child = None
+            run.forget()
+            fast.finish()
+        child = _Child(fast.program, starts, budget, until_decided, begin)
+        while not child.lines(run, report, None):
+            pass
+    except KeyboardInterrupt:
+        run.stop = "interrupted"
+        if child is not None:
+            child.interrupt(run)
+    finally:
+        fast.cancel()
+        if child is not None:
+            child.kill()
+
+
+class _Child:
+    """The program at work."""
+
+    def __init__(
+        self,
+        program: Path,
+        starts: _Starts,
+        budget: Budget,
+        until_decided: bool,
+        begin: float,
+    ) -> None:
+        self.begin = begin
+        seconds = 1e18
+        if budget.seconds is not None:
+            seconds = budget.seconds - (time.monotonic() - begin)
+        arguments = (
+            budget.threads or len(os.sched_getaffinity(0)),
+            memory_limit() if budget.memory is None else budget.memory,
+            seconds,
+            (1 << 62) if budget.states is None else budget.states,
+            (1 << 30) if budget.depth is None else budget.depth,
+            int(until_decided),
+        )
+        self.process = subprocess.Popen(
+            [program, *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self.partial = b""
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(starts.packed)
+            self.process.stdin.close()
+
+    def lines(self, run: _Run, report: Reporter, wait: float | None) -> bool:
+        """Takes what the program says, waiting so long for it; true at the
+        program's end."""
+        assert self.process.stdout is not None
+        out = self.process.stdout.fileno()
+        if wait is not None and not select.select([out], [], [], wait)[0]:
+            return False
+        got = os.read(out, 1 << 16)
+        *whole, self.partial = (self.partial + got).split(b"\n")
+        for line in whole:
+            run.take(line, self.begin, report)
+        if got:
+            return False
+        code = self.process.wait()
+        if code and not run.stop:
+            assert self.process.stderr is not None
+            said = self.process.stderr.read().decode(errors="replace").strip()
+            run.stop = f"the search died ({code}{': ' + said if said else ''})"
+        return True
+
+    def interrupt(self, run: _Run) -> None:
+        """Asks the program to come to an end; a second Ctrl-C makes it."""
+        with contextlib.suppress(KeyboardInterrupt):
+            self.process.send_signal(signal.SIGINT)
+            while not self.lines(run, Silent(), None):
+                pass
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
 
 
 def memory_limit() -> int:

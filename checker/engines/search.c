@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
  * Breadth-first search over packed states; the part of the native engine that
- * is the same for every system. checker/lower/c.py prints what replaces the
- * MODEL line, checker/engines/native.py compiles the whole and talks to it.
+ * is the same for every system of as many WORDS. checker/lower/c.py prints the
+ * rest, checker/engines/native.py compiles both and talks to the program.
  *
  * Every thread appends the states it finds first to an array of its own, so
  * that the array is the list of levels; the visited set holds one word a
@@ -25,65 +25,37 @@
 #include <time.h>
 #include <unistd.h>
 
-typedef uint64_t u64;
-typedef uint32_t u32;
+#include "search.h"
+
 typedef unsigned __int128 u128;
 
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define COLD __attribute__((noinline, cold))
-
-/* MODEL: sizes */
 
 enum {
 	BATCH = 256,                /* successors between two rounds of probing */
-	ROOM = BATCH + STEPS + 1,   /* of one buffer */
 	GRAB = 64,                  /* states a worker takes at a time */
 	SOLO = 1024,                /* a level this small is for one thread */
 	LINE = 8,                   /* slots in a cache line */
 	MAX_THREADS = 16,
 };
+#define ROOM (BATCH + model.steps + 1)  /* of one buffer */
 
 /* Why the search ended before everything was visited. */
 enum stop { COMPLETE, MEMORY, SECONDS, STATES, DEPTH, INTERRUPTED, DECIDED, OPEN };
 static const char *const stop_names[] = { "complete", "memory", "seconds",
 	"states", "depth", "interrupted", "decided", "open" };
 
-typedef struct {
-	u32 n;
-	u32 id[ROOM];
-	u64 hash[ROOM];
-	u64 w[WORDS][ROOM];
-} Out;
-
-typedef struct {
+struct best {
 	int set;
 	u64 s[WORDS];
-} Best;
+};
 
-typedef struct Thread {
-	_Alignas(64) int id;
-	enum { SEARCH, TRACE, EXPLAIN } mode;
-	int failed;                 /* the state at hand has a defect */
-	u64 *states;                /* all this thread's states, level by level */
-	u64 used, room;
-	u64 reported;               /* of `used`, in the common count */
-	u64 transitions, deadlocks;
-	int cur;
-	Out out[2];
-	u64 fired[STEPS + 1];
-	u64 counter[COUNTERS + 1];
-	unsigned char antecedent[ANTECEDENTS + 1];
-	Best best[EVENTS];          /* least state of each event on this level */
-	Best *pred;                 /* TRACE: least predecessor of each target */
-	int want;                   /* EXPLAIN: the event, */
-	u32 want_id;                /* and its least step */
-} Thread;
-
-static struct {
+static struct found {
 	int set;
 	int depth;
 	u64 s[WORDS];
-} found[EVENTS];
+} *found;
+
 
 static int less(const u64 *a, const u64 *b)
 {
@@ -101,34 +73,18 @@ static int same(const u64 *a, const u64 *b)
 	return !d;
 }
 
-/* Something worth telling about state s, or its step `id`. */
-static COLD void event(Thread *T, int e, const u64 *s, u32 id)
+COLD void event(Thread *T, int e, const u64 *s, u32 id)
 {
 	if (T->mode == EXPLAIN && e == T->want && id < T->want_id)
 		T->want_id = id;
 	if (T->mode != SEARCH || found[e].set)
 		return;
-	Best *b = &T->best[e];
+	struct best *b = &T->best[e];
 	if (!b->set || less(s, b->s)) {
 		b->set = 1;
 		memcpy(b->s, s, sizeof b->s);
 	}
 }
-
-#define FAIL(e, id) do { T->failed = 1; event(T, e, s, id); } while (0)
-#define EMIT(number) do {                                       \
-		o->id[n] = (number);                            \
-		for (int k_ = 0; k_ < WORDS; k_++)              \
-			o->w[k_][n] = x[k_];                    \
-		n++;                                            \
-	} while (0)
-
-static inline V vmin(V a, V b) { return a < b ? a : b; }
-static inline V vmax(V a, V b) { return a > b ? a : b; }
-static inline V floor_div(V a, V b) { return a / b - (a % b < 0); }
-static inline V floor_mod(V a, V b) { V r = a % b; return r < 0 ? r + b : r; }
-
-/* MODEL: functions */
 
 /* --- the visited set ----------------------------------------------------- */
 
@@ -283,14 +239,14 @@ static u64 bytes_of_states(void)
 
 static u64 bytes_used(void)
 {
-	return bytes_of_states() + lines * LINE * 8 + (u64)nthreads * sizeof(Thread);
+	return bytes_of_states() + lines * LINE * 8 + (u64)nthreads * ROOM * 8 * (WORDS + 2);
 }
 
 /* A visited set of about `want` lines, or what the memory allows. */
 static int new_table(u64 want)
 {
 	u64 old = lines;
-	u64 others = bytes_of_states() + (u64)nthreads * sizeof(Thread);
+	u64 others = bytes_of_states() + (u64)nthreads * ROOM * 8 * (WORDS + 2);
 	u64 most = memory_limit > others ? (memory_limit - others) / 64 : 0;
 	/* leave the states to come their share */
 	most = most * 8 / (8 + 8 * WORDS) + old * 8 * WORDS / (8 + 8 * WORDS);
@@ -326,8 +282,8 @@ static void refill(Thread *T)
 				__builtin_prefetch(slots + line_of(h[j]) * LINE, 1);
 			}
 			for (u64 j = 0; j < n; j++) {
-				const u64 *w = from->states + (i + j) * WORDS;
-				u64 e = ENTRY(t, i + j, h[j], w), none = 0;
+				u64 none = 0, e = ENTRY(t, i + j, h[j],
+						from->states + (i + j) * WORDS);
 				u64 *p = slots + line_of(h[j]) * LINE;
 				while (!__atomic_compare_exchange_n(p, &none, e, 0,
 						__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
@@ -351,22 +307,6 @@ static Level *levels;
 static int depth, levels_room;
 static _Atomic u64 next_state[MAX_THREADS];
 static int check_only, expand_only;
-
-static void canonical(Out *o)
-{
-#if SYMMETRIC
-	for (u32 i = 0; i < o->n; i++) {
-		u64 w[WORDS];
-		for (int k = 0; k < WORDS; k++)
-			w[k] = o->w[k][i];
-		canon(w);
-		for (int k = 0; k < WORDS; k++)
-			o->w[k][i] = w[k];
-	}
-#else
-	(void)o;
-#endif
-}
 
 static void gather(const Out *o, u32 i, u64 *w)
 {
@@ -429,7 +369,7 @@ static void visit(Thread *T, const u64 *s)
 	T->transitions += o->n - before;
 	if (UNLIKELY(o->n == before) && !T->failed) {
 		T->deadlocks++;
-		event(T, DEADLOCK, s, 0);
+		event(T, model.deadlock, s, 0);
 	}
 	if (o->n >= BATCH)
 		turn(T);
@@ -513,19 +453,19 @@ static u64 level_size(int d)
 static int merge_events(void)
 {
 	int undecided = 0;
-	for (int e = 0; e < EVENTS; e++) {
+	for (int e = 0; e < model.events; e++) {
 		for (int t = 0; t < nthreads && !(found[e].set && found[e].depth < depth); t++) {
-			Best *b = &threads[t]->best[e];
+			struct best *b = &threads[t]->best[e];
 			if (b->set && (!found[e].set || less(b->s, found[e].s))) {
 				found[e].set = 1;
 				found[e].depth = depth;
 				memcpy(found[e].s, b->s, sizeof b->s);
 			}
 		}
-		undecided += WANTED[e] && !found[e].set;
+		undecided += model.wanted[e] && !found[e].set;
 	}
 	for (int t = 0; t < nthreads; t++)
-		for (int e = 0; e < EVENTS; e++)
+		for (int e = 0; e < model.events; e++)
 			threads[t]->best[e].set = 0;
 	return undecided;
 }
@@ -607,8 +547,8 @@ static void search(void)
 		if (!last && !atomic_load(&stop_flag))
 			whole_level(size);
 		int undecided = merge_events();
-		for (int e = 0; e < EVENTS; e++)
-			if (found[e].set && IS_OPEN[e])
+		for (int e = 0; e < model.events; e++)
+			if (found[e].set && model.is_open[e])
 				atomic_store(&stop_flag, OPEN);
 		int stop = atomic_load(&stop_flag);
 		if (!stop || stop == OPEN || stop == DECIDED)
@@ -699,11 +639,10 @@ static void print_trace(int e, u64 (*path)[WORDS], int d)
 	printf("trace %d %llu", e, (unsigned long long)start);
 	for (int k = 1; k <= d; k++) {
 		u32 best = ~0u, at = 0;
-		u64 to[ROOM > 1 ? 1 : 1][WORDS];
-		static Out plain;
-		o->n = 0;
+		Out *plain = &T->out[1];
+		o->n = plain->n = 0;
 		expand(T, s, o);
-		plain = *o;
+		expand(T, s, plain);
 		canonical(o);
 		for (u32 j = 0; j < o->n; j++) {
 			gather(o, j, w);
@@ -714,11 +653,10 @@ static void print_trace(int e, u64 (*path)[WORDS], int d)
 		}
 		if (best == ~0u)
 			abort();
-		gather(&plain, at, to[0]);
-		memcpy(s, to[0], sizeof s);
+		gather(plain, at, s);
 		printf(" %u", best);
 	}
-	if (BY_STEP[e]) {
+	if (model.by_step[e]) {
 		T->mode = EXPLAIN;
 		T->want = e;
 		T->want_id = ~0u;
@@ -728,16 +666,16 @@ static void print_trace(int e, u64 (*path)[WORDS], int d)
 			abort();
 		printf(" %u", T->want_id);
 	}
-	o->n = 0;
+	T->out[0].n = T->out[1].n = 0;
 	printf("\n");
 }
 
 static void traces(void)
 {
-	u64 (*path[EVENTS])[WORDS];
-	int of[EVENTS], last = 0;
-	u64 goal[EVENTS][WORDS];
-	for (int e = 0; e < EVENTS; e++) {
+	u64 (*path[model.events])[WORDS];
+	int of[model.events], last = 0;
+	u64 goal[model.events][WORDS];
+	for (int e = 0; e < model.events; e++) {
 		path[e] = NULL;
 		if (!found[e].set)
 			continue;
@@ -748,13 +686,11 @@ static void traces(void)
 		if (found[e].depth > last)
 			last = found[e].depth;
 	}
-	for (int t = 0; t < nthreads; t++)
-		threads[t]->pred = calloc(EVENTS, sizeof(Best));
 	target = goal;
 	for (trace_depth = last; trace_depth > 0; trace_depth--) {
 		targets = 0;
 		target_bits = 0;
-		for (int e = 0; e < EVENTS; e++) {
+		for (int e = 0; e < model.events; e++) {
 			if (!path[e] || found[e].depth < trace_depth)
 				continue;
 			const u64 *s = path[e][trace_depth];
@@ -768,16 +704,16 @@ static void traces(void)
 			of[e] = g;
 		}
 		for (int t = 0; t < nthreads; t++) {
-			memset(threads[t]->pred, 0, EVENTS * sizeof(Best));
+			memset(threads[t]->pred, 0, model.events * sizeof(struct best));
 			atomic_store(&next_state[t], levels[trace_depth - 1].start[t]);
 		}
 		together(BACK, level_size(trace_depth - 1));
-		for (int e = 0; e < EVENTS; e++) {
+		for (int e = 0; e < model.events; e++) {
 			if (!path[e] || found[e].depth < trace_depth)
 				continue;
-			const Best *b = NULL;
+			const struct best *b = NULL;
 			for (int t = 0; t < nthreads; t++) {
-				const Best *c = &threads[t]->pred[of[e]];
+				const struct best *c = &threads[t]->pred[of[e]];
 				if (c->set && (!b || less(c->s, b->s)))
 					b = c;
 			}
@@ -786,7 +722,7 @@ static void traces(void)
 			memcpy(path[e][trace_depth - 1], b->s, sizeof b->s);
 		}
 	}
-	for (int e = 0; e < EVENTS; e++) {
+	for (int e = 0; e < model.events; e++) {
 		if (!path[e])
 			continue;
 		printf("event %d %d\n", e, found[e].depth);
@@ -814,18 +750,18 @@ static void read_all(void *to, size_t size)
 static void report(void)
 {
 	struct rusage used;
-	u64 total[STEPS + 1] = { 0 }, counters[COUNTERS + 1] = { 0 };
+	u64 *total = threads[0]->fired, *counters = threads[0]->counter;
 	u64 transitions = 0, deadlocks = 0, states = 0;
 	getrusage(RUSAGE_SELF, &used);
 	for (int t = 0; t < nthreads; t++) {
 		transitions += threads[t]->transitions;
 		deadlocks += threads[t]->deadlocks;
 		states += threads[t]->used;
-		for (int k = 0; k < STEPS; k++)
+		for (u32 k = 0; t && k < model.steps; k++)
 			total[k] += threads[t]->fired[k];
-		for (int k = 0; k < COUNTERS; k++)
+		for (u32 k = 0; t && k < model.counters; k++)
 			counters[k] += threads[t]->counter[k];
-		for (int k = 0; k < ANTECEDENTS; k++)
+		for (u32 k = 0; k < model.antecedents; k++)
 			threads[0]->antecedent[k] |= threads[t]->antecedent[k];
 	}
 	printf("states %llu\ntransitions %llu\ndepth %d\nchecked %d\n",
@@ -835,15 +771,44 @@ static void report(void)
 	       (unsigned long long)deadlocks,
 	       (unsigned long long)used.ru_maxrss * 1024,
 	       stop_names[atomic_load(&stop_flag)], now() - started);
-	for (int k = 0; k < STEPS; k++)
+	for (u32 k = 0; k < model.steps; k++)
 		if (total[k])
-			printf("fired %d %llu\n", k, (unsigned long long)total[k]);
-	for (int k = 0; k < COUNTERS; k++)
+			printf("fired %u %llu\n", k, (unsigned long long)total[k]);
+	for (u32 k = 0; k < model.counters; k++)
 		if (counters[k])
-			printf("counter %d %llu\n", k, (unsigned long long)counters[k]);
-	for (int k = 0; k < ANTECEDENTS; k++)
+			printf("counter %u %llu\n", k, (unsigned long long)counters[k]);
+	for (u32 k = 0; k < model.antecedents; k++)
 		if (threads[0]->antecedent[k])
-			printf("antecedent %d\n", k);
+			printf("antecedent %u\n", k);
+}
+
+static void *zeroed(u64 count, u64 size)
+{
+	void *p = calloc(count + 8, size);
+	if (!p)
+		exit(2);
+	return p;
+}
+
+static Thread *new_thread(int id)
+{
+	Thread *T = aligned_alloc(64, sizeof *T);
+	if (!T)
+		exit(2);
+	memset(T, 0, sizeof *T);
+	T->id = id;
+	T->counter = zeroed(model.counters, 8);
+	T->antecedent = zeroed(model.antecedents, 1);
+	T->fired = zeroed(model.steps, 8);
+	T->best = zeroed(model.events, sizeof *T->best);
+	T->pred = zeroed(model.events, sizeof *T->pred);
+	for (int k = 0; k < 2; k++) {
+		T->out[k].id = zeroed(ROOM, 4);
+		T->out[k].hash = zeroed(ROOM, 8);
+		for (int j = 0; j < WORDS; j++)
+			T->out[k].w[j] = zeroed(ROOM, 8);
+	}
+	return T;
 }
 
 /* search THREADS MEMORY SECONDS STATES DEPTH UNTIL; the initial states come
@@ -875,20 +840,17 @@ int main(int argc, char **argv)
 	read_all(words, initials * WORDS * 8);
 	initial = words;
 
+	found = zeroed(model.events, sizeof *found);
 	u64 room = (memory_limit / (8 * WORDS) / 512 + 1) * 512 + 4 * ROOM;
 	for (int t = 0; t < nthreads; t++) {
-		Thread *T = (Thread *)reserve((sizeof(Thread) + 4095) / 4096 * 4096);
-		if (!T)
-			return 2;
-		threads[t] = T;
-		T->id = t;
+		Thread *T = threads[t] = new_thread(t);
 		T->room = room + initials;
 		while (!(T->states = reserve(T->room * 8 * WORDS)))
 			if ((T->room /= 2) < 1 << 16)
 				return 2;
 	}
 	u64 first = 8192 + (initials + 4 * nthreads * ROOM) / 4;
-	memory_limit += first * 64 * 2 + sizeof(Thread) * nthreads;
+	memory_limit += first * 64 * 2 + (u64)nthreads * ROOM * 8 * (WORDS + 2);
 	if (!new_table(first))
 		return 2;
 

@@ -961,7 +961,7 @@ class _Lowering:
             w.share(e)
             w.line(f"if ({w.text(e)}) T->antecedent[{k}] = 1;")
             w.close()
-        return self.function("static void check(Thread *T, const u64 *s)", w)
+        return self.function("void check(Thread *T, const u64 *s)", w)
 
     def prepared(self, *roots: Expr, bounds: Bounds) -> tuple[Expr, ...]:
         """Small aggregates written out, comparisons decided."""
@@ -977,6 +977,9 @@ class _Lowering:
     def expand(self) -> str:
         w = Writer(self.layout, self.bounds)
         w.line("u32 n = o->n;")
+        w.line("u32 *const id = o->id;")
+        for k in range(self.layout.words):
+            w.line(f"u64 *const o{k} = o->w[{k}];")
         special: list[_Instance] = []
         loops: list[Action] = []
         room = SMALL
@@ -997,7 +1000,7 @@ class _Lowering:
         for a in loops:
             self.loop(w, a)
         return self.function(
-            "static void expand(Thread *T, const u64 *restrict s, Out *restrict o)",
+            "void expand(Thread *T, const u64 *restrict s, Out *restrict o)",
             w,
             "\to->n = n;\n",
         )
@@ -1250,7 +1253,8 @@ class _Lowering:
             w.line(line)
         self.step_properties(w, i, bounds, given)
         self.count(w, i, bounds)
-        w.line(f"EMIT({i.number});")
+        puts = " ".join(f"o{k}[n] = x[{k}];" for k in range(words))
+        w.line(f"id[n] = {i.number}; {puts} n++;")
 
     def count(self, w: Writer, i: _Instance, bounds: Bounds) -> None:
         if i.result is None:
@@ -1577,7 +1581,8 @@ def canonical_text(layout: Layout, found: Symmetry) -> str:
         text.append("\tsort_rows(w);\n}\n")
         return "\n".join(text)
     words = layout.words
-    text.append(f"\tu64 best[{words}], t[{words}];\n\tmemset(best, 255, sizeof best);")
+    text.append(f"\tu64 best[{words}], t[{words}];")
+    text.extend(f"\tbest[{j}] = ~0ull;" for j in range(words))
     for k, sort, keyed in orders:
         n = sort.size
         if not keyed:
@@ -1614,11 +1619,16 @@ def canonical_text(layout: Layout, found: Symmetry) -> str:
             depth += 1
         depth += 1
     tabs = "\t" * depth
-    text.append(f"{tabs}memcpy(t, w, sizeof t);\n{tabs}sort_rows(t);")
+    text.extend(f"{tabs}t[{j}] = w[{j}];" for j in range(words))
+    text.append(f"{tabs}sort_rows(t);")
     if words == 1:
         text.append(f"{tabs}best[0] = t[0] < best[0] ? t[0] : best[0];")
     else:
-        text.append(f"{tabs}if (less(t, best))\n{tabs}\tmemcpy(best, t, sizeof t);")
+        less = "t[0] < best[0]"
+        for j in range(1, words):
+            less = f"t[{j}] < best[{j}] || (t[{j}] == best[{j}] && ({less}))"
+        moves = " ".join(f"best[{j}] = t[{j}];" for j in range(words))
+        text.append(f"{tabs}if ({less}) {{ {moves} }}")
     for k, sort, keyed in reversed(orders):
         last = 1
         for j in range(2, sort.size + 1):
@@ -1631,7 +1641,8 @@ def canonical_text(layout: Layout, found: Symmetry) -> str:
         text.append(f"{tabs}swap{k}(w, {f'next{k}[i{k}]' if sort.size > 2 else 0});")
         depth -= 1
         text.append("\t" * depth + "}")
-    text.append("\tmemcpy(w, best, sizeof best);\n}\n")
+    text.extend(f"\tw[{j}] = best[{j}];" for j in range(words))
+    text.append("}\n")
     return "\n".join(text)
 
 
@@ -1843,50 +1854,66 @@ def _network(n: int) -> Iterator[tuple[int, int]]:
 # --- the whole ---------------------------------------------------------------
 
 
-def lower(reduced: Reduced, found: Symmetry, template: str) -> Lowered:
-    """The system as C: ``template`` with its MODEL lines replaced."""
+def lower(reduced: Reduced, found: Symmetry) -> Lowered:
+    """The system as C that includes search.h."""
     layout = lay_out(reduced.system, reduced.ranges, found)
     made = _Lowering(reduced, layout)
     functions = [made.check(), made.expand()]
     symmetric = bool(found.sorts)
     if symmetric:
-        functions.insert(0, canonical_text(layout, found))
+        functions.append(canonical_text(layout, found))
+    functions.append(_batch_text(layout.words, symmetric))
     widest = max(-made.least, made.most)
-    value = "int32_t" if widest < 1 << 30 else "int64_t" if widest < 1 << 62 else ""
-    if not value:
-        if widest >= 1 << 126:
-            raise Unsupported("an expression needs more than 126 bits")
-        value = "__int128"
+    if widest >= 1 << 126:
+        raise Unsupported("an expression needs more than 126 bits")
+    value = "int" if widest < 1 << 30 else "long long" if widest < 1 << 62 else ""
+    kinds = {
+        "wanted": [e.kind in ("state", "step") for e in made.events],
+        "is_open": [e.kind == "open" for e in made.events],
+        "by_step": [e.by_step for e in made.events],
+    }
     deadlock = next(k for k, e in enumerate(made.events) if e.kind == "deadlock")
-    wanted = [int(e.kind in ("state", "step")) for e in made.events]
-    opened = [int(e.kind == "open") for e in made.events]
-    by_step = [int(e.by_step) for e in made.events]
-
-    def row(name: str, values: Iterable[int], kind: str = "unsigned char") -> str:
-        return f"static const {kind} {name}[] = {{{', '.join(map(str, values))}}};"
-
-    sizes = [
-        f"typedef {value} V;",
-        f"enum {{ WORDS_ = {layout.words}, STEPS = {len(made.steps)}, "
-        f"EVENTS = {len(made.events)}, COUNTERS = {len(made.counters)}, "
-        f"ANTECEDENTS = {len(made.antecedents)}, DEADLOCK = {deadlock} }};",
-        f"#define WORDS {layout.words}",
-        f"#define SYMMETRIC {int(symmetric)}",
-        row("WANTED", wanted),
-        row("IS_OPEN", opened),
-        row("BY_STEP", by_step),
-    ]
+    head = [f"#define WORDS {layout.words}", '#include "search.h"']
+    head.append(_HELPERS.replace("VALUE", value or "__int128"))
     if any("cell_word[" in f for f in functions):
-        sizes.append(row("cell_word", (s.word for s in layout.slots)))
-        sizes.append(row("cell_shift", (s.shift for s in layout.slots)))
-    text = template.replace("/* MODEL: sizes */", "\n".join(sizes))
-    text = text.replace("/* MODEL: functions */", "\n".join(functions))
+        head.append(_row("cell_word", (s.word for s in layout.slots)))
+        head.append(_row("cell_shift", (s.shift for s in layout.slots)))
+    head.extend(_row(name, map(int, of)) for name, of in kinds.items())
+    head.append(
+        f"const struct model model = {{ {len(made.steps)}, {len(made.counters)}, "
+        f"{len(made.antecedents)}, {len(made.events)}, {deadlock}, {int(symmetric)}, "
+        f"{', '.join(kinds)} }};\n"
+    )
     return Lowered(
-        text,
+        "\n".join([*head, *functions]),
         layout,
         tuple(made.events),
         made.steps,
         made.results,
         tuple(made.counters),
         tuple(made.antecedents),
+    )
+
+
+_HELPERS = """\
+typedef VALUE V;
+static inline V vmin(V a, V b) { return a < b ? a : b; }
+static inline V vmax(V a, V b) { return a > b ? a : b; }
+static inline V floor_div(V a, V b) { return a / b - (a % b < 0); }
+static inline V floor_mod(V a, V b) { V r = a % b; return r < 0 ? r + b : r; }
+"""
+
+
+def _row(name: str, values: Iterable[int]) -> str:
+    return f"static const unsigned char {name}[] = {{{', '.join(map(str, values))}}};"
+
+
+def _batch_text(words: int, symmetric: bool) -> str:
+    if not symmetric:
+        return "void canonical(Out *o)\n{\n\t(void)o;\n}\n"
+    load = "".join(f"\t\tw[{k}] = o->w[{k}][i];\n" for k in range(words))
+    save = "".join(f"\t\to->w[{k}][i] = w[{k}];\n" for k in range(words))
+    return (
+        "void canonical(Out *o)\n{\n\tfor (u32 i = 0; i < o->n; i++) {\n"
+        f"\t\tu64 w[{words}];\n{load}\t\tcanon(w);\n{save}\t}}\n}}\n"
     )

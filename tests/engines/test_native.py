@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from checker.engines import native as engine
 from checker.engines.native import compiler, native
 from checker.ir import INT, TRUE, add, eq, le, not_, num
+from checker.lower import c as lower
 from checker.property import Kind, Property
-from checker.symmetry import canonical_under, find_symmetry
+from checker.symmetry import Symmetry, canonical_under, find_symmetry
 from checker.system import Action, TransitionSystem, Variable
 from checker.verdict import (
     Budget,
@@ -42,11 +43,10 @@ EXAMPLES = int(os.environ.get("NATIVE_EXAMPLES", "40"))
 
 @pytest.fixture(scope="module", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cache of its own, and a quick compilation."""
+    """A cache of its own."""
     with pytest.MonkeyPatch.context() as patch:
         directory = tmp_path_factory.mktemp("cache")
         patch.setenv("XDG_CACHE_HOME", str(directory))
-        patch.setattr(engine, "FLAGS", ("-O0", *engine.FLAGS[1:]))
         yield directory
 
 
@@ -207,9 +207,7 @@ def test_pool_counts(size: tuple[int, int, int], symmetry: bool) -> None:
     if states > 10**8 and not symmetry:
         pytest.skip("not without symmetry")
     system = pool(*size)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "FLAGS", ("-O2", *engine.FLAGS[1:]))
-        outcome = check(system, pool_properties(system), symmetry=symmetry)
+    outcome = check(system, pool_properties(system), symmetry=symmetry)
     assert outcome.statistics.states == (orbits if symmetry else states)
     assert depth in (None, outcome.statistics.depth)
     assert depths_of(outcome) == {"no_sigbus": sigbus}
@@ -342,11 +340,16 @@ def test_a_deep_narrow_search() -> None:
 
 
 def test_the_program_is_compiled_once(cache: Path) -> None:
-    system = counter(0, 7)
-    check(system, ())
-    before = sorted((cache / "poolproof").iterdir())
-    check(system, ())
-    assert sorted((cache / "poolproof").iterdir()) == before
+    reduced = lower.reduce(counter(0, 7), ())
+    text = lower.lower(reduced, Symmetry((), (), ())).text
+    build = engine.Build(text, 1, engine.QUICK)
+    assert not build.done
+    build.start()
+    build.finish()
+    assert build.done
+    assert engine.Build(text, 1, engine.QUICK).program == build.program
+    assert engine.Build(text, 1, engine.FAST).program != build.program
+    assert not list((cache / "poolproof").glob(".building-*"))
 
 
 def test_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
