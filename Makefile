@@ -20,6 +20,9 @@ lint: $(READY)            ## ruff, and mypy --strict on model/ and checker/
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy --strict model checker
 
+conform: $(READY)         ## ask a real kernel: QEMU, two nodes, ten minutes
+	@$(BIN)/poolproof conform Hugetlb --kernel 6.12 --install --sequences 20000 --budget 600
+
 bench: $(READY)           ## this checker and its peers, side by side
 	@$(BIN)/python -m bench.run
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
-from checker import export
+from checker import conform_cli, export
 from checker.catalogue import designs_named, shipped_designs, shipped_specs
 from checker.check import (
     ENGINES,
@@ -166,6 +166,10 @@ def _parser() -> argparse.ArgumentParser:
         "--itf", action="store_true", help="print Apalache's trace format (ITF)"
     )
     _add_output(trace)
+    conform = command("conform", _conform, "ask a kernel what a design says it does",
+                      epilog=conform_cli.EXAMPLES)  # fmt: skip
+    conform_cli.add_options(conform)
+    _add_output(conform)
     return parser
 
 
@@ -501,6 +505,22 @@ def _trace_text(replayed: Replayed, options: argparse.Namespace) -> str:
     if options.json:
         return export.text(export.trace_json(replayed.heading, system, replayed.played))
     return "\n".join(trace_report(replayed)) + "\n"
+
+
+# --- conform --------------------------------------------------------------
+
+
+def _conform(options: argparse.Namespace) -> int:
+    asked = conform_cli.options(options, _number, _seconds)
+    terminal = _Terminal("conform") if sys.stderr.isatty() else None
+    with _output(options) as out:
+        try:
+            lines, code = conform_cli.conform(asked, terminal or Silent())
+        finally:
+            if terminal is not None:
+                terminal.clear()
+        print("\n".join(lines), file=out)
+    return code
 
 
 # --- list -----------------------------------------------------------------

@@ -11,7 +11,7 @@ import ast
 import inspect
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import CodeType, FrameType, FunctionType
@@ -30,9 +30,14 @@ class Branch:
     way: bool
     method: str
 
-    def __str__(self) -> str:
-        where = f"{shown_path(self.file)}:{self.line}"
-        return f"{where} {self.method}: {'true' if self.way else 'false'}"
+
+def show(branches: Iterable[Branch]) -> list[str]:
+    """``file:line method: true, false``, a line for each `if`."""
+    ways: dict[str, list[str]] = {}
+    for b in branches:
+        place = f"{shown_path(b.file)}:{b.line} {b.method}"
+        ways.setdefault(place, []).append("true" if b.way else "false")
+    return [f"{place}: {', '.join(some)}" for place, some in ways.items()]
 
 
 @dataclass(slots=True)

@@ -663,9 +663,11 @@ class Machine:
             return None if nodes else nodes
         if mode & ~STATIC != BIND:
             raise NotExpressible(f"memory policy {mode}: only MPOL_BIND is known")
-        self.around.floating |= not mode & STATIC
         mems = self.now.mpol.cpuset_current_mems_allowed(self.task(process))
-        return nodes if nodes & mems else None
+        if not nodes & mems:
+            return None
+        self.around.floating |= not mode & STATIC
+        return nodes
 
     def _mbind(
         self, process: int, page: int, length: int, mode: int, mask: str

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from checker.conform.campaign import Campaign
-from checker.conform.known import known_differences
+from checker.conform.coverage import show
+from checker.conform.known import known_differences, left_out
+from checker.conform.log import Match
 from checker.conform.sequence import (
     COMMITTED,
     LEFT_BEHIND,
@@ -21,8 +24,6 @@ from checker.kernel.answer import Answer, Counters
 from checker.render import possible_results, table, wrapped
 from checker.trace_file import count, show_bounds
 from model.language import action_methods, declared
-
-_INSTALLED = {"OOM", "ENOMEM"}
 
 
 def campaign_report(done: Campaign) -> list[str]:
@@ -141,7 +142,7 @@ def _counters(counters: Counters) -> str:
 _LEFT = 23
 
 
-def _columns(rows: list[tuple[str, str, str]]) -> list[str]:
+def _columns(rows: list[tuple[str, str, str]], right: str = "kernel") -> list[str]:
     """Three columns; a text that is too long for its own gets a line."""
     lines = []
     for left, ours, theirs in rows:
@@ -150,10 +151,40 @@ def _columns(rows: list[tuple[str, str, str]]) -> list[str]:
             left = ""
         if len(ours) > 22 or len(theirs) > 22:
             lines += wrapped(f"model  {ours}", f"  {left:<{_LEFT}} ", "        ")
-            lines += wrapped(f"kernel {theirs}", f"  {'':<{_LEFT}} ", "        ")
+            lines += wrapped(f"{right} {theirs}", f"  {'':<{_LEFT}} ", "        ")
         else:
             lines.append(f"  {left:<{_LEFT}} {ours:<22}  {theirs}")
     return lines
+
+
+# --- logs ------------------------------------------------------------------
+
+
+def log_report(path: str, matches: Sequence[Match]) -> list[str]:
+    """Each scenario: accepted, or how far and why no further."""
+    lines = wrapped(path, "", "    ")
+    for m in matches:
+        on = f" on {m.kernel}" if m.kernel else ""
+        name = f"{m.scenario}{on}: " if m.scenario or on else ""
+        if m.accepted:
+            lines += wrapped(f"{name}accepted, {count(m.rows, 'row')}", "  ", "      ")
+            continue
+        lines += wrapped(
+            f"{name}{m.matched} of {count(m.rows, 'row')} accepted, not {m.step}",
+            "  ",
+            "      ",
+        )
+        if m.ours is not None and m.theirs is not None:
+            lines += _columns([("", "model", "log")])
+            both = [(n, ours, m.theirs[n]) for n, ours in m.ours.items()]
+            lines += _columns(both, "log")
+        else:
+            listed = left_out(m.why)
+            known = f" ({listed})" if listed != m.why else ""
+            lines += wrapped(f"{m.why}{known}", "      ", "      ")
+    good = sum(m.accepted for m in matches)
+    lines += ["", *wrapped(f"{good} of {count(len(matches), 'scenario')} accepted")]
+    return [line.rstrip() for line in lines]
 
 
 # --- known differences, coverage -------------------------------------------
@@ -209,7 +240,7 @@ def _coverage(done: Campaign) -> list[str]:
     lines += table(("", "", ""), rows)
     if missed:
         lines += ["", "  branches never taken"]
-        lines += [line for b in missed for line in wrapped(str(b), "    ", "      ")]
+        lines += [x for line in show(missed) for x in wrapped(line, "    ", "      ")]
     return lines
 
 

@@ -1,0 +1,154 @@
+"""`poolproof conform`: its options, and what it does. cli.py prints."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from checker.catalogue import designs_named
+from checker.conform.campaign import Plan, campaign
+from checker.conform.log import load, match
+from checker.conform.report import campaign_report, log_report
+from checker.diagnostic import Mistake
+from checker.kernel.fetch import (
+    PACKAGES,
+    Image,
+    cache_folder,
+    fetch_image,
+    find_image,
+    install_tools,
+)
+from checker.kernel.guest import Guest
+from checker.kernel.kernel import Kernel, Unavailable
+from checker.kernel.live import Live
+from checker.verdict import Reporter
+from model.designs.hugetlb import Hugetlb
+
+LIVE = "live"
+
+EXAMPLES = """\
+kernels:
+  6.12, 6.1  Debian's, as a guest under QEMU with two nodes; --install gets it
+  PATH       a kernel image of your own with virtio and hugetlb built in
+  live       the running kernel, as root. Its huge pages must be unused. They
+             are put back, but a kernel that dies takes the machine with it
+
+examples:
+  poolproof conform Hugetlb --kernel 6.12 --install --budget 600
+  poolproof conform my.py:MyHugetlb --kernel 6.12 --sequences 5000
+  poolproof conform Hugetlb --log calls.jsonl
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for."""
+
+    design: type[Hugetlb]
+    kernel: str
+    plan: Plan
+    log: str
+    install: bool
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
+    add = parser.add_argument
+    add("design", metavar="DESIGN", nargs="?", default="Hugetlb",
+        help="Hugetlb, or a class of your own that inherits it")  # fmt: skip
+    names = ", ".join(sorted(PACKAGES))
+    add("--kernel", metavar="KERNEL", default="6.12",
+        help=f"{LIVE}, {names} or the path of an image")  # fmt: skip
+    add("--sequences", metavar="N", help="how many; 1000 by default")
+    add("--steps", metavar="N", help="actions in each; 26 by default")
+    add("--seed", metavar="N", help="0 by default")
+    add("--budget", metavar="SECONDS", help="end after this time")
+    add("--log", metavar="FILE", help="match a log of calls instead of a kernel")
+    add("--install", action="store_true",
+        help="install QEMU and gcc, download the kernel, where missing")  # fmt: skip
+
+
+def options(
+    given: argparse.Namespace,
+    number: Callable[[str | None, str, int], int | None],
+    seconds: Callable[[str | None, float | None], float | None],
+) -> Options:
+    """The options understood, with the CLI's own readers of numbers. Raises
+    Mistake."""
+    if not given.kernel:
+        raise Mistake(None, "--kernel: name one, like 6.12")
+    plan = Plan(
+        sequences=number(given.sequences, "--sequences", 1) or 1000,
+        steps=number(given.steps, "--steps", 1) or 26,
+        seed=number(given.seed, "--seed", 0) or 0,
+        seconds=seconds(given.budget, None),
+        leaks=given.kernel != LIVE,
+        alone=given.kernel != LIVE,
+    )
+    return Options(
+        _design(given.design), given.kernel, plan, given.log or "", given.install
+    )
+
+
+def _design(reference: str) -> type[Hugetlb]:
+    found = designs_named(reference)
+    if len(found) != 1:
+        names = ", ".join(k.name for k in found)
+        raise Mistake(None, f"which of {names}? Write file.py:Class")
+    cls = found[0].cls
+    if not issubclass(cls, Hugetlb):
+        raise Mistake(
+            None,
+            f"{found[0].name} has no mapping to system calls; Hugetlb has, and "
+            "designs that inherit it",
+        )
+    return cls
+
+
+def conform(asked: Options, report: Reporter) -> tuple[list[str], int]:
+    """The lines to print, and the exit code: 0 agreement, 1 disagreement, 3
+    where the kernel cannot be asked. Raises Mistake."""
+    if asked.log:
+        matches = list(match(asked.design, load(asked.log)))
+        code = 0 if all(m.accepted for m in matches) else 1
+        return log_report(asked.log, matches), code
+    try:
+        with _kernel(asked) as kernel:
+            done = campaign(asked.design, kernel, asked.plan, report)
+    except Unavailable as reason:
+        return [f"not asked: {reason}"], 3
+    code = 1 if done.unexplained else 3 if done.ended else 0
+    return campaign_report(done), code
+
+
+@contextmanager
+def _kernel(asked: Options) -> Iterator[Kernel]:
+    cache = cache_folder()
+    kernel: Kernel
+    if asked.kernel == LIVE:
+        kernel = Live(cache)
+    else:
+        if asked.install:
+            install_tools()
+        kernel = Guest(_image(asked, cache), cache)
+    try:
+        yield kernel
+    finally:
+        kernel.close()
+
+
+def _image(asked: Options, cache: Path) -> Image:
+    name = asked.kernel
+    if name in PACKAGES:
+        return fetch_image(name, cache) if asked.install else find_image(name, cache)
+    path = Path(name)
+    if path.is_file():
+        return Image(path.name, path, ())
+    raise Mistake(
+        None,
+        f"--kernel {name}: no such file; there are {LIVE}, "
+        f"{', '.join(sorted(PACKAGES))} and paths of images",
+    )
