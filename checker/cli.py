@@ -97,7 +97,7 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 _EXAMPLES = """\
 examples:
   poolproof list
-  poolproof check specs/hugetlb_anonymous.spec
+  poolproof check specs/hugetlb_mempolicy.spec
   poolproof check my.spec --design my.py:MyPool --bounds V=3,P=2
   poolproof check my.spec --engine bmc --depth 12 --json -o my.json
   poolproof review
@@ -170,6 +170,18 @@ def _parser() -> argparse.ArgumentParser:
                       epilog=conform_cli.EXAMPLES)  # fmt: skip
     conform_cli.add_options(conform)
     _add_output(conform)
+    mutate = command("mutate", _mutate,
+                     "change a design in one place at a time: which property tells?")
+    mutate.add_argument("design", metavar="DESIGN", help="as for check --design")
+    add = mutate.add_argument
+    add("--spec", action="append", default=[], metavar="SPEC",
+        help="tell by this one; else by all shipped ones")  # fmt: skip
+    add("--sample", metavar="N", help="try so many mutants only")
+    add("--seed", metavar="N", help="decides their order; 0 by default")
+    add("--states", metavar="N", help="states of each original; 4000 by default")
+    add("--budget", metavar="SECONDS", help="time for all; 120 by default")
+    add("--json", action="store_true", help="print JSON")
+    _add_output(mutate)
     return parser
 
 
@@ -475,6 +487,142 @@ def _totals(done: Sequence[Checked]) -> list[str]:
         if word in judged:
             parts.append(f"{judged.count(word)} {text}")
     return ["", *wrapped(", ".join(parts))]
+
+
+# --- mutate ---------------------------------------------------------------
+
+
+def _mutate(options: argparse.Namespace) -> int:
+    from checker import mutate
+
+    designs = designs_named(options.design)
+    if len(designs) != 1:
+        names = ", ".join(k.name for k in designs)
+        raise Mistake(None, f"which of {names}? Write file.py:Class")
+    name = designs[0].name
+    specs = [parse(path) for path in options.spec or shipped_specs()]
+    if not options.spec:
+        specs = [s for s in specs if name in {w.text for w in s.designs}]
+    if not specs:
+        raise Mistake(None, f"no shipped spec is for {name}: name one with --spec")
+    seconds = _seconds(options.budget, 120.0)
+    sample = _number(options.sample, "--sample", 1)
+    seed = _number(options.seed, "--seed", 0) or 0
+    states = _number(options.states, "--states", 1) or 4000
+    terminal = _Terminal(f"{name} mutants") if sys.stderr.isatty() else None
+    with _output(options) as out:
+        done = mutate.campaign(
+            specs, Request(designs=(options.design,)), sample=sample, seed=seed,
+            states=states, seconds=seconds, report=terminal or Silent(),
+        )  # fmt: skip
+        if terminal is not None:
+            terminal.clear()
+        if options.json:
+            out.write(export.text(mutate.mutation_json(done)))
+        else:
+            print("\n".join(mutate.mutation_report(done)), file=out)
+    return 3 if done.stopped else 0
+
+
+# --- size -----------------------------------------------------------------
+
+
+def _size(options: argparse.Namespace) -> int:
+    bounds = parse_bounds(",".join(options.bounds))
+    seconds = _seconds(options.budget, DEFAULT_SECONDS["auto"])
+    specs = [parse(path) for path in options.spec]
+    named = tuple(s.name.text for spec in specs for s in spec.scenarios)
+    for name in options.scenario:
+        if name not in named:
+            raise Mistake(None, f"no scenario {name!r}{nearest(name, named)}; "
+                                f"there are {', '.join(named) or 'none'}")  # fmt: skip
+    code = 0
+    with _output(options) as out:
+        for spec in specs:
+            rows: list[tuple[str, ...]] = []
+            told: list[str] = []
+            for scenario, known in _sizable(spec, options):
+                who = (scenario.name.text, known.name)
+                try:
+                    found = find_size(scenario, spec, known.cls, bounds,
+                                      Budget(seconds=seconds), Silent())  # fmt: skip
+                except Lacks as e:
+                    rows.append((*who, "n/a", e.what))
+                    continue
+                rows.append((*who, *_sized_row(found)))
+                if found.smallest is None:
+                    code = max(code, 3 if any(a.unknown for a in found.sizes) else 1)
+                if not options.table:
+                    told += _schedule(found, scenario.title, *who)
+            print("\n".join([
+                *wrapped(f"{spec.file}: {spec.title}", "", "    "), "",
+                *table(("scenario", "design", "least", "what is below"), rows),
+                *told,
+            ]), file=out, flush=True)  # fmt: skip
+    return code
+
+
+def _sizable(
+    spec: Spec, options: argparse.Namespace
+) -> Iterator[tuple[Scenario, Known]]:
+    """Each scenario that is asked for, with each design it is for."""
+    found = False
+    wanted = [k for r in options.design for k in designs_named(r)]
+    for scenario in spec.scenarios:
+        if options.scenario and scenario.name.text not in options.scenario:
+            continue
+        words = scenario.designs or spec.designs
+        mine = designs_for(replace(spec, designs=words), ()) if words else wanted
+        for known in mine:
+            if not wanted or known.cls in {k.cls for k in wanted}:
+                found = True
+                yield scenario, known
+    if not found:
+        raise Mistake(None, f"{spec.file}: no such scenario is for these designs")
+
+
+def _sized_row(found: Sized) -> tuple[str, str]:
+    """The least size, and what is known of the others."""
+    sizes = [at.size for at in found.sizes]
+    reach = f"{found.bound} {sizes[0]}..{sizes[-1]}" if sizes else "no size"
+    for at in found.sizes:
+        if at.unknown and found.smallest is None:
+            return "?", f"unknown at {at.size}: {at.unknown}"
+    below = found.just_below()
+    parts = []
+    if below is not None and below.failure is not None:
+        kind = {"early": "fails early", "late": "fails late",
+                "stuck": "is stuck"}.get(below.failure.kind)  # fmt: skip
+        parts.append(f"{below.size} {kind or 'breaks ' + below.failure.kind}")
+    if found.smallest is None:
+        return "none", "; ".join([*parts, reach])
+    if not found.monotone:
+        again = [str(a.size) for a in found.sizes
+                 if a.size > found.smallest and not a.guaranteed]  # fmt: skip
+        parts.append("NOT MONOTONE: " + ", ".join(again) + " not guaranteed")
+    most = max(at.states for at in found.sizes)
+    return str(found.smallest), "; ".join([*parts, f"{reach}, <= {most:,} states"])
+
+
+def _schedule(found: Sized, title: str, scenario: str, design: str) -> list[str]:
+    """The run with which the size below fails, each step with its task."""
+    at = found.just_below()
+    if at is None or at.failure is None:
+        return []
+    failure = at.failure
+    head = f"{scenario}, {design}, {found.bound} = {at.size}: {title}"
+    lines = ["", *wrapped(head, "", "    ")]
+    wide = max(map(len, failure.who), default=0)
+    for number, (who, taken) in enumerate(
+        zip(failure.who, failure.played.taken, strict=True), 1
+    ):
+        call = show_step(failure.compiled.system, taken.step, taken.result)
+        lines += wrapped(call, f"  {number:>3}. {who:<{wide}}  ", " " * (wide + 9))
+    if failure.kind == "stuck":
+        lines.append("  and nothing can happen any more")
+    elif failure.kind not in ("early", "late"):
+        lines.append(f"  and {failure.kind} is false")
+    return lines
 
 
 # --- trace ----------------------------------------------------------------
