@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any, TextIO
 
 from checker import conform_cli, export
-from checker.catalogue import designs_named, shipped_designs, shipped_specs
+from checker.catalogue import ROOT, designs_named, shipped_designs, shipped_specs
 from checker.check import (
     ENGINES,
     EXHAUSTIVE,
@@ -43,6 +43,7 @@ from checker.report import (
     trace_name,
     trace_text,
 )
+from checker.source import shown_path
 from checker.spec import Spec, parse
 from checker.trace import Replayed, replay_file, trace_report
 from checker.trace_file import WIDTH, nearest, parse_bounds
@@ -182,6 +183,21 @@ def _parser() -> argparse.ArgumentParser:
     add("--budget", metavar="SECONDS", help="time for all; 120 by default")
     add("--json", action="store_true", help="print JSON")
     _add_output(mutate)
+    guarantee = command("guarantee", _guarantee,
+                        "which feature breaks a promise first, alone or in pairs")
+    add = guarantee.add_argument
+    add("--design", action="append", default=[], metavar="DESIGN",
+        help="as for check; without it, those of the spec")  # fmt: skip
+    add("--spec", metavar="SPEC", help="specs/promise_plain.spec by default")
+    add("--property", metavar="NAME", default="q2_promise_kept",
+        help="q2_promise_kept by default")  # fmt: skip
+    add("--bounds", action="append", default=[], metavar="K=V[,K=V]",
+        help="a size to try; again for another")  # fmt: skip
+    add("--states", metavar="N", help="states of each search; 3000 by default")
+    add("--budget", metavar="SECONDS", help="time for all; 300 by default")
+    add("--single", action="store_true", help="no pairs")
+    add("--json", action="store_true", help="print JSON")
+    _add_output(guarantee)
     return parser
 
 
@@ -522,6 +538,38 @@ def _mutate(options: argparse.Namespace) -> int:
         else:
             print("\n".join(mutate.mutation_report(done)), file=out)
     return 3 if done.stopped else 0
+
+
+# --- guarantee ------------------------------------------------------------
+
+
+def _guarantee(options: argparse.Namespace) -> int:
+    from checker import guarantee as table_of
+
+    path = options.spec or str(ROOT / table_of.SPEC)
+    spec = parse(shown_path(path))
+    wanted = options.design or [w.text for w in spec.designs]
+    designs = [k for reference in wanted for k in designs_named(reference)]
+    sizes = [parse_bounds(text) for text in options.bounds] or table_of.SIZES
+    states = _number(options.states, "--states", 1) or 3000
+    over = Budget(seconds=_seconds(options.budget, 300.0)).clock()
+    done = []
+    with _output(options) as out:
+        for known in designs:
+            terminal = _Terminal(known.name) if sys.stderr.isatty() else None
+            done.append(table_of.guarantee(
+                known, spec, options.property, sizes=sizes, states=states, over=over,
+                report=terminal, pairs=not options.single,
+            ))  # fmt: skip
+            if terminal is not None:
+                terminal.clear()
+            if "interrupted" in done[-1].stopped:
+                break
+        if options.json:
+            out.write(export.text(table_of.guarantee_json(done)))
+        else:
+            print("\n".join(table_of.guarantee_report(done)), file=out)
+    return 3 if any(g.stopped for g in done) else 0
 
 
 # --- trace ----------------------------------------------------------------

@@ -1,0 +1,269 @@
+"""Which feature breaks a promise first, alone or together with another.
+
+One property is asked of a design with nothing switched on, with each feature
+by itself, and with each two of them. Features are whatever the design
+declares and leaves off; the property is found by its name in a spec, so any
+design that has the names can be asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import Any
+
+from checker.catalogue import Known
+from checker.compiled import Compiled
+from checker.diagnostic import Mistake
+from checker.engines.explicit import explicit
+from checker.frontend import compile_design
+from checker.property import Kind, Property
+from checker.render import table, wrapped
+from checker.replay import Replay, confirm, show_step
+from checker.spec import Spec, resolve
+from checker.trace_file import count, nearest, show_bounds
+from checker.verdict import Budget, Holds, Reporter, Silent, Violated
+from model.language import declared
+
+SPEC = "specs/promise_plain.spec"
+PROPERTY = "q2_promise_kept"
+SIZES: tuple[Mapping[str, int], ...] = (
+    {"nodes": 1, "blocks": 2, "files": 2, "V": 2, "P": 2, "limit": 1},
+    {"nodes": 2, "blocks": 1, "files": 2, "V": 2, "P": 1, "limit": 1},
+)
+"""Small enough for every pair, large enough for a second node, a second
+owner and a range of two blocks. A design gets the bounds that it has."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came out with these features on: the shortest run that breaks the
+    property at any of the sizes, or whether all states were seen at all."""
+
+    features: tuple[str, ...]
+    depth: int | None
+    complete: bool
+    played: Replay | None = None
+    compiled: Compiled | None = None
+    defect: str = ""
+
+    @property
+    def text(self) -> str:
+        if self.defect:
+            return f"the model breaks: {self.defect}"
+        if self.depth is not None:
+            return f"broken after {count(self.depth, 'step')}"
+        return "holds" if self.complete else "not broken, not all states visited"
+
+
+@dataclass
+class Guarantee:
+    """All findings of one design; ``missing`` says why there are none."""
+
+    known: Known
+    spec: str
+    name: str
+    title: str
+    sizes: tuple[Mapping[str, int], ...]
+    findings: list[Finding] = field(default_factory=list)
+    missing: str = ""
+    stopped: str = ""
+
+    def of(self, number: int) -> list[Finding]:
+        return [f for f in self.findings if len(f.features) == number]
+
+    @property
+    def first(self) -> Finding | None:
+        """The fewest steps; of those, the fewest features."""
+        broken = [f for f in self.findings if f.depth is not None]
+        return min(broken, key=lambda f: (f.depth or 0, len(f.features)), default=None)
+
+    def alone(self, name: str) -> Finding | None:
+        return next((f for f in self.of(1) if f.features == (name,)), None)
+
+    def together(self) -> Iterator[Finding]:
+        """The pairs that break it where neither does alone."""
+        for pair in self.of(2):
+            ones = [self.alone(n) for n in pair.features]
+            if pair.depth is not None and all(o and o.depth is None for o in ones):
+                yield pair
+
+    def repaired(self) -> Iterator[Finding]:
+        """The pairs that hold where one of the two alone does not."""
+        for pair in self.of(2):
+            ones = [self.alone(n) for n in pair.features]
+            holds = pair.depth is None and pair.complete and not pair.defect
+            if holds and any(o and o.depth is not None for o in ones):
+                yield pair
+
+
+def features_of(known: Known) -> tuple[str, ...]:
+    """What the design can switch on."""
+    return tuple(sorted(n for n, f in declared(known.cls)[1].items() if not f.default))
+
+
+def guarantee(
+    known: Known,
+    spec: Spec,
+    name: str,
+    *,
+    sizes: Sequence[Mapping[str, int]] = SIZES,
+    states: int = 3000,
+    over: Callable[[], bool] = lambda: False,
+    report: Reporter | None = None,
+    pairs: bool = True,
+) -> Guarantee:
+    """One design's table. ``states`` bounds each search, ``over`` ends all
+    of them; both are said. Raises Mistake for a property the spec lacks."""
+    claims = {c.name.text: c for c in spec.claims}
+    if name not in claims:
+        raise Mistake(None, f"{spec.file} has no property {name!r}"
+                            f"{nearest(name, tuple(claims))}; "
+                            f"it has {', '.join(claims)}")  # fmt: skip
+    spec = replace(spec, claims=(claims[name],))
+    bounds = declared(known.cls)[0]
+    mine = tuple(dict(t) for t in dict.fromkeys(
+        tuple((k, v) for k, v in size.items() if k in bounds) for size in sizes
+    ))  # fmt: skip
+    done = Guarantee(known, spec.file, name, "", mine)
+    on = features_of(known)
+    asked: list[tuple[str, ...]] = [(), *((f,) for f in on)]
+    if pairs:
+        asked += list(combinations(on, 2))
+    try:
+        for number, having in enumerate(asked):
+            if over():
+                done.stopped = f"out of time after {number} of {len(asked)}"
+                break
+            finding = _ask(done, spec, having, states)
+            if finding is None:
+                break
+            done.findings.append(finding)
+            if report is not None:
+                report.progress(combinations=number + 1, of=len(asked))
+    except KeyboardInterrupt:
+        done.stopped = f"interrupted after {len(done.findings)} combinations"
+    return done
+
+
+def _ask(
+    done: Guarantee, spec: Spec, having: tuple[str, ...], states: int
+) -> Finding | None:
+    """One combination at every size; None where the design lacks a name."""
+    best: Finding | None = None
+    complete = True
+    for size in done.sizes:
+        compiled = compile_design(done.known.cls, size, (), having)
+        resolved = resolve(spec, compiled)
+        prop = next((p for p in resolved.properties if p.name == done.name), None)
+        if prop is None:
+            done.missing = resolved.missing.get(done.name, "it does not apply")
+            return None
+        done.title = prop.title
+        outcome = explicit(compiled.system, (prop,), Budget(states=states), Silent())
+        if outcome.defects:
+            return Finding(having, None, False, defect=outcome.defects[0].message)
+        verdict = outcome.verdicts[prop.name]
+        complete &= isinstance(verdict, Holds | Violated)
+        if prop.kind is Kind.REACHABLE:
+            raise Mistake(None, f"{done.name} asks for a witness: name an invariant")
+        if isinstance(verdict, Violated) and (
+            best is None or len(verdict.trace) < (best.depth or 0)
+        ):
+            best = _broken(having, compiled, prop, verdict)
+    return best or Finding(having, None, complete)
+
+
+def _broken(
+    having: tuple[str, ...], compiled: Compiled, prop: Property, verdict: Violated
+) -> Finding:
+    played = confirm(compiled, prop, verdict.trace, verdict.shortest)
+    return Finding(having, len(verdict.trace), True, played, compiled)
+
+
+# --- what it says ---------------------------------------------------------
+
+
+def guarantee_report(done: Sequence[Guarantee]) -> list[str]:
+    """Each design by itself, then all of them, in 75 columns."""
+    lines: list[str] = []
+    for one in done:
+        lines += [*_design_report(one), ""]
+    rows = []
+    for g in done:
+        plain = next(iter(g.of(0)), None)
+        rows.append((
+            g.known.name,
+            plain.text if plain else "n/a",
+            f"n/a: {g.missing}" if g.missing else _first(g),
+        ))  # fmt: skip
+    return [*lines, *table(("design", "nothing on", "what breaks it first"), rows)]
+
+
+def _first(g: Guarantee) -> str:
+    first = g.first
+    if first is None:
+        sure = not g.stopped and all(f.complete for f in g.findings)
+        return "nothing" if sure else "nothing that was found"
+    return f"{_named(first)}, after {count(first.depth or 0, 'step')}"
+
+
+def _named(finding: Finding) -> str:
+    return " + ".join(finding.features) or "nothing on"
+
+
+def _design_report(g: Guarantee) -> list[str]:
+    head = f"{g.known.name}: {g.name}" + (f" ({g.title})" if g.title else "")
+    lines = wrapped(head, "", "    ")
+    for size in g.sizes:
+        lines += wrapped(show_bounds(size) or "no bounds", "  ", "    ")
+    if g.missing:
+        return [*lines, *wrapped(f"n/a: {g.missing}", "  ", "    ")]
+    singles = [*g.of(0), *g.of(1)]
+    lines += ["", *table(("", ""), [(_named(f), f.text) for f in singles])]
+    pairs = list(g.together())
+    if pairs:
+        lines += ["", "  only together:"]
+        lines += table(("", ""), [(_named(f), f.text) for f in pairs])
+    if (repaired := list(g.repaired())):
+        lines += wrapped(
+            "holds again with: " + ", ".join(_named(f) for f in repaired), "  ", "    "
+        )
+    lines += ["", *wrapped(_counted(g), "  ", "    ")]
+    first = g.first
+    if first is not None and first.played is not None and first.compiled is not None:
+        lines += ["", *wrapped(f"first broken with {_named(first)}:", "  ", "    ")]
+        lines += wrapped(show_bounds(first.compiled.bounds), "    ", "      ")
+        for number, taken in enumerate(first.played.taken, 1):
+            call = show_step(first.compiled.system, taken.step, taken.result)
+            lines += wrapped(call, f"  {number:>3}. ", "       ")
+    return lines
+
+
+def _counted(g: Guarantee) -> str:
+    pairs = g.of(2)
+    broken = sum(f.depth is not None for f in pairs)
+    open_ = sum(f.depth is None and not f.complete and not f.defect
+                for f in g.findings)  # fmt: skip
+    told = f"{len(pairs)} pairs: {broken} broken" if pairs else "no pairs asked"
+    if open_:
+        told += f"; {open_} combinations where not all states were visited"
+    return told + (f"; {g.stopped}" if g.stopped else "")
+
+
+def guarantee_json(done: Sequence[Guarantee]) -> list[dict[str, Any]]:
+    """The same for programs, every pair included."""
+    return [
+        {
+            "design": g.known.name, "spec": g.spec, "property": g.name,
+            "sizes": [dict(s) for s in g.sizes], "missing": g.missing,
+            "stopped": g.stopped,
+            "findings": [
+                {"features": list(f.features), "broken_after": f.depth,
+                 "complete": f.complete, "defect": f.defect}
+                for f in g.findings
+            ],
+        }
+        for g in done
+    ]  # fmt: skip

@@ -1,0 +1,134 @@
+"""The table of features: alone, in pairs, and what breaks a promise first."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from checker.catalogue import designs_named
+from checker.cli import main
+from checker.diagnostic import Mistake
+from checker.guarantee import Guarantee, guarantee, guarantee_report
+from checker.spec import parse
+
+DESIGN = '''
+"""A promise that breaks with `a` and `b` together; `c` breaks it, `d` mends that."""
+
+from model.language import Bool, Bound, Design, Feature, Int, action, require, var
+
+A = Feature("a", False, "one half")
+B = Feature("b", False, "the other half")
+C = Feature("c", False, "breaks it alone")
+D = Feature("d", False, "mends what c breaks")
+TOTAL = Bound("total", 2)
+
+
+class Fragile(Design):
+    """Fails where two things meet."""
+
+    half = var(Bool())
+    failed = var(Bool())
+    steps = var(Int(0, TOTAL))
+
+    @action
+    def advance(self):
+        require(self.steps < TOTAL)
+        self.steps += 1
+
+    @action(when=A)
+    def first(self):
+        require(self.steps == TOTAL)
+        self.half = True
+
+    @action(when=B)
+    def second(self):
+        require(self.half)
+        self.failed = True
+
+    @action(when=C)
+    def third(self):
+        require(self.steps == 1)
+        if not D:
+            self.failed = True
+'''
+
+SPEC = """spec "kept"
+for Fragile
+
+invariant kept "a promise is kept": not failed
+invariant other "what it has no name for": not missing_name
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fragile.py").write_text(DESIGN)
+    (tmp_path / "fragile.spec").write_text(SPEC)
+    return tmp_path
+
+
+def ask(name: str = "kept", pairs: bool = True) -> Guarantee:
+    (known,) = designs_named("fragile.py")
+    return guarantee(known, parse("fragile.spec"), name,
+                     sizes=({"total": 2, "nowhere": 3},), pairs=pairs)  # fmt: skip
+
+
+def test_alone_and_in_pairs(files: Path) -> None:
+    done = ask()
+    assert len(done.findings) == 1 + 4 + 6
+    depths = {f.features: f.depth for f in done.findings}
+    assert depths[()] is depths["a",] is depths["b",] is depths["d",] is None
+    assert depths["a", "b"] == 4 and depths["c",] == 2
+    assert [f.features for f in done.together()] == [("a", "b")]
+    assert [f.features for f in done.repaired()] == [("c", "d")]
+    assert done.first is not None and done.first.features == ("c",)
+    assert all(f.complete for f in done.findings)
+    assert done.sizes == ({"total": 2},)
+
+
+def test_the_text(files: Path) -> None:
+    lines = guarantee_report([ask()])
+    assert max(map(len, lines)) <= 75
+    text = "\n".join(lines)
+    assert "only together:" in text and "a + b  broken after 4 steps" in text
+    assert "holds again with: c + d" in text
+    assert "1. advance()" in text and "2. third()" in text
+    assert "c, after 2 steps" in text
+
+
+def test_what_is_missing_is_named(files: Path) -> None:
+    done = ask("other")
+    assert "missing_name" in done.missing and not done.findings
+    assert "n/a: " in "\n".join(guarantee_report([done]))
+    with pytest.raises(Mistake, match="it has kept, other"):
+        ask("nothing")
+
+
+def test_states_that_were_not_visited_are_told(files: Path) -> None:
+    (known,) = designs_named("fragile.py")
+    done = guarantee(known, parse("fragile.spec"), "kept", sizes=({"total": 2},),
+                     states=1, pairs=False)  # fmt: skip
+    assert not any(f.complete for f in done.findings if f.depth is None)
+    assert "not all states" in "\n".join(guarantee_report([done]))
+
+
+def test_a_shipped_design() -> None:
+    (known,) = designs_named("HugetlbPool")
+    spec = parse("specs/promise_plain.spec")
+    done = guarantee(known, spec, "q2_promise_kept", pairs=False)
+    assert done.of(0)[0].text == "holds"
+    numa = done.alone("numa")
+    assert numa is not None and numa.depth is not None
+
+
+def test_the_command(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call = ["guarantee", "--spec", "fragile.spec", "--design", "fragile.py",
+            "--property", "kept", "--bounds", "total=2"]  # fmt: skip
+    assert main([*call, "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert len(told["findings"]) == 11
+    assert main([*call, "--single"]) == 0
+    assert "no pairs asked" in capsys.readouterr().out
