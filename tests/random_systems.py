@@ -35,6 +35,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import permutations, product
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -301,8 +302,11 @@ class Grammar:
 
     ``draw`` is hypothesis' own; ``leaves`` are closed terms that may be used
     as they are, ``tables`` terms to select from. Names of binders are
-    numbered, so that they are unique within a system.
+    numbered, so that they are unique within a system. ``build`` has the
+    constructors: those of `checker.ir`, or others of the same names.
     """
+
+    build: Any = ir
 
     def __init__(
         self,
@@ -329,7 +333,7 @@ class Grammar:
         return self.draw(st.integers(1, one_in)) == 1
 
     def with_leaf(self, leaf: Expr) -> Grammar:
-        return Grammar(
+        inner = Grammar(
             self.draw,
             (*self.leaves, leaf),
             self.tables,
@@ -338,6 +342,8 @@ class Grammar:
             self.domains,
             self.counter,
         )
+        inner.build = self.build
+        return inner
 
     def expr(self, sort: Sort, depth: int) -> Expr:
         """A random expression of ``sort``."""
@@ -351,7 +357,7 @@ class Grammar:
             case SetSort():
                 return self.set(sort, depth)
         if self.chance(3):
-            return ir.ite(
+            return self.build.ite(
                 self.boolean(depth - 1),
                 self.expr(sort, depth - 1),
                 self.expr(sort, depth - 1),
@@ -374,7 +380,7 @@ class Grammar:
     def cell(self, table: Expr) -> Expr:
         """table[index], now and then outside the table."""
         assert isinstance(table.sort, TableSort)
-        return ir.select(table, *(self.element(d) for d in table.sort.index))
+        return self.build.select(table, *(self.element(d) for d in table.sort.index))
 
     def element(self, domain: Domain) -> Expr:
         """An expression of the domain's sort that is mostly in the domain."""
@@ -392,13 +398,13 @@ class Grammar:
         anything = self.leaf(domain.sort)
         if way < 19 and not self.certain(anything, domain):
             if domain.sort is INT:
-                size = num(len(domain))
-                return ir.add(ir.mod(anything, size), num(domain.lo))
+                size = ir.num(len(domain))
+                return self.build.add(self.build.mod(anything, size), ir.num(domain.lo))
             if not (self.symmetric and isinstance(domain.sort, ScalarSort)):
                 raw = self.draw(st.integers(domain.lo, domain.hi))
-                ok = ir.or_(*(ir.eq(anything, ir.const(domain.sort, v))
+                ok = self.build.or_(*(self.build.eq(anything, ir.const(domain.sort, v))
                               for v in domain))  # fmt: skip
-                return ir.ite(ok, anything, ir.const(domain.sort, raw))
+                return self.build.ite(ok, anything, ir.const(domain.sort, raw))
         return anything
 
     @staticmethod
@@ -411,7 +417,7 @@ class Grammar:
             case _ if sort is BOOL:
                 return ir.boolean(self.draw(st.booleans()))
             case _ if sort is INT:
-                return num(self.draw(st.integers(-2, 4)))
+                return ir.num(self.draw(st.integers(-2, 4)))
             case EnumSort(labels=labels):
                 return ir.const(sort, self.draw(st.integers(0, len(labels) - 1)))
             case ScalarSort(size=size):
@@ -423,7 +429,7 @@ class Grammar:
                     return ir.const(sort, self.draw(st.sampled_from((0, full))))
                 return ir.const(sort, self.draw(st.integers(0, full)))
             case TableSort():
-                return ir.fill(sort, self.constant(sort.element))
+                return self.build.fill(sort, self.constant(sort.element))
         raise AssertionError(sort)
 
     def boolean(self, depth: int) -> Expr:
@@ -432,29 +438,29 @@ class Grammar:
         d = depth - 1
         match self.draw(st.integers(0, 13)):
             case 0:
-                return ir.not_(self.boolean(d))
+                return self.build.not_(self.boolean(d))
             case 1 | 2:
-                return ir.and_(*(self.boolean(d) for _ in range(self.few(3))))
+                return self.build.and_(*(self.boolean(d) for _ in range(self.few(3))))
             case 3:
-                return ir.or_(*(self.boolean(d) for _ in range(self.few(3))))
+                return self.build.or_(*(self.boolean(d) for _ in range(self.few(3))))
             case 4 | 5:
                 sort = self.draw(st.sampled_from(self.sorts))
-                return ir.eq(self.expr(sort, d), self.expr(sort, d))
+                return self.build.eq(self.expr(sort, d), self.expr(sort, d))
             case 6:
-                return ir.lt(self.integer(d), self.integer(d))
+                return self.build.lt(self.integer(d), self.integer(d))
             case 7:
-                return ir.le(self.integer(d), self.integer(d))
+                return self.build.le(self.integer(d), self.integer(d))
             case 8:
-                return ir.ite(self.boolean(d), self.boolean(d), self.boolean(d))
+                return self.build.ite(self.boolean(d), self.boolean(d), self.boolean(d))
             case 9 if self.set_sorts():
                 s = self.draw(st.sampled_from(self.set_sorts()))
-                return ir.member(self.expr(s.domain.sort, d), self.set(s, d))
+                return self.build.member(self.expr(s.domain.sort, d), self.set(s, d))
             case 10 | 11 if self.domains:
                 op = str(self.pick("all", "any"))
                 return self.aggregate(op, BOOL, d)
             case 12 if len(self.tables) > 1 or (self.tables and self.chance(2)):
                 t = self.draw(st.sampled_from(self.tables))
-                return ir.eq(t, self.table(t, d))
+                return self.build.eq(t, self.table(t, d))
         return self.leaf(BOOL)
 
     def atom(self) -> Expr:
@@ -463,7 +469,7 @@ class Grammar:
         if self.tables and (not cells or self.chance(2)):
             cells = [self.cell(self.draw(st.sampled_from(self.tables)))]
         x = self.draw(st.sampled_from(cells))
-        return ir.eq(x, self.constant(x.sort))
+        return self.build.eq(x, self.constant(x.sort))
 
     def few(self, most: int) -> int:
         return self.draw(st.integers(1, most))
@@ -474,23 +480,25 @@ class Grammar:
         d = depth - 1
         match self.draw(st.integers(0, 12)):
             case 0 | 1:
-                return ir.add(*(self.integer(d) for _ in range(1 + self.few(2))))
+                terms = [self.integer(d) for _ in range(1 + self.few(2))]
+                return self.build.add(*terms)
             case 2:
-                return ir.sub(self.integer(d), self.integer(d))
+                return self.build.sub(self.integer(d), self.integer(d))
             case 3:
-                return ir.mul(self.integer(d), self.leaf(INT))
+                return self.build.mul(self.integer(d), self.leaf(INT))
             case 4:
-                return ir.div(self.integer(d), num(self.few(4)))
+                return self.build.div(self.integer(d), ir.num(self.few(4)))
             case 5:
-                return ir.mod(self.integer(d), num(self.few(4)))
+                return self.build.mod(self.integer(d), ir.num(self.few(4)))
             case 6:
-                return ir.min_(self.integer(d), self.integer(d))
+                return self.build.min_(self.integer(d), self.integer(d))
             case 7:
-                return ir.max_(self.integer(d), self.integer(d))
+                return self.build.max_(self.integer(d), self.integer(d))
             case 8:
-                return ir.ite(self.boolean(d), self.integer(d), self.integer(d))
+                return self.build.ite(self.boolean(d), self.integer(d), self.integer(d))
             case 9 if self.set_sorts():
-                return ir.card(self.set(self.draw(st.sampled_from(self.set_sorts())), d))
+                s = self.draw(st.sampled_from(self.set_sorts()))
+                return self.build.card(self.set(s, d))
             case 10 if self.domains:
                 return self.aggregate("sum", INT, d)
         return self.leaf(INT)
@@ -503,13 +511,13 @@ class Grammar:
         if depth > 0:
             match self.draw(st.integers(0, 6)):
                 case 0:
-                    return ir.union(self.set(sort, d), self.set(sort, d))
+                    return self.build.union(self.set(sort, d), self.set(sort, d))
                 case 1:
-                    return ir.inter(self.set(sort, d), self.set(sort, d))
+                    return self.build.inter(self.set(sort, d), self.set(sort, d))
                 case 2:
-                    return ir.diff(self.set(sort, d), self.set(sort, d))
+                    return self.build.diff(self.set(sort, d), self.set(sort, d))
                 case 3:
-                    return ir.single(self.element(sort.domain), sort.domain)
+                    return self.build.single(self.element(sort.domain), sort.domain)
                 case 4:
                     return self.aggregate("setof", BOOL, d, sort.domain)
         return self.leaf(sort)
@@ -520,7 +528,8 @@ class Grammar:
         self.counter[0] += 1
         over = domain or self.draw(st.sampled_from(self.domains))
         binder = ir.local(f"x#{self.counter[0]}", over)
-        return ir.aggregate(op, binder, self.with_leaf(binder).expr(body, depth))
+        inner = self.with_leaf(binder).expr(body, depth)
+        return self.build.aggregate(op, binder, inner)
 
     def table(self, table: Expr, depth: int) -> Expr:
         """The table with a few cells changed, some under a condition."""
@@ -528,9 +537,9 @@ class Grammar:
         value = table
         for _ in range(self.few(2)):
             at = [self.element(d) for d in table.sort.index]
-            changed = ir.store(value, *at, self.expr(table.sort.element, depth))
+            changed = self.build.store(value, *at, self.expr(table.sort.element, depth))
             if self.chance(3):
-                changed = ir.ite(self.boolean(depth), changed, value)
+                changed = self.build.ite(self.boolean(depth), changed, value)
             value = changed
         return value
 
