@@ -65,8 +65,8 @@ class Encoding(Protocol):
 
     def constant(self, raw: int) -> Number: ...
     def fresh(self, name: str, lo: int | None, hi: int | None) -> Number:
-        """An unknown number. The caller asserts `within` where lo..hi must
-        bound it."""
+        """An unknown number (of one value: that value). The caller asserts
+        `within`, and until then lo..hi is what is hoped."""
 
     def within(self, a: Number, lo: int | None, hi: int | None) -> Term: ...
     def add(self, numbers: Sequence[Number]) -> Number: ...
@@ -128,6 +128,8 @@ class Integers:
         return Number(z3.IntVal(raw), raw, raw)
 
     def fresh(self, name: str, lo: int | None, hi: int | None) -> Number:
+        if lo is not None and lo == hi:
+            return self.constant(lo)
         return Number(z3.Int(name), lo, hi)
 
     def within(self, a: Number, lo: int | None, hi: int | None) -> Term:
@@ -205,6 +207,8 @@ class Bits:
     def fresh(self, name: str, lo: int | None, hi: int | None) -> Number:
         if lo is None or hi is None:
             raise Unbounded(name)
+        if lo == hi:
+            return self.constant(lo)
         return Number(z3.BitVec(name, _width(lo, hi)), lo, hi)
 
     def within(self, a: Number, lo: int | None, hi: int | None) -> Term:
