@@ -201,9 +201,16 @@ def _folded(action: Action, change: Fold, updates_only: bool = False) -> Action:
 def _remade(
     action: Action, guard: Expr, updates: Mapping[str, Expr], result: Expr | None
 ) -> Action:
-    """The action with another body. What made the old one defined says
-    nothing of the new one, so that is asked again; asserts stay."""
-    body = [*updates.values(), *(() if result is None else (result,))]
+    """The action with another body; its obligations are `_guarded`'s."""
+    kept = {n: e for n, e in updates.items() if not (e.op == "var" and e.data[0] == n)}
+    return replace(action, guard=guard, updates=kept, result=result)
+
+
+def _guarded(action: Action) -> Action:
+    """What made the old body defined says nothing of the new one, so that is
+    asked again; asserts stay."""
+    guard, result = action.guard, action.result
+    body = [*action.updates.values(), *(() if result is None else (result,))]
     inside = and_(*(defined(e) for e in body))
     message = "an index leaves its domain"
     due = (
@@ -211,10 +218,8 @@ def _remade(
         Obligation("index", implies(guard, inside), message, action.span),
     )
     asserts = (o for o in action.obligations if o.kind == "assert")
-    kept = {n: e for n, e in updates.items() if not (e.op == "var" and e.data[0] == n)}
-    obligations = (*asserts, *(o for o in due if not _true(o)))
     return replace(
-        action, guard=guard, updates=kept, result=result, obligations=obligations
+        action, obligations=(*asserts, *(o for o in due if not _true(o)))
     )
 
 
@@ -326,8 +331,8 @@ def mutants(originals: Sequence[Original]) -> tuple[Mutant, ...]:
 def judge(mutant: Mutant, originals: Sequence[Original], states: int) -> Result:
     """Every spec in turn, until one kills the mutant."""
     fate = Fate.SAME
-    for number, action in mutant.places:
-        original = originals[number]
+    for number, changed_action in mutant.places:
+        original, action = originals[number], _guarded(changed_action)
         system = original.task.compiled.system
         changed = replace(system, actions=tuple(
             action if a.name == action.name else a for a in system.actions
