@@ -21,7 +21,14 @@ from types import FrameType
 from typing import Any, TextIO
 
 from checker import conform_cli, export
-from checker.catalogue import ROOT, designs_named, shipped_designs, shipped_specs
+from checker.catalogue import (
+    ROOT,
+    Known,
+    designs_for,
+    designs_named,
+    shipped_designs,
+    shipped_specs,
+)
 from checker.check import (
     ENGINES,
     EXHAUSTIVE,
@@ -33,9 +40,10 @@ from checker.check import (
     run,
 )
 from checker.diagnostic import Mistake
+from checker.engines.size import Sized, find_size
 from checker.property import Kind
 from checker.render import table, wrapped
-from checker.replay import Refuted
+from checker.replay import Refuted, show_step
 from checker.report import (
     check_report,
     defect_text,
@@ -45,6 +53,8 @@ from checker.report import (
 )
 from checker.source import shown_path
 from checker.spec import Spec, parse
+from checker.spec.names import Lacks
+from checker.spec.syntax import Scenario
 from checker.trace import Replayed, replay_file, trace_report
 from checker.trace_file import WIDTH, nearest, parse_bounds
 from checker.verdict import Budget, Reporter, Silent
@@ -102,6 +112,7 @@ examples:
   poolproof check my.spec --design my.py:MyPool --bounds V=3,P=2
   poolproof check my.spec --engine bmc --depth 12 --json -o my.json
   poolproof review
+  poolproof size specs/scenarios/hot_upgrade_4.scenario --table
   poolproof trace counterexamples/*.trace
 
 exit codes:
@@ -159,6 +170,22 @@ def _parser() -> argparse.ArgumentParser:
     review = command("review", _review, "every shipped spec on every shipped design",
                      epilog=_ENGINES)  # fmt: skip
     _add_engine_options(review)
+    review.add_argument("--markdown", action="store_true", help="print Markdown")
+    review.add_argument("--html", metavar="FILE",
+                        help="write a page with a picture of each run, too")
+    size = command("size", _size,
+                   "the smallest pool with which a scenario must succeed")  # fmt: skip
+    size.add_argument("spec", nargs="+", metavar="FILE", help="a .scenario file")
+    size.add_argument(
+        "--scenario", action="append", default=[], metavar="NAME",
+        help="only these scenarios",
+    )  # fmt: skip
+    size.add_argument(
+        "--table", action="store_true", help="do not print the failing schedules"
+    )
+    _add_design_options(size)
+    size.add_argument("--budget", metavar="SECONDS", help="time for each size")
+    _add_output(size)
     trace = command("trace", _trace, "replay stored traces under CPython")
     trace.add_argument("file", nargs="+", metavar="FILE", help="a .trace file")
     form = trace.add_mutually_exclusive_group()
@@ -205,13 +232,18 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", metavar="FILE", dest="output", help="print to FILE")
 
 
-def _add_engine_options(parser: argparse.ArgumentParser) -> None:
+def _add_design_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--design", action="append", default=[], metavar="DESIGN",
         help="instead of the spec's `for`: Hugetlb, package.module:Class, "
         "my.py:Class, or my.py")  # fmt: skip
     add("--bounds", action="append", default=[], metavar="K=V[,K=V]",
         help="set bounds; or a label of the spec's bounds")  # fmt: skip
+
+
+def _add_engine_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    _add_design_options(parser)
     add("--without", action="append", default=[], metavar="FEATURE[,FEATURE]",
         help="leave features out")  # fmt: skip
     add("--having", action="append", default=[], metavar="FEATURE[,FEATURE]",
@@ -443,6 +475,8 @@ def _store(checked: Checked, directory: str) -> dict[str, str]:
 
 
 def _review(options: argparse.Namespace) -> int:
+    from checker import html
+
     budget, request = _budget(options, EXHAUSTIVE), _request(options)
     paths = shipped_specs()
     if not paths:
@@ -459,7 +493,7 @@ def _review(options: argparse.Namespace) -> int:
                     skipped = True
                     break
                 some.append(_run(task, options.engine, budget, interrupts))
-            if some and not options.json:
+            if some and not (options.json or options.markdown):
                 if done:
                     print(file=out)
                 print("\n".join(review_report(some)), file=out, flush=True)
@@ -469,8 +503,13 @@ def _review(options: argparse.Namespace) -> int:
             code = 3
         if options.json:
             out.write(export.text(export.check_json(done, code)))
+        elif options.markdown:
+            out.write(html.markdown(done, html.stored_scores(ROOT / html.SCORES)))
         else:
             print("\n".join(_totals(done)), file=out)
+    if options.html:
+        with _writable(options.html) as file:
+            file.write(html.page(done, html.stored_scores(ROOT / html.SCORES)))
     for checked in done:
         for mistake in checked.mistakes:
             _complain(str(mistake))
@@ -538,6 +577,109 @@ def _mutate(options: argparse.Namespace) -> int:
         else:
             print("\n".join(mutate.mutation_report(done)), file=out)
     return 3 if done.stopped else 0
+
+
+# --- size -----------------------------------------------------------------
+
+
+def _size(options: argparse.Namespace) -> int:
+    bounds = parse_bounds(",".join(options.bounds))
+    seconds = _seconds(options.budget, DEFAULT_SECONDS["auto"])
+    specs = [parse(path) for path in options.spec]
+    named = tuple(s.name.text for spec in specs for s in spec.scenarios)
+    for name in options.scenario:
+        if name not in named:
+            raise Mistake(None, f"no scenario {name!r}{nearest(name, named)}; "
+                                f"there are {', '.join(named) or 'none'}")  # fmt: skip
+    code = 0
+    with _output(options) as out:
+        for spec in specs:
+            rows: list[tuple[str, ...]] = []
+            told: list[str] = []
+            most = 0
+            for scenario, known in _sizable(spec, options):
+                who = (scenario.name.text, known.name)
+                try:
+                    found = find_size(scenario, spec, known.cls, bounds,
+                                      Budget(seconds=seconds), Silent())  # fmt: skip
+                except Lacks as e:
+                    rows.append((*who, "n/a", e.what))
+                    continue
+                rows.append((*who, *_sized_row(found)))
+                most = max([most, *(at.states for at in found.sizes)])
+                if found.smallest is None:
+                    code = max(code, 3 if any(a.unknown for a in found.sizes) else 1)
+                if not options.table:
+                    told += _schedule(found, scenario.title, *who)
+            print("\n".join([
+                *wrapped(f"{spec.file}: {spec.title}", "", "    "), "",
+                *table(("scenario", "design", "least", "just below it"), rows), "",
+                *wrapped(f"every state at each size, {most:,} at most", "  "),
+                *told,
+            ]), file=out, flush=True)  # fmt: skip
+    return code
+
+
+def _sizable(
+    spec: Spec, options: argparse.Namespace
+) -> Iterator[tuple[Scenario, Known]]:
+    """Each scenario that is asked for, with each design it is for."""
+    found = False
+    wanted = [k for r in options.design for k in designs_named(r)]
+    for scenario in spec.scenarios:
+        if options.scenario and scenario.name.text not in options.scenario:
+            continue
+        words = scenario.designs or spec.designs
+        mine = designs_for(replace(spec, designs=words), ()) if words else wanted
+        for known in mine:
+            if not wanted or known.cls in {k.cls for k in wanted}:
+                found = True
+                yield scenario, known
+    if not found:
+        raise Mistake(None, f"{spec.file}: no such scenario is for these designs")
+
+
+def _sized_row(found: Sized) -> tuple[str, str]:
+    """The least size, and what is known of the others."""
+    sizes = [at.size for at in found.sizes]
+    reach = f"of {sizes[0]} to {sizes[-1]}" if sizes else "no size"
+    for at in found.sizes:
+        if at.unknown and found.smallest is None:
+            return "?", f"unknown at {at.size}: {at.unknown}"
+    below = found.just_below()
+    parts = []
+    if below is not None and below.failure is not None:
+        kind = {"early": "fails early", "late": "fails late",
+                "stuck": "is stuck"}.get(below.failure.kind)  # fmt: skip
+        parts.append(f"{below.size} {kind or 'breaks ' + below.failure.kind}")
+    if found.smallest is None:
+        return "none", "; ".join([*parts, reach])
+    if not found.monotone:
+        again = [str(a.size) for a in found.sizes
+                 if a.size > found.smallest and not a.guaranteed]  # fmt: skip
+        parts.append("NOT MONOTONE: " + ", ".join(again) + " not guaranteed")
+    return str(found.smallest), "; ".join([*parts, reach])
+
+
+def _schedule(found: Sized, title: str, scenario: str, design: str) -> list[str]:
+    """The run with which the size below fails, each step with its task."""
+    at = found.just_below()
+    if at is None or at.failure is None:
+        return []
+    failure = at.failure
+    head = f"{scenario}, {design}, {found.bound} = {at.size}: {title}"
+    lines = ["", *wrapped(head, "", "    ")]
+    wide = max(map(len, failure.who), default=0)
+    for number, (who, taken) in enumerate(
+        zip(failure.who, failure.played.taken, strict=True), 1
+    ):
+        call = show_step(failure.compiled.system, taken.step, taken.result)
+        lines += wrapped(call, f"  {number:>3}. {who:<{wide}}  ", " " * (wide + 9))
+    if failure.kind == "stuck":
+        lines.append("  and nothing can happen any more")
+    elif failure.kind not in ("early", "late"):
+        lines.append(f"  and {failure.kind} is false")
+    return lines
 
 
 # --- guarantee ------------------------------------------------------------

@@ -24,6 +24,7 @@ from checker.property import Kind
 from checker.spec.syntax import (
     Aggregate,
     Argument,
+    Await,
     Binary,
     Binder,
     Bounds,
@@ -36,16 +37,23 @@ from checker.spec.syntax import (
     Fair,
     IfElse,
     Index,
+    Invocation,
     Junction,
     Let,
     Literal,
+    Measure,
     Name,
     Number,
     On,
+    Program,
     Range,
     Relation,
+    Repeat,
+    Scenario,
     Setting,
+    Signal,
     Spec,
+    Stage,
     Unary,
     Word,
     start,
@@ -146,7 +154,8 @@ class Refusal:
 
 _AGGREGATE = r"\b(sum|count|all|any|setof)"
 _ITEMS = (
-    r"let|invariant|step|reachable|eventually|leadsto|expect|spec|for|bounds|source"
+    r"let|invariant|step|reachable|eventually|leadsto|scenario|expect|spec|for|bounds"
+    r"|source"
 )
 _KINDS = "invariant|step|reachable|eventually|leadsto"
 
@@ -241,11 +250,16 @@ REFUSALS: tuple[Refusal, ...] = (
         found="fair|weakly|strongly|fairness",
     ),
     Refusal(
-        "`{found}` is not in this language: there are invariant, step, reachable, "
-        "eventually and leadsto",
+        "a scenario is made of tasks: `task old: reserve(v0, 2) fault(v0, 0, _)`",
         'spec "s" scenario a: true',
-        found="scenario",
-        wanted=("LET",),
+        after=r"\bscenario\s+\w+\s*(\"[^\"]*\"\s*)?:",
+    ),
+    Refusal(
+        "`{found}` cannot stand in a task: it calls actions, `await`s and `signal`s "
+        "others, and can `repeat p in 0..3: ...`",
+        'spec "s" scenario a: task old: if free == 0',
+        found=r"[\w(\"'{].*",
+        after=r"\btask\s+\w+\s*:",
     ),
     Refusal(
         "`{found}` is a word of the language: choose another name",
@@ -573,15 +587,20 @@ def _needed(wanted: frozenset[str]) -> str:
     return " or ".join(filter(None, (", ".join(found[:-1]), found[-1])))
 
 
+_SOFT = (
+    "SIZE", "EARLY", "TASK", "AWAIT", "SIGNAL", "REPEAT", "ENVIRONMENT", "ANYTIME",
+)  # fmt: skip
+
 _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("a formula", (
         "NAME", "LPAR", "INT", "AGGREGATE", "LBRACE", "MINUS", "NOT", "TRUE",
         "FALSE", "NONE", "SOURCE", "ON", "AT", "WITHOUT", "HAVING", "HOLDS",
         "VIOLATED", "UNREACHABLE", "UNKNOWN", "LEADS", "TO", "FAIR", "STRONGLY",
+        *_SOFT,
     )),
     ("a name", (
         "NAME", "AT", "SOURCE", "ON", "WITHOUT", "HAVING", "HOLDS", "VIOLATED",
-        "UNREACHABLE", "UNKNOWN", "LEADS", "TO", "FAIR", "STRONGLY",
+        "UNREACHABLE", "UNKNOWN", "LEADS", "TO", "FAIR", "STRONGLY", *_SOFT,
     )),
     ("an operator", (
         "EQ", "LT", "AND", "OR", "NE", "LE", "GE", "GT", "IN", "NOT", "IMPLIES",
@@ -592,7 +611,9 @@ _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "PLUS", "MINUS", "BAR", "AMP", "STAR", "FLOOR", "PERCENT", "LPAR",
         "LSQB", "PRIME",
     )),
-    ("an item", ("LET", "INVARIANT", "STEP", "REACHABLE", "_EVENTUALLY", "LEADSTO")),
+    ("an item", (
+        "LET", "INVARIANT", "STEP", "REACHABLE", "_EVENTUALLY", "LEADSTO", "SCENARIO",
+    )),
     ("a number", ("INT",)),
     ("text in double quotes", ("STRING",)),
     ('a """docstring"""', ("DOC",)),
@@ -637,6 +658,7 @@ class _Builder:
         bounds: list[Bounds] = []
         lets: list[Let] = []
         claims: list[Claim] = []
+        scenarios: list[Scenario] = []
         for part in parts:
             match part:
                 case Token(type="DOC"):
@@ -653,9 +675,12 @@ class _Builder:
                     claims.append(self.claim(part))
                 case Tree(data="liveness"):
                     claims.append(self.liveness(part))
+                case Tree(data="scenario"):
+                    scenarios.append(self.scenario(part))
         once(designs, "is named twice")
         once((d.name for d in lets), "is defined twice")
         once((c.name for c in claims), "is the name of two properties")
+        once((c.name for c in scenarios), "is the name of two scenarios")
         expected = [d for c in claims for e in c.expects for d in e.designs]
         for word in expected if designs else ():
             if word.text not in {d.text for d in designs}:
@@ -668,7 +693,7 @@ class _Builder:
              "is the label of two bounds: write `bounds wide: V = 3`")  # fmt: skip
         return Spec(
             self.file, self.text(title), doc, tuple(designs), "; ".join(sources),
-            tuple(bounds), tuple(lets), tuple(claims),
+            tuple(bounds), tuple(lets), tuple(claims), tuple(scenarios),
         )  # fmt: skip
 
     def text(self, tree: Token | Tree[Token]) -> str:
@@ -826,6 +851,88 @@ class _Builder:
                 "a number of steps",
             )
         return Expect(verdict, depth, tuple(designs), span)
+
+    # -- scenarios --
+
+    def scenario(self, tree: Tree[Token]) -> Scenario:
+        title = ""
+        sources: list[str] = []
+        designs: list[Word] = []
+        bounds: list[Bounds] = []
+        measures: list[Measure] = []
+        early: list[Word] = []
+        programs: list[Program] = []
+        around: dict[str, list[Invocation]] = {"environment": [], "anytime": []}
+        name, *parts = tree.children
+        assert isinstance(name, Token)
+        for part in parts:
+            match part:
+                case Tree(data="text"):
+                    title = self.text(part)
+                case Tree(data="origin", children=[text]):
+                    sources.append(self.text(text))
+                case Tree(data="designs", children=[names]):
+                    designs += self.names(names)
+                case Tree(data="bounds"):
+                    bounds.append(self.bounds(part))
+                case Tree(data="measure", children=[Token() as bound, lo, hi]):
+                    word = self.word(bound)
+                    measure = Measure(word, int(str(lo)), int(str(hi)))
+                    if measure.lo > measure.hi:
+                        raise Mistake(word.span, "the least size comes first: 0..9")
+                    measures.append(measure)
+                case Tree(data="early", children=[names]):
+                    early += self.names(names)
+                case Tree(data="program", children=[Token() as task, *stages]):
+                    own = self.own(task, "a task's name")
+                    programs.append(Program(own, self.stages(stages)))
+                case Tree(data="environment", children=[word, *calls]):
+                    around[str(word)] += [
+                        self.invocation(c) for c in calls if isinstance(c, Tree)
+                    ]
+        word = self.own(name, "a scenario's name")
+        once(designs, "is named twice")
+        once(early, "is named twice")
+        once((p.task for p in programs), "is the name of two tasks")
+        if len(bounds) > 1:
+            raise Mistake(bounds[1].span, "a scenario has one `bounds` line")
+        if len(measures) > 1:
+            raise Mistake(measures[1].bound.span, "a scenario has one `size`")
+        return Scenario(
+            word, title, "; ".join(sources), tuple(designs),
+            bounds[0] if bounds else None, measures[0] if measures else None,
+            tuple(early), tuple(programs), tuple(around["environment"]),
+            tuple(around["anytime"]),
+        )  # fmt: skip
+
+    def stages(self, trees: Iterable[Token | Tree[Token]]) -> tuple[Stage, ...]:
+        found: list[Stage] = []
+        for tree in trees:
+            match tree:
+                case Tree(data="await", children=[Token() as name]):
+                    found.append(Await(self.word(name)))
+                case Tree(data="signal", children=[Token() as name]):
+                    found.append(Signal(self.own(name, "a signal")))
+                case Tree(data="repeat", children=[Token() as name, lo, hi, *body]):
+                    ends = self.exprs([lo, hi])
+                    over = Range(ends[0], ends[1], start(ends[0]))
+                    own = self.own(name, "a bound name")
+                    found.append(Repeat(own, over, self.stages(body)))
+                case Tree(data="invocation"):
+                    found.append(self.invocation(tree))
+        return tuple(found)
+
+    def invocation(self, tree: Tree[Token]) -> Invocation:
+        name, *arguments = tree.children
+        assert isinstance(name, Token)
+        found: list[Expression | Range] = []
+        for argument in arguments:
+            assert isinstance(argument, Tree)
+            ends = self.exprs(argument.children)
+            found.append(
+                ends[0] if len(ends) == 1 else Range(ends[0], ends[1], start(ends[0]))
+            )
+        return Invocation(self.word(name), tuple(found))
 
     # -- expressions --
 

@@ -42,6 +42,7 @@ from checker.spec.syntax import (
     Relation,
     Spec,
     Unary,
+    Word,
     start,
 )
 from checker.system import Action, Span
@@ -191,6 +192,20 @@ def _no_size(
         span,
         f"unknown {what} `{name}`:{nearest(name, known)} {shown} has {listed(known)}",
     )
+
+
+def constant(
+    spec: Spec, names: Names, e: Expression, want: Sort, scope: Mapping[str, int]
+) -> int:
+    """The raw value of an expression that depends on no state; ``scope`` are
+    numbers by name. Raises Mistake, or Lacks, for anything else."""
+    claim = Claim(Kind.INVARIANT, Word("", start(e)), "", None, e, "", ())
+    meant = {n: _Local(ir.num(k), "a bound name") for n, k in scope.items()}
+    value = _Reading(spec, names, claim).sorted(e, _Env(meant, 0), want)
+    if not value.is_const:
+        raise Mistake(start(e), f"`{ir.show(value)}` is no constant")
+    raw: int = value.data
+    return raw
 
 
 # --- meanings of names ----------------------------------------------------

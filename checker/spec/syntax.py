@@ -264,6 +264,75 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Invocation:
+    """``fault(v0, 0..3, _)`` in a program: a value, some values, any."""
+
+    action: Word
+    arguments: tuple[Expression | Range, ...]
+
+
+@dataclass(frozen=True)
+class Await:
+    """The next call waits for another task's signal."""
+
+    signal: Word
+
+
+@dataclass(frozen=True)
+class Signal:
+    """All calls of the task above this have returned."""
+
+    name: Word
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """``repeat p in 0..3: fault(v0, p, _)``: once for each, in order."""
+
+    name: Word
+    over: Range
+    body: tuple[Stage, ...]
+
+
+Stage = Invocation | Await | Signal | Repeat
+
+
+@dataclass(frozen=True)
+class Program:
+    """What one task does, in order."""
+
+    task: Word
+    body: tuple[Stage, ...]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """``size blocks = 0..9``: the bound whose least value is looked for."""
+
+    bound: Word
+    lo: int
+    hi: int
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Programs whose success must be guaranteed. ``environment`` may happen
+    at any time, with any result; ``anytime`` too, but it must succeed.
+    ``early``: actions that refuse before anything was promised."""
+
+    name: Word
+    title: str
+    source: str
+    designs: tuple[Word, ...]
+    bounds: Bounds | None
+    measure: Measure | None
+    early: tuple[Word, ...]
+    programs: tuple[Program, ...]
+    environment: tuple[Invocation, ...]
+    anytime: tuple[Invocation, ...]
+
+
+@dataclass(frozen=True)
 class Spec:
     """A whole file. ``designs`` are class names; ``source`` is where the
     questions come from, for claims that cite nothing themselves."""
@@ -276,3 +345,4 @@ class Spec:
     bounds: tuple[Bounds, ...]
     lets: tuple[Let, ...]
     claims: tuple[Claim, ...]
+    scenarios: tuple[Scenario, ...] = ()

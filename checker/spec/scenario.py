@@ -1,0 +1,308 @@
+"""A scenario on one compiled design: programs, and their product with it.
+
+The product has one more cell per task (how many of its calls have returned)
+and one that is true once a call has failed. An action of a task is the
+design's own under a stronger guard: it is the task's next call, what that
+waits for was signalled, and nothing has failed so far. So each run of the
+product is a run of the design, and every interleaving of the programs and
+the environment is one of its runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from checker import ir
+from checker.compiled import Compiled
+from checker.diagnostic import Mistake
+from checker.ir import BOOL, INT, Expr
+from checker.property import Kind, Property
+from checker.spec.names import Names
+from checker.spec.parse import once
+from checker.spec.resolve import constant
+from checker.spec.syntax import (
+    Await,
+    Expression,
+    Invocation,
+    Name,
+    Range,
+    Repeat,
+    Scenario,
+    Signal,
+    Spec,
+    Stage,
+    Word,
+)
+from checker.system import Action, Parameter, TransitionSystem, Variable
+from checker.verdict import Step, Trace
+
+FAILED = "scenario.failed"
+GUARANTEED = "guaranteed"
+"""The property that no call fails."""
+NEVER_STUCK = "never_stuck"
+"""The property that until all have returned, something can happen."""
+
+_MOST_CALLS = 1000
+
+
+@dataclass(frozen=True)
+class Called:
+    """A call that stands in a scenario: for each parameter, the raw values
+    it may take, and how many calls of which tasks have returned before."""
+
+    action: Action
+    given: tuple[frozenset[int], ...]
+    after: tuple[tuple[str, int], ...] = ()
+
+    def takes(self, step: Step) -> bool:
+        """Whether the step is such a call."""
+        return step.action == self.action.name and all(
+            raw in allowed
+            for raw, allowed in zip(step.arguments, self.given, strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class Programs:
+    """What may happen, in what order; ``anytime`` must not fail, either."""
+
+    tasks: Mapping[str, tuple[Called, ...]]
+    environment: tuple[Called, ...]
+    anytime: tuple[Called, ...]
+
+
+@dataclass(frozen=True)
+class Product:
+    """The system that engines explore. ``origin`` is, for each of its
+    actions, who takes it (a task, `environment` or `anytime`) and which
+    action of the design it is."""
+
+    system: TransitionSystem
+    programs: Programs
+    properties: tuple[Property, ...]
+    origin: Mapping[str, tuple[str, str]]
+    cells: int
+
+    def projected(self, trace: Trace) -> Trace:
+        """The design's own run in a run of the product."""
+        steps = (Step(self.origin[s.action][1], s.arguments) for s in trace.steps)
+        return Trace(trace.initial[: self.cells], tuple(steps))
+
+    def who(self, trace: Trace) -> tuple[str, ...]:
+        """Who takes each step."""
+        return tuple(self.origin[s.action][0] for s in trace.steps)
+
+
+def programs(scenario: Scenario, spec: Spec, compiled: Compiled) -> Programs:
+    """The scenario's programs in raw values. Raises Mistake, or Lacks for a
+    name that the design does not have."""
+    return _Reader(scenario, spec, compiled).programs()
+
+
+class _Reader:
+    def __init__(self, scenario: Scenario, spec: Spec, compiled: Compiled) -> None:
+        self.scenario, self.spec = scenario, spec
+        self.names = Names(compiled)
+        self.bounds = compiled.bounds
+
+    def programs(self) -> Programs:
+        flat = {p.task.text: list(self.flat(p.body, {})) for p in
+                self.scenario.programs}  # fmt: skip
+        signals: dict[str, tuple[str, int]] = {}
+        named: list[Word] = []
+        for task, stages in flat.items():
+            returned = 0
+            for stage, _ in stages:
+                match stage:
+                    case Signal(name=name):
+                        named.append(name)
+                        signals[name.text] = (task, returned)
+                    case Invocation():
+                        returned += 1
+        once(named, "is signalled twice")
+        tasks = {t: tuple(self.calls(stages, signals)) for t, stages in flat.items()}
+        for word in self.scenario.early:
+            self.names.action(word.text, word.span)
+        return Programs(
+            tasks,
+            tuple(self.called(i, {}) for i in self.scenario.environment),
+            tuple(self.called(i, {}) for i in self.scenario.anytime),
+        )
+
+    def flat(
+        self, body: tuple[Stage, ...], scope: Mapping[str, int]
+    ) -> Iterator[tuple[Stage, Mapping[str, int]]]:
+        for stage in body:
+            if not isinstance(stage, Repeat):
+                yield stage, scope
+                continue
+            lo, hi = self.ends(stage.over, ir.INT, scope)
+            if hi - lo >= _MOST_CALLS:
+                raise Mistake(stage.name.span, f"more than {_MOST_CALLS} times")
+            for k in range(lo, hi + 1):
+                yield from self.flat(stage.body, {**scope, stage.name.text: k})
+
+    def calls(
+        self,
+        stages: list[tuple[Stage, Mapping[str, int]]],
+        signals: Mapping[str, tuple[str, int]],
+    ) -> Iterator[Called]:
+        after: list[tuple[str, int]] = []
+        last = None
+        for stage, scope in stages:
+            match stage:
+                case Await(signal=word):
+                    if word.text not in signals:
+                        known = ", ".join(signals) or "none"
+                        raise Mistake(
+                            word.span,
+                            f"no task signals `{word.text}`; there are {known}",
+                        )
+                    after.append(signals[word.text])
+                    last = word
+                case Invocation():
+                    yield self.called(stage, scope, tuple(after))
+                    after, last = [], None
+        if last is not None:
+            raise Mistake(last.span, "the task has no call that would wait for this")
+
+    def ends(
+        self, over: Range, sort: ir.Sort, scope: Mapping[str, int]
+    ) -> tuple[int, int]:
+        return self.raw(over.lo, sort, scope), self.raw(over.hi, sort, scope)
+
+    def raw(self, e: Expression, sort: ir.Sort, scope: Mapping[str, int]) -> int:
+        return constant(self.spec, self.names, e, sort, scope)
+
+    def called(
+        self,
+        stage: Invocation,
+        scope: Mapping[str, int],
+        after: tuple[tuple[str, int], ...] = (),
+    ) -> Called:
+        action = self.names.action(stage.action.text, stage.action.span)
+        shown = [p for p in action.parameters if _is_shown(p)]
+        if len(stage.arguments) != len(shown):
+            told = ", ".join(p.name for p in shown)
+            raise Mistake(
+                stage.action.span,
+                f"{action.name}({told}) takes {len(shown)}, not "
+                f"{len(stage.arguments)}; write `_` for any value",
+            )
+        written = dict(zip((p.name for p in shown), stage.arguments, strict=True))
+        given = []
+        for p in action.parameters:
+            allowed = frozenset(p.domain)
+            match written.get(p.name):
+                case None | Name(text="_", primed=False):
+                    pass
+                case Range() as over:
+                    lo, hi = self.ends(over, p.local.sort, scope)
+                    allowed &= frozenset(range(lo, hi + 1))
+                case e:
+                    allowed &= {self.raw(e, p.local.sort, scope)}
+            if not allowed:
+                raise Mistake(
+                    stage.action.span, f"no value of `{p.name}` is meant by this"
+                )
+            given.append(allowed)
+        return Called(action, tuple(given), after)
+
+
+def _is_shown(parameter: Parameter) -> bool:
+    """A switch whose feature is off is no argument."""
+    return parameter.local.sort is not BOOL or len(parameter.domain) > 1
+
+
+# --- the product ----------------------------------------------------------
+
+
+def product(
+    compiled: Compiled, found: Programs, claims: tuple[Property, ...]
+) -> Product:
+    """The programs with the design; ``claims`` are the design's invariants
+    that must hold all along."""
+    system = compiled.system
+    places = {
+        task: Variable(
+            f"scenario.{task}", INT, ir.num(0), ir.num(len(calls)), ir.num(0)
+        )
+        for task, calls in found.tasks.items()
+    }
+    failed = Variable(FAILED, BOOL, ir.FALSE, ir.TRUE, ir.FALSE)
+    actions: list[Action] = []
+    origin: dict[str, tuple[str, str]] = {}
+
+    def add(who: str, action: Action, when: list[Expr], more: dict[str, Expr],
+            strict: bool) -> None:  # fmt: skip
+        name = f"{who}_{action.name}"
+        while name in origin:
+            name += "_"
+        origin[name] = (who, action.name)
+        updates = {**action.updates, **more}
+        if strict and action.result is not None:
+            updates[FAILED] = ir.not_(succeeds(action, action.result))
+        guard = ir.and_(ir.not_(failed.now), ir.or_(*when), action.guard)
+        actions.append(replace(action, name=name, guard=guard, updates=updates))
+
+    for task, calls in found.tasks.items():
+        place = places[task]
+        mine: dict[str, list[Expr]] = {}
+        for k, call in enumerate(calls):
+            waits = (ir.le(ir.num(n), places[other].now) for other, n in call.after)
+            mine.setdefault(call.action.name, []).append(
+                ir.and_(ir.eq(place.now, ir.num(k)), *waits, _matches(call))
+            )
+        for name, when in mine.items():
+            step = {place.name: ir.add(place.now, ir.num(1))}
+            add(task, system.action_by_name[name], when, step, True)
+    for who, some in (("environment", found.environment), ("anytime", found.anytime)):
+        together: dict[str, list[Expr]] = {}
+        for call in some:
+            together.setdefault(call.action.name, []).append(_matches(call))
+        for name, when in together.items():
+            add(who, system.action_by_name[name], when, {}, who == "anytime")
+    whole = replace(
+        system,
+        name=f"{system.name} scenario",
+        variables=(*system.variables, *places.values(), failed),
+        actions=tuple(actions),
+    )
+    done = ir.and_(
+        *(ir.eq(p.now, ir.num(len(found.tasks[t]))) for t, p in places.items())
+    )
+    possible = [_possible(a) for a in actions]
+    asked = (
+        Property(GUARANTEED, Kind.INVARIANT, ir.not_(failed.now)),
+        Property(NEVER_STUCK, Kind.INVARIANT, ir.or_(failed.now, done, *possible)),
+    )
+    return Product(whole, found, (*asked, *claims), origin, len(system.cells))
+
+
+def succeeds(action: Action, result: Expr) -> Expr:
+    """The condition that a call succeeded: it returns OK, or true."""
+    if result.sort is BOOL:
+        return result
+    labels: tuple[str, ...] = getattr(result.sort, "labels", ())
+    if "OK" not in labels:
+        raise Mistake(action.span, f"{action.name} returns no OK: when does it fail?")
+    return ir.eq(result, ir.const(result.sort, labels.index("OK")))
+
+
+def _matches(call: Called) -> Expr:
+    parts = []
+    for p, allowed in zip(call.action.parameters, call.given, strict=True):
+        if len(allowed) < len(p.domain):
+            sort = p.local.sort
+            parts.append(
+                ir.or_(*(ir.eq(p.local, ir.const(sort, r)) for r in sorted(allowed)))
+            )
+    return ir.and_(*parts)
+
+
+def _possible(action: Action) -> Expr:
+    formula = action.guard
+    for p in reversed(action.parameters):
+        formula = ir.aggregate("any", p.local, formula)
+    return formula

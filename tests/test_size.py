@@ -1,0 +1,85 @@
+"""`poolproof size`: the smallest pool, and the schedule that shows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from checker.catalogue import designs_named
+from checker.cli import main
+from checker.engines.size import AtSize, Failure, Sized, find_size
+from checker.spec import parse
+from checker.verdict import Budget, Silent
+
+ROOT = Path(__file__).parent.parent
+FOUR = "specs/scenarios/hot_upgrade_4.scenario"
+EIGHT = "specs/scenarios/hot_upgrade_8.scenario"
+
+EXPECTED = {
+    (FOUR, "mappings", "HugetlbPool"): (8, "early"),
+    (FOUR, "mappings", "ReservedThp"): (8, "early"),
+    (FOUR, "files", "GuestMemfd"): (8, "early"),
+    (FOUR, "pool_files", "GlobalPool"): (8, "early"),
+    (FOUR, "pool_handed_over", "GlobalPool"): (4, "early"),
+    (FOUR, "cma", "HugetlbCma"): (8, "stuck"),
+    (FOUR, "cold3", "ReservedThpPlanned"): (5, "late"),
+    (FOUR, "cold2", "ReservedThpPlanned"): (6, "late"),
+    (FOUR, "swap_short", "ReservedThpPlanned"): (6, "late"),
+    (FOUR, "pinned", "ReservedThpPlanned"): (6, "stuck"),
+    (FOUR, "touched", "ReservedThpPlanned"): (6, "late"),
+    (FOUR, "touched_more", "ReservedThpPlanned"): (5, "late"),
+    (FOUR, "refused", "ReservedThpPlanned"): (8, "early"),
+    (FOUR, "swap_posted", "ReservedThp"): (None, "nothing_small"),
+    (FOUR, "limit", "HugetlbPool"): (None, "late"),
+    (FOUR, "limit_pool", "GlobalPool"): (None, "early"),
+    (FOUR, "bound_pool", "GlobalPool"): (4, "early"),
+    (FOUR, "again", "HugetlbPool"): (9, "early"),
+    (FOUR, "again", "ReservedThp"): (9, "late"),
+    (FOUR, "thp", "Thp"): (8, "late"),
+    (FOUR, "zone", "Tao"): (8, "nothing_small"),
+    (FOUR, "thp_others", "Thp"): (None, "nothing_small"),
+    (EIGHT, "mappings", "HugetlbPool"): (16, "early"),
+    (EIGHT, "pool_handed_over", "GlobalPool"): (8, "early"),
+}
+
+
+@pytest.mark.parametrize(("file", "scenario", "design"), EXPECTED)
+def test_hot_upgrade(file: str, scenario: str, design: str) -> None:
+    spec = parse(ROOT / file)
+    (known,) = designs_named(design)
+    (mine,) = (s for s in spec.scenarios if s.name.text == scenario)
+    found = find_size(mine, spec, known.cls, {}, Budget(seconds=60), Silent())
+    below = found.just_below()
+    assert below is not None and below.failure is not None and found.monotone
+    smallest = found.smallest
+    assert (smallest, below.failure.kind) == EXPECTED[file, scenario, design]
+    assert below.size == (found.sizes[-1].size if smallest is None else smallest - 1)
+
+
+def test_what_is_smallest_does_not_rest_on_monotony() -> None:
+    failure = Failure.__new__(Failure)
+    sizes = (AtSize(1, 5, failure), AtSize(2, 5), AtSize(3, 5, failure), AtSize(4, 5))
+    found = Sized("blocks", sizes)
+    assert found.smallest == 2 and not found.monotone
+    below = found.just_below()
+    assert below is not None and below.size == 1
+    unknown = Sized("blocks", (AtSize(1, 5, None, "the time"), AtSize(2, 5)))
+    assert unknown.smallest is None
+
+
+def test_the_command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(["size", FOUR, "--scenario", "cold3"]) == 0
+    out = capsys.readouterr().out
+    assert "  cold3     ReservedThpPlanned  5      4 fails late; of 1 to 9\n" in out
+    assert "   13. new          fault(v1, 3, n0) -> SIGBUS\n" in out
+    assert max(map(len, out.splitlines())) <= 75
+    assert main(["size", FOUR, "--scenario", "limit", "--design", "HugetlbPool",
+                 "--bounds", "limit=8", "--table"]) == 0  # fmt: skip
+    out = capsys.readouterr().out
+    assert "  limit     HugetlbPool  8      7 fails early; of 1 to 9\n" in out
+    assert main(["size", FOUR, "--scenario", "clod3"]) == 2
+    assert "did you mean 'cold3'?" in capsys.readouterr().err
