@@ -4,11 +4,13 @@ Biere, Cimatti, Clarke and Zhu, "Symbolic model checking without BDDs" (1999);
 Een and Sorensson, "Temporal induction by incremental SAT solving" (2003).
 Sound for what it shows: a run is replayed before it is returned. For what it
 does not, it says only up to which depth. A property that was shown at a depth
-is assumed there afterwards; ranges, indices and asserts are questions of
-their own at each depth, asked before a next state is made to fit its range.
-If no run of some length is left, all runs were looked at. The elements of an
-interchangeable scalarset are named in the order in which a run uses them,
-which loses no run: the single initial state is the same under renaming.
+is assumed there afterwards. Ranges, indices and asserts are questions of
+their own at each depth; where z3 takes long over one, runs are continued
+without breaking it, and it is asked again at the end: until then no depth
+beyond it is claimed. If no run of some length is left, all were looked at.
+The elements of an interchangeable scalarset are named in the order in which a
+run uses them, which loses no run: the single initial state is the same under
+renaming.
 """
 
 from __future__ import annotations
@@ -63,6 +65,49 @@ from checker.verdict import (
 )
 
 
+class _Solver:
+    """An incremental z3 solver that can also be started afresh from what it
+    was told before."""
+
+    def __init__(self, logic: str) -> None:
+        self.logic = logic
+        self.told: list[Term] = []
+        self.solver = self.new()
+
+    def new(self) -> Any:
+        return z3.SolverFor(self.logic) if self.logic else z3.Solver()
+
+    def add(self, *terms: Term) -> None:
+        self.told += terms
+        self.solver.add(*terms)
+
+    def check(self, extra: Term, seconds: float | None) -> tuple[Any, Any]:
+        """(answer, model) with one more term, which is then forgotten."""
+        self.solver.push()
+        self.solver.add(extra)
+        answer = _check(self.solver, seconds)
+        model = self.solver.model() if answer == z3.sat else None
+        self.solver.pop()
+        return answer, model
+
+    def check_early(
+        self, told: int, extra: Term, seconds: float | None
+    ) -> tuple[Any, Any]:
+        """`check` as it was when only ``told`` terms were known."""
+        solver = self.new()
+        solver.add(*self.told[:told], extra)
+        answer = _check(solver, seconds)
+        return answer, solver.model() if answer == z3.sat else None
+
+
+def _check(solver: Any, seconds: float | None) -> Any:
+    if seconds is not None and seconds <= 0:
+        return z3.unknown
+    limit = _NO_LIMIT if seconds is None else max(1, int(seconds * 1000))
+    solver.set("timeout", limit)
+    return solver.check()
+
+
 @dataclass
 class _Choice:
     """One action at one depth: whether it is taken, with which arguments,
@@ -89,13 +134,29 @@ class _Question:
     message: str = ""
 
 
+@dataclass(frozen=True)
+class _Deferred:
+    """Questions about the model itself that took too long when they came up:
+    at which depth, and what the solver knew."""
+
+    questions: list[_Question]
+    depth: int
+    told: int
+
+
+_TRUE = z3.BoolVal(True)
+_NO_LIMIT = 2**32 - 1
+_PATIENCE = 0.25
+"""Seconds for the questions about the model at one depth, at first."""
+
+
 @dataclass
 class _Unrolling:
     """The runs of the present length, as a formula."""
 
     system: TransitionSystem
     encoding: Encoding
-    solver: Any
+    solver: _Solver
     ordered: tuple[ir.ScalarSort, ...]
     ranges: list[tuple[int | None, int | None]]
     states: list[list[Value]] = field(default_factory=list)
@@ -283,47 +344,95 @@ class _Search:
     """All runs of so many steps were looked at."""
     stopped: str = ""
     complete: bool = False
+    deferred: list[_Deferred] = field(default_factory=list)
 
     def go(self) -> None:
         if self.system.least:
             names = ", ".join(sorted(self.system.least))
             self.stopped = f"{names} left open: bmc needs numbers"
             return
-        over = self.budget.clock()
         if self.starts_wrong():
             self.stopped = "the model itself is wrong (see the defects)"
             return
+        for p in self.properties:
+            if p.kind is Kind.LEADS_TO:
+                self.verdicts[p.name] = Unknown("bmc looks at finite runs only")
         unrolling = self.unrolling()
         unrolling.start()
-        if any(p.kind is Kind.LEADS_TO for p in self.properties):
-            for p in self.properties:
-                if p.kind is Kind.LEADS_TO:
-                    self.verdicts[p.name] = Unknown("bmc looks at finite runs only")
+        self.unroll(unrolling)
+        self.ask_again(unrolling)
+
+    def unroll(self, unrolling: _Unrolling) -> None:
         while True:
             depth = self.depth + 1
             self.report.progress(depth=depth, seconds=time.monotonic() - self.begin)
-            if not self.settle(unrolling, self.at_state(unrolling), depth, over):
+            if not self.settle(unrolling, self.at_state(unrolling), depth):
                 return
             self.depth = depth
+            if all(p.name in self.verdicts for p in self.properties):
+                return
             if self.budget.depth is not None and depth >= self.budget.depth:
                 self.stopped = f"the depth budget of {depth} steps"
                 return
-            if all(p.name in self.verdicts for p in self.properties):
-                return
             unrolling.offer()
-            if not self.settle(unrolling, self.at_step(unrolling), depth, over):
-                return
+            self.sound(unrolling, depth)
             if self.defects:
                 self.stopped = "the model itself is wrong (see the defects)"
                 return
+            if not self.settle(unrolling, self.steps_asked(unrolling), depth):
+                return
             unrolling.advance()
-            answer = self.ask(unrolling.solver, over)
+            answer, _ = unrolling.solver.check(_TRUE, _PATIENCE)
             if answer == z3.unsat:
                 self.complete = True
                 return
-            if answer != z3.sat:
-                self.gave_up(unrolling.solver, over)
+            if answer != z3.sat and self.left() == 0.0:
+                self.gave_up()
                 return
+
+    def left(self) -> float | None:
+        """Seconds of the budget that are left; None without one."""
+        if self.budget.seconds is None:
+            return None
+        return max(0.0, self.begin + self.budget.seconds - time.monotonic())
+
+    def sound(self, unrolling: _Unrolling, depth: int) -> None:
+        """Asks whether a step from here breaks the model, for a moment; what
+        stays open is put off, and runs go on without breaking it."""
+        questions = self.model_asked(unrolling)
+        if not questions:
+            return
+        patience = max(_PATIENCE, (time.monotonic() - self.begin) / 8)
+        left = self.left()
+        patience = patience if left is None else min(patience, left)
+        bad = disjunction(q.bad for q in questions)
+        told = len(unrolling.solver.told)
+        answer, model = unrolling.solver.check(bad, patience)
+        if answer == z3.sat:
+            for q in questions:
+                if z3.is_true(model.eval(q.bad, True)):
+                    self.found(unrolling, model, q, depth)
+        elif answer != z3.unsat:
+            self.deferred.append(_Deferred(questions, depth, told))
+        unrolling.solver.add(*(negation(q.bad) for q in questions))
+
+    def ask_again(self, unrolling: _Unrolling) -> None:
+        """The questions that were put off, for at most as long as all took."""
+        spent = time.monotonic() - self.begin
+        end = time.monotonic() + max(spent, 1.0)
+        while self.deferred and not self.defects:
+            late = self.deferred[0]
+            limits = [x for x in (self.left(), end - time.monotonic()) if x is not None]
+            bad = disjunction(q.bad for q in late.questions)
+            answer, model = unrolling.solver.check_early(late.told, bad, min(limits))
+            if answer == z3.sat:
+                for q in late.questions:
+                    if z3.is_true(model.eval(q.bad, True)):
+                        self.found(unrolling, model, q, late.depth)
+                return
+            if answer != z3.unsat:
+                return
+            self.deferred.pop(0)
 
     def starts_wrong(self) -> bool:
         """Whether some initial value is outside its declared range."""
@@ -351,8 +460,8 @@ class _Search:
         if self.budget.symmetry and all(v.init is not None for v in system.variables):
             ordered = find_symmetry(system, self.properties).sorts
         if finite:
-            return _Unrolling(system, Bits(), z3.SolverFor("QF_FD"), ordered, ranges)
-        return _Unrolling(system, Integers(), z3.Solver(), ordered, ranges)
+            return _Unrolling(system, Bits(), _Solver("QF_FD"), ordered, ranges)
+        return _Unrolling(system, Integers(), _Solver(""), ordered, ranges)
 
     # -- questions --
 
@@ -371,7 +480,8 @@ class _Search:
             found.append(_Question(p.name, bad, False, p))
         return found
 
-    def at_step(self, unrolling: _Unrolling) -> list[_Question]:
+    def model_asked(self, unrolling: _Unrolling) -> list[_Question]:
+        """Ranges, indices and asserts of the step to come."""
         found = []
         for c in unrolling.choices[-1]:
             name = c.action.name
@@ -388,6 +498,11 @@ class _Search:
                 key = f"{due.span} {due.message}"
                 found.append(_Question(key, conjunction((c.taken, bad)), True, None,
                                        due, due.message))  # fmt: skip
+        return [q for q in found if not z3.is_false(q.bad)]
+
+    def steps_asked(self, unrolling: _Unrolling) -> list[_Question]:
+        """The step properties, of the step to come."""
+        found = []
         for p in self.open(Kind.STEP):
             for c in unrolling.choices[-1]:
                 if p.action in (None, c.action.name):
@@ -415,45 +530,32 @@ class _Search:
     # -- answers --
 
     def settle(
-        self, unrolling: _Unrolling, questions: list[_Question], depth: int, over: Any
+        self, unrolling: _Unrolling, questions: list[_Question], depth: int
     ) -> bool:
         """Answers the questions for runs of this length; what is not
         violated is assumed from here on. False where z3 gave up."""
         questions = [q for q in questions if not z3.is_false(q.bad)]
         while questions:
-            unrolling.solver.push()
-            unrolling.solver.add(disjunction(q.bad for q in questions))
-            answer = self.ask(unrolling.solver, over)
-            if answer == z3.sat:
-                model = unrolling.solver.model()
-                hit = [q for q in questions if z3.is_true(model.eval(q.bad, True))]
-                for q in hit:
-                    self.found(unrolling, model, q, depth)
-            elif answer != z3.unsat:
-                self.gave_up(unrolling.solver, over)
-                unrolling.solver.pop()
-                return False
-            unrolling.solver.pop()
+            bad = disjunction(q.bad for q in questions)
+            answer, model = unrolling.solver.check(bad, self.left())
             if answer == z3.unsat:
                 unrolling.solver.add(*(negation(q.bad) for q in questions))
                 return True
+            if answer != z3.sat:
+                self.gave_up()
+                return False
+            hit = [q for q in questions if z3.is_true(model.eval(q.bad, True))]
+            for q in hit:
+                self.found(unrolling, model, q, depth)
             keys = {q.key for q in hit}
             questions = [q for q in questions if q.key not in keys]
         return True
 
-    def ask(self, solver: Any, over: Any) -> Any:
-        if over():
-            return z3.unknown
-        if self.budget.seconds is not None:
-            left = self.begin + self.budget.seconds - time.monotonic()
-            solver.set("timeout", max(1, int(left * 1000)))
-        return solver.check()
-
-    def gave_up(self, solver: Any, over: Any) -> None:
-        if over():
+    def gave_up(self) -> None:
+        if self.left() == 0.0:
             self.stopped = f"the time budget of {self.budget.seconds:g} s"
         else:
-            self.stopped = f"z3 gave up: {solver.reason_unknown()}"
+            self.stopped = "z3 gave up"
 
     def found(
         self, unrolling: _Unrolling, model: Any, q: _Question, depth: int
@@ -473,19 +575,28 @@ class _Search:
 
     def outcome(self) -> Outcome:
         verdicts: dict[str, Verdict] = {}
+        complete = self.complete and not self.deferred and not self.defects
+        depth, reason = max(self.depth, 0), self.stopped
+        if self.deferred:
+            depth = min(depth, self.deferred[0].depth)
+            reason = reason or f"ranges and asserts are open from depth {depth} on"
         for p in self.properties:
             if p.name in self.verdicts:
                 verdicts[p.name] = self.verdicts[p.name]
-            elif self.complete and p.kind is Kind.REACHABLE:
+            elif complete and p.kind is Kind.REACHABLE:
                 verdicts[p.name] = Unreachable(0, self.depth)
-            elif self.complete:
+            elif complete:
                 verdicts[p.name] = Holds(True, 0, self.depth)
             else:
-                verdicts[p.name] = Unknown(self.stopped, max(self.depth, 0))
+                verdicts[p.name] = Unknown(reason, depth)
+        notes: tuple[str, ...] = ()
+        if self.deferred:
+            notes = (f"ranges, indices and asserts: checked to depth {depth} only",)
         statistics = Statistics(
             depth=max(self.depth, 0),
             seconds=time.monotonic() - self.begin,
-            complete=self.complete,
+            complete=complete,
+            notes=notes,
         )
         return Outcome("bmc", verdicts, tuple(self.defects.values()), statistics)
 
