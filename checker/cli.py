@@ -170,6 +170,9 @@ def _parser() -> argparse.ArgumentParser:
     review = command("review", _review, "every shipped spec on every shipped design",
                      epilog=_ENGINES)  # fmt: skip
     _add_engine_options(review)
+    review.add_argument("--markdown", action="store_true", help="print Markdown")
+    review.add_argument("--html", metavar="FILE",
+                        help="write a page with a picture of each run, too")
     size = command("size", _size,
                    "the smallest pool with which a scenario must succeed")  # fmt: skip
     size.add_argument("spec", nargs="+", metavar="FILE", help="a .scenario file")
@@ -472,6 +475,8 @@ def _store(checked: Checked, directory: str) -> dict[str, str]:
 
 
 def _review(options: argparse.Namespace) -> int:
+    from checker import html
+
     budget, request = _budget(options, EXHAUSTIVE), _request(options)
     paths = shipped_specs()
     if not paths:
@@ -488,7 +493,7 @@ def _review(options: argparse.Namespace) -> int:
                     skipped = True
                     break
                 some.append(_run(task, options.engine, budget, interrupts))
-            if some and not options.json:
+            if some and not (options.json or options.markdown):
                 if done:
                     print(file=out)
                 print("\n".join(review_report(some)), file=out, flush=True)
@@ -498,8 +503,13 @@ def _review(options: argparse.Namespace) -> int:
             code = 3
         if options.json:
             out.write(export.text(export.check_json(done, code)))
+        elif options.markdown:
+            out.write(html.markdown(done, html.stored_scores(ROOT / html.SCORES)))
         else:
             print("\n".join(_totals(done)), file=out)
+    if options.html:
+        with _writable(options.html) as file:
+            file.write(html.page(done, html.stored_scores(ROOT / html.SCORES)))
     for checked in done:
         for mistake in checked.mistakes:
             _complain(str(mistake))
