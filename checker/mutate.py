@@ -442,7 +442,13 @@ def campaign(
     a budget lets through is a sample. Ctrl-C ends it with what is known."""
     over = Budget(seconds=seconds).clock()
     tasks = [t for s in specs for t in prepare(s, request)]
-    originals = [look(t, states, report) for t in tasks]
+    originals: list[Original] = []
+    late: list[str] = []
+    for task in tasks:
+        if over():
+            late.append(task.spec.file)
+        else:
+            originals.append(look(task, states, report))
     originals.sort(key=lambda o: o.outcome.statistics.transitions)
     everything = list(mutants(originals))
     random.Random(seed).shuffle(everything)
@@ -454,6 +460,9 @@ def campaign(
         tuple(dict.fromkeys(o.task.spec.file for o in originals
                             if not o.outcome.statistics.complete)),
     )  # fmt: skip
+    if late:
+        done.stopped = f"the time budget of {seconds:g} s, before {', '.join(late)}"
+        return done
     begin = time.monotonic()
     try:
         for number, mutant in enumerate(chosen):

@@ -143,3 +143,12 @@ def test_the_command(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "of which 2 were tried (seed 0)" in capsys.readouterr().out
     assert main(["mutate", "quota.py"]) == 2
     assert "--spec" in capsys.readouterr().err
+
+
+def test_a_budget_that_ends_before_the_first_mutant_is_told(files: Path) -> None:
+    done = campaign(
+        [parse("quota.spec")], Request(designs=("quota.py",)), sample=None, seed=0,
+        states=1000, seconds=1e-9, report=Silent(),
+    )  # fmt: skip
+    assert done.results == [] and "before quota.spec" in done.stopped
+    assert "no score" in "\n".join(mutation_report(done))
