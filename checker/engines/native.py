@@ -81,7 +81,7 @@ def native(
     mine = tuple(p for p in properties if p.kind in _KINDS)
     try:
         reduced = lower.reduce(system, mine, cone)
-        found = _symmetry(reduced) if budget.symmetry else Symmetry((), (), ())
+        found = usable_symmetry(reduced) if budget.symmetry else Symmetry((), (), ())
         lowered = lower.lower(reduced, found)
     except lower.Unsupported as why:
         return _nothing(properties, f"the native engine cannot: {why}", begin)
@@ -98,7 +98,8 @@ def native(
     return replace(outcome, verdicts={**outcome.verdicts, **others})
 
 
-def _symmetry(reduced: lower.Reduced) -> Symmetry:
+def usable_symmetry(reduced: lower.Reduced) -> Symmetry:
+    """The scalarsets to use: those whose permutations are not too many."""
     found = find_symmetry(reduced.system, reduced.properties)
     size = 1
     for sort in found.enumerated:

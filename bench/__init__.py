@@ -1,0 +1,1 @@
+"""The reference model, and how fast it is searched here and elsewhere."""

@@ -1,0 +1,74 @@
+"""One search of the reference pool by the native engine, told as JSON.
+
+    python -m bench.ours B V P SYMMETRY THREADS UNTIL [compiled]
+
+With `compiled`, the program is compiled for good first, and `search` is the
+time that it runs.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from bench.pool import Pool
+from checker.engines import native as engine
+from checker.frontend import compile_design
+from checker.lower import c as lower
+from checker.spec.parse import parse
+from checker.spec.resolve import resolve
+from checker.symmetry import Symmetry
+from checker.verdict import Budget, Violated
+
+INVARIANTS = ("resv_exact", "free_exact", "usage_exact", "resv_backed", "no_sigbus")
+"""What every peer checks, where it checks anything."""
+
+
+class Last:
+    """Keeps the figures of the last report."""
+
+    seconds = 0.0
+
+    def progress(self, **figures: int | float | str) -> None:
+        self.seconds = float(figures["seconds"])
+
+
+def main() -> None:
+    b, v, p, symmetry, threads, until = map(int, sys.argv[1:7])
+    pool = compile_design(Pool, {"B": b, "V": v, "P": p})
+    resolved = resolve(parse(Path(__file__).parent / "pool.spec"), pool)
+    asked = tuple(x for x in resolved.properties if x.name in INVARIANTS)
+    if until:
+        asked = asked[-1:]
+    if sys.argv[7:]:
+        reduced = lower.reduce(pool.system, asked)
+        found = engine.usable_symmetry(reduced) if symmetry else Symmetry((), (), ())
+        lowered = lower.lower(reduced, found)
+        build = engine.Build(lowered.text, lowered.layout.words, engine.FAST)
+        if not build.done:
+            build.start()
+            build.finish()
+    last = Last()
+    outcome = engine.native(
+        pool.system,
+        asked,
+        Budget(symmetry=bool(symmetry), threads=threads),
+        last,
+        until_decided=bool(until),
+    )
+    verdict = outcome.verdicts["no_sigbus"]
+    assert isinstance(verdict, Violated)
+    s = outcome.statistics
+    figures = {
+        "states": s.states,
+        "depth": s.depth,
+        "sigbus": len(verdict.trace),
+        "search": last.seconds,
+        "memory": s.memory,
+    }
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
