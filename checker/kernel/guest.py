@@ -49,13 +49,15 @@ class Machine:
     """The hardware of a guest. Sizes are in MiB; `gigantic` in pages of 1 GiB.
 
     All CPUs (one) are on node 0, so that is where surplus pages go. The
-    accelerator is "tcg" or "kvm".
+    accelerator is "tcg" or "kvm". `programs` are static programs that the
+    agent can `run` by their file names.
     """
 
     node0: int = 384
     node1: int = 256
     gigantic: int = 0
     accelerator: str = "tcg"
+    programs: tuple[Path, ...] = ()
 
     def options(self) -> list[str]:
         """QEMU's options for it, but for what is plugged in."""
@@ -172,8 +174,8 @@ class _Setup:
     def prepare(image: Image, cache: Path, machine: Machine) -> "_Setup":
         qemu = require_tool("qemu-system-x86_64")
         version = subprocess.run([qemu, "--version"], capture_output=True).stdout
-        initramfs = build_initramfs(image, build_agent(cache))
-        what = hashlib.sha256(repr((version, machine)).encode())
+        initramfs = build_initramfs(image, build_agent(cache), machine.programs)
+        what = hashlib.sha256(repr((version, machine.options())).encode())
         for part in (initramfs, image.vmlinuz.read_bytes(), *map(str.encode, _WARM_UP)):
             what.update(part)
         what.update(machine.command_line().encode())

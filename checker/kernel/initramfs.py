@@ -3,6 +3,7 @@
 import hashlib
 import os
 import subprocess
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -30,17 +31,22 @@ def build_agent(cache: Path) -> Path:
     return target
 
 
-def build_initramfs(image: Image, agent: Path) -> bytes:
-    """A cpio archive with the agent as /init and the image's modules."""
+def build_initramfs(
+    image: Image, agent: Path, programs: Sequence[Path] = ()
+) -> bytes:
+    """A cpio archive with the agent as /init, the image's modules, and static
+    programs for the agent's `run`."""
     modules = (
         program(f"modules/{number}.ko", path.read_bytes())
         for number, path in enumerate(image.modules)
     )
     return archive(
         (
-            *map(directory, ("dev", "proc", "sys", "mnt", "modules")),
+            *map(directory, ("dev", "proc", "sys", "mnt", "tmp")),
+            *map(directory, ("modules", "programs")),
             character("dev/console", 5, 1),
             program("init", agent.read_bytes()),
             *modules,
+            *(program(f"programs/{p.name}", p.read_bytes()) for p in programs),
         )
     )
