@@ -193,6 +193,7 @@ def _parser() -> argparse.ArgumentParser:
     form.add_argument(
         "--itf", action="store_true", help="print Apalache's trace format (ITF)"
     )
+    conform_cli.add_forms(form)
     _add_output(trace)
     conform = command("conform", _conform, "ask a kernel what a design says it does",
                       epilog=conform_cli.EXAMPLES)  # fmt: skip
@@ -718,8 +719,9 @@ def _guarantee(options: argparse.Namespace) -> int:
 
 
 def _trace(options: argparse.Namespace) -> int:
-    if len(options.file) > 1 and (options.json or options.itf):
-        raise Mistake(None, "--json and --itf take one trace at a time")
+    alone = options.json or options.itf or options.c or options.syz
+    if len(options.file) > 1 and alone:
+        raise Mistake(None, "--json, --itf, --c and --syz take one trace at a time")
     code = 0
     with _output(options) as out:
         for number, path in enumerate(options.file):
@@ -737,6 +739,9 @@ def _trace(options: argparse.Namespace) -> int:
 
 def _trace_text(replayed: Replayed, options: argparse.Namespace) -> str:
     system = replayed.compiled.system
+    calls = conform_cli.reproducer(replayed, options)
+    if calls:
+        return calls
     if options.itf:
         return export.text(export.itf(replayed.heading, system, replayed.played))
     if options.json:

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from checker.catalogue import designs_named
+from checker.conform.c_program import c_program
 from checker.conform.campaign import Plan, campaign
 from checker.conform.log import load, match
 from checker.conform.report import campaign_report, log_report
+from checker.conform.script import script
+from checker.conform.syz import syz_program
 from checker.diagnostic import Mistake
 from checker.kernel.fetch import (
     PACKAGES,
@@ -24,6 +27,7 @@ from checker.kernel.fetch import (
 from checker.kernel.guest import Guest
 from checker.kernel.kernel import Kernel, Unavailable
 from checker.kernel.live import Live
+from checker.trace import Replayed
 from checker.verdict import Reporter
 from model.designs.hugetlb import Hugetlb
 
@@ -41,6 +45,22 @@ examples:
   poolproof conform my.py:MyHugetlb --kernel 6.12 --sequences 5000
   poolproof conform Hugetlb --log calls.jsonl
 """
+
+
+def add_forms(form: argparse._MutuallyExclusiveGroup) -> None:
+    """What `poolproof trace` may write a trace as."""
+    form.add_argument(
+        "--c", action="store_true", help="print a C program that does it (kselftest)"
+    )
+    form.add_argument("--syz", action="store_true", help="print a syzkaller program")
+
+
+def reproducer(replayed: Replayed, given: argparse.Namespace) -> str:
+    """The trace in the form that was asked for; empty where none was. Raises
+    Mistake where system calls cannot bring it about."""
+    if given.c:
+        return c_program(script(replayed))
+    return syz_program(script(replayed)) if given.syz else ""
 
 
 @dataclass(frozen=True)

@@ -86,13 +86,16 @@ def _pool(setting: Setting) -> list[str]:
     """The nodes' pages, and the cursors: growing moves one, shrinking both."""
     nodes, pages = range(setting.bounds["N"]), setting.bounds["B"]
     alloc, free = setting.cursors
-    commands = [
+    commands = [f"nrnode {n} {pages}" for n in nodes if pages]
+    if "surplus" not in setting.having:
+        return commands
+    if alloc == free:
+        return [*commands, f"nrnode {free} {pages + 1}", f"nrnode {free} {pages}"]
+    return [
+        *commands,
         *(f"nrnode {free} {pages + 1}", f"nrnode {alloc} {pages + 1}"),
         *(f"nrnode {alloc} {pages}", f"nrnode {free} {pages}"),
     ]
-    if alloc == free:
-        commands = [f"nrnode {free} {pages + 1}", f"nrnode {free} {pages}"]
-    return [f"nrnode {n} {pages}" for n in nodes if pages] + commands
 
 
 def _cgroups(setting: Setting) -> list[str]:

@@ -708,7 +708,7 @@ class Machine:
                 else:
                     around.groups[around.groups.index(name)] = ""
             case ["set", name, "cpuset.mems", nodes]:
-                return self._set_mems(name, node_list(nodes))
+                return self._set_mems(name, self._mems(nodes))
             case ["set", name, file, limit] if file in LIMITS:
                 # bounds have it already: what a limit is cannot change
                 if int(limit) // HUGE_PAGE != self.bounds[LIMITS[file]]:
@@ -724,15 +724,15 @@ class Machine:
     def _note_mems(self, words: Sequence[str]) -> None:
         match words:
             case ["cg", "set", name, "cpuset.mems", nodes]:
-                self.around.mems[name] = self._mems(node_list(nodes))
+                self.around.mems[name] = self._mems(nodes)
 
-    def _mems(self, numbers: Iterable[int]) -> frozenset[Any]:
-        """A cpuset as the design has it: no nodes for all nodes."""
-        nodes = frozenset(self.of("NODES", k) for k in numbers)
-        return frozenset() if len(nodes) == len(self.nodes) else nodes
+    def _mems(self, text: str) -> frozenset[Any]:
+        """A cpuset as the design has it: no nodes for "0-1", all of them."""
+        nodes = frozenset(self.of("NODES", k) for k in node_list(text))
+        whole = "-" in text and len(nodes) == len(self.nodes)
+        return frozenset() if whole else nodes
 
-    def _set_mems(self, name: str, numbers: Iterable[int]) -> str:
-        mems = self._mems(numbers)
+    def _set_mems(self, name: str, mems: frozenset[Any]) -> str:
         here = [p for p, place in self.around.places.items() if place == name]
         for process in here:
             self._need_no_migration(process, mems)

@@ -270,8 +270,10 @@ class Writer:
         return f"{BIND | static} {sum(1 << n.index for n in nodes)}"
 
     def _list(self, nodes: Any) -> str:
-        some = [n for n in self.machine.nodes if not nodes or n in nodes]
-        return ",".join(str(n.index) for n in some)
+        known = self.machine.nodes
+        if not nodes:
+            return f"0-{len(known) - 1}"
+        return ",".join(str(n.index) for n in known if n in nodes)
 
     def _place(self, task: Any) -> str:
         return self.machine.around.places[self.processes(task)[0]]
