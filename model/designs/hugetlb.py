@@ -9,14 +9,15 @@ copy-on-write with the owner taking pages from children, VMA splits and
 partial munmap, moving mremap, MADV_DONTNEED, hole punching, fallocate,
 truncation, unlink with eviction at the last munmap, size= and min_size= of
 the mount, cpusets, MPOL_BIND of tasks and VMAs, hugetlb_cgroup usage and rsvd
-with limits, tasks that move between cgroups, and pages that are allocated and
-then cannot be installed. Errors are what the system call or the fault shows.
+with limits, tasks that move between cgroups, gigantic pages that are demoted,
+and pages that are allocated and then cannot be installed. Errors are what the
+system call or the fault shows.
 
 Each action is one critical section; what happens when the kernel drops a
 lock in the middle is left out, and so are: reserve map descriptors and other
 small allocations that fail; memcg; shm, memfd and userfaultfd; migration,
-hwpoison, offlining, demotion, CMA and gigantic pages; policies other than
-MPOL_BIND; read-only mappings and mappings beyond the end of a file.
+hwpoison, offlining, CMA, what else happens to gigantic pages; policies other
+than MPOL_BIND; read-only mappings and mappings beyond the end of a file.
 
 Written down less literally:
 - An address is a VMA and a page index of its file (of its private object).
@@ -56,6 +57,7 @@ from model.language import (
     observer,
     require,
     table,
+    var,
 )
 from model.numa import Mempolicy
 from model.quota import HugepageSubpool, Membership, PageCounters
@@ -104,6 +106,7 @@ MEMPOLICY = Feature("mempolicy", False, "set_mempolicy(MPOL_BIND)")
 MBIND = Feature("mbind", False, "mbind(MPOL_BIND)")
 CGROUP = Feature("cgroup", False, "hugetlb_cgroup limits")
 CGROUP_MOVE = Feature("cgroup_move", False, "tasks move between cgroups at any time")
+DEMOTE = Feature("demote", False, "gigantic pages of the first node are demoted")
 INJECT = Feature("inject", False, "allocated pages that cannot be installed")
 
 N = Bound("N", 1, doc="nodes")
@@ -119,6 +122,8 @@ C = Bound("C", 1, doc="cgroups, besides the root")
 MAX = Bound("MAX", 2, doc="size= of the mount, in pages")
 MIN = Bound("MIN", 1, doc="min_size= of the mount, in pages; at most P")
 CG_MAX = Bound("CG_MAX", 1, doc="hugetlb.max of each cgroup")
+GIGANTIC = Bound("GIGANTIC", 1, doc="free gigantic pages at the start")
+RATIO = Bound("RATIO", 2, doc="pages that a gigantic page is demoted to")
 CG_RSVD = Bound("CG_RSVD", 2, doc="hugetlb.rsvd.max of each cgroup")
 
 NODES = Scalarset("NODES", N, prefix="n", ordered=True)
@@ -134,6 +139,7 @@ class Hugetlb(Design):
     """hugetlb reservations of Linux 6.12."""
 
     h = Hstate(NODES, CAP, B, OC, STEP, SURPLUS, RESIZE, SYSCTL)
+    gigantic = var(Int(0, GIGANTIC), init=GIGANTIC, when=DEMOTE)
     spool = HugepageSubpool(MAX, MIN, MOUNT, SIZE, MIN_SIZE)
     usage = PageCounters(CGROUPS, CG_MAX, CGROUP)
     rsvd = PageCounters(CGROUPS, CG_RSVD, CGROUP)
@@ -938,6 +944,21 @@ class Hugetlb(Design):
     def set_nr_overcommit(self, count: Int(0, OC)) -> Errno:
         """A write to nr_overcommit_hugepages."""
         self.h.nr_overcommit_huge_pages = count
+        return OK
+
+    @action(kernel="mm/hugetlb.c:demote_free_hugetlb_folios", when=DEMOTE)
+    def demote(self) -> Errno:
+        """A write of 1 to the gigantic pool's demote, where CAP has room: a
+        free page of the first node becomes free pages of this pool."""
+        first = None
+        for n in NODES:
+            if first is None:
+                first = n
+        require(self.gigantic > 0)
+        require(self.h.nr_huge_pages_node[first] + RATIO <= CAP)
+        self.gigantic -= 1
+        self.h.nr_huge_pages_node[first] += RATIO
+        self.h.free_huge_pages_node[first] += RATIO
         return OK
 
     @action(kernel="mm/mempolicy.c:do_set_mempolicy", when=MEMPOLICY)
