@@ -7,21 +7,24 @@ does not, it says only up to which depth. A property that was shown at a depth
 is assumed there afterwards. Ranges, indices and asserts are questions of
 their own at each depth; where z3 takes long over one, runs are continued
 without breaking it, and it is asked again at the end: until then no depth
-beyond it is claimed. If no run of some length is left, all were looked at.
-The elements of an interchangeable scalarset are named in the order in which a
-run uses them, which loses no run: the single initial state is the same under
-renaming.
+beyond it is claimed. What induction shows once (`_Lasting`: facts that hold
+initially and that no step breaks) is assumed at every depth and not asked
+again. If no run of some length is left, all were looked at. The elements of
+an interchangeable scalarset are named in the order in which a run uses them,
+which loses no run: the single initial state is the same under renaming.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
 from checker import ir
+from checker.engines.guess import guesses
 from checker.evaluate import (
     Valuation,
     arguments,
@@ -105,7 +108,10 @@ def _check(solver: Any, seconds: float | None) -> Any:
         return z3.unknown
     limit = _NO_LIMIT if seconds is None else max(1, int(seconds * 1000))
     solver.set("timeout", limit)
-    return solver.check()
+    answer = solver.check()
+    if answer == z3.unknown and "interrupted" in solver.reason_unknown():
+        raise KeyboardInterrupt  # z3 makes an answer of it
+    return answer
 
 
 @dataclass
@@ -121,6 +127,11 @@ class _Choice:
     result: Value | None
 
 
+_Number = tuple[str, str, int]
+"""A question about the model: (action, 'range', cell) or (action, 'due', of
+its obligations)."""
+
+
 @dataclass
 class _Question:
     """Something bad (or looked for) and the verdict it decides: a property,
@@ -132,6 +143,7 @@ class _Question:
     prop: Property | None = None
     obligation: Obligation | None = None
     message: str = ""
+    number: _Number = ("", "", 0)
 
 
 @dataclass(frozen=True)
@@ -148,11 +160,15 @@ _TRUE = z3.BoolVal(True)
 _NO_LIMIT = 2**32 - 1
 _PATIENCE = 0.25
 """Seconds for the questions about the model at one depth, at first."""
+_INDUCTION = 4.0
+"""Seconds at most for what induction can show before runs are looked at."""
 
 
 @dataclass
 class _Unrolling:
-    """The runs of the present length, as a formula."""
+    """The runs of the present length, as a formula. ``facts`` hold in all of
+    their states; the questions about the model in ``closed`` are answered
+    with no, for good."""
 
     system: TransitionSystem
     encoding: Encoding
@@ -162,9 +178,11 @@ class _Unrolling:
     states: list[list[Value]] = field(default_factory=list)
     choices: list[list[_Choice]] = field(default_factory=list)
     used: dict[ir.ScalarSort, Number] = field(default_factory=dict)
+    facts: tuple[Expr, ...] = ()
+    closed: frozenset[_Number] = frozenset()
 
-    def start(self) -> None:
-        """Any initial state."""
+    def somewhere(self) -> list[Value]:
+        """Any state within the declared ranges."""
         cells = []
         for cell, (lo, hi) in zip(self.system.cells, self.ranges, strict=True):
             name = f"{cell.name}@0"
@@ -175,6 +193,17 @@ class _Unrolling:
                 number = self.encoding.fresh(name, lo, hi)
                 self.solver.add(*bounded(self.encoding, number, lo, hi))
                 cells.append(number)
+        self.states.append(cells)
+        return cells
+
+    def anew(self) -> _Unrolling:
+        """The same, with no state yet and a solver that knows nothing."""
+        solver = _Solver(self.solver.logic)
+        return _Unrolling(self.system, self.encoding, solver, (), self.ranges)
+
+    def start(self) -> None:
+        """Any initial state."""
+        cells = self.somewhere()
         low = Lowering(self.system, self.encoding, cells)
         for cell, value in zip(self.system.cells, cells, strict=True):
             if cell.variable.init is not None:
@@ -182,7 +211,6 @@ class _Unrolling:
                 wanted = first[cell.index] if isinstance(first, dict) else first
                 self.solver.add(low.equal(value, wanted))
         self.solver.add(low.truth(self.system.initial))
-        self.states.append(cells)
         self.used = {s: self.encoding.constant(0) for s in self.ordered}
 
     def offer(self) -> list[_Choice]:
@@ -225,6 +253,37 @@ class _Unrolling:
                     found.append((k, z3.And(choice.guard, negation(inside))))
         return found
 
+    def model_asked(self, c: _Choice) -> list[_Question]:
+        """The ranges, indices and asserts that taking an action may break."""
+        found = []
+        name = c.action.name
+        for k, bad in self.leaves(c):
+            cell = self.system.cells[k]
+            key = f"range {cell.variable.name} {name}"
+            message = f"{cell.name} leaves its range"
+            found.append(_Question(key, conjunction((c.taken, bad)), True, None, None,
+                                   message, (name, "range", k)))  # fmt: skip
+        for n, due in enumerate(c.action.obligations):
+            bad = negation(c.lowering.truth(due.formula))
+            if not due.early:
+                bad = conjunction((c.guard, bad))
+            key = f"{due.span} {due.message}"
+            found.append(_Question(key, conjunction((c.taken, bad)), True, None,
+                                   due, due.message, (name, "due", n)))  # fmt: skip
+        return [
+            q for q in found if q.number not in self.closed and not z3.is_false(q.bad)
+        ]
+
+    def state_after(self, c: _Choice) -> list[Value]:
+        """The next state where an action is taken and breaks no range."""
+        after = list(self.states[-1])
+        for k, value in c.updates.items():
+            lo, hi = self.ranges[k]
+            after[k] = (
+                self.encoding.fit(value, lo, hi) if isinstance(value, Number) else value
+            )
+        return after
+
     def advance(self) -> None:
         """One more step: some action is taken, its guard true."""
         choices = self.choices[-1]
@@ -242,14 +301,9 @@ class _Unrolling:
         after = list(before)
         low = Lowering(self.system, self.encoding, before)
         for c in reversed(choices):
-            for k, value in c.updates.items():
-                lo, hi = self.ranges[k]
-                fitted = (
-                    self.encoding.fit(value, lo, hi)
-                    if isinstance(value, Number)
-                    else value
-                )
-                after[k] = low.choose(c.taken, fitted, after[k])
+            fitted = self.state_after(c)
+            for k in c.updates:
+                after[k] = low.choose(c.taken, fitted[k], after[k])
             for k in range(len(after)):
                 if k not in c.updates and after[k] is not before[k]:
                     after[k] = low.choose(c.taken, before[k], after[k])
@@ -258,6 +312,8 @@ class _Unrolling:
             if value is not before[k]:
                 after[k] = self.named(f"{self.system.cells[k].name}@{depth}", k, value)
         self.states.append(after)
+        now = Lowering(self.system, self.encoding, after)
+        self.solver.add(*now.all(self.facts))
 
     def named(self, name: str, k: int, value: Value) -> Value:
         """A fresh constant equal to the value: the solver's own variable."""
@@ -312,6 +368,105 @@ def bounded(
     return low if hi is None else [*low, number.term <= hi]
 
 
+# --- what lasts ------------------------------------------------------------
+
+
+@dataclass
+class _Lasting:
+    """Which of some formulas hold initially and are kept by every step that
+    breaks no range, index or assert, all together (Houdini); and which of
+    those rules no step from a state with them can break at all."""
+
+    unrolling: _Unrolling
+    seconds: float
+    begin: float = field(default_factory=time.monotonic)
+
+    def left(self) -> float:
+        return self.begin + self.seconds - time.monotonic()
+
+    def facts(self, candidates: Iterable[Expr]) -> tuple[Expr, ...]:
+        """The candidates that last; none where time is up before that is
+        known."""
+        anywhere = self.unrolling
+        start = anywhere.anew()
+        start.start()
+        alive = self.true_initially(start, tuple(candidates))
+        anywhere.somewhere()
+        anywhere.offer()
+        self.low = Lowering(anywhere.system, anywhere.encoding, anywhere.states[0])
+        now = dict(zip(alive, self.low.all(alive), strict=True))
+        names = {f: z3.Bool(f"fact {k}") for k, f in enumerate(alive)}
+        anywhere.solver.add(*(z3.Implies(names[f], t) for f, t in now.items()))
+        changed = True
+        while changed and self.left() > 0:
+            changed = False
+            for c in anywhere.choices[0]:
+                lost = self.lost(c, alive, names)
+                if lost:
+                    changed = True
+                    alive = [f for f in alive if f not in lost]
+        self.given = conjunction(names[f] for f in alive)
+        return () if changed else tuple(alive)
+
+    def true_initially(
+        self, start: _Unrolling, candidates: tuple[Expr, ...]
+    ) -> list[Expr]:
+        low = Lowering(start.system, start.encoding, start.states[0])
+        terms = dict(zip(candidates, low.all(candidates), strict=True))
+        while terms:
+            bad = disjunction(negation(t) for t in terms.values())
+            answer, model = start.solver.check(bad, self.left())
+            if answer == z3.unsat:
+                break
+            if answer != z3.sat:
+                return []
+            terms = {f: t for f, t in terms.items() if z3.is_true(model.eval(t, True))}
+        return list(terms)
+
+    def lost(
+        self, c: _Choice, alive: list[Expr], names: dict[Expr, Term]
+    ) -> set[Expr]:
+        """Which facts the action may break, all of them given before."""
+        anywhere = self.unrolling
+        touched = {anywhere.system.cells[k].variable.name for k in c.updates}
+        asked = [f for f in alive if touched & mentioned(f)]
+        after = Lowering(anywhere.system, anywhere.encoding, anywhere.state_after(c))
+        terms = dict(zip(asked, after.all(asked), strict=True))
+        fine = [negation(q.bad) for q in anywhere.model_asked(c)]
+        lost: set[Expr] = set()
+        while terms:
+            bad = disjunction(negation(t) for t in terms.values())
+            known = (names[f] for f in alive if f not in lost)
+            step = conjunction((c.taken, c.guard, *fine, *known, bad))
+            answer, model = anywhere.solver.check(step, self.left())
+            if answer == z3.unsat:
+                break
+            gone = {
+                f for f, t in terms.items()
+                if answer != z3.sat or not z3.is_true(model.eval(t, True))
+            }  # fmt: skip
+            lost |= gone
+            terms = {f: t for f, t in terms.items() if f not in gone}
+        return lost
+
+    def closed(self) -> frozenset[_Number]:
+        """The questions about the model that the facts answer."""
+        found = set()
+        for c in self.unrolling.choices[0]:
+            for q in self.unrolling.model_asked(c):
+                answer, _ = self.unrolling.solver.check(
+                    conjunction((self.given, q.bad)), self.left()
+                )
+                if answer == z3.unsat:
+                    found.add(q.number)
+        return frozenset(found)
+
+
+def mentioned(e: Expr) -> set[str]:
+    """The variables that occur in a formula."""
+    return {node.data[0] for node in ir.subterms(e) if node.op == "var"}
+
+
 # --- the engine -----------------------------------------------------------
 
 
@@ -345,6 +500,8 @@ class _Search:
     stopped: str = ""
     complete: bool = False
     deferred: list[_Deferred] = field(default_factory=list)
+    lasts: set[str] = field(default_factory=set)
+    """The invariants that are never violated, by induction."""
 
     def go(self) -> None:
         if self.system.least:
@@ -358,6 +515,7 @@ class _Search:
             if p.kind is Kind.LEADS_TO:
                 self.verdicts[p.name] = Unknown("bmc looks at finite runs only")
         unrolling = self.unrolling()
+        self.settle_for_good(unrolling)
         unrolling.start()
         self.unroll(unrolling)
         self.ask_again(unrolling)
@@ -390,6 +548,26 @@ class _Search:
                 self.gave_up()
                 return
 
+    def settle_for_good(self, unrolling: _Unrolling) -> None:
+        """Finds facts by induction, in a part of the time."""
+        left = self.left()
+        seconds = _INDUCTION if left is None else min(_INDUCTION, left / 4)
+        conjuncts: dict[Expr, None] = {}
+        for p in self.open(Kind.INVARIANT):
+            whole = ir.expand(ir.and_(ir.defined(p.formula), p.formula))
+            conjuncts |= dict.fromkeys(whole.args if whole.op == "and" else (whole,))
+        for parts in guesses(self.system).values():
+            conjuncts |= dict.fromkeys(parts)
+        lasting = _Lasting(unrolling.anew(), seconds)
+        unrolling.facts = lasting.facts(conjuncts)
+        if lasting.left() > 0:
+            unrolling.closed = lasting.closed()
+        known = set(unrolling.facts)
+        for p in self.open(Kind.INVARIANT):
+            whole = ir.expand(ir.and_(ir.defined(p.formula), p.formula))
+            if known.issuperset(whole.args if whole.op == "and" else (whole,)):
+                self.lasts.add(p.name)
+
     def left(self) -> float | None:
         """Seconds of the budget that are left; None without one."""
         if self.budget.seconds is None:
@@ -399,7 +577,7 @@ class _Search:
     def sound(self, unrolling: _Unrolling, depth: int) -> None:
         """Asks whether a step from here breaks the model, for a moment; what
         stays open is put off, and runs go on without breaking it."""
-        questions = self.model_asked(unrolling)
+        questions = [q for c in unrolling.choices[-1] for q in unrolling.model_asked(c)]
         if not questions:
             return
         patience = max(_PATIENCE, (time.monotonic() - self.begin) / 8)
@@ -475,30 +653,12 @@ class _Search:
         low = Lowering(self.system, unrolling.encoding, unrolling.states[-1])
         found = []
         for p in self.open(Kind.INVARIANT, Kind.REACHABLE):
+            if p.name in self.lasts:
+                continue
             truth = low.truth(p.formula)
             bad = truth if p.kind is Kind.REACHABLE else negation(truth)
             found.append(_Question(p.name, bad, False, p))
         return found
-
-    def model_asked(self, unrolling: _Unrolling) -> list[_Question]:
-        """Ranges, indices and asserts of the step to come."""
-        found = []
-        for c in unrolling.choices[-1]:
-            name = c.action.name
-            for k, bad in unrolling.leaves(c):
-                cell = self.system.cells[k]
-                key = f"range {cell.variable.name} {name}"
-                message = f"{cell.name} leaves its range"
-                found.append(_Question(key, z3.And(c.taken, bad), True, None, None,
-                                       message))  # fmt: skip
-            for due in c.action.obligations:
-                bad = negation(c.lowering.truth(due.formula))
-                if not due.early:
-                    bad = conjunction((c.guard, bad))
-                key = f"{due.span} {due.message}"
-                found.append(_Question(key, conjunction((c.taken, bad)), True, None,
-                                       due, due.message))  # fmt: skip
-        return [q for q in found if not z3.is_false(q.bad)]
 
     def steps_asked(self, unrolling: _Unrolling) -> list[_Question]:
         """The step properties, of the step to come."""
@@ -511,21 +671,15 @@ class _Search:
         return found
 
     def step_fails(self, unrolling: _Unrolling, c: _Choice, p: Property) -> Term:
-        after = list(unrolling.states[-1])
-        for k, value in c.updates.items():
-            lo, hi = unrolling.ranges[k]
-            after[k] = (
-                unrolling.encoding.fit(value, lo, hi)
-                if isinstance(value, Number)
-                else value
-            )
+        after = unrolling.state_after(c)
         low = Lowering(self.system, unrolling.encoding, unrolling.states[-1], after,
                        dict(c.lowering.locals))  # fmt: skip
         if c.result is not None and c.action.result is not None:
             sort = c.action.result.sort
             size = len(getattr(sort, "labels", (0, 1)))
             low.locals[result_local(sort, size)] = c.result
-        return conjunction((c.taken, c.guard, negation(low.truth(p.formula))))
+        fine = [negation(q.bad) for q in unrolling.model_asked(c)]
+        return conjunction((c.taken, c.guard, *fine, negation(low.truth(p.formula))))
 
     # -- answers --
 

@@ -2,24 +2,30 @@
 
 Flanagan and Leino, "Houdini" (2001); Sheeran, Singh and Stalmarck,
 k-induction (2000); Komuravelli, Gurfinkel and Chaki, Spacer (2014).
-Sound: a property is reported only if a set of lemmas contains or implies it
-that holds initially and is kept by every action, over mathematical integers,
-and a fresh solver has found so again from the lemmas' text. Declared ranges,
-indices and asserts are among what is proved; nothing else is assumed but
-parameters' domains and the least values of the sizes that stay open.
+Sound: a property is reported only if lemmas that hold initially and that
+every action keeps imply it, over mathematical integers, and fresh solvers
+found so again from the lemmas' text, for all actions and all arguments.
+Ranges, indices and asserts must follow from the lemmas too; nothing is
+assumed but the domains of arguments and the least values of open sizes.
+Symmetry helps to find lemmas, never to check them: a candidate is about all
+elements of a scalarset, kept or dropped as a whole, so one action of each
+orbit tells.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
 from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
 from checker import ir
-from checker.ir import Expr, expand
+from checker.engines.guess import guesses
+from checker.ir import BOOL, Expr, SetSort, show_raw
 from checker.lower.smt import (
     Integers,
     Lowering,
@@ -27,14 +33,14 @@ from checker.lower.smt import (
     Term,
     Value,
     constant,
-    disjunction,
     negation,
+    raw_of,
     term_of,
     unknown,
 )
 from checker.property import Kind, Property, result_local
 from checker.symmetry import find_symmetry
-from checker.system import Action, TransitionSystem, Variable
+from checker.system import Action, Obligation, TransitionSystem, Variable
 from checker.verdict import (
     Budget,
     Certificate,
@@ -49,6 +55,9 @@ from checker.verdict import (
 
 _QUERY_SECONDS = 20.0
 """How long z3 may think about one query."""
+_DEEPEST = 3
+"""The k of k-induction, at most; and how many paths of actions are tried."""
+_PATHS = 400
 
 
 @dataclass(frozen=True)
@@ -58,64 +67,91 @@ class Lemma:
     name: str
     parts: tuple[Expr, ...]
 
-    @property
+    @cached_property
     def variables(self) -> frozenset[str]:
-        return _mentioned(self.parts)
+        nodes = ir.subterms(*self.parts)
+        return frozenset(e.data[0] for e in nodes if e.op == "var")
 
 
 @dataclass
-class _Step:
-    """One action over named unknowns: its guard, and the state after it."""
+class Step:
+    """One action over named unknowns: when it is taken, the state after it.
+    ``arguments`` are its raw arguments, or unknowns within their domains."""
 
     action: Action
+    arguments: tuple[Value, ...]
     given: list[Term]
+    sizes: list[Term]
     after: list[Value]
     lowering: Lowering
     result: Value | None
     next: Lowering
 
+    def show(self, model: Any) -> str:
+        raws = (raw_of(model, a) for a in self.arguments)
+        shown = (
+            show_raw(p.local.sort, raw)
+            for p, raw in zip(self.action.parameters, raws, strict=True)
+        )
+        return f"{self.action.name}({', '.join(shown)})"
 
-class _Facts:
+
+class Facts:
     """What is given, and one solver that is asked what follows from it."""
 
-    def __init__(self, work: _Induction, terms: Iterable[Term]) -> None:
+    def __init__(self, work: Induction, terms: Iterable[Term]) -> None:
         self.work = work
         self.solver = z3.Solver(ctx=work.context)
-        self.solver.set("timeout", int(_QUERY_SECONDS * 1000))
         self.solver.add(*(work.own(t) for t in terms))
+        self.model: Any = None
+
+    def assume(self, terms: Iterable[Term]) -> None:
+        """Until `forget`."""
+        self.solver.push()
+        self.solver.add(*(self.work.own(t) for t in terms))
+
+    def forget(self) -> None:
+        self.solver.pop()
 
     def refuted(self, claim: Term) -> str:
-        """'' where the claim follows, else why that is not known."""
-        self.work.asked += 1
+        """'' where the claim follows, else why that is not known: z3 has a
+        counterexample (`model`), gave up, or time is up."""
+        self.model = None
         if z3.is_true(claim):
             return ""
-        if self.work.over():
-            return "the time budget is spent at"
+        self.work.asked += 1
+        seconds = self.work.left()
+        if seconds <= 0:
+            return "time is up for"
+        self.solver.set("timeout", max(1, int(min(seconds, _QUERY_SECONDS) * 1000)))
         self.solver.push()
         self.solver.add(self.work.own(negation(claim)))
         answer = self.solver.check()
+        if answer == z3.sat:
+            self.model = self.solver.model()
+        why = self.solver.reason_unknown() if answer == z3.unknown else ""
         self.solver.pop()
+        if "interrupted" in why:
+            raise KeyboardInterrupt
         if answer == z3.unsat:
             return ""
-        if answer == z3.sat:
-            return "does not keep"
-        return f"z3 gave up ({self.solver.reason_unknown()}) on"
+        return "does not keep" if answer == z3.sat else f"z3 gave up ({why}) on"
 
 
 @dataclass
-class _Induction:
+class Induction:
     """The system over z3 integers, and the queries about it."""
 
     system: TransitionSystem
-    over: Any
-    report: Reporter
-    sorts: frozenset[ir.Sort]
+    left: Callable[[], float]
+    report: Reporter = field(default_factory=Silent)
     context: Any = None
     asked: int = 0
-    now: list[Value] = field(default_factory=list)
     params: dict[str, Value] = field(default_factory=dict)
     sizes: list[Term] = field(default_factory=list)
-    steps: list[_Step] = field(default_factory=list)
+    expanded: dict[Expr, Expr] = field(default_factory=dict)
+
+    encoding = Integers()
 
     def __post_init__(self) -> None:
         self.now = self.state()
@@ -124,84 +160,112 @@ class _Induction:
             self.params[name] = size
             if least is not None:
                 self.sizes.append(size.term >= least)
-        self.now_of = self.lowering(self.now)
-        self.steps = [
-            self.step(a, raw, self.now)
-            for a in self.system.actions
-            for raw in self.representatives(a)
-        ]
-
-    encoding = Integers()
+        self.low = self.lowering(self.now)
 
     def own(self, term: Term) -> Term:
         """The term for this induction's solvers."""
         return term if self.context is None else term.translate(self.context)
 
-    def representatives(self, action: Action) -> list[tuple[int, ...]]:
-        """The action's arguments, one of each orbit: ranges and properties
-        are the same for all elements of an interchangeable scalarset."""
-        found = []
-        for raw in action.valuations():
-            seen: dict[ir.Sort, list[int]] = {}
-            first = True
-            for p, r in zip(action.parameters, raw, strict=True):
-                sort = p.local.sort
-                if sort not in self.sorts or not isinstance(sort, ir.ScalarSort):
-                    continue
-                known = seen.setdefault(sort, [])
-                if r != sort.size and r not in known:
-                    first = first and r == len(known)
-                    known.append(r)
-            if first:
-                found.append(raw)
-        return found
-
     def state(self) -> list[Value]:
         """Unknowns for the cells. Their ranges are lemmas, not assumptions."""
         return [
-            self.encoding.fresh(c.name, None, None)
-            if c.variable.element is not ir.BOOL
-            and not isinstance(c.variable.element, ir.SetSort)
-            else unknown(self.encoding, c.name, c.variable.element, None)
+            unknown(self.encoding, c.name, element, None)
+            if (element := c.variable.element) is BOOL or isinstance(element, SetSort)
+            else self.encoding.fresh(c.name, None, None)
             for c in self.system.cells
         ]
 
     def lowering(self, now: Sequence[Value]) -> Lowering:
         return Lowering(self.system, self.encoding, now, params=self.params)
 
+    def plain(self, e: Expr) -> Expr:
+        """e with its aggregates written out, once for all steps."""
+        if e not in self.expanded:
+            self.expanded[e] = ir.expand(e)
+        return self.expanded[e]
+
+    # -- steps --
+
+    def instances(self, action: Action) -> Iterator[Step]:
+        """The action with all arguments, one by one."""
+        for raw in action.valuations():
+            yield self.instance(action, raw)
+
+    def instance(self, action: Action, raw: tuple[int, ...]) -> Step:
+        arguments = tuple(
+            constant(self.encoding, p.local.sort, r)
+            for p, r in zip(action.parameters, raw, strict=True)
+        )
+        return self.step(action, arguments, self.now, [])
+
+    def representatives(self, sorts: frozenset[ir.Sort]) -> list[Step]:
+        """Every action with arguments of which one of each orbit is taken:
+        elements of the given scalarsets in order of their first use."""
+        found = []
+        for action in self.system.actions:
+            for raw in action.valuations():
+                seen: dict[ir.Sort, list[int]] = {}
+                first = True
+                for p, r in zip(action.parameters, raw, strict=True):
+                    sort = p.local.sort
+                    if sort not in sorts or not isinstance(sort, ir.ScalarSort):
+                        continue
+                    known = seen.setdefault(sort, [])
+                    if r != sort.size and r not in known:
+                        first = first and r == len(known)
+                        known.append(r)
+                if first:
+                    found.append(self.instance(action, raw))
+        return found
+
+    def any_step(self, action: Action, now: Sequence[Value], name: str) -> Step:
+        """The action from a state, its arguments unknown."""
+        domains, arguments = [], []
+        for p in action.parameters:
+            label = f"argument {p.name}{name}"
+            value = unknown(self.encoding, label, p.local.sort, p.domain)
+            arguments.append(value)
+            if isinstance(value, Number) and value.known is None:
+                domains += [value.term >= p.domain.lo, value.term <= p.domain.hi]
+        return self.step(action, tuple(arguments), now, domains)
+
     def step(
-        self, action: Action, raw: tuple[int, ...], now: Sequence[Value]
-    ) -> _Step:
+        self,
+        action: Action,
+        arguments: tuple[Value, ...],
+        now: Sequence[Value],
+        domains: Sequence[Term],
+    ) -> Step:
         low = self.lowering(now)
-        for p, r in zip(action.parameters, raw, strict=True):
-            low.locals[p.local] = constant(self.encoding, p.local.sort, r)
-        given = [*self.sizes, low.truth(action.guard)]
-        updates = dict(zip(action.updates, low.all(action.updates.values()),
-                           strict=True))  # fmt: skip
+        for p, value in zip(action.parameters, arguments, strict=True):
+            low.locals[p.local] = value
+        sizes = [*self.sizes, *domains]
+        given = [*sizes, low.truth(self.plain(action.guard))]
         after = list(now)
-        for name, value in updates.items():
+        updates = [self.plain(u) for u in action.updates.values()]
+        for name, value in zip(action.updates, low.all(updates), strict=True):
             cells = value if isinstance(value, dict) else {(): value}
             for index, cell in cells.items():
                 after[self.system.cell_of[name, index]] = cell
-        result = None if action.result is None else low(action.result)
-        return _Step(action, given, after, low, result, self.lowering(after))
+        result = None if action.result is None else low(self.plain(action.result))
+        return Step(
+            action, arguments, given, sizes, after, low, result, self.lowering(after)
+        )
 
-    def given(self, *terms: Iterable[Term]) -> _Facts:
+    # -- what is known of states --
+
+    def given(self, *terms: Iterable[Term]) -> Facts:
         """A solver that knows these terms."""
-        return _Facts(self, [t for some in terms for t in some])
-
-    # -- the queries --
+        return Facts(self, [t for some in terms for t in some])
 
     def truths(self, lemmas: Iterable[Lemma], at: Sequence[Value]) -> list[Term]:
         low = self.lowering(at)
-        return [low.truth(part) for lemma in lemmas for part in lemma.parts]
+        return low.all(part for lemma in lemmas for part in lemma.parts)
 
     def initial(self) -> list[Term]:
         """What the initial states satisfy."""
-        terms = list(self.sizes)
-        low = self.lowering(self.now)
-        at = dict(zip((c for c in self.system.cells), self.now, strict=True))
-        for cell, value in at.items():
+        terms, low = list(self.sizes), self.lowering(self.now)
+        for cell, value in zip(self.system.cells, self.now, strict=True):
             v = cell.variable
             if v.init is not None:
                 start = low(v.init)
@@ -228,103 +292,158 @@ class _Induction:
         cells = zip(self.system.cells, at, strict=True)
         return [t for c, value in cells for t in self.in_range(c.variable, value, low)]
 
+    def holds(self, p: Property, step: Step | None = None) -> Term:
+        """That an invariant (or, of a step, a step property) is true, and
+        reads no table outside its domain."""
+        formula = self.plain(ir.and_(ir.defined(p.formula), p.formula))
+        if step is None:
+            return self.low.truth(formula)
+        low = Lowering(
+            self.system, self.encoding, step.lowering.now, step.after,
+            dict(step.lowering.locals), self.params,
+        )  # fmt: skip
+        if step.result is not None and step.action.result is not None:
+            sort = step.action.result.sort
+            size = len(getattr(sort, "labels", (0, 1)))
+            low.locals[result_local(sort, size)] = step.result
+        return low.truth(formula)
+
     # -- Houdini --
 
-    def strongest(self, lemmas: list[Lemma]) -> tuple[list[Lemma], dict[str, str]]:
+    def strongest(
+        self, steps: Sequence[Step], lemmas: Iterable[Lemma]
+    ) -> tuple[list[Lemma], dict[str, str]]:
         """The largest set of lemmas that holds initially and is kept by every
-        action; for each one dropped, what breaks it."""
+        step from a state within its ranges; for each one dropped, why."""
         why: dict[str, str] = {}
-        start = self.given(self.initial())
-        kept = []
+        start, kept = self.given(self.initial()), []
         for lemma in lemmas:
-            broken = [r for t in self.truths([lemma], self.now)
-                      if (r := start.refuted(t))]  # fmt: skip
-            if broken:
+            if any(start.refuted(t) for t in self.truths([lemma], self.now)):
                 why[lemma.name] = "an initial state is against it"
             else:
                 kept.append(lemma)
         changed = True
         while changed:
             changed = False
-            for step in self.steps:
-                given = self.given(
-                    step.given, self.ranges(self.now), self.truths(kept, self.now)
-                )
+            known = self.given(self.ranges(self.now), self.truths(kept, self.now))
+            for step in steps:
+                known.assume(step.given)
                 for lemma in list(kept):
                     if not lemma.variables & step.action.updates.keys():
                         continue
-                    part = self.broken_part(step, given, lemma)
-                    if part:
-                        why[lemma.name] = part
+                    reason = self.broken_part(step, known, lemma)
+                    if reason:
+                        why[lemma.name] = reason
                         kept.remove(lemma)
                         changed = True
+                known.forget()
                 self.report.progress(lemmas=len(kept), queries=self.asked)
         return kept, why
 
-    def broken_part(self, step: _Step, given: _Facts, lemma: Lemma) -> str:
+    def broken_part(self, step: Step, known: Facts, lemma: Lemma) -> str:
         for part in lemma.parts:
-            before, after = self.now_of.truth(part), step.next.truth(part)
+            before, after = self.low.truth(part), step.next.truth(part)
             if before.eq(after):
                 continue
-            reason = given.refuted(after)
+            reason = known.refuted(after)
             if reason:
-                return f"{step.action.name} {reason} {ir.show(part)}"
+                example = self.example(step, known.model, part)
+                return f"{step.action.name} {reason} {ir.show(part)}{example}"
         return ""
 
-    def broken_ranges(self, kept: list[Lemma]) -> str:
-        """Which declared range, index or assert is not known to be kept."""
+    def example(self, step: Step, model: Any, part: Expr) -> str:
+        """A state from which the step breaks the part, as far as it matters."""
+        if model is None:
+            return ""
+        names = {e.data[0] for e in ir.subterms(part) if e.op == "var"}
+        cells = zip(self.system.cells, self.now, strict=True)
+        shown = [
+            f"{c.name} = {show_raw(c.variable.element, raw_of(model, value))}"
+            for c, value in cells
+            if c.variable.name in names and model[term_of(value)] is not None
+        ]
+        return f", e.g. {step.show(model)} where {', '.join(shown[:8])}"
+
+    def broken_rules(
+        self, steps: Sequence[Step], kept: Sequence[Lemma]
+    ) -> dict[tuple[str, Variable | Obligation], str]:
+        """Which ranges, indices and asserts some step from a state with the
+        lemmas may break, by action; why."""
+        found: dict[tuple[str, Variable | Obligation], str] = {}
         start = self.given(self.initial())
-        for t in self.ranges(self.now):
-            if reason := start.refuted(t):
-                return f"an initial state {reason} a declared range"
-        for step in self.steps:
-            now = [*self.ranges(self.now), *self.truths(kept, self.now)]
-            given = self.given(step.given, now)
+        for cell, value in zip(self.system.cells, self.now, strict=True):
+            for t in self.in_range(cell.variable, value, self.low):
+                if reason := start.refuted(t):
+                    why = f"an initial state {reason} the range of {cell.name}"
+                    found["", cell.variable] = why
+        known = self.given(self.ranges(self.now), self.truths(kept, self.now))
+        for step in steps:
+            name = step.action.name
+            known.assume(step.given)
             cells = zip(self.system.cells, self.now, step.after, strict=True)
             for cell, before, after in cells:
-                if before is after:
+                if before is after or (name, cell.variable) in found:
                     continue
                 for t in self.in_range(cell.variable, after, step.lowering):
-                    if reason := given.refuted(t):
-                        return f"{step.action.name} {reason} the range of {cell.name}"
-            early = self.given(self.sizes, now)
+                    if reason := known.refuted(t):
+                        why = f"{name} {reason} the range of {cell.name}"
+                        found[name, cell.variable] = why
+                        break
+            known.forget()
             for due in step.action.obligations:
-                facts = early if due.early else given
-                if reason := facts.refuted(step.lowering.truth(due.formula)):
-                    return f"{due.span}: {step.action.name} {reason}: {due.message}"
-        return ""
+                if (name, due) in found:
+                    continue
+                known.assume(step.sizes if due.early else step.given)
+                claim = step.lowering.truth(self.plain(due.formula))
+                if reason := known.refuted(claim):
+                    where = f"{due.span}: " if due.span else ""
+                    found[name, due] = f"{where}{name} {reason}: {due.message}"
+                known.forget()
+        return found
 
     # -- k-induction, for what one step does not keep --
 
-    def two_inductive(self, kept: list[Lemma], lemma: Lemma) -> str:
-        """'' where the lemma holds in the first two states and then, held
-        twice in a row, in the next; else why that is not known."""
-        start = self.initial()
-        before = [*self.ranges(self.now), *self.truths([*kept, lemma], self.now)]
-        for one in self.steps:
-            first = self.truths([lemma], one.after)
-            begun = self.given(start, one.given)
-            for t in first:
-                if reason := begun.refuted(t):
-                    return f"{one.action.name}, first of all, {reason} it"
-            for action in self.system.actions:
-                for raw in action.valuations():
-                    two = self.step(action, raw, one.after)
-                    given = self.given(before, one.given, first, two.given)
-                    for t in self.truths([lemma], two.after):
-                        if reason := given.refuted(t):
-                            return f"{one.action.name}, {action.name} {reason} it"
+    def paths(self, k: int) -> Iterator[list[Step]]:
+        """All ways to take k actions in a row, with unknown arguments."""
+        for actions in product(self.system.actions, repeat=k):
+            path: list[Step] = []
+            for n, action in enumerate(actions):
+                now = path[-1].after if path else self.now
+                path.append(self.any_step(action, now, f" {n}"))
+            yield path
+
+    def deep_inductive(self, shallow: list[Term], deep: list[Term], k: int) -> str:
+        """'' where the deep terms hold in the first k states of every run and
+        then, held k times in a row (the shallow ones always hold), in the
+        next one; else why that is not known."""
+        before = [term_of(v) for v in self.now]
+
+        def at(terms: list[Term], state: Sequence[Value]) -> list[Term]:
+            moved = moves(before, state)
+            return [z3.substitute(t, *moved) for t in terms]
+
+        for n in range(1, k + 1):
+            for path in self.paths(n):
+                taken = [t for step in path for t in step.given]
+                names = ", ".join(step.action.name for step in path)
+                if n < k:
+                    facts = self.given(self.initial(), taken)
+                else:
+                    states = [self.now, *(step.after for step in path[:-1])]
+                    held = [t for s in states for t in at([*shallow, *deep], s)]
+                    facts = self.given(held, taken)
+                for claim in at(deep, path[-1].after):
+                    if reason := facts.refuted(claim):
+                        return f"{names} {reason} it"
         return ""
 
     # -- Spacer --
 
-    def spacer(self, lemma: Lemma, seconds: float) -> list[Term]:
-        """Terms over the state that are inductive and imply the lemma, if
-        Spacer finds some; nothing is believed of them yet."""
+    def spacer(self, claim: Term, seconds: float) -> tuple[str, list[Term]]:
+        """('', terms over the state that are inductive and imply the claim),
+        or why there are none; nothing is believed of them yet."""
         sizes = [term_of(p) for p in self.params.values()]
         now = [*(term_of(v) for v in self.now), *sizes]
-        if any(z3.is_bv(t) for t in now):
-            return []
         solver = z3.Fixedpoint()
         solver.set(engine="spacer", timeout=int(seconds * 1000))
         known = z3.Function("known", *(t.sort() for t in now), z3.BoolSort())
@@ -332,19 +451,27 @@ class _Induction:
         for t in now:
             solver.declare_var(t)
         solver.rule(known(*now), self.initial())
-        for step in self.steps:
+        for action in self.system.actions:
+            step = self.any_step(action, self.now, "")
+            for a in step.arguments:
+                if not z3.is_int_value(term_of(a)):
+                    solver.declare_var(term_of(a))
             after = [*(term_of(v) for v in step.after), *sizes]
             solver.rule(known(*after), [known(*now), *step.given])
-        bad = disjunction(negation(t) for t in self.truths([lemma], self.now))
         self.asked += 1
         try:
-            if solver.query(z3.And(known(*now), bad)) != z3.unsat:
-                return []
-        except z3.Z3Exception:
-            return []
-        cover = solver.get_cover_delta(-1, known)
+            answer = solver.query(z3.And(known(*now), negation(claim)))
+            if answer == z3.sat:
+                return "some run violates it (ask engine bmc for one)", []
+            if answer != z3.unsat:
+                return f"spacer gave up ({solver.reason_unknown()})", []
+            cover = solver.get_cover_delta(-1, known)
+        except z3.Z3Exception as error:
+            if "interrupted" in str(error):
+                raise KeyboardInterrupt from None
+            return f"spacer gave up ({error})", []
         found = z3.substitute_vars(cover, *now)
-        return list(found.children()) if z3.is_and(found) else [found]
+        return "", list(found.children()) if z3.is_and(found) else [found]
 
 
 def number_of(low: Lowering, e: Expr) -> Number:
@@ -354,19 +481,40 @@ def number_of(low: Lowering, e: Expr) -> Number:
     return value
 
 
+def moves(before: list[Term], after: Sequence[Value]) -> list[tuple[Term, Term]]:
+    """The substitution that turns a term over a state into one over the next."""
+    pairs = zip(before, (term_of(v) for v in after), strict=True)
+    return [(b, a) for b, a in pairs if not b.eq(a)]
+
+
+def unknowns(term: Term) -> set[str]:
+    """The names of the unknowns in a term."""
+    names, seen, stack = set(), set(), [term]
+    while stack:
+        t = stack.pop()
+        if t.get_id() in seen:
+            continue
+        seen.add(t.get_id())
+        if z3.is_const(t) and t.decl().kind() == z3.Z3_OP_UNINTERPRETED:
+            names.add(str(t))
+        stack.extend(t.children())
+    return names
+
+
 # --- certificates ---------------------------------------------------------
 
 
 def check_certificate(
     system: TransitionSystem,
-    properties: tuple[Property, ...],
+    claimed: tuple[Property, ...],
     certificate: Certificate,
-    over: Callable[[], bool],
+    left: Callable[[], float] = lambda: 3600.0,
 ) -> str:
-    """'' where the certificate's lemmas, read from their text, are inductive
-    for the system, by solvers of a context of their own; else what is not."""
-    sorts = frozenset(find_symmetry(system, properties).sorts)
-    work = _Induction(system, over, Silent(), sorts, z3.Context())
+    """'' where the certificate's lemmas, read from their text, hold initially
+    and are inductive for the system, and imply its ranges, indices, asserts
+    and the claimed properties; else what is missing. Solvers have a context
+    of their own, and every action is taken with all arguments."""
+    work = Induction(system, left, context=z3.Context())
     lemmas = read_lemmas(work, certificate.lemmas)
     kept, deep = lemmas[: certificate.base], lemmas[certificate.base :]
     start = work.given(work.initial())
@@ -374,37 +522,45 @@ def check_certificate(
         if reason := start.refuted(lemma):
             return f"an initial state {reason} a lemma"
     before = [term_of(v) for v in work.now]
-    for step in work.steps:
-        moved = _moved(before, step.after)
-        given = work.given(step.given, kept)
-        for lemma in kept:
-            after = z3.substitute(lemma, *moved)
-            if not after.eq(lemma) and (reason := given.refuted(after)):
-                return f"{step.action.name} {reason} a lemma"
-        if not deep:
-            continue
-        first = [z3.substitute(lemma, *moved) for lemma in deep]
-        begun = work.given(work.initial(), step.given)
-        for lemma in first:
-            if reason := begun.refuted(lemma):
-                return f"{step.action.name}, first of all, {reason} a lemma"
-        for action in system.actions:
-            for raw in action.valuations():
-                two = work.step(action, raw, step.after)
-                given = work.given(lemmas, step.given, first, two.given)
-                again = _moved(before, two.after)
-                for lemma in deep:
-                    if reason := given.refuted(z3.substitute(lemma, *again)):
-                        return f"{step.action.name}, {action.name} {reason} a lemma"
+    mentioned = [unknowns(lemma) for lemma in kept]
+    known, all_known = work.given(kept), work.given(lemmas)
+    for claim in work.ranges(work.now):
+        if reason := all_known.refuted(claim):
+            return f"{reason} a declared range"
+    for p in claimed:
+        if p.kind is Kind.INVARIANT and (reason := all_known.refuted(work.holds(p))):
+            return f"{reason} {p.name}"
+    steps = [p for p in claimed if p.kind is Kind.STEP]
+    for action in system.actions:
+        for step in work.instances(action):
+            moved = moves(before, step.after)
+            changed = {str(cell) for cell, _ in moved}
+            known.assume(step.given)
+            for lemma, names in zip(kept, mentioned, strict=True):
+                if names & changed:
+                    after = z3.substitute(lemma, *moved)
+                    if reason := known.refuted(after):
+                        return f"{action.name} {reason} a lemma"
+            known.forget()
+            for due in action.obligations:
+                all_known.assume(step.sizes if due.early else step.given)
+                claim = step.lowering.truth(work.plain(due.formula))
+                reason = all_known.refuted(claim)
+                all_known.forget()
+                if reason:
+                    return f"{action.name} {reason} {due.message}"
+            all_known.assume(step.given)
+            for p in steps:
+                mine = p.action in (None, action.name)
+                if mine and (reason := all_known.refuted(work.holds(p, step))):
+                    return f"{action.name} {reason} {p.name}"
+            all_known.forget()
+    if deep:
+        return work.deep_inductive(kept, deep, certificate.k)
     return ""
 
 
-def _moved(before: list[Term], after: Sequence[Value]) -> list[tuple[Term, Term]]:
-    pairs = zip(before, (term_of(v) for v in after), strict=True)
-    return [(b, a) for b, a in pairs if not b.eq(a)]
-
-
-def read_lemmas(work: _Induction, texts: Iterable[str]) -> list[Term]:
+def read_lemmas(work: Induction, texts: Iterable[str]) -> list[Term]:
     """The lemmas as terms over the state's unknowns, from SMT-LIB 2."""
     symbols = {str(term_of(v)): term_of(v)
                for v in (*work.now, *work.params.values())}  # fmt: skip
@@ -424,118 +580,177 @@ def prove(
     """Proofs for any size; see verdict.Engine. What cannot be proved is
     Unknown, with the action and the conjunct that stand in the way."""
     begin = time.monotonic()
-    over = budget.clock()
-    verdicts: dict[str, Verdict] = {}
+    end = None if budget.seconds is None else begin + budget.seconds
+
+    def left() -> float:
+        return 3600.0 if end is None else end - time.monotonic()
+
+    search = _Search(system, properties, left, report)
+    stopped = "time is up"
     try:
-        _prove(system, properties, budget, over, report, verdicts)
+        search.go()
     except KeyboardInterrupt:
-        for p in properties:
-            verdicts.setdefault(p.name, Unknown("interrupted"))
+        stopped = "interrupted"
     return Outcome(
-        "prove", {p.name: verdicts[p.name] for p in properties},
-        statistics=Statistics(seconds=time.monotonic() - begin),
-    )  # fmt: skip
-
-
-def _prove(
-    system: TransitionSystem,
-    properties: tuple[Property, ...],
-    budget: Budget,
-    over: Any,
-    report: Reporter,
-    verdicts: dict[str, Verdict],
-) -> None:
-    begin = time.monotonic()
-    sorts = frozenset(find_symmetry(system, properties).sorts)
-    work = _Induction(system, over, report, sorts)
-    for p in properties:
-        if p.kind not in (Kind.INVARIANT, Kind.STEP):
-            verdicts[p.name] = Unknown("induction does not show what is reached")
-    invariants = [p for p in properties if p.kind is Kind.INVARIANT]
-    lemmas = {p.name: Lemma(p.name, _conjuncts(p.formula)) for p in invariants}
-    kept, why = work.strongest(list(lemmas.values()))
-    wrong = work.broken_ranges(kept)
-    if wrong:
-        for p in properties:
-            verdicts.setdefault(p.name, Unknown(f"not inductive: {wrong}"))
-        return
-    base = [*work.ranges(work.now), *work.truths(kept, work.now)]
-    certificate = _certified(work, properties, base)
-    if certificate is None:
-        for p in properties:
-            verdicts.setdefault(p.name, Unknown("the certificate was not confirmed"))
-        return
-    holds = Holds(exhaustive=False, certificate=certificate)
-    for lemma in kept:
-        verdicts[lemma.name] = holds
-    for p in properties:
-        if p.kind is Kind.STEP:
-            reason = _step_reason(work, base, p)
-            verdicts[p.name] = Unknown(reason) if reason else holds
-    for p in invariants:
-        if p.name in verdicts:
-            continue
-        verdicts[p.name] = Unknown(f"not inductive: {why.get(p.name, '')}")
-        if over():
-            continue
-        lemma = lemmas[p.name]
-        if why.get(p.name, "").startswith("an initial"):
-            continue
-        if not work.two_inductive(kept, lemma):
-            deeper = _certified(work, properties, base, work.truths([lemma], work.now))
-            if deeper is not None:
-                verdicts[p.name] = Holds(exhaustive=False, certificate=deeper)
-                continue
-        spent = time.monotonic() - begin
-        left = (budget.seconds or 60.0) - spent
-        if left < 1:
-            continue
-        found = work.spacer(lemma, min(left / 2, 30.0))
-        if found:
-            terms = [*base, *found, *work.truths([lemma], work.now)]
-            spacers = _certified(work, properties, terms)
-            if spacers is not None:
-                verdicts[p.name] = Holds(exhaustive=False, certificate=spacers)
-
-
-def _certified(
-    work: _Induction,
-    properties: tuple[Property, ...],
-    base: Sequence[Term],
-    deep: Sequence[Term] = (),
-) -> Certificate | None:
-    """The certificate, if fresh solvers agree from its text."""
-    base = [t for t in base if not z3.is_true(t)]
-    texts = tuple(t.sexpr() for t in (*base, *deep))
-    certificate = Certificate(
-        texts, 2 if deep else 1, tuple(sorted(work.params)), len(base)
+        "prove",
+        {p.name: search.verdicts.get(p.name, Unknown(stopped)) for p in properties},
+        statistics=Statistics(seconds=time.monotonic() - begin, notes=search.notes),
     )
-    wrong = check_certificate(work.system, properties, certificate, work.over)
-    return None if wrong else certificate
 
 
-def _step_reason(work: _Induction, base: Sequence[Term], p: Property) -> str:
-    for step in work.steps:
-        if p.action not in (None, step.action.name):
-            continue
-        low = Lowering(
-            work.system, work.encoding, work.now, step.after,
-            dict(step.lowering.locals), work.params,
-        )  # fmt: skip
-        if step.result is not None and step.action.result is not None:
-            sort = step.action.result.sort
-            size = len(getattr(sort, "labels", (0, 1)))
-            low.locals[result_local(sort, size)] = step.result
-        reason = work.given(step.given, base).refuted(low.truth(p.formula))
-        if reason:
-            return f"{step.action.name} {reason} it"
-    return ""
+@dataclass
+class _Search:
+    system: TransitionSystem
+    properties: tuple[Property, ...]
+    left: Callable[[], float]
+    report: Reporter
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def go(self) -> None:
+        for p in self.properties:
+            if p.kind not in (Kind.INVARIANT, Kind.STEP):
+                self.verdicts[p.name] = Unknown("induction does not show what follows"
+                    if p.kind is Kind.LEADS_TO else
+                    "induction does not show what is reached")  # fmt: skip
+        sorts = frozenset(find_symmetry(self.system, self.properties).sorts)
+        self.work = Induction(self.system, self.left, self.report)
+        self.steps = self.work.representatives(sorts)
+        self.invariants = {
+            p.name: p for p in self.properties if p.kind is Kind.INVARIANT
+        }
+        kept, why, wrong = self.lemmas()
+        if wrong:
+            reason = f"not inductive: {next(iter(wrong.values()))}"
+            for p in self.properties:
+                self.verdicts.setdefault(p.name, Unknown(reason))
+            return
+        base = [
+            *self.work.ranges(self.work.now), *self.work.truths(kept, self.work.now)
+        ]  # fmt: skip
+        shown = self.shown(kept, base)
+        self.certify(shown, base)
+        for name, p in self.invariants.items():
+            if name not in self.verdicts and self.left() > 0:
+                self.verdicts[name] = self.harder(p, base, why.get(name, ""))
+
+    def lemmas(
+        self,
+    ) -> tuple[
+        list[Lemma], dict[str, str], Mapping[tuple[str, Variable | Obligation], str]
+    ]:
+        """The invariants that are inductive together; where one is missing,
+        or a range or an index, with guesses to help."""
+        asked = [Lemma(p.name, conjuncts(p)) for p in self.invariants.values()]
+        helpers: dict[str, Lemma] = {}
+        for _ in range(4):
+            kept, why = self.work.strongest(self.steps, [*asked, *helpers.values()])
+            wrong = self.work.broken_rules(self.steps, kept)
+            kept_names = {lemma.name for lemma in kept}
+            good = not wrong and kept_names.issuperset(self.invariants)
+            fresh = {} if good else self.helpers(wrong)
+            if self.left() <= 0 or fresh.keys() <= helpers.keys():
+                break
+            helpers |= fresh
+        return kept, why, wrong
+
+    def helpers(
+        self, wrong: Iterable[tuple[str, Variable | Obligation]]
+    ) -> dict[str, Lemma]:
+        """More candidates: what states look like, and the indices and asserts
+        that do not follow yet, for all arguments."""
+        found = {n: Lemma(n, parts) for n, parts in guesses(self.system).items()}
+        for name, rule in wrong:
+            if isinstance(rule, Variable):
+                continue
+            action = self.system.action_by_name[name]
+            parts: dict[Expr, None] = {}
+            for raw in action.valuations():
+                by = {
+                    p.local: ir.const(p.local.sort, r)
+                    for p, r in zip(action.parameters, raw, strict=True)
+                }
+                part = self.work.plain(ir.substitute(rule.formula, by))
+                if part is not ir.TRUE:
+                    parts[part] = None
+            lemma = f"{name}: {rule.message}"
+            found[lemma] = Lemma(lemma, tuple(parts))
+        return found
+
+    def shown(self, kept: list[Lemma], base: list[Term]) -> list[Property]:
+        """The properties that the lemmas imply; the step properties' verdicts
+        where they do not."""
+        names = {lemma.name for lemma in kept}
+        found = [p for name, p in self.invariants.items() if name in names]
+        facts = self.work.given(base)
+        for p in self.properties:
+            if p.kind is not Kind.STEP:
+                continue
+            for step in self.steps:
+                if p.action not in (None, step.action.name):
+                    continue
+                facts.assume(step.given)
+                reason = facts.refuted(self.work.holds(p, step))
+                facts.forget()
+                if reason:
+                    words = f"not inductive: {step.action.name} {reason} it"
+                    if facts.model is not None:
+                        words += f", e.g. {step.show(facts.model)}"
+                    self.verdicts[p.name] = Unknown(words)
+                    break
+            else:
+                found.append(p)
+        return found
+
+    def certify(self, shown: list[Property], base: list[Term]) -> None:
+        certificate, wrong = self.certificate(tuple(shown), base, [], 1)
+        for p in shown:
+            if wrong:
+                reason = f"the certificate was not confirmed: {wrong}"
+                self.verdicts[p.name] = Unknown(reason)
+            else:
+                self.verdicts[p.name] = Holds(False, certificate=certificate)
+
+    def certificate(
+        self, claimed: tuple[Property, ...], base: list[Term], deep: list[Term], k: int
+    ) -> tuple[Certificate, str]:
+        """A certificate, and '' if fresh solvers agree from its text."""
+        base = [t for t in base if not z3.is_true(t)]
+        certificate = Certificate(
+            tuple(t.sexpr() for t in (*base, *deep)),
+            k,
+            tuple(sorted(self.work.params)),
+            len(base),
+        )
+        wrong = check_certificate(self.system, claimed, certificate, self.left)
+        return certificate, wrong
+
+    def harder(self, p: Property, base: list[Term], why: str) -> Verdict:
+        """k-induction, then Spacer."""
+        reason = f"not inductive: {why}"
+        if why.startswith("an initial"):
+            return Unknown(reason)
+        claim = self.work.holds(p)
+        for k in range(2, _DEEPEST + 1):
+            if len(self.system.actions) ** k > _PATHS or self.left() <= 0:
+                break
+            if self.work.deep_inductive(base, [claim], k):
+                continue
+            certificate, wrong = self.certificate((p,), base, [claim], k)
+            if not wrong:
+                return Holds(False, certificate=certificate)
+        if self.left() < 1:
+            return Unknown(reason)
+        spent, found = self.work.spacer(claim, min(self.left() / 2, 30.0))
+        if spent:
+            return Unknown(f"{reason}; {spent}")
+        certificate, wrong = self.certificate((p,), [*base, *found], [], 1)
+        if not wrong:
+            return Holds(False, certificate=certificate)
+        return Unknown(f"{reason}; spacer's certificate was not confirmed: {wrong}")
 
 
-def _conjuncts(formula: Expr) -> tuple[Expr, ...]:
-    whole = expand(formula)
+def conjuncts(p: Property) -> tuple[Expr, ...]:
+    """What an invariant says, part by part; also that it can be read."""
+    whole = ir.expand(ir.and_(ir.defined(p.formula), p.formula))
     return whole.args if whole.op == "and" else (whole,)
-
-
-def _mentioned(parts: Iterable[Expr]) -> frozenset[str]:
-    return frozenset(e.data[0] for e in ir.subterms(*parts) if e.op == "var")

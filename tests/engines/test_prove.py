@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from dataclasses import replace
 
 import pytest
@@ -10,11 +13,35 @@ from hypothesis import HealthCheck, given, settings
 from bench.pool import Pool
 from checker.engines.prove import check_certificate, prove
 from checker.frontend import compile_design
-from checker.ir import INT, TRUE, add, eq, ite, le, lt, not_, num, sub
+from checker.ir import (
+    BOOL,
+    FALSE,
+    INT,
+    TRUE,
+    Domain,
+    Expr,
+    add,
+    aggregate,
+    const,
+    eq,
+    ite,
+    le,
+    local,
+    lt,
+    ne,
+    not_,
+    num,
+    or_,
+    scalar_sort,
+    select,
+    store,
+    sub,
+    table_sort,
+)
 from checker.property import Kind, Property
 from checker.spec import parse, resolve
-from checker.system import Action, TransitionSystem, Variable
-from checker.verdict import Budget, Holds, Silent, Unknown
+from checker.system import Action, Obligation, Parameter, TransitionSystem, Variable
+from checker.verdict import Budget, Certificate, Holds, Silent, Unknown
 from tests.random_systems import Case, cases, explore
 
 TRUE_INVARIANTS = ("resv_exact", "free_exact", "usage_exact", "resv_backed")
@@ -27,10 +54,6 @@ def pool_of_any_size(v: int, p: int) -> tuple[TransitionSystem, tuple[Property, 
     wanted = TRUE_INVARIANTS + HELPERS
     mine = [p for p in resolved.properties if p.name in wanted]
     return compiled.system, (*mine, *resolved.obligations)
-
-
-def never() -> bool:
-    return False
 
 
 @pytest.mark.parametrize(("v", "p"), [(2, 2), (4, 3)])
@@ -50,16 +73,28 @@ def test_a_certificate_with_a_lemma_too_few_is_refused() -> None:
     holds = verdicts["resv_exact"]
     assert isinstance(holds, Holds) and holds.certificate is not None
     good = holds.certificate
-    assert check_certificate(system, properties, good, never) == ""
-    kept = tuple(t for t in good.lemmas if "resv" not in t)
-    assert len(kept) < len(good.lemmas)
-    poor = replace(good, lemmas=kept, base=len(kept))
-    assert check_certificate(system, properties, poor, never) == ""
+    claimed = tuple(p for p in properties if p.name in TRUE_INVARIANTS)
+    assert check_certificate(system, claimed, good) == ""
+    for k, text in enumerate(good.lemmas):
+        if text == "(>= (* 2 B) resv)":  # not implied by the rest
+            less = good.lemmas[:k] + good.lemmas[k + 1 :]
+            poor = replace(good, lemmas=less, base=len(less))
+            assert "range" in check_certificate(system, claimed, poor)
     half = tuple(t for t in good.lemmas if "length" not in t or "resv" in t)
     weak = replace(good, lemmas=half, base=len(half))
-    assert "lemma" in check_certificate(system, properties, weak, never)
-    false = replace(good, lemmas=("(= resv 1)",), base=1)
-    assert "initial" in check_certificate(system, properties, false, never)
+    assert check_certificate(system, claimed, weak)
+    false = replace(good, lemmas=(*good.lemmas, "(= resv 1)"))
+    assert "initial" in check_certificate(system, claimed, false)
+    other = Property("no", Kind.INVARIANT, system.by_name["sigbus"].now)
+    assert "no" in check_certificate(system, (other,), good)
+
+
+def test_the_guesses_help_where_a_spec_does_not() -> None:
+    """The four promises alone, without what they rest on."""
+    system, properties = pool_of_any_size(3, 2)
+    asked = tuple(p for p in properties if p.name in TRUE_INVARIANTS)
+    verdicts = prove(system, asked, Budget(seconds=200), Silent()).verdicts
+    assert all(isinstance(v, Holds) for v in verdicts.values()), verdicts
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -115,3 +150,95 @@ def test_what_only_a_stronger_invariant_shows() -> None:
                    "y": add(Y.now, num(1))}, None)  # fmt: skip
     p = Property("p", Kind.INVARIANT, le(sub(X.now, Y.now), num(0)))
     assert asked(p, both).startswith(("k=", "not inductive"))
+
+
+THINGS = scalar_sort("PROVED_THINGS", 2, "t")
+THING_D = Domain(THINGS, 0, 1, "THINGS")
+
+
+def switches() -> tuple[Variable, Action]:
+    """A switch per thing, and the action that turns any of them on."""
+    on = Variable("on", table_sort((THING_D,), BOOL), num(0), num(1), FALSE)
+    which = local("which#turn", THING_D)
+    turn = Action("turn", (Parameter("which", which),), TRUE,
+                  {"on": store(on.now, which, TRUE)}, None)  # fmt: skip
+    return on, turn
+
+
+def test_all_arguments_count_not_one_of_each_orbit() -> None:
+    """Turning on only t0 never turns on both; Spacer must see t1 too."""
+    on, turn = switches()
+    x = local("x#both", THING_D)
+    both = aggregate("all", x, select(on.now, x))
+    p = Property("p", Kind.INVARIANT, not_(both))
+    system = TransitionSystem("switches", (on,), (turn,), TRUE, {}, {})
+    assert isinstance(
+        prove(system, (p,), Budget(seconds=20), Silent()).verdicts["p"], Unknown
+    )
+    wrong = Certificate(("(not |on[t1]|)", "(not (and |on[t0]| |on[t1]|))"), 1, (), 2)
+    assert "turn" in check_certificate(system, (p,), wrong)
+
+
+def test_an_index_outside_its_table_is_no_proof() -> None:
+    """What is read there must not matter: the property is not proved."""
+    on, turn = switches()
+    at = Variable("at", THINGS, num(0), num(2), const(THINGS, 2))
+    read = Action("read", (), TRUE, {"x": num(0)}, None, (
+        Obligation("index", ne(at.now, const(THINGS, 2)), "on[at]: at is none", None),
+    ))  # fmt: skip
+    p = Property("p", Kind.INVARIANT, le(X.now, num(9)))
+    system = TransitionSystem("read", (on, at, X), (turn, read), TRUE, {}, {})
+    verdict = prove(system, (p,), Budget(seconds=20), Silent()).verdicts["p"]
+    assert isinstance(verdict, Unknown) and "on[at]: at is none" in verdict.reason
+
+
+def test_a_property_that_reads_outside_is_not_proved() -> None:
+    on, turn = switches()
+    at = Variable("at", THINGS, num(0), num(2), const(THINGS, 2))
+    silly = or_(select(on.now, at.now), not_(select(on.now, at.now)))
+    raw = Expr("or", BOOL, (select(on.now, at.now), not_(select(on.now, at.now))))
+    system = TransitionSystem("read", (on, at), (turn,), TRUE, {}, {})
+    assert silly is TRUE
+    p = Property("p", Kind.INVARIANT, raw)
+    verdict = prove(system, (p,), Budget(seconds=20), Silent()).verdicts["p"]
+    assert isinstance(verdict, Unknown)
+
+
+def test_an_index_that_needs_its_own_induction_is_proved() -> None:
+    """`at` is a thing once it was set; reading before is what never happens."""
+    on, turn = switches()
+    at = Variable("at", THINGS, num(0), num(2), const(THINGS, 2))
+    ready = Variable("ready", BOOL, num(0), num(1), FALSE)
+    which = local("which#set", THING_D)
+    put = Action("put", (Parameter("which", which),), TRUE,
+                 {"at": which, "ready": TRUE}, None)  # fmt: skip
+    due = Obligation(
+        "index", or_(not_(ready.now), ne(at.now, const(THINGS, 2))), "on[at]", None
+    )
+    use = Action("use", (), ready.now, {"x": num(1)}, None, (due,))
+    p = Property("p", Kind.INVARIANT, le(X.now, num(1)))
+    system = TransitionSystem("ready", (on, at, ready, X), (turn, put, use), TRUE,
+                              {}, {})  # fmt: skip
+    verdict = prove(system, (p,), Budget(seconds=20), Silent()).verdicts["p"]
+    assert isinstance(verdict, Holds)
+
+
+def test_time_that_is_up_is_unknown() -> None:
+    system, properties = pool_of_any_size(2, 2)
+    outcome = prove(system, properties, Budget(seconds=0.0), Silent())
+    assert all(isinstance(v, Unknown) for v in outcome.verdicts.values())
+
+
+def test_an_interrupt_ends_with_what_is_known() -> None:
+    """z3 turns Ctrl-C into an answer of its own; it must not be swallowed."""
+    system, properties = pool_of_any_size(4, 3)
+    timer = threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        outcome = prove(system, properties, Budget(seconds=100), Silent())
+    except KeyboardInterrupt:
+        pytest.fail("the interrupt came through")
+    finally:
+        timer.cancel()
+    known = {type(v) for v in outcome.verdicts.values()}
+    assert known <= {Holds, Unknown}
