@@ -86,6 +86,8 @@ class Area:
 class Around:
     """What is around the design: all that a command names.
 
+    ``areas`` are in the order in which a file's i_mmap has those that begin at
+    the same index: a child's after its parent's, else the newest last.
     ``places`` has the live processes, oldest first, and the cgroup of each
     ("" where it was born). ``wanted`` are VMA slots for the next VMAs.
     """

@@ -75,7 +75,7 @@ def campaign(
     facts = kernel.facts
     design = variant(design, facts.release)
     controllers = {"hugetlb", "cpuset"} <= facts.controllers
-    place = Place(facts.nodes, controllers, plan.leaks)
+    place = Place(facts.nodes, controllers, plan.leaks, facts.gigantic)
     coverage, tally = Coverage(design), Tally()
     done = Campaign(design, facts.release, plan, tally, coverage)
     entries = known_differences() if known is None else tuple(known)

@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 
 from checker.conform.around import UNLIMITED, Area, NotExpressible, Setting, Taken
-from checker.conform.hugetlb import MOUNT, leaf, path, setup
+from checker.conform.hugetlb import MOUNT, RATIO, leaf, path, setup
 from checker.conform.machine import BIND, DONTNEED, Machine
 from checker.conform.sequence import Row, Run, ask, begin, finish
 from checker.conform.writing import Writer
@@ -73,11 +73,13 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a kernel to be asked offers."""
+    """What a kernel to be asked offers: nodes, cgroup v2 controllers, pages of
+    1 GiB; ``leaks``: it can be restored where something is left behind."""
 
     nodes: int
     cgroups: bool
     leaks: bool = True
+    gigantic: int = 0
 
 
 def settings(chance: Random, design: type[Hugetlb], place: Place) -> Setting:
@@ -92,6 +94,8 @@ def settings(chance: Random, design: type[Hugetlb], place: Place) -> Setting:
             possible &= place.cgroups
         if possible and chance.random() < often:
             having.append(name)
+    if place.gigantic and place.leaks and chance.random() < 0.5:
+        having.append("demote")
     if "mount" in having and not {"size", "min_size"} & {*having}:
         having.append(chance.choice(("size", "min_size")))
     draw = chance.randint
@@ -103,6 +107,9 @@ def settings(chance: Random, design: type[Hugetlb], place: Place) -> Setting:
         "MIN": draw(1, min(pages, high)), "CG_MAX": draw(1, 5), "CG_RSVD": draw(1, 6),
         "CAP": 3 * LARGEST + overcommit,
     }  # fmt: skip
+    if "demote" in having:
+        bounds |= {"GIGANTIC": place.gigantic, "RATIO": RATIO}
+        bounds["CAP"] += RATIO * place.gigantic
     cursors = (draw(0, place.nodes - 1), draw(0, place.nodes - 1))
     if "surplus" not in having:
         cursors = (place.nodes - 1, place.nodes - 1)

@@ -20,6 +20,9 @@ VARIANTS: Mapping[tuple[int, int], type[Hugetlb]] = {
 }
 """The design of a kernel, and of those after it up to the next one."""
 
+RATIO = 512
+"""Pages that a page of 1 GiB is demoted to."""
+
 MOUNT = "m"
 """The mount of the files f0, f1 ..."""
 
@@ -118,7 +121,7 @@ def _cgroups(setting: Setting) -> list[str]:
 
 # --- logs ------------------------------------------------------------------
 
-_LEFT_OUT = frozenset(("mount", "size", "min_size", "inject"))
+_LEFT_OUT = frozenset(("mount", "size", "min_size", "inject", "demote"))
 
 
 def roomy(
@@ -130,7 +133,7 @@ def roomy(
     """Every feature, and bounds that are enough for a list of commands. The
     pool starts empty, nothing runs. Raises NotExpressible."""
     _, features = declared(design)
-    having = {name for name in features if name not in _LEFT_OUT} - {"never"}
+    having = {name for name in features if name not in _LEFT_OUT}
     bounds = {"N": nodes, "B": 0, "OC": 0, "T": 1, "V": 4, "P": 1, "F": 1, "C": 1,
               "CG_MAX": 99, "CG_RSVD": 99}  # fmt: skip
     capacity = 4
@@ -145,6 +148,11 @@ def roomy(
                 capacity = max(capacity, int(count) + 2)
             case ["oc", count]:
                 least("OC", int(count))
+            case ["demote", count]:
+                having.add("demote")
+                bounds["GIGANTIC"] = bounds.get("GIGANTIC", 0) + int(count)
+                bounds["RATIO"] = RATIO
+                capacity += RATIO
             case ["cg", "mk", name] if "/" not in name and name != UNLIMITED:
                 bounds["C"] += 1
             case ["cg", "set", _, file, limit] if file in LIMITS and limit.isdigit():

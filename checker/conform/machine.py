@@ -33,7 +33,7 @@ from checker.conform.around import (
     limits,
     node_list,
 )
-from checker.kernel.answer import Charge, Counters, NodePool, Space
+from checker.kernel.answer import Charge, Counters, Gigantic, NodePool, Space
 from checker.source import shown_path
 from model.designs import hugetlb
 from model.designs.hugetlb import Errno, Hugetlb
@@ -141,7 +141,12 @@ class Machine:
                 (name, self._space(limited))
                 for name, limited in sorted(self.around.mounts.items())
             ),
+            gigantic=self._gigantic() if self.features["demote"] else None,
         )
+
+    def _gigantic(self) -> Gigantic:
+        pages = self.now.gigantic
+        return Gigantic(pages, pages, 0, 0)
 
     def below_zero(self) -> bool:
         """Whether a counter has lost its meaning."""
@@ -192,6 +197,8 @@ class Machine:
                 self._step("set_nr_hugepages", int(count))
             case ["oc", count]:
                 self._step("set_nr_overcommit", int(count))
+            case ["demote", "1"]:
+                self._step("demote")
             case _:
                 raise NotExpressible(f"no action for {command!r}")
         return "ok"
@@ -282,7 +289,8 @@ class Machine:
         for area in areas:
             slot = self._slot()
             self._step("fork", area.slot, task, slot)
-            self.around.areas.append(replace(area, process=child, slot=slot))
+            copy = replace(area, process=child, slot=slot)
+            self.around.areas.insert(self.around.areas.index(area) + 1, copy)
         return "ok"
 
     def _in_process(self, process: int, words: Sequence[str]) -> str:
@@ -407,7 +415,13 @@ class Machine:
         self._step("split", area.slot, rest.slot, rest.pgoff)
         area.end = at
         self.around.areas.append(rest)
+        self._last(area)
         return rest
+
+    def _last(self, area: Area) -> None:
+        """The kernel put it into its file's i_mmap anew."""
+        self.around.areas.remove(area)
+        self.around.areas.append(area)
 
     def _within(
         self, process: int, page: int, length: int, changes: Callable[[Area], bool]
@@ -504,6 +518,7 @@ class Machine:
             area.start, area.pgoff = end, area.index(end)
         else:
             area.end = start
+        self._last(area)
 
     def _touch(self, process: int, page: int, write: bool) -> str:
         area = self.area_at(process, page)
@@ -569,6 +584,7 @@ class Machine:
         self._need_one_batch(a for a, _ in pages)
         for area, index in pages:
             if advice == REMOVE:
+                self._need_known_order(area.file, index, index + 1)
                 self._step("punch_hole", area.file, index)
             else:
                 self._step("madvise_dontneed", area.slot, index)
@@ -617,6 +633,7 @@ class Machine:
                 area.start, area.pgoff = end, tail
             else:
                 area.end = start
+            self._last(area)
         self.around.areas.append(moved)
 
     def _pmap(self, process: int, page: int, length: int) -> str:
@@ -835,8 +852,28 @@ class Machine:
             return "err EBADF"
         if size > self.bounds["P"]:
             raise NotExpressible(f"more than {self.bounds['P']} pages")
-        self._step("truncate", self.around.descriptors[descriptor], size)
+        file = self.around.descriptors[descriptor]
+        self._need_known_order(file, size, self.bounds["P"])
+        self._step("truncate", file, size)
         return "ok"
+
+    def _need_known_order(self, file: Any, start: int, end: int) -> None:
+        """The owner of a private page has its promise back if it is the last
+        to lose the page. The design takes it from the owner first; the kernel
+        goes through i_mmap, where an owner may be behind its children."""
+        now = self.now
+        if now.h.surplus_huge_pages() > 0 or not self.features["fork"]:
+            return
+        mine = [a for a in self.around.areas if a.file == file and not a.shared]
+        for index in range(start, end):
+            there = [a for a in mine if now.anon.node[a.slot, index] is not None]
+            for area in there:
+                mappers = [a for a in there if a in self._mappers(area, index)]
+                *_, last = sorted(mappers, key=lambda a: a.pgoff)
+                if len(mappers) > 1 and now.resv_owner[last.slot]:
+                    raise NotExpressible(
+                        "a file's page that a child has, too: who loses it first?"
+                    )
 
     def _falloc(
         self, process: int, fd: int, mode: int, offset: int, length: int
@@ -850,6 +887,7 @@ class Machine:
             if self.features["private_files"]:
                 self._need_one_batch(a for a in self.around.areas if a.file == file
                                      and not a.shared and length > 1)  # fmt: skip
+                self._need_known_order(file, offset, offset + length)
             for page in range(offset, offset + length):
                 self._step("punch_hole", file, page)
             return "ok"
@@ -924,7 +962,7 @@ class Machine:
     def drains(self) -> bool:
         """Kills, unmounts and empties as the agent's reset does, as far as the
         design goes. Whether nothing is left then."""
-        now = self.now
+        now, f = self.now, self.features
         for process in sorted(self.around.places):
             for area in self.areas_of(process):
                 self._munmap(area)
@@ -940,6 +978,7 @@ class Machine:
             h.resv_huge_pages == 0
             and h.surplus_huge_pages() == 0
             and h.free_huge_pages() == h.nr_huge_pages()
+            and not (f["demote"] and now.gigantic < self.bounds["GIGANTIC"])
         )
 
 

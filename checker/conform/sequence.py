@@ -117,6 +117,11 @@ def observables(counters: Counters) -> dict[str, int]:
     for k, node in enumerate(counters.nodes):
         for name, value in zip(node._fields, node, strict=True):
             found[f"node{k} {name}"] = value
+    if counters.gigantic is not None:
+        for name, value in zip(
+            counters.gigantic._fields, counters.gigantic, strict=True
+        ):
+            found[f"gigantic {name}"] = value
     for group, charge in counters.cgroups:
         found[f"cg:{group} usage"] = charge.usage
         found[f"cg:{group} rsvd"] = charge.rsvd

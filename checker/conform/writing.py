@@ -101,6 +101,8 @@ class Writer:
                 return [f"nr {a['count']}"]
             case "set_nr_overcommit":
                 return [f"oc {a['count']}"]
+            case "demote":
+                return ["demote 1"]
             case "set_mempolicy":
                 words = self._policy(a["nodes"])
                 return [f"w {p} setpol {words}" for p in self.processes(a["task"])]
