@@ -106,12 +106,9 @@ def _select(v: Valuation, e: Expr) -> Value:
 
 def _store(v: Valuation, e: Expr) -> Value:
     table, *index, value = e.args
-    values = dict(v.table(table))
+    values = v.table(table)
     at = tuple(v.raw(i) for i in index)
-    if at not in values:
-        raise Undefined(f"{e}: index {at}")
-    values[at] = v.raw(value)
-    return values
+    return {**values, at: v.raw(value)} if at in values else values
 
 
 def _fill(v: Valuation, e: Expr) -> Value:

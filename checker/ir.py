@@ -11,8 +11,12 @@ the same object, `is` is equality, and every fold can memoise by identity.
 The sort is part of the key, so the int 1 and the bool true never meet.
 Source spans are no part of a node.
 
+Outside its index domain a table cannot be read (`defined` says where an
+expression has a value), and a store changes nothing.
+
 Build expressions with the functions below only: they check sorts and
-simplify. tests/test_ir.py proves each simplification with z3.
+simplify. tests/test_ir_simplify.py proves each simplification with z3. They
+are cached, as nodes are: what has been built once is built at once again.
 """
 
 from __future__ import annotations
@@ -140,13 +144,19 @@ class Expr:
     """One interned node. ``data`` is what the operator needs besides its
     arguments: a constant's raw value, a name, a binder's (name, Domain)."""
 
-    __slots__ = ("args", "data", "free", "op", "sort")
+    __slots__ = ("args", "data", "free", "is_const", "negation", "op", "sort", "total")
     op: str
     sort: Sort
     args: tuple[Expr, ...]
     data: Any
     free: frozenset[Expr]
     """The locals that occur free in this node."""
+    is_const: bool
+    negation: Expr | None
+    """`not_` of this node, once somebody asked for it."""
+    total: bool
+    """It has a value wherever its leaves have: no index, element of a set
+    included, may leave its domain."""
 
     _interned: dict[tuple[str, Sort, tuple[Expr, ...], Any], Expr] = {}  # noqa: RUF012
 
@@ -167,15 +177,14 @@ class Expr:
             elif op in BINDERS:
                 free = free - {local(data[0], data[1])}
             node.free = free
+            node.is_const = op == "const"
+            node.negation = None
+            node.total = all(a.total for a in args) and (not args or _inside(node))
             cls._interned[key] = node
         return node
 
     def __repr__(self) -> str:
         return show(self)
-
-    @property
-    def is_const(self) -> bool:
-        return self.op == "const"
 
 
 class SortError(TypeError):
@@ -294,7 +303,13 @@ def _want(sort: Sort, *exprs: Expr) -> None:
 
 
 def not_(a: Expr) -> Expr:
-    _want(BOOL, a)
+    if a.negation is None:
+        _want(BOOL, a)
+        a.negation = _negated(a)
+    return a.negation
+
+
+def _negated(a: Expr) -> Expr:
     if a.is_const:
         return boolean(not a.data)
     if a.op == "not":
@@ -314,10 +329,11 @@ def or_(*args: Expr) -> Expr:
     return _junction("or", FALSE, TRUE, args)
 
 
-def _junction(op: str, unit: Expr, zero: Expr, args: Iterable[Expr]) -> Expr:
+@cache
+def _junction(op: str, unit: Expr, zero: Expr, args: tuple[Expr, ...]) -> Expr:
+    _want(BOOL, *args)
     kept: dict[Expr, None] = {}
     for a in args:
-        _want(BOOL, a)
         for part in a.args if a.op == op else (a,):
             if part is zero or not_(part) in kept:
                 return zero
@@ -348,6 +364,7 @@ def implies(a: Expr, b: Expr) -> Expr:
     return or_(not_(a), b)
 
 
+@cache
 def eq(a: Expr, b: Expr) -> Expr:
     """Equality of two values of one sort (tables included)."""
     _want(a.sort, b)
@@ -362,16 +379,41 @@ def eq(a: Expr, b: Expr) -> Expr:
     if a.is_const:
         a, b = b, a
     if b.is_const and not isinstance(a.sort, TableSort):
-        if (
-            a.op == "ite"
-            and a.sort is not BOOL
-            and (a.args[1].is_const or a.args[2].is_const)
-        ):
-            return ite(a.args[0], eq(a.args[1], b), eq(a.args[2], b))
+        if _chooses_constant(a):
+            return _in_branches(a, lambda leaf: eq(leaf, b), _chooses_constant)
         lo, hi = interval(a)
         if (lo is not None and b.data < lo) or (hi is not None and b.data > hi):
             return FALSE
     return Expr("eq", BOOL, (a, b))
+
+
+def _in_branches(
+    e: Expr, build: Callable[[Expr], Expr], splits: Callable[[Expr], bool]
+) -> Expr:
+    """``build`` of e, pushed into the branches of every if-then-else that
+    ``splits``; e is one."""
+    done: dict[Expr, Expr] = {}
+    stack = [e]
+    while stack:
+        node = stack[-1]
+        if not splits(node):
+            done[node] = build(node)
+        elif waiting := [a for a in node.args[1:] if a not in done]:
+            stack += waiting
+            continue
+        else:
+            c, a, b = node.args
+            done[node] = ite(c, done[a], done[b])
+        stack.pop()
+    return done[e]
+
+
+def _chooses(e: Expr) -> bool:
+    return e.op == "ite"
+
+
+def _chooses_constant(e: Expr) -> bool:
+    return e.op == "ite" and (e.args[1].is_const or e.args[2].is_const)
 
 
 def ne(a: Expr, b: Expr) -> Expr:
@@ -386,6 +428,7 @@ def le(a: Expr, b: Expr) -> Expr:
     return _compare("le", a, b)
 
 
+@cache
 def _compare(op: str, a: Expr, b: Expr) -> Expr:
     _want(INT, a, b)
     if a is b:
@@ -483,6 +526,7 @@ def _extremum(op: str, a: Expr, b: Expr) -> Expr:
     return Expr(op, INT, (a, b))
 
 
+@cache
 def ite(c: Expr, a: Expr, b: Expr) -> Expr:
     """If c then a else b. Over tables the choice is pushed into the stored
     values, so that a table is always its variable under a chain of stores."""
@@ -514,102 +558,142 @@ def ite(c: Expr, a: Expr, b: Expr) -> Expr:
     return Expr("ite", a.sort, (c, a, b))
 
 
-def _stores(table: Expr) -> list[Expr]:
-    chain = []
+Change = tuple[tuple[Expr, ...], Expr]
+"""An index, and the value stored there."""
+
+
+def _changes(table: Expr) -> tuple[Expr, list[Change]]:
+    """The table without stores, and its stores, innermost first."""
+    changes: list[Change] = []
     while table.op == "store":
-        chain.append(table)
+        changes.append((table.args[1:-1], table.args[-1]))
         table = table.args[0]
-    chain.append(table)
-    chain.reverse()
-    return chain
+    changes.reverse()
+    return table, changes
 
 
 def _merge_tables(c: Expr, a: Expr, b: Expr) -> Expr:
-    left, right = _stores(a), _stores(b)
-    if left[0] is not right[0]:
+    base, left = _changes(a)
+    other_base, right = _changes(b)
+    if base is not other_base:
         return Expr("ite", a.sort, (c, a, b))
-    shared = 0
-    while (
-        shared < min(len(left), len(right)) and left[shared] is right[shared]
-    ):
-        shared += 1
-    base = left[shared - 1]
-    only_a = [node.args[1:-1] for node in left[shared:]]
-    only_b = [node.args[1:-1] for node in right[shared:]]
-    indices = list(dict.fromkeys((*only_a, *only_b)))
-    merged = base
-    if all(_apart(i, j) for k, i in enumerate(indices) for j in indices[:k]):
-        for index in indices:
-            in_a = index if index in only_a else _somewhere(a.sort, index)
-            in_b = index if index in only_b else _somewhere(a.sort, index)
-            value = ite(c, select(a, *in_a), select(b, *in_b))
-            merged = store(merged, *_choose(c, in_a, in_b), value)
-        return merged
-    for node in left[shared:]:
-        index, value = node.args[1:-1], node.args[-1]
-        other = _somewhere(a.sort, index)
-        value = ite(c, value, select(merged, *other))
-        merged = store(merged, *_choose(c, index, other), value)
-    for node in right[shared:]:
-        index, value = node.args[1:-1], node.args[-1]
-        other = _somewhere(a.sort, index)
-        value = ite(c, select(merged, *other), value)
-        merged = store(merged, *_choose(c, other, index), value)
+    merged, left, right = _apart_from(base, left, right)
+    for index, value in left:
+        merged = _store_if(c, merged, index, value, b)
+    for index, value in right:
+        merged = _store_if(not_(c), merged, index, value, a)
     return merged
 
 
-def _somewhere(sort: Sort, index: tuple[Expr, ...]) -> tuple[Expr, ...]:
-    """``index`` if it certainly exists, else an index that does: the branch
-    not taken must not read or write outside the table."""
+def _store_if(
+    c: Expr, table: Expr, index: tuple[Expr, ...], value: Expr, other: Expr
+) -> Expr:
+    """The table with a change where c holds; elsewhere the same cell gets
+    what it holds in ``other`` in the end. An index that has a value only
+    where c holds leaves the table elsewhere, and so changes nothing."""
+    if all(i.total for i in index):
+        return store(table, *index, ite(c, value, select(other, *index)))
+    sort = table.sort
     assert isinstance(sort, TableSort)
-    return tuple(
-        i if _certainly_in(i, d) else const(d.sort, d.lo)
+    where = (
+        i if i.total else ite(c, i, const(d.sort, d.hi + 1))
         for i, d in zip(index, sort.index, strict=True)
     )
+    return store(table, *where, value)
 
 
-def _choose(
-    c: Expr, a: tuple[Expr, ...], b: tuple[Expr, ...]
-) -> tuple[Expr, ...]:
-    return tuple(ite(c, x, y) for x, y in zip(a, b, strict=True))
+def _apart_from(
+    base: Expr, left: list[Change], right: list[Change]
+) -> tuple[Expr, list[Change], list[Change]]:
+    """The table that both sides begin with, and the rest of each. A change
+    that the other side has made, too, and then overwritten is common."""
+    where_left, where_right = (
+        {index: k for k, (index, _) in enumerate(side)} for side in (left, right)
+    )
+    i = j = 0
+    while True:
+        if i < len(left) and j < len(right) and left[i] == right[j]:
+            index, value = left[i]
+            i, j = i + 1, j + 1
+        elif i < len(left) and _overwritten(left[i], right, where_right, j):
+            index, value = left[i]
+            i += 1
+        elif j < len(right) and _overwritten(right[j], left, where_left, i):
+            index, value = right[j]
+            j += 1
+        else:
+            return base, left[i:], right[j:]
+        base = Expr("store", base.sort, (base, *index, value))
 
 
-def _apart(i: tuple[Expr, ...], j: tuple[Expr, ...]) -> bool:
-    """Certainly different cells: some coordinate differs as a constant."""
-    return any(eq(x, y) is FALSE for x, y in zip(i, j, strict=True))
+def _overwritten(
+    change: Change, side: list[Change], where: dict[tuple[Expr, ...], int], after: int
+) -> bool:
+    """Whether a side changes the same index to something else later. What is
+    overwritten must have a value there, too."""
+    later = where.get(change[0], -1)
+    return later > after and side[later] != change and change[1].total
 
 
 # --- tables --------------------------------------------------------------
 
 
+@cache
 def select(table: Expr, *index: Expr) -> Expr:
     """table[index]; outside the index domain the value is unspecified (the
     frontend emits an obligation that it does not happen)."""
     sort = _table(table, index)
+    choices = []
     while table.op == "store":
-        at = table.args[1:-1]
-        if at == index:
-            return table.args[-1]
-        same = and_(*(eq(x, y) for x, y in zip(at, index, strict=True)))
-        if same is FALSE:
-            table = table.args[0]
-            continue
-        return ite(same, table.args[-1], select(table.args[0], *index))
-    if table.op == "fill":
-        return table.args[0]
-    return Expr("select", sort.element, (table, *index))
+        same = and_(*(eq(x, y) for x, y in zip(table.args[1:-1], index, strict=True)))
+        if same is TRUE:
+            break
+        if same is not FALSE:
+            choices.append((same, table.args[-1]))
+        table = table.args[0]
+    if table.op == "store":
+        value = table.args[-1]
+    elif table.op == "fill":
+        value = table.args[0]
+    else:
+        value = Expr("select", sort.element, (table, *index))
+    for same, stored in reversed(choices):
+        value = ite(same, stored, value)
+    return value
+
+
+SPREAD = 16
+"""An index that may leave its domain is written out over so many values."""
 
 
 def store(table: Expr, *index_and_value: Expr) -> Expr:
-    """table with one cell changed; innermost stores come first."""
+    """table with one cell changed; where the index leaves its domain, with
+    none changed. Innermost stores come first, at most one for each index."""
     *at, value = index_and_value
     index = tuple(at)
     sort = _table(table, index)
     _want(sort.element, value)
-    if table.op == "store" and table.args[1:-1] == index:
-        table = table.args[0]
     if select(table, *index) is value:
         return table
+    for k, (i, d) in enumerate(zip(index, sort.index, strict=True)):
+        if i.is_const and i.data not in d:
+            return table
+        if len(d) > SPREAD or isinstance(d.sort, ScalarSort) or _certainly_in(i, d):
+            continue
+        for c in (const(d.sort, v) for v in d):
+            here = (*index[:k], c, *index[k + 1 :])
+            changed = ite(eq(i, c), value, select(table, *here))
+            table = store(table, *here, changed)
+        return table
+    above: list[Expr] = []
+    below = table
+    while below.op == "store" and below.args[1:-1] != index:
+        above.append(below)
+        below = below.args[0]
+    if below.op == "store":  # it is overwritten
+        table = below.args[0]
+        for node in reversed(above):
+            table = Expr("store", sort, (table, *node.args[1:]))
     return Expr("store", sort, (table, *index, value))
 
 
@@ -659,6 +743,7 @@ def binder_of(e: Expr) -> Expr:
 # --- sets ----------------------------------------------------------------
 
 
+@cache
 def member(e: Expr, s: Expr) -> Expr:
     domain = _set(s).domain
     _want(domain.sort, e)
@@ -667,9 +752,15 @@ def member(e: Expr, s: Expr) -> Expr:
     if s.op == "setof" and e.op == "local" and e.data[1] == domain:
         return substitute(s.args[0], {binder_of(s): e})
     if s.op == "ite":
-        return ite(s.args[0], member(e, s.args[1]), member(e, s.args[2]))
+        return _in_branches(s, lambda leaf: member(e, leaf), _chooses)
     if s.is_const and s.data == 0:
         return FALSE
+    if e.is_const and s.op in ("union", "inter", "diff"):
+        a, b = (member(e, x) for x in s.args)
+        if a.is_const or b.is_const:
+            if s.op == "union":
+                return or_(a, b)
+            return and_(a, b if s.op == "inter" else not_(b))
     inside = _in_domain(e, domain)
     if s.op == "single":
         return and_(inside, eq(e, s.args[0]))
@@ -678,6 +769,14 @@ def member(e: Expr, s: Expr) -> Expr:
     if s.is_const and s.data == (1 << len(domain)) - 1:
         return TRUE
     return Expr("in", BOOL, (e, s))
+
+
+def _inside(e: Expr) -> bool:
+    if e.op == "select" and isinstance(sort := e.args[0].sort, TableSort):
+        return all(map(_certainly_in, e.args[1:], sort.index))
+    if e.op == "single" and isinstance(e.sort, SetSort):
+        return _certainly_in(e.args[0], e.sort.domain)
+    return True
 
 
 def _in_domain(e: Expr, domain: Domain) -> Expr:
@@ -883,8 +982,8 @@ def _join(node: Expr, parts: list[Expr]) -> Expr:
 
 def defined(e: Expr) -> Expr:
     """Where e has a value: the condition, itself defined everywhere, that
-    evaluating e (and/or/if from the left) reads and writes tables inside
-    their index domains and makes sets of elements of their domain."""
+    evaluating e (and/or/if from the left) reads tables inside their index
+    domains and makes sets of elements of their domain."""
     done: dict[Expr, Expr] = {}
     for node in subterms(e):
         of = [done[a] for a in node.args]
@@ -905,7 +1004,11 @@ def defined(e: Expr) -> Expr:
                 sort = node.args[0].sort
                 assert isinstance(sort, TableSort)
                 index = zip(node.args[1:], sort.index, strict=False)
-                condition = and_(*of, *(_in_domain(i, d) for i, d in index))
+                inside = and_(*(_in_domain(i, d) for i, d in index))
+                if node.op == "select":
+                    condition = and_(*of, inside)
+                else:
+                    condition = and_(*of[:-1], implies(inside, of[-1]))
             case "single":
                 assert isinstance(node.sort, SetSort)
                 condition = and_(of[0], _in_domain(node.args[0], node.sort.domain))
