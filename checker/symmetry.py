@@ -54,11 +54,14 @@ class Symmetry:
     """What the check found. ``sorts`` may be permuted. The elements of
     ``rows`` only index tables, no table by two of them and none twice: given
     the other sorts' order they are put in order by sorting. ``notes`` says
-    of each scalarset that is not used what stands in the way."""
+    of each scalarset that is not used what stands in the way. ``doubts``:
+    (scalarset, action) of which the search must see for itself, in every
+    state, that the action's steps are the same up to permutation."""
 
     sorts: tuple[ScalarSort, ...]
     rows: tuple[ScalarSort, ...]
     notes: tuple[str, ...]
+    doubts: tuple[tuple[ScalarSort, str], ...] = ()
 
     @property
     def enumerated(self) -> tuple[ScalarSort, ...]:
@@ -68,25 +71,29 @@ class Symmetry:
 def find_symmetry(
     system: TransitionSystem,
     properties: Iterable[Property],
-    variables: Sequence[Variable] | None = None,
+    doubtful: bool = False,
 ) -> Symmetry:
-    """Check the system's claims. ``variables``: those that are stored."""
+    """Check the system's claims. With ``doubtful``, an action of which the
+    check does not know is a doubt, and not an obstacle."""
     properties = tuple(properties)
-    kept = system.variables if variables is None else variables
     sorts, notes = [], []
+    doubts: list[tuple[ScalarSort, str]] = []
     for sort in system.scalars:
         if sort.size < 2:
             continue
-        obstacle = _obstacle(system, properties, sort)
+        obstacle, doubted = _obstacle(system, properties, sort)
+        if doubted and not doubtful:
+            obstacle = obstacle or f"{doubted[0]} names one of its elements"
         if obstacle is None:
             sorts.append(sort)
+            doubts.extend((sort, name) for name in doubted)
         else:
             notes.append(f"{sort.name} is not used as a symmetry: {obstacle}")
     rows: list[ScalarSort] = []
     for sort in sorted(sorts, key=lambda s: -s.size):
-        if all(_only_indexes(v.sort, sort, rows) for v in kept):
+        if all(_only_indexes(v.sort, sort, rows) for v in system.variables):
             rows.append(sort)
-    return Symmetry(tuple(sorts), tuple(rows), tuple(notes))
+    return Symmetry(tuple(sorts), tuple(rows), tuple(notes), tuple(doubts))
 
 
 def _only_indexes(sort: Sort, candidate: ScalarSort, rows: list[ScalarSort]) -> bool:
@@ -110,44 +117,52 @@ def _scalar_in(sort: Sort) -> ScalarSort | None:
 
 def _obstacle(
     system: TransitionSystem, properties: tuple[Property, ...], sort: ScalarSort
-) -> str | None:
-    """Why the sort's elements are told apart, or None."""
+) -> tuple[str | None, list[str]]:
+    """Why the sort's elements are told apart, or None; and the actions that
+    may tell them apart."""
+    doubted: dict[str, None] = {}
     for v in system.variables:
         why = _asymmetric_variable(v, sort)
         if why:
-            return f"{v.name} {why}"
-    check = _Check(sort)
-    for where, e in _expressions(system, properties):
-        partial = _partial_domain(e, sort)
-        if partial is not None:
-            return f"{where} ranges over a part of it"
-        if not check.equivariant(e):
-            return f"{where} names one of its elements"
+            return f"{v.name} {why}", []
     for a in system.actions:
         if any(_partial(p.domain, sort) for p in a.parameters):
-            return f"{a.name} takes a part of it"
-    return None
+            return f"{a.name} takes a part of it", []
+    check = _Check(sort)
+    for action, where, e in _expressions(system, properties):
+        if action in doubted:
+            continue
+        if _partial_domain(e, sort) is not None:
+            if action is None:
+                return f"{where} ranges over a part of it", []
+            doubted[action] = None
+        elif not check.equivariant(e):
+            if action is None:
+                return f"{where} names one of its elements", []
+            doubted[action] = None
+    return None, list(doubted)
 
 
 def _expressions(
     system: TransitionSystem, properties: tuple[Property, ...]
-) -> Iterator[tuple[str, Expr]]:
-    yield "the initial state", system.initial
+) -> Iterator[tuple[str | None, str, Expr]]:
+    """(action, what to call it, expression) of all that a search evaluates."""
+    yield None, "the initial state", system.initial
     for v in system.variables:
         if v.init is not None:
-            yield f"the initial value of {v.name}", v.init
-    for a in system.actions:
-        yield a.name, a.guard
-        for update in a.updates.values():
-            yield a.name, update
-        if a.result is not None:
-            yield a.name, a.result
-        for o in a.obligations:
-            yield a.name, o.formula
+            yield None, f"the initial value of {v.name}", v.init
     for p in properties:
-        yield p.name, p.formula
+        yield None, p.name, p.formula
         for e in p.antecedents:
-            yield p.name, e
+            yield None, p.name, e
+    for a in system.actions:
+        yield a.name, a.name, a.guard
+        for update in a.updates.values():
+            yield a.name, a.name, update
+        if a.result is not None:
+            yield a.name, a.name, a.result
+        for o in a.obligations:
+            yield a.name, a.name, o.formula
 
 
 def _partial(domain: Domain, sort: ScalarSort) -> bool:

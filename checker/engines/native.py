@@ -20,11 +20,12 @@ import struct
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from checker import evaluate
+from checker.ir import ScalarSort
 from checker.lower import c as lower
 from checker.property import Kind, Property
 from checker.symmetry import Symmetry, find_symmetry
@@ -55,6 +56,9 @@ _KINDS = (Kind.INVARIANT, Kind.STEP, Kind.REACHABLE)
 GROUP = 50_000
 """Permutations of the scalarsets that are not rows that are tried at most."""
 
+DOUBTS = 24
+"""Permutations in doubt that the search watches at most."""
+
 
 def compiler() -> str | None:
     """The system's C compiler: $CC, or the first of cc, gcc and clang."""
@@ -79,15 +83,20 @@ def native(
     variable is stored. Needs a compiler: raises FileNotFoundError."""
     begin = time.monotonic()
     mine = tuple(p for p in properties if p.kind in _KINDS)
-    try:
-        reduced = lower.reduce(system, mine, cone)
-        found = usable_symmetry(reduced) if budget.symmetry else Symmetry((), (), ())
-        lowered = lower.lower(reduced, found)
-    except lower.Unsupported as why:
-        return _nothing(properties, f"the native engine cannot: {why}", begin)
-    starts = _Starts.of(system, reduced, lowered)
-    run = _Run(lowered)
-    search(run, starts, budget, until_decided, report)
+    for doubtful in (True, False):
+        try:
+            reduced = lower.reduce(system, mine, cone)
+            found = Symmetry((), (), ())
+            if budget.symmetry:
+                found = usable_symmetry(reduced, doubtful)
+            lowered = lower.lower(reduced, found)
+        except lower.Unsupported as why:
+            return _nothing(properties, f"the native engine cannot: {why}", begin)
+        starts = _Starts.of(system, reduced, lowered)
+        run = _Run(lowered)
+        search(run, starts, budget, until_decided, report)
+        if "asymmetric" not in run.figures:
+            break
     notes = (*reduced.notes, *found.notes)
     outcome = _outcome(system, reduced, lowered, starts, run, notes, begin)
     others = {
@@ -98,18 +107,28 @@ def native(
     return replace(outcome, verdicts={**outcome.verdicts, **others})
 
 
-def usable_symmetry(reduced: lower.Reduced) -> Symmetry:
-    """The scalarsets to use: those whose permutations are not too many."""
-    found = find_symmetry(reduced.system, reduced.properties)
-    size = 1
-    for sort in found.enumerated:
-        for k in range(2, sort.size + 1):
-            size *= k
+def usable_symmetry(reduced: lower.Reduced, doubtful: bool = True) -> Symmetry:
+    """The scalarsets to use: those whose permutations are not too many.
+    ``doubtful``: also those that the search itself must watch."""
+    found = find_symmetry(reduced.system, reduced.properties, doubtful)
+    doubted = {sort for sort, _ in found.doubts}
+    if _permutations(doubted) > DOUBTS:
+        found = find_symmetry(reduced.system, reduced.properties)
+    size = _permutations(found.enumerated)
     if size <= GROUP:
         return found
+    rows = tuple(s for s in found.rows if s not in doubted)
     names = ", ".join(s.name for s in found.enumerated)
     why = f"{names} are not used as symmetries: {size} permutations"
-    return Symmetry(found.rows, found.rows, (*found.notes, why))
+    return Symmetry(rows, rows, (*found.notes, why))
+
+
+def _permutations(sorts: Iterable[ScalarSort]) -> int:
+    size = 1
+    for sort in sorts:
+        for k in range(2, sort.size + 1):
+            size *= k
+    return size
 
 
 def _nothing(properties: Sequence[Property], reason: str, begin: float) -> Outcome:

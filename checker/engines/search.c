@@ -75,6 +75,8 @@ static int same(const u64 *a, const u64 *b)
 
 COLD void event(Thread *T, int e, const u64 *s, u32 id)
 {
+	if (T->mode == PROBE)
+		T->tally[e]++;
 	if (T->mode == EXPLAIN && e == T->want && id < T->want_id)
 		T->want_id = id;
 	if (T->mode != SEARCH || found[e].set)
@@ -354,6 +356,70 @@ static void turn(Thread *T)
 		atomic_store(&stop_flag, MEMORY);
 }
 
+/* All steps from a state. */
+static void successors(Thread *T, const u64 *s, Out *o)
+{
+	expand(T, s, o);
+	doubted(T, s, o);
+}
+
+static atomic_int asymmetric;
+
+static void sort_states(Out *o)
+{
+	for (u32 gap = o->n / 2; gap; gap /= 2)
+		for (u32 i = gap; i < o->n; i++)
+			for (u32 j = i; j >= gap; j -= gap) {
+				u64 a[WORDS], b[WORDS];
+				gather(o, j - gap, a);
+				gather(o, j, b);
+				if (!less(b, a))
+					break;
+				for (int k = 0; k < WORDS; k++) {
+					o->w[k][j] = a[k];
+					o->w[k][j - gap] = b[k];
+				}
+			}
+}
+
+/* The actions in doubt lead from every permutation of s to the same orbits,
+ * with the same events; else the quotient is no bisimulation. */
+static __attribute__((noinline)) void probe(Thread *T, const u64 *s)
+{
+	u64 w[WORDS], *counter = T->counter;
+	u64 size = model.events * sizeof *T->tally;
+	int failed = T->failed;
+	memcpy(w, s, sizeof w);
+	T->mode = PROBE;
+	T->counter += model.counters;
+	for (u32 k = 0; k <= model.members; k++) {
+		Out *o = &T->probe[k > 0];
+		if (k)
+			member(w, k - 1);
+		o->n = 0;
+		memset(T->tally, 0, size);
+		doubted(T, w, o);
+		canonical(o);
+		sort_states(o);
+		if (!k) {
+			memcpy(T->tally + model.events, T->tally, size);
+			continue;
+		}
+		int alike = o->n == T->probe[0].n
+			&& !memcmp(T->tally + model.events, T->tally, size);
+		for (int j = 0; alike && j < WORDS; j++)
+			alike = !memcmp(o->w[j], T->probe[0].w[j], o->n * sizeof(u64));
+		if (!alike) {
+			atomic_store(&asymmetric, 1);
+			atomic_store(&stop_flag, INTERRUPTED);
+			break;
+		}
+	}
+	T->counter = counter;
+	T->failed = failed;
+	T->mode = SEARCH;
+}
+
 static void progress(int frontier_done);
 
 static void visit(Thread *T, const u64 *s)
@@ -365,7 +431,9 @@ static void visit(Thread *T, const u64 *s)
 	Out *o = &T->out[T->cur];
 	u32 before = o->n;
 	T->failed = 0;
-	expand(T, s, o);
+	successors(T, s, o);
+	if (model.members)
+		probe(T, s);
 	T->transitions += o->n - before;
 	if (UNLIKELY(o->n == before) && !T->failed) {
 		T->deadlocks++;
@@ -596,7 +664,7 @@ static void trace_level(Thread *T)
 			for (; i < end; i++) {
 				const u64 *s = threads[t]->states + i * WORDS;
 				o->n = 0;
-				expand(T, s, o);
+				successors(T, s, o);
 				canonical(o);
 				for (u32 j = 0; j < o->n; j++) {
 					gather(o, j, w);
@@ -641,8 +709,8 @@ static void print_trace(int e, u64 (*path)[WORDS], int d)
 		u32 best = ~0u, at = 0;
 		Out *plain = &T->out[1];
 		o->n = plain->n = 0;
-		expand(T, s, o);
-		expand(T, s, plain);
+		successors(T, s, o);
+		successors(T, s, plain);
 		canonical(o);
 		for (u32 j = 0; j < o->n; j++) {
 			gather(o, j, w);
@@ -661,7 +729,7 @@ static void print_trace(int e, u64 (*path)[WORDS], int d)
 		T->want = e;
 		T->want_id = ~0u;
 		o->n = 0;
-		expand(T, s, o);
+		successors(T, s, o);
 		if (T->want_id == ~0u)
 			abort();
 		printf(" %u", T->want_id);
@@ -797,16 +865,18 @@ static Thread *new_thread(int id)
 		exit(2);
 	memset(T, 0, sizeof *T);
 	T->id = id;
-	T->counter = zeroed(model.counters, 8);
+	T->counter = zeroed(2 * model.counters, 8);
 	T->antecedent = zeroed(model.antecedents, 1);
 	T->fired = zeroed(model.steps, 8);
 	T->best = zeroed(model.events, sizeof *T->best);
 	T->pred = zeroed(model.events, sizeof *T->pred);
-	for (int k = 0; k < 2; k++) {
-		T->out[k].id = zeroed(ROOM, 4);
-		T->out[k].hash = zeroed(ROOM, 8);
+	T->tally = zeroed(2 * model.events, sizeof *T->tally);
+	for (int k = 0; k < 4; k++) {
+		Out *o = k < 2 ? &T->out[k] : &T->probe[k - 2];
+		o->id = zeroed(ROOM, 4);
+		o->hash = zeroed(ROOM, 8);
 		for (int j = 0; j < WORDS; j++)
-			T->out[k].w[j] = zeroed(ROOM, 8);
+			o->w[j] = zeroed(ROOM, 8);
 	}
 	return T;
 }
@@ -881,7 +951,10 @@ int main(int argc, char **argv)
 		search();
 	progress(1);
 	report();
-	traces();
+	if (atomic_load(&asymmetric))
+		printf("asymmetric 1\n");
+	else
+		traces();
 	fflush(stdout);
 	if (nthreads > 1)
 		together(QUIT, 0);

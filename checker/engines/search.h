@@ -27,7 +27,7 @@ typedef struct Thread {
 	unsigned char *antecedent;  /* which came true */
 
 	_Alignas(64) int id;
-	enum { SEARCH, TRACE, EXPLAIN } mode;
+	enum { SEARCH, TRACE, EXPLAIN, PROBE } mode;
 	u64 *states;                /* all this thread's states, level by level */
 	u64 used, room;
 	u64 reported;               /* of `used`, in the common count */
@@ -39,6 +39,8 @@ typedef struct Thread {
 	struct best *pred;          /* TRACE: least predecessor of each target */
 	int want;                   /* EXPLAIN: the event, */
 	u32 want_id;                /* and its least step */
+	u32 *tally;                 /* PROBE: events, by number */
+	Out probe[2];
 } Thread;
 
 /* Something worth telling about state s, or its step `id`. */
@@ -50,11 +52,17 @@ void event(Thread *T, int e, const u64 *s, u32 id);
 extern const struct model {
 	u32 steps, counters, antecedents;
 	int events, deadlock, symmetric;
+	u32 members;                /* permutations that are in doubt, less one */
 	const unsigned char *wanted, *is_open, *by_step;  /* of each event */
 } model;
 
 void check(Thread *T, const u64 *s);
 void expand(Thread *T, const u64 *s, Out *o);
 void canonical(Out *o);
+
+/* Actions of which only the search can tell whether they are symmetric, and
+ * the way from one permutation of a state to the next. */
+void doubted(Thread *T, const u64 *s, Out *o);
+void member(u64 *w, u32 k);
 
 #endif

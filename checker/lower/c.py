@@ -974,7 +974,8 @@ class _Lowering:
 
     # -- steps
 
-    def expand(self) -> str:
+    def expand(self, name: str, actions: Sequence[Action], small: set[str]) -> str:
+        """C: all steps of some actions from a state."""
         w = Writer(self.layout, self.bounds)
         w.line("u32 n = o->n;")
         w.line("u32 *const id = o->id;")
@@ -982,15 +983,8 @@ class _Lowering:
             w.line(f"u64 *const o{k} = o->w[{k}];")
         special: list[_Instance] = []
         loops: list[Action] = []
-        room = SMALL
-        order = sorted(self.system.actions, key=self.estimate)
-        chosen = set()
-        for a in order:
-            room -= self.estimate(a)
-            if room >= 0:
-                chosen.add(a.name)
-        for a in self.system.actions:
-            if a.name in chosen:
+        for a in actions:
+            if a.name in small:
                 special.extend(self.instances(a))
             else:
                 loops.append(a)
@@ -1000,10 +994,19 @@ class _Lowering:
         for a in loops:
             self.loop(w, a)
         return self.function(
-            "void expand(Thread *T, const u64 *restrict s, Out *restrict o)",
+            f"void {name}(Thread *T, const u64 *restrict s, Out *restrict o)",
             w,
             "\to->n = n;\n",
         )
+
+    def small(self) -> set[str]:
+        """The actions to specialise: the smallest, while there is room."""
+        room, chosen = SMALL, set()
+        for a in sorted(self.system.actions, key=self.estimate):
+            room -= self.estimate(a)
+            if room >= 0:
+                chosen.add(a.name)
+        return chosen
 
     def estimate(self, a: Action) -> int:
         """Nodes to print when the action is specialised."""
@@ -1567,15 +1570,27 @@ def _unroll(e: Expr) -> Expr:
 
 def canonical_text(layout: Layout, found: Symmetry) -> str:
     """C: canon(w) makes w the least member of its orbit that sorting keys
-    and rows leads to; see checker.symmetry for why that is canonical."""
+    and rows leads to; see checker.symmetry for why that is canonical.
+    member(w, k), for k from 0 to members - 1, leads through the orbit under
+    the scalarsets in doubt."""
     text = [_sort_rows_text(layout)]
     orders = []
-    for k, sort in enumerate(found.enumerated):
+    doubted = tuple(dict.fromkeys(sort for sort, _ in found.doubts))
+    swaps = tuple(dict.fromkeys((*found.enumerated, *doubted)))
+    for k, sort in enumerate(swaps):
         text.append(_swap_text(layout, sort, k))
+    for k, sort in enumerate(found.enumerated):
         key = _key_text(layout, sort, k, found.sorts)
         if key:
             text.append(key)
         orders.append((k, sort, bool(key)))
+    tour = [(swaps.index(sort), at) for sort, at in _tour(doubted)]
+    text.append(_row("member_sort", (k for k, _ in tour)))
+    text.append(_row("member_at", (at for _, at in tour)))
+    text.append("void member(u64 *w, u32 k)\n{\n\tswitch (member_sort[k]) {")
+    for k in sorted({k for k, _ in tour}):
+        text.append(f"\tcase {k}: swap{k}(w, member_at[k]); break;")
+    text.append("\t}\n}\n")
     text.append("static inline void canon(u64 *w)\n{")
     if not orders:
         text.append("\tsort_rows(w);\n}\n")
@@ -1608,8 +1623,8 @@ def canonical_text(layout: Layout, found: Symmetry) -> str:
     for k, sort, keyed in orders:
         tabs = "\t" * depth
         if sort.size > 2:
-            swaps = ", ".join(map(str, _all_orders(sort.size)))
-            text.append(f"{tabs}static const unsigned char next{k}[] = {{{swaps}}};")
+            way = ", ".join(map(str, _all_orders(sort.size)))
+            text.append(f"{tabs}static const unsigned char next{k}[] = {{{way}}};")
         text.append(f"{tabs}for (int i{k} = 0;; i{k}++) {{")
         if sort.size > 2 and keyed:
             tests = " && ".join(
@@ -1630,9 +1645,7 @@ def canonical_text(layout: Layout, found: Symmetry) -> str:
         moves = " ".join(f"best[{j}] = t[{j}];" for j in range(words))
         text.append(f"{tabs}if ({less}) {{ {moves} }}")
     for k, sort, keyed in reversed(orders):
-        last = 1
-        for j in range(2, sort.size + 1):
-            last *= j
+        last = _factorial(sort.size)
         if sort.size > 2 and keyed:
             depth -= 1
             text.append("\t" * depth + "}")
@@ -1644,6 +1657,19 @@ def canonical_text(layout: Layout, found: Symmetry) -> str:
     text.extend(f"\tw[{j}] = best[{j}];" for j in range(words))
     text.append("}\n")
     return "\n".join(text)
+
+
+def _tour(sorts: Sequence[ScalarSort]) -> list[tuple[ScalarSort, int]]:
+    """Exchanges of neighbours that lead through all permutations of all the
+    scalarsets, each once."""
+    if not sorts:
+        return []
+    first, inner = sorts[0], _tour(sorts[1:])
+    out = list(inner)
+    for at in _all_orders(first.size):
+        inner = inner[::-1]
+        out += [(first, at), *inner]
+    return out
 
 
 def _all_orders(n: int) -> list[int]:
@@ -1858,11 +1884,20 @@ def lower(reduced: Reduced, found: Symmetry) -> Lowered:
     """The system as C that includes search.h."""
     layout = lay_out(reduced.system, reduced.ranges, found)
     made = _Lowering(reduced, layout)
-    functions = [made.check(), made.expand()]
+    doubted = {name for _, name in found.doubts}
+    small = made.small()
+    actions = reduced.system.actions
+    sure = [a for a in actions if a.name not in doubted]
+    rest = [a for a in actions if a.name in doubted]
+    functions = [made.check(), made.expand("expand", sure, small)]
+    functions.append(made.expand("doubted", rest, small))
     symmetric = bool(found.sorts)
     if symmetric:
         functions.append(canonical_text(layout, found))
     functions.append(_batch_text(layout.words, symmetric))
+    members = 1
+    for sort in dict.fromkeys(sort for sort, _ in found.doubts):
+        members *= _factorial(sort.size)
     widest = max(-made.least, made.most)
     if widest >= 1 << 126:
         raise Unsupported("an expression needs more than 126 bits")
@@ -1882,7 +1917,7 @@ def lower(reduced: Reduced, found: Symmetry) -> Lowered:
     head.append(
         f"const struct model model = {{ {len(made.steps)}, {len(made.counters)}, "
         f"{len(made.antecedents)}, {len(made.events)}, {deadlock}, {int(symmetric)}, "
-        f"{', '.join(kinds)} }};\n"
+        f"{members - 1}, {', '.join(kinds)} }};\n"
     )
     return Lowered(
         "\n".join([*head, *functions]),
@@ -1904,13 +1939,21 @@ static inline V floor_mod(V a, V b) { V r = a % b; return r < 0 ? r + b : r; }
 """
 
 
+def _factorial(n: int) -> int:
+    return n * _factorial(n - 1) if n > 1 else 1
+
+
 def _row(name: str, values: Iterable[int]) -> str:
-    return f"static const unsigned char {name}[] = {{{', '.join(map(str, values))}}};"
+    text = ", ".join(map(str, values)) or "0"
+    return f"static const unsigned char {name}[] = {{{text}}};"
 
 
 def _batch_text(words: int, symmetric: bool) -> str:
     if not symmetric:
-        return "void canonical(Out *o)\n{\n\t(void)o;\n}\n"
+        return (
+            "void canonical(Out *o)\n{\n\t(void)o;\n}\n"
+            "void member(u64 *w, u32 k)\n{\n\t(void)w;\n\t(void)k;\n}\n"
+        )
     load = "".join(f"\t\tw[{k}] = o->w[{k}][i];\n" for k in range(words))
     save = "".join(f"\t\to->w[{k}][i] = w[{k}];\n" for k in range(words))
     return (

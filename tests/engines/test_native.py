@@ -12,11 +12,32 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from checker.engines import native as engine
 from checker.engines.native import compiler, native
-from checker.ir import INT, TRUE, add, eq, le, not_, num
+from checker.ir import (
+    BOOL,
+    INT,
+    TRUE,
+    Domain,
+    Expr,
+    add,
+    and_,
+    const,
+    eq,
+    ite,
+    le,
+    local,
+    lt,
+    max_,
+    not_,
+    num,
+    scalar_sort,
+    select,
+    store,
+    table_sort,
+)
 from checker.lower import c as lower
 from checker.property import Kind, Property
 from checker.symmetry import Symmetry, canonical_under, find_symmetry
-from checker.system import Action, TransitionSystem, Variable
+from checker.system import Action, Parameter, TransitionSystem, Variable
 from checker.verdict import (
     Budget,
     Holds,
@@ -31,6 +52,7 @@ from tests.random_systems import (
     Case,
     Exploration,
     cases,
+    count_orbits,
     explore,
     last_step,
     run,
@@ -358,3 +380,90 @@ def test_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/nonexistent")
     with pytest.raises(FileNotFoundError, match="no C compiler"):
         check(counter(0, 3), ())
+
+
+# --- symmetry that only the search can see -----------------------------------------
+
+
+def takers(serve: str) -> tuple[TransitionSystem, tuple[Property, ...]]:
+    """Three takers of two units; `serve` goes round them in a fixed order."""
+    t = scalar_sort("TAKERS", 3, "t")
+    domain = Domain(t, 0, 2, "TAKERS")
+    waits = Variable(
+        "waits", table_sort((domain,), BOOL), num(0), num(1), const(BOOL, 0)
+    )
+    had = Variable("had", table_sort((domain,), INT), num(0), num(9), num(0))
+    left = Variable("left", INT, num(0), num(2), num(2))
+    who = local("ask.who", domain)
+    ask = Action(
+        "ask",
+        (Parameter("who", who),),
+        and_(not_(select(waits.now, who)), eq(select(had.now, who), num(0))),
+        {"waits": store(waits.now, who, TRUE)},
+        None,
+    )
+    rest: Expr = left.now
+    got = had.now
+    for k in range(3):
+        e = const(t, k)
+        takes = select(waits.now, e)
+        if serve == "one each":
+            rest = ite(takes, max_(num(0), add(rest, num(-1))), rest)
+            got = store(got, e, ite(takes, num(1), select(had.now, e)))
+        elif serve == "all to the first":
+            takes = and_(takes, lt(num(0), rest))
+            got = store(got, e, ite(takes, rest, select(had.now, e)))
+            rest = ite(takes, num(0), rest)
+        elif k == 1:
+            rest = ite(takes, max_(num(0), add(rest, num(-1))), rest)
+    act = Action("serve", (), TRUE, {"left": rest, "had": got}, None)
+    system = TransitionSystem("takers", (waits, had, left), (ask, act), TRUE, {}, {})
+    spent = Property("spent", Kind.REACHABLE, eq(left.now, num(0)))
+    fine = Property("fine", Kind.INVARIANT, le(left.now, num(2)))
+    return system, (spent, fine)
+
+
+def test_an_order_that_does_not_matter() -> None:
+    system, properties = takers("one each")
+    assert find_symmetry(system, properties).sorts == ()
+    found = engine.usable_symmetry(lower.reduce(system, properties))
+    assert [(s.name, a) for s, a in found.doubts] == [("TAKERS", "serve")]
+    right = explore(system, properties)
+    outcome = check(system, properties)
+    assert outcome.statistics.states == count_orbits(system, right.reached)
+    assert outcome.statistics.notes == ()
+    assert depths_of(outcome) == right.found
+
+
+def test_a_choice_among_equals() -> None:
+    """Not symmetric, and still every step has its like up to permutation."""
+    system, properties = takers("all to the first")
+    right = explore(system, properties)
+    outcome = check(system, properties)
+    assert outcome.statistics.states < right.states
+    assert outcome.statistics.notes == ()
+    assert depths_of(outcome) == right.found
+
+
+def test_an_element_that_is_not_like_the_others() -> None:
+    """The search finds out, and is made again without the scalarset."""
+    system, properties = takers("only the second")
+    right = explore(system, properties)
+    outcome = check(system, properties)
+    assert outcome.statistics.states == right.states
+    assert outcome.statistics.notes == (
+        "TAKERS is not used as a symmetry: serve names one of its elements",
+    )
+    assert depths_of(outcome) == right.found
+
+
+@SLOWLY
+@given(cases())
+def test_doubts_change_no_verdict(case: Case) -> None:
+    """Random systems name elements at random; the search must notice."""
+    right = explore(case.system, case.properties)
+    if right.complete:
+        outcome = check(case.system, case.properties, threads=1)
+        assert depths_of(outcome) == right.found
+        assert defects_of(outcome) == right.defects
+        replays(case, outcome)
