@@ -35,7 +35,8 @@ may know it."""
 
 HOMES = {
     "lark": ("checker.spec.parse",),
-    "z3": ("checker.lower.smt", "checker.engines.bmc", "checker.engines.prove"),
+    "z3": ("checker.lower.smt", "checker.engines.bmc", "checker.engines.induction",
+           "checker.engines.prove"),
     "hypothesis": ("checker.engines.fuzz",),
     "networkx": ("checker.engines.stategraph",),
 }

@@ -7,9 +7,9 @@ does not, it says only up to which depth. A property that was shown at a depth
 is assumed there afterwards. Ranges, indices and asserts are questions of
 their own at each depth; where z3 takes long over one, runs are continued
 without breaking it, and it is asked again at the end: until then no depth
-beyond it is claimed. What induction shows once (`_Lasting`: facts that hold
-initially and that no step breaks) is assumed at every depth and not asked
-again. If no run of some length is left, all were looked at. The elements of
+beyond it is claimed. What induction shows (facts that hold initially and that
+no step from a state within its ranges breaks) is assumed at every depth and
+not asked again. If no run of some length is left, all were looked at. The elements of
 an interchangeable scalarset are named in the order in which a run uses them,
 which loses no run: the single initial state is the same under renaming.
 """
@@ -17,7 +17,6 @@ which loses no run: the single initial state is the same under renaming.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +24,7 @@ import z3  # type: ignore[import-untyped]
 
 from checker import ir
 from checker.engines.guess import guesses
+from checker.engines.induction import Induction, Lemma, conjuncts
 from checker.evaluate import (
     Valuation,
     arguments,
@@ -196,11 +196,6 @@ class _Unrolling:
         self.states.append(cells)
         return cells
 
-    def anew(self) -> _Unrolling:
-        """The same, with no state yet and a solver that knows nothing."""
-        solver = _Solver(self.solver.logic)
-        return _Unrolling(self.system, self.encoding, solver, (), self.ranges)
-
     def start(self) -> None:
         """Any initial state."""
         cells = self.somewhere()
@@ -368,105 +363,6 @@ def bounded(
     return low if hi is None else [*low, number.term <= hi]
 
 
-# --- what lasts ------------------------------------------------------------
-
-
-@dataclass
-class _Lasting:
-    """Which of some formulas hold initially and are kept by every step that
-    breaks no range, index or assert, all together (Houdini); and which of
-    those rules no step from a state with them can break at all."""
-
-    unrolling: _Unrolling
-    seconds: float
-    begin: float = field(default_factory=time.monotonic)
-
-    def left(self) -> float:
-        return self.begin + self.seconds - time.monotonic()
-
-    def facts(self, candidates: Iterable[Expr]) -> tuple[Expr, ...]:
-        """The candidates that last; none where time is up before that is
-        known."""
-        anywhere = self.unrolling
-        start = anywhere.anew()
-        start.start()
-        alive = self.true_initially(start, tuple(candidates))
-        anywhere.somewhere()
-        anywhere.offer()
-        self.low = Lowering(anywhere.system, anywhere.encoding, anywhere.states[0])
-        now = dict(zip(alive, self.low.all(alive), strict=True))
-        names = {f: z3.Bool(f"fact {k}") for k, f in enumerate(alive)}
-        anywhere.solver.add(*(z3.Implies(names[f], t) for f, t in now.items()))
-        changed = True
-        while changed and self.left() > 0:
-            changed = False
-            for c in anywhere.choices[0]:
-                lost = self.lost(c, alive, names)
-                if lost:
-                    changed = True
-                    alive = [f for f in alive if f not in lost]
-        self.given = conjunction(names[f] for f in alive)
-        return () if changed else tuple(alive)
-
-    def true_initially(
-        self, start: _Unrolling, candidates: tuple[Expr, ...]
-    ) -> list[Expr]:
-        low = Lowering(start.system, start.encoding, start.states[0])
-        terms = dict(zip(candidates, low.all(candidates), strict=True))
-        while terms:
-            bad = disjunction(negation(t) for t in terms.values())
-            answer, model = start.solver.check(bad, self.left())
-            if answer == z3.unsat:
-                break
-            if answer != z3.sat:
-                return []
-            terms = {f: t for f, t in terms.items() if z3.is_true(model.eval(t, True))}
-        return list(terms)
-
-    def lost(
-        self, c: _Choice, alive: list[Expr], names: dict[Expr, Term]
-    ) -> set[Expr]:
-        """Which facts the action may break, all of them given before."""
-        anywhere = self.unrolling
-        touched = {anywhere.system.cells[k].variable.name for k in c.updates}
-        asked = [f for f in alive if touched & mentioned(f)]
-        after = Lowering(anywhere.system, anywhere.encoding, anywhere.state_after(c))
-        terms = dict(zip(asked, after.all(asked), strict=True))
-        fine = [negation(q.bad) for q in anywhere.model_asked(c)]
-        lost: set[Expr] = set()
-        while terms:
-            bad = disjunction(negation(t) for t in terms.values())
-            known = (names[f] for f in alive if f not in lost)
-            step = conjunction((c.taken, c.guard, *fine, *known, bad))
-            answer, model = anywhere.solver.check(step, self.left())
-            if answer == z3.unsat:
-                break
-            gone = {
-                f for f, t in terms.items()
-                if answer != z3.sat or not z3.is_true(model.eval(t, True))
-            }  # fmt: skip
-            lost |= gone
-            terms = {f: t for f, t in terms.items() if f not in gone}
-        return lost
-
-    def closed(self) -> frozenset[_Number]:
-        """The questions about the model that the facts answer."""
-        found = set()
-        for c in self.unrolling.choices[0]:
-            for q in self.unrolling.model_asked(c):
-                answer, _ = self.unrolling.solver.check(
-                    conjunction((self.given, q.bad)), self.left()
-                )
-                if answer == z3.unsat:
-                    found.add(q.number)
-        return frozenset(found)
-
-
-def mentioned(e: Expr) -> set[str]:
-    """The variables that occur in a formula."""
-    return {node.data[0] for node in ir.subterms(e) if node.op == "var"}
-
-
 # --- the engine -----------------------------------------------------------
 
 
@@ -549,24 +445,31 @@ class _Search:
                 return
 
     def settle_for_good(self, unrolling: _Unrolling) -> None:
-        """Finds facts by induction, in a part of the time."""
+        """What induction shows, in a part of the time: facts of all states,
+        invariants among them, and rules of the model that no step breaks."""
         left = self.left()
         seconds = _INDUCTION if left is None else min(_INDUCTION, left / 4)
-        conjuncts: dict[Expr, None] = {}
-        for p in self.open(Kind.INVARIANT):
-            whole = ir.expand(ir.and_(ir.defined(p.formula), p.formula))
-            conjuncts |= dict.fromkeys(whole.args if whole.op == "and" else (whole,))
-        for parts in guesses(self.system).values():
-            conjuncts |= dict.fromkeys(parts)
-        lasting = _Lasting(unrolling.anew(), seconds)
-        unrolling.facts = lasting.facts(conjuncts)
-        if lasting.left() > 0:
-            unrolling.closed = lasting.closed()
-        known = set(unrolling.facts)
-        for p in self.open(Kind.INVARIANT):
-            whole = ir.expand(ir.and_(ir.defined(p.formula), p.formula))
-            if known.issuperset(whole.args if whole.op == "and" else (whole,)):
-                self.lasts.add(p.name)
+        end = time.monotonic() + seconds
+        work = Induction(self.system, lambda: end - time.monotonic())
+        sorts = find_symmetry(self.system, self.properties).sorts
+        steps = work.representatives(frozenset(sorts))
+        asked = [Lemma(p.name, conjuncts(p)) for p in self.open(Kind.INVARIANT)]
+        names = {lemma.name for lemma in asked}
+        guessed = (Lemma(n, parts) for n, parts in guesses(self.system).items())
+        kept, _ = work.strongest(steps, [*asked, *guessed])
+        self.lasts = {lemma.name for lemma in kept} & names
+        unrolling.facts = tuple(part for lemma in kept for part in lemma.parts)
+        wrong = work.broken_rules(steps, kept)
+        cells = self.system.cells
+        unrolling.closed = frozenset(
+            (a.name, "range", k)
+            for a in self.system.actions for k, cell in enumerate(cells)
+            if (a.name, cell.variable) not in wrong
+        ) | frozenset(
+            (a.name, "due", n)
+            for a in self.system.actions for n, due in enumerate(a.obligations)
+            if (a.name, due) not in wrong
+        )  # fmt: skip
 
     def left(self) -> float | None:
         """Seconds of the budget that are left; None without one."""

@@ -1,504 +1,50 @@
 """Induction with z3: what holds for any size, and a certificate that says why.
 
-Flanagan and Leino, "Houdini" (2001); Sheeran, Singh and Stalmarck,
-k-induction (2000); Komuravelli, Gurfinkel and Chaki, Spacer (2014).
+Sheeran, Singh and Stalmarck, k-induction (2000); Komuravelli, Gurfinkel and
+Chaki, Spacer (2014); the lemmas are found as checker.engines.induction says.
 Sound: a property is reported only if lemmas that hold initially and that
 every action keeps imply it, over mathematical integers, and fresh solvers
 found so again from the lemmas' text, for all actions and all arguments.
 Ranges, indices and asserts must follow from the lemmas too; nothing is
 assumed but the domains of arguments and the least values of open sizes.
-Symmetry helps to find lemmas, never to check them: a candidate is about all
-elements of a scalarset, kept or dropped as a whole, so one action of each
-orbit tells.
+Symmetry helps to find lemmas, never to check them.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import product
-from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
 from checker import ir
 from checker.engines.guess import guesses
-from checker.ir import BOOL, Expr, SetSort, show_raw
-from checker.lower.smt import (
-    Integers,
-    Lowering,
-    Number,
-    Term,
-    Value,
-    constant,
-    negation,
-    raw_of,
-    term_of,
-    unknown,
+from checker.engines.induction import (
+    Induction,
+    Lemma,
+    conjuncts,
+    moves,
+    unknowns,
 )
-from checker.property import Kind, Property, result_local
+from checker.lower.smt import Term, term_of
+from checker.property import Kind, Property
 from checker.symmetry import find_symmetry
-from checker.system import Action, Obligation, TransitionSystem, Variable
+from checker.system import Obligation, TransitionSystem, Variable
 from checker.verdict import (
     Budget,
     Certificate,
     Holds,
     Outcome,
     Reporter,
-    Silent,
     Statistics,
     Unknown,
     Verdict,
 )
 
-_QUERY_SECONDS = 20.0
-"""How long z3 may think about one query."""
 _DEEPEST = 3
 """The k of k-induction, at most; and how many paths of actions are tried."""
 _PATHS = 400
-
-
-@dataclass(frozen=True)
-class Lemma:
-    """A candidate: what it is called, and its conjuncts over the state."""
-
-    name: str
-    parts: tuple[Expr, ...]
-
-    @cached_property
-    def variables(self) -> frozenset[str]:
-        nodes = ir.subterms(*self.parts)
-        return frozenset(e.data[0] for e in nodes if e.op == "var")
-
-
-@dataclass
-class Step:
-    """One action over named unknowns: when it is taken, the state after it.
-    ``arguments`` are its raw arguments, or unknowns within their domains."""
-
-    action: Action
-    arguments: tuple[Value, ...]
-    given: list[Term]
-    sizes: list[Term]
-    after: list[Value]
-    lowering: Lowering
-    result: Value | None
-    next: Lowering
-
-    def show(self, model: Any) -> str:
-        raws = (raw_of(model, a) for a in self.arguments)
-        shown = (
-            show_raw(p.local.sort, raw)
-            for p, raw in zip(self.action.parameters, raws, strict=True)
-        )
-        return f"{self.action.name}({', '.join(shown)})"
-
-
-class Facts:
-    """What is given, and one solver that is asked what follows from it."""
-
-    def __init__(self, work: Induction, terms: Iterable[Term]) -> None:
-        self.work = work
-        self.solver = z3.Solver(ctx=work.context)
-        self.solver.add(*(work.own(t) for t in terms))
-        self.model: Any = None
-
-    def assume(self, terms: Iterable[Term]) -> None:
-        """Until `forget`."""
-        self.solver.push()
-        self.solver.add(*(self.work.own(t) for t in terms))
-
-    def forget(self) -> None:
-        self.solver.pop()
-
-    def refuted(self, claim: Term) -> str:
-        """'' where the claim follows, else why that is not known: z3 has a
-        counterexample (`model`), gave up, or time is up."""
-        self.model = None
-        if z3.is_true(claim):
-            return ""
-        self.work.asked += 1
-        seconds = self.work.left()
-        if seconds <= 0:
-            return "time is up for"
-        self.solver.set("timeout", max(1, int(min(seconds, _QUERY_SECONDS) * 1000)))
-        self.solver.push()
-        self.solver.add(self.work.own(negation(claim)))
-        answer = self.solver.check()
-        if answer == z3.sat:
-            self.model = self.solver.model()
-        why = self.solver.reason_unknown() if answer == z3.unknown else ""
-        self.solver.pop()
-        if "interrupted" in why:
-            raise KeyboardInterrupt
-        if answer == z3.unsat:
-            return ""
-        return "does not keep" if answer == z3.sat else f"z3 gave up ({why}) on"
-
-
-@dataclass
-class Induction:
-    """The system over z3 integers, and the queries about it."""
-
-    system: TransitionSystem
-    left: Callable[[], float]
-    report: Reporter = field(default_factory=Silent)
-    context: Any = None
-    asked: int = 0
-    params: dict[str, Value] = field(default_factory=dict)
-    sizes: list[Term] = field(default_factory=list)
-    expanded: dict[Expr, Expr] = field(default_factory=dict)
-
-    encoding = Integers()
-
-    def __post_init__(self) -> None:
-        self.now = self.state()
-        for name, least in self.system.least.items():
-            size = self.encoding.fresh(name, None, None)
-            self.params[name] = size
-            if least is not None:
-                self.sizes.append(size.term >= least)
-        self.low = self.lowering(self.now)
-
-    def own(self, term: Term) -> Term:
-        """The term for this induction's solvers."""
-        return term if self.context is None else term.translate(self.context)
-
-    def state(self) -> list[Value]:
-        """Unknowns for the cells. Their ranges are lemmas, not assumptions."""
-        return [
-            unknown(self.encoding, c.name, element, None)
-            if (element := c.variable.element) is BOOL or isinstance(element, SetSort)
-            else self.encoding.fresh(c.name, None, None)
-            for c in self.system.cells
-        ]
-
-    def lowering(self, now: Sequence[Value]) -> Lowering:
-        return Lowering(self.system, self.encoding, now, params=self.params)
-
-    def plain(self, e: Expr) -> Expr:
-        """e with its aggregates written out, once for all steps."""
-        if e not in self.expanded:
-            self.expanded[e] = ir.expand(e)
-        return self.expanded[e]
-
-    # -- steps --
-
-    def instances(self, action: Action) -> Iterator[Step]:
-        """The action with all arguments, one by one."""
-        for raw in action.valuations():
-            yield self.instance(action, raw)
-
-    def instance(self, action: Action, raw: tuple[int, ...]) -> Step:
-        arguments = tuple(
-            constant(self.encoding, p.local.sort, r)
-            for p, r in zip(action.parameters, raw, strict=True)
-        )
-        return self.step(action, arguments, self.now, [])
-
-    def representatives(self, sorts: frozenset[ir.Sort]) -> list[Step]:
-        """Every action with arguments of which one of each orbit is taken:
-        elements of the given scalarsets in order of their first use."""
-        found = []
-        for action in self.system.actions:
-            for raw in action.valuations():
-                seen: dict[ir.Sort, list[int]] = {}
-                first = True
-                for p, r in zip(action.parameters, raw, strict=True):
-                    sort = p.local.sort
-                    if sort not in sorts or not isinstance(sort, ir.ScalarSort):
-                        continue
-                    known = seen.setdefault(sort, [])
-                    if r != sort.size and r not in known:
-                        first = first and r == len(known)
-                        known.append(r)
-                if first:
-                    found.append(self.instance(action, raw))
-        return found
-
-    def any_step(self, action: Action, now: Sequence[Value], name: str) -> Step:
-        """The action from a state, its arguments unknown."""
-        domains, arguments = [], []
-        for p in action.parameters:
-            label = f"argument {p.name}{name}"
-            value = unknown(self.encoding, label, p.local.sort, p.domain)
-            arguments.append(value)
-            if isinstance(value, Number) and value.known is None:
-                domains += [value.term >= p.domain.lo, value.term <= p.domain.hi]
-        return self.step(action, tuple(arguments), now, domains)
-
-    def step(
-        self,
-        action: Action,
-        arguments: tuple[Value, ...],
-        now: Sequence[Value],
-        domains: Sequence[Term],
-    ) -> Step:
-        low = self.lowering(now)
-        for p, value in zip(action.parameters, arguments, strict=True):
-            low.locals[p.local] = value
-        sizes = [*self.sizes, *domains]
-        given = [*sizes, low.truth(self.plain(action.guard))]
-        after = list(now)
-        updates = [self.plain(u) for u in action.updates.values()]
-        for name, value in zip(action.updates, low.all(updates), strict=True):
-            cells = value if isinstance(value, dict) else {(): value}
-            for index, cell in cells.items():
-                after[self.system.cell_of[name, index]] = cell
-        result = None if action.result is None else low(self.plain(action.result))
-        return Step(
-            action, arguments, given, sizes, after, low, result, self.lowering(after)
-        )
-
-    # -- what is known of states --
-
-    def given(self, *terms: Iterable[Term]) -> Facts:
-        """A solver that knows these terms."""
-        return Facts(self, [t for some in terms for t in some])
-
-    def truths(self, lemmas: Iterable[Lemma], at: Sequence[Value]) -> list[Term]:
-        low = self.lowering(at)
-        return low.all(part for lemma in lemmas for part in lemma.parts)
-
-    def initial(self) -> list[Term]:
-        """What the initial states satisfy."""
-        terms, low = list(self.sizes), self.lowering(self.now)
-        for cell, value in zip(self.system.cells, self.now, strict=True):
-            v = cell.variable
-            if v.init is not None:
-                start = low(v.init)
-                wanted = start[cell.index] if isinstance(start, dict) else start
-                terms.append(low.equal(value, wanted))
-            else:
-                terms.extend(self.in_range(v, value, low))
-        terms.append(low.truth(self.system.initial))
-        return terms
-
-    def in_range(self, v: Variable, value: Value, low: Lowering) -> list[Term]:
-        """That one cell's value is in its variable's declared range."""
-        if not isinstance(value, Number):
-            return []
-        terms = []
-        if v.lo is not None:
-            terms.append(low.at_most(number_of(low, v.lo), value))
-        if v.hi is not None:
-            terms.append(low.at_most(value, number_of(low, v.hi)))
-        return terms
-
-    def ranges(self, at: Sequence[Value]) -> list[Term]:
-        low = self.lowering(at)
-        cells = zip(self.system.cells, at, strict=True)
-        return [t for c, value in cells for t in self.in_range(c.variable, value, low)]
-
-    def holds(self, p: Property, step: Step | None = None) -> Term:
-        """That an invariant (or, of a step, a step property) is true, and
-        reads no table outside its domain."""
-        formula = self.plain(ir.and_(ir.defined(p.formula), p.formula))
-        if step is None:
-            return self.low.truth(formula)
-        low = Lowering(
-            self.system, self.encoding, step.lowering.now, step.after,
-            dict(step.lowering.locals), self.params,
-        )  # fmt: skip
-        if step.result is not None and step.action.result is not None:
-            sort = step.action.result.sort
-            size = len(getattr(sort, "labels", (0, 1)))
-            low.locals[result_local(sort, size)] = step.result
-        return low.truth(formula)
-
-    # -- Houdini --
-
-    def strongest(
-        self, steps: Sequence[Step], lemmas: Iterable[Lemma]
-    ) -> tuple[list[Lemma], dict[str, str]]:
-        """The largest set of lemmas that holds initially and is kept by every
-        step from a state within its ranges; for each one dropped, why."""
-        why: dict[str, str] = {}
-        start, kept = self.given(self.initial()), []
-        for lemma in lemmas:
-            if any(start.refuted(t) for t in self.truths([lemma], self.now)):
-                why[lemma.name] = "an initial state is against it"
-            else:
-                kept.append(lemma)
-        changed = True
-        while changed:
-            changed = False
-            known = self.given(self.ranges(self.now), self.truths(kept, self.now))
-            for step in steps:
-                known.assume(step.given)
-                for lemma in list(kept):
-                    if not lemma.variables & step.action.updates.keys():
-                        continue
-                    reason = self.broken_part(step, known, lemma)
-                    if reason:
-                        why[lemma.name] = reason
-                        kept.remove(lemma)
-                        changed = True
-                known.forget()
-                self.report.progress(lemmas=len(kept), queries=self.asked)
-        return kept, why
-
-    def broken_part(self, step: Step, known: Facts, lemma: Lemma) -> str:
-        for part in lemma.parts:
-            before, after = self.low.truth(part), step.next.truth(part)
-            if before.eq(after):
-                continue
-            reason = known.refuted(after)
-            if reason:
-                example = self.example(step, known.model, part)
-                return f"{step.action.name} {reason} {ir.show(part)}{example}"
-        return ""
-
-    def example(self, step: Step, model: Any, part: Expr) -> str:
-        """A state from which the step breaks the part, as far as it matters."""
-        if model is None:
-            return ""
-        names = {e.data[0] for e in ir.subterms(part) if e.op == "var"}
-        cells = zip(self.system.cells, self.now, strict=True)
-        shown = [
-            f"{c.name} = {show_raw(c.variable.element, raw_of(model, value))}"
-            for c, value in cells
-            if c.variable.name in names and model[term_of(value)] is not None
-        ]
-        return f", e.g. {step.show(model)} where {', '.join(shown[:8])}"
-
-    def broken_rules(
-        self, steps: Sequence[Step], kept: Sequence[Lemma]
-    ) -> dict[tuple[str, Variable | Obligation], str]:
-        """Which ranges, indices and asserts some step from a state with the
-        lemmas may break, by action; why."""
-        found: dict[tuple[str, Variable | Obligation], str] = {}
-        start = self.given(self.initial())
-        for cell, value in zip(self.system.cells, self.now, strict=True):
-            for t in self.in_range(cell.variable, value, self.low):
-                if reason := start.refuted(t):
-                    why = f"an initial state {reason} the range of {cell.name}"
-                    found["", cell.variable] = why
-        known = self.given(self.ranges(self.now), self.truths(kept, self.now))
-        for step in steps:
-            name = step.action.name
-            known.assume(step.given)
-            cells = zip(self.system.cells, self.now, step.after, strict=True)
-            for cell, before, after in cells:
-                if before is after or (name, cell.variable) in found:
-                    continue
-                for t in self.in_range(cell.variable, after, step.lowering):
-                    if reason := known.refuted(t):
-                        why = f"{name} {reason} the range of {cell.name}"
-                        found[name, cell.variable] = why
-                        break
-            known.forget()
-            for due in step.action.obligations:
-                if (name, due) in found:
-                    continue
-                known.assume(step.sizes if due.early else step.given)
-                claim = step.lowering.truth(self.plain(due.formula))
-                if reason := known.refuted(claim):
-                    where = f"{due.span}: " if due.span else ""
-                    found[name, due] = f"{where}{name} {reason}: {due.message}"
-                known.forget()
-        return found
-
-    # -- k-induction, for what one step does not keep --
-
-    def paths(self, k: int) -> Iterator[list[Step]]:
-        """All ways to take k actions in a row, with unknown arguments."""
-        for actions in product(self.system.actions, repeat=k):
-            path: list[Step] = []
-            for n, action in enumerate(actions):
-                now = path[-1].after if path else self.now
-                path.append(self.any_step(action, now, f" {n}"))
-            yield path
-
-    def deep_inductive(self, shallow: list[Term], deep: list[Term], k: int) -> str:
-        """'' where the deep terms hold in the first k states of every run and
-        then, held k times in a row (the shallow ones always hold), in the
-        next one; else why that is not known."""
-        before = [term_of(v) for v in self.now]
-
-        def at(terms: list[Term], state: Sequence[Value]) -> list[Term]:
-            moved = moves(before, state)
-            return [z3.substitute(t, *moved) for t in terms]
-
-        for n in range(1, k + 1):
-            for path in self.paths(n):
-                taken = [t for step in path for t in step.given]
-                names = ", ".join(step.action.name for step in path)
-                if n < k:
-                    facts = self.given(self.initial(), taken)
-                else:
-                    states = [self.now, *(step.after for step in path[:-1])]
-                    held = [t for s in states for t in at([*shallow, *deep], s)]
-                    facts = self.given(held, taken)
-                for claim in at(deep, path[-1].after):
-                    if reason := facts.refuted(claim):
-                        return f"{names} {reason} it"
-        return ""
-
-    # -- Spacer --
-
-    def spacer(self, claim: Term, seconds: float) -> tuple[str, list[Term]]:
-        """('', terms over the state that are inductive and imply the claim),
-        or why there are none; nothing is believed of them yet."""
-        sizes = [term_of(p) for p in self.params.values()]
-        now = [*(term_of(v) for v in self.now), *sizes]
-        solver = z3.Fixedpoint()
-        solver.set(engine="spacer", timeout=int(seconds * 1000))
-        known = z3.Function("known", *(t.sort() for t in now), z3.BoolSort())
-        solver.register_relation(known)
-        for t in now:
-            solver.declare_var(t)
-        solver.rule(known(*now), self.initial())
-        for action in self.system.actions:
-            step = self.any_step(action, self.now, "")
-            for a in step.arguments:
-                if not z3.is_int_value(term_of(a)):
-                    solver.declare_var(term_of(a))
-            after = [*(term_of(v) for v in step.after), *sizes]
-            solver.rule(known(*after), [known(*now), *step.given])
-        self.asked += 1
-        try:
-            answer = solver.query(z3.And(known(*now), negation(claim)))
-            if answer == z3.sat:
-                return "some run violates it (ask engine bmc for one)", []
-            if answer != z3.unsat:
-                return f"spacer gave up ({solver.reason_unknown()})", []
-            cover = solver.get_cover_delta(-1, known)
-        except z3.Z3Exception as error:
-            if "interrupted" in str(error):
-                raise KeyboardInterrupt from None
-            return f"spacer gave up ({error})", []
-        found = z3.substitute_vars(cover, *now)
-        return "", list(found.children()) if z3.is_and(found) else [found]
-
-
-def number_of(low: Lowering, e: Expr) -> Number:
-    """The number that an integer expression lowers to."""
-    value = low(e)
-    assert isinstance(value, Number)
-    return value
-
-
-def moves(before: list[Term], after: Sequence[Value]) -> list[tuple[Term, Term]]:
-    """The substitution that turns a term over a state into one over the next."""
-    pairs = zip(before, (term_of(v) for v in after), strict=True)
-    return [(b, a) for b, a in pairs if not b.eq(a)]
-
-
-def unknowns(term: Term) -> set[str]:
-    """The names of the unknowns in a term."""
-    names, seen, stack = set(), set(), [term]
-    while stack:
-        t = stack.pop()
-        if t.get_id() in seen:
-            continue
-        seen.add(t.get_id())
-        if z3.is_const(t) and t.decl().kind() == z3.Z3_OP_UNINTERPRETED:
-            names.add(str(t))
-        stack.extend(t.children())
-    return names
 
 
 # --- certificates ---------------------------------------------------------
@@ -664,7 +210,7 @@ class _Search:
             if isinstance(rule, Variable):
                 continue
             action = self.system.action_by_name[name]
-            parts: dict[Expr, None] = {}
+            parts: dict[ir.Expr, None] = {}
             for raw in action.valuations():
                 by = {
                     p.local: ir.const(p.local.sort, r)
@@ -748,9 +294,3 @@ class _Search:
         if not wrong:
             return Holds(False, certificate=certificate)
         return Unknown(f"{reason}; spacer's certificate was not confirmed: {wrong}")
-
-
-def conjuncts(p: Property) -> tuple[Expr, ...]:
-    """What an invariant says, part by part; also that it can be read."""
-    whole = ir.expand(ir.and_(ir.defined(p.formula), p.formula))
-    return whole.args if whole.op == "and" else (whole,)
