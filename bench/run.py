@@ -1,11 +1,13 @@
 """This checker and its peers on the reference pool, side by side.
 
     python -m bench.run [--runs N] [--sizes B,V,P ...] [--quick] [--slow]
+                        [--limit SECONDS]
                         [--cmurphi DIR] [--tlc tla2tools.jar]
 
 Every row is the median of at least three runs. `wall` is what a user waits
 for: printing and compiling the program included, nothing cached. `states/s`
-counts the search alone. SPIN and Rumur are run where they are installed.
+counts the search alone. SPIN and Rumur are run where they are installed; a
+peer that takes longer than --limit for one run is told as that.
 """
 
 from __future__ import annotations
@@ -69,11 +71,17 @@ class Failed(Exception):
     """A tool did not do what was asked of it."""
 
 
+class Late(Failed):
+    """A tool took too long."""
+
+
+
+
 def run(
     command: Sequence[str | Path],
     directory: Path,
     environment: dict[str, str] | None = None,
-    limit: float = 3600,
+    limit: float | None = None,
 ) -> Ran:
     """Runs a command; its peak memory is the largest process it waited for."""
     begin = time.monotonic()
@@ -91,8 +99,8 @@ def run(
                 done, status, used = os.wait4(child.pid, os.WNOHANG)
                 if done:
                     break
-                if time.monotonic() - begin > limit:
-                    raise Failed(f"{command[0]} took more than {limit:g} s")
+                if limit is not None and time.monotonic() - begin > limit:
+                    raise Late(f"more than {limit:g} s")
                 time.sleep(0.002)
         except BaseException:
             child.kill()
@@ -120,40 +128,46 @@ def number(pattern: str, text: str) -> float:
 
 @dataclass(frozen=True)
 class Tool:
-    """``go`` runs it once on a size, in an empty directory."""
+    """``go`` runs it once on a size, in an empty directory; a peer's search
+    for at most so many seconds. Raises Late, Failed."""
 
     name: str
-    go: Callable[[Size, Path], Result]
+    go: Callable[[Size, Path, float], Result]
     ours: bool = False
 
 
-def poolproof(symmetry: bool, threads: int, until: bool = False) -> Tool:
-    def go(size: Size, at: Path) -> Result:
-        environment = {
-            **os.environ,
-            "XDG_CACHE_HOME": str(at / "cache"),
-            "PYTHONPATH": str(HERE.parent),
-        }
-        asked = [*map(str, size), str(int(symmetry)), str(threads), str(int(until))]
-        command = [sys.executable, "-m", "bench.ours", *asked]
-        cold = run(command, HERE.parent, environment)
-        warm = run([*command, "compiled"], HERE.parent, environment)
+def ours(
+    size: Size, at: Path, symmetry: bool, threads: int, until: bool, again: str = ""
+) -> Ran:
+    """One run of bench.ours, its compiled programs kept in ``at``."""
+    asked = [*map(str, size), str(int(symmetry)), str(threads), str(int(until))]
+    return run(
+        [sys.executable, "-m", "bench.ours", *asked, *([again] if again else [])],
+        HERE.parent,
+        {**os.environ, "XDG_CACHE_HOME": str(at), "PYTHONPATH": str(HERE.parent)},
+    )
+
+
+def poolproof(symmetry: bool, threads: int) -> Tool:
+    def go(size: Size, at: Path, limit: float) -> Result:
+        cold = ours(size, at, symmetry, threads, False)
+        warm = ours(size, at, symmetry, threads, False, "compiled")
         answer = json.loads(warm.output.splitlines()[-1])
         return Result(
             answer["states"], cold.seconds, answer["search"], answer["memory"]
         )
 
     plural = "s" if threads > 1 else ""
-    what = f"poolproof, {threads} thread{plural}"
-    return Tool(what + (", to sigbus" if until else ""), go, ours=True)
+    return Tool(f"poolproof, {threads} thread{plural}", go, ours=True)
 
 
 def written(symmetry: bool) -> Tool:
-    def go(size: Size, at: Path) -> Result:
+    def go(size: Size, at: Path, limit: float) -> Result:
         made = run(
             ["c++", "-O2", "-march=native", "-o", at / "pool", PEERS / "pool.cpp"], at
         )
-        ran = run([at / "pool", *map(str, size), str(int(symmetry))], at)
+        asked = [*map(str, size), str(int(symmetry))]
+        ran = run([at / "pool", *asked], at, limit=limit)
         return Result(
             int(number(r"states (\d+)", ran.output)),
             made.seconds + ran.seconds,
@@ -165,7 +179,7 @@ def written(symmetry: bool) -> Tool:
 
 
 def spin(breadth_first: bool) -> Tool:
-    def go(size: Size, at: Path) -> Result:
+    def go(size: Size, at: Path, limit: float) -> Result:
         (at / "pool.pml").write_text(promela(*size))
         how = ["-DBFS"] if breadth_first else []
         made = run(["spin", "-o2", "-a", "pool.pml"], at).seconds
@@ -174,7 +188,7 @@ def spin(breadth_first: bool) -> Tool:
              "-o", "pan", "pan.c"], at,
         ).seconds  # fmt: skip
         bits = max(20, COUNTS[size][0].bit_length() + 1)
-        ran = run([at / "pan", "-n", f"-w{bits}", "-m20000000"], at)
+        ran = run([at / "pan", "-n", f"-w{bits}", "-m20000000"], at, limit=limit)
         return Result(
             int(number(r"(\d+) states, stored", ran.output)),
             made + ran.seconds,
@@ -202,7 +216,7 @@ def murphi(size: Size, symmetry: bool) -> str:
 
 
 def rumur(symmetry: bool) -> Tool:
-    def go(size: Size, at: Path) -> Result:
+    def go(size: Size, at: Path, limit: float) -> Result:
         (at / "pool.m").write_text(murphi(size, symmetry))
         made = run(
             ["rumur", "--deadlock-detection", "off", "--threads", "1",
@@ -213,7 +227,7 @@ def rumur(symmetry: bool) -> Tool:
             ["cc", "-std=c11", "-O3", "-march=native", "-mcx16", "-w", "-o", "pool",
              "pool.c", "-lpthread", "-latomic"], at,
         ).seconds  # fmt: skip
-        ran = run([at / "pool"], at)
+        ran = run([at / "pool"], at, limit=limit)
         states = int(number(r"([\d,]+) states", ran.output))
         return Result(states, made + ran.seconds, ran.seconds, ran.memory)
 
@@ -223,7 +237,7 @@ def rumur(symmetry: bool) -> Tool:
 def cmurphi(symmetry: bool, home: Path) -> Tool:
     """CMurphi 5: ``home`` has src/mu and include/."""
 
-    def go(size: Size, at: Path) -> Result:
+    def go(size: Size, at: Path, limit: float) -> Result:
         (at / "pool.m").write_text(murphi(size, symmetry))
         made = run([home / "src" / "mu", "-c", "pool.m"], at).seconds
         made += run(
@@ -231,7 +245,8 @@ def cmurphi(symmetry: bool, home: Path) -> Tool:
              f"-I{home / 'include'}"], at,
         ).seconds  # fmt: skip
         how = ["-sym3"] if symmetry else ["-nosym"]
-        ran = run([at / "pool", "-vbfs", "-ndl", "-m8000", *how], at)
+        ran = run([at / "pool", "-vbfs", "-ndl", "-m8000", *how], at,
+                  limit=limit)  # fmt: skip
         states = int(number(r"(\d+) states", ran.output))
         return Result(states, made + ran.seconds, ran.seconds, ran.memory)
 
@@ -239,7 +254,7 @@ def cmurphi(symmetry: bool, home: Path) -> Tool:
 
 
 def tlc(symmetry: bool, jar: Path) -> Tool:
-    def go(size: Size, at: Path) -> Result:
+    def go(size: Size, at: Path, limit: float) -> Result:
         b, v, p = size
         shutil.copy(PEERS / "Pool.tla", at)
         names = [f"v{k + 1}" for k in range(v)]
@@ -254,7 +269,7 @@ def tlc(symmetry: bool, jar: Path) -> Tool:
         (at / "Pool.cfg").write_text("\n".join(lines) + "\n")
         ran = run(
             ["java", "-XX:+UseParallelGC", "-cp", jar, "tlc2.TLC", "-workers", "1",
-             "Pool.tla"], at,
+             "Pool.tla"], at, limit=limit,
         )  # fmt: skip
         states = int(number(r"([\d,]+) distinct states found", ran.output))
         return Result(states, ran.seconds, ran.seconds, ran.memory)
@@ -280,11 +295,13 @@ class Row:
         return self.states / max(self.search, 1e-6)
 
 
-def measure(tool: Tool, size: Size, runs: int, right: int | None) -> Row:
+def measure(
+    tool: Tool, size: Size, runs: int, right: int | None, limit: float
+) -> Row:
     results = []
     for _ in range(runs):
         with tempfile.TemporaryDirectory() as at:
-            results.append(tool.go(size, Path(at)))
+            results.append(tool.go(size, Path(at), limit))
     states = results[0].states
     if right is not None and states != right:
         raise Failed(f"{tool.name} counts {states:,} states, not {right:,}")
@@ -334,21 +351,57 @@ def machine() -> str:
             f"Python {platform.python_version()}")  # fmt: skip
 
 
-def tools(symmetry: bool, size: Size, options: argparse.Namespace) -> list[Tool]:
-    """Everything that is installed and ends in reasonable time."""
+def tools(symmetry: bool, options: argparse.Namespace) -> list[Tool]:
+    """Everything that is installed and can do with or without symmetry."""
     found = [poolproof(symmetry, 1), poolproof(symmetry, 2), written(symmetry)]
     if options.quick:
         return found
-    large = COUNTS[size][int(symmetry)] > (1_000_000 if symmetry else 5_000_000)
     if shutil.which("spin") and not symmetry:
         found += [spin(False), spin(True)]
-    if shutil.which("rumur") and (options.slow or not large):
+    if shutil.which("rumur"):
         found.append(rumur(symmetry))
     if options.cmurphi:
         found.append(cmurphi(symmetry, options.cmurphi))
-    if options.tlc and (options.slow or not large):
+    if options.tlc:
         found.append(tlc(symmetry, options.tlc))
     return found
+
+
+def shortest(size: Size, runs: int) -> str:
+    """How long the shortest run to sigbus takes to find, Python's start
+    included: with nothing compiled yet, and after that."""
+    cold, warm = [], []
+    for _ in range(runs):
+        with tempfile.TemporaryDirectory() as directory:
+            at = Path(directory)
+            cold.append(ours(size, at, True, 2, True).seconds)
+            ours(size, at, True, 2, True, "compiled")
+            warm.append(ours(size, at, True, 2, True).seconds)
+    return (f"pool {size}, shortest run to sigbus ({SIGBUS[size]} steps): "
+            f"{statistics.median(cold):.2f} s, compiled {statistics.median(warm):.2f} s"
+            )  # fmt: skip
+
+
+LARGE = "N=2,B=2,T=2,V=3,F=2,P=2"
+
+
+def hugetlb() -> Iterator[str]:
+    """The accounting of model/designs/hugetlb.py, once."""
+    spec = HERE.parent / "specs" / "hugetlb_accounting.spec"
+    with tempfile.TemporaryDirectory() as at:
+        ran = run(
+            [sys.executable, "-m", "checker", "check", spec, "--bounds", LARGE,
+             "--engine", "native", "--json"],
+            HERE.parent,
+            {**os.environ, "XDG_CACHE_HOME": at, "PYTHONPATH": str(HERE.parent)},
+        )  # fmt: skip
+    [check] = json.loads(ran.output)["checks"]
+    [figures] = check["engines"]
+    told = "all" if figures["complete"] else "not all"
+    yield f"hugetlb {LARGE}, 2 threads, {len(check['properties'])} properties"
+    yield (f"  {told} of {figures['states']:,} states, "
+           f"{figures['states'] / ran.seconds:,.0f}/s, {ran.seconds:.1f} s, "
+           f"{ran.memory / 1e6:,.0f} MB")  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -356,7 +409,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--sizes", nargs="*", metavar="B,V,P")
     parser.add_argument("--quick", action="store_true", help="no peers but C++")
-    parser.add_argument("--slow", action="store_true", help="peers that take minutes")
+    parser.add_argument("--limit", type=float, default=300, metavar="SECONDS",
+                        help="for one run of a peer (300)")  # fmt: skip
     parser.add_argument("--cmurphi", type=Path, metavar="DIR")
     parser.add_argument("--tlc", type=Path, metavar="JAR")
     options = parser.parse_args(arguments)
@@ -371,22 +425,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for size in sizes:
             if chosen and size not in chosen:
                 continue
-            rows = []
-            for tool in tools(symmetry, size, options):
+            rows, others = [], []
+            right = COUNTS[size][int(symmetry)]
+            for tool in tools(symmetry, options):
                 try:
-                    right = COUNTS[size][int(symmetry)]
-                    rows.append(measure(tool, size, runs, right))
+                    rows.append(measure(tool, size, runs, right, options.limit))
                 except Failed as why:
-                    print(f"{tool.name}: {why}")
+                    others.append(f"  {tool.name:<28}{why}")
             how = "with symmetry" if symmetry else "without symmetry"
             print()
-            print("\n".join(table(f"pool {size}, {how}", rows)), flush=True)
+            print(*table(f"pool {size}, {how}", rows), *others, sep="\n", flush=True)
     print()
     for size in SIGBUS:
         if not chosen or size in chosen:
-            row = measure(poolproof(True, 2, until=True), size, runs, None)
-            print(f"pool {size}, shortest run to sigbus: {row.wall:.2f} s, "
-                  f"{row.states:,} states", flush=True)  # fmt: skip
+            print(shortest(size, runs), flush=True)
+    if not chosen:
+        print()
+        print(*hugetlb(), sep="\n")
     return 0
 
 
