@@ -1101,6 +1101,9 @@ def show(e: Expr) -> str:
     return _show(e, 0)
 
 
+COMPARISON = OPERATORS["eq"].binding
+
+
 def _show(e: Expr, outer: int) -> str:
     match e.op:
         case "const":
@@ -1120,7 +1123,10 @@ def _show(e: Expr, outer: int) -> str:
             return f"{_show(table, 9)}[{at} := {_show(value, 0)}]"
         case "sum" | "all" | "any" | "setof":
             name, domain = e.data
-            head = f"{name.split('#')[0]} in {domain.name or domain.sort}"
+            values = domain.name or f"{domain.lo}..{domain.hi}"
+            if not domain.name and domain.sort is not INT:
+                values = str(domain.sort)
+            head = f"{name.split('#')[0]} in {values}"
             return f"{e.op}({head}: {_show(e.args[0], 0)})"
         case "ite":
             c, a, b = (_show(x, 1) for x in e.args)
@@ -1139,7 +1145,8 @@ def _show(e: Expr, outer: int) -> str:
             mine = row.binding
             right = mine + 1
             first, *rest = e.args
+            left = right if mine == COMPARISON else mine  # a chain is a conjunction
             text = f" {row.symbol} ".join(
-                (_show(first, mine), *(_show(a, right) for a in rest))
+                (_show(first, left), *(_show(a, right) for a in rest))
             )
     return f"({text})" if mine < outer else text
