@@ -90,6 +90,7 @@ def _compile(
     cls: type[Design], binding: Binding, without: tuple[str, ...],
     having: tuple[str, ...],
 ) -> Compiled:  # fmt: skip
+    _names_are_free(cls)
     named = _named_domains(cls)
     known, _ = declared(cls)
     every = {s.name: s for s in slots(cls, binding)}
@@ -230,6 +231,15 @@ def _around(cls: type) -> dict[str, Any]:
         if isinstance(value, FunctionType):
             found |= closure(value)
     return found
+
+
+def _names_are_free(cls: type[Design]) -> None:
+    """Raises Mistake for an action that hides a method of Design."""
+    for name, (function, _) in action_methods(cls).items():
+        if hasattr(Design, name):
+            file, tree = method_tree(function)
+            message = f"{name} is a method of Design itself: call the action otherwise"
+            raise Mistake(span_of(file, tree), message)
 
 
 # --- methods --------------------------------------------------------------
