@@ -209,6 +209,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", metavar="N", help="decides their order; 0 by default")
     add("--states", metavar="N", help="states of each original; 4000 by default")
     add("--budget", metavar="SECONDS", help="time for all; 120 by default")
+    add("--threads", metavar="N", help="processes; as many as cores by default")
     add("--json", action="store_true", help="print JSON")
     _add_output(mutate)
     guarantee = command("guarantee", _guarantee,
@@ -565,11 +566,14 @@ def _mutate(options: argparse.Namespace) -> int:
     sample = _number(options.sample, "--sample", 1)
     seed = _number(options.seed, "--seed", 0) or 0
     states = _number(options.states, "--states", 1) or 4000
+    threads = _number(options.threads, "--threads", 1)
+    threads = threads or len(os.sched_getaffinity(0))
     terminal = _Terminal(f"{name} mutants") if sys.stderr.isatty() else None
     with _output(options) as out:
         done = mutate.campaign(
             specs, Request(designs=(options.design,)), sample=sample, seed=seed,
             states=states, seconds=seconds, report=terminal or Silent(),
+            threads=threads,
         )  # fmt: skip
         if terminal is not None:
             terminal.clear()

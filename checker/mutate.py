@@ -1,278 +1,235 @@
 """Mutation: is there a property for every line of a design?
 
-One thing of a compiled system is changed at a time: a guard's conjunct is
-dropped, an `if` negated, an update dropped, a constant amount made one more
-or less, <= and < exchanged. A mutant is *killed* when some property comes out
-otherwise, at another depth included, or the model itself breaks.
+Each mutant of checker.mutants is checked against specs. It is *killed* when
+some property comes out otherwise, at another depth included, or the model
+itself breaks. A mutant whose every step agrees with the original's in every
+state that the original reaches is the same within these bounds, by induction
+over runs: it is set apart, and said so.
 
-After Budd et al., "Theoretical and empirical studies on using program mutation
-to test the functional correctness of programs" (1980). A mutant whose every
-step agrees with the original's in every state that the original reaches is the
-same within these bounds, by induction over runs: it is set apart, and said so.
-
-Specs compile a design at sizes of their own. The same change at the same place
-is one mutant, wherever it occurs; places are told apart by their text, its
-numbers left out. Budgets are in states: the same call gives the same answer.
+A mutant's runs are the original's up to the first state, by distance, where a
+step differs; the search goes on from there and ends at the first difference
+that a property tells. Budgets are in states: the same call gives the same
+answer.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import random
-import re
+import signal
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 from checker.check import Request, Task, prepare
 from checker.diagnostic import Mistake
-from checker.engines.explicit import explicit
 from checker.evaluate import initial_states
-from checker.ir import (
-    Expr,
-    add,
-    and_,
-    defined,
-    implies,
-    ite,
-    le,
-    lt,
-    num,
-    rebuild,
-    show,
-    store,
-    subterms,
-)
+from checker.frontend import compile_design
+from checker.ir import not_
 from checker.lower import python as lower
+from checker.mutants import KINDS, Mutant, mutants
 from checker.property import Kind, Property
 from checker.render import table, wrapped
+from checker.source import altered
 from checker.spec import Spec
 from checker.symmetry import Symmetry, canonical_under, find_symmetry
-from checker.system import Action, Obligation, Span, State, TransitionSystem
+from checker.system import Action, State, TransitionSystem
 from checker.trace_file import count
-from checker.verdict import (
-    Budget,
-    Outcome,
-    Reporter,
-    Silent,
-    Violated,
-)
+from checker.verdict import Budget, Reporter
 
-# --- changes --------------------------------------------------------------
+# --- the search -----------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Change:
-    """One action with one thing changed; ``what`` names it."""
+@dataclass
+class Search:
+    """A breadth-first search that ends at the first property that does not
+    come out as ``expected``, where something is expected; or at the first
+    range, index or assert that breaks.
 
-    kind: str
-    what: str
-    action: Action
+    ``levels`` are the states by distance, one of each orbit; ``found`` says
+    after how many steps a property was violated, or reached."""
 
+    system: TransitionSystem
+    asked: tuple[Property, ...]
+    symmetry: Symmetry
+    expected: Search | None = None
+    levels: list[list[State]] = field(default_factory=list)
+    found: dict[str, int] = field(default_factory=dict)
+    visited: set[State] = field(default_factory=set)
+    transitions: int = 0
+    complete: bool = False
+    breaks: str = ""
+    killer: str = ""
+    steps: dict[str, lower.Successors] = field(default_factory=dict)
 
-def changes(action: Action) -> Iterator[Change]:
-    """Every change of an action that makes another action of it."""
-    seen = {_body(action)}
-    for change in _all_changes(action):
-        body = _body(change.action)
-        if body not in seen:
-            seen.add(body)
-            yield change
+    @cached_property
+    def canonical(self) -> Callable[[State], State]:
+        return canonical_under(self.system, self.symmetry)
 
+    def successors(self, action: Action) -> lower.Successors:
+        if action.name not in self.steps:
+            self.steps[action.name] = lower.successors(self.system, action)
+        return self.steps[action.name]
 
-def _body(action: Action) -> tuple[object, ...]:
-    return action.guard, tuple(sorted(action.updates.items())), action.result
+    def begin(self) -> None:
+        """From the initial states."""
+        for state in initial_states(self.system):
+            if self.outside(state):
+                return
+            self.visited.add(self.canonical(state))
+        self.levels.append(list(self.visited))
+        self.note(self.levels[0], 0)
 
+    def go_on(self, other: Search, level: int) -> None:
+        """From what another search found up to a level, that included."""
+        self.levels = other.levels[: level + 1]
+        self.visited = {s for states in self.levels for s in states}
+        self.found = {n: d for n, d in other.found.items() if d <= level}
 
-def _all_changes(action: Action) -> Iterator[Change]:
-    yield from _guards(action)
-    yield from _branches(action)
-    yield from _updates(action)
-    yield from _amounts(action)
-    yield from _comparisons(action)
+    def run(self, states: int | None) -> None:
+        """To the end, or until so many states are there."""
+        truths = self.state_truths
+        checks = [self._step_check(a) for a in self.system.actions]
+        while self.levels and self.levels[-1] and not self.over:
+            depth = len(self.levels)
+            if self.expected is not None and depth > self.expected.covered:
+                return
+            if states is not None and len(self.visited) >= states:
+                return
+            level: list[State] = []
+            for state in self.levels[-1]:
+                for action, (names, holds) in zip(
+                    self.system.actions, checks, strict=True
+                ):
+                    for arguments, after, result, broken in self.successors(action)(
+                        state
+                    ):
+                        if broken >= 0:
+                            self.breaks = action.obligations[broken].message
+                            return
+                        if self.outside(after):
+                            return
+                        self.transitions += 1
+                        if names:
+                            told = holds(state, after, arguments, result)
+                            for name, good in zip(names, told, strict=True):
+                                if not good and self.tell(name, depth):
+                                    return
+                        form = self.canonical(after)
+                        if form not in self.visited:
+                            self.visited.add(form)
+                            level.append(form)
+            self.levels.append(level)
+            if self.note(level, depth, truths) or self.lacks(depth):
+                return
+        self.complete = not self.over
 
+    @property
+    def over(self) -> bool:
+        return bool(self.breaks or self.killer)
 
-def _guards(action: Action) -> Iterator[Change]:
-    conjuncts = action.guard.args if action.guard.op == "and" else (action.guard,)
-    for k, part in enumerate(conjuncts):
-        if part.is_const:
-            continue
-        rest = and_(*conjuncts[:k], *conjuncts[k + 1 :])
-        changed = _remade(action, rest, action.updates, action.result)
-        yield Change("guard", f"without the guard {show(part)}", changed)
+    @property
+    def covered(self) -> float:
+        """All runs of so many steps were looked at."""
+        return float("inf") if self.complete else len(self.levels) - 1
 
+    @cached_property
+    def state_properties(self) -> list[Property]:
+        return [p for p in self.asked if p.kind is not Kind.STEP]
 
-def _branches(action: Action) -> Iterator[Change]:
-    roots = _roots(action)
-    tests = dict.fromkeys(e.args[0] for e in subterms(*roots) if e.op == "ite")
-    for test in tests:
+    @cached_property
+    def state_truths(self) -> Callable[[State], tuple[bool, ...]]:
+        return lower.predicates(
+            self.system,
+            [p.formula if p.kind is Kind.REACHABLE else not_(p.formula)
+             for p in self.state_properties],
+        )  # fmt: skip
 
-        def swap(node: Expr, args: tuple[Expr, ...], test: Expr = test) -> Expr | None:
-            if node.op == "ite" and node.args[0] is test:
-                return ite(args[0], args[2], args[1])
-            return None
+    @cached_property
+    def _outside(self) -> Callable[[State], int]:
+        return lower.in_range(self.system)
 
-        yield Change("if", f"if not {show(test)}", _folded(action, swap))
+    def outside(self, state: State) -> bool:
+        cell = self._outside(state)
+        if cell >= 0:
+            name = self.system.cells[cell].name
+            self.breaks = f"{name} becomes {state[cell]}, outside its range"
+        return cell >= 0
 
+    def note(
+        self,
+        level: list[State],
+        depth: int,
+        truths: Callable[[State], tuple[bool, ...]] | None = None,
+    ) -> bool:
+        """What new states show; whether the search is over."""
+        truths = truths or self.state_truths
+        open_ = [
+            (k, p) for k, p in enumerate(self.state_properties)
+            if p.name not in self.found
+        ]  # fmt: skip
+        for state in level if open_ else ():
+            hits = truths(state)
+            for k, p in open_:
+                if hits[k] and p.name not in self.found and self.tell(p.name, depth):
+                    return True
+        return False
 
-def _updates(action: Action) -> Iterator[Change]:
-    for name, update in action.updates.items():
-        chain = []
-        table = update
-        while table.op == "store":
-            chain.append(table)
-            table = table.args[0]
-        if len(chain) < 2:
-            rest = {k: v for k, v in action.updates.items() if k != name}
-            told = f"without the update of {name}"
-            yield Change("update", told, _remade(action, action.guard, rest,
-                                                 action.result))  # fmt: skip
-            continue
-        for gone in chain:
-            kept = table
-            for node in reversed(chain):
-                if node is not gone:
-                    kept = store(kept, *node.args[1:])
-            at = ", ".join(show(i) for i in gone.args[1:-1])
-            some = {**action.updates, name: kept}
-            told = f"without the update of {name}[{at}]"
-            yield Change("update", told, _remade(action, action.guard, some,
-                                                 action.result))  # fmt: skip
+    def tell(self, name: str, depth: int) -> bool:
+        """A property is violated, or reached; whether the search is over."""
+        if name in self.found:
+            return False
+        self.found[name] = depth
+        if self.expected is not None and depth < self.expected.found.get(
+            name, float("inf")
+        ):
+            self.killer = name
+        return self.over
 
+    def lacks(self, depth: int) -> bool:
+        """Whether something expected at this distance has not come."""
+        if self.expected is not None:
+            for name, wanted in self.expected.found.items():
+                if wanted <= depth and name not in self.found:
+                    self.killer = name
+                    return True
+        return False
 
-def _amounts(action: Action) -> Iterator[Change]:
-    for node in subterms(*action.updates.values()):
-        if node.op != "add" or not node.args[-1].is_const:
-            continue
-        for by in (-1, 1):
-
-            def shift(
-                e: Expr, args: tuple[Expr, ...], node: Expr = node, by: int = by
-            ) -> Expr | None:
-                return add(*args, num(by)) if e is node else None
-
-            other = add(*node.args, num(by))
-            yield Change("amount", f"{show(other)} for {show(node)}",
-                         _folded(action, shift, updates_only=True))  # fmt: skip
-
-
-def _comparisons(action: Action) -> Iterator[Change]:
-    for node in subterms(*_roots(action)):
-        if node.op not in ("lt", "le"):
-            continue
-        other = le if node.op == "lt" else lt
-
-        def swap(
-            e: Expr, args: tuple[Expr, ...], node: Expr = node,
-            other: Callable[[Expr, Expr], Expr] = other,
-        ) -> Expr | None:  # fmt: skip
-            return other(*args) if e is node else None
-
-        told = f"{show(other(*node.args))} for {show(node)}"
-        yield Change("comparison", told, _folded(action, swap))
-
-
-def _roots(action: Action) -> tuple[Expr, ...]:
-    results = () if action.result is None else (action.result,)
-    return (action.guard, *action.updates.values(), *results)
-
-
-Fold = Callable[[Expr, tuple[Expr, ...]], Expr | None]
-
-
-def _folded(action: Action, change: Fold, updates_only: bool = False) -> Action:
-    """The action with its nodes changed where ``change`` gives another."""
-    done: dict[Expr, Expr] = {}
-    for node in subterms(*_roots(action)):
-        args = tuple(done[a] for a in node.args)
-        other = change(node, args)
-        if other is None:
-            other = node if args == node.args else rebuild(node, args)
-        done[node] = other
-    updates = {name: done[e] for name, e in action.updates.items()}
-    if updates_only or action.result is None:
-        return _remade(action, action.guard if updates_only else done[action.guard],
-                       updates, action.result)  # fmt: skip
-    return _remade(action, done[action.guard], updates, done[action.result])
-
-
-def _remade(
-    action: Action, guard: Expr, updates: Mapping[str, Expr], result: Expr | None
-) -> Action:
-    """The action with another body; its obligations are `_guarded`'s."""
-    kept = {n: e for n, e in updates.items() if not (e.op == "var" and e.data[0] == n)}
-    return replace(action, guard=guard, updates=kept, result=result)
-
-
-def _guarded(action: Action) -> Action:
-    """What made the old body defined says nothing of the new one, so that is
-    asked again; asserts stay."""
-    guard, result = action.guard, action.result
-    body = [*action.updates.values(), *(() if result is None else (result,))]
-    inside = and_(*(defined(e) for e in body))
-    message = "an index leaves its domain"
-    due = (
-        Obligation("index", defined(guard), message, action.span, early=True),
-        Obligation("index", implies(guard, inside), message, action.span),
-    )
-    asserts = (o for o in action.obligations if o.kind == "assert")
-    return replace(
-        action, obligations=(*asserts, *(o for o in due if not _true(o)))
-    )
-
-
-def _true(obligation: Obligation) -> bool:
-    return obligation.formula.is_const and bool(obligation.formula.data)
-
-
-# --- what is known of the original ----------------------------------------
+    def _step_check(self, action: Action) -> tuple[list[str], lower.StepPredicates]:
+        mine = lower.step_properties(
+            [p for p in self.asked if p.kind is Kind.STEP], action
+        )
+        holds = lower.step_predicates(self.system, action, [p.formula for p in mine])
+        return [p.name for p in mine], holds
 
 
 @dataclass(frozen=True)
 class Original:
-    """A spec on the design as it is: what came out, and the states that were
-    visited (one of each orbit), nearest first."""
+    """A spec on the design as it is, and what came out."""
 
     task: Task
-    asked: tuple[Property, ...]
-    outcome: Outcome
-    symmetry: Symmetry
-    states: tuple[State, ...]
+    search: Search
 
 
-def look(task: Task, states: int, report: Reporter) -> Original:
-    """The original's verdicts and states, within ``states`` of them."""
+def look(task: Task, states: int) -> Original:
+    """The original's verdicts and states, within ``states`` of them. Raises
+    Mistake where the original breaks."""
     everything = (*task.resolved.properties, *task.resolved.obligations)
     asked = tuple(p for p in everything if p.kind is not Kind.LEADS_TO)
     system = task.compiled.system
-    outcome = explicit(system, asked, Budget(states=states), report)
-    if outcome.defects:
+    search = Search(system, asked, find_symmetry(system, asked))
+    search.begin()
+    search.run(states)
+    if search.breaks:
         raise Mistake(
-            outcome.defects[0].obligation.span if outcome.defects[0].obligation
-            else None,
-            f"{task.spec.file}: the model itself is wrong "
-            f"({outcome.defects[0].message}): poolproof check says where",
-        )  # fmt: skip
-    symmetry = find_symmetry(system, asked)
-    canonical = canonical_under(system, symmetry)
-    found = dict.fromkeys(canonical(s) for s in initial_states(system))
-    frontier = list(found)
-    steps = [lower.successors(system, a) for a in system.actions]
-    while frontier and len(found) < states:
-        nxt: list[State] = []
-        for state in frontier:
-            for successors in steps:
-                for _, after, _, _ in successors(state):
-                    form = canonical(after)
-                    if form not in found:
-                        found[form] = None
-                        nxt.append(form)
-            if len(found) >= states:
-                break
-        frontier = nxt
-    return Original(task, asked, outcome, symmetry, tuple(found))
+            None,
+            f"{task.spec.file}: the model itself is wrong ({search.breaks}): "
+            "poolproof check says where",
+        )
+    return Original(task, search)
 
 
 # --- one mutant -----------------------------------------------------------
@@ -289,18 +246,6 @@ class Fate(Enum):
 
 
 @dataclass(frozen=True)
-class Mutant:
-    """A change, and the systems in which it can be made: (which original,
-    the changed action)."""
-
-    action: str
-    span: Span | None
-    kind: str
-    what: str
-    places: tuple[tuple[int, Action], ...]
-
-
-@dataclass(frozen=True)
 class Result:
     """A mutant's fate; ``by`` is the spec and the property that killed it."""
 
@@ -309,88 +254,77 @@ class Result:
     by: str = ""
 
 
-def mutants(originals: Sequence[Original]) -> tuple[Mutant, ...]:
-    """The same change in several systems is one mutant."""
-    places: dict[tuple[str, str, str, int], list[tuple[int, Action]]] = {}
-    first: dict[tuple[str, str, str, int], Change] = {}
-    for number, original in enumerate(originals):
-        nth: Counter[tuple[str, str, str]] = Counter()
-        for action in original.task.compiled.system.actions:
-            for change in changes(action):
-                name = (action.name, change.kind, re.sub(r"\b\d+\b", "#", change.what))
-                key = (*name, nth[name])
-                nth[name] += 1
-                places.setdefault(key, []).append((number, change.action))
-                first.setdefault(key, change)
-    return tuple(
-        Mutant(key[0], c.action.span, c.kind, c.what, tuple(places[key]))
-        for key, c in first.items()
-    )
-
-
-def judge(mutant: Mutant, originals: Sequence[Original], states: int) -> Result:
+def judge(mutant: Mutant, originals: Sequence[Original]) -> Result:
     """Every spec in turn, until one kills the mutant."""
     fate = Fate.SAME
-    for number, changed_action in mutant.places:
-        original, action = originals[number], _guarded(changed_action)
-        system = original.task.compiled.system
-        changed = replace(system, actions=tuple(
-            action if a.name == action.name else a for a in system.actions
-        ))  # fmt: skip
-        if not _differs(original, changed, action):
+    for original in originals:
+        was, compiled = original.search, original.task.compiled
+        try:
+            with altered(mutant.tree, mutant.other):
+                system = compile_design(
+                    compiled.source, compiled.bounds, compiled.without,
+                    compiled.having,
+                ).system  # fmt: skip
+        except Mistake:
+            return Result(mutant, Fate.KILLED, "it is no design")
+        changed = [
+            (a, b) for a, b in zip(was.system.actions, system.actions, strict=True)
+            if not _alike(a, b)
+        ]  # fmt: skip
+        if not changed:
             continue
-        limit = Budget(states=3 * len(original.states) + 1000)
-        outcome = explicit(changed, original.asked, limit, Silent())
-        by = killer(original, outcome)
-        if by:
+        # what did not change stays the same object, and its parts with it
+        system = replace(was.system, actions=tuple(
+            b if any(b is c for _, c in changed) else a
+            for a, b in zip(was.system.actions, system.actions, strict=True)
+        ))  # fmt: skip
+        symmetry = find_symmetry(system, was.asked)
+        search = Search(system, was.asked, symmetry, was)
+        for a in was.system.actions:
+            if all(a is not old for old, _ in changed):
+                search.steps[a.name] = was.successors(a)
+        if symmetry == was.symmetry:
+            level = _first_difference(was, search, [b for _, b in changed])
+            if level is None:
+                continue
+            search.go_on(was, level)
+        else:
+            search.begin()
+        search.run(3 * len(was.visited) + 1000)
+        if search.over:
+            by = search.killer or f"the model breaks: {search.breaks}"
             return Result(mutant, Fate.KILLED, f"{original.task.spec.file}: {by}")
-        stopped = original.outcome.statistics.complete and (
-            not outcome.statistics.complete
-        )
-        if stopped:
+        if was.complete and not search.complete:
             fate = Fate.UNDECIDED
         elif fate is Fate.SAME:
             fate = Fate.SURVIVED
     return Result(mutant, fate)
 
 
-def _differs(original: Original, changed: TransitionSystem, action: Action) -> bool:
-    """Whether some step differs in a state that the original visits."""
-    system = original.task.compiled.system
-    before = lower.successors(system, system.action_by_name[action.name])
-    after = lower.successors(changed, action)
-    if any(before(s) != after(s) for s in original.states):
-        return True
-    # one state stands for its orbit only where the mutant is as symmetric
-    return find_symmetry(changed, original.asked) != original.symmetry
+def _alike(a: Action, b: Action) -> bool:
+    formulas = [tuple((o.formula, o.early) for o in x.obligations) for x in (a, b)]
+    return (
+        a.guard is b.guard
+        and a.result is b.result
+        and dict(a.updates) == dict(b.updates)
+        and formulas[0] == formulas[1]
+    )
 
 
-def killer(original: Original, outcome: Outcome) -> str:
-    """The property that comes out otherwise, or what breaks; or ''. What a
-    run out of budget leaves open kills nothing."""
-    if outcome.defects:
-        return f"the model breaks: {outcome.defects[0].message}"
-    for p in original.asked:
-        was, covered = _depths(original.outcome, p.name)
-        now, seen = _depths(outcome, p.name)
-        if was == now:
-            continue
-        if now is not None and (was is None or now < was):
-            if now <= covered:
-                return p.name
-        elif was is not None and was <= seen:
-            return p.name
-    return ""
-
-
-def _depths(outcome: Outcome, name: str) -> tuple[int | None, float]:
-    """(steps to the violation or witness, steps within which all is known)."""
-    verdict = outcome.verdicts[name]
-    if isinstance(verdict, Violated):
-        return len(verdict.trace), float("inf")
-    if outcome.statistics.complete:
-        return None, float("inf")
-    return None, getattr(verdict, "depth", 0)
+def _first_difference(
+    was: Search, search: Search, changed: Sequence[Action]
+) -> int | None:
+    """The first level with a state from which some step differs."""
+    pairs = [
+        (was.successors(was.system.action_by_name[a.name]), search.successors(a))
+        for a in changed
+    ]
+    for number, level in enumerate(was.levels):
+        for state in level:
+            for before, after in pairs:
+                if before(state) != after(state):
+                    return number
+    return None
 
 
 # --- the campaign ---------------------------------------------------------
@@ -423,8 +357,8 @@ class Campaign:
         return len(self.of(Fate.KILLED)) / counted if counted else None
 
 
-def _place(mutant: Mutant) -> tuple[str, int]:
-    return (mutant.span.file, mutant.span.line) if mutant.span else ("", 0)
+def _place(mutant: Mutant) -> tuple[str, int, int]:
+    return mutant.span.file, mutant.span.line, mutant.span.column
 
 
 def campaign(
@@ -436,7 +370,7 @@ def campaign(
     states: int,
     seconds: float | None,
     report: Reporter,
-    interrupted: Callable[[], bool] = lambda: False,
+    threads: int = 1,
 ) -> Campaign:
     """Tries the mutants of one design in an order that ``seed`` decides: what
     a budget lets through is a sample. Ctrl-C ends it with what is known."""
@@ -448,9 +382,9 @@ def campaign(
         if over():
             late.append(task.spec.file)
         else:
-            originals.append(look(task, states, report))
-    originals.sort(key=lambda o: o.outcome.statistics.transitions)
-    everything = list(mutants(originals))
+            originals.append(look(task, states))
+    originals.sort(key=lambda o: o.search.transitions)
+    everything = list(mutants(tasks[0].compiled.source)) if tasks else []
     random.Random(seed).shuffle(everything)
     chosen = everything if sample is None else everything[:sample]
     done = Campaign(
@@ -458,37 +392,62 @@ def campaign(
         tuple(dict.fromkeys(t.spec.file for t in tasks)),
         len(everything), len(chosen), seed, states,
         tuple(dict.fromkeys(o.task.spec.file for o in originals
-                            if not o.outcome.statistics.complete)),
+                            if not o.search.complete)),
     )  # fmt: skip
     if late:
         done.stopped = f"the time budget of {seconds:g} s, before {', '.join(late)}"
         return done
     begin = time.monotonic()
+    results = _judged(chosen, originals, threads)
     try:
-        for number, mutant in enumerate(chosen):
-            if interrupted():
-                raise KeyboardInterrupt
-            if over():
-                done.stopped = f"the time budget of {seconds:g} s"
-                break
-            done.results.append(judge(mutant, originals, states))
+        for number, result in enumerate(results):
+            done.results.append(result)
             report.progress(
                 mutants=number + 1, of=len(chosen),
                 killed=sum(r.fate is Fate.KILLED for r in done.results),
                 seconds=time.monotonic() - begin,
             )  # fmt: skip
+            if over() and number + 1 < len(chosen):
+                done.stopped = f"the time budget of {seconds:g} s"
+                break
     except KeyboardInterrupt:
         done.stopped = "interrupted"
+    finally:
+        results.close()
     return done
 
 
+_work: tuple[Sequence[Mutant], Sequence[Original]] = ((), ())
+"""What a worker works on: it is a copy of the process that knows."""
+
+
+def _judge_number(number: int) -> tuple[Fate, str]:
+    chosen, originals = _work
+    result = judge(chosen[number], originals)
+    return result.fate, result.by
+
+
+def _quiet() -> None:
+    """Ctrl-C is for the process that waits."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _judged(
+    chosen: Sequence[Mutant], originals: Sequence[Original], threads: int
+) -> Generator[Result, None, None]:
+    """The results in order, by so many processes."""
+    global _work
+    if threads < 2:
+        yield from (judge(m, originals) for m in chosen)
+        return
+    _work = chosen, originals
+    with multiprocessing.get_context("fork").Pool(threads, _quiet) as pool:
+        told = pool.imap(_judge_number, range(len(chosen)))
+        for mutant, (fate, by) in zip(chosen, told, strict=True):
+            yield Result(mutant, fate, by)
+
+
 # --- what it says ---------------------------------------------------------
-
-_KINDS = {
-    "guard": "guards dropped", "if": "ifs negated", "update": "updates dropped",
-    "amount": "amounts changed by one", "comparison": "<= and < exchanged",
-}  # fmt: skip
-
 
 def mutation_report(done: Campaign) -> list[str]:
     """The score and the survivors, each with its place."""
@@ -505,7 +464,7 @@ def mutation_report(done: Campaign) -> list[str]:
             + ", ".join(done.incomplete), "  ", "    ",
         )  # fmt: skip
     rows = []
-    for kind, text in _KINDS.items():
+    for kind, text in KINDS.items():
         mine = [r.fate for r in done.results if r.mutant.kind == kind]
         rows.append((text, *(str(mine.count(f)) for f in Fate)))
     fates = [r.fate for r in done.results]
@@ -526,8 +485,8 @@ def mutation_report(done: Campaign) -> list[str]:
             lines += ["", f"{fate.value}:"]
         for r in found:
             m = r.mutant
-            where = f"{m.span.file}:{m.span.line}: " if m.span else ""
-            lines += wrapped(f"{where}{m.action}", "  ", "    ")
+            where = f"{m.span.file}:{m.span.line}: {m.method}"
+            lines += wrapped(where, "  ", "    ")
             lines += wrapped(_shortened(m.what), "      ", "        ")
     return lines
 
@@ -552,9 +511,9 @@ def mutation_json(done: Campaign) -> dict[str, Any]:
         **{f.value: fates.count(f) for f in Fate},
         "results": [
             {
-                "file": r.mutant.span.file if r.mutant.span else "",
-                "line": r.mutant.span.line if r.mutant.span else 0,
-                "action": r.mutant.action,
+                "file": r.mutant.span.file,
+                "line": r.mutant.span.line,
+                "method": r.mutant.method,
                 "kind": r.mutant.kind,
                 "what": r.mutant.what,
                 "fate": f.value,

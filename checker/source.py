@@ -7,13 +7,16 @@ import ast
 import inspect
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import FunctionType
+from types import CodeType, FunctionType
 
 from checker.diagnostic import Mistake
 from checker.system import Span
+from model.language import Block, Design, action_methods, members, own_classes
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,31 @@ def shown_path(file: str) -> str:
     return relative if len(relative) < len(file) else file
 
 
-@cache
+_instead: ContextVar[tuple[ast.FunctionDef, ast.FunctionDef] | None] = ContextVar(
+    "_instead", default=None
+)
+
+
+@contextmanager
+def altered(tree: ast.FunctionDef, other: ast.FunctionDef) -> Iterator[None]:
+    """Here `method_tree` finds another tree for one method."""
+    token = _instead.set((tree, other))
+    try:
+        yield
+    finally:
+        _instead.reset(token)
+
+
 def method_tree(function: FunctionType) -> tuple[str, ast.FunctionDef]:
     """(file as shown in messages, syntax tree). Raises Mistake where the
     source cannot be had (typed into an interpreter, say)."""
+    file, tree = _method_tree(function)
+    instead = _instead.get()
+    return file, instead[1] if instead and instead[0] is tree else tree
+
+
+@cache
+def _method_tree(function: FunctionType) -> tuple[str, ast.FunctionDef]:
     file = inspect.getsourcefile(function)
     if file is None or not os.path.exists(file):
         raise Mistake(None, f"the source of {function.__qualname__} is not in a file")
@@ -132,3 +156,45 @@ def member_span(cls: type, name: str) -> Span | None:
 def span_of(file: str, node: ast.AST) -> Span:
     """The place of a syntax node; columns count from 1."""
     return Span(file, getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1)
+
+
+def methods(design: type[Design]) -> Iterator[tuple[str, FunctionType]]:
+    """The methods of a design and of its blocks that its actions lead to, by
+    name; those that are overridden included, since `super()` may call them."""
+    known: dict[str, list[FunctionType]] = {}
+    for name, function in _all_methods(design):
+        known.setdefault(name, []).append(function)
+    todo, seen = list(action_methods(design)), set()
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        for function in known.get(name, ()):
+            yield name, function
+            todo += [n for n in _names(function.__code__) if n in known]
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+
+
+def _all_methods(design: type[Design]) -> Iterator[tuple[str, FunctionType]]:
+    owners: list[type] = []
+
+    def note(owner: type) -> None:
+        for cls in own_classes(owner):
+            if cls not in owners:
+                owners.append(cls)
+
+    note(design)
+    for value in members(design).values():
+        if isinstance(value, Block):
+            note(type(value))
+    for owner in owners:
+        for name, value in vars(owner).items():
+            if isinstance(value, FunctionType) and not name.startswith("__"):
+                yield name, value

@@ -22,7 +22,7 @@ LAYERS = (
     ("checker.engines",),
     ("checker.trace_file", "checker.explain", "checker.render", "checker.catalogue",
      "checker.check", "checker.report", "checker.trace", "checker.export",
-     "checker.mutate", "checker.guarantee", "checker.html"),
+     "checker.mutants", "checker.mutate", "checker.guarantee", "checker.html"),
     ("checker.conform",),
     ("checker.cli", "checker.conform_cli", "checker.__main__"),
 )  # fmt: skip

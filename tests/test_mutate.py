@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 
@@ -10,9 +11,15 @@ import pytest
 from checker.check import Request, prepare
 from checker.cli import main
 from checker.diagnostic import Mistake
-from checker.mutate import Campaign, Fate, campaign, changes, mutation_report
+from checker.engines.explicit import explicit
+from checker.frontend import compile_design
+from checker.mutants import mutants
+from checker.mutate import Campaign, Fate, campaign, look, mutation_report
+from checker.source import altered
 from checker.spec import parse
-from checker.verdict import Silent
+from checker.verdict import Budget, Silent, Violated
+from model.designs.hugetlb import Hugetlb
+from model.language import observer_methods
 
 DESIGN = '''
 from enum import Enum
@@ -72,36 +79,85 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(spec: str = "quota.spec", sample: int | None = None, seed: int = 0) -> Campaign:
+def run(
+    spec: str = "quota.spec", sample: int | None = None, seed: int = 0, threads: int = 1
+) -> Campaign:
     return campaign(
         [parse(spec)], Request(designs=("quota.py",)), sample=sample, seed=seed,
-        states=1000, seconds=None, report=Silent(),
+        states=1000, seconds=None, report=Silent(), threads=threads,
     )  # fmt: skip
 
 
 def test_each_change_is_one_thing(files: Path) -> None:
     (task,) = prepare(parse("quota.spec"), Request(designs=("quota.py",)))
-    system = task.compiled.system
-    told = {(c.action.name, c.what) for a in system.actions for c in changes(a)}
-    assert ("take", "without the guard not reserved[vma]") in told
-    assert ("drop", "without the guard reserved[vma]") in told
-    assert ("drop", "without the update of used") in told
-    assert any(what.startswith("if not ") for _, what in told)
-    assert ("drop", "used + -2 for used + -1") in told
-    for a in system.actions:
-        found = [(c.action.guard, *c.action.updates.items(), c.action.result)
-                 for c in changes(a)]  # fmt: skip
-        assert len(found) == len(set(found))
-        assert (a.guard, *a.updates.items(), a.result) not in found
+    design = task.compiled.source
+    found = mutants(design)
+    assert [(m.method, m.what) for m in found] == [
+        ("Quota.take", "without require(not self.reserved[vma])"),
+        ("Quota.take", "if not (self.used >= TOTAL)"),
+        ("Quota.take", "self.used > TOTAL for self.used >= TOTAL"),
+        ("Quota.take", "without self.used += 1"),
+        ("Quota.take", "2 for 1 in self.used += 1"),
+        ("Quota.take", "without self.calls = 1"),
+        ("Quota.take", "without self.reserved[vma] = True"),
+        ("Quota.drop", "without require(self.reserved[vma])"),
+        ("Quota.drop", "without self.used -= 1"),
+        ("Quota.drop", "2 for 1 in self.used -= 1"),
+        ("Quota.drop", "without self.reserved[vma] = False"),
+    ]
+    for m in found:
+        assert ast.unparse(m.tree) != ast.unparse(m.other)
+        with altered(m.tree, m.other):
+            mutant = compile_design(design, {"total": 1, "V": 2}).system
+        now = compile_design(design, {"total": 1, "V": 2}).system
+        differ = [
+            a.name for a, b in zip(now.actions, mutant.actions, strict=True)
+            if (a.guard, a.result, *a.updates.items())
+            != (b.guard, b.result, *b.updates.items())
+        ]  # fmt: skip
+        assert differ == [m.method.removeprefix("Quota.")], m.what
+
+
+def test_methods_of_blocks_are_changed_too() -> None:
+    changed = {m.method.split(".")[0] for m in mutants(Hugetlb)}
+    assert {"Hugetlb", "Hstate", "ResvMap"} <= changed
+
+
+def test_observers_stay(files: Path) -> None:
+    seen = {m.method for m in mutants(Hugetlb)}
+    assert not seen & {f"Hugetlb.{name}" for name in observer_methods(Hugetlb)}
+
+
+def test_the_same_fates_from_the_start(files: Path) -> None:
+    """A mutant's search that goes on from the original's tells what one from
+    the initial states tells."""
+    (task,) = prepare(parse("quota.spec"), Request(designs=("quota.py",)))
+    original, compiled = look(task, 1000), task.compiled
+    for result in run().results:
+        m = result.mutant
+        with altered(m.tree, m.other):
+            system = compile_design(compiled.source, compiled.bounds).system
+        outcome = explicit(system, original.search.asked, Budget(), Silent())
+        broken = bool(outcome.defects)
+        for p in original.search.asked:
+            verdict = outcome.verdicts[p.name]
+            depth = len(verdict.trace) if isinstance(verdict, Violated) else None
+            broken = broken or depth != original.search.found.get(p.name)
+        assert broken == (result.fate is Fate.KILLED), m.what
+
+
+def test_processes_tell_the_same(files: Path) -> None:
+    one, two = run(), run(threads=2)
+    assert one.results == two.results
 
 
 def test_a_counter_that_is_wrong_is_told(files: Path) -> None:
     done = run()
-    fates = {(r.mutant.action, r.mutant.what): r.fate for r in done.results}
+    fates = {(r.mutant.method, r.mutant.what): r.fate for r in done.results}
     assert len(fates) == done.total == done.chosen
-    assert fates["drop", "without the update of used"] is Fate.KILLED
-    assert fates["drop", "without the update of reserved"] is Fate.KILLED
-    assert fates["take", "without the update of calls"] is Fate.KILLED
+    assert fates["Quota.drop", "without self.used -= 1"] is Fate.KILLED
+    assert fates["Quota.drop", "without self.reserved[vma] = False"] is Fate.KILLED
+    assert fates["Quota.take", "without self.calls = 1"] is Fate.KILLED
     assert done.score is not None and done.score > 0.8
 
 
@@ -113,10 +169,10 @@ def test_a_blind_spec_lets_mutants_live(files: Path) -> None:
     blind, seeing = run("blind.spec"), run()
     assert blind.score is not None and seeing.score is not None
     assert blind.score < seeing.score
-    survivors = {(r.mutant.action, r.mutant.what) for r in blind.of(Fate.SURVIVED)}
-    assert ("take", "without the update of calls") in survivors
+    survivors = {(r.mutant.method, r.mutant.what) for r in blind.of(Fate.SURVIVED)}
+    assert ("Quota.take", "without self.calls = 1") in survivors
     report = "\n".join(mutation_report(blind))
-    assert "quota.py:2" in report and "without the update of calls" in report
+    assert "quota.py:29: Quota.take\n      without self.calls = 1" in report
     assert max(map(len, report.splitlines())) <= 75
 
 

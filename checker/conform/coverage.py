@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
-from checker.source import shown_path
-from model.language import Block, Design, action_methods, members, own_classes
+from checker.source import methods, shown_path
+from model.language import Design
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Coverage:
 
     def __init__(self, design: type[Design]) -> None:
         self._methods: dict[CodeType, tuple[str, list[_Fork]]] = {}
-        for name, function in _methods(design):
+        for name, function in methods(design):
             forks = list(_forks(function))
             if forks:
                 self._methods[function.__code__] = (name, forks)
@@ -116,48 +116,6 @@ class Coverage:
             return follow
 
         return follow
-
-
-def _methods(design: type[Design]) -> Iterator[tuple[str, FunctionType]]:
-    """The methods of a design and of its blocks that its actions lead to, by
-    name; those that are overridden included, since `super()` may call them."""
-    known: dict[str, list[FunctionType]] = {}
-    for name, function in _all_methods(design):
-        known.setdefault(name, []).append(function)
-    todo, seen = list(action_methods(design)), set()
-    while todo:
-        name = todo.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        for function in known.get(name, ()):
-            yield name, function
-            todo += [n for n in _names(function.__code__) if n in known]
-
-
-def _names(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names(constant)
-
-
-def _all_methods(design: type[Design]) -> Iterator[tuple[str, FunctionType]]:
-    owners: list[type] = []
-
-    def note(owner: type) -> None:
-        for cls in own_classes(owner):
-            if cls not in owners:
-                owners.append(cls)
-
-    note(design)
-    for value in members(design).values():
-        if isinstance(value, Block):
-            note(type(value))
-    for owner in owners:
-        for name, value in vars(owner).items():
-            if isinstance(value, FunctionType) and not name.startswith("__"):
-                yield name, value
 
 
 def _forks(function: FunctionType) -> Iterator[_Fork]:
