@@ -47,7 +47,6 @@ from checker.replay import Refuted, show_step
 from checker.report import (
     check_report,
     defect_text,
-    review_report,
     trace_name,
     trace_text,
 )
@@ -170,6 +169,8 @@ def _parser() -> argparse.ArgumentParser:
     review = command("review", _review, "every shipped spec on every shipped design",
                      epilog=_ENGINES)  # fmt: skip
     _add_engine_options(review)
+    review.add_argument("--page", action="store_true",
+                        help="print the one page at the end only")  # fmt: skip
     review.add_argument("--markdown", action="store_true", help="print Markdown")
     review.add_argument("--html", metavar="FILE",
                         help="write a page with a picture of each run, too")
@@ -478,12 +479,14 @@ def _store(checked: Checked, directory: str) -> dict[str, str]:
 
 def _review(options: argparse.Namespace) -> int:
     from checker import html
+    from checker.review import SCORES, page, review_report, stored_scores
 
     budget, request = _budget(options, EXHAUSTIVE), _request(options)
     paths = shipped_specs()
     if not paths:
         raise Mistake(None, "there is no specs/ here: run this in a checkout")
     specs = [parse(path) for path in paths]
+    scores = stored_scores(ROOT / SCORES)
     interrupts = _Interrupts()
     done: list[Checked] = []
     skipped = False
@@ -495,10 +498,10 @@ def _review(options: argparse.Namespace) -> int:
                     skipped = True
                     break
                 some.append(_run(task, options.engine, budget, interrupts))
-            if some and not (options.json or options.markdown):
+            if some and not (options.json or options.markdown or options.page):
                 if done:
                     print(file=out)
-                print("\n".join(review_report(some)), file=out, flush=True)
+                print("\n".join(review_report(some, scores)), file=out, flush=True)
             done += some
         code = exit_code(done)
         if skipped and code == 0:
@@ -506,12 +509,13 @@ def _review(options: argparse.Namespace) -> int:
         if options.json:
             out.write(export.text(export.check_json(done, code)))
         elif options.markdown:
-            out.write(html.markdown(done, html.stored_scores(ROOT / html.SCORES)))
+            out.write(html.markdown(done, scores))
         else:
-            print("\n".join(_totals(done)), file=out)
+            lines = [*([] if options.page else [""]), *page(done), *_totals(done)]
+            print("\n".join(lines), file=out)
     if options.html:
         with _writable(options.html) as file:
-            file.write(html.page(done, html.stored_scores(ROOT / html.SCORES)))
+            file.write(html.page(done, scores))
     for checked in done:
         for mistake in checked.mistakes:
             _complain(str(mistake))

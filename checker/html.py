@@ -12,35 +12,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby, product
-from pathlib import Path
 
 from checker.check import Answer, Checked, Judgement, Task
 from checker.ir import INT, show_raw
 from checker.property import Kind
-from checker.render import broken_by, is_strips, letters, short_line, trust, why
+from checker.render import broken_by, is_strips, letters, short_line, why
 from checker.replay import Replay, show_step
 from checker.report import settings
+from checker.review import Scores, rests_on
 from checker.system import Cell, State, TransitionSystem, Variable
 from checker.trace_file import count
-from model.language import declared
-
-Scores = Mapping[str, str]
-"""By design: its mutation score, in words."""
-
-
-SCORES = "specs/scores"
-"""Where `poolproof mutate DESIGN -o specs/scores/DESIGN.txt` is kept."""
-
-
-def stored_scores(folder: Path) -> dict[str, str]:
-    """The score of each design whose report of mutants is kept."""
-    found: dict[str, str] = {}
-    for path in sorted(folder.glob("*.txt")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if line.startswith("score: "):
-                found[path.stem] = line.removeprefix("score: ")
-    return found
-
 
 # --- what both say --------------------------------------------------------
 
@@ -66,26 +47,6 @@ def _cell(checked: Checked, name: str) -> str:
     return told
 
 
-def _trust(checked: Checked, scores: Scores) -> list[str]:
-    """What the verdicts of a column rest on."""
-    task = checked.task
-    bounds, _ = declared(task.known.cls)
-    least = {name: bound.least for name, bound in bounds.items()}
-    told: list[str] = []
-    for outcome in checked.outcomes:
-        lines = trust(task.compiled.system, task.resolved.properties, outcome,
-                      task.shown, least)  # fmt: skip
-        first = min((len(t) - len(t.lstrip()) for t in lines), default=0)
-        for line in lines:
-            if line[: first + 1].isspace() and told:
-                told[-1] += " " + line.strip()
-            else:
-                told.append(line.strip())
-    if task.known.name in scores:
-        told.append(f"mutants: {scores[task.known.name]}")
-    return told
-
-
 # --- Markdown -------------------------------------------------------------
 
 
@@ -103,7 +64,7 @@ def markdown(done: Sequence[Checked], scores: Scores) -> str:
             lines.append(f"| `{name}` | {cells} |")
         lines.append("")
         for c in some:
-            told = "; ".join([settings(c.task), *_trust(c, scores)])
+            told = "; ".join([settings(c.task), *rests_on(c, scores)])
             lines.append(f"- {c.task.known.name}: {_md(told)}")
         for c in some:
             for answer in c.answers:
@@ -210,7 +171,7 @@ def _section(number: int, some: Sequence[Checked], scores: Scores) -> Iterator[s
         yield "</tr>"
     yield '</tbody><tfoot><tr><th scope="row">what this rests on</th>'
     for c in some:
-        told = "".join(f"<br>{escape(t)}" for t in _trust(c, scores))
+        told = "".join(f"<br>{escape(t)}" for t in rests_on(c, scores))
         yield f'<td class="soft">{told.removeprefix("<br>") or "nothing"}</td>'
     yield "</tr></tfoot></table></div>"
     for k, c in enumerate(some):

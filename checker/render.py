@@ -298,8 +298,9 @@ def trust(
     outcome: Outcome,
     bounds: Mapping[str, int],
     least: Mapping[str, int | None] | None = None,
+    covered: bool = True,
 ) -> list[str]:
-    """What the verdicts of an engine rest on: how much was covered, what
+    """What the verdicts of an engine rest on: how much was ``covered``, what
     never happened, why something is not known."""
     s = outcome.statistics
     lines: list[str] = []
@@ -307,7 +308,7 @@ def trust(
     def say(text: str) -> None:
         lines.extend(wrapped(text, "    ", "      "))
 
-    if s.states or s.transitions:
+    if covered and (s.states or s.transitions):
         whole = "all reachable states" if s.complete else "not all reachable states"
         parts = [count(n, noun) for n, noun in
                  ((s.states, "state"), (s.transitions, "transition")) if n]  # fmt: skip

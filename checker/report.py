@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from checker.render import (
 )
 from checker.replay import Replay
 from checker.source import shown_path
-from checker.trace_file import WIDTH, Heading, count, show_bounds
+from checker.trace_file import WIDTH, Heading, show_bounds
 from checker.trace_file import write as write_trace
 from checker.verdict import Defect, Holds, Unknown, Unreachable, Verdict, Violated
 from model.language import declared
@@ -171,96 +171,3 @@ def _heading(task: Task, shows: str, played: Replay) -> Heading:
         having=task.sizes.having,
         loop=played.trace.loop,
     )
-
-
-# --- the review -----------------------------------------------------------
-
-
-def review_report(checked: Sequence[Checked]) -> list[str]:
-    """One spec on all its designs: a row for each property, a column for
-    each design, and below it the bounds and the traces."""
-    spec = checked[0].task.spec
-    lines = wrapped(f"{spec.file}: {spec.title}", "", "    ")
-    for c in checked:
-        lines += wrapped(f"{_circumstances(c.task)}{_covered(c)}", "  ", "    ")
-    names = [claim.name.text for claim in spec.claims]
-    cells = {
-        (name, c.task.known.name): _cell(c, name) for name in names for c in checked
-    }
-    for some in _columns(checked, cells):
-        head = ["", *(c.task.known.name for c in some)]
-        rows = [[n, *(cells[n, c.task.known.name] for c in some)] for n in names]
-        lines += ["", *table(head, rows)]
-    traces = [line for c in checked for line in _traces(c)]
-    if traces:
-        lines += ["", *traces]
-    for c in checked:
-        for defect, played in c.defects:
-            lines += ["", f"  {c.task.known.name}: THE MODEL IS WRONG"]
-            lines += run(c.task.compiled.system, played)
-            lines += broken_by(played, defect.message, defect.obligation)
-    return lines
-
-
-def _columns(
-    checked: Sequence[Checked], cells: Mapping[tuple[str, str], str]
-) -> Iterator[Sequence[Checked]]:
-    """As many designs as fit side by side."""
-    first = max((len(name) for name, _ in cells), default=0) + 4
-    room = WIDTH - first
-    some: list[Checked] = []
-    for c in checked:
-        mine = [t for (_, design), t in cells.items() if design == c.task.known.name]
-        wide = max(map(len, [*mine, c.task.known.name])) + 2
-        if some and wide > room:
-            yield some
-            room, some = WIDTH - first, []
-        room -= wide
-        some.append(c)
-    if some:
-        yield some
-
-
-def _covered(checked: Checked) -> str:
-    for outcome in checked.outcomes:
-        s = outcome.statistics
-        if s.states:
-            word = "" if s.complete else ", not all"
-            return f": {count(s.states, 'state')}, depth {s.depth}{word}"
-    return ""
-
-
-def _cell(checked: Checked, name: str) -> str:
-    for answer in checked.answers:
-        if answer.prop.name == name:
-            mark = " !" if answer.judgement is Judgement.UNEXPECTED else ""
-            return _short(answer.verdict, answer.prop.kind) + mark
-    missing = checked.task.resolved.missing.get(name)
-    return "-" if missing is None else f"n/a: {missing}"
-
-
-def _short(verdict: Verdict, kind: Kind) -> str:
-    match verdict:
-        case Holds(exhaustive=True):
-            return "holds"
-        case Holds(certificate=certificate):
-            params = certificate.params if certificate else ()
-            return f"any {', '.join(sorted(params))}" if params else "inductive"
-        case Violated(trace=trace) if kind is Kind.REACHABLE:
-            return f"reached at {len(trace)}"
-        case Violated(trace=trace):
-            return f"violated at {len(trace)}"
-        case Unreachable():
-            return "unreachable"
-        case Unknown(depth=depth):
-            return f"unknown past {depth}" if depth else "unknown"
-
-
-def _traces(checked: Checked) -> Iterator[str]:
-    for answer in checked.answers:
-        path = shelved(checked.task, answer.prop.name)
-        if path is not None and answer.replay is not None:
-            yield from wrapped(path, "  ", "    ")
-        if answer.judgement is Judgement.UNEXPECTED:
-            name = f"{checked.task.known.name} {answer.prop.name}"
-            yield from wrapped(f"{name}: expected {answer.expected}", "  ! ", "    ")

@@ -12,6 +12,7 @@ import pytest
 
 from checker import cli, html
 from checker.check import Checked, Request, prepare, run
+from checker.review import stored_scores
 from checker.spec import parse
 from checker.verdict import Budget, Silent
 
@@ -112,10 +113,10 @@ def test_markdown(done: list[Checked]) -> None:
 
 
 def test_scores_are_read_where_they_are_kept(tmp_path: Path) -> None:
-    assert html.stored_scores(tmp_path) == {}
+    assert stored_scores(tmp_path) == {}
     told = "Pool: 3 mutants\n\nscore: 2 of 3 killed, 67 %\n"
     (tmp_path / "Pool.txt").write_text(told)
-    assert html.stored_scores(tmp_path) == {"Pool": "2 of 3 killed, 67 %"}
+    assert stored_scores(tmp_path) == {"Pool": "2 of 3 killed, 67 %"}
 
 
 def test_the_command(

@@ -21,8 +21,9 @@ LAYERS = (
      "checker.lower", "checker.replay"),
     ("checker.engines",),
     ("checker.trace_file", "checker.explain", "checker.render", "checker.catalogue",
-     "checker.check", "checker.report", "checker.trace", "checker.export",
-     "checker.mutants", "checker.mutate", "checker.guarantee", "checker.html"),
+     "checker.check", "checker.report", "checker.review", "checker.trace",
+     "checker.export", "checker.mutants", "checker.mutate", "checker.guarantee",
+     "checker.html"),
     ("checker.conform",),
     ("checker.cli", "checker.conform_cli", "checker.__main__"),
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,8 @@ from checker.property import Kind
 from checker.render import memory, possible_results, table, trust, verdict_line, wrapped
 from checker.render import run as show_run
 from checker.replay import replay
-from checker.report import answer_run, check_report, review_report
+from checker.report import answer_run, check_report
+from checker.review import page, review_report
 from checker.spec import parse_text, resolve
 from checker.verdict import (
     Budget,
@@ -254,7 +256,7 @@ specs/pool.spec: pool: as a test
 
 
 def test_a_review_is_a_table(checked: Checked) -> None:
-    lines = review_report([checked])
+    lines = review_report([checked], {})
     assert lines[:4] == [
         "specs/pool.spec: pool: as a test",
         "  Pool, B=2 P=2 V=2: 898 states, depth 10",
@@ -266,10 +268,32 @@ def test_a_review_is_a_table(checked: Checked) -> None:
     assert "  elsewhere  n/a: no left" in lines
 
 
+def test_a_column_says_what_it_rests_on(checked: Checked) -> None:
+    lines = review_report([checked], {"Pool": "2 of 3 killed, 67 %"})
+    assert "  Pool: mutants: 2 of 3 killed, 67 %" in lines
+    idle = replace(checked.outcomes[0].statistics, fired={"fault": 1}, results={})
+    outcome = replace(checked.outcomes[0], statistics=idle)
+    lines = review_report([replace(checked, outcomes=(outcome,))], {})
+    assert any(x.startswith("  Pool: never possible: mmap") for x in lines)
+
+
+def test_the_page(checked: Checked) -> None:
+    lines = page([checked] * 4)
+    assert lines[0] == "  A Pool"
+    assert f"{'  no_sigbus':<69}V5!" in lines
+    assert f"{'  fine':<69}holds" in lines
+    assert f"{'  full':<69}R6" in lines
+    assert f"{'  elsewhere':<69}-" in lines
+    told = "  Pool  1: 2 violated, 1 hold, 1 reached, 1 unreachable"
+    assert page([checked])[-1] == told
+
+
 def test_75_columns_the_same_every_time_and_never_too_sure(checked: Checked) -> None:
     pages = [
         check_report(checked, {"close": "d/" + "long" * 30}, verbose=True),
-        review_report([checked]),
+        review_report([checked], {}),
+        page([checked] * 4),
+        page([checked]),
         *(answer_run(checked.task, a) for a in checked.answers if a.replay),
     ]
     again = check_report(checked, {"close": "d/" + "long" * 30}, verbose=True)

@@ -1,0 +1,263 @@
+"""The review: every spec on every design, and all on one page.
+
+Each column says what its verdicts rest on: actions that never fired,
+antecedents that were never true, and how many mutants the specs tell.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from checker.check import Answer, Checked, Judgement
+from checker.property import Kind
+from checker.render import broken_by, run, table, trust, wrapped
+from checker.report import settings, shelved
+from checker.trace_file import WIDTH, count
+from checker.verdict import Holds, Unknown, Unreachable, Verdict, Violated
+from model.language import declared
+
+Scores = Mapping[str, str]
+"""By design: its mutation score, in words."""
+
+
+SCORES = "specs/scores"
+"""Where `poolproof mutate DESIGN -o specs/scores/DESIGN.txt` is kept."""
+
+
+def stored_scores(folder: Path) -> dict[str, str]:
+    """The score of each design whose report of mutants is kept."""
+    found: dict[str, str] = {}
+    for path in sorted(folder.glob("*.txt")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line.startswith("score: "):
+                found[path.stem] = line.removeprefix("score: ")
+    return found
+
+
+# --- one spec ---------------------------------------------------------------
+
+
+def review_report(checked: Sequence[Checked], scores: Scores) -> list[str]:
+    """One spec on all its designs: the bounds, a row for each property, a
+    column for each design, what the columns rest on, and the traces."""
+    spec = checked[0].task.spec
+    lines = wrapped(f"{spec.file}: {spec.title}", "", "    ")
+    for c in checked:
+        told = f"{c.task.known.name}, {settings(c.task)}{_covered(c)}"
+        lines += wrapped(told, "  ", "    ")
+    names = [claim.name.text for claim in spec.claims]
+    cells = {
+        (name, c.task.known.name): _cell(c, name) for name in names for c in checked
+    }
+    for some in _columns(checked, cells):
+        head = ["", *(c.task.known.name for c in some)]
+        rows = [[n, *(cells[n, c.task.known.name] for c in some)] for n in names]
+        lines += ["", *table(head, rows)]
+    rests = [
+        line for c in checked for told in rests_on(c, scores, covered=False)
+        for line in wrapped(f"{c.task.known.name}: {told}", "  ", "    ")
+    ]  # fmt: skip
+    if rests:
+        lines += ["", *rests]
+    traces = [line for c in checked for line in _traces(c)]
+    if traces:
+        lines += ["", *traces]
+    for c in checked:
+        for defect, played in c.defects:
+            lines += ["", f"  {c.task.known.name}: THE MODEL IS WRONG"]
+            lines += run(c.task.compiled.system, played)
+            lines += broken_by(played, defect.message, defect.obligation)
+    return lines
+
+
+def _columns(
+    checked: Sequence[Checked], cells: Mapping[tuple[str, str], str]
+) -> Iterator[Sequence[Checked]]:
+    """As many designs as fit side by side."""
+    first = max((len(name) for name, _ in cells), default=0) + 4
+    room = WIDTH - first
+    some: list[Checked] = []
+    for c in checked:
+        mine = [t for (_, design), t in cells.items() if design == c.task.known.name]
+        wide = max(map(len, [*mine, c.task.known.name])) + 2
+        if some and wide > room:
+            yield some
+            room, some = WIDTH - first, []
+        room -= wide
+        some.append(c)
+    if some:
+        yield some
+
+
+def _covered(checked: Checked) -> str:
+    for outcome in checked.outcomes:
+        s = outcome.statistics
+        if s.states:
+            word = "" if s.complete else ", not all"
+            return f": {count(s.states, 'state')}, depth {s.depth}{word}"
+    return ""
+
+
+def _cell(checked: Checked, name: str) -> str:
+    answer = _answer(checked, name)
+    if answer is not None:
+        mark = " !" if answer.judgement is Judgement.UNEXPECTED else ""
+        return _short(answer.verdict, answer.prop.kind) + mark
+    missing = checked.task.resolved.missing.get(name)
+    return "-" if missing is None else f"n/a: {missing}"
+
+
+def _short(verdict: Verdict, kind: Kind) -> str:
+    match verdict:
+        case Holds(exhaustive=True):
+            return "holds"
+        case Holds(certificate=certificate):
+            params = certificate.params if certificate else ()
+            return f"any {', '.join(sorted(params))}" if params else "inductive"
+        case Violated(trace=trace) if kind is Kind.REACHABLE:
+            return f"reached at {len(trace)}"
+        case Violated(trace=trace):
+            return f"violated at {len(trace)}"
+        case Unreachable():
+            return "unreachable"
+        case Unknown(depth=depth):
+            return f"unknown past {depth}" if depth else "unknown"
+
+
+def _traces(checked: Checked) -> Iterator[str]:
+    for answer in checked.answers:
+        path = shelved(checked.task, answer.prop.name)
+        if path is not None and answer.replay is not None:
+            yield from wrapped(path, "  ", "    ")
+        if answer.judgement is Judgement.UNEXPECTED:
+            name = f"{checked.task.known.name} {answer.prop.name}"
+            yield from wrapped(f"{name}: expected {answer.expected}", "  ! ", "    ")
+
+
+def _answer(checked: Checked, name: str) -> Answer | None:
+    return next((a for a in checked.answers if a.prop.name == name), None)
+
+
+def rests_on(
+    checked: Checked, scores: Scores, covered: bool = True
+) -> list[str]:
+    """What the verdicts of a column rest on; with ``covered``, also how many
+    states that were."""
+    task = checked.task
+    bounds, _ = declared(task.known.cls)
+    least = {name: bound.least for name, bound in bounds.items()}
+    told: list[str] = []
+    for outcome in checked.outcomes:
+        lines = trust(task.compiled.system, task.resolved.properties, outcome,
+                      task.shown, least, covered)  # fmt: skip
+        first = min((len(t) - len(t.lstrip()) for t in lines), default=0)
+        for line in lines:
+            if line[: first + 1].isspace() and told:
+                told[-1] += " " + line.strip()
+            else:
+                told.append(line.strip())
+    if task.known.name in scores:
+        told.append(f"mutants: {scores[task.known.name]}")
+    return told
+
+
+# --- on one page ----------------------------------------------------------
+
+_MANY = 4
+"""A spec on so many designs has rows of its own on the page."""
+_NARROW = 6
+
+
+def page(done: Sequence[Checked]) -> list[str]:
+    """Designs across, properties down; specs on few designs are counted."""
+    by_spec: dict[str, list[Checked]] = {}
+    for c in done:
+        by_spec.setdefault(c.task.spec.file, []).append(c)
+    many = [some for some in by_spec.values() if len(some) >= _MANY]
+    few = [some for some in by_spec.values() if len(some) < _MANY]
+    lines: list[str] = []
+    names = list(dict.fromkeys(c.task.known.name for some in many for c in some))
+    for start in range(0, len(names), 9):
+        lines += _across(many, names[start : start + 9])
+    others: dict[str, list[Checked]] = {}
+    for c in (c for some in few for c in some):
+        others.setdefault(c.task.known.name, []).append(c)
+    if others:
+        head = ("", "specs of its own: properties" if lines else "specs: properties")
+        rows = [(name, _counted(some)) for name, some in others.items()]
+        lines += [*([""] if lines else []), *table(head, rows)]
+    return lines
+
+
+def _across(many: Sequence[Sequence[Checked]], names: Sequence[str]) -> list[str]:
+    letters = {name: chr(ord("A") + k) for k, name in enumerate(names)}
+    legend = "   ".join(f"{letter} {name}" for name, letter in letters.items())
+    lines = wrapped(legend, "  ", "  ")
+    first = WIDTH - _NARROW * len(names)
+    lines += ["", " " * first + "".join(f"{x:<{_NARROW}}" for x in letters.values())]
+    for some in many:
+        here = {c.task.known.name: c for c in some}
+        lines.append(Path(some[0].task.spec.file).stem)
+        for claim in some[0].task.spec.claims:
+            name = claim.name.text
+            cells = [
+                _brief(here[n], name) if n in here else "" for n in names
+            ]  # fmt: skip
+            left = f"  {name}"
+            if len(left) >= first:
+                lines.append(left)
+                left = ""
+            lines.append(f"{left:<{first}}" + "".join(f"{x:<{_NARROW}}" for x in cells))
+    lines += [
+        "",
+        *wrapped(
+            "holds: in all states within the bounds above. V4: violated after 4 "
+            "steps, counterexamples/DESIGN.SPEC.PROPERTY.trace. R3: reached after "
+            "3. never: not reachable. ?7: unknown past 7 steps. any: for any "
+            "size. -: the design has no such thing (above: which). !: not as "
+            "expected.", "  ", "  ",
+        ),
+    ]  # fmt: skip
+    return [line.rstrip() for line in lines]
+
+
+def _brief(checked: Checked, name: str) -> str:
+    answer = _answer(checked, name)
+    if answer is None:
+        return "-"
+    mark = "!" if answer.judgement is Judgement.UNEXPECTED else ""
+    match answer.verdict:
+        case Holds(exhaustive=True):
+            told = "holds"
+        case Holds():
+            told = "any"
+        case Violated(trace=trace) if answer.prop.kind is Kind.REACHABLE:
+            told = f"R{len(trace)}"
+        case Violated(trace=trace):
+            told = f"V{len(trace)}"
+        case Unreachable():
+            told = "never"
+        case Unknown(depth=depth):
+            told = f"?{depth}" if depth else "?"
+    return told + mark
+
+
+def _counted(some: Sequence[Checked]) -> str:
+    """How the properties of some specs on one design came out."""
+    words: Counter[str] = Counter()
+    for answer in (a for c in some for a in c.answers):
+        match answer.verdict:
+            case Holds():
+                words["hold"] += 1
+            case Violated() if answer.prop.kind is Kind.REACHABLE:
+                words["reached"] += 1
+            case Violated():
+                words["violated"] += 1
+            case Unreachable():
+                words["unreachable"] += 1
+            case Unknown():
+                words["unknown"] += 1
+    told = ", ".join(f"{n} {word}" for word, n in words.most_common())
+    return f"{len(some)}: {told}"
