@@ -94,8 +94,13 @@ def prepare(spec: Spec, request: Request) -> tuple[Task, ...]:
         )
     known = designs_for(spec, request.designs)
     classes = [k.cls for k in known]
-    chosen = [_sized(s, k, request) for s, k in
-              zip(sizes(spec, classes, request.label), known, strict=True)]  # fmt: skip
+    try:
+        given = sizes(spec, classes, request.label)
+    except Mistake as mistake:
+        # a bound that these lack is no mistake where another design has it
+        others = _others(spec, classes, mistake)
+        given = sizes(spec, [*classes, *others], request.label)
+    chosen = [_sized(s, k, request) for s, k in zip(given, known, strict=False)]
     _check_request(request, known)
     compiled = [
         compile_design(k.cls, s.bounds, s.without, s.having)
@@ -105,7 +110,16 @@ def prepare(spec: Spec, request: Request) -> tuple[Task, ...]:
         resolved = resolve_all(spec, compiled)
     except Mistake as mistake:
         # a name that these lack is no mistake where another design has it
-        resolved = resolve_all(spec, [*compiled, *_others(spec, classes, mistake)])
+        others = _others(spec, classes, mistake)
+        more = [
+            compile_design(cls, s.bounds, s.without, s.having)
+            for cls, s in zip(
+                others,
+                sizes(spec, [*classes, *others], request.label)[len(classes) :],
+                strict=True,
+            )
+        ]
+        resolved = resolve_all(spec, [*compiled, *more])
     return tuple(
         Task(spec, k, c, r, s, s.bounds or c.bounds, request.as_written)
         for k, c, r, s in zip(known, compiled, resolved, chosen, strict=False)
@@ -114,7 +128,7 @@ def prepare(spec: Spec, request: Request) -> tuple[Task, ...]:
 
 def _others(
     spec: Spec, classes: Sequence[type[Design]], mistake: Mistake
-) -> list[Compiled]:
+) -> list[type[Design]]:
     """The designs that the spec names and the caller left out; where there
     is none, the mistake stands."""
     try:
@@ -123,10 +137,7 @@ def _others(
         others = []
     if not others:
         raise mistake
-    return [
-        compile_design(cls, s.bounds, s.without, s.having)
-        for cls, s in zip(others, sizes(spec, others), strict=True)
-    ]
+    return others
 
 
 def _sized(own: Sizes, known: Known, request: Request) -> Sizes:

@@ -11,6 +11,8 @@ from masks import Masks
 
 from bench.pool import Pool
 from checker import ir
+from checker.catalogue import ROOT
+from checker.check import Request, prepare
 from checker.compiled import Compiled
 from checker.diagnostic import Mistake
 from checker.engines.explicit import explicit
@@ -482,3 +484,18 @@ def test_the_reference_spec_expects_what_comes_out() -> None:
             assert isinstance(verdict, Holds)
     true = outcome.statistics.true_antecedents
     assert all(all(true[p.name]) for p in resolved.properties)
+
+
+PLAIN = ROOT / "specs" / "promise_plain.spec"
+
+
+@pytest.mark.parametrize("design", [w.text for w in parse(PLAIN).designs])
+def test_a_design_may_be_asked_alone(design: str) -> None:
+    """What it lacks of the spec's bounds and names, another design has."""
+    everyone = prepare(parse(PLAIN), Request())
+    [among] = [t for t in everyone if t.known.name == design]
+    [alone] = prepare(parse(PLAIN), Request((design,)))
+    assert alone.sizes == among.sizes
+    names = [p.name for p in alone.resolved.properties]
+    assert names == [p.name for p in among.resolved.properties]
+    assert alone.resolved.missing == among.resolved.missing
