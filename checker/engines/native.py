@@ -224,6 +224,7 @@ class Build:
             os.replace(target, self.program)
         finally:
             self.cancel()
+        prune(self.program.parent)
         return self.program
 
     def cancel(self) -> None:
@@ -249,6 +250,31 @@ def _accepted(child: subprocess.Popen[str]) -> None:
 def _name(*parts: str) -> Path:
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
     return cache_directory() / digest[:32]
+
+
+CACHE = 100_000_000
+"""Bytes of compiled programs that are kept."""
+_RECENT = 3600.0
+"""What was used in so many seconds is kept in any case."""
+
+
+def prune(directory: Path) -> None:
+    """Removes the programs that were not used for longest, where all need
+    more than `CACHE`, and what killed runs left."""
+    now, files = time.time(), []
+    for path in directory.iterdir():
+        with contextlib.suppress(OSError):
+            found = path.stat()
+            if path.is_file():
+                files.append((found.st_mtime, found.st_size, path))
+            elif now - found.st_mtime > _RECENT:
+                shutil.rmtree(path, ignore_errors=True)
+    room = CACHE
+    for used, size, path in sorted(files, reverse=True):
+        room -= size
+        if room < 0 and now - used > _RECENT:
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _processor() -> str:
@@ -417,6 +443,8 @@ class _Child:
             (1 << 30) if budget.depth is None else budget.depth,
             int(until_decided),
         )
+        with contextlib.suppress(OSError):
+            os.utime(program)  # see `prune`
         self.process = subprocess.Popen(
             [program, *map(str, arguments)],
             stdin=subprocess.PIPE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -467,3 +468,22 @@ def test_doubts_change_no_verdict(case: Case) -> None:
         assert depths_of(outcome) == right.found
         assert defects_of(outcome) == right.defects
         replays(case, outcome)
+
+
+def test_old_programs_go_when_there_are_too_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "CACHE", 25)
+    now = time.time()
+    for name, age in (("new", 10), ("day", 86_400), ("week", 604_800)):
+        (tmp_path / name).write_bytes(b"x" * 10)
+        os.utime(tmp_path / name, (now - age, now - age))
+    (tmp_path / ".building-killed").mkdir()
+    os.utime(tmp_path / ".building-killed", (now - 86_400, now - 86_400))
+    (tmp_path / ".building-now").mkdir()
+    engine.prune(tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"new", "day", ".building-now"}
+    monkeypatch.setattr(engine, "CACHE", 5)
+    engine.prune(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"new", ".building-now"}
