@@ -14,6 +14,15 @@ WORKERS = 16
 UNLIMITED = "root"
 """A cgroup without limits, which stands for the root: it has leaves."""
 
+UNKNOWN = "?"
+"""In a result: a word that the design does not tell."""
+
+BIND = 2
+STATIC = 1 << 15
+"""MPOL_F_STATIC_NODES: the policy keeps its nodes when the cpuset changes."""
+
+DONTNEED, REMOVE, DONTFORK, DOFORK = "4", "9", "10", "11"
+
 LIMITS = {"hugetlb.2MB.max": "CG_MAX", "hugetlb.2MB.rsvd.max": "CG_RSVD"}
 OPTIONS = {"size": "MAX", "min_size": "MIN"}
 

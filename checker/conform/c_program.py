@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import resources
 
-from checker.conform.machine import STATIC
+from checker.conform.around import STATIC
 from checker.conform.script import Script
 from checker.conform.sequence import observables
 from checker.kernel.answer import Counters

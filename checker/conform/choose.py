@@ -14,9 +14,17 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from checker.conform.around import UNLIMITED, Area, NotExpressible, Setting, Taken
+from checker.conform.around import (
+    BIND,
+    DONTNEED,
+    UNLIMITED,
+    Area,
+    NotExpressible,
+    Setting,
+    Taken,
+)
 from checker.conform.hugetlb import MOUNT, RATIO, leaf, path, setup
-from checker.conform.machine import BIND, DONTNEED, Machine
+from checker.conform.machine import Machine
 from checker.conform.sequence import Row, Run, ask, begin, finish
 from checker.conform.writing import Writer
 from model.designs.hugetlb import Hugetlb

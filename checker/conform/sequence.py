@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from checker.conform.around import Setting, Taken
-from checker.conform.machine import UNKNOWN, Machine
+from checker.conform.around import UNKNOWN, Setting, Taken
+from checker.conform.machine import Machine
 from checker.kernel.answer import Answer, Counters
 from checker.kernel.kernel import Outcome
 from model.designs.hugetlb import Hugetlb

@@ -7,7 +7,7 @@ says EFAULT where a load or a store is a SIGBUS. Files are on a mount at ./m.
 
 from __future__ import annotations
 
-from checker.conform.machine import BIND, STATIC
+from checker.conform.around import BIND, STATIC
 from checker.conform.script import Script
 from checker.diagnostic import Mistake
 from checker.trace_file import show_bounds

@@ -10,17 +10,20 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
-from checker.conform.around import UNLIMITED, WORKERS, Area, NotExpressible
-from checker.conform.hugetlb import MOUNT, group, leaf, mount_options, path
-from checker.conform.machine import (
+from checker.conform.around import (
     BIND,
     DOFORK,
     DONTFORK,
     DONTNEED,
     REMOVE,
     STATIC,
-    Machine,
+    UNLIMITED,
+    WORKERS,
+    Area,
+    NotExpressible,
 )
+from checker.conform.hugetlb import MOUNT, group, leaf, mount_options, path
+from checker.conform.machine import Machine
 
 STRIDE = 16
 """How many pages apart mappings are that have nothing to do with each other."""

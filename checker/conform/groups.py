@@ -1,0 +1,161 @@
+"""Memory policies and cgroups around the hugetlb design.
+
+A cgroup NAME has limits; NAME/LEAF has the memory nodes of a task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from checker.conform.areas import Areas
+from checker.conform.around import (
+    BIND,
+    HUGE_PAGE,
+    LIMITS,
+    STATIC,
+    UNLIMITED,
+    NotExpressible,
+    node_list,
+)
+
+
+class Groups(Areas):
+    """mbind, setpol, cg."""
+
+    # -- policies --
+
+    def mask(self, mask: str) -> frozenset[Any]:
+        """The nodes of a mask as the agent reads it."""
+        bits = int(mask, 0)
+        if bits >> len(self.nodes):
+            raise NotExpressible(f"nodes beyond the {len(self.nodes)} of the bounds")
+        return frozenset(n for n in self.nodes if bits >> n.index & 1)
+
+    def _policy(self, process: int, mode: int, mask: str) -> frozenset[Any] | None:
+        """The nodes of a policy; None where it is refused."""
+        nodes = self.mask(mask)
+        if mode == 0:
+            return None if nodes else nodes
+        if mode & ~STATIC != BIND:
+            raise NotExpressible(f"memory policy {mode}: only MPOL_BIND is known")
+        mems = self.now.mpol.cpuset_current_mems_allowed(self.task(process))
+        if not nodes & mems:
+            return None
+        self.around.floating |= not mode & STATIC
+        return nodes
+
+    def _mbind(
+        self, process: int, page: int, length: int, mode: int, mask: str
+    ) -> str:
+        nodes = self._policy(process, mode, mask)
+        if nodes is None:
+            return "err EINVAL"
+        if not self._covered(process, page, length):
+            return self._hole("EFAULT", process, page, length)
+        policy = self.now.mpol.vm_policy
+        for area in self._within(
+            process, page, length, lambda a: policy[a.slot] != nodes
+        ):
+            self._step("mbind", area.slot, nodes)
+        return "ok"
+
+    def _set_mempolicy(self, process: int, mode: int, mask: str) -> str:
+        nodes = self._policy(process, mode, mask)
+        if nodes is None:
+            return "err EINVAL"
+        if self._first(process):
+            self._step("set_mempolicy", self.task(process), nodes)
+        return "ok"
+
+    # -- cgroups --
+
+    def _cgroup(self, words: Sequence[str]) -> str:
+        around = self.around
+        match words:
+            case ["mk", name]:
+                if "/" in name:
+                    around.mems[name] = frozenset()
+                elif name != UNLIMITED:
+                    around.groups.append(name)
+            case ["rm", name]:
+                if name in around.mems:
+                    del around.mems[name]
+                else:
+                    around.groups[around.groups.index(name)] = ""
+            case ["set", name, "cpuset.mems", nodes]:
+                return self._set_mems(name, self._mems(nodes))
+            case ["set", name, file, limit] if file in LIMITS:
+                # bounds have it already: what a limit is cannot change
+                if int(limit) // HUGE_PAGE != self.bounds[LIMITS[file]]:
+                    raise NotExpressible(f"another {file} of {name}")
+            case ["set", _, "cgroup.subtree_control", _] | ["opts", _] | ["get", *_]:
+                pass
+            case ["attach", name, process]:
+                return self._attach(name, int(process))
+            case _:
+                raise NotExpressible("cg " + " ".join(words))
+        return "ok"
+
+    def _note_mems(self, words: Sequence[str]) -> None:
+        match words:
+            case ["cg", "set", name, "cpuset.mems", nodes]:
+                self.around.mems[name] = self._mems(nodes)
+
+    def _mems(self, text: str) -> frozenset[Any]:
+        """A cpuset as the design has it: no nodes for "0-1", all of them."""
+        nodes = frozenset(self.of("NODES", k) for k in node_list(text))
+        whole = "-" in text and len(nodes) == len(self.nodes)
+        return frozenset() if whole else nodes
+
+    def _set_mems(self, name: str, mems: frozenset[Any]) -> str:
+        here = [p for p, place in self.around.places.items() if place == name]
+        for process in here:
+            self._need_no_migration(process, mems)
+        self.around.mems[name] = mems
+        for process in here:
+            self._confine(process, mems)
+        return "ok"
+
+    def _confine(self, process: int, mems: frozenset[Any]) -> None:
+        """A process has other memory nodes now, and its task if it is the first."""
+        if self.features["cpuset"] and self._first(process):
+            self._step("set_cpuset", self.task(process), mems)
+
+    def _attach(self, name: str, process: int) -> str:
+        if process not in self.around.places:
+            return "err ESRCH"
+        mems = self.around.mems.get(name, frozenset())
+        if mems != self.around.mems.get(self.around.places[process], frozenset()):
+            self._need_no_migration(process, mems)
+            changed = True
+        else:
+            changed = False
+        self.around.places[process] = "" if name == "." else name
+        group = name.partition("/")[0]
+        cgroup = None
+        if group in self.around.groups:
+            cgroup = self.of("CGROUPS", self.around.groups.index(group))
+        elif group not in (".", UNLIMITED):
+            return "err ENOENT"
+        if self._first(process) and self.features["cgroup"]:
+            self._step("cgroup_attach", self.task(process), cgroup)
+        if changed:
+            self._confine(process, mems)
+        return "ok"
+
+    def migrates(self, process: int, mems: frozenset[Any]) -> bool:
+        """Whether other memory nodes make the kernel move a process's pages."""
+        if not mems:
+            return False
+        return any(
+            n not in mems for a in self.areas_of(process) for n in self.pages_in(a)
+        )
+
+    def _need_no_migration(self, process: int, mems: frozenset[Any]) -> None:
+        if self.around.floating:
+            raise NotExpressible(
+                "policies without MPOL_F_STATIC_NODES change with the cpuset"
+            )
+        if self.migrates(process, mems):
+            raise NotExpressible("cgroup v2 moves the pages of a cpuset's tasks")

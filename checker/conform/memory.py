@@ -1,0 +1,225 @@
+"""A process's memory around the hugetlb design: what maps, unmaps and touches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from checker.conform.around import (
+    DOFORK,
+    DONTFORK,
+    DONTNEED,
+    REMOVE,
+    UNKNOWN,
+    Area,
+    NotExpressible,
+)
+from checker.conform.files import Files
+from checker.conform.state import OK
+
+
+class Memory(Files):
+    """mmap, munmap, r, w, madv, mremap, pmap, numa."""
+
+    def _mmap(
+        self,
+        process: int,
+        flags: str,
+        page: int,
+        length: int,
+        fd: int,
+        offset: int,
+        protection: int = 3,
+    ) -> str:
+        if "F" in flags:
+            raise NotExpressible("MAP_FIXED over a mapping: unmap it first")
+        if not self.is_free(process, page, length):
+            return "err EEXIST"
+        shared, anonymous, noreserve = "S" in flags, "A" in flags, "N" in flags
+        file = None
+        if anonymous and shared:
+            self._need_no_limit("shared anonymous memory")
+            file = self._unused_file()
+        elif not anonymous:
+            if (process, fd) not in self.around.descriptors:
+                return "err EBADF"
+            file = self.around.descriptors[process, fd]
+            if not protection & 2 and not self._is_inside(file, offset + length):
+                raise NotExpressible("a read-only mapping beyond the end of a file")
+        if length > self.bounds["P"] or offset + length > self.bounds["P"]:
+            raise NotExpressible(f"more than {self.bounds['P']} pages")
+        task, slot = self.task(process), self._slot()
+        if file is None:
+            result = self._step("mmap", task, slot, length, noreserve)
+        else:
+            kind = "mmap_shared" if shared else "mmap_private"
+            result = self._step(
+                kind, task, slot, file, offset, offset + length, noreserve
+            )
+        if result == OK:
+            area = Area(process, page, page + length, offset, slot, file, shared,
+                        protection)  # fmt: skip
+            self.around.areas.append(area)
+        if anonymous and shared:
+            self._step("unlink", file)
+        if result != OK:
+            return f"err {result.name}"
+        return self._populate(area) if "L" in flags else "ok"
+
+    def _is_inside(self, file: Any, end: int) -> bool:
+        return bool(self.features["truncate"] and end <= self.now.i_size[file])
+
+    def _populate(self, area: Area) -> str:
+        """MAP_POPULATE: up to the first page that cannot be had."""
+        write = area.writable and not area.shared
+        for page in range(area.start, area.end):
+            if self._fault(area, page, write) != OK:
+                break
+        return "ok"
+
+    def _unmap(self, process: int, page: int, length: int) -> None:
+        """munmap(): whole areas, heads and tails; a hole is a split first."""
+        end = page + length
+        for a in self.areas_of(process):
+            if a.end <= page or end <= a.start:
+                continue
+            if a.start < page and end < a.end:
+                a = self._split(a, page)
+            if page <= a.start and a.end <= end:
+                self._munmap(a)
+            else:
+                self._munmap_part(a, max(a.start, page), min(a.end, end))
+
+    def _munmap(self, area: Area) -> None:
+        self._step("munmap", area.slot)
+        self.around.areas.remove(area)
+
+    def _munmap_part(self, area: Area, start: int, end: int) -> None:
+        self._step("munmap_part", area.slot, area.index(start), area.index(end))
+        if start == area.start:
+            area.start, area.pgoff = end, area.index(end)
+        else:
+            area.end = start
+        self._last(area)
+
+    def _touch(self, process: int, page: int, write: bool) -> str:
+        area = self.area_at(process, page)
+        if area is None or (write and not area.writable) or not area.protection:
+            return "sig SIGSEGV"
+        result = self._fault(area, page, write)
+        return "ok" if result == OK else f"sig {result.name}"
+
+    def _fault(self, area: Area, page: int, write: bool) -> Any:
+        if not (write or self.features["reads"]):
+            raise NotExpressible("a read, and reads are off")
+        index = area.index(page)
+        mappers = self._mappers(area, index)
+        result = self._step("touch", area.slot, index, write, True)
+        for other in mappers:
+            taken_away = self.now.anon.node[other.slot, index] is None
+            if taken_away and other.start - other.pgoff != area.start - area.pgoff:
+                raise NotExpressible(
+                    "a copy-on-write where pages were moved: it goes by address, "
+                    "and the design has none"
+                )
+        return result
+
+    def _madvise(self, process: int, page: int, length: int, advice: str) -> str:
+        if not self._covered(process, page, length):
+            return self._hole("ENOMEM", process, page, length)
+        if advice in (DONTFORK, DOFORK):
+            forked = advice == DOFORK
+            for area in self._within(
+                process, page, length, lambda a: a.forked != forked
+            ):
+                area.forked = forked
+            return "ok"
+        if advice not in (DONTNEED, REMOVE):
+            raise NotExpressible(f"madvise({advice})")
+        pages = []
+        for p in range(page, page + length):
+            here = self.area_at(process, p)
+            assert here is not None
+            if advice == REMOVE and not (here.shared and here.writable):
+                if length > 1:
+                    raise NotExpressible("MADV_REMOVE of several mappings")
+                return "err EACCES"
+            pages.append((here, here.index(p)))
+        self._need_one_batch(a for a, _ in pages)
+        for area, index in pages:
+            if advice == REMOVE:
+                self._need_known_order(area.file, index, index + 1)
+                self._step("punch_hole", area.file, index)
+            else:
+                self._step("madvise_dontneed", area.slot, index)
+        return "ok"
+
+    def _mremap(
+        self, process: int, page: int, old: int, new: int, flags: int, to: int
+    ) -> str:
+        area = self.area_at(process, page)
+        if flags & 4 or (area is not None and new > old):
+            return "err EINVAL"
+        if area is None:
+            return self._hole("EFAULT", process, page, old)
+        moves = bool(flags & 2)
+        if page + (old if not moves else new) > area.end:
+            raise NotExpressible("mremap of more than one VMA")
+        if moves and not self.is_free(process, to, new):
+            raise NotExpressible("mremap over a mapping: unmap it first")
+        middle = area.start < page and page + new < area.end
+        if moves and middle:
+            raise NotExpressible("mremap of the middle of a VMA")
+        if old > new:
+            self._unmap(process, page + new, old - new)
+        if moves:
+            self._move(area, page, page + new, to)
+            return f"ok {to}"
+        return f"ok {page}"
+
+    def _move(self, area: Area, start: int, end: int, to: int) -> None:
+        slot = self._slot()
+        moved = replace(area, start=to, end=to + end - start,
+                        pgoff=area.index(start), slot=slot)  # fmt: skip
+        if (start, end) == (area.start, area.end):
+            self._step("mremap", area.slot, slot)
+            self.around.areas.remove(area)
+        else:
+            head, tail = area.index(start), area.index(end)
+            self._step("mremap_part", area.slot, slot, head, tail)
+            if start == area.start:
+                area.start, area.pgoff = end, tail
+            else:
+                area.end = start
+            self._last(area)
+        self.around.areas.append(moved)
+
+    # -- looking --
+
+    def _pmap(self, process: int, page: int, length: int) -> str:
+        """`-`: nothing there; `x`: a page that nobody else maps; `s`: one that
+        several map. The page cache's pages may be mapped or not."""
+        words = ["ok"]
+        for p in range(page, page + length):
+            area = self.area_at(process, p)
+            if area is None:
+                words.append("-")
+                continue
+            index = area.index(p)
+            if self.now.anon.node[area.slot, index] is not None:
+                alone = self.now.mappers.mapcount(area.slot, index) == 1
+                words.append("x" if alone else "s")
+            else:
+                file = area.file
+                cached = file and self.now.page_cache.node[file, index] is not None
+                words.append(UNKNOWN if cached else "-")
+        return " ".join(words)
+
+    def _numa(self, process: int, page: int) -> str:
+        area = self.area_at(process, page)
+        if area is None:
+            return "err EFAULT"
+        node = self.now.anon.node[area.slot, area.index(page)]
+        if node is not None:
+            return f"ok {node.index}"
+        return "err ENOENT" if area.file is None else UNKNOWN

@@ -1,0 +1,194 @@
+"""The hugetlb design in a state, the system around it, and the counters that a
+kernel would show.
+"""
+
+from __future__ import annotations
+
+import math
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from checker.conform.around import (
+    Around,
+    DesignBreaks,
+    GuardFails,
+    NotExpressible,
+    Setting,
+    Taken,
+)
+from checker.kernel.answer import Charge, Counters, Gigantic, NodePool, Space
+from checker.source import shown_path
+from model.designs import hugetlb
+from model.designs.hugetlb import Errno, Hugetlb
+from model.language import Disabled, ModelError, OutOfRange, declared
+
+OK = Errno.OK
+
+
+class State:
+    """The design in a state, and what is around it.
+
+    ``taken`` are the actions of the last command; each is taken inside
+    ``watch``. A counter that fell below zero is -1 and stays; from there on the
+    design says nothing exact.
+    """
+
+    def __init__(self, design: type[Hugetlb], setting: Setting) -> None:
+        self.design = design
+        self.setting = setting
+        self.around = Around()
+        self.taken: list[Taken] = []
+        self.watch: Callable[[], AbstractContextManager[object]] = nullcontext
+        self._make()
+        self._start()
+
+    def _start(self) -> None:
+        setting = self.setting
+        alloc, free = setting.cursors
+        if self.features["surplus"]:
+            self.now.h.next_nid_to_free = self.nodes[free]
+            if self.features["resize"]:
+                self.now.h.next_nid_to_alloc = self.nodes[alloc]
+            if self.features["sysctl"] and setting.bare:
+                self.now.h.nr_overcommit_huge_pages = 0
+
+    def _make(self) -> None:
+        setting = self.setting
+        known = declared(self.design)[0]
+        bounds = {n: v for n, v in setting.bounds.items() if n in known}
+        if "STEP" in known:
+            bounds["STEP"] = bounds["N"] * bounds["CAP"]
+        design: Any = self.design
+        self.now: Any = design(bounds, having=setting.having)
+        binding = self.now._binding
+        self.bounds: Mapping[str, int] = binding.bounds
+        self.features: Mapping[str, bool] = binding.features
+        self._values = {
+            name: binding.values(getattr(hugetlb, name))
+            for name in ("NODES", "TASKS", "VMAS", "FILES", "CGROUPS")
+        }
+        self.nodes: tuple[Any, ...] = tuple(self._values["NODES"])
+
+    def of(self, domain: str, k: int) -> Any:
+        """The element of a scalarset with a number. Raises NotExpressible."""
+        values = self._values[domain]
+        if not 0 <= k < len(values):
+            raise NotExpressible(f"{domain} has no element {k} within the bounds")
+        return values.python(k)
+
+    def all(self, domain: str) -> list[Any]:
+        return list(self._values[domain])
+
+    def saved(self) -> tuple[tuple[int, ...], Around]:
+        return self.now.dump(), self.around.copy()
+
+    def put_back(self, saved: tuple[tuple[int, ...], Around]) -> None:
+        state, around = saved
+        self.now.load(state)
+        self.around = around.copy()
+
+    def _step(self, action: str, *arguments: Any) -> Any:
+        try:
+            with self.watch():
+                result = self.now.step(action, *arguments)
+        except Disabled as e:
+            shown = ", ".join(map(str, arguments))
+            raise GuardFails(f"{action}({shown}): {failed_require(e)}") from e
+        except (OutOfRange, AssertionError) as e:
+            raise DesignBreaks(f"{action}: {e}") from e
+        except ModelError as e:
+            raise NotExpressible(str(e)) from e
+        self.taken.append(Taken(action, arguments, result))
+        return result
+
+    # -- what the kernel should show --
+
+    def counters(self) -> Counters:
+        """What the kernel should show."""
+        h, now = self.now.h, self.now
+        pools = tuple(
+            NodePool(
+                h.nr_huge_pages_node[n],
+                h.free_huge_pages_node[n],
+                h.surplus_huge_pages_node[n],
+            )
+            for n in self.nodes
+        )
+        charges: list[tuple[str, Charge]] = []
+        for k, name in enumerate(self.around.groups):
+            if name and self.features["cgroup"]:
+                cg = self.of("CGROUPS", k)
+                charge = Charge(now.usage.usage[cg], now.rsvd.usage[cg])
+                charges.append((name, charge))
+        return Counters(
+            h.nr_huge_pages(),
+            h.free_huge_pages(),
+            h.resv_huge_pages,
+            h.surplus_huge_pages(),
+            nodes=pools,
+            cgroups=tuple(sorted(charges)),
+            mounts=tuple(
+                (name, self._space(limited))
+                for name, limited in sorted(self.around.mounts.items())
+            ),
+            gigantic=self._gigantic() if self.features["demote"] else None,
+        )
+
+    def _gigantic(self) -> Gigantic:
+        pages = self.now.gigantic
+        return Gigantic(pages, pages, 0, 0)
+
+    def _space(self, limited: bool) -> Space:
+        """fs/hugetlbfs/inode.c:hugetlbfs_statfs."""
+        if not limited:
+            return Space(0, 0)
+        if not self.features["size"]:
+            return Space(-1, -1)
+        size = self.bounds["MAX"]
+        return Space(size, size - self.now.spool.used_hpages)
+
+    def below_zero(self) -> bool:
+        """Whether a counter has lost its meaning."""
+        used = -1 if self.features["mount"] and self.features["size"] else 0
+        if used:
+            used = self.now.spool.used_hpages
+        return bool(self.now.h.resv_huge_pages < 0 or used < 0)
+
+    def full(self) -> bool:
+        """Whether a node has come to the capacity that the bounds give it."""
+        h = self.now.h
+        return any(h.nr_huge_pages_node[n] >= self.bounds["CAP"] for n in self.nodes)
+
+    # -- tasks --
+
+    def task(self, process: int) -> Any:
+        """The process's task of the design: their numbers agree modulo T."""
+        return self.of("TASKS", process % self.bounds["T"])
+
+    def processes(self, task: Any) -> list[int]:
+        """The live processes of a task, oldest first."""
+        return [p for p in self.around.places if self.task(p) == task]
+
+    def _first(self, process: int) -> bool:
+        """Whether what it does to itself is what its task does."""
+        return self.processes(self.task(process))[0] == process
+
+
+def cells(design: Any) -> list[tuple[str, int]]:
+    """The names of the values that `dump` gives."""
+    cells = []
+    for slot in design._slots:
+        size = math.prod(len(values) for values in slot.index)
+        cells += [(slot.name, k) for k in range(size)]
+    return cells
+
+
+def failed_require(disabled: Disabled) -> str:
+    """Where the `require` stands that an action met, and its text."""
+    frames = traceback.extract_tb(disabled.__traceback__)
+    place = next(
+        (f for f in reversed(frames) if f.name != "require"), frames[-1]
+    )
+    return f"{shown_path(place.filename)}:{place.lineno}: {place.line}"
