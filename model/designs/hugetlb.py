@@ -918,7 +918,7 @@ class Hugetlb(Design):
         """mm/hugetlb.c:set_max_huge_pages, "a node specific request"."""
         here = self.h.nr_huge_pages_node[node] - self.h.surplus_huge_pages_node[node]
         others = self.h.persistent_huge_pages() - here
-        if others < 0:
+        if here < 0 or others < 0:
             # unsigned: the sum overflows, which means as many as possible
             return self.h.persistent_huge_pages() + CAP
         return count + others
