@@ -28,8 +28,10 @@ from checker.kernel.guest import Guest
 from checker.kernel.kernel import Kernel, Unavailable
 from checker.kernel.live import Live
 from checker.trace import Replayed
+from checker.trace_file import nearest
 from checker.verdict import Reporter
 from model.designs.hugetlb import Hugetlb
+from model.language import declared
 
 LIVE = "live"
 
@@ -43,6 +45,7 @@ kernels:
 examples:
   poolproof conform Hugetlb --kernel 6.12 --install --budget 600
   poolproof conform my.py:MyHugetlb --kernel 6.12 --sequences 5000
+  poolproof conform Hugetlb --kernel live --without fork --sequences 200
   poolproof conform Hugetlb --log calls.jsonl
 """
 
@@ -85,6 +88,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--sequences", metavar="N", help="how many; 1000 by default")
     add("--steps", metavar="N", help="actions in each; 26 by default")
     add("--seed", metavar="N", help="0 by default")
+    add("--without", action="append", default=[], metavar="FEATURE[,FEATURE]",
+        help="features that no sequence has")  # fmt: skip
     add("--budget", metavar="SECONDS", help="end after this time")
     add("--log", metavar="FILE", help="match a log of calls instead of a kernel")
     add("--install", action="store_true",
@@ -100,6 +105,7 @@ def options(
     Mistake."""
     if not given.kernel:
         raise Mistake(None, "--kernel: name one, like 6.12")
+    design = _design(given.design)
     plan = Plan(
         sequences=number(given.sequences, "--sequences", 1) or 1000,
         steps=number(given.steps, "--steps", 1) or 26,
@@ -107,10 +113,23 @@ def options(
         seconds=seconds(given.budget, None),
         leaks=given.kernel != LIVE,
         alone=given.kernel != LIVE,
+        without=_features(design, given.without),
     )
-    return Options(
-        _design(given.design), given.kernel, plan, given.log or "", given.install
-    )
+    return Options(design, given.kernel, plan, given.log or "", given.install)
+
+
+def _features(design: type[Hugetlb], given: list[str]) -> tuple[str, ...]:
+    names = tuple(n for text in given for n in text.replace(",", " ").split())
+    known = tuple(declared(design)[1])
+    for name in names:
+        if name not in known:
+            there = ", ".join(sorted(known))
+            raise Mistake(
+                None,
+                f"{design.__name__}: no feature {name!r}{nearest(name, known)}; "
+                f"there are {there}",
+            )
+    return names
 
 
 def _design(reference: str) -> type[Hugetlb]:

@@ -24,7 +24,8 @@ class Plan:
     """How much is asked: sequences of about ``steps`` actions, ``seconds`` at
     most (None: no limit). It ends at ``enough`` different disagreements.
     ``leaks``: the kernel can be restored where a sequence leaves something
-    behind; ``alone``: nothing else runs on it."""
+    behind; ``alone``: nothing else runs on it; ``without``: features that no
+    sequence has."""
 
     sequences: int = 1000
     steps: int = 26
@@ -33,6 +34,7 @@ class Plan:
     leaks: bool = True
     alone: bool = True
     enough: int = 3
+    without: tuple[str, ...] = ()
 
 
 @dataclass
@@ -75,7 +77,9 @@ def campaign(
     facts = kernel.facts
     design = variant(design, facts.release)
     controllers = {"hugetlb", "cpuset"} <= facts.controllers
-    place = Place(facts.nodes, controllers, plan.leaks, facts.gigantic)
+    place = Place(
+        facts.nodes, controllers, plan.leaks, facts.gigantic, plan.without
+    )
     coverage, tally = Coverage(design), Tally()
     done = Campaign(design, facts.release, plan, tally, coverage)
     entries = known_differences() if known is None else tuple(known)

@@ -82,30 +82,35 @@ class Tally:
 @dataclass(frozen=True, slots=True)
 class Place:
     """What a kernel to be asked offers: nodes, cgroup v2 controllers, pages of
-    1 GiB; ``leaks``: it can be restored where something is left behind."""
+    1 GiB; ``leaks``: it can be restored where something is left behind.
+    ``without``: features that no sequence has."""
 
     nodes: int
     cgroups: bool
     leaks: bool = True
     gigantic: int = 0
+    without: tuple[str, ...] = ()
 
 
 def settings(chance: Random, design: type[Hugetlb], place: Place) -> Setting:
     """Random features and bounds of a design."""
     having: list[str] = []
-    known = declared(design)[1]
+    known = {*declared(design)[1]} - {*place.without}
+    limits = [name for name in ("size", "min_size") if name in known]
     for name, often in CHANCES.items():
         possible = name in known and NEEDS.get(name, "files") in (*having, "files")
         if NEEDS.get(name) == "files":
             possible &= "files" in having
         if name in ("cgroup", "cpuset"):
             possible &= place.cgroups
+        if name == "mount":
+            possible &= bool(limits)
         if possible and chance.random() < often:
             having.append(name)
-    if place.gigantic and place.leaks and chance.random() < 0.5:
+    if place.gigantic and place.leaks and "demote" in known and chance.random() < 0.5:
         having.append("demote")
-    if "mount" in having and not {"size", "min_size"} & {*having}:
-        having.append(chance.choice(("size", "min_size")))
+    if "mount" in having and not {*limits} & {*having}:
+        having.append(chance.choice(limits))
     draw = chance.randint
     pages, high = draw(1, 4), draw(1, 5)
     overcommit = draw(0, 3)
