@@ -76,9 +76,8 @@ def campaign(
     new kind of disagreement is shrunk on the kernel."""
     facts = kernel.facts
     design = variant(design, facts.release)
-    controllers = {"hugetlb", "cpuset"} <= facts.controllers
     place = Place(
-        facts.nodes, controllers, plan.leaks, facts.gigantic, plan.without
+        facts.nodes, facts.controllers, plan.leaks, facts.gigantic, plan.without
     )
     coverage, tally = Coverage(design), Tally()
     done = Campaign(design, facts.release, plan, tally, coverage)

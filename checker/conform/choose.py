@@ -55,6 +55,9 @@ NEEDS = {
     "cgroup_move": "cgroup",
 }  # fmt: skip
 
+CONTROLLER = {"cgroup": "hugetlb", "cpuset": "cpuset"}
+"""The cgroup v2 controller that a feature needs."""
+
 LARGEST = 5
 """What is written to nr_hugepages at most."""
 
@@ -86,7 +89,7 @@ class Place:
     ``without``: features that no sequence has."""
 
     nodes: int
-    cgroups: bool
+    controllers: frozenset[str]
     leaks: bool = True
     gigantic: int = 0
     without: tuple[str, ...] = ()
@@ -101,8 +104,8 @@ def settings(chance: Random, design: type[Hugetlb], place: Place) -> Setting:
         possible = name in known and NEEDS.get(name, "files") in (*having, "files")
         if NEEDS.get(name) == "files":
             possible &= "files" in having
-        if name in ("cgroup", "cpuset"):
-            possible &= place.cgroups
+        if name in CONTROLLER:
+            possible &= CONTROLLER[name] in place.controllers
         if name == "mount":
             possible &= bool(limits)
         if possible and chance.random() < often:
