@@ -16,6 +16,7 @@ from model.vma_state import (
     EINVAL,
     ENOMEM,
     FAULTS,
+    FILES,
     OK,
     VM,
     Fail,
@@ -59,11 +60,12 @@ class VmaMerge(VmaState):
     def can_vma_merge_left(
         self, task, start, vm_flags, policy, file, shift, anon_vma, forked
     ):
-        return (
-            start > 0
-            and self.mark[task, start - 1] is not Mark.HOLE
-            and self.is_mergeable_vma(task, start - 1, vm_flags, policy, file, shift)
-            and self.is_mergeable_anon_vma(task, start - 1, anon_vma, forked)
+        return any(
+            self.mark[task, p] is not Mark.HOLE
+            and self.is_mergeable_vma(task, p, vm_flags, policy, file, shift)
+            and self.is_mergeable_anon_vma(task, p, anon_vma, forked)
+            for p in self.PAGES
+            if p + 1 == start
         )
 
     def can_vma_merge_right(
@@ -71,18 +73,28 @@ class VmaMerge(VmaState):
     ):
         """Where it can merge with the left, too, the two neighbours must be
         compatible with each other."""
-        return (
-            end < self.SIZE
-            and self.mark[task, end] is Mark.START
-            and self.is_mergeable_vma(task, end, vm_flags, policy, file, shift)
-            and self.is_mergeable_anon_vma(task, end, anon_vma, forked)
+        prev = self.anon_vma_at(task, start - 1) if left else 0
+        return any(
+            self.mark[task, p] is Mark.START
+            and self.is_mergeable_vma(task, p, vm_flags, policy, file, shift)
+            and self.is_mergeable_anon_vma(task, p, anon_vma, forked)
             and (
-                not left
-                or self.anon_vma[task, start - 1] == 0
-                or self.anon_vma[task, end] == 0
-                or self.anon_vma[task, start - 1] == self.anon_vma[task, end]
+                prev == 0
+                or self.anon_vma[task, p] == 0
+                or self.anon_vma[task, p] == prev
             )
+            for p in self.PAGES
+            if p == end
         )
+
+    def unmerged(self, task, page):
+        """Whether a VMA begins at the page that could be one with the VMA
+        before it."""
+        return self.mark[task, page] is Mark.START and self.can_vma_merge_left(
+            task, page, self.vm_flags[task, page], self.vm_policy[task, page],
+            self.vm_file[task, page], self.shift[task, page],
+            self.anon_vma[task, page], self.forked[task, page],
+        )  # fmt: skip
 
     # -- split --
 
@@ -98,7 +110,7 @@ class VmaMerge(VmaState):
             return EINVAL
         if self.should_fail(Fail.SPLIT):
             return ENOMEM
-        self.mark[task, address] = Mark.START
+        self.set_mark(task, address, Mark.START)
         self.map_count[task] += 1
         return OK
 
@@ -111,12 +123,12 @@ class VmaMerge(VmaState):
         if FAULTS:
             low = self.vma_start(task, start - 1) if left else start
             high = self.vma_end(task, end) if right else end
-            if left and self.anon_vma[task, start - 1] != 0:
-                anon_vma = self.anon_vma[task, start - 1]
-                forked = self.forked[task, start - 1]
-            elif right and self.anon_vma[task, end] != 0:
-                anon_vma = self.anon_vma[task, end]
-                forked = self.forked[task, end]
+            if left and self.anon_vma_at(task, start - 1) != 0:
+                anon_vma = self.anon_vma_at(task, start - 1)
+                forked = self.forked_at(task, start - 1)
+            elif right and anon_vma == 0:
+                anon_vma = self.anon_vma_at(task, end)
+                forked = self.forked_at(task, end)
             self.set_anon_vma(task, low, high, anon_vma, forked)
 
     def vma_modify(self, task, start, end, vm_flags, policy):
@@ -147,11 +159,11 @@ class VmaMerge(VmaState):
             self.dup_anon_vma(task, start, end, left, right, anon_vma, forked)
             if left_side and right_side:
                 self.map_count[task] -= 2 if left and right else 1
-            self.mark[task, start] = Mark.INSIDE if left else Mark.START
+            self.set_mark(task, start, Mark.INSIDE if left else Mark.START)
             if right:
-                self.mark[task, end] = Mark.INSIDE
+                self.set_mark(task, end, Mark.INSIDE)
             elif not right_side:
-                self.mark[task, end] = Mark.START
+                self.set_mark(task, end, Mark.START)
         else:
             if not left_side:
                 error = self.split_vma(task, start)
@@ -189,9 +201,10 @@ class VmaMerge(VmaState):
             task, start, end, vm_flags, policy, file, shift, anon_vma, forked
         )
         self.dup_anon_vma(task, start, end, left, right, anon_vma, forked)
-        self.mark[task, start] = Mark.INSIDE if left else Mark.START
+        if not left:
+            self.set_mark(task, start, Mark.START)
         if right:
-            self.mark[task, end] = Mark.INSIDE
+            self.set_mark(task, end, Mark.INSIDE)
         if left and right:
             self.map_count[task] -= 1
         return Merge.SUCCESS
@@ -203,7 +216,7 @@ class VmaMerge(VmaState):
         self.set_range(
             task, start, end, vm_flags, policy, file, shift, anon_vma, forked
         )
-        self.mark[task, start] = Mark.START
+        self.set_mark(task, start, Mark.START)
         self.map_count[task] += 1
 
     def set_range(
@@ -214,8 +227,9 @@ class VmaMerge(VmaState):
                 self.mark[task, p] = Mark.INSIDE
                 self.vm_flags[task, p] = vm_flags
                 self.vm_policy[task, p] = policy
-                self.vm_file[task, p] = file
                 self.shift[task, p] = shift
+                if FILES:
+                    self.vm_file[task, p] = file
         self.set_anon_vma(task, start, end, anon_vma, forked)
 
     # -- write faults --
@@ -246,18 +260,11 @@ class VmaMerge(VmaState):
             start = self.vma_start(task, page)
             end = self.vma_end(task, page)
             anon_vma = start + 1
-            if (
-                start > 0
-                and self.mark[task, start - 1] is not Mark.HOLE
-                and self.reusable_anon_vma(task, page, start - 1)
-            ):
-                anon_vma = self.anon_vma[task, start - 1]
-            if (
-                end < self.SIZE
-                and self.mark[task, end] is Mark.START
-                and self.reusable_anon_vma(task, page, end)
-            ):
-                anon_vma = self.anon_vma[task, end]
+            for p in self.PAGES:
+                before = p + 1 == start and self.mark[task, p] is not Mark.HOLE
+                after = p == end and self.mark[task, p] is Mark.START
+                if (before or after) and self.reusable_anon_vma(task, page, p):
+                    anon_vma = self.anon_vma[task, p]
             self.set_anon_vma(task, start, end, anon_vma, False)
 
     def populate_vma_page_range(self, task, page):

@@ -37,18 +37,11 @@ class VmaRemap(VmaUnmap):
     def mremap(self, task, addr, old_len, new_len, how, new_addr):
         """mm/mremap.c:do_mremap. ``new_addr`` is where get_unmapped_area puts
         what moves without MREMAP_FIXED, and 0 where nothing moves."""
-        require(addr + old_len <= self.SIZE and addr + new_len <= self.SIZE)
-        require(new_addr + new_len <= self.SIZE)
         fixed = how in (Remap.FIXED, Remap.FIXED_DONTUNMAP)
         dontunmap = how in (Remap.DONTUNMAP, Remap.FIXED_DONTUNMAP)
-        require(fixed or dontunmap or how is Remap.MAYMOVE or new_addr == 0)
-        if new_len == 0:
+        self.require_place(task, addr, old_len, new_len, how, new_addr)
+        if not self.sensible(addr, old_len, new_len, how, new_addr):
             return EINVAL
-        if fixed or dontunmap:
-            if dontunmap and old_len != new_len:
-                return EINVAL
-            if new_addr < addr + old_len and addr < new_addr + new_len:
-                return EINVAL
         if not self.mremap_headroom(task, fixed or dontunmap, dontunmap):
             return ENOMEM
         if SEVERAL and fixed and old_len == new_len:
@@ -60,6 +53,39 @@ class VmaRemap(VmaUnmap):
             task, addr, old_len, new_len, new_addr, fixed, dontunmap,
             how is Remap.MAYMOVE,
         )  # fmt: skip
+
+    def sensible(self, addr, old_len, new_len, how, new_addr):
+        """mm/mremap.c:check_mremap_params: where it is not, the arguments
+        alone are -EINVAL."""
+        if how in (Remap.IN_PLACE, Remap.MAYMOVE):
+            return new_len > 0
+        apart = addr + old_len <= new_addr or new_addr + new_len <= addr
+        return new_len > 0 and apart and (how is Remap.FIXED or old_len == new_len)
+
+    def require_place(self, task, addr, old_len, new_len, how, new_addr):
+        """What ``new_addr`` must be; and no page gets an offset outside what
+        `shift` can say (it would be a larger model that could)."""
+        require(addr + old_len <= self.SIZE and addr + new_len <= self.SIZE)
+        require(new_addr + new_len <= self.SIZE)
+        fixed = how in (Remap.FIXED, Remap.FIXED_DONTUNMAP)
+        moves = how is Remap.DONTUNMAP or (
+            how is Remap.MAYMOVE
+            and new_len > old_len
+            and not self.expandable(task, addr, addr + old_len, addr + new_len)
+        )
+        require(fixed or moves or new_addr == 0)
+        require(not moves or self.unmapped(task, new_addr, new_addr + new_len))
+        require(
+            all(
+                1 - self.SIZE <= self.shift[task, p] + addr - new_addr <= self.SIZE
+                for p in self.PAGES
+                if addr <= p < addr + max(old_len, 1) and (fixed or moves)
+            )
+        )
+
+    def expandable(self, task, addr, end, new_end):
+        """mm/mremap.c:vrm_can_expand_in_place"""
+        return self.vma_end(task, addr) == end and self.unmapped(task, end, new_end)
 
     def mremap_headroom(self, task, placed, dontunmap):
         """mm/mremap.c:check_map_count_against_split_early: room for the splits
@@ -136,17 +162,13 @@ class VmaRemap(VmaUnmap):
                 return error
         if not fixed and not dontunmap:
             if old_len == new_len:
-                require(new_addr == 0)
                 return OK
             end = addr + old_len
             new_end = addr + new_len
-            if self.vma_end(task, addr) == end and self.unmapped(task, end, new_end):
-                require(new_addr == 0)
+            if self.expandable(task, addr, end, new_end):
                 return self.expand_vma_in_place(task, addr, end, new_end)
             if not maymove:
                 return ENOMEM
-        if not fixed:
-            require(self.unmapped(task, new_addr, new_addr + new_len))
         if dontunmap:
             limited = self.should_fail(Fail.LIMIT)
             if limited:
@@ -239,7 +261,6 @@ class VmaRemap(VmaUnmap):
         fresh = self.vma_is_anonymous(task, addr) and self.anon_vma[task, addr] == 0
         apart = fresh and dontunmap and self.stays_apart()
         shift = 0 if fresh else self.shift[task, addr] + addr - new_addr
-        require(1 - self.SIZE <= shift <= self.SIZE)
         vm_flags = self.vm_flags[task, addr]
         policy = self.vm_policy[task, addr]
         file = self.vm_file[task, addr]

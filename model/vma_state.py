@@ -18,7 +18,7 @@ address space only, not on its history.
 from enum import Enum
 from typing import Any
 
-from model.language import Block, Bool, Feature, Int, Maybe, SetOf, require, table, var
+from model.language import Block, Bool, Feature, Int, Maybe, SetOf, table, var
 
 
 class Mark(Enum):
@@ -84,12 +84,12 @@ ENOMEM = Errno.ENOMEM
 EINVAL = Errno.EINVAL
 
 FAULTS = Feature("faults", doc="write faults, which give a VMA its anon_vma")
-FORK = Feature("fork", doc="fork, and VMAs whose anon_vma came from a parent")
-FILES = Feature("files", doc="mappings of files, private and shared")
-POLICY = Feature("policy", doc="mempolicies of VMAs")
-BRK = Feature("brk", doc="the heap, from page 0 upwards")
+FORK = Feature("fork", False, "fork, and VMAs whose anon_vma came from a parent")
+FILES = Feature("files", False, "mappings of files, private and shared")
+POLICY = Feature("policy", False, "mempolicies of VMAs")
+BRK = Feature("brk", False, "the heap, from page 0 upwards")
 COMMIT = Feature("commit", doc="vm_committed_as and its limit")
-MLOCK = Feature("mlock", doc="locked_vm")
+MLOCK = Feature("mlock", False, "locked_vm")
 CLOSE = Feature("close", False, "vm_ops->close, which forbids a VMA's removal")
 SEVERAL = Feature("several", False, "one call changes several VMAs")
 FAILURES = Feature("failures", False, "calls that fail half-way, see Fail")
@@ -110,7 +110,10 @@ class VmaState(Block):
         self.TASKS = tasks
         self.SIZE = pages
         self.PAGES = Int(0, pages - 1)
-        self.NTH = Int(1, 2)
+        # named, so that the limits count as sizes: with M open, a proof would have
+        # to reason about every call at any number of VMAs
+        self.COUNTS = Int(0, max_map_count + 2)
+        self.COMMITTED = Int(0, commit_limit + pages)
         self.max_map_count = max_map_count
         self.commit_limit = commit_limit
         self.mark = table(tasks, self.PAGES, Mark)
@@ -121,9 +124,9 @@ class VmaState(Block):
         self.vm_file = table(tasks, self.PAGES, Maybe(files), when=FILES)
         self.vm_policy = table(tasks, self.PAGES, Maybe(policies), when=POLICY)
         self.brk = table(tasks, Int(0, pages), when=BRK)
-        self.map_count = table(tasks, Int(0, max_map_count + 2))
+        self.map_count = table(tasks, self.COUNTS)
         self.locked_vm = table(tasks, Int(0, pages), when=MLOCK)
-        self.vm_committed_as = var(Int(0, commit_limit + pages), when=COMMIT)
+        self.vm_committed_as = var(self.COMMITTED, when=COMMIT)
         self.fail = var(Fail, when=FAILURES)
         self.fail_nth = var(Int(0, 2), when=FAILURES)
 
@@ -148,7 +151,9 @@ class VmaState(Block):
 
     def at_boundary(self, task, address):
         """Whether no VMA has the pages on both sides of the address."""
-        return address == self.SIZE or self.mark[task, address] is not Mark.INSIDE
+        return all(
+            self.mark[task, p] is not Mark.INSIDE for p in self.PAGES if p == address
+        )
 
     def mapped(self, task, page):
         return self.mark[task, page] is not Mark.HOLE
@@ -176,9 +181,22 @@ class VmaState(Block):
         return self.vm_file[task, page] is None
 
     def has_close(self, task, page):
-        return CLOSE and VM.CLOSE in self.vm_flags[task, page]
+        return CLOSE and any(
+            VM.CLOSE in self.vm_flags[task, p] for p in self.PAGES if p == page
+        )
+
+    def anon_vma_at(self, task, page):
+        return sum(self.anon_vma[task, p] for p in self.PAGES if p == page)
+
+    def forked_at(self, task, page):
+        return any(self.forked[task, p] for p in self.PAGES if p == page)
 
     # -- changing --
+
+    def set_mark(self, task, address, mark):
+        for p in self.PAGES:
+            if p == address:
+                self.mark[task, p] = mark
 
     def clear(self, task, start, end):
         """Nothing is mapped in [start, end) any more."""
@@ -254,15 +272,17 @@ class VmaState(Block):
     # -- failures --
 
     def inject(self, fail, nth):
-        """Let the nth chance for this failure be one. `injected` must follow
-        at the end of the action: a failure that does not come is no step."""
+        """Let the nth chance for this failure in the call that follows be
+        one. Where there is no such chance, the call is like any other."""
         if FAILURES:
-            require(fail is not Fail.NONE or nth == 1)
             self.fail = fail
-            self.fail_nth = nth if fail is not Fail.NONE else 0
+            self.fail_nth = nth
 
     def injected(self):
-        return not FAILURES or self.fail is Fail.NONE
+        """At the end of an action: what did not come does not come later."""
+        if FAILURES:
+            self.fail = Fail.NONE
+            self.fail_nth = 0
 
     def should_fail(self, fail):
         if FAILURES and self.fail is fail:

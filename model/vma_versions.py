@@ -8,7 +8,7 @@
 
 from typing import Any
 
-from model.language import Int, require, table
+from model.language import Int, table
 from model.vma import AddressSpace, Remap
 from model.vma_state import EINVAL, ENOMEM, MLOCK, OK, VM, Errno, Fail, Mark
 
@@ -77,19 +77,17 @@ class AddressSpace612(AddressSpace):
 
     def mremap(self, task, addr, old_len, new_len, how, new_addr):
         """mm/mremap.c:mremap"""
-        require(addr + old_len <= self.SIZE and addr + new_len <= self.SIZE)
-        require(new_addr + new_len <= self.SIZE)
+        self.require_place(task, addr, old_len, new_len, how, new_addr)
         fixed = how in (Remap.FIXED, Remap.FIXED_DONTUNMAP)
         dontunmap = how in (Remap.DONTUNMAP, Remap.FIXED_DONTUNMAP)
         placed = fixed or dontunmap
-        require(placed or how is Remap.MAYMOVE or new_addr == 0)
         if new_len == 0 or (dontunmap and old_len != new_len):
             return EINVAL
         if not self.mapped(task, addr):
             return Errno.EFAULT
+        if not self.sensible(addr, old_len, new_len, how, new_addr):
+            return EINVAL
         if placed:
-            if new_addr < addr + old_len and addr < new_addr + new_len:
-                return EINVAL
             if not self.mremap_headroom(task, placed, dontunmap):
                 return ENOMEM
         elif new_len > old_len:

@@ -7,6 +7,8 @@ maps private anonymous memory; files, failures and vm_ops->close are features.
 # mypy: allow-untyped-defs, allow-incomplete-defs
 # mypy: allow-untyped-calls, allow-untyped-decorators
 
+from typing import Any
+
 from model.language import (
     Bool,
     Bound,
@@ -17,6 +19,7 @@ from model.language import (
     Maybe,
     Scalarset,
     action,
+    observer,
     require,
 )
 from model.vma import (
@@ -28,11 +31,13 @@ from model.vma import (
     FORK,
     MLOCK,
     POLICY,
+    VM,
     AddressSpace,
     Advice,
     Errno,
     Fail,
     Lock,
+    Mark,
     Place,
     Prot,
     Remap,
@@ -52,10 +57,17 @@ PAGES = Int(0, P - 1)
 ENDS = Int(1, P)
 LENGTHS = Int(0, P)
 
-MREMAP = Feature("mremap", doc="mremap")
 MPROTECT = Feature("mprotect", doc="mprotect")
-MADVISE = Feature("madvise", doc="madvise that changes VMAs")
+MREMAP = Feature("mremap", False, "mremap")
+MADVISE = Feature("madvise", False, "madvise that changes VMAs")
+DONTFORK: Any = Feature("dontfork", False, "MADV_DONTFORK and MADV_DOFORK")
+WIPEONFORK: Any = Feature("wipeonfork", False, "MADV_WIPEONFORK and MADV_KEEPONFORK")
+HUGEPAGE: Any = Feature("hugepage", doc="MADV_HUGEPAGE and MADV_NOHUGEPAGE")
 NORESERVE = Feature("noreserve", False, "MAP_NORESERVE")
+OFFSETS: Any = Feature("offsets", False, "files mapped at another offset than address")
+SHARED = Feature("shared", False, "MAP_SHARED, for files")
+PLACES = Feature("places", False, "mmap without MAP_FIXED")
+READONLY: Any = Feature("readonly", False, "PROT_READ, besides PROT_NONE and both")
 
 FAIL = Given(FAILURES, Fail, Fail.NONE)
 NTH = Given(FAILURES, Int(1, 2), 1)
@@ -66,18 +78,41 @@ class Vmas(Design):
 
     mm = AddressSpace(TASKS, P, INODES, POLICIES, M, C)
 
+    @observer
+    def mapped(self, task: TASKS, page: PAGES):
+        return self.mm.mark[task, page] is not Mark.HOLE
+
+    @observer
+    def starts(self, task: TASKS, page: PAGES):
+        """Whether a VMA begins at the page."""
+        return self.mm.mark[task, page] is Mark.START
+
+    @observer
+    def unmerged(self, task: TASKS, page: PAGES):
+        """Whether the VMA that begins at the page could be one with the VMA
+        before it."""
+        return self.mm.unmerged(task, page)
+
+    @observer
+    def pages_with(self, task: TASKS, flag: VM):
+        """How many pages are in VMAs with the flag."""
+        return self.mm.pages_with(task, 0, P, flag)
+
     @action(kernel="mm/vma.c:__mmap_region")
-    def mmap(self, task: TASKS, addr: PAGES, end: ENDS, place: Place, prot: Prot,
+    def mmap(self, task: TASKS, addr: PAGES, end: ENDS,
+             place: Given(PLACES, Place, Place.FIXED), prot: Prot,
              noreserve: Given(NORESERVE, Bool(), False),
              lock: Given(MLOCK, Bool(), False),
              file: Given(FILES, Maybe(INODES), None),
-             shared: Given(FILES, Bool(), False), pgoff: Given(FILES, PAGES, 0),
+             shared: Given(SHARED, Bool(), False), pgoff: Given(FILES, PAGES, 0),
              close: Given(CLOSE, Bool(), False), fail: FAIL,
              nth: NTH) -> Errno:  # fmt: skip
+        require(READONLY or prot is not Prot.READ)
+        require(OFFSETS or file is None or pgoff == addr)
         self.mm.inject(fail, nth)
         vm_flags = self.mm.vm_flags_of(prot, shared, noreserve, lock, close)
         error: Errno = self.mm.mmap(task, addr, end, place, vm_flags, file, pgoff)
-        require(self.mm.injected())
+        self.mm.injected()
         return error
 
     @action(kernel="mm/vma.c:do_vmi_align_munmap")
@@ -85,23 +120,27 @@ class Vmas(Design):
                nth: NTH) -> Errno:  # fmt: skip
         self.mm.inject(fail, nth)
         error: Errno = self.mm.munmap(task, start, end)
-        require(self.mm.injected())
+        self.mm.injected()
         return error
 
     @action(kernel="mm/mprotect.c:do_mprotect_pkey", when=MPROTECT)
     def mprotect(self, task: TASKS, start: PAGES, end: ENDS, prot: Prot, fail: FAIL,
                  nth: NTH) -> Errno:  # fmt: skip
+        require(READONLY or prot is not Prot.READ)
         self.mm.inject(fail, nth)
         error: Errno = self.mm.mprotect(task, start, end, prot)
-        require(self.mm.injected())
+        self.mm.injected()
         return error
 
     @action(kernel="mm/madvise.c:do_madvise", when=MADVISE)
     def madvise(self, task: TASKS, start: PAGES, end: ENDS, advice: Advice, fail: FAIL,
                 nth: NTH) -> Errno:  # fmt: skip
+        require(DONTFORK or advice not in (Advice.DONTFORK, Advice.DOFORK))
+        require(WIPEONFORK or advice not in (Advice.WIPEONFORK, Advice.KEEPONFORK))
+        require(HUGEPAGE or advice not in (Advice.HUGEPAGE, Advice.NOHUGEPAGE))
         self.mm.inject(fail, nth)
         error: Errno = self.mm.madvise(task, start, end, advice)
-        require(self.mm.injected())
+        self.mm.injected()
         return error
 
     @action(kernel="mm/mlock.c:do_mlock", when=MLOCK)
@@ -109,7 +148,7 @@ class Vmas(Design):
               nth: NTH) -> Errno:  # fmt: skip
         self.mm.inject(fail, nth)
         error: Errno = self.mm.mlock(task, start, end, lock)
-        require(self.mm.injected())
+        self.mm.injected()
         return error
 
     @action(kernel="mm/mempolicy.c:do_mbind", when=POLICY)
@@ -117,15 +156,16 @@ class Vmas(Design):
               fail: FAIL, nth: NTH) -> Errno:  # fmt: skip
         self.mm.inject(fail, nth)
         error: Errno = self.mm.mbind(task, start, end, policy)
-        require(self.mm.injected())
+        self.mm.injected()
         return error
 
     @action(kernel="mm/mremap.c:do_mremap", when=MREMAP)
     def mremap(self, task: TASKS, addr: PAGES, old_len: LENGTHS, new_len: LENGTHS,
                how: Remap, new_addr: PAGES, fail: FAIL, nth: NTH) -> Errno:  # fmt: skip
+        require(self.mm.sensible(addr, old_len, new_len, how, new_addr))
         self.mm.inject(fail, nth)
         error: Errno = self.mm.mremap(task, addr, old_len, new_len, how, new_addr)
-        require(self.mm.injected())
+        self.mm.injected()
         return error
 
     @action(kernel="mm/mmap.c:brk", when=BRK)
@@ -133,7 +173,7 @@ class Vmas(Design):
                 nth: NTH) -> Errno:  # fmt: skip
         self.mm.inject(fail, nth)
         error: Errno = self.mm.set_brk(task, brk)
-        require(self.mm.injected())
+        self.mm.injected()
         return error
 
     @action(kernel="mm/memory.c:do_anonymous_page", when=FAULTS)
@@ -144,7 +184,7 @@ class Vmas(Design):
     def fork(self, task: TASKS, child: TASKS, fail: FAIL, nth: NTH) -> Errno:
         self.mm.inject(fail, nth)
         error: Errno = self.mm.fork(task, child)
-        require(self.mm.injected())
+        self.mm.injected()
         return error
 
     @action(kernel="mm/mmap.c:exit_mmap")

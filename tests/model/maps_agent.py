@@ -66,7 +66,7 @@ class Window:
         self.base = 0x20000000
         self.end = self.base + pages * PAGE
         self.files: list[int] = []
-        self.inodes: dict[int, int] = {}
+        self.inodes: dict[tuple[str, int], int] = {}
         for k in range(files):
             if k == 0:
                 fd = os.memfd_create("window")
@@ -77,7 +77,9 @@ class Window:
                 os.unlink(path)
             os.ftruncate(fd, FILE_PAGES * PAGE)
             self.files.append(fd)
-            self.inodes[os.fstat(fd).st_ino] = k
+            status = os.fstat(fd)
+            device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
+            self.inodes[device, status.st_ino] = k
 
     def at(self, page: int) -> int:
         return self.base + page * PAGE
@@ -191,7 +193,8 @@ class Window:
                         inside = [
                             (low - self.base) // PAGE, (high - self.base) // PAGE,
                             words[1], int(words[2], 16) // PAGE,
-                            self.inodes.get(int(words[4])),
+                            None if b"/SYSV" in line
+                            else self.inodes.get((words[3], int(words[4]))),
                         ]  # fmt: skip
         with open("/proc/self/status") as status:
             locked = next(line for line in status if line.startswith("VmLck"))

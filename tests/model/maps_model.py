@@ -19,9 +19,20 @@ from typing import Any
 from model.designs.address_space import INODES, C, M, P, Vmas
 from model.designs.address_space import POLICIES as POLICIES_
 from model.designs.address_space import TASKS as TASKS_
-from model.language import Disabled, Element
-from model.vma import VM, Advice, Errno, Fail, Lock, Mark, Place, Prot, Remap
-from model.vma_versions import AddressSpace618
+from model.language import Disabled, Element, declared
+from model.vma import (
+    VM,
+    AddressSpace,
+    Advice,
+    Errno,
+    Fail,
+    Lock,
+    Mark,
+    Place,
+    Prot,
+    Remap,
+)
+from model.vma_versions import AddressSpace612, AddressSpace618
 
 Call = tuple[int, str, tuple[Any, ...], str]
 Look = tuple[Any, ...]
@@ -45,17 +56,46 @@ LETTERS = {
 }  # fmt: skip
 
 
-class Segments(AddressSpace618):
+class _Limited(AddressSpace):
+    """A call with a limit is one that meets it."""
+
+    def injected(self) -> None:
+        if self.fail is not Fail.NONE:
+            raise Disabled
+        super().injected()
+
+
+class _Segments(_Limited):
     """A System V segment has vm_ops->close, and its own get_unmapped_area."""
 
     def vma_multi_allowed(self, task: Any, page: Any) -> Any:
         return VM.CLOSE not in self.vm_flags[task, page]
 
 
+class _Segments618(_Segments, AddressSpace618):
+    pass
+
+
+class _Limited612(_Limited, AddressSpace612):
+    pass
+
+
+class Segments72(Vmas):
+    """v7.2 with such files."""
+
+    mm = _Segments(TASKS_, P, INODES, POLICIES_, M, C)
+
+
 class Segments618(Vmas):
     """v6.18 with such files."""
 
-    mm = Segments(TASKS_, P, INODES, POLICIES_, M, C)
+    mm = _Segments618(TASKS_, P, INODES, POLICIES_, M, C)
+
+
+class Segments612(Vmas):
+    """v6.12, where mremap moves one VMA and does not ask."""
+
+    mm = _Limited612(TASKS_, P, INODES, POLICIES_, M, C)
 
 
 class Modelled:
@@ -64,8 +104,8 @@ class Modelled:
     def __init__(self, room: int = 0, design: type[Vmas] = Segments618) -> None:
         bounds = {"P": TOTAL, "T": TASKS, "F": FILES + SEGMENTS, "Q": len(POLICIES),
                   "C": 9 * TASKS * TOTAL, "M": room or 1000}  # fmt: skip
-        having = ["close", "several", "failures", "noreserve"]
-        self.design: Any = design(bounds, (), having)
+        _, features = declared(design)
+        self.design: Any = design(bounds, (), list(features))
         self.tasks = [Element("TASKS", "t", k) for k in range(TASKS)]
         self.room = room
         self.start = self.design.dump()
@@ -169,9 +209,9 @@ class Modelled:
                 mm.vma_end(task, addr) == end and mm.unmapped(task, end, addr + new)
             ):
                 target = SCRATCH
-        result: Errno = self.design.mremap(
-            task, addr, old, new, Remap[how], target, *fail
-        )
+        mm.inject(*fail)
+        result: Errno = mm.mremap(task, addr, old, new, Remap[how], target)
+        mm.injected()
         if how == "MAYMOVE" and target and result is Errno.OK:
             mm.munmap(task, SCRATCH, SCRATCH + new)
         return result
