@@ -243,6 +243,8 @@ class Fate(Enum):
     UNDECIDED = "undecided"
     SAME = "same"
     """No step differs in any state that was visited."""
+    UNUSED = "unused"
+    """No spec's features lead to it."""
 
 
 @dataclass(frozen=True)
@@ -256,7 +258,7 @@ class Result:
 
 def judge(mutant: Mutant, originals: Sequence[Original]) -> Result:
     """Every spec in turn, until one kills the mutant."""
-    fate = Fate.SAME
+    fate = Fate.UNUSED
     for original in originals:
         was, compiled = original.search, original.task.compiled
         try:
@@ -286,6 +288,7 @@ def judge(mutant: Mutant, originals: Sequence[Original]) -> Result:
         if symmetry == was.symmetry:
             level = _first_difference(was, search, [b for _, b in changed])
             if level is None:
+                fate = Fate.SAME if fate is Fate.UNUSED else fate
                 continue
             search.go_on(was, level)
         else:
@@ -296,7 +299,7 @@ def judge(mutant: Mutant, originals: Sequence[Original]) -> Result:
             return Result(mutant, Fate.KILLED, f"{original.task.spec.file}: {by}")
         if was.complete and not search.complete:
             fate = Fate.UNDECIDED
-        elif fate is Fate.SAME:
+        elif fate is not Fate.UNDECIDED:
             fate = Fate.SURVIVED
     return Result(mutant, fate)
 
@@ -351,8 +354,8 @@ class Campaign:
 
     @property
     def score(self) -> float | None:
-        """Killed among those that change a step; undecided ones count as
-        not killed."""
+        """Killed among those that are not the same; undecided ones, and those
+        that no spec uses, count as not killed."""
         counted = len(self.results) - len(self.of(Fate.SAME))
         return len(self.of(Fate.KILLED)) / counted if counted else None
 
@@ -471,15 +474,16 @@ def mutation_report(done: Campaign) -> list[str]:
     rows.append(("all", *(str(fates.count(f)) for f in Fate)))
     lines += ["", *table(("", *(f.value for f in Fate)), rows), ""]
     lines += wrapped(
-        "same: no step differs in any state visited. undecided: the mutant's "
-        "states are more than three times the original's.", "  ", "  ",
+        "same: no step differs in any state visited. unused: no spec's features "
+        "lead there. undecided: the mutant's states are more than three times "
+        "the original's.", "  ", "  ",
     )  # fmt: skip
     score = done.score
     if score is None:
         return [*lines, "", "no score: no mutant changes a step"]
     killed, counted = len(done.of(Fate.KILLED)), len(fates) - fates.count(Fate.SAME)
     lines += ["", f"score: {killed} of {counted} killed, {100 * score:.0f} %"]
-    for fate in (Fate.SURVIVED, Fate.UNDECIDED):
+    for fate in (Fate.SURVIVED, Fate.UNDECIDED, Fate.UNUSED):
         found = done.of(fate)
         if found:
             lines += ["", f"{fate.value}:"]
