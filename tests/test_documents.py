@@ -19,7 +19,7 @@ def written_files() -> dict[str, str]:
     """File name -> text: a fenced block after a line that names it with a
     colon at its end (``In `my_pool.py`:``)."""
     found = {}
-    for m in re.finditer(r"`(my_pool\.\w+)`:\n\n```\w*\n(.*?)^```$", README,
+    for m in re.finditer(r"`(my_pool\w*\.\w+)`:\n\n```\w*\n(.*?)^```$", README,
                          re.MULTILINE | re.DOTALL):  # fmt: skip
         found[m.group(1)] = m.group(2)
     return found
@@ -47,8 +47,10 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_document_has_its_parts() -> None:
-    assert set(written_files()) == {"my_pool.py", "my_pool.spec"}
-    assert len(console_blocks()) == 2
+    assert set(written_files()) == {
+        "my_pool.py", "my_pool.spec", "my_pool.scenario", "my_pool_at_last.spec"
+    }  # fmt: skip
+    assert len(console_blocks()) == 4
 
 
 @pytest.mark.parametrize(("command", "printed"), console_blocks())
