@@ -184,6 +184,7 @@ def _parser() -> argparse.ArgumentParser:
     size.add_argument(
         "--table", action="store_true", help="do not print the failing schedules"
     )
+    size.add_argument("--json", action="store_true", help="print JSON")
     _add_design_options(size)
     size.add_argument("--budget", metavar="SECONDS", help="time for each size")
     _add_output(size)
@@ -601,6 +602,7 @@ def _size(options: argparse.Namespace) -> int:
             raise Mistake(None, f"no scenario {name!r}{nearest(name, named)}; "
                                 f"there are {', '.join(named) or 'none'}")  # fmt: skip
     code = 0
+    answers: list[Any] = []
     with _output(options) as out:
         for spec in specs:
             rows: list[tuple[str, ...]] = []
@@ -613,19 +615,26 @@ def _size(options: argparse.Namespace) -> int:
                                       Budget(seconds=seconds), Silent())  # fmt: skip
                 except Lacks as e:
                     rows.append((*who, "n/a", e.what))
+                    answers.append({"scenario": who[0], "design": who[1],
+                                    "missing": e.what})  # fmt: skip
                     continue
                 rows.append((*who, *_sized_row(found)))
+                answers.append(export.size_json(*who, found))
                 most = max([most, *(at.states for at in found.sizes)])
                 if found.smallest is None:
                     code = max(code, 3 if any(a.unknown for a in found.sizes) else 1)
                 if not options.table:
                     told += _schedule(found, scenario.title, *who)
+            if options.json:
+                continue
             print("\n".join([
                 *wrapped(f"{spec.file}: {spec.title}", "", "    "), "",
                 *table(("scenario", "design", "least", "just below it"), rows), "",
                 *wrapped(f"every state at each size, {most:,} at most", "  "),
                 *told,
             ]), file=out, flush=True)  # fmt: skip
+        if options.json:
+            out.write(export.text({"exit": code, "answers": answers}))
     return code
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from checker.check import Checked
+from checker.engines.size import Failure, Sized
 from checker.ir import BOOL, EnumSort, ScalarSort, SetSort, Sort, TableSort, show_raw
 from checker.replay import Replay, Taken, show_result, show_step
 from checker.system import State, TransitionSystem, Variable
@@ -282,3 +283,28 @@ def _itf_value(sort: Sort, raw: int) -> Any:
             return bool(raw)
         case _:
             return raw if abs(raw) < _SAFE else {"#bigint": str(raw)}
+
+
+def size_json(scenario: str, design: str, found: Sized) -> dict[str, Any]:
+    """A scenario's answer on one design: each size, and how it fails."""
+    return {
+        "scenario": scenario,
+        "design": design,
+        "bound": found.bound,
+        "smallest": found.smallest,
+        "sizes": [
+            {
+                "size": at.size,
+                "states": at.states,
+                "guaranteed": at.guaranteed,
+                "unknown": at.unknown,
+                "failure": None if at.failure is None else _failure_json(at.failure),
+            }
+            for at in found.sizes
+        ],
+    }
+
+
+def _failure_json(failure: Failure) -> dict[str, Any]:
+    run = run_json(failure.compiled.system, failure.played)
+    return {"kind": failure.kind, "who": list(failure.who), **run}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,13 @@ def test_the_command(
     assert "  limit     HugetlbPool  8      7 fails early; of 1 to 9\n" in out
     assert main(["size", FOUR, "--scenario", "clod3"]) == 2
     assert "did you mean 'cold3'?" in capsys.readouterr().err
+
+
+def test_json(capsys: pytest.CaptureFixture[str]) -> None:
+    call = ["size", FOUR, "--scenario", "mappings", "--design", "HugetlbPool"]
+    assert main([*call, "--json"]) == 0
+    [answer] = json.loads(capsys.readouterr().out)["answers"]
+    assert answer["smallest"] == 8 and answer["bound"] == "blocks"
+    below = next(at for at in answer["sizes"] if at["size"] == 7)
+    assert not below["guaranteed"] and below["failure"]["kind"] == "early"
+    assert len(below["failure"]["who"]) == len(below["failure"]["steps"])

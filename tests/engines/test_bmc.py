@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -96,3 +100,19 @@ def test_the_depth_budget_is_said() -> None:
     asked = prop(pool_properties(system), "resv_exact")
     verdict = bmc(system, asked, Budget(depth=3), Silent()).verdicts["resv_exact"]
     assert verdict == Unknown("the depth budget of 3 steps", 3)
+
+
+def test_an_interrupt_ends_with_what_is_known() -> None:
+    """z3 turns Ctrl-C into an answer of its own; it must not be swallowed."""
+    system = pool(4, 4, 3)
+    properties = pool_properties(system)
+    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    try:
+        outcome = bmc(system, properties, Budget(seconds=100), Silent())
+    except KeyboardInterrupt:
+        pytest.fail("the interrupt came through")
+    finally:
+        timer.cancel()
+    told = {v.reason for v in outcome.verdicts.values() if isinstance(v, Unknown)}
+    assert told == {"interrupted"}
