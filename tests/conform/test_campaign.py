@@ -1,14 +1,21 @@
-"""Campaigns against a kernel that is the design itself, or an altered one."""
+"""Campaigns against a kernel that is the design itself, or an altered one, and
+against real ones.
+"""
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, misc"
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pytest
 
 from checker.conform.campaign import Plan, campaign
 from checker.conform.report import campaign_report
 from checker.conform.sequence import LEFT_BEHIND
+from checker.kernel.fetch import cache_folder, find_image
+from checker.kernel.guest import Guest
+from checker.kernel.kernel import Unavailable
 from model.designs.hugetlb import Hugetlb
 from model.designs.hugetlb_versions import Hugetlb61, Hugetlb70
 from tests.conform.model_kernel import ModelKernel
@@ -80,3 +87,39 @@ def test_features_that_no_sequence_has() -> None:
     assert not {*done.tally.features} & {"fork", "size", "files", "mount", "punch"}
     assert "surplus" in done.tally.features
     assert not done.tally.actions["fork"]
+
+
+# --- real kernels ----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def guest(request: pytest.FixtureRequest) -> Iterator[Guest]:
+    try:
+        guest = Guest(find_image(request.param, cache_folder()), cache_folder())
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    with guest:
+        yield guest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("guest", ["6.1", "6.12"], indirect=True)
+def test_the_design_agrees_with_a_kernel(guest: Guest) -> None:
+    done = campaign(Hugetlb, guest, Plan(200, seed=7))
+    assert not done.ended
+    assert done.unexplained == 0, "\n".join(campaign_report(done))
+    assert done.sequences == 200
+    assert done.steps > 4000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("guest", ["6.12"], indirect=True)
+@pytest.mark.parametrize("altered", ALTERED, ids=lambda cls: cls.__name__)
+def test_a_kernel_tells_that_an_undo_was_dropped(
+    guest: Guest, altered: type[Hugetlb]
+) -> None:
+    done = campaign(altered, guest, Plan(sequences=2000, seed=1, enough=1))
+    assert not done.ended
+    assert done.unexplained == 1, f"not within {done.sequences} sequences"
+    (found,) = done.disagreements
+    assert len(found.run.rows) <= 12
