@@ -277,12 +277,17 @@ class Hugetlb(Design):
         promises are not taken into account there."""
         if delta == 0:
             return True
-        if not self.h.gather_surplus_pages(delta, nodes, mems):
+        first = self.surplus_nodes(nodes, mems)
+        if not self.h.gather_surplus_pages(delta, first, mems):
             return False
         if delta > sum(self.h.free_huge_pages_node[n] for n in NODES if n in nodes):
             self.h.return_unused_surplus_pages(delta, PAGES)
             return False
         return True
+
+    def surplus_nodes(self, nodes, mems):
+        """Where surplus pages for a promise are looked for first."""
+        return nodes
 
     # -- reserving ---------------------------------------------------------
 

@@ -8,6 +8,12 @@ from model.designs.hugetlb import MOUNT, PAGES, SIZE, Hugetlb
 class Hugetlb61(Hugetlb):
     """hugetlb reservations of Linux 6.1 (6.1.192)."""
 
+    def surplus_nodes(self, nodes, mems):
+        """Surplus pages for a promise come from any node of the cpuset (until
+        6.11: 003af997c8a9, "hugetlb: force allocating surplus hugepages on
+        mempolicy allowed nodes")."""
+        return mems
+
     def adjust_reservation(self, vma):
         """A page that the owner unmaps does not bring its promise back (since
         6.9: df7a6d1f6405, "mm/hugetlb: restore the reservation if needed")."""
