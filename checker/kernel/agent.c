@@ -1105,12 +1105,13 @@ static void reset(struct agent *a, char *result)
 	bool stuck = false;
 	int status;
 
-	for (int p = 0; p < WORKERS; p++)
-		if (a->shared->channels[p].pid)
-			kill(a->shared->channels[p].pid, SIGKILL);
-	for (int p = 0; p < WORKERS; p++)
-		if (a->shared->channels[p].pid)
-			stuck |= !reap(&a->shared->channels[p], 2000, &status);
+	/* one by one: what is left of the pool may depend on their order */
+	for (int p = 0; p < WORKERS; p++) {
+		if (!a->shared->channels[p].pid)
+			continue;
+		kill(a->shared->channels[p].pid, SIGKILL);
+		stuck |= !reap(&a->shared->channels[p], 2000, &status);
+	}
 	call(a, ADMIN, "empty", 10000, text);
 	if (!a->shared->channels[ADMIN].pid)
 		start(a, ADMIN);
