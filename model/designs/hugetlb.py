@@ -925,7 +925,7 @@ class Hugetlb(Design):
         others = self.h.persistent_huge_pages() - here
         if here < 0 or others < 0:
             # unsigned: the sum overflows, which means as many as possible
-            return self.h.persistent_huge_pages() + CAP
+            return self.h.nr_huge_pages() + CAP
         return count + others
 
     def min_count(self):
