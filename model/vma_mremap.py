@@ -196,7 +196,7 @@ class VmaRemap(VmaUnmap):
         self.name_anon_vmas(task)
         if MLOCK and VM.LOCKED in vm_flags:
             self.locked_vm[task] += pages
-            self.populate_vma_page_range(task, end)
+            self.populate_vma_page_range(task, addr)
         return OK
 
     def prep_move_vma(self, task, addr, end, dontunmap):
