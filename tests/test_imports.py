@@ -18,7 +18,7 @@ LAYERS = (
     ("checker.diagnostic", "checker.property", "checker.compiled", "checker.source",
      "checker.evaluate", "checker.verdict"),
     ("checker.method", "checker.frontend", "checker.spec", "checker.symmetry",
-     "checker.lower", "checker.replay"),
+     "checker.parts", "checker.lower", "checker.replay"),
     ("checker.engines",),
     ("checker.trace_file", "checker.explain", "checker.render", "checker.catalogue",
      "checker.check", "checker.report", "checker.review", "checker.trace",

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import select
 import shutil
@@ -27,6 +28,7 @@ from pathlib import Path
 from checker import evaluate
 from checker.ir import ScalarSort
 from checker.lower import c as lower
+from checker.parts import Part, independent
 from checker.property import Kind, Property
 from checker.symmetry import Symmetry, find_symmetry
 from checker.system import State, TransitionSystem
@@ -80,9 +82,42 @@ def native(
 ) -> Outcome:
     """Exhaustive search; see verdict.Engine. With ``until_decided`` it ends
     where every property has its violation or witness. Without ``cone`` every
-    variable is stored. Needs a compiler: raises FileNotFoundError."""
+    variable is stored, and parts that have nothing to do with each other are
+    searched together. Needs a compiler: raises FileNotFoundError."""
     begin = time.monotonic()
     mine = tuple(p for p in properties if p.kind in _KINDS)
+    parts = independent(system, mine, budget.symmetry) if cone else ()
+    if len(parts) < 2:
+        outcome = _alone(system, mine, budget, report, until_decided, cone)
+    else:
+        done: list[Outcome] = []
+        for part in parts:
+            rest = budget
+            if budget.seconds is not None:
+                spent = time.monotonic() - begin
+                rest = replace(budget, seconds=max(0.0, budget.seconds - spent))
+            done.append(
+                _alone(part.system, part.properties, rest, report, until_decided, True)
+            )
+        outcome = _together(parts, done, time.monotonic() - begin)
+    others = {
+        p.name: Unknown(f"the native engine does not decide '{p.kind.value}'")
+        for p in properties
+        if p.kind not in _KINDS
+    }
+    return replace(outcome, verdicts={**outcome.verdicts, **others})
+
+
+def _alone(
+    system: TransitionSystem,
+    mine: tuple[Property, ...],
+    budget: Budget,
+    report: Reporter,
+    until_decided: bool,
+    cone: bool,
+) -> Outcome:
+    """One search."""
+    begin = time.monotonic()
     for doubtful in (True, False):
         try:
             reduced = lower.reduce(system, mine, cone)
@@ -91,20 +126,73 @@ def native(
                 found = usable_symmetry(reduced, doubtful)
             lowered = lower.lower(reduced, found)
         except lower.Unsupported as why:
-            return _nothing(properties, f"the native engine cannot: {why}", begin)
+            return _nothing(mine, f"the native engine cannot: {why}", begin)
         starts = _Starts.of(system, reduced, lowered)
         run = _Run(lowered)
         search(run, starts, budget, until_decided, report)
         if "asymmetric" not in run.figures:
             break
     notes = (*reduced.notes, *found.notes)
-    outcome = _outcome(system, reduced, lowered, starts, run, notes, begin)
-    others = {
-        p.name: Unknown(f"the native engine does not decide '{p.kind.value}'")
-        for p in properties
-        if p.kind not in _KINDS
-    }
-    return replace(outcome, verdicts={**outcome.verdicts, **others})
+    return _outcome(system, reduced, lowered, starts, run, notes, begin)
+
+
+def _together(
+    parts: Sequence[Part], done: Sequence[Outcome], seconds: float
+) -> Outcome:
+    """What the searches of all parts say of the whole: its states are the
+    combinations of theirs."""
+    figures = [o.statistics for o in done]
+    states = math.prod(s.states for s in figures)
+    depth = sum(s.depth for s in figures)
+    defects = tuple(d for o in done for d in o.defects)
+    complete = all(s.complete for s in figures)
+    verdicts: dict[str, Verdict] = {}
+    for outcome in done:
+        for name, verdict in outcome.verdicts.items():
+            match verdict:
+                case Holds() | Unreachable() if defects:
+                    wrong = "the model itself is wrong (see the defects)"
+                    verdict = Unknown(wrong, outcome.statistics.depth)
+                case Holds() if complete:
+                    verdict = Holds(True, states, depth)
+                case Unreachable() if complete:
+                    verdict = Unreachable(states, depth)
+            verdicts[name] = verdict
+    fired: dict[str, int] = {}
+    results: dict[tuple[str, int], int] = {}
+    for k, s in enumerate(figures):
+        others = math.prod(t.states for j, t in enumerate(figures) if j != k)
+        fired |= {name: n * others for name, n in s.fired.items()}
+        results |= {key: n * others for key, n in s.results.items()}
+    ends = [s.deadlock for s in figures]
+    deadlock = None
+    if all(end is not None for end in ends):
+        steps = tuple(x for end in ends if end is not None for x in end.steps)
+        assert ends[0] is not None
+        deadlock = Trace(ends[0].initial, steps)
+    names = "; ".join(", ".join(a.name for a in p.system.actions) for p in parts)
+    notes = (f"searched one by one, as they have nothing in common: {names}",)
+    return Outcome(
+        "native",
+        verdicts,
+        defects,
+        Statistics(
+            states=states,
+            transitions=sum(fired.values()),
+            depth=depth,
+            seconds=seconds,
+            complete=complete and not defects,
+            fired=fired,
+            results=results,
+            deadlocks=math.prod(s.deadlocks for s in figures),
+            deadlock=deadlock,
+            true_antecedents={
+                n: seen for s in figures for n, seen in s.true_antecedents.items()
+            },
+            notes=(*notes, *dict.fromkeys(n for s in figures for n in s.notes)),
+            memory=max(s.memory for s in figures),
+        ),
+    )
 
 
 def usable_symmetry(reduced: lower.Reduced, doubtful: bool = True) -> Symmetry:

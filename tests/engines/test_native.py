@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from checker import ir
 from checker.engines import native as engine
 from checker.engines.native import compiler, native
 from checker.ir import (
@@ -36,6 +37,7 @@ from checker.ir import (
     table_sort,
 )
 from checker.lower import c as lower
+from checker.parts import independent
 from checker.property import Kind, Property
 from checker.symmetry import Symmetry, canonical_under, find_symmetry
 from checker.system import Action, Parameter, TransitionSystem, Variable
@@ -487,3 +489,113 @@ def test_old_programs_go_when_there_are_too_many(
     monkeypatch.setattr(engine, "CACHE", 5)
     engine.prune(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"new", ".building-now"}
+
+
+# --- parts that have nothing in common --------------------------------------------
+
+
+def started(case: Case) -> Case:
+    """The case with one initial state."""
+    variables = tuple(
+        v if v.init is not None else replace(v, init=v.lo or const(v.element, 0))
+        for v in case.system.variables
+    )
+    properties = tuple(p for p in case.properties if p.action or p.kind != Kind.STEP)
+    return Case(replace(case.system, variables=variables, initial=TRUE), properties)
+
+
+def renamed(case: Case, prefix: str) -> Case:
+    """The same with other names for variables, actions and properties."""
+    by = {
+        ir.var(v.name, v.sort, primed): ir.var(prefix + v.name, v.sort, primed)
+        for v in case.system.variables
+        for primed in (False, True)
+    }
+
+    def put(e: Expr) -> Expr:
+        return ir.substitute(e, by)
+
+    variables = tuple(
+        replace(v, name=prefix + v.name) for v in case.system.variables
+    )
+    actions = tuple(
+        replace(
+            a,
+            name=prefix + a.name,
+            guard=put(a.guard),
+            updates={prefix + n: put(u) for n, u in a.updates.items()},
+            result=None if a.result is None else put(a.result),
+            obligations=tuple(
+                replace(o, formula=put(o.formula), message=prefix + o.message)
+                for o in a.obligations
+            ),
+        )
+        for a in case.system.actions
+    )
+    properties = tuple(
+        replace(
+            p,
+            name=prefix + p.name,
+            formula=put(p.formula),
+            action=None if p.action is None else prefix + p.action,
+            antecedents=tuple(map(put, p.antecedents)),
+        )
+        for p in case.properties
+    )
+    system = replace(case.system, variables=variables, actions=actions)
+    return Case(system, properties)
+
+
+def beside(a: Case, b: Case) -> Case:
+    """Both at once: every step is one of either."""
+    variables = (*a.system.variables, *b.system.variables)
+    actions = (*a.system.actions, *b.system.actions)
+    system = replace(a.system, variables=variables, actions=actions)
+    return Case(system, (*a.properties, *b.properties))
+
+
+@SLOWLY
+@given(cases(), cases())
+def test_parts_are_searched_alone(a: Case, b: Case) -> None:
+    """All verdicts and all counts are those of one search of both."""
+    case = beside(started(a), renamed(started(b), "other_"))
+    right = explore(case.system, case.properties)
+    parts = independent(case.system, case.properties, False)
+    assert len(parts) > 1
+    if right.complete:
+        budget = Budget(symmetry=False, threads=1)
+        whole = native(case.system, case.properties, budget, Silent(), cone=False)
+        agree(case, right, whole)
+        outcome = native(case.system, case.properties, budget, Silent())
+        assert any("nothing in common" in n for n in outcome.statistics.notes)
+        assert depths_of(outcome) == right.found
+        assert defects_of(outcome) == right.defects
+        assert outcome.statistics.complete == whole.statistics.complete
+        replays(case, outcome)
+        if not any("not stored" in n for n in outcome.statistics.notes):
+            agree(case, right, outcome)
+
+
+def test_two_pools_in_the_time_of_one() -> None:
+    """(898 states)^2 without looking at each pair."""
+    one = Case(pool(2, 2, 2), pool_properties(pool(2, 2, 2)))
+    both = beside(one, renamed(one, "other_"))
+    outcome = check(both.system, both.properties, symmetry=False)
+    s = outcome.statistics
+    assert s.complete and s.states == 6_798**2 and s.depth == 2 * 10
+    assert depths_of(outcome) == {"no_sigbus": 5, "other_no_sigbus": 5}
+
+
+def test_what_ties_parts_together() -> None:
+    one = Case(pool(2, 2, 2), pool_properties(pool(2, 2, 2)))
+    both = beside(one, renamed(one, "other_"))
+    assert len(independent(both.system, both.properties, False)) == 2
+    # the VMAs of both would be permuted together
+    assert len(independent(both.system, both.properties, True)) == 1
+    x, y = (both.system.by_name[n].now for n in ("resv", "other_resv"))
+    tie = Property("tie", Kind.INVARIANT, le(x, y))
+    assert len(independent(both.system, (*both.properties, tie), False)) == 1
+    step = Property("step", Kind.STEP, TRUE)
+    assert len(independent(both.system, (*both.properties, step), False)) == 1
+    unsure = replace(both.system, initial=le(x, y))
+    assert len(independent(unsure, both.properties, False)) == 1
