@@ -354,6 +354,8 @@ class Induction:
             for t in self.in_range(cell.variable, value, self.low):
                 if reason := start.refuted(t):
                     why = f"an initial state {reason} the range of {cell.name}"
+                    if self.params:
+                        why += f", with {', '.join(sorted(self.params))} left open"
                     found["", cell.variable] = why
         known = self.given(self.ranges(self.now), self.truths(kept, self.now))
         for step in steps:
