@@ -23,8 +23,8 @@ KINDS = {
     "guard": "guards dropped",
     "if": "conditions negated",
     "update": "updates dropped",
-    "amount": "amounts changed by one",
-    "comparison": "<= and < exchanged",
+    "amount": "amounts by one",
+    "comparison": "<=, < exchanged",
 }
 """What is changed, and how a table calls it."""
 

@@ -144,6 +144,7 @@ def successors(system: TransitionSystem, action: Action) -> Successors:
         if depth == len(names) and early:
             _obligations(w, names, early)
         for c in (c for c in conjuncts if depth_of[c] == depth):
+            _share_large(w, c)
             w.emit(f"if not {w.text(c)}: {'continue' if depth else 'return out'}")
     _obligations(w, names, late)
     updates = dict(
@@ -172,8 +173,22 @@ def _obligations(w: _Writer, names: list[str], some: list[tuple[int, Any]]) -> N
     for k, o in some:
         formula = expand_all((o.formula,))[0]
         skip = "continue" if names else "return out"
+        _share_large(w, formula)
         w.emit(f"if not {w.text(formula)}:")
         w.emit(f"    out.append(({arguments}, s, -1, {k})); {skip}")
+
+
+_LARGE = 300
+"""Nodes of a condition's text from which on repeated parts get names; below,
+`and` and `or` are left to end early."""
+
+
+def _share_large(w: _Writer, condition: Expr) -> None:
+    size: dict[Expr, int] = {}
+    for e in subterms(condition):
+        size[e] = 1 if e in w.names else 1 + sum(size[a] for a in e.args)
+    if size[condition] > _LARGE:
+        w.share([condition])
 
 
 def _writes(update: Expr) -> list[tuple[tuple[Expr, ...], Expr]]:
