@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import math
 import os
+import re
 import select
 import shutil
 import signal
@@ -265,7 +266,7 @@ class Build:
     def start(self) -> None:
         """Compiles both halves at once; the search is the same for many."""
         self.program.parent.mkdir(parents=True, exist_ok=True)
-        made = tempfile.mkdtemp(dir=self.program.parent, prefix=".building-")
+        made = tempfile.mkdtemp(dir=self.program.parent, prefix=_BUILDING)
         self.directory = Path(made)
         self._spawn(self.flags[0], self.text, "model.o")
         if not self.shared.exists():
@@ -344,6 +345,10 @@ CACHE = 100_000_000
 """Bytes of compiled programs that are kept."""
 _RECENT = 3600.0
 """What was used in so many seconds is kept in any case."""
+_PROGRAM = re.compile("[0-9a-f]{32}")
+_BUILDING = ".building-"
+"""How programs are called, and where they are compiled; others keep things
+in the cache, too."""
 
 
 def prune(directory: Path) -> None:
@@ -353,9 +358,9 @@ def prune(directory: Path) -> None:
     for path in directory.iterdir():
         with contextlib.suppress(OSError):
             found = path.stat()
-            if path.is_file():
+            if path.is_file() and _PROGRAM.fullmatch(path.name):
                 files.append((found.st_mtime, found.st_size, path))
-            elif now - found.st_mtime > _RECENT:
+            elif path.name.startswith(_BUILDING) and now - found.st_mtime > _RECENT:
                 shutil.rmtree(path, ignore_errors=True)
     room = CACHE
     for used, size, path in sorted(files, reverse=True):

@@ -477,18 +477,20 @@ def test_old_programs_go_when_there_are_too_many(
 ) -> None:
     monkeypatch.setattr(engine, "CACHE", 25)
     now = time.time()
-    for name, age in (("new", 10), ("day", 86_400), ("week", 604_800)):
+    new, day, week = (letter * 32 for letter in "abc")
+    for name, age in ((new, 10), (day, 86_400), (week, 604_800), ("other", 604_800)):
         (tmp_path / name).write_bytes(b"x" * 10)
         os.utime(tmp_path / name, (now - age, now - age))
-    (tmp_path / ".building-killed").mkdir()
-    os.utime(tmp_path / ".building-killed", (now - 86_400, now - 86_400))
+    for name in (".building-killed", "kernels"):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (now - 86_400, now - 86_400))
     (tmp_path / ".building-now").mkdir()
+    others = {"other", "kernels", ".building-now"}
     engine.prune(tmp_path)
-    left = {path.name for path in tmp_path.iterdir()}
-    assert left == {"new", "day", ".building-now"}
+    assert {path.name for path in tmp_path.iterdir()} == {new, day, *others}
     monkeypatch.setattr(engine, "CACHE", 5)
     engine.prune(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"new", ".building-now"}
+    assert {path.name for path in tmp_path.iterdir()} == {new, *others}
 
 
 # --- parts that have nothing in common --------------------------------------------
