@@ -122,6 +122,19 @@ class Groups(Areas):
         if self.features["cpuset"] and self._first(process):
             self._step("set_cpuset", self.task(process), mems)
 
+    def _group(self, process: int) -> str:
+        """The cgroup with limits that a process is in; "" where there is none."""
+        group = self.around.places[process].partition("/")[0]
+        return group if group in self.around.groups else ""
+
+    def _need_group_of_task(self, process: int) -> None:
+        """What a process does is charged to its own cgroup, in the design to
+        that of its task: the one where the task's first process is."""
+        if self.features["cgroup"]:
+            first = self.processes(self.task(process))[0]
+            if self._group(process) != self._group(first):
+                raise NotExpressible("a task whose processes are in several cgroups")
+
     def _attach(self, name: str, process: int) -> str:
         if process not in self.around.places:
             return "err ESRCH"

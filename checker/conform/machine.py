@@ -68,6 +68,7 @@ class Machine(Memory, Groups):
     def _in_process(self, process: int, words: Sequence[str]) -> str:
         if process not in self.around.places:
             return "gone"
+        self._need_group_of_task(process)
         match words:
             case ["mmap", page, length, flags, fd, offset, *rest]:
                 numbers = [int(n) for n in (page, length, fd, offset, *rest)]
