@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 LAYERS = (
-    ("checker.ir",),
+    ("checker.ir", "checker.cache"),
     ("checker.system",),
     ("checker.diagnostic", "checker.property", "checker.compiled", "checker.source",
      "checker.evaluate", "checker.verdict"),

@@ -27,6 +27,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from checker import evaluate
+from checker.cache import cache_directory
 from checker.ir import ScalarSort
 from checker.lower import c as lower
 from checker.parts import Part, independent
@@ -230,11 +231,6 @@ def _nothing(properties: Sequence[Property], reason: str, begin: float) -> Outco
 
 
 # --- compiling ---------------------------------------------------------------
-
-
-def cache_directory() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "poolproof"
 
 
 class Build:
