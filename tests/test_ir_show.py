@@ -12,10 +12,10 @@ def test_a_comparison_of_a_comparison_has_brackets() -> None:
 
 
 def test_a_domain_without_a_name_is_its_range() -> None:
-    p = local("p#1", Domain(INT, 0, 2))
-    assert show(ir.aggregate("all", p, ir.lt(X, p))) == "all(p in 0..2: x < p)"
+    p = local("q#shown_plain", Domain(INT, 0, 2))
+    assert show(ir.aggregate("all", p, ir.lt(X, p))) == "all(q in 0..2: x < q)"
 
 
 def test_a_named_domain_is_its_name() -> None:
-    p = local("p#2", Domain(INT, 0, 2, "PAGES"))
-    assert show(ir.aggregate("all", p, ir.lt(X, p))) == "all(p in PAGES: x < p)"
+    p = local("q#shown_named", Domain(INT, 0, 2, "PAGES"))
+    assert show(ir.aggregate("all", p, ir.lt(X, p))) == "all(q in PAGES: x < q)"
