@@ -107,6 +107,8 @@ def test_an_interrupt_ends_with_what_is_known() -> None:
     system = pool(4, 4, 3)
     properties = pool_properties(system)
     timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+    # a shell that starts tests in the background has them ignore it
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer.start()
     try:
         outcome = bmc(system, properties, Budget(seconds=100), Silent())
@@ -114,5 +116,6 @@ def test_an_interrupt_ends_with_what_is_known() -> None:
         pytest.fail("the interrupt came through")
     finally:
         timer.cancel()
+        signal.signal(signal.SIGINT, before)
     told = {v.reason for v in outcome.verdicts.values() if isinstance(v, Unknown)}
     assert told == {"interrupted"}
