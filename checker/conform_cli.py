@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from checker.cache import cache_folder
 from checker.catalogue import designs_named
 from checker.conform.c_program import c_program
 from checker.conform.campaign import Plan, campaign
@@ -19,7 +20,6 @@ from checker.diagnostic import Mistake
 from checker.kernel.fetch import (
     PACKAGES,
     Image,
-    cache_folder,
     fetch_image,
     find_image,
     install_tools,

@@ -30,7 +30,7 @@ LAYERS = (
 """From the bottom up: a module imports from its own layer and those above it
 in this list. A package stands for all its modules."""
 
-ASIDE = {"checker.kernel": ("checker.kernel",)}
+ASIDE = {"checker.kernel": ("checker.kernel", "checker.cache")}
 """The kernel's side, and what of the checker it may know. The last two layers
 may know it."""
 

@@ -27,7 +27,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from checker import evaluate
-from checker.cache import cache_directory
+from checker.cache import cache_folder
 from checker.ir import ScalarSort
 from checker.lower import c as lower
 from checker.parts import Part, independent
@@ -334,7 +334,7 @@ def _accepted(child: subprocess.Popen[str]) -> None:
 
 def _name(*parts: str) -> Path:
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
-    return cache_directory() / digest[:32]
+    return cache_folder() / digest[:32]
 
 
 CACHE = 100_000_000

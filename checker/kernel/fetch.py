@@ -5,7 +5,6 @@ that says what to install. Packages: linux-image-6.12-cloud-amd64 (virtio built
 in), linux-image-cloud-amd64 (6.1, virtio as modules), qemu-system-x86, gcc.
 """
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -42,12 +41,6 @@ class Image:
     release: str
     vmlinuz: Path
     modules: tuple[Path, ...]
-
-
-def cache_folder() -> Path:
-    """Where kernels, agents and saved states are kept: XDG's, or ~/.cache."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "poolproof"
 
 
 def require_tool(name: str) -> str:

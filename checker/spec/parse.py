@@ -21,7 +21,7 @@ from typing import NoReturn
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
-from checker.cache import cache_directory
+from checker.cache import cache_folder
 from checker.diagnostic import Mistake
 from checker.property import Kind
 from checker.spec.syntax import (
@@ -127,7 +127,7 @@ def _lark() -> Lark:
     hash, which makes every command a fifth of a second faster."""
     kept: bool | str = False
     with contextlib.suppress(OSError):
-        directory = cache_directory()
+        directory = cache_folder()
         directory.mkdir(parents=True, exist_ok=True)
         if os.access(directory, os.W_OK):
             kept = str(directory / "spec-grammar")

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from checker.cache import cache_folder
 from checker.conform.campaign import Plan, campaign
 from checker.conform.report import campaign_report
 from checker.conform.sequence import LEFT_BEHIND
-from checker.kernel.fetch import cache_folder, find_image
+from checker.kernel.fetch import find_image
 from checker.kernel.guest import Guest
 from checker.kernel.kernel import Unavailable
 from model.designs.hugetlb import Hugetlb

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from checker.cache import cache_folder
 from checker.cli import main
 from checker.conform.c_program import c_program
 from checker.conform.hugetlb import VARIANTS
 from checker.conform.script import script
 from checker.conform.syz import syz_program
 from checker.diagnostic import Mistake
-from checker.kernel.fetch import cache_folder, find_image
+from checker.kernel.fetch import find_image
 from checker.kernel.guest import Guest, Machine
 from checker.kernel.kernel import Unavailable
 from checker.trace import Replayed, replay_file

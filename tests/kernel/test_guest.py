@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from checker.kernel.fetch import cache_folder, find_image
+from checker.cache import cache_folder
+from checker.kernel.fetch import find_image
 from checker.kernel.guest import Guest, Machine
 from checker.kernel.kernel import Hung, Unavailable
 from checker.kernel.observed import Scenario, name_frames, read_observations

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from checker.kernel.fetch import cache_folder
+from checker.cache import cache_folder
 from checker.kernel.guest import Guest, can_accelerate
 from checker.kernel.kernel import Kernel, Unavailable
 from checker.kernel.live import Live
