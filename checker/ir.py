@@ -121,6 +121,19 @@ def table_sort(index: tuple[Domain, ...], element: Sort) -> TableSort:
     return TableSort(f"table over {over} of {element}", index, element)
 
 
+def scalarsets(sort: Sort) -> Iterator[ScalarSort]:
+    """The scalarsets that index a sort's values, or are among them."""
+    match sort:
+        case ScalarSort():
+            yield sort
+        case SetSort(domain=domain):
+            yield from scalarsets(domain.sort)
+        case TableSort(index=index, element=element):
+            for domain in index:
+                yield from scalarsets(domain.sort)
+            yield from scalarsets(element)
+
+
 def show_raw(sort: Sort, raw: int) -> str:
     """The raw value as a user writes it: ``true``, ``ENOMEM``, ``v1``, ``{n0}``."""
     match sort:

@@ -14,16 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from checker.ir import (
-    TRUE,
-    Domain,
-    Expr,
-    ScalarSort,
-    SetSort,
-    Sort,
-    TableSort,
-    subterms,
-)
+from checker.ir import TRUE, Expr, Sort, scalarsets, subterms
 from checker.property import Kind, Property
 from checker.system import Action, TransitionSystem
 
@@ -122,13 +113,4 @@ def _names(formulas: Iterable[Expr], symmetry: bool) -> set[str]:
 
 
 def _scalars(sorts: Iterable[Sort]) -> set[str]:
-    found: set[str] = set()
-    for sort in sorts:
-        match sort:
-            case ScalarSort(name=name):
-                found.add(f"scalarset {name}")
-            case SetSort(domain=Domain(sort=inner)):
-                found |= _scalars((inner,))
-            case TableSort(index=index, element=element):
-                found |= _scalars((*(d.sort for d in index), element))
-    return found
+    return {f"scalarset {s.name}" for sort in sorts for s in scalarsets(sort)}

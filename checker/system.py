@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 
-from checker.ir import Domain, Expr, ScalarSort, Sort, TableSort, show_raw, var
+from checker.ir import (
+    Domain,
+    Expr,
+    ScalarSort,
+    Sort,
+    TableSort,
+    scalarsets,
+    show_raw,
+    var,
+)
 
 State = tuple[int, ...]
 """The raw values of all cells, in the order of `TransitionSystem.cells`."""
@@ -170,22 +179,7 @@ class TransitionSystem:
     @cached_property
     def scalars(self) -> tuple[ScalarSort, ...]:
         """The scalarsets that the system claims to be interchangeable."""
-        found: dict[ScalarSort, None] = {}
-
-        def note(sort: Sort) -> None:
-            match sort:
-                case ScalarSort(interchangeable=True):
-                    found[sort] = None
-                case TableSort(index=index, element=element):
-                    for d in index:
-                        note(d.sort)
-                    note(element)
-                case _ if hasattr(sort, "domain"):
-                    note(sort.domain.sort)
-
-        for v in self.variables:
-            note(v.sort)
-        for a in self.actions:
-            for p in a.parameters:
-                note(p.local.sort)
-        return tuple(found)
+        sorts = [v.sort for v in self.variables]
+        sorts += [p.local.sort for a in self.actions for p in a.parameters]
+        every = (s for sort in sorts for s in scalarsets(sort))
+        return tuple(dict.fromkeys(s for s in every if s.interchangeable))

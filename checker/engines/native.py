@@ -214,11 +214,7 @@ def usable_symmetry(reduced: lower.Reduced, doubtful: bool = True) -> Symmetry:
 
 
 def _permutations(sorts: Iterable[ScalarSort]) -> int:
-    size = 1
-    for sort in sorts:
-        for k in range(2, sort.size + 1):
-            size *= k
-    return size
+    return math.prod(math.factorial(sort.size) for sort in sorts)
 
 
 def _nothing(properties: Sequence[Property], reason: str, begin: float) -> Outcome:

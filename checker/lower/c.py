@@ -14,6 +14,7 @@ obligation that forbids it is checked), so any subterm may be computed early.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -1645,7 +1646,7 @@ def canonical_text(layout: Layout, found: Symmetry) -> str:
         moves = " ".join(f"best[{j}] = t[{j}];" for j in range(words))
         text.append(f"{tabs}if ({less}) {{ {moves} }}")
     for k, sort, keyed in reversed(orders):
-        last = _factorial(sort.size)
+        last = math.factorial(sort.size)
         if sort.size > 2 and keyed:
             depth -= 1
             text.append("\t" * depth + "}")
@@ -1895,9 +1896,8 @@ def lower(reduced: Reduced, found: Symmetry) -> Lowered:
     if symmetric:
         functions.append(canonical_text(layout, found))
     functions.append(_batch_text(layout.words, symmetric))
-    members = 1
-    for sort in dict.fromkeys(sort for sort, _ in found.doubts):
-        members *= _factorial(sort.size)
+    doubtful = {sort for sort, _ in found.doubts}
+    members = math.prod(math.factorial(sort.size) for sort in doubtful)
     widest = max(-made.least, made.most)
     if widest >= 1 << 126:
         raise Unsupported("an expression needs more than 126 bits")
@@ -1937,10 +1937,6 @@ static inline V vmax(V a, V b) { return a > b ? a : b; }
 static inline V floor_div(V a, V b) { return a / b - (a % b < 0); }
 static inline V floor_mod(V a, V b) { V r = a % b; return r < 0 ? r + b : r; }
 """
-
-
-def _factorial(n: int) -> int:
-    return n * _factorial(n - 1) if n > 1 else 1
 
 
 def _row(name: str, values: Iterable[int]) -> str:
