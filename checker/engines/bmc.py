@@ -181,8 +181,8 @@ class _Unrolling:
     facts: tuple[Expr, ...] = ()
     closed: frozenset[_Number] = frozenset()
 
-    def somewhere(self) -> list[Value]:
-        """Any state within the declared ranges."""
+    def start(self) -> None:
+        """Any initial state."""
         cells = []
         for cell, (lo, hi) in zip(self.system.cells, self.ranges, strict=True):
             name = f"{cell.name}@0"
@@ -194,11 +194,6 @@ class _Unrolling:
                 self.solver.add(*bounded(self.encoding, number, lo, hi))
                 cells.append(number)
         self.states.append(cells)
-        return cells
-
-    def start(self) -> None:
-        """Any initial state."""
-        cells = self.somewhere()
         low = Lowering(self.system, self.encoding, cells)
         for cell, value in zip(self.system.cells, cells, strict=True):
             if cell.variable.init is not None:
@@ -498,9 +493,9 @@ class _Search:
         unrolling.solver.add(*(negation(q.bad) for q in questions))
 
     def ask_again(self, unrolling: _Unrolling) -> None:
-        """The questions that were put off, for at most as long as all took."""
+        """The questions that were put off, for half as long as all took."""
         spent = time.monotonic() - self.begin
-        end = time.monotonic() + max(spent, 1.0)
+        end = time.monotonic() + max(spent / 2, 1.0)
         while self.deferred and not self.defects:
             late = self.deferred[0]
             limits = [x for x in (self.left(), end - time.monotonic()) if x is not None]
