@@ -317,7 +317,7 @@ def measure(
 def table(title: str, rows: Sequence[Row]) -> Iterator[str]:
     """Lines of at most 75 columns. Ratios are the first row's to each."""
     yield title
-    yield (f"  {'':<28}{'states':>11}{'states/s':>11}{'wall s':>8}"
+    yield (f"  {'':<25}{'states':>11}{'states/s':>11}{'wall s':>8}"
            f"{'MB':>6}{'rate':>6}{'wall':>6}")  # fmt: skip
     mine = rows[0]
     for r in rows:
@@ -325,7 +325,7 @@ def table(title: str, rows: Sequence[Row]) -> Iterator[str]:
         if not r.tool.ours:
             ratios = f"{_ratio(mine.rate / r.rate)}{_ratio(r.wall / mine.wall)}"
         line = (
-            f"  {r.tool.name:<28}{r.states:>11,}{r.rate:>11,.0f}{r.wall:>8.2f}"
+            f"  {r.tool.name:<25}{r.states:>11,}{r.rate:>11,.0f}{r.wall:>8.2f}"
             f"{r.memory / 1e6:>6.0f}{ratios}"
         )
         yield line.rstrip()
@@ -347,7 +347,7 @@ def machine() -> str:
         ["cc", "--version"], capture_output=True, text=True
     ).stdout.splitlines()[0]
     return (f"{model}, {len(os.sched_getaffinity(0))} cores, "
-            f"{pages / 2**30:.0f} GiB; {compiler}; "
+            f"{pages / 2**30:.0f} GiB\n{compiler}; "
             f"Python {platform.python_version()}")  # fmt: skip
 
 
@@ -431,7 +431,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 try:
                     rows.append(measure(tool, size, runs, right, options.limit))
                 except Failed as why:
-                    others.append(f"  {tool.name:<28}{why}")
+                    others.append(f"  {tool.name:<25}{why}")
             how = "with symmetry" if symmetry else "without symmetry"
             print()
             print(*table(f"pool {size}, {how}", rows), *others, sep="\n", flush=True)
