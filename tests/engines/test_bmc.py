@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -14,6 +10,7 @@ from checker.ir import INT, TRUE, add, eq, le, not_, num
 from checker.property import Kind, Property
 from checker.system import Action, TransitionSystem, Variable
 from checker.verdict import Budget, Holds, Silent, Unknown, Unreachable, Violated
+from tests.interrupt import interrupt_after
 from tests.pool_system import pool, pool_properties
 from tests.random_systems import Case, cases, explore
 
@@ -106,16 +103,7 @@ def test_an_interrupt_ends_with_what_is_known() -> None:
     """z3 turns Ctrl-C into an answer of its own; it must not be swallowed."""
     system = pool(4, 4, 3)
     properties = pool_properties(system)
-    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
-    # a shell that starts tests in the background has them ignore it
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    timer.start()
-    try:
+    with interrupt_after(1.0):
         outcome = bmc(system, properties, Budget(seconds=100), Silent())
-    except KeyboardInterrupt:
-        pytest.fail("the interrupt came through")
-    finally:
-        timer.cancel()
-        signal.signal(signal.SIGINT, before)
     told = {v.reason for v in outcome.verdicts.values() if isinstance(v, Unknown)}
     assert told == {"interrupted"}
