@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 from dataclasses import replace
 
 import pytest
@@ -42,6 +39,7 @@ from checker.property import Kind, Property
 from checker.spec import parse, resolve
 from checker.system import Action, Obligation, Parameter, TransitionSystem, Variable
 from checker.verdict import Budget, Certificate, Holds, Silent, Unknown
+from tests.interrupt import interrupt_after
 from tests.random_systems import Case, cases, explore
 
 TRUE_INVARIANTS = ("resv_exact", "free_exact", "usage_exact", "resv_backed")
@@ -232,13 +230,7 @@ def test_time_that_is_up_is_unknown() -> None:
 def test_an_interrupt_ends_with_what_is_known() -> None:
     """z3 turns Ctrl-C into an answer of its own; it must not be swallowed."""
     system, properties = pool_of_any_size(4, 3)
-    timer = threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    try:
+    with interrupt_after(0.7):
         outcome = prove(system, properties, Budget(seconds=100), Silent())
-    except KeyboardInterrupt:
-        pytest.fail("the interrupt came through")
-    finally:
-        timer.cancel()
     known = {type(v) for v in outcome.verdicts.values()}
     assert known <= {Holds, Unknown}
