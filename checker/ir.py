@@ -352,15 +352,16 @@ def _junction(op: str, unit: Expr, zero: Expr, args: tuple[Expr, ...]) -> Expr:
                 return zero
             if part is not unit:
                 kept[part] = None
-    # absorb: x and (x or y) is x; a part decides inside those to its right
-    # (only those: they may be undefined where it is false)
+    # absorb: x and (x or y) is x; a part decides about those to its right
+    # (only those: where it is false, they may be undefined, and what is
+    # between the two may be where they are false)
     parts = []
     before: set[Expr] = set()
     dual = "or" if op == "and" else "and"
     for p in kept:
         before.add(p)
         if p.op == dual:
-            if any(q in kept for q in p.args):
+            if any(q in before for q in p.args):
                 continue
             inner = tuple(q for q in p.args if not_(q) not in before)
             if len(inner) != len(p.args):

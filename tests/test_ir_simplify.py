@@ -207,6 +207,23 @@ def test_simplification_keeps_the_plain_reading(raw: Expr, data: st.DataObject) 
         assert at.value(smart) == wanted
 
 
+def test_a_condition_stays_before_what_it_guards() -> None:
+    """(x or y) and t[...] and x is not t[...] and x: the table would be read
+    where neither x nor y is true."""
+    table, who = VARIABLES[7].now, VARIABLES[4].now
+    assert isinstance(table.sort, ir.TableSort)
+    here = [ir.eq(who, ir.const(THINGS, k)) for k in (0, 1)]
+    read = ir.eq(ir.select(table, who), num(1))
+    guarded = ir.and_(ir.or_(*here), read, here[0])
+    dual = ir.or_(ir.and_(*map(ir.not_, here)), ir.not_(read), ir.not_(here[0]))
+    state = [0] * len(SYSTEM.cells)
+    for k in range(3):
+        state[SYSTEM.cell_of["x4", ()]] = k
+        at = Valuation(SYSTEM, tuple(state))
+        assert not at.true(guarded) and at.true(dual)
+    assert ir.and_(here[0], ir.or_(*here)) is here[0]
+
+
 def valuation(data: st.DataObject) -> Valuation:
     """A random state and random arguments."""
     cells = []
