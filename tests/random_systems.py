@@ -699,7 +699,8 @@ def _action(
     defects: bool,
 ) -> Action:
     given: list[Domain] = []
-    for d in draw(st.lists(st.sampled_from(domains), max_size=2)):
+    flags = Domain(BOOL, 0, 1), Domain(BOOL, 1, 1)
+    for d in draw(st.lists(st.sampled_from((*domains, *flags)), max_size=2)):
         if isinstance(d.sort, ScalarSort) and draw(st.integers(0, 3)) == 0:
             d = Domain(d.sort, 0, d.sort.size)
         given.append(d)

@@ -359,7 +359,10 @@ def declared_ranges(
 
 
 def unknown(encoding: Encoding, name: str, sort: Sort, domain: Domain | None) -> Value:
-    """A fresh constant of a scalar sort; its name is the SMT-LIB symbol."""
+    """A fresh constant of a scalar sort; its name is the SMT-LIB symbol.
+    The value itself where the domain has one only."""
+    if domain is not None and domain.lo == domain.hi:
+        return constant(encoding, sort, domain.lo)
     if sort is BOOL:
         return z3.Bool(name)
     if isinstance(sort, SetSort):
