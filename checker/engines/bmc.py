@@ -25,6 +25,7 @@ import z3  # type: ignore[import-untyped]
 from checker import ir
 from checker.engines.guess import guesses
 from checker.engines.induction import Induction, Lemma, conjuncts
+from checker.engines.interruptible import asking, handle_interrupts, interruptible
 from checker.evaluate import (
     Valuation,
     arguments,
@@ -108,10 +109,8 @@ def _check(solver: Any, seconds: float | None) -> Any:
         return z3.unknown
     limit = _NO_LIMIT if seconds is None else max(1, int(seconds * 1000))
     solver.set("timeout", limit)
-    answer = solver.check()
-    if answer == z3.unknown and "interrupted" in solver.reason_unknown():
-        raise KeyboardInterrupt  # z3 makes an answer of it
-    return answer
+    with asking(solver):
+        return solver.check()
 
 
 @dataclass
@@ -209,6 +208,7 @@ class _Unrolling:
         depth = len(self.choices)
         made = []
         for action in self.system.actions:
+            handle_interrupts()
             low = Lowering(self.system, self.encoding, self.states[-1])
             for p in action.parameters:
                 name = f"{action.name}.{p.name}@{depth}"
@@ -371,7 +371,8 @@ def bmc(
     left or no longer run exists; see verdict.Engine."""
     search = _Search(system, properties, budget, report)
     try:
-        search.go()
+        with interruptible():
+            search.go()
     except KeyboardInterrupt:
         search.stopped = "interrupted"
     return search.outcome()
@@ -435,7 +436,7 @@ class _Search:
             if answer == z3.unsat:
                 self.complete = True
                 return
-            if answer != z3.sat and self.left() == 0.0:
+            if self.left() == 0.0:
                 self.gave_up()
                 return
 

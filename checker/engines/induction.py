@@ -18,6 +18,7 @@ from typing import Any
 import z3  # type: ignore[import-untyped]
 
 from checker import ir
+from checker.engines.interruptible import asking, handle_interrupts
 from checker.ir import BOOL, Expr, SetSort, show_raw
 from checker.lower.smt import (
     Integers,
@@ -105,13 +106,12 @@ class Facts:
         self.solver.set("timeout", max(1, int(min(seconds, _QUERY_SECONDS) * 1000)))
         self.solver.push()
         self.solver.add(self.work.own(negation(claim)))
-        answer = self.solver.check()
+        with asking(self.solver):
+            answer = self.solver.check()
         if answer == z3.sat:
             self.model = self.solver.model()
         why = self.solver.reason_unknown() if answer == z3.unknown else ""
         self.solver.pop()
-        if "interrupted" in why:
-            raise KeyboardInterrupt
         if answer == z3.unsat:
             return ""
         return "does not keep" if answer == z3.sat else f"z3 gave up ({why}) on"
@@ -215,6 +215,7 @@ class Induction:
         now: Sequence[Value],
         domains: Sequence[Term],
     ) -> Step:
+        handle_interrupts()
         low = self.lowering(now)
         for p, value in zip(action.parameters, arguments, strict=True):
             low.locals[p.local] = value
@@ -435,21 +436,20 @@ class Induction:
         for action in self.system.actions:
             step = self.any_step(action, self.now, "")
             for a in step.arguments:
-                if not z3.is_int_value(term_of(a)):
+                if term_of(a).decl().kind() == z3.Z3_OP_UNINTERPRETED:
                     solver.declare_var(term_of(a))
             after = [*(term_of(v) for v in step.after), *sizes]
             solver.rule(known(*after), [known(*now), *step.given])
         self.asked += 1
         try:
-            answer = solver.query(z3.And(known(*now), negation(claim)))
+            with asking(solver):
+                answer = solver.query(z3.And(known(*now), negation(claim)))
             if answer == z3.sat:
                 return "some run violates it (ask engine bmc for one)", []
             if answer != z3.unsat:
                 return f"spacer gave up ({solver.reason_unknown()})", []
             cover = solver.get_cover_delta(-1, known)
         except z3.Z3Exception as error:
-            if "interrupted" in str(error):
-                raise KeyboardInterrupt from None
             return f"spacer gave up ({error})", []
         found = z3.substitute_vars(cover, *now)
         return "", list(found.children()) if z3.is_and(found) else [found]

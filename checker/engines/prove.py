@@ -27,6 +27,7 @@ from checker.engines.induction import (
     moves,
     unknowns,
 )
+from checker.engines.interruptible import interruptible
 from checker.lower.smt import Term, term_of
 from checker.property import Kind, Property
 from checker.symmetry import find_symmetry
@@ -134,7 +135,8 @@ def prove(
     search = _Search(system, properties, left, report)
     stopped = "time is up"
     try:
-        search.go()
+        with interruptible():
+            search.go()
     except KeyboardInterrupt:
         stopped = "interrupted"
     return Outcome(

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from checker.engines.bmc import bmc
-from checker.ir import INT, TRUE, add, eq, le, not_, num
+from checker.ir import BOOL, INT, TRUE, Domain, add, eq, le, local, not_, num
 from checker.property import Kind, Property
-from checker.system import Action, TransitionSystem, Variable
+from checker.system import Action, Parameter, TransitionSystem, Variable
 from checker.verdict import Budget, Holds, Silent, Unknown, Unreachable, Violated
 from tests.interrupt import interrupt_after
 from tests.pool_system import pool, pool_properties
@@ -84,6 +84,23 @@ def test_a_range_is_a_question_not_an_assumption() -> None:
     assert isinstance(outcome.verdicts["p"], Unknown)
 
 
+def test_a_flag_of_one_value_has_that_value() -> None:
+    """A parameter whose feature is off: the formulas do not ask it."""
+    flag = Parameter("write", local("write#on", Domain(BOOL, 1, 1)))
+    on = Action("on", (flag,), TRUE, {"x": num(1)}, None)
+    bad = Property("p", Kind.INVARIANT, not_(eq(X.now, num(1))))
+    verdict = bmc(counter(on), (bad,), Budget(), Silent()).verdicts["p"]
+    assert isinstance(verdict, Violated)
+    assert verdict.trace.steps[0].arguments == (1,)
+
+
+def test_the_time_budget_ends_runs_that_need_no_question() -> None:
+    stays = Action("stay", (), TRUE, {"x": X.now}, None)
+    good = Property("p", Kind.INVARIANT, le(X.now, num(1)))
+    verdict = bmc(counter(stays), (good,), Budget(seconds=0.2), Silent()).verdicts["p"]
+    assert isinstance(verdict, Unknown) and "time budget" in verdict.reason
+
+
 def test_unknown_is_never_good() -> None:
     system = pool(2, 2, 2)
     asked = prop(pool_properties(system), "resv_exact")
@@ -99,11 +116,12 @@ def test_the_depth_budget_is_said() -> None:
     assert verdict == Unknown("the depth budget of 3 steps", 3)
 
 
-def test_an_interrupt_ends_with_what_is_known() -> None:
-    """z3 turns Ctrl-C into an answer of its own; it must not be swallowed."""
+@pytest.mark.parametrize("seconds", [0.1, 0.4, 1.0])
+def test_an_interrupt_ends_with_what_is_known(seconds: float) -> None:
+    """Wherever it comes: z3 would swallow some."""
     system = pool(4, 4, 3)
     properties = pool_properties(system)
-    with interrupt_after(1.0):
+    with interrupt_after(seconds):
         outcome = bmc(system, properties, Budget(seconds=100), Silent())
     told = {v.reason for v in outcome.verdicts.values() if isinstance(v, Unknown)}
     assert told == {"interrupted"}

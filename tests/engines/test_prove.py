@@ -228,7 +228,6 @@ def test_time_that_is_up_is_unknown() -> None:
 
 
 def test_an_interrupt_ends_with_what_is_known() -> None:
-    """z3 turns Ctrl-C into an answer of its own; it must not be swallowed."""
     system, properties = pool_of_any_size(4, 3)
     with interrupt_after(0.7):
         outcome = prove(system, properties, Budget(seconds=100), Silent())
