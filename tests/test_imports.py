@@ -37,7 +37,7 @@ may know it."""
 HOMES = {
     "lark": ("checker.spec.parse",),
     "z3": ("checker.lower.smt", "checker.engines.bmc", "checker.engines.induction",
-           "checker.engines.prove"),
+           "checker.engines.interruptible", "checker.engines.prove"),
     "hypothesis": ("checker.engines.fuzz",),
     "networkx": ("checker.engines.stategraph",),
 }
