@@ -50,6 +50,14 @@ from checker.report import (
     trace_name,
     trace_text,
 )
+from checker.review import (
+    SCENARIOS,
+    SCORES,
+    Sizes,
+    page,
+    review_report,
+    stored_scores,
+)
 from checker.source import shown_path
 from checker.spec import Spec, parse
 from checker.spec.names import Lacks
@@ -480,7 +488,6 @@ def _store(checked: Checked, directory: str) -> dict[str, str]:
 
 def _review(options: argparse.Namespace) -> int:
     from checker import html
-    from checker.review import SCORES, page, review_report, stored_scores
 
     budget, request = _budget(options, EXHAUSTIVE), _request(options)
     paths = shipped_specs()
@@ -504,23 +511,44 @@ def _review(options: argparse.Namespace) -> int:
                     print(file=out)
                 print("\n".join(review_report(some, scores)), file=out, flush=True)
             done += some
+        sizes = None
+        if not (request.label or request.bounds or request.without or request.having):
+            seen = {c.task.known.reference for c in done}
+            sizes = _review_sizes(sorted(seen), options, interrupts)
         code = exit_code(done)
-        if skipped and code == 0:
+        if (skipped or interrupts()) and code == 0:
             code = 3
         if options.json:
-            out.write(export.text(export.check_json(done, code)))
+            out.write(export.text(export.check_json(done, code, sizes)))
         elif options.markdown:
-            out.write(html.markdown(done, scores))
+            out.write(html.markdown(done, scores, sizes))
         else:
-            lines = [*([] if options.page else [""]), *page(done), *_totals(done)]
-            print("\n".join(lines), file=out)
+            lines = page(done, sizes) + _totals(done)
+            print("\n".join([*([] if options.page else [""]), *lines]), file=out)
     if options.html:
         with _writable(options.html) as file:
-            file.write(html.page(done, scores))
+            file.write(html.page(done, scores, sizes))
     for checked in done:
         for mistake in checked.mistakes:
             _complain(str(mistake))
     return code
+
+
+def _review_sizes(
+    designs: Sequence[str], options: argparse.Namespace, interrupts: _Interrupts
+) -> Sizes:
+    """The scenarios' least pools, as far as Ctrl-C lets it come."""
+    spec = parse(ROOT / SCENARIOS)
+    found: dict[tuple[str, str], Sized] = {}
+    budget = Budget(seconds=_seconds(options.budget, DEFAULT_SECONDS["auto"]))
+    with contextlib.suppress(KeyboardInterrupt), interrupts.caught():
+        for scenario, known in _sizable(spec, designs, ()):
+            if interrupts():
+                break
+            found[scenario.name.text, known.name] = find_size(
+                scenario, spec, known.cls, {}, budget, Silent()
+            )
+    return Sizes(spec, found)
 
 
 def _applicable(
@@ -608,7 +636,11 @@ def _size(options: argparse.Namespace) -> int:
             rows: list[tuple[str, ...]] = []
             told: list[str] = []
             most = 0
-            for scenario, known in _sizable(spec, options):
+            asked = list(_sizable(spec, options.design, options.scenario))
+            if not asked:
+                raise Mistake(None, f"{spec.file}: no such scenario is for these "
+                                    "designs")  # fmt: skip
+            for scenario, known in asked:
                 who = (scenario.name.text, known.name)
                 try:
                     found = find_size(scenario, spec, known.cls, bounds,
@@ -639,22 +671,18 @@ def _size(options: argparse.Namespace) -> int:
 
 
 def _sizable(
-    spec: Spec, options: argparse.Namespace
+    spec: Spec, designs: Sequence[str], scenarios: Sequence[str]
 ) -> Iterator[tuple[Scenario, Known]]:
-    """Each scenario that is asked for, with each design it is for."""
-    found = False
-    wanted = [k for r in options.design for k in designs_named(r)]
+    """Each scenario (of those, if any are named) with each design it is for."""
+    wanted = [k for r in designs for k in designs_named(r)]
     for scenario in spec.scenarios:
-        if options.scenario and scenario.name.text not in options.scenario:
+        if scenarios and scenario.name.text not in scenarios:
             continue
         words = scenario.designs or spec.designs
         mine = designs_for(replace(spec, designs=words), ()) if words else wanted
         for known in mine:
             if not wanted or known.cls in {k.cls for k in wanted}:
-                found = True
                 yield scenario, known
-    if not found:
-        raise Mistake(None, f"{spec.file}: no such scenario is for these designs")
 
 
 def _sized_row(found: Sized) -> tuple[str, str]:

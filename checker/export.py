@@ -11,6 +11,7 @@ from checker.check import Checked
 from checker.engines.size import Failure, Sized
 from checker.ir import BOOL, EnumSort, ScalarSort, SetSort, Sort, TableSort, show_raw
 from checker.replay import Replay, Taken, show_result, show_step
+from checker.review import Sizes
 from checker.system import State, TransitionSystem, Variable
 from checker.trace_file import Heading
 from checker.verdict import (
@@ -126,9 +127,14 @@ def trace_json(
 # --- checks ---------------------------------------------------------------
 
 
-def check_json(checked: Sequence[Checked], code: int) -> dict[str, Any]:
-    """All that a check says."""
-    return {"exit": code, "checks": [_one(c) for c in checked]}
+def check_json(
+    checked: Sequence[Checked], code: int, sizes: Sizes | None = None
+) -> dict[str, Any]:
+    """All that a check, or a review with its scenarios, says."""
+    told: dict[str, Any] = {"exit": code, "checks": [_one(c) for c in checked]}
+    if sizes is not None:
+        told["sizes"] = [size_json(*who, found) for who, found in sizes.found.items()]
+    return told
 
 
 def _one(checked: Checked) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from checker.property import Kind
 from checker.render import broken_by, is_strips, letters, short_line, why
 from checker.replay import Replay, show_step
 from checker.report import settings
-from checker.review import Scores, rests_on
+from checker.review import LETTERS, Scores, Sizes, rests_on
 from checker.system import Cell, State, TransitionSystem, Variable
 from checker.trace_file import count
 
@@ -50,7 +50,9 @@ def _cell(checked: Checked, name: str) -> str:
 # --- Markdown -------------------------------------------------------------
 
 
-def markdown(done: Sequence[Checked], scores: Scores) -> str:
+def markdown(
+    done: Sequence[Checked], scores: Scores, sizes: Sizes | None = None
+) -> str:
     """The tables, what they rest on, and each run as a list of calls."""
     lines = ["# Review", ""]
     for some in _by_spec(done):
@@ -71,6 +73,14 @@ def markdown(done: Sequence[Checked], scores: Scores) -> str:
                 if answer.replay is not None:
                     lines += ["", *_markdown_run(c.task, answer, answer.replay)]
         lines.append("")
+    if sizes is not None:
+        names = sizes.designs
+        lines += [f"## {_md(sizes.spec.title)}", "", f"`{sizes.spec.file}`", ""]
+        lines += ["| least pool | " + " | ".join(names) + " |"]
+        lines += ["|---" * (len(names) + 1) + "|"]
+        for name, row in sizes.rows(names):
+            lines.append(f"| `{name}` | " + " | ".join(map(_md, row)) + " |")
+        lines += ["", LETTERS]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -124,7 +134,7 @@ svg .fill { fill: var(--bar); } svg .new { fill: none; stroke: var(--mark);
 """ + "\n".join(f"svg .k{k} {{ fill: var(--c{k}); }}" for k in range(8))
 
 
-def page(done: Sequence[Checked], scores: Scores) -> str:
+def page(done: Sequence[Checked], scores: Scores, sizes: Sizes | None = None) -> str:
     """The whole review as one HTML file."""
     parts = ["<h1>Review</h1>"]
     parts.append(
@@ -136,9 +146,13 @@ def page(done: Sequence[Checked], scores: Scores) -> str:
     for number, some in enumerate(_by_spec(done)):
         title = escape(some[0].task.spec.title)
         parts.append(f'<li><a href="#spec{number}">{title}</a></li>')
+    if sizes is not None:
+        parts.append(f'<li><a href="#sizes">{escape(sizes.spec.title)}</a></li>')
     parts.append("</ul></nav><main>")
     for number, some in enumerate(_by_spec(done)):
         parts += _section(number, some, scores)
+    if sizes is not None:
+        parts += _sizes(sizes)
     parts.append("</main>")
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -185,6 +199,24 @@ def _section(number: int, some: Sequence[Checked], scores: Scores) -> Iterator[s
                 yield from _run(_anchor(number, k, answer.prop.name), c.task, answer,
                                 answer.replay)  # fmt: skip
     yield "</section>"
+
+
+def _sizes(sizes: Sizes) -> Iterator[str]:
+    titles = {s.name.text: s.title for s in sizes.spec.scenarios}
+    names = sizes.designs
+    yield f'<section id="sizes"><h2>{escape(sizes.spec.title)}</h2>'
+    yield f'<p class="soft"><code>{escape(sizes.spec.file)}</code></p>'
+    yield '<div class="wide"><table><thead><tr><th scope="col">least pool</th>'
+    for name in names:
+        yield f'<th scope="col">{escape(name)}</th>'
+    yield "</tr></thead><tbody>"
+    for name, cells in sizes.rows(names):
+        yield f'<tr><th scope="row"><code>{escape(name)}</code><br>'
+        yield f"<span>{escape(titles[name])}</span></th>"
+        for cell in cells:
+            yield f"<td>{escape(cell)}</td>"
+        yield "</tr>"
+    yield f'</tbody></table></div><p class="soft">{escape(LETTERS)}</p></section>'
 
 
 def _anchor(spec: int, column: int, name: str) -> str:

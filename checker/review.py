@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from checker.check import Answer, Checked, Judgement
+from checker.engines.size import Sized
 from checker.property import Kind
 from checker.render import broken_by, run, table, trust, wrapped
 from checker.report import settings, shelved
+from checker.spec.syntax import Spec
 from checker.trace_file import WIDTH, count
 from checker.verdict import Holds, Unknown, Unreachable, Verdict, Violated
 from model.language import declared
@@ -24,6 +27,57 @@ Scores = Mapping[str, str]
 
 SCORES = "specs/scores"
 """Where `poolproof mutate DESIGN -o specs/scores/DESIGN.txt` is kept."""
+
+
+SCENARIOS = "specs/scenarios/hot_upgrade_4.scenario"
+"""The scenarios that the page has a row for."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What `size` found: by scenario and design."""
+
+    spec: Spec
+    found: Mapping[tuple[str, str], Sized]
+
+    @property
+    def designs(self) -> list[str]:
+        return list(dict.fromkeys(design for _, design in self.found))
+
+    @property
+    def title(self) -> str:
+        return f"{Path(self.spec.file).stem}: the least pool"
+
+    def cell(self, scenario: str, design: str) -> str:
+        """The least size and how the one below fails, by the first letter:
+        ``8e``. ``>9l``: not even at 9. Empty: not this design's."""
+        found = self.found.get((scenario, design))
+        if found is None:
+            return ""
+        below = found.just_below()
+        how = "" if below is None or below.failure is None else below.failure.kind
+        if how not in ("early", "late", "stuck"):
+            how = how and "breaks"
+        if found.smallest is not None:
+            return f"{found.smallest}{how[:1]}"
+        if any(at.unknown for at in found.sizes):
+            return "?"
+        return f">{found.sizes[-1].size}{how[:1]}" if found.sizes else "?"
+
+    def rows(self, designs: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+        """Each scenario that some of the designs have, with their cells."""
+        for scenario in self.spec.scenarios:
+            name = scenario.name.text
+            cells = [self.cell(name, design) for design in designs]
+            if any(cells):
+                yield name, cells
+
+
+LETTERS = (
+    "8e: success is guaranteed from 8 on; with 7 a call fails that comes before "
+    "the use of what it promises (l: a later one, s: all wait for ever, b: an "
+    "invariant breaks). >9l: not at 9 either."
+)
 
 
 def stored_scores(folder: Path) -> dict[str, str]:
@@ -170,7 +224,7 @@ _MANY = 4
 _NARROW = 6
 
 
-def page(done: Sequence[Checked]) -> list[str]:
+def page(done: Sequence[Checked], sizes: Sizes | None = None) -> list[str]:
     """Designs across, properties down; specs on few designs are counted."""
     by_spec: dict[str, list[Checked]] = {}
     for c in done:
@@ -180,7 +234,7 @@ def page(done: Sequence[Checked]) -> list[str]:
     lines: list[str] = []
     names = list(dict.fromkeys(c.task.known.name for some in many for c in some))
     for start in range(0, len(names), 9):
-        lines += _across(many, names[start : start + 9])
+        lines += _across(many, names[start : start + 9], sizes)
     others: dict[str, list[Checked]] = {}
     for c in (c for some in few for c in some):
         others.setdefault(c.task.known.name, []).append(c)
@@ -188,10 +242,17 @@ def page(done: Sequence[Checked]) -> list[str]:
         head = ("", "specs of its own: properties" if lines else "specs: properties")
         rows = [(name, _counted(some)) for name, some in others.items()]
         lines += [*([""] if lines else []), *table(head, rows)]
+    left = [name for name in sizes.designs if name not in names] if sizes else []
+    if sizes and left:
+        sized = [(name, *cells) for name, cells in sizes.rows(left)]
+        lines += ["", *wrapped(sizes.title, "  "), *table(("", *left), sized), ""]
+        lines += wrapped(LETTERS, "  ", "  ")
     return lines
 
 
-def _across(many: Sequence[Sequence[Checked]], names: Sequence[str]) -> list[str]:
+def _across(
+    many: Sequence[Sequence[Checked]], names: Sequence[str], sizes: Sizes | None
+) -> list[str]:
     letters = {name: chr(ord("A") + k) for k, name in enumerate(names)}
     legend = "   ".join(f"{letter} {name}" for name, letter in letters.items())
     lines = wrapped(legend, "  ", "  ")
@@ -205,11 +266,11 @@ def _across(many: Sequence[Sequence[Checked]], names: Sequence[str]) -> list[str
             cells = [
                 _brief(here[n], name) if n in here else "" for n in names
             ]  # fmt: skip
-            left = f"  {name}"
-            if len(left) >= first:
-                lines.append(left)
-                left = ""
-            lines.append(f"{left:<{first}}" + "".join(f"{x:<{_NARROW}}" for x in cells))
+            lines += _row(name, cells)
+    told = list(sizes.rows(names)) if sizes else []
+    if sizes and told:
+        lines.append(sizes.title)
+        lines += [line for name, cells in told for line in _row(name, cells)]
     lines += [
         "",
         *wrapped(
@@ -217,10 +278,19 @@ def _across(many: Sequence[Sequence[Checked]], names: Sequence[str]) -> list[str
             "steps, counterexamples/DESIGN.SPEC.PROPERTY.trace. R3: reached after "
             "3. never: not reachable. ?7: unknown past 7 steps. any: for any "
             "size. -: the design has no such thing (above: which). !: not as "
-            "expected.", "  ", "  ",
+            "expected." + (f" {LETTERS}" if told else ""), "  ", "  ",
         ),
     ]  # fmt: skip
     return [line.rstrip() for line in lines]
+
+
+def _row(name: str, cells: Sequence[str]) -> list[str]:
+    first = WIDTH - _NARROW * len(cells)
+    left = [f"  {name}"]
+    if len(left[0]) >= first:
+        left.append("")
+    left[-1] = f"{left[-1]:<{first}}" + "".join(f"{x:<{_NARROW}}" for x in cells)
+    return left
 
 
 def _brief(checked: Checked, name: str) -> str:

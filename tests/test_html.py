@@ -12,7 +12,8 @@ import pytest
 
 from checker import cli, html
 from checker.check import Checked, Request, prepare, run
-from checker.review import stored_scores
+from checker.engines.size import AtSize, Sized
+from checker.review import SCENARIOS, Sizes, stored_scores
 from checker.spec import parse
 from checker.verdict import Budget, Silent
 
@@ -36,8 +37,15 @@ def done() -> list[Checked]:
 
 
 @pytest.fixture(scope="module")
-def text(done: list[Checked]) -> str:
-    return html.page(done, {"Hugetlb": "9 of 10 killed, 90 %"})
+def sizes() -> Sizes:
+    spec = parse(SCENARIOS)
+    found = {("cma", "GlobalPool"): Sized("blocks", (AtSize(3, 5), AtSize(4, 5)))}
+    return Sizes(spec, found)
+
+
+@pytest.fixture(scope="module")
+def text(done: list[Checked], sizes: Sizes) -> str:
+    return html.page(done, {"Hugetlb": "9 of 10 killed, 90 %"}, sizes)
 
 
 class _Page(HTMLParser):
@@ -96,18 +104,20 @@ def test_cells_and_what_they_rest_on(text: str) -> None:
     assert "n/a: no failed" in text
     assert "mutants: 9 of 10 killed, 90 %" in text
     assert "all reachable states visited<br>results never seen: " in text
+    assert "<td>3</td>" in text
     assert "verified" not in text.lower()
 
 
-def test_the_same_again(done: list[Checked], text: str) -> None:
-    assert html.page(done, {"Hugetlb": "9 of 10 killed, 90 %"}) == text
+def test_the_same_again(done: list[Checked], sizes: Sizes, text: str) -> None:
+    assert html.page(done, {"Hugetlb": "9 of 10 killed, 90 %"}, sizes) == text
 
 
-def test_markdown(done: list[Checked]) -> None:
-    told = html.markdown(done, {})
+def test_markdown(done: list[Checked], sizes: Sizes) -> None:
+    told = html.markdown(done, {}, sizes)
     rows = [line for line in told.splitlines() if line.startswith("| ")]
     assert "| `promise_is_kept` | violated after 5 steps |" in rows
     assert any("n/a: no failed" in row for row in rows)
+    assert "| `cma` | 3 |" in rows
     assert "5. touch(v1, 0) -> SIGBUS" in told
     assert told.count("```") % 2 == 0
 

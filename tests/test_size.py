@@ -10,6 +10,7 @@ import pytest
 from checker.catalogue import designs_named
 from checker.cli import main
 from checker.engines.size import AtSize, Failure, Sized, find_size
+from checker.review import Sizes
 from checker.spec import parse
 from checker.verdict import Budget, Silent
 
@@ -56,6 +57,31 @@ def test_hot_upgrade(file: str, scenario: str, design: str) -> None:
     smallest = found.smallest
     assert (smallest, below.failure.kind) == EXPECTED[file, scenario, design]
     assert below.size == (found.sizes[-1].size if smallest is None else smallest - 1)
+
+
+def failing(kind: str) -> Failure:
+    failure = Failure.__new__(Failure)
+    object.__setattr__(failure, "kind", kind)
+    return failure
+
+
+def test_cells_of_the_review() -> None:
+    early, late, breaks = (failing(k) for k in ("early", "late", "nothing_small"))
+    found = {
+        ("mappings", "A"): Sized("blocks", (AtSize(1, 5, early), AtSize(2, 5))),
+        ("mappings", "B"): Sized("blocks", (AtSize(1, 5, early), AtSize(2, 5, late))),
+        ("cma", "A"): Sized("blocks", (AtSize(1, 5, breaks), AtSize(2, 5))),
+        ("cma", "B"): Sized("blocks", (AtSize(1, 5),)),
+        ("files", "B"): Sized("blocks", (AtSize(1, 5, None, "time is up"),)),
+    }
+    sizes = Sizes(parse(ROOT / FOUR), found)
+    assert sizes.designs == ["A", "B"]
+    assert list(sizes.rows(["A", "B", "C"])) == [
+        ("mappings", ["2e", ">2l", ""]),
+        ("files", ["", "?", ""]),
+        ("cma", ["2b", "1", ""]),
+    ]
+    assert list(sizes.rows(["C"])) == []
 
 
 def test_what_is_smallest_does_not_rest_on_monotony() -> None:
