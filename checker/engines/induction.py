@@ -450,7 +450,10 @@ class Induction:
                 return f"spacer gave up ({solver.reason_unknown()})", []
             cover = solver.get_cover_delta(-1, known)
         except z3.Z3Exception as error:
-            return f"spacer gave up ({error})", []
+            told = error.value
+            if isinstance(told, bytes):
+                told = told.decode()
+            return f"spacer gave up ({told})", []
         found = z3.substitute_vars(cover, *now)
         return "", list(found.children()) if z3.is_and(found) else [found]
 

@@ -154,6 +154,11 @@ class GlobalPool(Design):
         return self.lost
 
     @observer
+    def one_has_all(self):
+        """Whether the whole pool is one file's."""
+        return any(self.held(f) == self.total() for f in FILES)
+
+    @observer
     def idle(self):
         """No file, and no I/O under way."""
         return all(self.cgroup[f] is None for f in FILES) and all(

@@ -137,6 +137,11 @@ class GuestMemfd(Design):
         return sum(self.lost[n] + self.h.bad[n] for n in NODES)
 
     @observer
+    def one_has_all(self):
+        """Whether the whole pool is one file's."""
+        return any(self.size[f] == self.total() for f in FILES)
+
+    @observer
     def idle(self):
         """No file, and no I/O under way."""
         return all(self.size[f] == 0 for f in FILES) and all(

@@ -169,6 +169,11 @@ class HugetlbPool(Design):
         return sum(self.lost[n] + self.h.bad[n] for n in NODES)
 
     @observer
+    def one_has_all(self):
+        """Whether the whole pool is one mapping's."""
+        return any(self.share(v) == self.total() for v in VMAS)
+
+    @observer
     def idle(self):
         """No mapping, and no I/O under way."""
         return all(self.length[v] == 0 for v in VMAS) and all(
@@ -184,6 +189,11 @@ class HugetlbPool(Design):
         return self.length[vma] - sum(
             1 for p in INDICES if self.page[vma, p] is not None
         )
+
+    def share(self, vma):
+        """What the mapping has or was promised."""
+        there = sum(1 for p in INDICES if self.page[vma, p] is not None)
+        return there + self.unconsumed(vma)
 
     def allowed(self, vma, node):
         if NUMA:

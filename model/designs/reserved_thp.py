@@ -165,6 +165,11 @@ class ReservedThp(Design):
         return sum(self.lost[n] for n in NODES)
 
     @observer
+    def one_has_all(self):
+        """Whether the whole pool is one VMA's."""
+        return any(self.length[v] // K == self.total() for v in VMAS)
+
+    @observer
     def idle(self):
         """No VMA, and no I/O under way."""
         return all(self.length[v] == 0 for v in VMAS) and all(

@@ -96,7 +96,7 @@ class Shmem1g(Design):
 
     @observer
     def huge(self):
-        return sum(1 for f in FILES for r in RANGES if self.backing[f, r] == HUGE)
+        return sum(self.huge_of(f) for f in FILES)
 
     @observer
     def small(self):
@@ -116,10 +116,18 @@ class Shmem1g(Design):
         return self.others // K
 
     @observer
+    def one_has_all(self):
+        """Whether all memory is one file's 1 GiB folios."""
+        return any(self.huge_of(f) == BLOCKS for f in FILES)
+
+    @observer
     def idle(self):
         return all(not self.live[f] for f in FILES)
 
     # -- parts --
+
+    def huge_of(self, file):
+        return sum(1 for r in RANGES if self.backing[file, r] == HUGE)
 
     def free_parts(self):
         return K * (BLOCKS - self.huge() - self.small()) - self.others
