@@ -110,6 +110,11 @@ class PageAllocator(Design):
         return self.pb.free_of(node, RESERVED_THP)
 
     @observer
+    def usable(self, node: NODES):
+        """Free pages that a watermark counts for a movable request."""
+        return self.pb.usable(node, MOVABLE)
+
+    @observer
     def in_use(self, node: NODES, block: PAGEBLOCKS):
         """Pages of the block that are in no free list."""
         return K - self.pb.free(node, block)
@@ -153,8 +158,9 @@ class PageAllocator(Design):
         if self.pb.type[node, block] == RESERVED_THP:
             self.nr_free_reserved_thp[node] += pages
 
-    def above_mark(self, node, mobility):
-        return not WATERMARK or self.pb.usable(node, mobility) > MARK
+    def above_mark(self, node, mobility, pages):
+        """mm/page_alloc.c:__zone_watermark_ok, all but one of the pages taken."""
+        return not WATERMARK or self.pb.usable(node, mobility) - (pages - 1) > MARK
 
     # -- pages --
 
@@ -166,7 +172,7 @@ class PageAllocator(Design):
             require(mobility != RECLAIMABLE)
         best = self.pb.best(node, mobility)
         require(best == NEVER or self.pb.rank(node, block, mobility) == best)
-        if best == NEVER or not self.above_mark(node, mobility):
+        if best == NEVER or not self.above_mark(node, mobility, 1):
             return ENOMEM
         self.pb.take(node, block, mobility)
         return OK
@@ -209,7 +215,7 @@ class PageAllocator(Design):
     def alloc_huge(self, node: NODES, block: PAGEBLOCKS):
         """An ordinary movable huge folio."""
         require(self.pb.may_take_whole(node, block))
-        require(self.above_mark(node, MOVABLE))
+        require(self.above_mark(node, MOVABLE, K))
         if self.pb.type[node, block] != CMA:
             self.pb.type[node, block] = MOVABLE
         self.pb.whole[node, block] = HUGE
