@@ -928,6 +928,7 @@ def substitute_all(
     """`substitute` over several roots with one memo table."""
     roots = tuple(roots)
     done: dict[Expr, Expr] = memo if memo is not None else {}
+    of_locals = all(e.op == "local" for e in by)
     stack = list(roots)
     while stack:
         node = stack[-1]
@@ -937,6 +938,10 @@ def substitute_all(
         hit = by.get(node)
         if hit is not None:
             done[node] = hit
+            stack.pop()
+            continue
+        if not node.args or (of_locals and node.free.isdisjoint(by)):
+            done[node] = node
             stack.pop()
             continue
         waiting = [a for a in node.args if a not in done]

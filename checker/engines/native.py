@@ -273,6 +273,7 @@ class Build:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            env={**os.environ, "TMPDIR": str(self.directory)},
         )  # fmt: skip
         self.running.append(child)
         assert child.stdin is not None
@@ -309,9 +310,11 @@ class Build:
         return self.program
 
     def cancel(self) -> None:
+        """Ends the compilers, what they have started and what they wrote."""
         for child in self.running:
             if child.poll() is None:
-                child.kill()
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGKILL)
                 child.wait()
             if child.stderr is not None:
                 child.stderr.close()

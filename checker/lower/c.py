@@ -106,13 +106,18 @@ class Bounds:
         return inner
 
     def of(self, e: Expr) -> tuple[int, int]:
-        hit = self.known.get(e)
-        if hit is None:
-            for node in subterms(e):
-                if node not in self.known:
-                    self.known[node] = self._of(node)
-            hit = self.known[e]
-        return hit
+        known = self.known
+        stack = [e] if e not in known else []
+        while stack:
+            node = stack[-1]
+            waiting = [a for a in node.args if a not in known]
+            if waiting:
+                stack += waiting
+                continue
+            stack.pop()
+            if node not in known:
+                known[node] = self._of(node)
+        return known[e]
 
     def _of(self, e: Expr) -> tuple[int, int]:
         if isinstance(e.sort, TableSort):

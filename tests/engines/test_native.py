@@ -377,6 +377,33 @@ def test_the_program_is_compiled_once(cache: Path) -> None:
     assert not list((cache / "poolproof").glob(".building-*"))
 
 
+def test_a_compiler_that_is_stopped_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    system, properties = takers("all to the first")
+    text = lower.lower(lower.reduce(system, properties), Symmetry((), (), ())).text
+    build = engine.Build(text, 1, engine.FAST)
+    build.start()
+    groups = [child.pid for child in build.running]
+    time.sleep(0.05)
+    build.cancel()
+    assert {path.name for path in tmp_path.iterdir()} == {"cache"}
+    end = time.monotonic() + 10
+    while any(alive(group) for group in groups):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def test_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CC", raising=False)
