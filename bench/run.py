@@ -144,8 +144,14 @@ def ours(
     return run(
         [sys.executable, "-m", "bench.ours", *asked, *([again] if again else [])],
         HERE.parent,
-        {**os.environ, "XDG_CACHE_HOME": str(at), "PYTHONPATH": str(HERE.parent)},
+        environment(at),
     )
+
+
+def environment(at: Path) -> dict[str, str]:
+    """Python as it is by default, with a cache of its own in ``at``."""
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "XDG_CACHE_HOME": str(at), "PYTHONPATH": str(HERE.parent)}
 
 
 def poolproof(symmetry: bool, threads: int) -> Tool:
@@ -369,17 +375,45 @@ def tools(symmetry: bool, options: argparse.Namespace) -> list[Tool]:
 
 def shortest(size: Size, runs: int) -> str:
     """How long the shortest run to sigbus takes to find, Python's start
-    included: with nothing compiled yet, and after that."""
-    cold, warm = [], []
+    included: where nothing was ever checked, where another system was, and
+    where the program is there."""
+    first, cold, warm = [], [], []
     for _ in range(runs):
         with tempfile.TemporaryDirectory() as directory:
             at = Path(directory)
+            first.append(ours(size, at, True, 2, True).seconds)
+        with tempfile.TemporaryDirectory() as directory:
+            at = Path(directory)
+            ours((2, 2, 2), at, True, 2, True)
             cold.append(ours(size, at, True, 2, True).seconds)
             ours(size, at, True, 2, True, "compiled")
             warm.append(ours(size, at, True, 2, True).seconds)
-    return (f"pool {size}, shortest run to sigbus ({SIGBUS[size]} steps): "
-            f"{statistics.median(cold):.2f} s, compiled {statistics.median(warm):.2f} s"
-            )  # fmt: skip
+    told = [statistics.median(s) for s in (cold, warm, first)]
+    return (f"  {size}, {SIGBUS[size]} steps: {told[0]:.2f} s, compiled "
+            f"{told[1]:.2f} s, the first check ever {told[2]:.2f} s")  # fmt: skip
+
+
+def small(runs: int) -> str:
+    """How long a check of 4,052 states takes, Python's start included, by
+    each engine; and the start alone."""
+    check = ["-m", "checker", "check", "bench/pool.spec", "--bounds", "B=2,V=3,P=2",
+             "--engine"]  # fmt: skip
+    imports = "import checker.cli, checker.engines.native, bench.pool"
+    took: dict[str, list[float]] = {}
+
+    def time(name: str, at: Path, *asked: str) -> None:
+        ran = run([sys.executable, *asked], HERE.parent, environment(at))
+        took.setdefault(name, []).append(ran.seconds)
+
+    for _ in range(runs):
+        with tempfile.TemporaryDirectory() as directory:
+            at = Path(directory)
+            time("explicit", at, *check, "explicit")
+            time("native, first", at, *check, "native")
+            time("native, again", at, *check, "native")
+            time("start and imports", at, "-c", imports)
+    told = (f"  {n}: {statistics.median(s):.2f} s" for n, s in took.items())
+    return "\n".join(["pool (2, 3, 2), with symmetry, 13 properties", *told])
 
 
 LARGE = "N=2,B=2,T=2,V=3,F=2,P=2"
@@ -393,7 +427,7 @@ def hugetlb() -> Iterator[str]:
             [sys.executable, "-m", "checker", "check", spec, "--bounds", LARGE,
              "--engine", "native", "--json"],
             HERE.parent,
-            {**os.environ, "XDG_CACHE_HOME": at, "PYTHONPATH": str(HERE.parent)},
+            environment(Path(at)),
         )  # fmt: skip
     [check] = json.loads(ran.output)["checks"]
     [figures] = check["engines"]
@@ -436,10 +470,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print()
             print(*table(f"pool {size}, {how}", rows), *others, sep="\n", flush=True)
     print()
+    print("pool, shortest run to sigbus")
     for size in SIGBUS:
         if not chosen or size in chosen:
             print(shortest(size, runs), flush=True)
     if not chosen:
+        print()
+        print(small(runs), flush=True)
         print()
         print(*hugetlb(), sep="\n")
     return 0
