@@ -74,17 +74,21 @@ class HugepageSubpool(Block):
 class PageCounters(Block):
     """A page counter with a limit for each cgroup, struct page_counter. None
     stands for the root, which counts nothing and has no limit. Going below
-    zero is the kernel's WARN "page_counter underflow"."""
+    zero is the kernel's WARN "page_counter underflow". Without a hierarchy:
+    model.memcg has counters with parents, and limits that are written."""
 
     def __init__(self, cgroups: Any, limit: Any, when: Feature) -> None:
         self.limit = limit
         self.usage = table(cgroups, Int(0, limit), when=when)
 
+    def limit_of(self, cgroup):
+        return self.limit
+
     def try_charge(self, cgroup, pages):
         """page_counter_try_charge: whether the pages are within the limit."""
         if cgroup is None:
             return True
-        if self.usage[cgroup] + pages > self.limit:
+        if self.usage[cgroup] + pages > self.limit_of(cgroup):
             return False
         self.usage[cgroup] += pages
         return True
@@ -97,5 +101,5 @@ class PageCounters(Block):
 class Membership(Block):
     """Which cgroup each task is in; None is the root."""
 
-    def __init__(self, tasks: Any, cgroups: Any, when: Feature) -> None:
+    def __init__(self, tasks: Any, cgroups: Any, when: Any = None) -> None:
         self.of = table(tasks, Maybe(cgroups), when=when)
