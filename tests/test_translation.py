@@ -64,6 +64,7 @@ BEYOND = {
     "ReservedThpPlanned": ("mremap", "swap_in"),
     "PageAllocator": ("alloc", "alloc_contig", "miss_reserved"),
     "Shmem1g": ("fault", "other_alloc", "other_pin", "reserve", "swap_in"),
+    "MemcgTree": ("oom_kill",),
     "Vmas": (),
 }
 """Actions with more paths; (): all of the design (its sets of 13 flags)."""

@@ -237,6 +237,22 @@ def test_the_same_page_charged_at_reservation_and_at_fault() -> None:
     assert (of(d, d.usage.usage), d.free_huge_pages()) == ([1], 1)
 
 
+@pytest.mark.parametrize(("refuses", "error"),
+                         [("MEM_MAX", "ENOMEM"), ("CG_RSVD", "ENOSPC"),
+                          ("CG_MAX", "ENOSPC"), ("B", "ENOSPC")])  # fmt: skip
+def test_a_fault_gives_back_what_it_charged_before(refuses: str, error: str) -> None:
+    """Memory first, then rsvd (nothing is reserved), then usage, then a page
+    is taken: the second page is refused by each of the four in turn."""
+    bounds = {"C": 1, "P": 2, "B": 2, "CG_RSVD": 2, "CG_MAX": 2, "MEM_MAX": 2}
+    d = played(bounds | {refuses: 1}, "rsvd fault memory noreserve",
+               ("mkdir", 0, 1, None), ("attach", 0, 0, None), ("fault", 0, 0, 0, "OK"),
+               ("fault", 0, 0, 1, error))  # fmt: skip
+    for counters in (d.memory, d.rsvd, d.usage):
+        assert of(d, counters.usage) == [1]
+    # The base reference, a folio of memory, a folio without a reservation.
+    assert of(d, d.cgroups.refcnt) == [3]
+
+
 def test_a_kill_frees_what_has_no_name() -> None:
     """2 tasks in a group with 2 pages, one of them a memfd's: the limit 0
     kills both tasks, and 1 page stays."""
