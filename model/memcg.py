@@ -149,7 +149,7 @@ class CounterTree(PageCounters):
         return True
 
     def uncharge_below(self, cgroup, fail, pages):
-        """... at ``failed``: from the leaf up to the one that refused."""
+        """... at ``failed``: from the leaf up, below the one that refused."""
         c = cgroup
         for _ in self.cgroups:
             if c != fail:
