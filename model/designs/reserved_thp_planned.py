@@ -11,8 +11,8 @@ pool by ``over`` blocks (``overcommit``), which swap has to carry. ``mlock``:
 VMAs whose folios are no victims. ``own_victims``: only folios of the
 faulting VMA are.
 
-Left out: shmem and hugetlbfs back ends (shmem_1g.py and global_pool.py are
-file-centric), 1 GiB, the aging that chooses a victim: any may be chosen.
+Left out: shmem and hugetlbfs back ends (reserved_thp_files.py has them), 1 GiB,
+the aging that chooses a victim: any may be chosen.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
