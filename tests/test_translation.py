@@ -63,6 +63,8 @@ BEYOND = {
     "ReservedThp": ("mremap",),
     "ReservedThpPlanned": ("mremap", "swap_in"),
     "PageAllocator": ("alloc", "alloc_contig", "miss_reserved"),
+    "ReservedThpFiles": ("evict", "ftruncate", "punch_hole"),
+    "ShmemRaces": ("fallocate", "punch_hole"),
     "Shmem1g": ("fault", "other_alloc", "other_pin", "reserve", "swap_in"),
     "MemcgTree": ("oom_kill",),
     "Vmas": (),

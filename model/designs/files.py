@@ -1,15 +1,15 @@
 """Files in memory between processes: model/file.py at work, Linux 6.12.
 
 Tasks create files, open them, hand them over by descriptor, map and touch them,
-allocate and punch, truncate, unlink, close and exit. Two designs: ShmemFiles
-(tmpfs, memfd) and HugetlbfsFiles. Memory is one number of base pages; compaction
-always finds a huge page among free ones.
+allocate and punch, truncate, unlink, close and exit. ShmemFiles is tmpfs and
+memfd, HugetlbfsFiles hugetlbfs. ShmemRaces is ShmemFiles where truncation and a
+fault that copies are taken apart at the folio lock. Memory is one number of base
+pages; compaction always finds a huge page among free ones.
 
 ``promise``: what fallocate() returned 0 for is looked after: ``failed`` says
 that a fault there found no memory. ``hole_keeps`` is no kernel's: a hole gives
-its pages back, but not the promise. ``races``: shmem's truncation and a fault
-that copies are taken apart where the kernel sleeps on the folio lock;
-``unmap_once`` leaves out shmem_setattr()'s second unmap.
+its pages back, but not the promise. Nor is ``unmap_once``: shmem_setattr()
+without its second unmap.
 
 Left out beyond model/file.py: fork, reclaim and swap, hugetlb's own pool (here
 huge pages come from the same memory) and what mmap() reserves there, which
@@ -80,7 +80,6 @@ PINS = Feature("pins", False, "references to huge folios from elsewhere")
 OTHERS = Feature("others", False, "other users of memory")
 PROMISE = Feature("promise", False, "what fallocate() granted is looked after")
 HOLE_KEEPS = Feature("hole_keeps", False, "a hole leaves fallocate()'s promise")
-RACES = Feature("races", False, "truncation and faults in steps")
 UNMAP_ONCE = Feature("unmap_once", False, "shmem_setattr() does not unmap again")
 
 
@@ -94,8 +93,6 @@ class ShmemFiles(Design):
     others = var(Int(0, M), when=OTHERS)
     promise = table(FILES, PAGES, Bool(), when=PROMISE)
     failed = var(Bool(), when=PROMISE, doc="a promised fault found no memory")
-    shrinking = table(FILES, Int(0, 2), when=RACES, doc="steps of shmem_setattr")
-    locked = table(VMAS, PAGES, Bool(), when=RACES, doc="a fault has the folio")
 
     @observer
     def nrpages(self, file: FILES):
@@ -144,17 +141,24 @@ class ShmemFiles(Design):
                     self.promise[file, p] = False
 
     def is_locked(self, file, start, end):
-        """Whether a fault holds a folio that start..end meets."""
-        return any(
-            self.locked[v, p] and self.f.vm_file[v] == file
-            for v in VMAS
-            for p in PAGES
-            if self.f.round_down(start) <= p < end
-        )
+        """Whether a fault sleeps with a folio that start..end meets."""
+        return False
+
+    def is_busy(self, vma):
+        """Whether a fault of the mapping is under way."""
+        return False
+
+    def inode_is_locked(self, file):
+        """Whether somebody sleeps with the inode's i_rwsem."""
+        return False
 
     def inode_lock(self, task, file):
-        """A call by descriptor that takes i_rwsem, which nobody has."""
-        require(self.f.fd[task, file] and self.shrinking[file] == 0)
+        """A call by descriptor that takes i_rwsem."""
+        require(self.f.fd[task, file] and not self.inode_is_locked(file))
+
+    def copy(self, vma, page):
+        """The end of a fault that copies."""
+        self.f.cow(vma, page)
 
     # -- names and descriptors --
 
@@ -182,7 +186,7 @@ class ShmemFiles(Design):
 
     @action(kernel="fs/namei.c:vfs_unlink")
     def unlink(self, file: FILES):
-        require(self.f.i_nlink[file] > 0 and self.shrinking[file] == 0)
+        require(self.f.i_nlink[file] > 0 and not self.inode_is_locked(file))
         self.f.i_nlink[file] -= 1
 
     @action(kernel="fs/file_table.c:__fput")
@@ -218,8 +222,7 @@ class ShmemFiles(Design):
         """Its mappings and descriptors go; another task takes its place."""
         require(any(self.f.fd[task, i] for i in FILES)
                 or any(self.f.vm_mm[v] == task for v in VMAS))  # fmt: skip
-        require(all(not self.locked[v, p] or self.f.vm_mm[v] != task
-                    for v in VMAS for p in PAGES))  # fmt: skip
+        require(all(not self.is_busy(v) or self.f.vm_mm[v] != task for v in VMAS))
         self.free += self.f.exit(task)
         for i in FILES:
             self.f.fd[task, i] = False
@@ -229,7 +232,7 @@ class ShmemFiles(Design):
         """Some time after the last holder is gone: the last struct file goes
         from task_work, or from a workqueue."""
         require(self.f.exists[file] and not self.f.is_held(file))
-        require(self.shrinking[file] == 0)
+        require(not self.inode_is_locked(file))
         self.free += self.f.evict(file)
         self.forget(file, 0)
 
@@ -258,39 +261,13 @@ class ShmemFiles(Design):
 
     @action(kernel="mm/shmem.c:shmem_setattr")
     def ftruncate(self, task: TASKS, file: FILES, size: Int(0, P * K)) -> Errno:
-        """In one step; with ``races`` only where nothing is to be removed."""
         self.inode_lock(task, file)
-        if RACES or not TRUNCATE:
+        if not TRUNCATE:
             require(size > self.f.i_size[file])
         if size <= self.f.i_size[file]:
             self.forget(file, size)
         self.free += self.f.truncate(file, size)
         return OK
-
-    @action(kernel="mm/shmem.c:shmem_setattr", when=(TRUNCATE, RACES))
-    def setattr(self, task: TASKS, file: FILES, size: Int(0, P * K)):
-        """ftruncate() begins: i_rwsem is held from here."""
-        self.inode_lock(task, file)
-        require(size < self.f.i_size[file])
-        self.free += self.f.setattr_size(file, size)
-        self.shrinking[file] = 1
-
-    @action(kernel="mm/shmem.c:shmem_truncate_range", when=(TRUNCATE, RACES))
-    def truncate_range(self, file: FILES):
-        """... waits for folio locks, and removes."""
-        require(self.shrinking[file] == 1)
-        require(not self.is_locked(file, self.f.i_size[file], P * K))
-        self.free += self.f.setattr_truncate(file)
-        self.forget(file, self.f.i_size[file])
-        self.shrinking[file] = 2
-
-    @action(kernel="mm/memory.c:unmap_mapping_range", when=(TRUNCATE, RACES))
-    def unmap_again(self, file: FILES):
-        """... and returns."""
-        require(self.shrinking[file] == 2)
-        if not UNMAP_ONCE:
-            self.free += self.f.setattr_unmap_again(file)
-        self.shrinking[file] = 0
 
     # -- mappings --
 
@@ -304,7 +281,7 @@ class ShmemFiles(Design):
     @action(kernel="mm/vma.c:vms_complete_munmap_vmas", when=MMAP)
     def munmap(self, vma: VMAS):
         require(self.f.vm_file[vma] is not None)
-        require(all(not self.locked[vma, p] for p in PAGES))
+        require(not self.is_busy(vma))
         self.free += self.f.unmap(vma)
 
     @action(kernel="mm/memory.c:do_fault", when=MMAP)
@@ -314,7 +291,7 @@ class ShmemFiles(Design):
         (do_cow_fault), which a hole gets in any case."""
         file = self.f.vm_file[vma]
         require(file is not None)
-        require(all(not self.locked[vma, p] for p in PAGES))
+        require(not self.is_busy(vma))
         copies = write and not self.f.vm_shared[vma]
         entry = self.f.entry[vma, page]
         require(entry == EMPTY or (copies and entry != COW))
@@ -335,20 +312,11 @@ class ShmemFiles(Design):
                 if PROMISE:
                     self.failed = self.failed or self.promise[file, page]
                 return ENOMEM
-        if RACES and copies and entry == EMPTY:
-            self.locked[vma, page] = True
-        elif copies:
-            self.f.cow(vma, page)
+        if copies:
+            self.copy(vma, page)
         else:
             self.f.finish_fault(vma, page)
         return OK
-
-    @action(kernel="mm/memory.c:finish_fault", when=(PRIVATE, RACES))
-    def finish_cow(self, vma: VMAS, page: PAGES):
-        """The copy is mapped, and the folio unlocked."""
-        require(self.locked[vma, page])
-        self.locked[vma, page] = False
-        self.f.cow(vma, page)
 
     # -- others --
 
@@ -382,6 +350,75 @@ class ShmemFiles(Design):
         require(self.others > 0)
         self.others -= 1
         self.free += 1
+
+
+class ShmemRaces(ShmemFiles):
+    """ftruncate() and do_cow_fault() in steps: both sleep on a folio's lock."""
+
+    shrinking = table(FILES, Int(0, 2), doc="steps of shmem_setattr, with i_rwsem")
+    locked = table(VMAS, PAGES, Bool(), doc="do_cow_fault has the folio")
+
+    def is_locked(self, file, start, end):
+        return any(
+            self.locked[v, p] and self.f.vm_file[v] == file
+            for v in VMAS
+            for p in PAGES
+            if self.f.round_down(start) <= p < end
+        )
+
+    def is_busy(self, vma):
+        return any(self.locked[vma, p] for p in PAGES)
+
+    def inode_is_locked(self, file):
+        return self.shrinking[file] > 0
+
+    def copy(self, vma, page):
+        """Where nothing is mapped the folio is locked while it is copied;
+        do_wp_page() copies what is mapped, and starts again if that changes."""
+        if self.f.entry[vma, page] == EMPTY:
+            self.locked[vma, page] = True
+        else:
+            self.f.cow(vma, page)
+
+    @action(kernel="mm/memory.c:finish_fault", when=MMAP)
+    def finish_cow(self, vma: VMAS, page: PAGES):
+        """The copy is mapped, and the folio unlocked."""
+        require(self.locked[vma, page])
+        self.locked[vma, page] = False
+        self.f.cow(vma, page)
+
+    @action(kernel="mm/shmem.c:shmem_setattr")
+    def ftruncate(self, task: TASKS, file: FILES, size: Int(0, P * K)) -> Errno:
+        """To a larger size: one step."""
+        self.inode_lock(task, file)
+        require(size > self.f.i_size[file])
+        self.f.setattr_size(file, size)
+        return OK
+
+    @action(kernel="mm/shmem.c:shmem_setattr", when=TRUNCATE)
+    def setattr(self, task: TASKS, file: FILES, size: Int(0, P * K)):
+        """ftruncate() begins: i_rwsem is held from here."""
+        self.inode_lock(task, file)
+        require(size < self.f.i_size[file])
+        self.free += self.f.setattr_size(file, size)
+        self.shrinking[file] = 1
+
+    @action(kernel="mm/shmem.c:shmem_truncate_range", when=TRUNCATE)
+    def truncate_range(self, file: FILES):
+        """... waits for folio locks, and removes."""
+        require(self.shrinking[file] == 1)
+        require(not self.is_locked(file, self.f.i_size[file], P * K))
+        self.free += self.f.setattr_truncate(file)
+        self.forget(file, self.f.i_size[file])
+        self.shrinking[file] = 2
+
+    @action(kernel="mm/memory.c:unmap_mapping_range", when=TRUNCATE)
+    def unmap_again(self, file: FILES):
+        """... and returns."""
+        require(self.shrinking[file] == 2)
+        if not UNMAP_ONCE:
+            self.free += self.f.setattr_unmap_again(file)
+        self.shrinking[file] = 0
 
 
 class HugetlbfsFiles(ShmemFiles):
