@@ -166,8 +166,11 @@ def _expressions(
 
 
 def _partial(domain: Domain, sort: ScalarSort) -> bool:
-    return domain.sort is sort and (
-        domain.lo != 0 or domain.hi not in (sort.size - 1, sort.size)
+    """Whether it has some of the elements. Only None: it has none of them."""
+    return (
+        domain.sort is sort
+        and domain.lo != sort.size
+        and (domain.lo != 0 or domain.hi not in (sort.size - 1, sort.size))
     )
 
 
@@ -347,13 +350,13 @@ class _Check:
         where = _equations(c)
         if where and substitute_all((b,), where)[0] is substitute_all((a,), where)[0]:
             return b
+        if a is b:
+            return b
         if node.sort is INT:
             both, more, less = _common(a, b)
             if both:
                 change = self._normal_ite(node, (c, self._sum(more), self._sum(less)))
                 return self._sum([*both, *_terms(change)])
-        if a is b:
-            return b
         if b.op == "ite" and b.args[1] is a:
             either = self._normal_node(Expr("or", BOOL, (c, b.args[0])),
                                        (c, b.args[0]))  # fmt: skip

@@ -242,6 +242,14 @@ def test_a_cascade_over_all_elements() -> None:
     assert not accepted(store(X.now, P, first), X, P)
 
 
+def test_a_choice_between_equal_counts() -> None:
+    """Which no simplifier has seen: both branches are rewritten first."""
+    c = lt(num(0), select(X.now, P))
+    each = [Expr("ite", INT, (c, x, x)) for x in (select(X.now, e) for e in (E2, E0))]
+    count = add(*each, select(X.now, E1))
+    assert accepted(store(X.now, P, count), X, P)
+
+
 def test_a_branch_not_taken_may_name_any_cell() -> None:
     """The frontend's guarded store: elsewhere cell 0 keeps its value."""
     pick = elements("pick", (), A)
@@ -286,6 +294,7 @@ def test_a_part_of_the_scalarset() -> None:
     assert A not in find_symmetry(system_of(half), ()).sorts
     held = replace(elements("pick", (), A), hi=num(1))
     assert A not in find_symmetry(system_of(held), ()).sorts
+    assert accepted(store(X.now, P, num(1)), X, P, local("r", Domain(A, 3, 3, "A")))
 
 
 def test_initial_states_count() -> None:
