@@ -65,13 +65,17 @@ BEYOND = {
     "PageAllocator": ("alloc", "alloc_contig", "miss_reserved"),
     "ReservedThpFiles": ("evict", "ftruncate", "punch_hole"),
     "ShmemRaces": ("fallocate", "punch_hole"),
+    "SwapSpace": (
+        "collapse", "exit", "other_free", "other_out", "swap_out_page",
+        "swap_reclaim_work",
+    ),
     "Shmem1g": ("fault", "other_alloc", "other_pin", "reserve", "swap_in"),
     "MemcgTree": ("oom_kill",),
     "Vmas": (),
 }
 """Actions with more paths; (): all of the design (its sets of 13 flags)."""
 
-COUNTLESS = ("PageAllocator.alloc",)
+COUNTLESS = ("PageAllocator.alloc", "SwapSpace.swap_reclaim_work")
 """With so many paths that only single states are compared."""
 
 ROUNDS = 20

@@ -138,6 +138,11 @@ class SwapSpace(Design):
         return sum(1 for c in CLUSTERS if self.is_free(c))
 
     @observer
+    def is_swapped(self, cluster: CLUSTERS, slot: PAGES):
+        """The page of the slot is nowhere else."""
+        return self.swap.swap_map[cluster, slot] == SWAPPED
+
+    @observer
     def used_slots(self, cluster: CLUSTERS):
         return self.swap.count(cluster)
 
