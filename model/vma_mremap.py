@@ -46,7 +46,9 @@ class VmaRemap(VmaUnmap):
             return ENOMEM
         if SEVERAL and fixed and old_len == new_len:
             return self.remap_move(task, addr, old_len, new_addr, dontunmap)
-        error = self.check_prep_vma(task, addr, old_len, new_len, fixed or dontunmap)
+        error = self.check_prep_vma(
+            task, addr, old_len, new_len, new_addr, fixed, dontunmap
+        )
         if error is not OK:
             return error
         return self.mremap_one(
@@ -96,11 +98,13 @@ class VmaRemap(VmaUnmap):
         """mm/mremap.c:check_map_count_against_split"""
         return self.map_count[task] + (3 if presplit else 2) <= self.max_map_count
 
-    def check_prep_vma(self, task, addr, old_len, new_len, placed):
+    def check_prep_vma(self, task, addr, old_len, new_len, new_addr, fixed, dontunmap):
         """mm/mremap.c:check_prep_vma"""
         if addr == self.SIZE or not self.mapped(task, addr):
             return Errno.EFAULT
-        if new_len <= old_len and not placed:
+        if not self.may_remap(task, addr, old_len, new_len, new_addr, fixed):
+            return EINVAL
+        if new_len <= old_len and not fixed and not dontunmap:
             return OK
         if old_len == 0 and VM.SHARED not in self.vm_flags[task, addr]:
             return EINVAL
@@ -129,10 +133,13 @@ class VmaRemap(VmaUnmap):
                 multi = self.vma_multi_allowed(task, p)
                 if not multi and not (first and vm_end == end):
                     return Errno.EFAULT
+                vm_len = vm_end - p
+                to = new_addr + p - addr
+                if not self.may_remap(task, p, vm_len, vm_len, to, True):
+                    return EINVAL
                 error = self.mremap_one(
-                    task, p, vm_end - p, vm_end - p, new_addr + p - addr, True,
-                    dontunmap, False,
-                )  # fmt: skip
+                    task, p, vm_len, vm_len, to, True, dontunmap, False
+                )
                 if error is not OK:
                     return error
         return OK

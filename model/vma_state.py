@@ -298,6 +298,11 @@ class VmaState(Block):
         """vm_ops->may_split: False is -EINVAL."""
         return True
 
+    def may_remap(self, task, addr, old_len, new_len, new_addr, fixed):
+        """Whether check_prep_vma takes these lengths and addresses for the
+        VMA at `addr`: False is -EINVAL. ``new_addr`` counts if `fixed`."""
+        return True
+
     def charge(self, task, start, pages, vm_flags):
         """The quota for `pages` more pages of VMAs with these flags, from
         `start`: mremap that grows, MREMAP_DONTUNMAP, fork. Called after the
