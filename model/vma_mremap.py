@@ -1,4 +1,9 @@
-"""mremap: mm/mremap.c, v7.2."""
+"""mremap: mm/mremap.c, v7.2.
+
+Left out where charges are counted (`counts_charges`): a smaller length at a
+fixed place; page tables that cannot be had for a growing move; a source that
+cannot be unmapped and is not accounted.
+"""
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
 # mypy: allow-untyped-calls, allow-untyped-decorators
@@ -8,8 +13,10 @@ from enum import Enum
 from model.language import require
 from model.vma_merge import Merge
 from model.vma_state import (
+    COMMIT,
     EINVAL,
     ENOMEM,
+    FAILURES,
     MLOCK,
     OK,
     SEVERAL,
@@ -40,6 +47,7 @@ class VmaRemap(VmaUnmap):
         fixed = how in (Remap.FIXED, Remap.FIXED_DONTUNMAP)
         dontunmap = how in (Remap.DONTUNMAP, Remap.FIXED_DONTUNMAP)
         self.require_place(task, addr, old_len, new_len, how, new_addr)
+        self.require_settled(task, addr, old_len, new_len, fixed)
         if not self.sensible(addr, old_len, new_len, how, new_addr):
             return EINVAL
         if not self.mremap_headroom(task, fixed or dontunmap, dontunmap):
@@ -84,6 +92,23 @@ class VmaRemap(VmaUnmap):
                 if addr <= p < addr + max(old_len, 1) and (fixed or moves)
             )
         )
+
+    def require_settled(self, task, addr, old_len, new_len, fixed):
+        """What the module's header leaves out."""
+        if self.counts_charges():
+            require(not fixed or new_len >= old_len)
+            if FAILURES:
+                require(self.fail is not Fail.TABLES or new_len <= old_len)
+        if COMMIT and FAILURES:
+            require(
+                self.fail not in {Fail.SPLIT, Fail.CLEAR}
+                or any(VM.ACCOUNT in self.vm_flags[task, p]
+                       for p in self.PAGES if p == addr)
+            )  # fmt: skip
+
+    def counts_charges(self):
+        """Whether anything is charged for VMAs."""
+        return COMMIT
 
     def expandable(self, task, addr, end, new_end):
         """mm/mremap.c:vrm_can_expand_in_place"""

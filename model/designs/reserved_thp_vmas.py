@@ -22,10 +22,7 @@ the child like VM_ACCOUNT does, or (``fork_uncharged``) does not, or
 (``stripped``) the child's VMAs lose the flag.
 
 Left out: pages, so faults; what model.vma leaves out; the base of the patches
-is older than v7.2, whose MREMAP_DONTUNMAP splits locked VMAs first. What a
-move adds is the difference of the lengths once a tail is unmapped, and is
-given back where the page tables cannot be moved, as for model.vma's
-VM_ACCOUNT.
+is older than v7.2, whose MREMAP_DONTUNMAP splits locked VMAs first.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
@@ -106,6 +103,9 @@ class ReservedSpace(AddressSpace):
     def concealed(self):
         """mm/mremap.c:unmap_source_vma, reserved_thp_move"""
         return {VM.ACCOUNT, VM.RESERVED}
+
+    def counts_charges(self):
+        return True
 
     def may_remap(self, task, addr, old_len, new_len, new_addr, fixed):
         """mm/mremap.c:check_reserved_thp_alignment. The hint that

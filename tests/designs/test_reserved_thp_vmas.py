@@ -106,3 +106,17 @@ def test_a_charge_is_returned_with_the_commit_charge() -> None:
     design.mm.inject(Fail.ALLOC, 1)
     assert design.mm.mremap(TASK, 0, 2, 4, Remap.FIXED, 8) is ENOMEM
     assert (design.used(), design.mm.vm_committed_as) == (2, 4)
+
+
+def test_a_move_of_several_vmas_stops_half_way() -> None:
+    """The first VMA has moved when the second, which is reserved, would land
+    inside a block: -EINVAL, and the quota is as it was."""
+    design = reserved(ReservedThpVmas, 12, 2, 2)
+    mm = design.mm
+    flags = mm.vm_flags_of(Prot.WRITE, False, False, False, False)
+    assert mm.mmap(TASK, 3, 6, Place.FREE, flags, None, 0) is OK
+    assert mm.reserve(TASK, 4, 6) is OK
+    assert mm.mremap(TASK, 3, 2, 2, Remap.FIXED, 8) is EINVAL
+    there = [p for p in range(12) if design.mapped(TASK, p)]
+    assert there == [0, 1, 4, 5, 8]
+    assert design.used() == design.entitled() == 2
