@@ -1,7 +1,8 @@
 """Node masks: cpusets, task policies and VMA policies (mm/mempolicy.c, v6.12).
 
-Only MPOL_BIND and the default policy. The empty mask is "default" for a
-policy and "all nodes" for a cpuset.
+Only MPOL_BIND with MPOL_F_STATIC_NODES, and the default policy: what a
+cpuset's change does to masks without that flag (mpol_rebind_nodemask) is left
+out. The empty mask is "default" for a policy and "all nodes" for a cpuset.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators

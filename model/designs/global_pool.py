@@ -13,8 +13,8 @@ too; pins that stop a recall; runtime resize per node; hole punch; handing a
 file over by descriptor (a file outlives its creator); offline memcgs; poison.
 A memcg's tasks may be bound to one node: a change that takes a promised node
 away is refused, or (``cpuset_unchecked``) accepted as it is today.
-Left out: the split of 1 GiB blocks into 2 MiB ones, the allocator itself, swap,
-the charge of a pinned block after its file is gone, the contents of pages. A
+Left out: several sizes (global_pool_sizes.py), the allocator itself, swap, the
+charge of a pinned block after its file is gone, the contents of pages. A
 block is one huge page, and a promise is a file's: mappings, fork, exec and
 mremap do not touch it and are not here. mm/ has no such code: `kernel=` cites
 what plays the part today.
