@@ -17,6 +17,7 @@ room (``any_place``: from any block). Nothing moves: no compaction.
 # mypy: allow-untyped-calls, allow-untyped-decorators
 
 from enum import Enum
+from typing import Any
 
 from model.language import (
     Bool,
@@ -63,7 +64,7 @@ BLOCKS = Scalarset("BLOCKS", B, prefix="b")
 FILES = Scalarset("FILES", F, prefix="f")
 
 COUNTED = Feature("counted", False, "a promise looks at the number of free parts only")
-ANY_PLACE = Feature("any_place", False, "a part is taken from any block")
+ANY_PLACE: Any = Feature("any_place", False, "a part is taken from any block")
 PUNCH = Feature("punch", False, "hole punch")
 
 
