@@ -144,10 +144,16 @@ class GlobalPoolSizes(Design):
         """Pages of a file, promised or there."""
         return self.promise[file] + self.there(file)
 
+    def counted(self):
+        return COUNTED
+
+    def any_place(self):
+        return ANY_PLACE
+
     def fits(self, pud, pmd):
         """Whether so many promises of each size can be kept: those of 2 MiB in
         blocks that are split, then in others; those of 1 GiB in what is left."""
-        if COUNTED:
+        if self.counted():
             return K * pud + pmd <= self.free_blocks()
         room = sum(self.free_parts(b) for b in BLOCKS if self.is_split(b))
         free = sum(1 for b in BLOCKS if self.is_whole(b))
@@ -188,7 +194,7 @@ class GlobalPoolSizes(Design):
             none = self.free_blocks() == 0
             split = any(self.is_split(b) and self.free_parts(b) > 0 for b in BLOCKS)
             require(none or self.free_parts(block) > 0)
-            require(ANY_PLACE or not split or self.is_split(block))
+            require(self.any_place() or not split or self.is_split(block))
         if none:
             self.failed = True
             return SIGBUS

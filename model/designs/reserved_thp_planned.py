@@ -12,8 +12,8 @@ VMAs whose folios are no victims. ``own_victims``: only folios of the
 faulting VMA are. ``fragments``: others' base pages are in swap, too, so that
 clusters (model/swap.py) are free in part.
 
-Left out: shmem and hugetlbfs back ends (reserved_thp_files.py has them), 1 GiB,
-the aging that chooses a victim: any may be chosen.
+Left out: shmem and hugetlbfs back ends (reserved_thp_files.py has them), 1 GiB
+(reserved_thp_sizes.py), the aging that chooses a victim: any may be chosen.
 """
 
 # mypy: allow-untyped-defs, allow-incomplete-defs
