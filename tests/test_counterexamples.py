@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from checker.check import Judgement, judge
+from checker.check import Judgement, Request, judge, prepare
 from checker.property import Kind
+from checker.spec import parse
 from checker.trace import replay_file, trace_report
 from checker.trace_file import write
 from checker.verdict import Violated
@@ -38,3 +39,15 @@ def test_a_stored_trace_still_shows_what_it_says(
     again = write(heading, replayed.compiled, replayed.played)
     command = f"poolproof check {heading.spec} --store {path.parent.name}"
     assert again == path.read_text(), f"written anew by: {command}"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "specs").glob("*.spec")), ids=lambda p: p.stem
+)
+def test_each_violation_that_a_spec_expects_is_stored(path: Path) -> None:
+    stored = {p.stem for p in SHELF}
+    for task in prepare(parse(path), Request()):
+        for prop in task.resolved.properties:
+            if prop.expect is not None and prop.expect.verdict == "violated":
+                name = f"{task.known.name}.{path.stem}.{prop.name}"
+                assert name in stored, f"poolproof check {path} --store counterexamples"
