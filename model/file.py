@@ -23,7 +23,7 @@ its locks, so that truncation is one step there.
 from enum import Enum
 from typing import Any
 
-from model.language import Block, Bool, Int, Maybe, table, var
+from model.language import Block, Bool, Int, Maybe, require, table, var
 
 
 class Folio(Enum):
@@ -105,6 +105,22 @@ class Inodes(Block):
         __shmem_file_setup and hugetlb_file_setup (memfd_create) with none."""
         self.exists[inode] = True
         self.i_nlink[inode] = links
+        self.fd[task, inode] = True
+
+    def close(self, task, inode):
+        """fs/file_table.c:__fput."""
+        require(self.fd[task, inode])
+        self.fd[task, inode] = False
+
+    def send(self, task, inode):
+        """net/core/scm.c:scm_fp_copy: the message is a holder of its own."""
+        require(self.fd[task, inode] and not self.in_flight[inode])
+        self.in_flight[inode] = True
+
+    def receive(self, task, inode):
+        """net/core/scm.c:scm_detach_fds."""
+        require(self.in_flight[inode] and not self.fd[task, inode])
+        self.in_flight[inode] = False
         self.fd[task, inode] = True
 
     def map_file(self, vma, task, inode, shared):

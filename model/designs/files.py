@@ -191,20 +191,16 @@ class ShmemFiles(Design):
 
     @action(kernel="fs/file_table.c:__fput")
     def close(self, task: TASKS, file: FILES):
-        require(self.f.fd[task, file])
-        self.f.fd[task, file] = False
+        self.f.close(task, file)
 
     @action(kernel="net/core/scm.c:scm_fp_copy", when=SEND)
     def send(self, task: TASKS, file: FILES):
-        """SCM_RIGHTS: the message is a holder of its own."""
-        require(self.f.fd[task, file] and not self.f.in_flight[file])
-        self.f.in_flight[file] = True
+        """SCM_RIGHTS."""
+        self.f.send(task, file)
 
     @action(kernel="net/core/scm.c:scm_detach_fds", when=SEND)
     def receive(self, task: TASKS, file: FILES):
-        require(self.f.in_flight[file] and not self.f.fd[task, file])
-        self.f.in_flight[file] = False
-        self.f.fd[task, file] = True
+        self.f.receive(task, file)
 
     @action(kernel="net/core/scm.c:__scm_destroy", when=SEND)
     def discard(self, file: FILES):

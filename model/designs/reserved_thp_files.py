@@ -241,19 +241,15 @@ class ReservedThpFiles(Design):
 
     @action(kernel="fs/file_table.c:__fput")
     def close(self, task: TASKS, file: FILES):
-        require(self.f.fd[task, file])
-        self.f.fd[task, file] = False
+        self.f.close(task, file)
 
     @action(kernel="net/core/scm.c:scm_fp_copy", when=SEND)
     def send(self, task: TASKS, file: FILES):
-        require(self.f.fd[task, file] and not self.f.in_flight[file])
-        self.f.in_flight[file] = True
+        self.f.send(task, file)
 
     @action(kernel="net/core/scm.c:scm_detach_fds", when=SEND)
     def receive(self, task: TASKS, file: FILES):
-        require(self.f.in_flight[file] and not self.f.fd[task, file])
-        self.f.in_flight[file] = False
-        self.f.fd[task, file] = True
+        self.f.receive(task, file)
 
     @action(kernel="fs/inode.c:iput_final")
     def evict(self, file: FILES):

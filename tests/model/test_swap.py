@@ -296,8 +296,8 @@ def test_reclaim_always_ends_in_something(having: str) -> None:
     assert s.design.dump() == fresh
 
 
-CLUSTERS = Scalarset("CLUSTERS", 2, prefix="sc")
-CPUS = Scalarset("CPUS", 1, prefix="cpu")
+CLUSTERS: Any = Scalarset("CLUSTERS", 2, prefix="sc")
+CPUS: Any = Scalarset("CPUS", 1, prefix="cpu")
 
 
 class TwoDevices(Design):
@@ -307,7 +307,7 @@ class TwoDevices(Design):
     second = SwapDevice(CLUSTERS, 2, CPUS)
 
     @action(kernel="mm/swapfile.c:get_swap_pages")
-    def page_out(self, cpu: CPUS, cluster: CLUSTERS) -> bool:  # type: ignore[valid-type]
+    def page_out(self, cpu: CPUS, cluster: CLUSTERS) -> bool:
         if self.first.free_slots() > 0:
             slot = self.first.alloc_slot(cpu, cluster, None, False)
             require(slot < 2)
@@ -317,7 +317,7 @@ class TwoDevices(Design):
         return slot < 2
 
     @action(kernel="mm/swapfile.c:get_swap_pages")
-    def folio_out(self, cluster: CLUSTERS) -> bool:  # type: ignore[valid-type]
+    def folio_out(self, cluster: CLUSTERS) -> bool:
         return bool(self.second.alloc_cluster(cluster, None, False))
 
 
