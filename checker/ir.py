@@ -270,8 +270,14 @@ BINDERS = frozenset(("sum", "all", "any", "setof"))
 
 
 def const(sort: Sort, raw: int) -> Expr:
-    """The raw value of ``sort`` as a node."""
-    return Expr("const", sort, (), int(raw))
+    """The raw value of ``sort`` as a node. Numbers, labels and elements have
+    raw values beyond the sort's own ("none"); bools and sets have not, and
+    SortError is raised for one."""
+    raw = int(raw)
+    size = 1 if sort is BOOL else len(sort.domain) if isinstance(sort, SetSort) else -1
+    if size >= 0 and raw >> size:
+        raise SortError(f"{sort} has no value {raw}")
+    return Expr("const", sort, (), raw)
 
 
 def num(value: int) -> Expr:
@@ -604,11 +610,20 @@ def _store_if(
 ) -> Expr:
     """The table with a change where c holds; elsewhere the same cell gets
     what it holds in ``other`` in the end. An index that has a value only
-    where c holds leaves the table elsewhere, and so changes nothing."""
+    where c holds leaves the table elsewhere, and so changes nothing; bools
+    and sets have no value outside, and each cell that they may name is
+    written by itself."""
     if all(i.total for i in index):
         return store(table, *index, ite(c, value, select(other, *index)))
     sort = table.sort
     assert isinstance(sort, TableSort)
+    for k, (i, d) in enumerate(zip(index, sort.index, strict=True)):
+        if not i.total and (d.sort is BOOL or isinstance(d.sort, SetSort)):
+            for v in (const(d.sort, raw) for raw in d):
+                here = (*index[:k], v, *index[k + 1 :])
+                changed = ite(eq(i, v), value, select(table, *here))
+                table = _store_if(c, table, here, changed, other)
+            return table
     where = (
         i if i.total else ite(c, i, const(d.sort, d.hi + 1))
         for i, d in zip(index, sort.index, strict=True)

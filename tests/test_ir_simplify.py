@@ -67,7 +67,9 @@ class Raw:
 THINGS = ir.scalar_sort("SIMPLE_THINGS", 2, "t")
 MOOD = ir.enum_sort("SimpleMood", ("GOOD", "BAD", "UGLY"))
 THING_D, SLOT_D = Domain(THINGS, 0, 1), Domain(INT, -1, 1)
+FLAG_D, MOOD_D = Domain(BOOL, 0, 1), Domain(MOOD, 0, 2)
 SETS = ir.set_sort(THING_D), ir.set_sort(SLOT_D)
+SET_D = Domain(SETS[0], 0, 3)
 
 
 def _variables() -> tuple[Variable, ...]:
@@ -81,6 +83,8 @@ def _variables() -> tuple[Variable, ...]:
     tables = (
         ((THING_D,), INT, -1, 2), ((THING_D,), BOOL, 0, 1),
         ((SLOT_D,), THINGS, 0, 2), ((THING_D, SLOT_D), INT, 0, 1),
+        ((FLAG_D,), INT, -1, 2), ((MOOD_D, FLAG_D), BOOL, 0, 1),
+        ((SET_D,), BOOL, 0, 1),
     )  # fmt: skip
     for k, (index, sort, lo, hi) in enumerate(tables):
         sort = ir.table_sort(index, sort)

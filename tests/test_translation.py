@@ -27,6 +27,9 @@ import bench.pool
 import model.designs
 from checker import evaluate, ir
 from checker.compiled import Compiled
+from checker.engines.bmc import bmc
+from checker.engines.explicit import explicit
+from checker.engines.native import native
 from checker.frontend import compile_design
 from checker.lower.smt import (
     Integers,
@@ -38,8 +41,9 @@ from checker.lower.smt import (
     unknown,
 )
 from checker.replay import Runner
+from checker.spec import parse_text, resolve
 from checker.system import Action, State
-from checker.verdict import Step
+from checker.verdict import Budget, Engine, Silent, Step, Unknown, Violated
 from model.language import (
     Design,
     Disabled,
@@ -52,6 +56,7 @@ from model.language import (
     parameters,
     returns,
 )
+from tests.indices import Careless, Elements, Indices
 
 MOST = 500
 """Paths of an action that is proved by default."""
@@ -267,6 +272,37 @@ def test_compiled_is_executed_beyond(
     proof = Validation(just(design, on))
     for name in names:
         assert proof.prove(proof.system.action_by_name[name], 100 * MOST) > MOST
+
+
+@pytest.mark.parametrize("design", (Careless, Elements))
+def test_every_sort_of_index(design: type[Design]) -> None:
+    proof = Validation(compile_design(design))
+    for action in proof.system.actions:
+        assert proof.prove(action, 4 * MOST) > 0
+
+
+INDICES_SEEN = {
+    "by_flag[true] == 2": 3, "by_slot[1] == 2": 3, "by_colour[BLUE] == 2": 3,
+    "by_thing[t0] == 2": 3, "by_maybe[none] == 2": 2, "by_clock[1] == 2": 3,
+    "by_two[false, t0]": 1, "by_two[true, t0]": 4, "by_slot[1] == 3": 4,
+}  # fmt: skip
+"""What is first true after how many steps."""
+
+
+@pytest.mark.parametrize("engine", (explicit, native, bmc))
+def test_engines_read_every_sort_of_index(engine: Engine) -> None:
+    compiled = compile_design(Indices)
+    lines = [f"reachable p{k}: {said}" for k, said in enumerate(INDICES_SEEN)]
+    spec = parse_text("\n".join(('spec "indices"', "for Indices", *lines)), "indices")
+    properties = resolve(spec, compiled).properties
+    budget = Budget(depth=3, seconds=60, threads=1)
+    outcome = engine(compiled.system, properties, budget, Silent())
+    for p, depth in zip(properties, INDICES_SEEN.values(), strict=True):
+        verdict = outcome.verdicts[p.name]
+        if depth > 3:
+            assert isinstance(verdict, Unknown)
+        else:
+            assert isinstance(verdict, Violated) and len(verdict.trace) == depth
 
 
 def test_a_wrong_translation_is_refuted() -> None:

@@ -436,7 +436,9 @@ class Lowering:
             return conjunction(self.equal(a[i], b[i]) for i in a)
         if isinstance(a, Number) and isinstance(b, Number):
             return self.same(a, b)
-        return _FALSE if a is not b and _differ(a, b) else a == b
+        if z3.is_bool(a):
+            return _same_bool(a, b)
+        return _TRUE if a is b else _FALSE if _differ(a, b) else a == b
 
     def same(self, a: Number, b: Number) -> Term:
         if a.term is b.term:
@@ -472,38 +474,37 @@ class Lowering:
         self,
         cells: Mapping[tuple[int, ...], Value],
         domains: Sequence[Domain],
-        index: Sequence[Number],
+        index: Sequence[Value],
         at: tuple[int, ...] = (),
     ) -> Value:
         """The cell at an index, of those whose index starts with ``at``."""
         if not domains:
             return cells[at]
         domain, i = domains[0], index[0]
-        values = [v for v in domain if not _outside(i, v)] or [domain.hi]
+        values = [v for v in domain if not z3.is_false(self.is_at(i, v, domain))]
+        values = values or [domain.hi]
         rest = domains[1:], index[1:]
         result = self.read(cells, *rest, (*at, values[-1]))
         for v in reversed(values[:-1]):
             here = self.read(cells, *rest, (*at, v))
-            result = self.choose(self.is_at(i, v), here, result)
+            result = self.choose(self.is_at(i, v, domain), here, result)
         return result
 
-    def is_at(self, i: Number, v: int) -> Term:
-        return self.same(i, self.encoding.constant(v))
+    def is_at(self, i: Value, raw: int, domain: Domain) -> Term:
+        """That a value of the domain's sort (any sort) is this one."""
+        return self.equal(i, constant(self.encoding, domain.sort, raw))
 
     def write(
         self,
         cells: Mapping[tuple[int, ...], Value],
-        index: Sequence[Number],
+        domains: Sequence[Domain],
+        index: Sequence[Value],
         value: Value,
     ) -> dict[tuple[int, ...], Value]:
-        return {
-            at: self.choose(
-                conjunction(self.is_at(i, v) for i, v in zip(index, at, strict=True)),
-                value,
-                old,
-            )
-            for at, old in cells.items()
-        }
+        def here(at: tuple[int, ...]) -> Term:
+            return conjunction(map(self.is_at, index, at, domains))
+
+        return {at: self.choose(here(at), value, old) for at, old in cells.items()}
 
     def cells_of(self, name: str, primed: bool) -> Value:
         cells = self.after if primed else self.now
@@ -516,10 +517,6 @@ class Lowering:
         return {i: cells[where[name, i]] for i in product(*v.index)}
 
 
-def _outside(i: Number, v: int) -> bool:
-    return _below(i.hi, v) or _below(v, i.lo)
-
-
 def _below(a: int | None, b: int | None) -> bool:
     return a is not None and b is not None and a < b
 
@@ -527,6 +524,14 @@ def _below(a: int | None, b: int | None) -> bool:
 def _differ(a: Term, b: Term) -> bool:
     values = z3.is_bv_value(a) and z3.is_bv_value(b)
     return bool(values and a.as_long() != b.as_long())
+
+
+def _same_bool(a: Term, b: Term) -> Term:
+    if z3.is_true(b) or z3.is_false(a):
+        a, b = b, a
+    if z3.is_true(a):
+        return b
+    return negation(b) if z3.is_false(a) else a == b
 
 
 def _if_bool(c: Term, a: Term, b: Term) -> Term:
@@ -602,10 +607,10 @@ def _tightest(
 
 def _member(low: Lowering, e: Expr) -> Value:
     i, s = _args(low, e)
-    hits = []
-    for k, v in enumerate(_domain(e.args[1])):
+    hits, domain = [], _domain(e.args[1])
+    for k, v in enumerate(domain):
         bit = z3.Extract(k, k, s) == 1
-        hits.append(conjunction((low.is_at(i, v), bit)))
+        hits.append(conjunction((low.is_at(i, v, domain), bit)))
     return disjunction(hits)
 
 
@@ -614,7 +619,7 @@ def _single(low: Lowering, e: Expr) -> Value:
     result = constant(low.encoding, e.sort, 0)
     for k, v in enumerate(_domain(e)):
         one = constant(low.encoding, e.sort, 1 << k)
-        result = low.choose(low.is_at(i, v), one, result)
+        result = low.choose(low.is_at(i, v, _domain(e)), one, result)
     return result
 
 
@@ -637,7 +642,8 @@ def _select(low: Lowering, e: Expr) -> Value:
 
 def _store(low: Lowering, e: Expr) -> Value:
     table, *index, value = _args(low, e)
-    return low.write(table, index, value)
+    assert isinstance(e.sort, TableSort)
+    return low.write(table, e.sort.index, index, value)
 
 
 def _fill(low: Lowering, e: Expr) -> Value:
