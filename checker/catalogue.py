@@ -16,6 +16,7 @@ from types import ModuleType
 import model.designs
 from checker.diagnostic import Mistake
 from checker.source import shown_path
+from checker.spec.heirs import nearest_named
 from checker.spec.syntax import Spec, Word
 from checker.system import Span
 from checker.trace_file import nearest, read_text
@@ -187,8 +188,7 @@ def designs_for(spec: Spec, given: Sequence[str]) -> tuple[Known, ...]:
     for reference in given:
         found = designs_named(reference)
         if len(found) > 1:
-            wanted = [w.text for w in spec.designs]
-            found = tuple(k for k in found if k.name in wanted) or found
+            found = tuple(k for k in found if is_for(spec, k)) or found
         chosen.update((k.cls, k) for k in found)
     if given:
         return tuple(chosen.values())
@@ -201,6 +201,28 @@ def designs_for(spec: Spec, given: Sequence[str]) -> tuple[Known, ...]:
             "which design? Write `for Hugetlb` below the title, or use --design",
         )
     return tuple(chosen.values())
+
+
+def is_for(spec: Spec, known: Known) -> bool:
+    """Return whether the spec names the design, or one that it inherits."""
+    return nearest_named(known.cls, (w.text for w in spec.designs)) is not None
+
+
+def specs_for(specs: Sequence[Spec], known: Known) -> tuple[Spec, ...]:
+    """Return those of the specs that are asked of a design: those that name
+    it. Where none does, those that name the nearest base that any names."""
+    words = [w.text for spec in specs for w in spec.designs]
+    name = nearest_named(known.cls, words)
+    return tuple(s for s in specs if name in {w.text for w in s.designs})
+
+
+def designs_of(words: Sequence[Word], wanted: Sequence[Known]) -> tuple[Known, ...]:
+    """Return those of the wanted designs that a `for` line names, or a base
+    of theirs, in the order of the line."""
+    order = {w.text: k for k, w in enumerate(words)}
+    found = [(nearest_named(k.cls, order), k) for k in wanted]
+    mine = [(order[name], k) for name, k in found if name is not None]
+    return tuple(k for _, k in sorted(mine, key=lambda pair: pair[0]))
 
 
 def _for_name(spec: Spec, word: Word) -> Known:

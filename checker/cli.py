@@ -26,8 +26,10 @@ from checker.catalogue import (
     Known,
     designs_for,
     designs_named,
+    designs_of,
     shipped_designs,
     shipped_specs,
+    specs_for,
 )
 from checker.check import (
     ENGINES,
@@ -542,9 +544,11 @@ def _review_sizes(
     found: dict[tuple[str, str], Sized] = {}
     budget = Budget(seconds=_seconds(options.budget, DEFAULT_SECONDS["auto"]))
     with contextlib.suppress(KeyboardInterrupt), interrupts.caught():
-        for scenario, known in _sizable(spec, designs, ()):
+        for scenario, known in _sizable(spec, options.design, ()):
             if interrupts():
                 break
+            if known.reference not in designs:
+                continue
             found[scenario.name.text, known.name] = find_size(
                 scenario, spec, known.cls, {}, budget, Silent()
             )
@@ -554,12 +558,12 @@ def _review_sizes(
 def _applicable(
     specs: Sequence[Spec], request: Request
 ) -> list[tuple[Task, ...]]:
-    """With --design, the specs that name one of those; else all."""
+    """With --design, the specs that are for one of those; else all."""
     found = []
     wanted = [k for r in request.designs for k in designs_named(r)]
+    asked = {k.reference: specs_for(specs, k) for k in wanted}
     for spec in specs:
-        named = {w.text for w in spec.designs}
-        mine = tuple(k.reference for k in wanted if k.name in named)
+        mine = tuple(r for r, some in asked.items() if spec in some)
         if not request.designs:
             found.append(prepare(spec, request))
         elif mine:
@@ -592,7 +596,7 @@ def _mutate(options: argparse.Namespace) -> int:
     name = designs[0].name
     specs = [parse(path) for path in options.spec or shipped_specs()]
     if not options.spec:
-        specs = [s for s in specs if name in {w.text for w in s.designs}]
+        specs = list(specs_for(specs, designs[0]))
     if not specs:
         raise Mistake(None, f"no shipped spec is for {name}: name one with --spec")
     seconds = _seconds(options.budget, 120.0)
@@ -679,10 +683,10 @@ def _sizable(
         if scenarios and scenario.name.text not in scenarios:
             continue
         words = scenario.designs or spec.designs
-        mine = designs_for(replace(spec, designs=words), ()) if words else wanted
-        for known in mine:
-            if not wanted or known.cls in {k.cls for k in wanted}:
-                yield scenario, known
+        for known in designs_of(words, wanted) if words and wanted else (
+            wanted or designs_for(replace(spec, designs=words), ())
+        ):
+            yield scenario, known
 
 
 def _sized_row(found: Sized) -> tuple[str, str]:

@@ -88,6 +88,7 @@ class Names:
 
     def __init__(self, compiled: Compiled) -> None:
         self.compiled = compiled
+        self.source = compiled.source
         self.design = compiled.source.__name__
         self.system = compiled.system
         self.vocabulary = compiled.vocabulary

@@ -20,6 +20,7 @@ from checker.compiled import Compiled, Observer
 from checker.diagnostic import Mistake
 from checker.ir import Domain, EnumSort, Expr, ScalarSort, SetSort, Sort, TableSort
 from checker.property import Expectation, Fairness, Kind, Property, result_local
+from checker.spec.heirs import nearest_named
 from checker.spec.names import Lacks, Names, listed, nearest, sort_text
 from checker.spec.syntax import (
     Aggregate,
@@ -316,14 +317,14 @@ class _Reading:
         return scope
 
     def expectation(self) -> Expectation | None:
-        design = self.names.design
-        chosen = None
-        for e in self.claim.expects:
-            if any(d.text.rpartition(".")[2] == design for d in e.designs):
-                return Expectation(e.verdict, e.depth, e.span)
-            if not e.designs:
-                chosen = Expectation(e.verdict, e.depth, e.span)
-        return chosen
+        """Return what is stated of the design, or of the nearest base that
+        the spec is for."""
+        stated = {d.text: e for e in self.claim.expects for d in e.designs}
+        others = next((e for e in self.claim.expects if not e.designs), None)
+        named = [word.text for word in self.spec.designs]
+        name = nearest_named(self.names.source, named or stated)
+        e = others if name is None else stated.get(name, others)
+        return None if e is None else Expectation(e.verdict, e.depth, e.span)
 
     def obligations(self) -> Iterator[Property]:
         """Each says: where the indices read before it are inside, so is this
