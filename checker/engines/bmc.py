@@ -134,11 +134,12 @@ its obligations)."""
 @dataclass
 class _Question:
     """Something bad (or looked for) and the verdict it decides: a property,
-    or an error of the model. ``at_step`` ones are about the step to come."""
+    or an error of the model. With ``step`` it is about the step to come, if
+    that is this action; else about the last state."""
 
     key: str
     bad: Term
-    at_step: bool
+    step: _Choice | None
     prop: Property | None = None
     obligation: Obligation | None = None
     message: str = ""
@@ -251,14 +252,14 @@ class _Unrolling:
             cell = self.system.cells[k]
             key = f"range {cell.variable.name} {name}"
             message = f"{cell.name} leaves its range"
-            found.append(_Question(key, conjunction((c.taken, bad)), True, None, None,
+            found.append(_Question(key, conjunction((c.taken, bad)), c, None, None,
                                    message, (name, "range", k)))  # fmt: skip
         for n, due in enumerate(c.action.obligations):
             bad = negation(c.lowering.truth(due.formula))
             if not due.early:
                 bad = conjunction((c.guard, bad))
             key = f"{due.span} {due.message}"
-            found.append(_Question(key, conjunction((c.taken, bad)), True, None,
+            found.append(_Question(key, conjunction((c.taken, bad)), c, None,
                                    due, due.message, (name, "due", n)))  # fmt: skip
         return [
             q for q in found if q.number not in self.closed and not z3.is_false(q.bad)
@@ -556,7 +557,7 @@ class _Search:
                 continue
             truth = low.truth(p.formula)
             bad = truth if p.kind is Kind.REACHABLE else negation(truth)
-            found.append(_Question(p.name, bad, False, p))
+            found.append(_Question(p.name, bad, None, p))
         return found
 
     def steps_asked(self, unrolling: _Unrolling) -> list[_Question]:
@@ -566,7 +567,7 @@ class _Search:
             for c in unrolling.choices[-1]:
                 if p.action in (None, c.action.name):
                     bad = self.step_fails(unrolling, c, p)
-                    found.append(_Question(p.name, bad, True, p))
+                    found.append(_Question(p.name, bad, c, p))
         return found
 
     def step_fails(self, unrolling: _Unrolling, c: _Choice, p: Property) -> Term:
@@ -614,10 +615,8 @@ class _Search:
         self, unrolling: _Unrolling, model: Any, q: _Question, depth: int
     ) -> None:
         trace = unrolling.run(model, depth)
-        if q.at_step:
-            offered = unrolling.choices[-1]
-            c = next(c for c in offered if z3.is_true(model.eval(c.taken, True)))
-            last = unrolling.chosen(model, c)
+        if q.step is not None:  # a model may take other actions, too
+            last = unrolling.chosen(model, q.step)
             trace = Trace(trace.initial, (*trace.steps, last))
         if q.prop is None:
             self.defects.setdefault(q.key, Defect(q.message, trace, q.obligation))
@@ -671,6 +670,8 @@ def _replayed(system: TransitionSystem, trace: Trace) -> list[State]:
 
 def confirm(system: TransitionSystem, trace: Trace, p: Property) -> None:
     """Raises AssertionError where the run does not show what z3 says."""
+    if p.kind is Kind.STEP:
+        assert trace.steps and p.action in (None, trace.steps[-1].action), trace
     if not trace.steps:
         at = Valuation(system, trace.initial)
         assert at.true(p.formula) == (p.kind is Kind.REACHABLE), trace

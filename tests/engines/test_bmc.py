@@ -5,11 +5,20 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from checker.engines.bmc import bmc
-from checker.ir import BOOL, INT, TRUE, Domain, add, eq, le, local, not_, num
+from checker.engines.bmc import bmc, confirm
+from checker.ir import BOOL, FALSE, INT, TRUE, Domain, add, eq, le, local, not_, num
 from checker.property import Kind, Property
 from checker.system import Action, Parameter, TransitionSystem, Variable
-from checker.verdict import Budget, Holds, Silent, Unknown, Unreachable, Violated
+from checker.verdict import (
+    Budget,
+    Holds,
+    Silent,
+    Step,
+    Trace,
+    Unknown,
+    Unreachable,
+    Violated,
+)
 from tests.interrupt import interrupt_after
 from tests.pool_system import pool, pool_properties
 from tests.random_systems import Case, cases, explore
@@ -82,6 +91,30 @@ def test_a_range_is_a_question_not_an_assumption() -> None:
     outcome = bmc(counter(over), (good,), Budget(), Silent())
     assert [len(d.trace) for d in outcome.defects] == [4]
     assert isinstance(outcome.verdicts["p"], Unknown)
+
+
+def test_each_step_property_is_of_its_own_action() -> None:
+    """Both are violated by the same first step, each of another action."""
+    down = Action("down", (), le(num(1), X.now), {"x": add(X.now, num(-1))}, None)
+    start = Variable("x", INT, num(0), num(3), num(1))
+    for actions in ((UP, down), (down, UP)):
+        system = TransitionSystem("counter", (start,), actions, TRUE, {}, {})
+        asked = tuple(
+            Property(a.name, Kind.STEP, eq(X.next, X.now), a.name) for a in actions
+        )
+        outcome = bmc(system, asked, Budget(seconds=60), Silent())
+        for p in asked:
+            verdict = outcome.verdicts[p.name]
+            assert isinstance(verdict, Violated)
+            assert [s.action for s in verdict.trace.steps] == [p.action]
+
+
+def test_a_run_that_ends_in_another_action_shows_nothing() -> None:
+    trace = Trace((1,), (Step("up", ()),))
+    p = Property("p", Kind.STEP, FALSE, "down")
+    with pytest.raises(AssertionError):
+        confirm(counter(UP), trace, p)
+    confirm(counter(UP), trace, Property("p", Kind.STEP, FALSE))
 
 
 def test_a_flag_of_one_value_has_that_value() -> None:
