@@ -181,6 +181,7 @@ class Expr:
         if node is None:
             node = super().__new__(cls)
             node.op, node.sort, node.args, node.data = op, sort, args, data
+            OPERATORS[op].check(args)
             free: frozenset[Expr] = frozenset()
             for arg in args:
                 if arg.free:
@@ -211,55 +212,58 @@ class SortError(TypeError):
 class Operator:
     """One row of the table: what every backend needs to know of an operator.
 
-    ``python`` and ``c`` are templates over the argument texts a, b, c (an
-    n-ary operator is a chain of the binary one); both evaluate raw ints.
-    ``symbol`` and ``binding`` print the expression (higher binds tighter).
+    ``least`` and ``most`` (None: any) arguments. ``python`` is a template
+    over the argument texts a, b, c. ``symbol`` and ``binding`` print the
+    expression (higher binds tighter).
     """
 
     name: str
-    signature: str
+    least: int
+    most: int | None
     symbol: str
     python: str
-    c: str
     binding: int = 9
+
+    def check(self, args: tuple[Expr, ...]) -> None:
+        """Raises SortError for too few or too many arguments."""
+        if len(args) < self.least or (self.most is not None and len(args) > self.most):
+            raise SortError(f"{self.name} does not take {len(args)} arguments")
 
 
 OPERATORS: dict[str, Operator] = {
     o.name: o
     for o in (
-        Operator("not", "bool", "not {a}", "(not {a})", "(!{a})", 3),
-        Operator("and", "bool*", "and", "{a} and {b}", "{a} && {b}", 2),
-        Operator("or", "bool*", "or", "{a} or {b}", "{a} || {b}", 1),
-        Operator("eq", "same same", "==", "({a} == {b})", "({a} == {b})", 4),
-        Operator("lt", "int int", "<", "({a} < {b})", "({a} < {b})", 4),
-        Operator("le", "int int", "<=", "({a} <= {b})", "({a} <= {b})", 4),
-        Operator("add", "int*", "+", "{a} + {b}", "{a} + {b}", 6),
-        Operator("sub", "int int", "-", "({a} - {b})", "({a} - {b})", 6),
-        Operator("mul", "int int", "*", "({a} * {b})", "({a} * {b})", 7),
-        Operator("div", "int const", "//", "({a} // {b})", "FLOORDIV({a}, {b})", 7),
-        Operator("mod", "int const", "%", "({a} % {b})", "FLOORMOD({a}, {b})", 7),
-        Operator("min", "int int", "min", "min({a}, {b})", "MIN({a}, {b})"),
-        Operator("max", "int int", "max", "max({a}, {b})", "MAX({a}, {b})"),
-        Operator("ite", "bool x x", "if", "({b} if {a} else {c})", "({a} ? {b} : {c})"),
-        Operator("in", "elem set", "in", "({b} >> ({a} - {lo}) & 1 == 1)",
-                 "(({b} >> ({a} - {lo}) & 1) == 1)", 4),
-        Operator("union", "set set", "|", "({a} | {b})", "({a} | {b})", 5),
-        Operator("inter", "set set", "&", "({a} & {b})", "({a} & {b})", 5),
-        Operator("diff", "set set", "-", "({a} & ~{b})", "({a} & ~{b})", 6),
-        Operator("single", "elem", "{a}", "(1 << ({a} - {lo}))",
-                 "(1u << ({a} - {lo}))"),
-        Operator("card", "set", "len", "({a}).bit_count()", "__builtin_popcount({a})"),
-        Operator("select", "table index*", "[]", "", ""),
-        Operator("store", "table index* value", "[:=]", "", ""),
-        Operator("fill", "value", "fill", "", ""),
-        Operator("sum", "binder int", "sum", "", ""),
-        Operator("all", "binder bool", "all", "", ""),
-        Operator("any", "binder bool", "any", "", ""),
-        Operator("setof", "binder bool", "setof", "", ""),
-        Operator("const", "raw", "", "", ""),
-        Operator("param", "name", "", "", ""),
-        Operator("var", "name primed", "", "", ""),
-        Operator("local", "name domain", "", "", ""),
+        Operator("not", 1, 1, "not {a}", "(not {a})", 3),
+        Operator("and", 1, None, "and", "", 2),
+        Operator("or", 1, None, "or", "", 1),
+        Operator("eq", 2, 2, "==", "({a} == {b})", 4),
+        Operator("lt", 2, 2, "<", "({a} < {b})", 4),
+        Operator("le", 2, 2, "<=", "({a} <= {b})", 4),
+        Operator("add", 1, None, "+", "", 6),
+        Operator("sub", 2, 2, "-", "({a} - {b})", 6),
+        Operator("mul", 2, 2, "*", "({a} * {b})", 7),
+        Operator("div", 2, 2, "//", "({a} // {b})", 7),
+        Operator("mod", 2, 2, "%", "({a} % {b})", 7),
+        Operator("min", 2, 2, "min", "min({a}, {b})"),
+        Operator("max", 2, 2, "max", "max({a}, {b})"),
+        Operator("ite", 3, 3, "if", "({b} if {a} else {c})"),
+        Operator("in", 2, 2, "in", "({b} >> ({a} - {lo}) & 1 == 1)", 4),
+        Operator("union", 2, 2, "|", "({a} | {b})", 5),
+        Operator("inter", 2, 2, "&", "({a} & {b})", 5),
+        Operator("diff", 2, 2, "-", "({a} & ~{b})", 6),
+        Operator("single", 1, 1, "{a}", "(1 << ({a} - {lo}))"),
+        Operator("card", 1, 1, "len", "({a}).bit_count()"),
+        Operator("select", 2, None, "[]", ""),
+        Operator("store", 3, None, "[:=]", ""),
+        Operator("fill", 1, 1, "fill", ""),
+        Operator("sum", 1, 1, "sum", ""),
+        Operator("all", 1, 1, "all", ""),
+        Operator("any", 1, 1, "any", ""),
+        Operator("setof", 1, 1, "setof", ""),
+        Operator("const", 0, 0, "", ""),
+        Operator("param", 0, 0, "", ""),
+        Operator("var", 0, 0, "", ""),
+        Operator("local", 0, 0, "", ""),
     )
 }  # fmt: skip
 

@@ -319,11 +319,13 @@ class _Check:
 
     def _normal_node(self, node: Expr, args: tuple[Expr, ...]) -> Expr:
         match node.op:
-            case "and" | "or" | "add" | "union" | "inter" | "mul" | "min" | "max":
-                flat: list[Expr] = []
-                for a in args:
-                    flat.extend(a.args if a.op == node.op else (a,))
-                args = tuple(sorted(flat, key=self._order))
+            case "and" | "or" | "add":
+                args = tuple(sorted(_operands(node.op, args), key=self._order))
+            case "union" | "inter" | "mul" | "min" | "max":
+                first, *rest = sorted(_operands(node.op, args), key=self._order)
+                for a in rest:
+                    first = Expr(node.op, node.sort, (first, a))
+                return first
             case "eq":
                 args = tuple(sorted(args, key=self._order))
             case "ite":
@@ -406,6 +408,15 @@ class _Check:
             if not (below and value is Expr("select", value.sort, (base, *index))):
                 top = Expr("store", node.sort, (top, *index, value))
         return top
+
+
+def _operands(op: str, args: Iterable[Expr]) -> Iterator[Expr]:
+    """What an associative operator is applied to in the end."""
+    for a in args:
+        if a.op == op:
+            yield from _operands(op, a.args)
+        else:
+            yield a
 
 
 def _terms(e: Expr) -> list[Expr]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 
@@ -378,3 +379,39 @@ def test_pool_orbits() -> None:
         left -= orbit(system, next(iter(left)))
         count += 1
     assert count == orbits
+
+
+@pytest.mark.parametrize("op", (ir.mul, ir.min_, ir.max_, ir.union, ir.inter))
+@pytest.mark.parametrize("count", (3, 4))
+def test_an_operator_of_two_in_a_row(
+    op: Callable[[Expr, Expr], Expr], count: int
+) -> None:
+    """a * b * c under a choice that names an element: the normal form may
+    bring the operands into another order, not into one node."""
+    of_sets = op in (ir.union, ir.inter)
+    sort = set_sort(A_D) if of_sets else INT
+    start = const(sort, 0 if of_sets else 1)
+    x = Variable("x", table_sort((A_D,), sort), num(0), num(7), start)
+    who = elements("who", (), A)
+    parts = [select(x.now, const(A, k % 3)) for k in range(count)]
+    one, other = parts[0], parts[-1]
+    for a in parts[1:]:
+        one = op(one, a)
+    for a in parts[:-1]:
+        other = op(a, other)
+    here = eq(who.now, const(A, 0))
+    fill = store(x.now, const(A, 0), ite(here, one, other))
+    act = Action("act", (), TRUE, {"x": ite(here, fill, x.now)}, None)
+    system = system_of(x, who, actions=(act,))
+    found = find_symmetry(system, (), doubtful=True)
+    assert (A, "act") in found.doubts
+    whole = Property("p", Kind.INVARIANT, eq(one, other))
+    if count == 3:  # all of A, in two orders: nobody is told apart
+        assert A in find_symmetry(system_of(x, who), (whole,)).sorts
+
+
+def test_an_operator_takes_its_number_of_arguments() -> None:
+    x, y = num(1), ir.param("B")
+    for op, count in (("mul", 3), ("min", 1), ("ite", 2), ("add", 0), ("not", 2)):
+        with pytest.raises(ir.SortError):
+            Expr(op, INT, tuple([x, y, y][:count]))
