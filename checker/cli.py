@@ -67,7 +67,7 @@ from checker.spec.syntax import Scenario
 from checker.trace import Replayed, replay_file, trace_report
 from checker.trace_file import WIDTH, nearest, parse_bounds
 from checker.verdict import Budget, Reporter, Silent
-from model.language import ModelError, declared
+from model.language import Feature, ModelError, declared
 
 DEFAULT_SECONDS = {"auto": 60.0, EXHAUSTIVE: 60.0}
 """Time for each engine where --budget says nothing; the others have no limit."""
@@ -840,6 +840,12 @@ def _first_line(doc: str | None) -> str:
     return " ".join((doc or "").strip().partition("\n\n")[0].split())
 
 
+def _told(feature: Feature) -> str:
+    """What a feature is, and which others it needs."""
+    needs = ", ".join(str(need) for need in feature.needs)
+    return f"{feature.doc}; needs {needs}" if needs else feature.doc
+
+
 def _described(cls: Any, reference: str) -> list[str]:
     from checker.frontend import compile_design
 
@@ -853,7 +859,7 @@ def _described(cls: Any, reference: str) -> list[str]:
         rows = [(n, str(b.default), b.doc) for n, b in sorted(bounds.items())]
         lines += ["", "bounds, their defaults", *table(("", "", ""), rows)]
     if features:
-        switches = [(n, "on" if f.default else "off", f.doc)
+        switches = [(n, "on" if f.default else "off", _told(f))
                     for n, f in sorted(features.items())]  # fmt: skip
         lines += ["", "features, their defaults", *table(("", "", ""), switches)]
     actions = [

@@ -392,6 +392,9 @@ def declared(cls: type) -> tuple[dict[str, Bound], dict[str, Feature]]:
                 note(bounds, value.name, value)
             case Feature():
                 note(features, value.name, value)
+                for need in value.needs:
+                    for feature in need.features:
+                        visit(feature)
             case Arithmetic(_, left, right):
                 visit(left)
                 visit(right)
@@ -490,11 +493,35 @@ def bind(
             raise ModelError(
                 f"{cls.__name__} has no feature {name!r}" + nearest(name, features)
             )
+    selected = with_needs(features, having, without)
     return Binding(
         {n: bounds.get(n, b.default) for n, b in known.items()},
         {
-            n: (f.default or n in having) and n not in without
+            n: (f.default or n in selected) and n not in without
             for n, f in features.items()
         },
         symbolic,
     )
+
+
+def with_needs(
+    features: Mapping[str, Feature],
+    having: Sequence[str],
+    without: Sequence[str] = (),
+) -> tuple[str, ...]:
+    """Return the given names, followed by those of all features that they
+    need and that are off by default. Raises ModelError where ``without``
+    leaves out what is needed."""
+    selected = dict.fromkeys(having)
+    todo = list(selected)
+    for name in todo:
+        for need in features[name].needs if name not in without else ():
+            options = [f for f in need.features if f.name not in without]
+            if not options:
+                raise ModelError(
+                    f"{name} needs {need}: leave {name} out, or have that, too"
+                )
+            if not any(f.default or f.name in selected for f in options):
+                selected[options[0].name] = None
+                todo.append(options[0].name)
+    return tuple(selected)

@@ -110,11 +110,42 @@ class Arithmetic(_Arithmetic):
 @dataclass(frozen=True)
 class Feature:
     """A part of a design that a spec can leave out (``without fork``). In a
-    method, ``if FORK:`` is decided when the design is bound."""
+    method, ``if FORK:`` is decided when the design is bound.
+
+    ``needs``: features without which this one does nothing; ``A | B`` means
+    either. Selecting a feature selects what it needs.
+    """
 
     name: str
     default: bool = True
     doc: str = ""
+    needs: Any = ()
+
+    def __post_init__(self) -> None:
+        given = self.needs if isinstance(self.needs, tuple) else (self.needs,)
+        for need in given:
+            if not isinstance(need, Feature | Either):
+                raise ModelError(f"needs={need!r}: name a Feature, or a tuple of them")
+        alternatives = (n if isinstance(n, Either) else Either((n,)) for n in given)
+        object.__setattr__(self, "needs", tuple(alternatives))
+
+    def __or__(self, other: Any) -> Either:
+        return Either((self,)) | other
+
+
+@dataclass(frozen=True)
+class Either:
+    """One of several features (``A | B``); the first where none is chosen."""
+
+    features: tuple[Feature, ...]
+
+    def __or__(self, other: Any) -> Either:
+        if isinstance(other, Feature):
+            return Either((*self.features, other))
+        return NotImplemented
+
+    def __str__(self) -> str:
+        return " or ".join(f.name for f in self.features)
 
 
 # --- domains -------------------------------------------------------------

@@ -54,6 +54,7 @@ from model.declarations import (
     structural,
     table,
     var,
+    with_needs,
 )
 from model.domains import (
     ANY,
@@ -63,6 +64,7 @@ from model.domains import (
     Bound,
     Disabled,
     Domain,
+    Either,
     Element,
     Feature,
     Given,
@@ -91,6 +93,7 @@ __all__ = [
     "Design",
     "Disabled",
     "Domain",
+    "Either",
     "Element",
     "Feature",
     "Field",
@@ -125,6 +128,7 @@ __all__ = [
     "structural",
     "table",
     "var",
+    "with_needs",
 ]
 
 

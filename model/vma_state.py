@@ -90,7 +90,9 @@ POLICY = Feature("policy", False, "mempolicies of VMAs")
 BRK = Feature("brk", False, "the heap, from page 0 upwards")
 COMMIT = Feature("commit", doc="vm_committed_as and its limit")
 MLOCK = Feature("mlock", False, "locked_vm")
-CLOSE = Feature("close", False, "vm_ops->close, which forbids a VMA's removal")
+CLOSE = Feature(
+    "close", False, "vm_ops->close, which forbids a VMA's removal", needs=FILES
+)
 SEVERAL = Feature("several", False, "one call changes several VMAs")
 FAILURES = Feature("failures", False, "calls that fail half-way, see Fail")
 

@@ -35,6 +35,7 @@ from model.language import (
     action_methods,
     declared,
     parameters,
+    with_needs,
 )
 
 CHANCES = {
@@ -46,14 +47,6 @@ CHANCES = {
     "mbind": 0.4, "cgroup": 0.45, "cgroup_move": 0.6,
 }  # fmt: skip
 """How often a sequence has each feature of hugetlb."""
-
-NEEDS = {
-    "private_files": "files", "offsets": "files", "punch": "files",
-    "fallocate": "files", "truncate": "files", "unlink": "files", "mount": "files",
-    "size": "mount", "min_size": "mount", "sysctl": "surplus",
-    "resize_node": "surplus", "resize": "surplus", "mremap_part": "mremap",
-    "cgroup_move": "cgroup",
-}  # fmt: skip
 
 CONTROLLER = {"cgroup": "hugetlb", "cpuset": "cpuset"}
 """The cgroup v2 controller that a feature needs."""
@@ -98,12 +91,11 @@ class Place:
 def settings(chance: Random, design: type[Hugetlb], place: Place) -> Setting:
     """Random features and bounds of a design."""
     having: list[str] = []
-    known = {*declared(design)[1]} - {*place.without}
+    features = declared(design)[1]
+    known = {*features} - {*place.without}
     limits = [name for name in ("size", "min_size") if name in known]
     for name, often in CHANCES.items():
-        possible = name in known and NEEDS.get(name, "files") in (*having, "files")
-        if NEEDS.get(name) == "files":
-            possible &= "files" in having
+        possible = name in known and {*with_needs(features, [name])} <= {name, *having}
         if name in CONTROLLER:
             possible &= CONTROLLER[name] in place.controllers
         if name == "mount":

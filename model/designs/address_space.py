@@ -60,12 +60,20 @@ LENGTHS = Int(0, P)
 MPROTECT = Feature("mprotect", doc="mprotect")
 MREMAP = Feature("mremap", False, "mremap")
 MADVISE = Feature("madvise", False, "madvise that changes VMAs")
-DONTFORK: Any = Feature("dontfork", False, "MADV_DONTFORK and MADV_DOFORK")
-WIPEONFORK: Any = Feature("wipeonfork", False, "MADV_WIPEONFORK and MADV_KEEPONFORK")
-HUGEPAGE: Any = Feature("hugepage", doc="MADV_HUGEPAGE and MADV_NOHUGEPAGE")
+DONTFORK: Any = Feature(
+    "dontfork", False, "MADV_DONTFORK and MADV_DOFORK", needs=MADVISE
+)
+WIPEONFORK: Any = Feature(
+    "wipeonfork", False, "MADV_WIPEONFORK and MADV_KEEPONFORK", needs=MADVISE
+)
+HUGEPAGE: Any = Feature(
+    "hugepage", doc="MADV_HUGEPAGE and MADV_NOHUGEPAGE", needs=MADVISE
+)
 NORESERVE = Feature("noreserve", False, "MAP_NORESERVE")
-OFFSETS: Any = Feature("offsets", False, "files mapped at another offset than address")
-SHARED = Feature("shared", False, "MAP_SHARED, for files")
+OFFSETS: Any = Feature(
+    "offsets", False, "files mapped at another offset than address", needs=FILES
+)
+SHARED = Feature("shared", False, "MAP_SHARED, for files", needs=FILES)
 PLACES = Feature("places", False, "mmap without MAP_FIXED")
 READONLY: Any = Feature("readonly", False, "PROT_READ, besides PROT_NONE and both")
 

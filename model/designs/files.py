@@ -68,9 +68,11 @@ UNITS = Int(0, P - 1)
 PAGES = Int(0, P * K - 1)
 
 MMAP = Feature("mmap", False, "mappings and faults")
-PRIVATE = Feature("private", False, "MAP_PRIVATE")
+PRIVATE = Feature("private", False, "MAP_PRIVATE", needs=MMAP)
 FALLOCATE = Feature("fallocate", False, "fallocate")
-KEEP_SIZE = Feature("keep_size", False, "FALLOC_FL_KEEP_SIZE, shmem only")
+KEEP_SIZE = Feature(
+    "keep_size", False, "FALLOC_FL_KEEP_SIZE, shmem only", needs=FALLOCATE
+)
 PUNCH = Feature("punch", False, "FALLOC_FL_PUNCH_HOLE")
 TRUNCATE = Feature("truncate", False, "ftruncate to a smaller size")
 SEND = Feature("send", False, "descriptors handed over")
@@ -78,9 +80,16 @@ MEMFD = Feature("memfd", False, "files without a name")
 LINK = Feature("link", False, "further names")
 PINS = Feature("pins", False, "references to huge folios from elsewhere")
 OTHERS = Feature("others", False, "other users of memory")
-PROMISE = Feature("promise", False, "what fallocate() granted is looked after")
-HOLE_KEEPS = Feature("hole_keeps", False, "a hole leaves fallocate()'s promise")
-UNMAP_ONCE = Feature("unmap_once", False, "shmem_setattr() does not unmap again")
+PROMISE = Feature(
+    "promise", False, "what fallocate() granted is looked after",
+    needs=(MMAP, FALLOCATE),
+)
+HOLE_KEEPS = Feature(
+    "hole_keeps", False, "a hole leaves fallocate()'s promise", needs=(PUNCH, PROMISE)
+)
+UNMAP_ONCE = Feature(
+    "unmap_once", False, "shmem_setattr() does not unmap again", needs=(MMAP, TRUNCATE)
+)
 
 
 class ShmemFiles(Design):

@@ -67,11 +67,19 @@ PAGES = Int(0, P - 1)
 
 MEMCG = Feature("memcg", False, "memcg limits")
 NUMA = Feature("numa", False, "tasks are bound to a node, and rebound")
-CPUSET_UNCHECKED = Feature("cpuset_unchecked", False, "rebinding looks at no promise")
-CHARGE_AT_FAULT = Feature("charge_at_fault", False, "a promise costs no charge")
-LIMIT_CHANGE = Feature("limit_change", False, "memory.max is lowered later")
+CPUSET_UNCHECKED = Feature(
+    "cpuset_unchecked", False, "rebinding looks at no promise", needs=NUMA
+)
+CHARGE_AT_FAULT = Feature(
+    "charge_at_fault", False, "a promise costs no charge", needs=MEMCG
+)
+LIMIT_CHANGE = Feature(
+    "limit_change", False, "memory.max is lowered later", needs=MEMCG
+)
 LENDING = Feature("lending", False, "idle blocks lent to movable allocations")
-LEND_PROMISED = Feature("lend_promised", False, "promised blocks are lent, too")
+LEND_PROMISED = Feature(
+    "lend_promised", False, "promised blocks are lent, too", needs=LENDING
+)
 PINS = Feature("pins", False, "lent blocks can be pinned")
 PUNCH = Feature("punch", False, "hole punch")
 RESIZE = Feature("resize", False, "the pool grows and shrinks at runtime")

@@ -81,31 +81,41 @@ SIGBUS = Errno.SIGBUS
 OOM = Errno.OOM
 
 HUGETLBFS = Feature("files", False, "files, with shared mappings")
-PRIVATE_FILES = Feature("private_files", False, "private mappings of files")
+PRIVATE_FILES = Feature(
+    "private_files", False, "private mappings of files", needs=HUGETLBFS
+)
 NORESERVE = Feature("noreserve", False, "MAP_NORESERVE")
-OFFSETS = Feature("offsets", False, "mappings of a file's tail")
+OFFSETS = Feature("offsets", False, "mappings of a file's tail", needs=HUGETLBFS)
 FORK = Feature("fork", False, "fork and copy-on-write")
 READS = Feature("reads", False, "read faults besides write faults")
 SPLIT = Feature("split", False, "VMA splits, partial munmap")
 MREMAP = Feature("mremap", False, "mremap to a new address")
-MREMAP_PART = Feature("mremap_part", False, "mremap of a VMA's head or tail")
+MREMAP_PART = Feature(
+    "mremap_part", False, "mremap of a VMA's head or tail", needs=MREMAP
+)
 DONTNEED = Feature("dontneed", False, "MADV_DONTNEED")
-PUNCH = Feature("punch", False, "FALLOC_FL_PUNCH_HOLE, MADV_REMOVE")
-FALLOCATE = Feature("fallocate", False, "fallocate")
-TRUNCATE = Feature("truncate", False, "ftruncate; a file has a size")
-UNLINK = Feature("unlink", False, "unlink, close and eviction")
+PUNCH = Feature("punch", False, "FALLOC_FL_PUNCH_HOLE, MADV_REMOVE", needs=HUGETLBFS)
+FALLOCATE = Feature("fallocate", False, "fallocate", needs=HUGETLBFS)
+TRUNCATE = Feature("truncate", False, "ftruncate; a file has a size", needs=HUGETLBFS)
+UNLINK = Feature("unlink", False, "unlink, close and eviction", needs=HUGETLBFS)
 SURPLUS = Feature("surplus", False, "surplus pages up to nr_overcommit_hugepages")
-SYSCTL = Feature("sysctl", False, "writes to nr_overcommit_hugepages")
-RESIZE_NODE = Feature("resize_node", False, "writes to a node's nr_hugepages")
-RESIZE = Feature("resize", False, "writes to nr_hugepages")
-MOUNT = Feature("mount", False, "mount and umount, with size= or min_size=")
-SIZE = Feature("size", False, "size= of the mount")
-MIN_SIZE = Feature("min_size", False, "min_size= of the mount")
+SYSCTL = Feature("sysctl", False, "writes to nr_overcommit_hugepages", needs=SURPLUS)
+RESIZE_NODE = Feature(
+    "resize_node", False, "writes to a node's nr_hugepages", needs=SURPLUS
+)
+RESIZE = Feature("resize", False, "writes to nr_hugepages", needs=SURPLUS)
+MOUNT = Feature(
+    "mount", False, "mount and umount, with size= or min_size=", needs=HUGETLBFS
+)
+SIZE = Feature("size", False, "size= of the mount", needs=MOUNT)
+MIN_SIZE = Feature("min_size", False, "min_size= of the mount", needs=MOUNT)
 CPUSET = Feature("cpuset", False, "cpuset.mems of tasks")
 MEMPOLICY = Feature("mempolicy", False, "set_mempolicy(MPOL_BIND)")
 MBIND = Feature("mbind", False, "mbind(MPOL_BIND)")
 CGROUP = Feature("cgroup", False, "hugetlb_cgroup limits")
-CGROUP_MOVE = Feature("cgroup_move", False, "tasks move between cgroups at any time")
+CGROUP_MOVE = Feature(
+    "cgroup_move", False, "tasks move between cgroups at any time", needs=CGROUP
+)
 DEMOTE = Feature("demote", False, "gigantic pages of the first node are demoted")
 INJECT = Feature("inject", False, "allocated pages that cannot be installed")
 

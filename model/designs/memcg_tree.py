@@ -67,9 +67,14 @@ CGROUP = Maybe(CGROUPS)
 RSVD = Feature("rsvd", False, "hugetlb.rsvd.max: reservations are charged")
 FAULT = Feature("fault", False, "hugetlb.max: faults are charged")
 MEMORY = Feature("memory", False, "memory.max: faults are charged")
-LIMITS = Feature("limits", False, "limits are written later")
+LIMITS = Feature(
+    "limits", False, "limits are written later", needs=RSVD | FAULT | MEMORY
+)
 OFFLINE_ON = Feature("offline", False, "rmdir")
-REHOME = Feature("rehome", False, "reservations move to the parent at offline")
+REHOME = Feature(
+    "rehome", False, "reservations move to the parent at offline",
+    needs=(RSVD, OFFLINE_ON),
+)
 NORESERVE = Feature("noreserve", False, "MAP_NORESERVE")
 MEMFD = Feature("memfd", False, "files without a name, and OOM kills")
 

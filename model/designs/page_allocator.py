@@ -71,9 +71,13 @@ POISON = Feature("poison", False, "memory errors in free pages")
 SPLIT = Feature("split", False, "reserved folios that are split")
 NOFRAGMENT = Feature("nofragment", False, "ALLOC_NOFRAGMENT")
 CAPTURE = Feature("capture", False, "ordinary huge requests compact and capture")
-CAPTURE_EXCLUDES = Feature("capture_excludes", False, "... but no reserved block")
+CAPTURE_EXCLUDES = Feature(
+    "capture_excludes", False, "... but no reserved block", needs=CAPTURE
+)
 SLOWPATH = Feature("slowpath", False, "a reserved request goes to the slow path")
-KEEPS_FLAG = Feature("slowpath_keeps_flag", False, "... with ALLOC_RESERVED_THP")
+KEEPS_FLAG = Feature(
+    "slowpath_keeps_flag", False, "... with ALLOC_RESERVED_THP", needs=SLOWPATH
+)
 WATERMARK = Feature("watermark", False, "ordinary requests stop at a mark")
 
 

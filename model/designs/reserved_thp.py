@@ -84,7 +84,9 @@ MREMAP = Feature("mremap", False, "mremap to a new place, and DONTUNMAP")
 PARTIAL = Feature("partial", False, "munmap at any base page")
 DONTNEED = Feature("dontneed", False, "MADV_DONTNEED of whole blocks")
 FORK = Feature("fork", False, "fork and copy-on-write")
-FORK_UNCHARGED = Feature("fork_uncharged", False, "fork does not charge the child")
+FORK_UNCHARGED = Feature(
+    "fork_uncharged", False, "fork does not charge the child", needs=FORK
+)
 SWAP_ON = Feature("swap", False, "a swap device")
 PINS = Feature("pins", False, "pages pinned for I/O")
 POISON = Feature("poison", False, "memory errors in free blocks")

@@ -60,9 +60,13 @@ CPUS = Scalarset("CPUS", 1, prefix="cpu")
 PAGES = Int(0, K - 1)
 
 OVERCOMMIT = Feature("overcommit", False, "the quota exceeds the pool")
-MLOCK = Feature("mlock", False, "VMAs that are not reclaimed from")
-OWN_VICTIMS = Feature("own_victims", False, "a fault reclaims from its own VMA only")
-FRAGMENTS = Feature("fragments", False, "others' base pages in swap")
+MLOCK = Feature(
+    "mlock", False, "VMAs that are not reclaimed from", needs=SWAP_ON
+)
+OWN_VICTIMS = Feature(
+    "own_victims", False, "a fault reclaims from its own VMA only", needs=SWAP_ON
+)
+FRAGMENTS = Feature("fragments", False, "others' base pages in swap", needs=SWAP_ON)
 
 
 class ReservedThpPlanned(ReservedThp):

@@ -44,9 +44,18 @@ from model.designs.address_space import (
     P,
     Vmas,
 )
-from model.designs.reserved_thp import FORK_UNCHARGED
 from model.language import Bound, Feature, Int, action, observer, require, var
-from model.vma import EINVAL, ENOMEM, OK, SEVERAL, VM, AddressSpace, Errno, Mark
+from model.vma import (
+    EINVAL,
+    ENOMEM,
+    FORK,
+    OK,
+    SEVERAL,
+    VM,
+    AddressSpace,
+    Errno,
+    Mark,
+)
 
 K = Bound("K", 2, doc="base pages per block")
 TOTAL = Bound("total", 2, doc="reserved_thp_total")
@@ -54,7 +63,10 @@ TOTAL = Bound("total", 2, doc="reserved_thp_total")
 ANY_SPLIT = Feature("any_split", False, "a reserved VMA is split at any base page")
 ANY_SHIFT = Feature("any_shift", False, "a merge moves a boundary into a block")
 ANY_PART = Feature("any_part", False, "a range is aligned, its part of a VMA is not")
-STRIPPED = Feature("stripped", False, "a child's VMAs are not reserved")
+FORK_UNCHARGED = Feature(
+    "fork_uncharged", False, "fork does not charge the child", needs=FORK
+)
+STRIPPED = Feature("stripped", False, "a child's VMAs are not reserved", needs=FORK)
 
 
 class ReservedSpace(AddressSpace):

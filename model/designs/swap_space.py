@@ -67,7 +67,7 @@ PAGES = Int(0, K - 1)
 
 CACHE = Feature("cache", False, "a swap cache keeps what was swapped in")
 MEMCG = Feature("memcg", False, "memory.max and swap.max")
-LOWERED = Feature("lowered", False, "swap.max is written at runtime")
+LOWERED = Feature("lowered", False, "swap.max is written at runtime", needs=MEMCG)
 PINS = Feature("pins", False, "pages pinned for I/O")
 MLOCK = Feature("mlock", False, "mlock()")
 COLLAPSE = Feature("collapse", False, "khugepaged")

@@ -1,0 +1,109 @@
+"""What a feature needs is selected with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from checker.catalogue import Known, shipped_designs
+from checker.diagnostic import Mistake
+from checker.frontend import compile_design
+from checker.system import TransitionSystem
+from model.language import (
+    Design,
+    Feature,
+    Int,
+    ModelError,
+    action,
+    declared,
+    var,
+    with_needs,
+)
+
+MOUNT = Feature("mount", False)
+SIZE = Feature("size", False, needs=MOUNT)
+LIMIT = Feature("limit", False, needs=(SIZE, Feature("rsvd", False) | MOUNT))
+FORK = Feature("fork")
+CHARGED = Feature("charged", False, needs=FORK)
+
+
+class Mounts(Design):
+    """Counts what its features let happen."""
+
+    used = var(Int(0, 3))
+
+    @action(when=(MOUNT, SIZE, LIMIT))
+    def use(self) -> None:
+        self.used = 1
+
+    @action(when=(FORK, CHARGED))
+    def charge(self) -> None:
+        self.used = 2
+
+
+def actions(**chosen: Any) -> list[str]:
+    return [a.name for a in compile_design(Mounts, **chosen).system.actions]
+
+
+def test_selecting_a_feature_selects_what_it_needs() -> None:
+    assert actions() == []
+    assert actions(having=["size"]) == []
+    assert actions(having=["limit"]) == ["use"]
+    assert actions(having=["charged"]) == ["charge"]
+
+
+def test_the_first_of_several_is_selected_unless_another_is() -> None:
+    features = declared(Mounts)[1]
+    either = Feature("either", False, needs=Feature("left", False) | MOUNT)
+    known = {**features, "left": Feature("left", False), "either": either}
+    assert with_needs(known, ["either"]) == ("either", "left")
+    assert with_needs(known, ["either", "mount"]) == ("either", "mount")
+    assert with_needs(known, ["either"], ["left"]) == ("either", "mount")
+
+
+def test_what_is_needed_cannot_be_left_out() -> None:
+    wanted = "charged needs fork: leave charged out, or have that, too"
+    with pytest.raises(Mistake, match=wanted):
+        compile_design(Mounts, without=["fork"], having=["charged"])
+    with pytest.raises(ModelError, match=wanted):
+        Mounts(without=["fork"], having=["charged"])
+
+
+def test_a_need_is_a_feature() -> None:
+    with pytest.raises(ModelError, match="needs='fork': name a Feature"):
+        Feature("charged", needs="fork")
+
+
+OVERRIDDEN = {("HugetlbCma", "resize"), ("ReservedThpSizes", "counted"),
+              ("ReservedThpSizes", "any_place")}  # fmt: skip
+"""The heirs whose methods take no notice of what they inherit."""
+
+BASES = [
+    k for k in shipped_designs()
+    if not k.cls.__module__.endswith(("hugetlb_bugs", "hugetlb_versions"))
+]  # fmt: skip
+
+
+def shape(system: TransitionSystem) -> object:
+    return (
+        [(v.name, v.sort, v.lo, v.hi, v.init) for v in system.variables],
+        [(a.name, a.parameters, a.guard, dict(a.updates), a.result,
+          [o.formula for o in a.obligations]) for a in system.actions],
+        system.initial,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("known", BASES, ids=lambda k: k.name)
+def test_no_shipped_feature_is_without_effect(known: Known) -> None:
+    """What a feature needs is declared: selected by itself, it does something."""
+    features = declared(known.cls)[1]
+    plain = shape(compile_design(known.cls).system)
+    for name, feature in features.items():
+        if feature.default or (known.name, name) in OVERRIDDEN:
+            continue
+        assert shape(compile_design(known.cls, having=[name]).system) != plain, name
+        for need in feature.needs:
+            others = [f.name for f in need.features if not f.default]
+            with pytest.raises(Mistake):
+                compile_design(known.cls, having=[name], without=others)
