@@ -7,7 +7,7 @@ engine says is held against what another says.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 
 from checker.catalogue import Known, designs_for
@@ -33,14 +33,11 @@ from checker.verdict import (
 )
 from model.language import Bound, Design, Feature, declared, structural
 
-_SMALL = Budget(seconds=3.0, states=30_000)
-"""What the Python engine may spend before the native one is compiled."""
-
 ENGINES = ("auto", "explicit", "native", "bmc", "prove", "fuzz")
 """What --engine takes; without it a check is `auto`, a review EXHAUSTIVE."""
 
 EXHAUSTIVE = "exhaustive"
-"""native, or explicit where there is no compiler."""
+"""explicit or native, by the system's size and by whether there is a compiler."""
 
 
 class EnginesDisagree(Exception):
@@ -243,9 +240,9 @@ Stage = Callable[[Task, Sequence[Outcome], Budget, Reporter], Outcome | None]
 def _plan(engine: str) -> tuple[Stage, ...]:
     match engine:
         case "auto":
-            return (_exhaustive, _liveness, _any_size)
+            return (_single(EXHAUSTIVE), _liveness, _any_size)
         case "exhaustive":
-            return (_exhaustive, _liveness)
+            return (_single(EXHAUSTIVE), _liveness)
         case "prove":
             return (_any_size,)
         case "explicit" | "native":
@@ -267,32 +264,6 @@ def _single(name: str) -> Stage:
         return engine(task.compiled.system, _asked(task), budget, report)
 
     return stage
-
-
-def _exhaustive(
-    task: Task, before: Sequence[Outcome], budget: Budget, report: Reporter
-) -> Outcome | None:
-    """Python where that is done before a C program would be compiled."""
-    from checker.engines.native import compiler
-
-    system, asked = task.compiled.system, _asked(task)
-    if compiler() is not None:
-        seconds = min(_SMALL.seconds or 0.0, budget.seconds or 60.0)
-        first = replace(budget, seconds=seconds, states=_SMALL.states)
-        outcome = _engine("explicit", task.compiled)(system, asked, first, report)
-        open_ = {v.reason for v in outcome.verdicts.values() if isinstance(v, Unknown)}
-        if outcome.statistics.complete or outcome.defects:
-            return outcome
-        if not open_ or "interrupted" in open_:
-            return outcome
-        outcome = _engine("native", task.compiled)(system, asked, budget, report)
-        refused = outcome.verdicts and not outcome.statistics.states and all(
-            isinstance(v, Unknown) and "cannot" in v.reason
-            for v in outcome.verdicts.values()
-        )  # fmt: skip
-        if not refused:
-            return outcome
-    return _engine("explicit", task.compiled)(system, asked, budget, report)
 
 
 def _liveness(
@@ -375,6 +346,10 @@ def _engine(name: str, compiled: Compiled) -> Engine:
                     None, "no C compiler: install gcc or clang, or --engine explicit"
                 )
             return native
+        case "exhaustive":
+            from checker.engines.exhaustive import exhaustive
+
+            return exhaustive
         case "bmc":
             from checker.engines.bmc import bmc
 

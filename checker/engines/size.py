@@ -11,12 +11,11 @@ the design's own class has run it under CPython and the programs allow it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from checker.compiled import Compiled
 from checker.diagnostic import Mistake
-from checker.engines.explicit import explicit
-from checker.engines.native import compiler, native
+from checker.engines.exhaustive import exhaustive
 from checker.evaluate import Valuation, successor
 from checker.frontend import compile_design
 from checker.property import Kind, Property
@@ -34,16 +33,12 @@ from checker.spec.syntax import Scenario, Spec
 from checker.system import State
 from checker.verdict import (
     Budget,
-    Outcome,
     Reporter,
     Step,
     Unknown,
     Violated,
 )
 from model.language import Design, declared
-
-_FIRST = Budget(seconds=4.0, states=20_000)
-"""What the Python engine may spend before the native one is compiled."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +153,8 @@ def _at(
     resolved = resolve(spec, compiled)
     claims = tuple(p for p in resolved.properties if p.kind is Kind.INVARIANT)
     whole = product(compiled, programs(scenario, spec, compiled), claims)
-    outcome = _explored(whole, resolved.obligations, budget, report)
+    asked = (*whole.properties, *resolved.obligations)
+    outcome = exhaustive(whole.system, asked, budget, report)
     states = outcome.statistics.states
     for defect in outcome.defects:
         return AtSize(size, states, None, f"the model is wrong: {defect.message}")
@@ -177,19 +173,6 @@ def _at(
         if isinstance(verdict, Unknown):
             return AtSize(size, states, None, verdict.reason)
     return AtSize(size, states)
-
-
-def _explored(
-    whole: Product, obligations: tuple[Property, ...], budget: Budget, report: Reporter
-) -> Outcome:
-    asked = (*whole.properties, *obligations)
-    if compiler() is None:
-        return explicit(whole.system, asked, budget, report)
-    first = replace(_FIRST, symmetry=budget.symmetry)
-    outcome = explicit(whole.system, asked, first, report)
-    if outcome.statistics.complete or outcome.defects:
-        return outcome
-    return native(whole.system, asked, budget, report)
 
 
 # --- schedules ------------------------------------------------------------

@@ -1,0 +1,74 @@
+"""Every reachable state, by the engine that suits the system's size.
+
+The Python engine starts at once; the native one first compiles a program, and
+is then a hundred times faster. Which of them answers is decided by counts of
+the system and of its states, never by a clock: they store and count states
+differently, so that the same call must always be answered by the same one.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+
+from checker.engines.explicit import explicit
+from checker.engines.native import compiler, native
+from checker.property import Property
+from checker.system import TransitionSystem
+from checker.verdict import Budget, Outcome, Reporter, Unknown
+
+_STATES = 30_000
+"""States that the Python engine may visit before the native one takes over."""
+
+_ATTEMPTS = 300_000
+"""Steps that it may try, enabled or not: about two seconds of work."""
+
+_WORTH = 200
+"""With fewer states than this within `_ATTEMPTS`, it is not tried first."""
+
+
+def first_states(system: TransitionSystem) -> int:
+    """States that the Python engine may visit first; 0: none."""
+    instances = sum(
+        math.prod(len(p.domain) for p in a.parameters) for a in system.actions
+    )
+    states = min(_STATES, _ATTEMPTS // max(instances, 1))
+    return states if states >= _WORTH else 0
+
+
+def exhaustive(
+    system: TransitionSystem,
+    properties: tuple[Property, ...],
+    budget: Budget,
+    report: Reporter,
+) -> Outcome:
+    """Exhaustive search; see verdict.Engine."""
+    if compiler() is None:
+        return explicit(system, properties, budget, report)
+    begin = time.monotonic()
+    most = first_states(system)
+    if most:
+        states = most if budget.states is None else min(most, budget.states)
+        outcome = explicit(system, properties, replace(budget, states=states), report)
+        if outcome.statistics.states < most or budget.states == states:
+            return outcome
+        if outcome.statistics.complete or outcome.defects:
+            return outcome
+        if not any(isinstance(v, Unknown) for v in outcome.verdicts.values()):
+            return outcome
+    if budget.seconds is not None:
+        left = budget.seconds - (time.monotonic() - begin)
+        budget = replace(budget, seconds=max(0.0, left))
+    outcome = native(system, properties, budget, report)
+    if _refused(outcome):
+        return explicit(system, properties, budget, report)
+    return outcome
+
+
+def _refused(outcome: Outcome) -> bool:
+    """Whether the native engine cannot search this system."""
+    return bool(outcome.verdicts) and not outcome.statistics.states and all(
+        isinstance(v, Unknown) and "cannot" in v.reason
+        for v in outcome.verdicts.values()
+    )  # fmt: skip
