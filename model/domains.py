@@ -130,7 +130,7 @@ class Feature:
         object.__setattr__(self, "needs", tuple(alternatives))
 
     def __or__(self, other: Any) -> Either:
-        return Either((self,)) | other
+        return Either((self,)).__or__(other)
 
 
 @dataclass(frozen=True)
