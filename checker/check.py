@@ -13,6 +13,7 @@ from enum import Enum
 from checker.catalogue import Known, designs_for
 from checker.compiled import Compiled
 from checker.diagnostic import Mistake
+from checker.engines import registry
 from checker.frontend import compile_design
 from checker.ir import subterms
 from checker.property import Kind, Property
@@ -22,7 +23,6 @@ from checker.trace_file import nearest
 from checker.verdict import (
     Budget,
     Defect,
-    Engine,
     Holds,
     Outcome,
     Reporter,
@@ -33,11 +33,14 @@ from checker.verdict import (
 )
 from model.language import Bound, Design, Feature, declared, structural
 
-ENGINES = ("auto", "explicit", "native", "bmc", "prove", "fuzz")
-"""What --engine takes; without it a check is `auto`, a review EXHAUSTIVE."""
-
 EXHAUSTIVE = "exhaustive"
-"""explicit or native, by the system's size and by whether there is a compiler."""
+"""explicit or native, by the system's size and by whether there is a compiler:
+what a review runs."""
+
+
+def engines() -> tuple[str, ...]:
+    """What --engine takes; without it a check is `auto`, a review EXHAUSTIVE."""
+    return ("auto", *(row.name for row in registry.choices()))
 
 
 class EnginesDisagree(Exception):
@@ -240,41 +243,50 @@ Stage = Callable[[Task, Sequence[Outcome], Budget, Reporter], Outcome | None]
 def _plan(engine: str) -> tuple[Stage, ...]:
     match engine:
         case "auto":
-            return (_single(EXHAUSTIVE), _liveness, _any_size)
-        case "exhaustive":
-            return (_single(EXHAUSTIVE), _liveness)
+            return (_single(EXHAUSTIVE), _rest(EXHAUSTIVE), _any_size)
         case "prove":
             return (_any_size,)
-        case "explicit" | "native":
-            return (_single(engine), _liveness)
+        case _ if registry.row(engine).rest:
+            return (_single(engine), _rest(engine))
         case _:
             return (_single(engine),)
 
 
-def _asked(task: Task) -> tuple[Property, ...]:
-    everything = (*task.resolved.properties, *task.resolved.obligations)
-    return tuple(p for p in everything if p.kind is not Kind.LEADS_TO)
+def _everything(task: Task) -> tuple[Property, ...]:
+    return (*task.resolved.properties, *task.resolved.obligations)
+
+
+def _left_to_rest(name: str, p: Property) -> bool:
+    rest = registry.row(name).rest
+    return bool(rest) and p.kind in registry.row(rest).decides
 
 
 def _single(name: str) -> Stage:
+    """The engine, asked all but what `_rest` is asked."""
+
     def stage(
         task: Task, before: Sequence[Outcome], budget: Budget, report: Reporter
     ) -> Outcome | None:
-        engine = _engine(name, task.compiled)
-        return engine(task.compiled.system, _asked(task), budget, report)
+        asked = tuple(p for p in _everything(task) if not _left_to_rest(name, p))
+        system = task.compiled.system
+        return registry.ask(name, system, asked, budget, report, task.compiled)
 
     return stage
 
 
-def _liveness(
-    task: Task, before: Sequence[Outcome], budget: Budget, report: Reporter
-) -> Outcome | None:
-    mine = tuple(p for p in task.resolved.properties if p.kind is Kind.LEADS_TO)
-    if not mine or any(o.defects for o in before):
-        return None
-    from checker.engines.stategraph import stategraph
+def _rest(name: str) -> Stage:
+    """The stage that answers what the engine does not decide."""
 
-    return stategraph(task.compiled.system, mine, budget, report)
+    def stage(
+        task: Task, before: Sequence[Outcome], budget: Budget, report: Reporter
+    ) -> Outcome | None:
+        asked = tuple(p for p in _everything(task) if _left_to_rest(name, p))
+        if not asked or any(o.defects for o in before):
+            return None
+        rest, system = registry.row(name).rest, task.compiled.system
+        return registry.ask(rest, system, asked, budget, report, task.compiled)
+
+    return stage
 
 
 def _any_size(
@@ -293,11 +305,12 @@ def _any_size(
     asked = tuple(
         p for p in (*resolved.properties, *resolved.obligations)
         if p.name not in refuted
-        and (not before or p.kind in (Kind.INVARIANT, Kind.STEP))
+        and (not before or p.kind in registry.row("prove").decides)
     )  # fmt: skip
     if not asked:
         return None
-    return _engine("prove", compiled)(compiled.system, asked, budget, report)
+    system = compiled.system
+    return registry.ask("prove", system, asked, budget, report, compiled)
 
 
 def _open_sizes(task: Task) -> tuple[Compiled, Resolved]:
@@ -329,41 +342,6 @@ def _params(compiled: Compiled, resolved: Resolved) -> frozenset[str]:
     for a in system.actions:
         roots += [a.guard, *a.updates.values(), *(o.formula for o in a.obligations)]
     return frozenset(e.data for e in subterms(*roots) if e.op == "param")
-
-
-def _engine(name: str, compiled: Compiled) -> Engine:
-    """The engine by its name; each is loaded only where it is used."""
-    match name:
-        case "explicit":
-            from checker.engines.explicit import explicit
-
-            return explicit
-        case "native":
-            from checker.engines.native import compiler, native
-
-            if compiler() is None:
-                raise Mistake(
-                    None, "no C compiler: install gcc or clang, or --engine explicit"
-                )
-            return native
-        case "exhaustive":
-            from checker.engines.exhaustive import exhaustive
-
-            return exhaustive
-        case "bmc":
-            from checker.engines.bmc import bmc
-
-            return bmc
-        case "prove":
-            from checker.engines.prove import prove
-
-            return prove
-        case "fuzz":
-            from checker.engines.fuzz import fuzz_engine
-
-            return fuzz_engine(compiled)
-    raise Mistake(None, f"no engine {name!r}{nearest(name, ENGINES)}; "
-                        f"there are {', '.join(ENGINES)}")  # fmt: skip
 
 
 # --- judging --------------------------------------------------------------
@@ -405,8 +383,6 @@ def _answer(
 ) -> Answer:
     if not found:
         reason = "interrupted" if interrupted else "no engine was asked"
-        if not interrupted and prop.kind is Kind.LEADS_TO:
-            reason = "this engine does not do `leads to`: use explicit, native or auto"
         found = [("", Unknown(reason))]
     first = found[0][1]
     played = None

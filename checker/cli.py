@@ -32,16 +32,17 @@ from checker.catalogue import (
     specs_for,
 )
 from checker.check import (
-    ENGINES,
     EXHAUSTIVE,
     Checked,
     Request,
     Task,
+    engines,
     exit_code,
     prepare,
     run,
 )
 from checker.diagnostic import Mistake
+from checker.engines import registry
 from checker.engines.size import Sized, find_size
 from checker.property import Kind
 from checker.render import table, wrapped
@@ -131,17 +132,16 @@ exit codes:
   3  inconclusive: a budget was spent, or a solver gave up
 """
 
-_ENGINES = """\
-engines:
-  auto      every state within the bounds, then a proof for any size
-  explicit  every state, breadth first, in Python
-  native    the same as a C program (needs a C compiler)
-  bmc       runs of growing length, with z3
-  prove     induction with z3, bounds left open
-  fuzz      random runs of the Python class, shrunk; any bounds
-Without --engine, check is auto; review visits every state (native, or
-explicit without a compiler). Both then have 60 seconds for each.
-"""
+def _engines_help() -> str:
+    rows = [("auto", "every state within the bounds, then a proof for any size"),
+            *((row.name, row.help) for row in registry.choices())]  # fmt: skip
+    return "\n".join([
+        "engines:",
+        *(f"  {name:<8}  {text}" for name, text in rows),
+        "Without --engine, check is auto; review visits every state (native, or",
+        "explicit without a compiler). Both then have 60 seconds for each.",
+        "",
+    ])  # fmt: skip
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -166,7 +166,7 @@ def _parser() -> argparse.ArgumentParser:
         "--design", metavar="DESIGN", help="one design's bounds, features, actions"
     )
     check = command("check", _check, "check specs and say what came out",
-                    epilog=_ENGINES)  # fmt: skip
+                    epilog=_engines_help())  # fmt: skip
     check.add_argument("spec", nargs="+", metavar="SPEC", help="a .spec file")
     _add_engine_options(check)
     check.add_argument(
@@ -177,7 +177,7 @@ def _parser() -> argparse.ArgumentParser:
         help="print the runs of expected violations and of witnesses, too",
     )  # fmt: skip
     review = command("review", _review, "every shipped spec on every shipped design",
-                     epilog=_ENGINES)  # fmt: skip
+                     epilog=_engines_help())  # fmt: skip
     _add_engine_options(review)
     review.add_argument("--page", action="store_true",
                         help="print the one page at the end only")  # fmt: skip
@@ -262,7 +262,7 @@ def _add_engine_options(parser: argparse.ArgumentParser) -> None:
         help="leave features out")  # fmt: skip
     add("--having", action="append", default=[], metavar="FEATURE[,FEATURE]",
         help="turn features on")  # fmt: skip
-    add("--engine", metavar="ENGINE", help=", ".join(ENGINES))
+    add("--engine", metavar="ENGINE", help=", ".join(engines()))
     add("--budget", metavar="SECONDS", help="time for each engine on each design")
     add("--depth", metavar="STEPS", help="no run longer than this")
     add("--memory", metavar="SIZE", help="like 500M or 4G")
@@ -305,11 +305,11 @@ def _seconds(text: str | None, otherwise: float | None) -> float | None:
 def _budget(options: argparse.Namespace, engine: str) -> Budget:
     if options.engine is None:
         options.engine = engine
-    elif options.engine not in ENGINES:
+    elif options.engine not in engines():
         raise Mistake(
             None,
             f"--engine {options.engine}: no such engine"
-            f"{nearest(options.engine, ENGINES)}; there are {', '.join(ENGINES)}",
+            f"{nearest(options.engine, engines())}; there are {', '.join(engines())}",
         )
     return Budget(
         seconds=_seconds(options.budget, DEFAULT_SECONDS.get(options.engine)),

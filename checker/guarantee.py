@@ -16,7 +16,7 @@ from typing import Any
 from checker.catalogue import Known
 from checker.compiled import Compiled
 from checker.diagnostic import Mistake
-from checker.engines.explicit import explicit
+from checker.engines import registry
 from checker.frontend import compile_design
 from checker.property import Kind, Property
 from checker.render import table, wrapped
@@ -161,13 +161,14 @@ def _ask(
             done.missing = resolved.missing.get(done.name, "it does not apply")
             return None
         done.title = prop.title
-        outcome = explicit(compiled.system, (prop,), Budget(states=states), Silent())
+        if prop.kind is Kind.REACHABLE:
+            raise Mistake(None, f"{done.name} asks for a witness: name an invariant")
+        engine, budget = registry.every_state(prop.kind), Budget(states=states)
+        outcome = registry.ask(engine, compiled.system, (prop,), budget, Silent())
         if outcome.defects:
             return Finding(having, None, False, defect=outcome.defects[0].message)
         verdict = outcome.verdicts[prop.name]
         complete &= isinstance(verdict, Holds | Violated)
-        if prop.kind is Kind.REACHABLE:
-            raise Mistake(None, f"{done.name} asks for a witness: name an invariant")
         if isinstance(verdict, Violated) and (
             best is None or len(verdict.trace) < (best.depth or 0)
         ):

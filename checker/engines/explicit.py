@@ -75,7 +75,10 @@ def explicit(
     budget: Budget,
     report: Reporter,
 ) -> Outcome:
-    """Exhaustive search; see verdict.Engine."""
+    """Exhaustive search; see verdict.Engine. Raises ValueError for a property
+    that one state or one step does not decide."""
+    if any(p.kind is Kind.LEADS_TO for p in properties):
+        raise ValueError("explicit does not decide `leads to`")
     begin = time.monotonic()
     symmetry = find_symmetry(system, properties) if budget.symmetry else NO_SYMMETRY
     canonical, notes = canonical_under(system, symmetry), symmetry.notes

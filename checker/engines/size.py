@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from checker.compiled import Compiled
 from checker.diagnostic import Mistake
-from checker.engines.exhaustive import exhaustive
+from checker.engines import registry
 from checker.evaluate import Valuation, successor
 from checker.frontend import compile_design
 from checker.property import Kind, Property
@@ -154,7 +154,7 @@ def _at(
     claims = tuple(p for p in resolved.properties if p.kind is Kind.INVARIANT)
     whole = product(compiled, programs(scenario, spec, compiled), claims)
     asked = (*whole.properties, *resolved.obligations)
-    outcome = exhaustive(whole.system, asked, budget, report)
+    outcome = registry.ask("exhaustive", whole.system, asked, budget, report)
     states = outcome.statistics.states
     for defect in outcome.defects:
         return AtSize(size, states, None, f"the model is wrong: {defect.message}")

@@ -1,0 +1,176 @@
+"""The engines, a row for each, and the only way to run one.
+
+A new engine is one file and one row: the function `NAME` (see verdict.Engine)
+of `checker/engines/NAME.py`, and a `Row` that says which kinds of property it
+decides. `ask` hands an engine nothing else; what it does not decide is Unknown.
+The command line's help and README's table say what stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from checker.compiled import Compiled
+from checker.diagnostic import Mistake
+from checker.property import Kind, Property
+from checker.system import TransitionSystem
+from checker.verdict import Budget, Engine, Outcome, Reporter, Unknown
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something outside the checker: ``what`` it is, how one gets it, and
+    whether it is there."""
+
+    what: str
+    get: str
+    there: Callable[[], bool]
+
+
+def _compiler() -> bool:
+    from checker.engines.native import compiler
+
+    return compiler() is not None
+
+
+COMPILER = Need("a C compiler", "install gcc or clang", _compiler)
+Z3 = Need("z3", "pip install z3-solver", lambda: find_spec("z3") is not None)
+HYPOTHESIS = Need("hypothesis", "pip install hypothesis",
+                  lambda: find_spec("hypothesis") is not None)  # fmt: skip
+NETWORKX = Need("networkx", "pip install networkx",
+                lambda: find_spec("networkx") is not None)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """An engine. ``help`` is its line in the command's help, ``answers`` and
+    ``use`` are README's. An engine without a line of help is a stage of
+    others, and no choice of --engine. ``rest`` is the stage that answers, where
+    a user chose this engine, what it does not decide. ``of_design``: its function
+    makes an engine from a compiled design, because it runs the class itself."""
+
+    name: str
+    decides: frozenset[Kind]
+    needs: tuple[Need, ...] = ()
+    help: str = ""
+    answers: str = ""
+    use: str = ""
+    rest: str = ""
+    function: str = ""
+    of_design: bool = False
+
+
+_FINITE = frozenset({Kind.INVARIANT, Kind.STEP, Kind.REACHABLE})
+"""What a finite run decides."""
+
+ROWS: tuple[Row, ...] = (
+    Row(
+        "explicit", _FINITE,
+        help="every state, breadth first, in Python",
+        answers="every state, shortest traces, exact counts; Python",
+        use="the oracle",
+        rest="stategraph",
+    ),
+    Row(
+        "native", _FINITE, (COMPILER,),
+        help="the same as a C program (needs a C compiler)",
+        answers="the same as a C program, both cores",
+        use="anything large",
+        rest="stategraph",
+    ),
+    Row("exhaustive", _FINITE, rest="stategraph"),
+    Row("stategraph", frozenset({Kind.LEADS_TO}), (NETWORKX,)),
+    Row(
+        "bmc", _FINITE, (Z3,),
+        help="runs of growing length, with z3",
+        answers="shortest traces with z3, no claim beyond its depth",
+        use="deep bounds",
+    ),
+    Row(
+        "prove", frozenset({Kind.INVARIANT, Kind.STEP}), (Z3,),
+        help="induction with z3, bounds left open",
+        answers="induction with z3, a certificate for any size",
+        use="`B` left open",
+    ),
+    Row(
+        "fuzz", _FINITE, (HYPOTHESIS,),
+        help="random runs of the Python class, shrunk; any bounds",
+        answers="random runs of the class under hypothesis, shrunk",
+        use="huge bounds",
+        function="fuzz_engine",
+        of_design=True,
+    ),
+)  # fmt: skip
+
+
+def row(name: str) -> Row:
+    """The row of that name. Raises KeyError for another."""
+    for one in ROWS:
+        if one.name == name:
+            return one
+    raise KeyError(name)
+
+
+def choices() -> tuple[Row, ...]:
+    """The engines that a user may choose."""
+    return tuple(r for r in ROWS if r.help)
+
+
+def every_state(kind: Kind) -> str:
+    """The engine in Python that decides the kind in every reachable state."""
+    return "stategraph" if kind is Kind.LEADS_TO else "explicit"
+
+
+def ask(
+    name: str,
+    system: TransitionSystem,
+    properties: Sequence[Property],
+    budget: Budget,
+    report: Reporter,
+    compiled: Compiled | None = None,
+) -> Outcome:
+    """Runs an engine on those of the properties that it decides; the others
+    are Unknown. ``compiled`` is the design that the system is of, where it is
+    one. Raises Mistake where something that the engine needs is missing."""
+    engine = row(name)
+    _check_needs(engine)
+    mine = tuple(p for p in properties if p.kind in engine.decides)
+    others = {
+        p.name: Unknown(f"{name} does not decide `{p.kind.value}`{_instead(p.kind)}")
+        for p in properties
+        if p.kind not in engine.decides
+    }
+    if others and not mine:
+        return Outcome(name, others)
+    outcome = _load(engine, compiled)(system, mine, budget, report)
+    return replace(outcome, verdicts={**outcome.verdicts, **others})
+
+
+def _check_needs(engine: Row) -> None:
+    for need in engine.needs:
+        if not need.there():
+            free = [r.name for r in choices() if not r.needs]
+            raise Mistake(None, f"{engine.name} needs {need.what}: {need.get}, "
+                                f"or --engine {' or '.join(free)}")  # fmt: skip
+
+
+def _instead(kind: Kind) -> str:
+    able = [r.name for r in choices() if kind in r.decides
+            or (r.rest and kind in row(r.rest).decides)]  # fmt: skip
+    return f": use {', '.join((*able, 'auto'))}"
+
+
+def _load(engine: Row, compiled: Compiled | None) -> Engine:
+    """The engine's function; its libraries are loaded only now."""
+    module = import_module(f"{__package__}.{engine.name}")
+    found: Any = getattr(module, engine.function or engine.name)
+    if engine.of_design:
+        if compiled is None:
+            raise ValueError(f"{engine.name} runs the class of a compiled design")
+        found = found(compiled)
+    made: Engine = found
+    return made
