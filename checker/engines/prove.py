@@ -64,6 +64,8 @@ def check_certificate(
     work = Induction(system, left, context=z3.Context())
     lemmas = read_lemmas(work, certificate.lemmas)
     kept, deep = lemmas[: certificate.base], lemmas[certificate.base :]
+    if deep and certificate.k < 1:
+        return f"k is {certificate.k}, and no step is looked at"
     start = work.given(work.initial())
     for lemma in lemmas:
         if reason := start.refuted(lemma):

@@ -19,6 +19,7 @@ from checker.ir import (
     INT,
     TRUE,
     Domain,
+    EnumSort,
     Expr,
     add,
     and_,
@@ -413,6 +414,47 @@ def test_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # --- symmetry that only the search can see -----------------------------------------
+
+
+FIVE = EnumSort("Five", ("zero", "one", "two", "three", "four"))
+
+
+def which(x: Expr) -> Expr:
+    """The value of x, compared with one constant after the other."""
+    told = const(FIVE, 4)
+    for k in reversed(range(4)):
+        told = ite(eq(x, num(k)), const(FIVE, k), told)
+    return told
+
+
+def guarded() -> TransitionSystem:
+    """A number from 0 to 4 and one from 1 to 3 in all ways. Each action compares
+    x with a constant or with y, and returns which value one of them has."""
+    x = Variable("x", INT, num(0), num(4), None)
+    y = Variable("y", INT, num(1), num(3), None)
+    guards = [
+        g
+        for compare in (lt, le, eq)
+        for k in range(5)
+        for a, b in ((x.now, num(k)), (num(k), x.now), (add(x.now, num(k)), y.now),
+                     (y.now, add(x.now, num(k))))
+        for g in (compare(a, b), not_(compare(a, b)))
+    ]
+    actions = tuple(
+        Action(f"{name}{n}", (), guard, {}, which(v.now))
+        for n, guard in enumerate(guards)
+        for name, v in (("x", x), ("y", y))
+    )
+    return TransitionSystem("guarded", (x, y), actions, TRUE, {}, {})
+
+
+def test_a_guard_leaves_what_it_says_up_to_its_bound() -> None:
+    """`require(x <= 2)` leaves x == 2, and what is asked next must see it."""
+    system = guarded()
+    right = explore(system, ())
+    assert len(right.results) > 250
+    outcome = check(system, (), symmetry=False)
+    assert dict(outcome.statistics.results) == right.results
 
 
 def takers(serve: str) -> tuple[TransitionSystem, tuple[Property, ...]]:

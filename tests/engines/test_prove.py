@@ -177,6 +177,111 @@ def test_all_arguments_count_not_one_of_each_orbit() -> None:
     assert "turn" in check_certificate(system, (p,), wrong)
 
 
+XY = TransitionSystem("xy", (X, Y), (), TRUE, {}, {})
+KEEPERS = (
+    Action("both", (), lt(X.now, num(9)),
+           {"x": add(X.now, num(1)), "y": add(Y.now, num(1))}, None),
+    Action("back", (), TRUE, {"x": num(0), "y": num(0)}, None),
+)  # fmt: skip
+"""What keeps x == y."""
+
+
+def refused(
+    breaker: Action, prop: Property, *lemmas: str, k: int = 1, base: int | None = None
+) -> str:
+    """What is said of a certificate that all actions keep but `breaker`,
+    wherever that stands among them; without it the certificate is good."""
+    base = len(lemmas) if base is None else base
+    certificate = Certificate(lemmas, k, (), base)
+    good = replace(XY, actions=KEEPERS)
+    assert check_certificate(good, (prop,), certificate) == ""
+    said = ""
+    for at in range(len(KEEPERS) + 1):
+        actions = (*KEEPERS[:at], breaker, *KEEPERS[at:])
+        bad = replace(XY, actions=actions)
+        said = check_certificate(bad, (prop,), certificate)
+        assert breaker.name in said
+    return said
+
+
+RANGES = ("(>= x 0)", "(<= x 9)", "(>= y 0)", "(<= y 9)")
+SAME = Property("same", Kind.INVARIANT, eq(X.now, Y.now))
+ANY = Property("any", Kind.INVARIANT, le(num(0), X.now))
+
+
+@pytest.mark.parametrize(
+    "updates",
+    [{"x": num(3)}, {"y": num(3)}, {"x": Y.now, "y": num(3)},
+     {"x": sub(X.now, num(1))}, {"y": sub(Y.now, num(1))}],
+)  # fmt: skip
+def test_a_lemma_that_one_action_breaks(updates: dict[str, Expr]) -> None:
+    """Also where the action changes only one of the lemma's unknowns."""
+    said = refused(Action("one", (), lt(num(3), X.now), updates, None), SAME,
+                   *RANGES, "(= x y)")  # fmt: skip
+    assert said.startswith("one ") and said.endswith("a lemma")
+
+
+def test_an_assert_that_one_action_breaks() -> None:
+    due = Obligation("assert", lt(X.now, num(5)), "x is small", None)
+    said = refused(Action("one", (), TRUE, {}, None, (due,)), ANY, *RANGES, "(= x y)")
+    assert said.startswith("one ") and said.endswith("x is small")
+
+
+def test_a_step_property_that_one_action_breaks() -> None:
+    never = Property("no_jump", Kind.STEP, or_(
+        le(X.next, add(X.now, num(1))), not_(eq(X.now, num(0)))
+    ))  # fmt: skip
+    jump = Action("one", (), TRUE, {"x": num(7), "y": num(7)}, None)
+    said = refused(jump, never, *RANGES, "(= x y)")
+    assert said.startswith("one ") and said.endswith("no_jump")
+    ones = replace(never, action="both")
+    other = replace(XY, actions=(*KEEPERS, jump))
+    lemmas = (*RANGES, "(= x y)")
+    assert check_certificate(other, (ones,), Certificate(lemmas, 1, (), 5)) == ""
+
+
+def test_a_claim_that_does_not_follow_from_the_lemmas() -> None:
+    system = replace(XY, actions=KEEPERS)
+    weak = Certificate((*RANGES, "(or (= x y) (> x y))"), 1, (), 5)
+    assert check_certificate(system, (SAME,), weak).endswith("same")
+
+
+def test_a_lemma_that_does_not_hold_initially() -> None:
+    """All actions keep x >= 1 here, and no run has it."""
+    up = Action("up", (), lt(X.now, num(9)), {"x": add(X.now, num(1))}, None)
+    p = Property("p", Kind.INVARIANT, le(num(1), X.now))
+    false = Certificate(("(>= x 1)", *RANGES), 1, (), 5)
+    said = check_certificate(replace(XY, actions=(up,)), (p,), false)
+    assert "initial" in said
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_a_deep_lemma_that_one_action_breaks(k: int) -> None:
+    """x == y is kept by every single step, and so where it held k times."""
+    lose = Action("one", (), lt(num(0), X.now), {"y": num(0)}, None)
+    said = refused(lose, SAME, *RANGES, "(= x y)", k=k, base=0)
+    assert "one" in said
+
+
+def test_a_deep_lemma_that_fails_in_a_later_step() -> None:
+    """x is 4 after four steps: k = 3 sees it in the step, k = 5 before."""
+    up = Action("up", (), lt(X.now, num(9)), {"x": add(X.now, num(1))}, None)
+    system = replace(XY, actions=(up,))
+    p = Property("p", Kind.INVARIANT, lt(X.now, num(4)))
+    for k in (1, 2, 3, 4, 5):
+        false = Certificate((*RANGES, "(< x 4)"), k, (), 4)
+        assert check_certificate(system, (p,), false).startswith("up"), k
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_a_depth_below_one_shows_nothing(k: int) -> None:
+    """No step would be looked at."""
+    up = Action("up", (), lt(X.now, num(9)), {"x": add(X.now, num(1))}, None)
+    p = Property("p", Kind.INVARIANT, lt(X.now, num(4)))
+    false = Certificate((*RANGES, "(< x 4)"), k, (), 4)
+    assert check_certificate(replace(XY, actions=(up,)), (p,), false)
+
+
 def test_an_index_outside_its_table_is_no_proof() -> None:
     """What is read there must not matter: the property is not proved."""
     on, turn = switches()
