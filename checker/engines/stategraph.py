@@ -11,7 +11,6 @@ assumption forbids it.
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 import networkx as nx
 
 from checker import ir
+from checker.engines.lasso import Label, lasso
 from checker.evaluate import initial_states
 from checker.lower import python as lower
 from checker.property import Fairness, Kind, Property
@@ -36,9 +36,6 @@ from checker.verdict import (
     Verdict,
     Violated,
 )
-
-Label = tuple[str, tuple[int, ...]]
-"""One action with its raw arguments."""
 
 
 @dataclass(frozen=True)
@@ -151,9 +148,14 @@ def _answer(system: TransitionSystem, graph: Graph, p: Property) -> Verdict:
         (k, t) for k in avoiding for _, t in graph.edges[k] if t in avoiding
     )
     reached = _reachable(inside, asked)
-    for component in _fair_components(graph, inside.subgraph(reached), p.fair):
-        return Violated(_lasso(graph, asked, component, avoiding, p.fair), False)
-    return Holds(True, len(graph.states), graph.depth)
+    components = list(_fair_components(graph, inside.subgraph(reached), p.fair))
+    if not components:
+        return Holds(True, len(graph.states), graph.depth)
+    starts = [k for k, parent in enumerate(graph.parents) if parent is None]
+    found = lasso(graph.edges, starts, set(asked), avoiding, components, p.fair)
+    steps = tuple(Step(name, arguments) for name, arguments in found.steps)
+    trace = Trace(graph.states[found.start], steps, found.loop)
+    return Violated(trace, found.shortest)
 
 
 def _reachable(inside: nx.DiGraph, sources: Iterable[int]) -> set[int]:
@@ -170,15 +172,15 @@ def _reachable(inside: nx.DiGraph, sources: Iterable[int]) -> set[int]:
 def _fair_components(
     graph: Graph, inside: nx.DiGraph, fair: tuple[Fairness, ...]
 ) -> Iterable[set[int]]:
-    """Sets of states in which some run stays for ever, fairly, visiting all.
-    A single state counts: a run may stop there."""
+    """The largest sets of states in which some run stays for ever, fairly,
+    visiting all. A single state counts: a run may stop there."""
     strong = {f.action for f in fair if f.strong}
     weak = {f.action for f in fair if not f.strong}
-    waiting = sorted(
-        (set(c) for c in nx.strongly_connected_components(inside)), key=min
+    waiting = deque(
+        sorted((set(c) for c in nx.strongly_connected_components(inside)), key=min)
     )
     while waiting:
-        component = waiting.pop(0)
+        component = waiting.popleft()
         taken = {
             label
             for k in component
@@ -201,143 +203,3 @@ def _fair_components(
             rest = inside.subgraph(component - starved)
             parts = (set(c) for c in nx.strongly_connected_components(rest))
             waiting.extend(sorted(parts, key=min))
-
-
-def _lasso(
-    graph: Graph,
-    asked: list[int],
-    component: set[int],
-    avoiding: set[int],
-    fair: tuple[Fairness, ...],
-) -> Trace:
-    """To a state with the formula, on to the component, and around it: on a
-    short fair cycle where one is found, else past each of its states and
-    each step that fairness speaks of."""
-    cycle = _short_cycle(graph, asked, component, avoiding, fair)
-    if cycle is not None:
-        component = {cycle[0]}
-    stem, entry = _path(graph, asked, component, avoiding)
-    steps, start = _from_start(graph, stem[0] if stem else entry)
-    steps.extend(label for label, _ in _labels(graph, [*stem, entry]))
-    loop = len(steps)
-    if cycle is not None:
-        steps.extend(cycle[1])
-        return _trace(graph, start, steps, loop)
-    names = {f.action for f in fair}
-    goals: list[tuple[int, Label, int]] = []
-    seen: set[Label] = set()
-    for k in sorted(component):
-        for label, t in graph.edges[k]:
-            if t in component and label[0] in names and label not in seen:
-                seen.add(label)
-                goals.append((k, label, t))
-    here = entry
-    for k in sorted(component):
-        here = _walk(graph, component, here, k, steps)
-    for k, label, t in goals:
-        here = _walk(graph, component, here, k, steps)
-        steps.append(label)
-        here = t
-    _walk(graph, component, here, entry, steps)
-    return _trace(graph, start, steps, loop)
-
-
-def _trace(graph: Graph, start: int, steps: list[Label], loop: int) -> Trace:
-    return Trace(
-        graph.states[start], tuple(Step(name, args) for name, args in steps), loop
-    )
-
-
-_TRIES = 2000
-"""Cycles that are looked at before the whole component is walked."""
-
-
-def _short_cycle(
-    graph: Graph,
-    asked: list[int],
-    component: set[int],
-    avoiding: set[int],
-    fair: tuple[Fairness, ...],
-) -> tuple[int, list[Label]] | None:
-    """A fair cycle of few steps (none: the run stops there), near to where
-    the formula is true: (its first state, its steps)."""
-    near = list(dict.fromkeys(asked))
-    seen = set(near)
-    for k in near:
-        for _, t in graph.edges[k]:
-            if t in avoiding and t not in seen:
-                seen.add(t)
-                near.append(t)
-    inside = [k for k in near if k in component]
-    for k in inside[:_TRIES]:
-        if _is_fair(graph, [k], set(), fair):
-            return k, []
-    tries = 0
-    for k in inside:
-        for label, t in graph.edges[k]:
-            tries += 1
-            if t not in component or tries > _TRIES:
-                continue
-            before, end = _path(graph, [t], {k}, component)
-            way = [*before, end]
-            steps = [label, *(lb for lb, _ in _labels(graph, way))]
-            if _is_fair(graph, way, set(steps), fair):
-                return k, steps
-    return None
-
-
-def _is_fair(
-    graph: Graph, states: list[int], taken: set[Label], fair: tuple[Fairness, ...]
-) -> bool:
-    """Whether a run may visit these states, and take these steps, for ever."""
-    possible = [{label for label, _ in graph.edges[k]} for k in states]
-    for f in fair:
-        due = set.union(*possible) if f.strong else set.intersection(*possible)
-        if any(label[0] == f.action and label not in taken for label in due):
-            return False
-    return True
-
-
-def _path(
-    graph: Graph, sources: list[int], targets: set[int], inside: set[int]
-) -> tuple[list[int], int]:
-    """A shortest way from a source to a target: (states before it, target)."""
-    came: dict[int, int | None] = dict.fromkeys(sources)
-    queue = deque(sources)
-    while queue:
-        k = queue.popleft()
-        if k in targets:
-            back: list[int] = []
-            at = came[k]
-            while at is not None:
-                back.append(at)
-                at = came[at]
-            return back[::-1], k
-        for _, t in graph.edges[k]:
-            if t in inside and t not in came:
-                came[t] = k
-                queue.append(t)
-    raise AssertionError("the component was reachable")
-
-
-def _labels(graph: Graph, path: list[int]) -> list[tuple[Label, int]]:
-    return [
-        next((lb, t) for lb, t in graph.edges[k] if t == nxt)
-        for k, nxt in itertools.pairwise(path)
-    ]
-
-
-def _from_start(graph: Graph, k: int) -> tuple[list[Label], int]:
-    labels: list[Label] = []
-    while (parent := graph.parents[k]) is not None:
-        k, label = parent
-        labels.append(label)
-    return labels[::-1], k
-
-
-def _walk(
-    graph: Graph, component: set[int], here: int, there: int, steps: list[Label]
-) -> int:
-    before, end = _path(graph, [here], {there}, component)
-    steps.extend(label for label, _ in _labels(graph, [*before, end]))
-    return there
