@@ -31,6 +31,7 @@ from checker.method import (
     sort_of,
     start_of,
 )
+from checker.overrides import check_overrides
 from checker.source import class_span, member_span, method_tree, span_of
 from checker.system import (
     Action,
@@ -91,6 +92,7 @@ def _compile(
     having: tuple[str, ...],
 ) -> Compiled:  # fmt: skip
     _names_are_free(cls)
+    check_overrides(cls)
     named = _named_domains(cls)
     known, _ = declared(cls)
     every = {s.name: s for s in slots(cls, binding)}

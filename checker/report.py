@@ -8,6 +8,7 @@ from pathlib import Path
 
 from checker.catalogue import ROOT
 from checker.check import Answer, Checked, Judgement, Task
+from checker.overrides import idle_methods
 from checker.property import Kind
 from checker.render import (
     broken_by,
@@ -41,6 +42,9 @@ def check_report(
     task = checked.task
     lines = wrapped(f"{task.spec.file}: {task.spec.title}", "", "    ")
     lines += wrapped(_circumstances(task), "  ", "    ")
+    for span, name in idle_methods(task.known.cls):
+        lines += wrapped(f"{span}: nothing calls {name}: write @action above it, or "
+                         "remove it", "  ", "    ")  # fmt: skip
     lines += ["", *table(("", ""), _rows(checked))]
     for outcome in checked.outcomes:
         told = trust(task.compiled.system, task.resolved.properties, outcome,

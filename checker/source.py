@@ -172,28 +172,33 @@ def methods(design: type[Design]) -> Iterator[tuple[str, FunctionType]]:
         seen.add(name)
         for function in known.get(name, ()):
             yield name, function
-            todo += [n for n in _names(function.__code__) if n in known]
+            todo += [n for n in names_in(function.__code__) if n in known]
 
 
-def _names(code: CodeType) -> Iterator[str]:
+def names_in(code: CodeType) -> Iterator[str]:
+    """The names that code mentions, attributes and nested code included."""
     yield from code.co_names
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _names(constant)
+            yield from names_in(constant)
+
+
+def parts(design: type[Design]) -> tuple[type, ...]:
+    """The design, and the class of each of its blocks and of theirs."""
+    found: dict[type, None] = {}
+
+    def note(owner: type[Design] | Block) -> None:
+        found[owner if isinstance(owner, type) else type(owner)] = None
+        for value in members(owner).values():
+            if isinstance(value, Block):
+                note(value)
+
+    note(design)
+    return tuple(found)
 
 
 def _all_methods(design: type[Design]) -> Iterator[tuple[str, FunctionType]]:
-    owners: list[type] = []
-
-    def note(owner: type) -> None:
-        for cls in own_classes(owner):
-            if cls not in owners:
-                owners.append(cls)
-
-    note(design)
-    for value in members(design).values():
-        if isinstance(value, Block):
-            note(type(value))
+    owners = dict.fromkeys(c for part in parts(design) for c in own_classes(part))
     for owner in owners:
         for name, value in vars(owner).items():
             if isinstance(value, FunctionType) and not name.startswith("__"):
