@@ -48,6 +48,9 @@ CHANCES = {
 }  # fmt: skip
 """How often a sequence has each feature of hugetlb."""
 
+ALWAYS = ("exit",)
+"""What every sequence has: no kernel is without it."""
+
 CONTROLLER = {"cgroup": "hugetlb", "cpuset": "cpuset"}
 """The cgroup v2 controller that a feature needs."""
 
@@ -90,9 +93,9 @@ class Place:
 
 def settings(chance: Random, design: type[Hugetlb], place: Place) -> Setting:
     """Random features and bounds of a design."""
-    having: list[str] = []
     features = declared(design)[1]
     known = {*features} - {*place.without}
+    having = [name for name in ALWAYS if name in known]
     limits = [name for name in ("size", "min_size") if name in known]
     for name, often in CHANCES.items():
         possible = name in known and {*with_needs(features, [name])} <= {name, *having}
@@ -248,7 +251,7 @@ class _One:
         for _ in range(8):
             drawn = {n: self._draw(action, n, v) for n, v in
                      self.parameters[action].items()}  # fmt: skip
-            if None in [drawn.get("vma", 0), drawn.get("new", 0)]:
+            if None in [drawn.get(name, 0) for name in ("vma", "new", "vmas")]:
                 return None
             try:
                 result = now.step(action, *drawn.values())
@@ -270,12 +273,25 @@ class _One:
             mapped = [a.slot for a in self.machine.around.areas]
             some = self.machine.free_slots() if free else mapped
             return self.chance.choice(some) if some else None
+        if name == "vmas":
+            return self._some_range()
         raw = self.chance.randint(values.lo, values.hi)
         if name == "count":
             raw = min(raw, self.chance.randint(0, LARGEST))
         if name == "installed":
             return True
         return values.python(raw)
+
+    def _some_range(self) -> frozenset[Any] | None:
+        """The slots of neighbouring areas of a process that has several."""
+        several = [areas for p in self.machine.around.places
+                   if len(areas := self.machine.areas_of(p)) > 1]  # fmt: skip
+        if not several:
+            return None
+        areas = self.chance.choice(several)
+        first = self.chance.randrange(len(areas) - 1)
+        last = self.chance.randint(first + 2, len(areas))
+        return frozenset(a.slot for a in areas[first:last])
 
     # -- calls that are several actions, or none --
 
@@ -314,7 +330,10 @@ class _One:
         return self.chance.choice(areas) if areas else None
 
     def _exit(self) -> None:
-        process = self._process()
+        """exit(), most often of a process that has several mappings."""
+        places = list(self.machine.around.places)
+        areas = [len(self.machine.areas_of(p)) for p in places]
+        (process,) = self.chance.choices(places, [1 + n * n for n in areas])
         task = self.machine.task(process)
         self._ask(f"w {process} exit")
         if not self.machine.processes(task):

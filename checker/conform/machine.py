@@ -161,8 +161,7 @@ class Machine(Memory, Groups):
             self._step("set_mempolicy", task, policy)
 
     def _exit(self, process: int) -> str:
-        for area in self.areas_of(process):
-            self._munmap(area)
+        self._munmap_all(self.areas_of(process))
         for owner, fd in list(self.around.descriptors):
             if owner == process:
                 self._close((owner, fd))
@@ -200,8 +199,7 @@ class Machine(Memory, Groups):
         design goes. Whether nothing is left then."""
         now, f = self.now, self.features
         for process in sorted(self.around.places):
-            for area in self.areas_of(process):
-                self._munmap(area)
+            self._take_away(self.areas_of(process))
         self.around = Around()
         if self.features["mount"]:
             if now.spool.mounted:

@@ -78,17 +78,43 @@ class Memory(Files):
         return "ok"
 
     def _unmap(self, process: int, page: int, length: int) -> None:
-        """munmap(): whole areas, heads and tails; a hole is a split first."""
+        """munmap(): whole areas, heads and tails; a hole is a split first, and
+        so is a part where several areas go at once."""
         end = page + length
-        for a in self.areas_of(process):
-            if a.end <= page or end <= a.start:
-                continue
+        here = [a for a in self.areas_of(process) if page < a.end and a.start < end]
+        if len(here) > 1:
+            self._munmap_all(self._within(process, page, length, lambda a: True))
+            return
+        for a in here:
             if a.start < page and end < a.end:
                 a = self._split(a, page)
             if page <= a.start and a.end <= end:
                 self._munmap(a)
             else:
                 self._munmap_part(a, max(a.start, page), min(a.end, end))
+
+    def _munmap_all(self, areas: list[Area]) -> None:
+        """Areas of one process that one call unmaps. Raises NotExpressible."""
+        limits = self.features["size"] and self.features["min_size"]
+        if limits and sum(a.file is not None and not a.shared for a in areas) > 1:
+            raise NotExpressible(
+                "several mappings of a mount with size= and min_size=: the kernel "
+                "closes them by address, and the design has none"
+            )
+        if not self.features["exit"]:
+            self._need_one_batch(areas)
+        self._take_away(areas)
+
+    def _take_away(self, areas: list[Area]) -> None:
+        """The same, where it does not matter how exact the design is."""
+        if len(areas) < 2 or not self.features["exit"]:
+            for area in areas:
+                self._munmap(area)
+            return
+        task = self.task(areas[0].process)
+        self._step("munmap_range", task, frozenset(a.slot for a in areas))
+        for area in areas:
+            self.around.areas.remove(area)
 
     def _munmap(self, area: Area) -> None:
         self._step("munmap", area.slot)

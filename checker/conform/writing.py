@@ -6,7 +6,7 @@ tests/conform/test_writing.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from random import Random
 from typing import Any
 
@@ -69,6 +69,8 @@ class Writer:
             case "munmap":
                 area = self._area(a["vma"])
                 return [f"w {area.process} munmap {area.start} {area.length}"]
+            case "munmap_range":
+                return [self._munmap_range(a["vmas"])]
             case "munmap_part":
                 return self._munmap_part(a)
             case "madvise_dontneed":
@@ -193,6 +195,16 @@ class Writer:
         return [*opened, f"w {p} {words.replace('FD', str(fd))}"]
 
     # -- actions that take more than a line --
+
+    def _munmap_range(self, slots: Collection[Any]) -> str:
+        areas = sorted(map(self._area, slots), key=lambda a: a.start)
+        first, last = areas[0], areas[-1]
+        process, length = first.process, last.end - first.start
+        between = [a for a in self.machine.areas_of(process)
+                   if first.start <= a.start < last.end]  # fmt: skip
+        if between != areas:
+            raise NotExpressible("VMAs that are no range of one process's memory")
+        return f"w {process} munmap {first.start} {length}"
 
     def _munmap_part(self, a: Mapping[str, Any]) -> list[str]:
         area = self._area(a["vma"])

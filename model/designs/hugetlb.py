@@ -6,12 +6,12 @@ their reserve maps (always there), shared and private mappings of files on one
 hugetlbfs mount, MAP_NORESERVE, surplus pages and nr_overcommit_hugepages,
 resizing by node and in total with the hidden node cursors, fork and
 copy-on-write with the owner taking pages from children, VMA splits and
-partial munmap, moving mremap, MADV_DONTNEED, hole punching, fallocate,
-truncation, unlink with eviction at the last munmap, size= and min_size= of
-the mount, cpusets, MPOL_BIND of tasks and VMAs, hugetlb_cgroup usage and rsvd
-with limits, tasks that move between cgroups, gigantic pages that are demoted,
-and pages that are allocated and then cannot be installed. Errors are what the
-system call or the fault shows.
+partial munmap, munmap and exit of several VMAs at once, moving mremap,
+MADV_DONTNEED, hole punching, fallocate, truncation, unlink with eviction at
+the last munmap, size= and min_size= of the mount, cpusets, MPOL_BIND of tasks
+and VMAs, hugetlb_cgroup usage and rsvd with limits, tasks that move between
+cgroups, gigantic pages that are demoted, and pages that are allocated and then
+cannot be installed. Errors are what the system call or the fault shows.
 
 Each action is one critical section; what happens when the kernel drops a
 lock in the middle is left out, and so are: reserve map descriptors and other
@@ -29,7 +29,13 @@ Written down less literally:
 - Files exist, empty, until they are unlinked; an evicted one exists again.
 - fork() copies one VMA, as if MADV_DONTFORK were set on all others. The child
   may be the same element of TASKS: tasks that share policy, cpuset and cgroup
-  need not be told apart. exit() is munmap() of each VMA.
+  need not be told apart.
+- exit(), or a munmap() of several VMAs, is munmap() of each VMA, one after the
+  other, where the feature "exit" is off. The kernel frees the pages of all of
+  them before it closes the first. Only surplus pages and a mount with both
+  size= and min_size= show the difference. With "exit" the VMAs are closed in
+  the order of their slots, in the kernel by address: only such a mount shows
+  that.
 - mremap() that shrinks is munmap() of the tail; MADV_REMOVE is a hole.
 - Pages that one call unmaps are freed one by one. The kernel unmaps first and
   frees then, which is the same where none of them is a surplus page.
@@ -88,6 +94,7 @@ NORESERVE = Feature("noreserve", False, "MAP_NORESERVE")
 OFFSETS = Feature("offsets", False, "mappings of a file's tail", needs=HUGETLBFS)
 FORK = Feature("fork", False, "fork and copy-on-write")
 READS = Feature("reads", False, "read faults besides write faults")
+EXIT = Feature("exit", False, "exit, and munmap of several VMAs at once")
 SPLIT = Feature("split", False, "VMA splits, partial munmap")
 MREMAP = Feature("mremap", False, "mremap to a new address")
 MREMAP_PART = Feature(
@@ -658,6 +665,25 @@ class Hugetlb(Design):
             self.fput(file)
         return OK
 
+    @action(kernel="mm/vma.c:vms_complete_munmap_vmas", when=EXIT)
+    def munmap_range(self, task: TASKS, vmas: SetOf(VMAS)) -> Errno:
+        """munmap() of several VMAs of a process, or its exit(): the pages of all
+        are free before the first VMA is closed; see mm/mmap.c:exit_mmap. Files
+        are put after the call (fs/file_table.c:fput)."""
+        require(len(vmas) > 1)
+        require(all(self.vm_mm[v] == task for v in VMAS if v in vmas))
+        for v in VMAS:
+            if v in vmas:
+                self.vms_clear_ptes(v, self.vm_start[v], self.vm_end[v])
+        for v in VMAS:
+            if v in vmas:
+                self.hugetlb_vm_op_close(v, self.vm_start[v], self.vm_end[v])
+                self.forget(v)
+        if UNLINK:
+            for f in FILES:
+                self.fput(f)
+        return OK
+
     @action(kernel="mm/vma.c:do_vmi_munmap", when=SPLIT)
     def munmap_part(self, vma: VMAS, start: PAGES, end: Int(1, P)) -> Errno:
         """munmap() of a VMA's head or tail, or mremap() that shrinks. A hole
@@ -668,11 +694,15 @@ class Hugetlb(Design):
         return OK
 
     def unmap_region(self, vma, start, end):
-        """mm/vma.c:vms_clear_ptes and remove_vma."""
+        """mm/vma.c:vms_complete_munmap_vmas for one VMA."""
+        self.vms_clear_ptes(vma, start, end)
+        self.hugetlb_vm_op_close(vma, start, end)
+
+    def vms_clear_ptes(self, vma, start, end):
+        """mm/vma.c:vms_clear_ptes: unmaps and frees the pages start..end."""
         for p in PAGES:
             if start <= p and p < end:
                 self.unmap_hugepage_range(vma, p)
-        self.hugetlb_vm_op_close(vma, start, end)
 
     def part_of(self, vma, start, end):
         """Whether start..end is the head or the tail of a VMA, not all."""

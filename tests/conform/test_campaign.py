@@ -50,7 +50,17 @@ class NoSurplusReturned(Hugetlb):
             self.h.change_resv(-reserve)
 
 
-ALTERED = (NoUndoInSubpool, NoUndoOfFault, NoRestore, NoRegionDel, NoSurplusReturned)
+class ClosesEachInTurn(Hugetlb):
+    def vms_clear_ptes(self, vma, start, end):
+        super().vms_clear_ptes(vma, start, end)
+        super().hugetlb_vm_op_close(vma, start, end)
+
+    def hugetlb_vm_op_close(self, vma, start, end):
+        pass
+
+
+ALTERED = (NoUndoInSubpool, NoUndoOfFault, NoRestore, NoRegionDel, NoSurplusReturned,
+           ClosesEachInTurn)  # fmt: skip
 
 
 @pytest.mark.parametrize(

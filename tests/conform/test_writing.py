@@ -31,6 +31,8 @@ SETTINGS = (
      "cgroup cgroup_move cpuset mremap mremap_part split"),
     ("children", {"N": 2, "V": 4, "P": 1, "B": 2, "CAP": 6, "C": 2, "T": 3, "F": 1},
      "cgroup cgroup_move cpuset fork files private_files"),
+    ("exit", {"N": 2, "V": 3, "P": 2, "B": 1, "CAP": 9, "OC": 2, "F": 1},
+     "surplus exit files private_files"),
 )  # fmt: skip
 
 

@@ -21,8 +21,8 @@ def test_what_was_recorded(observations: Observations) -> None:
         "6.1": "6.1.0-56-cloud-amd64",
     }
     names = [scenario.name for scenario in observations.scenarios]
-    assert names == [f"S{number:02}" for number in range(1, 34)]
-    assert sum(len(scenario.rows) for scenario in observations.scenarios) == 323
+    assert names == [f"S{number:02}" for number in range(1, 36)]
+    assert sum(len(scenario.rows) for scenario in observations.scenarios) == 336
 
 
 def test_a_row(observations: Observations) -> None:
