@@ -299,7 +299,7 @@ def _any_size(
     refuted = {n for o in before for n, v in o.verdicts.items()
                if isinstance(v, Violated)}  # fmt: skip
     settled = any(o.statistics.complete for o in before)
-    compiled, resolved = _open_sizes(task)
+    compiled, resolved = open_sizes(task)
     if settled and not compiled.system.least:
         return None  # nothing is left to be shown
     asked = tuple(
@@ -313,7 +313,7 @@ def _any_size(
     return registry.ask("prove", system, asked, budget, report, compiled)
 
 
-def _open_sizes(task: Task) -> tuple[Compiled, Resolved]:
+def open_sizes(task: Task) -> tuple[Compiled, Resolved]:
     """The task with symbolic bounds: those that decide no structure, that
     occur, and that the spec can leave open."""
     free = frozenset(task.compiled.bounds) - structural(task.known.cls)

@@ -16,6 +16,7 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
@@ -31,6 +32,7 @@ from checker.catalogue import (
     shipped_specs,
     specs_for,
 )
+from checker.certificate import certificate_files
 from checker.check import (
     EXHAUSTIVE,
     Checked,
@@ -66,7 +68,7 @@ from checker.spec import Spec, parse
 from checker.spec.names import Lacks
 from checker.spec.syntax import Scenario
 from checker.trace import Replayed, replay_file, trace_report
-from checker.trace_file import WIDTH, nearest, parse_bounds
+from checker.trace_file import WIDTH, count, nearest, parse_bounds
 from checker.verdict import Budget, Reporter, Silent
 from model.language import Feature, ModelError, declared
 
@@ -171,6 +173,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_engine_options(check)
     check.add_argument(
         "--store", metavar="DIR", help="write the trace of each violation to DIR"
+    )
+    check.add_argument(
+        "--certificate", metavar="DIR",
+        help="write what was proved as SMT-LIB 2 files to DIR",
     )
     check.add_argument(
         "-v", "--verbose", action="store_true",
@@ -435,7 +441,9 @@ def _run(
 def _check(options: argparse.Namespace) -> int:
     budget, request = _budget(options, "auto"), _request(options)
     if options.store:
-        _check_directory(options.store)
+        _check_directory("--store", options.store)
+    if options.certificate:
+        _check_directory("--certificate", options.certificate)
     specs = [parse(path) for path in options.spec]
     tasks = [task for spec in specs for task in prepare(spec, request)]
     interrupts = _Interrupts()
@@ -446,10 +454,13 @@ def _check(options: argparse.Namespace) -> int:
                 break
             checked = _run(task, options.engine, budget, interrupts)
             stored = _store(checked, options.store) if options.store else {}
+            proof = (
+                _certify(checked, options.certificate) if options.certificate else []
+            )
             if not options.json:
                 if done:
                     print(file=out)
-                lines = check_report(checked, stored, options.verbose)
+                lines = check_report(checked, stored, options.verbose) + proof
                 print("\n".join(lines), file=out, flush=True)
             done.append(checked)
         code = 3 if len(done) < len(tasks) else exit_code(done)
@@ -461,11 +472,11 @@ def _check(options: argparse.Namespace) -> int:
     return code
 
 
-def _check_directory(path: str) -> None:
+def _check_directory(option: str, path: str) -> None:
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as e:
-        raise Mistake(None, f"--store {path}: {e.strerror}") from None
+        raise Mistake(None, f"{option} {path}: {e.strerror}") from None
 
 
 def _store(checked: Checked, directory: str) -> dict[str, str]:
@@ -483,6 +494,24 @@ def _store(checked: Checked, directory: str) -> dict[str, str]:
             file.write(text)
         stored[name] = path
     return stored
+
+
+def _certify(checked: Checked, directory: str) -> list[str]:
+    """Write the questions of all certificates; return what to print."""
+    files = certificate_files(checked)
+    for path, text in files.items():
+        whole = Path(directory, path)
+        _check_directory("--certificate", str(whole.parent))
+        with _writable(str(whole)) as file:
+            file.write(text)
+    lines = []
+    for folder, paths in groupby(files, key=lambda path: path.split("/")[0]):
+        number = count(len(list(paths)), "question")
+        where = os.path.join(directory, folder)
+        lines += wrapped(
+            f"certificate: {number} in {where}, each should be unsat", "  ", "    "
+        )
+    return ["", *(lines or ["  certificate: none, nothing was proved"])]
 
 
 # --- review ---------------------------------------------------------------

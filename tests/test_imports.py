@@ -22,8 +22,8 @@ LAYERS = (
     ("checker.engines",),
     ("checker.trace_file", "checker.explain", "checker.render", "checker.catalogue",
      "checker.check", "checker.report", "checker.review", "checker.trace",
-     "checker.export", "checker.mutants", "checker.mutate", "checker.guarantee",
-     "checker.html"),
+     "checker.certificate", "checker.export", "checker.mutants", "checker.mutate",
+     "checker.guarantee", "checker.html"),
     ("checker.conform",),
     ("checker.cli", "checker.conform_cli", "checker.__main__"),
 )  # fmt: skip
@@ -37,7 +37,8 @@ may know it."""
 HOMES = {
     "lark": ("checker.spec.parse",),
     "z3": ("checker.lower.smt", "checker.engines.bmc", "checker.engines.induction",
-           "checker.engines.interruptible", "checker.engines.prove"),
+           "checker.engines.interruptible", "checker.engines.prove",
+           "checker.engines.smtlib"),
     "hypothesis": ("checker.engines.fuzz",),
     "networkx": ("checker.engines.stategraph",),
 }

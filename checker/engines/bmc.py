@@ -210,6 +210,8 @@ class _Unrolling:
         made = []
         for action in self.system.actions:
             handle_interrupts()
+            if not all(len(p.domain) for p in action.parameters):
+                continue  # there are no arguments to take it with
             low = Lowering(self.system, self.encoding, self.states[-1])
             for p in action.parameters:
                 name = f"{action.name}.{p.name}@{depth}"

@@ -127,6 +127,18 @@ def test_a_flag_of_one_value_has_that_value() -> None:
     assert verdict.trace.steps[0].arguments == (1,)
 
 
+def test_an_action_without_arguments_to_choose_is_never_taken() -> None:
+    """Its parameter's domain is empty at these bounds."""
+    at = Parameter("at", local("at#never", Domain(INT, 1, 0)))
+    never = Action("never", (at,), TRUE, {"x": num(3)}, None)
+    good = Property("p", Kind.INVARIANT, le(X.now, num(2)))
+    verdict = bmc(counter(never), (good,), Budget(), Silent()).verdicts["p"]
+    assert isinstance(verdict, Holds) and verdict.depth == 0
+    system = TransitionSystem("counter", (X,), (never, UP), TRUE, {}, {})
+    verdict = bmc(system, (good,), Budget(), Silent()).verdicts["p"]
+    assert isinstance(verdict, Violated) and len(verdict.trace) == 3
+
+
 def test_the_time_budget_ends_runs_that_need_no_question() -> None:
     stays = Action("stay", (), TRUE, {"x": X.now}, None)
     good = Property("p", Kind.INVARIANT, le(X.now, num(1)))

@@ -1,0 +1,311 @@
+"""A certificate's questions as SMT-LIB 2 files that any solver takes.
+
+Barrett, Fontaine and Tinelli, "The SMT-LIB Standard: Version 2.6" (2017). Each
+question is one self-contained script with the expected status `unsat`. The
+certificate shows its properties iff the answer to all of them is `unsat`:
+
+- initiation: no initial state is without a lemma;
+- consecution, for each action: no step leads from the lemmas to a state
+  without one; for lemmas that need k states in a row, for each sequence of at
+  most k actions;
+- safety: no state with the lemmas is outside a declared range, breaks an
+  index or assert of an action, or violates a property; for a step property,
+  no step from such a state does.
+
+The lemmas are in the file word for word, as a function of the state, which is
+applied to the state before the step and to the one after it. Arguments of
+actions are unknowns within their domains.
+
+What is shared with the search and with `prove.check_certificate`: how a
+design becomes expressions, and how `checker.lower.smt` and
+`checker.engines.induction` make terms of initial states, steps, ranges and
+properties; z3 prints these terms. Not shared: the solver and its parser, how
+arguments are chosen, how lemmas are moved to the next state, and what is left
+out because an action does not touch it (nothing is).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import z3  # type: ignore[import-untyped]
+
+from checker.engines.induction import Induction, Step
+from checker.engines.prove import read_lemmas
+from checker.ir import BOOL, SetSort
+from checker.lower.smt import (
+    Term,
+    Value,
+    conjunction,
+    disjunction,
+    negation,
+    term_of,
+    unknown,
+)
+from checker.property import Kind, Property
+from checker.system import Action, TransitionSystem
+from checker.verdict import Certificate
+
+KEPT = "|lemmas that each step keeps|"
+DEEP = "|lemmas that need k states|"
+"""Symbols that no variable of a design can be called."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One script. ``name`` is its file's name without the ending."""
+
+    name: str
+    text: str
+
+
+def questions(
+    system: TransitionSystem,
+    claimed: Sequence[Property],
+    certificate: Certificate,
+    about: Sequence[str] = (),
+) -> list[Question]:
+    """Return all that must be `unsat` for the certificate to show the claimed
+    properties (invariants and step properties). ``about`` are lines of comment
+    for each file."""
+    work = _Questions(system, certificate, about)
+    found = [work.initiation()]
+    for action in system.actions:
+        found.append(work.consecution(action))
+    found += work.deep()
+    found.append(work.ranges())
+    found += (work.obligations(a) for a in system.actions if a.obligations)
+    for p in claimed:
+        if p.kind is Kind.INVARIANT:
+            found.append(work.invariant(p))
+        elif p.kind is Kind.STEP:
+            found += (
+                work.step_property(p, a)
+                for a in system.actions
+                if p.action in (None, a.name)
+            )
+        else:
+            raise ValueError(f"{p.name}: a certificate shows no `{p.kind.value}`")
+    return [
+        Question(f"{number:03}-{re.sub(r'[^A-Za-z0-9_.-]+', '_', q.name)}", q.text)
+        for number, q in enumerate(found, 1)
+    ]
+
+
+class _Questions:
+    """The questions about one certificate, over one set of unknowns."""
+
+    def __init__(
+        self, system: TransitionSystem, certificate: Certificate, about: Sequence[str]
+    ) -> None:
+        self.system = system
+        self.work = Induction(system, lambda: 3600.0)
+        self.about = about
+        self.k = certificate.k
+        self.kept = certificate.lemmas[: certificate.base]
+        self.deep_lemmas = certificate.lemmas[certificate.base :]
+        self.parsed = read_lemmas(self.work, certificate.lemmas)
+
+    def initiation(self) -> Question:
+        return self.question(
+            "initiation",
+            "an initial state in which a lemma is false",
+            self.work.initial(),
+            [f"(not (and {self.of(KEPT, 0)} {self.of(DEEP, 0)}))"],
+        )
+
+    def consecution(self, action: Action) -> Question:
+        return self.question(
+            f"consecution-{action.name}",
+            f"a step of {action.name} after which a lemma is false",
+            *self.run((action,), [KEPT], KEPT),
+            steps=1,
+        )
+
+    def deep(self) -> Iterator[Question]:
+        """Consecution of the lemmas that need k states in a row: they hold in
+        the first k states of every run, and in the next one after any k. Of
+        k = 0 that is left which no state need be known for."""
+        if not self.deep_lemmas:
+            return
+        if self.k < 1:
+            texts = [self.of(KEPT, 0), f"(not {self.of(DEEP, 0)})"]
+            asked = "a state with the other lemmas in which a lemma is false"
+            yield self.question("consecution0", asked, self.work.sizes, texts)
+        for n in range(1, self.k + 1):
+            for actions in product(self.system.actions, repeat=n):
+                names = "-".join(a.name for a in actions)
+                if n < self.k:
+                    terms, texts = self.run(actions, [], DEEP)
+                    terms = [*self.work.initial(), *terms]
+                    where = "from an initial state"
+                else:
+                    terms, texts = self.run(actions, [KEPT, DEEP], DEEP)
+                    where = "from states with all lemmas"
+                yield self.question(
+                    f"consecution{n}-{names}",
+                    f"{names} {where}, after which a lemma is false",
+                    terms,
+                    texts,
+                    n,
+                )
+
+    def ranges(self) -> Question:
+        claims = self.work.ranges(self.work.now)
+        return self.state("ranges", "with a value outside its declared range", claims)
+
+    def invariant(self, p: Property) -> Question:
+        return self.state(
+            f"safety-{p.name}", f"that violates {p.name}", [self.work.holds(p)]
+        )
+
+    def obligations(self, action: Action) -> Question:
+        step = self.step(action, 0)
+        guard = conjunction(step.given)
+        claims = []
+        for due in action.obligations:
+            claim = step.lowering.truth(self.work.plain(due.formula))
+            claims.append(claim if due.early else disjunction((negation(guard), claim)))
+        return self.state(
+            f"obligations-{action.name}",
+            f"in which {action.name} breaks an index or an assert",
+            claims,
+            step.sizes,
+        )
+
+    def step_property(self, p: Property, action: Action) -> Question:
+        step = self.step(action, 0)
+        return self.question(
+            f"safety-{p.name}-{action.name}",
+            f"a step of {action.name}, from a state with the lemmas, that violates "
+            f"{p.name}",
+            [*step.given, negation(self.work.holds(p, step))],
+            [self.of(KEPT, 0), self.of(DEEP, 0)],
+        )
+
+    def state(
+        self, name: str, which: str, claims: Iterable[Term], given: Iterable[Term] = ()
+    ) -> Question:
+        """Whether all states with the lemmas satisfy the claims."""
+        return self.question(
+            name,
+            f"a state with the lemmas {which}",
+            [*self.work.sizes, *given, negation(conjunction(claims))],
+            [self.of(KEPT, 0), self.of(DEEP, 0)],
+        )
+
+    def run(
+        self, actions: Sequence[Action], held: Sequence[str], claim: str
+    ) -> tuple[list[Term], list[str]]:
+        """Steps in a row, with the ``held`` lemmas in each state but the last,
+        and a ``claim`` that is false in the last."""
+        terms: list[Term] = []
+        texts: list[str] = []
+        for n, action in enumerate(actions):
+            step = self.step(action, n)
+            after = self.cells(n + 1)
+            terms += step.given
+            terms += (
+                step.lowering.equal(there, value)
+                for there, value in zip(after, step.after, strict=True)
+            )
+            texts += (self.of(lemmas, n) for lemmas in held)
+        return terms, [*texts, f"(not {self.of(claim, len(actions))})"]
+
+    def step(self, action: Action, n: int) -> Step:
+        return self.work.any_step(action, self.cells(n), f" {n + 1}")
+
+    def cells(self, n: int) -> list[Value]:
+        """The unknowns of the state after n steps."""
+        if not n:
+            return self.work.now
+        return [
+            unknown(self.work.encoding, c.name + "'" * n, element, None)
+            if (element := c.variable.element) is BOOL or isinstance(element, SetSort)
+            else self.work.encoding.fresh(c.name + "'" * n, None, None)
+            for c in self.system.cells
+        ]
+
+    def of(self, lemmas: str, n: int) -> str:
+        """Some lemmas' conjunction in the state after n steps."""
+        cells = [term_of(v).sexpr() for v in self.cells(n)]
+        return f"({' '.join((lemmas, *cells))})" if cells else lemmas
+
+    def question(
+        self,
+        name: str,
+        asked: str,
+        terms: Iterable[Term],
+        texts: Sequence[str],
+        steps: int = 0,
+    ) -> Question:
+        """A script that asks for a model of the terms and the texts, over the
+        state and those after so many steps."""
+        whole = conjunction(terms)
+        sizes = [term_of(v) for v in self.work.params.values()]
+        states = [[term_of(v) for v in self.cells(n)] for n in range(steps + 1)]
+        symbols = {
+            t.decl().name(): t
+            for t in (*sizes, *(t for cells in states for t in cells), *_symbols(whole))
+        }
+        lines = [
+            *(f"; {line}" for line in self.about),
+            f"; {name}: is there {asked}?",
+            "(set-info :smt-lib-version 2.6)",
+            f"(set-logic {_logic((whole, *self.parsed), symbols.values())})",
+            "(set-info :category |industrial|)",
+            "(set-info :status unsat)",
+            *(f"(declare-const {t.sexpr()} {t.sort().sexpr()})"
+              for t in symbols.values()),
+            *_function(KEPT, self.kept, states[0]),
+            *_function(DEEP, self.deep_lemmas, states[0]),
+            f"(assert {whole.sexpr()})",
+            *(f"(assert {text})" for text in texts),
+            "(check-sat)",
+            "(exit)",
+        ]  # fmt: skip
+        return Question(name, "\n".join(lines) + "\n")
+
+
+def _function(name: str, lemmas: Sequence[str], cells: Sequence[Term]) -> list[str]:
+    """The conjunction of some lemmas, as a function of the state."""
+    sorted_cells = (f"({t.sexpr()} {t.sort().sexpr()})" for t in cells)
+    body = "(and " + "\n  ".join((*lemmas, "true", "true")) + ")"
+    return [f"(define-fun {name} ({' '.join(sorted_cells)}) Bool", f"  {body})"]
+
+
+def _symbols(term: Term) -> list[Term]:
+    """The unknowns in a term."""
+    return [t for t in _subterms(term) if _unknown(t)]
+
+
+def _unknown(t: Term) -> bool:
+    return bool(z3.is_const(t) and t.decl().kind() == z3.Z3_OP_UNINTERPRETED)
+
+
+def _subterms(term: Term) -> list[Term]:
+    seen: set[int] = set()
+    found, stack = [], [term]
+    while stack:
+        t = stack.pop()
+        if t.get_id() not in seen:
+            seen.add(t.get_id())
+            found.append(t)
+            stack.extend(t.children())
+    return found
+
+
+def _logic(terms: Iterable[Term], symbols: Iterable[Term]) -> str:
+    """QF_LIA where everything is in it, else ALL."""
+    for t in symbols:
+        if z3.is_bv(t):
+            return "ALL"
+    for t in (t for whole in terms for t in _subterms(whole)):
+        if z3.is_bv(t) or z3.is_idiv(t) or z3.is_mod(t):
+            return "ALL"
+        if z3.is_mul(t) and sum(not z3.is_int_value(a) for a in t.children()) > 1:
+            return "ALL"
+    return "QF_LIA"
