@@ -16,6 +16,7 @@ from typing import Any
 from checker.catalogue import Known
 from checker.compiled import Compiled
 from checker.diagnostic import Mistake
+from checker.effect import has_effect
 from checker.engines import registry
 from checker.frontend import compile_design
 from checker.property import Kind, Property
@@ -24,7 +25,7 @@ from checker.replay import Replay, confirm, show_step
 from checker.spec import Spec, resolve
 from checker.trace_file import count, nearest, show_bounds
 from checker.verdict import Budget, Holds, Reporter, Silent, Violated
-from model.language import declared
+from model.language import declared, with_needs
 
 SPEC = "specs/promise_plain.spec"
 PROPERTY = "q2_promise_kept"
@@ -35,11 +36,18 @@ SIZES: tuple[Mapping[str, int], ...] = (
 """Small enough for every pair, large enough for a second node, a second
 owner and a range of two blocks. A design gets the bounds that it has."""
 
+_ORBIT = 8
+"""States that are compared for each that a search may visit: the comparison
+knows no symmetry."""
+
 
 @dataclass(frozen=True)
 class Finding:
     """What came out with these features on: the shortest run that breaks the
-    property at any of the sizes, or whether all states were seen at all."""
+    property at any of the sizes, or whether all states were seen at all.
+    ``needed`` are the features that these need, and that are on, too;
+    ``effect`` says of a feature by itself whether any run is another with it
+    than with only what it needs (None: not asked, or not decided)."""
 
     features: tuple[str, ...]
     depth: int | None
@@ -47,9 +55,13 @@ class Finding:
     played: Replay | None = None
     compiled: Compiled | None = None
     defect: str = ""
+    needed: tuple[str, ...] = ()
+    effect: bool | None = None
 
     @property
     def text(self) -> str:
+        if self.effect is False:
+            return "no effect"
         if self.defect:
             return f"the model breaks: {self.defect}"
         if self.depth is not None:
@@ -75,9 +87,13 @@ class Guarantee:
 
     @property
     def first(self) -> Finding | None:
-        """The fewest steps; of those, the fewest features."""
+        """The fewest steps; of those, the fewest features that are on."""
+
+        def key(f: Finding) -> tuple[int, int]:
+            return f.depth or 0, len(f.features) + len(f.needed)
+
         broken = [f for f in self.findings if f.depth is not None]
-        return min(broken, key=lambda f: (f.depth or 0, len(f.features)), default=None)
+        return min(broken, key=key, default=None)
 
     def alone(self, name: str) -> Finding | None:
         return next((f for f in self.of(1) if f.features == (name,)), None)
@@ -139,7 +155,7 @@ def guarantee(
             finding = _ask(done, spec, having, states)
             if finding is None:
                 break
-            done.findings.append(finding)
+            done.findings.append(_placed(done, finding, states, over))
             if report is not None:
                 report.progress(combinations=number + 1, of=len(asked))
     except KeyboardInterrupt:
@@ -176,6 +192,26 @@ def _ask(
     return best or Finding(having, None, complete)
 
 
+def _placed(
+    done: Guarantee, finding: Finding, states: int, over: Callable[[], bool]
+) -> Finding:
+    """The finding, with what its features need, and whether a single one
+    has an effect at any of the sizes."""
+    cls, having = done.known.cls, finding.features
+    everything = with_needs(declared(cls)[1], having)
+    needed = tuple(f for f in everything if f not in having)
+    if len(having) != 1:
+        return replace(finding, needed=needed)
+    found = set()
+    for size in done.sizes:
+        off, on = (compile_design(cls, size, (), h).system for h in (needed, having))
+        found.add(has_effect(off, on, _ORBIT * states, over))
+        if True in found:
+            break
+    effect = True if True in found else None if None in found else False
+    return replace(finding, needed=needed, effect=effect)
+
+
 def _broken(
     having: tuple[str, ...], compiled: Compiled, prop: Property, verdict: Violated
 ) -> Finding:
@@ -184,6 +220,9 @@ def _broken(
 
 
 # --- what it says ---------------------------------------------------------
+
+
+NO_EFFECT = "no effect: at these sizes every run is one without the feature, too."
 
 
 def guarantee_report(done: Sequence[Guarantee]) -> list[str]:
@@ -211,7 +250,8 @@ def _first(g: Guarantee) -> str:
 
 
 def _named(finding: Finding) -> str:
-    return " + ".join(finding.features) or "nothing on"
+    told = " + ".join(finding.features) or "nothing on"
+    return told + (f" (needs {', '.join(finding.needed)})" if finding.needed else "")
 
 
 def _design_report(g: Guarantee) -> list[str]:
@@ -223,6 +263,8 @@ def _design_report(g: Guarantee) -> list[str]:
         return [*lines, *wrapped(f"n/a: {g.missing}", "  ", "    ")]
     singles = [*g.of(0), *g.of(1)]
     lines += ["", *table(("", ""), [(_named(f), f.text) for f in singles])]
+    if any(f.effect is False for f in singles):
+        lines += ["", *wrapped(NO_EFFECT, "  ", "  ")]
     pairs = list(g.together())
     if pairs:
         lines += ["", "  only together:"]
@@ -261,7 +303,8 @@ def guarantee_json(done: Sequence[Guarantee]) -> list[dict[str, Any]]:
             "sizes": [dict(s) for s in g.sizes], "missing": g.missing,
             "stopped": g.stopped,
             "findings": [
-                {"features": list(f.features), "broken_after": f.depth,
+                {"features": list(f.features), "needed": list(f.needed),
+                 "effect": f.effect, "broken_after": f.depth,
                  "complete": f.complete, "defect": f.defect}
                 for f in g.findings
             ],

@@ -10,7 +10,12 @@ import pytest
 from checker.catalogue import designs_named
 from checker.cli import main
 from checker.diagnostic import Mistake
-from checker.guarantee import Guarantee, guarantee, guarantee_report
+from checker.guarantee import (
+    Guarantee,
+    guarantee,
+    guarantee_json,
+    guarantee_report,
+)
 from checker.spec import parse
 
 DESIGN = '''
@@ -132,3 +137,55 @@ def test_the_command(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(told["findings"]) == 11
     assert main([*call, "--single"]) == 0
     assert "no pairs asked" in capsys.readouterr().out
+
+
+NEEDS = '''
+from model.language import Bool, Bound, Design, Feature, Int, action, require, var
+
+MOUNT = Feature("mount", False)
+SIZE = Feature("size", False, "breaks it", needs=MOUNT)
+IDLE = Feature("idle", False, "asks for what never comes", needs=MOUNT)
+PLAIN = Feature("plain", False, "breaks it, too")
+
+
+class Mounted(Design):
+    """A limit that needs a mount."""
+
+    mounted = var(Bool(), when=MOUNT)
+    used = var(Int(0, 2))
+
+    @action(when=MOUNT)
+    def mount(self):
+        self.mounted = True
+
+    @action
+    def use(self):
+        require(self.used < 2 and not (IDLE and self.used == 2))
+        if PLAIN or (SIZE and self.mounted):
+            self.used = 2
+        else:
+            self.used = 1
+'''
+
+
+def test_what_a_feature_needs_is_on_and_no_effect_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mounted.py").write_text(NEEDS)
+    (tmp_path / "m.spec").write_text('spec "m"\nfor Mounted\ninvariant few: used < 2\n')
+    (known,) = designs_named("mounted.py")
+    done = guarantee(known, parse("m.spec"), "few", sizes=({},), pairs=False)
+    told = {f.features: (f.text, f.needed) for f in done.findings}
+    assert told == {
+        (): ("holds", ()),
+        ("idle",): ("no effect", ("mount",)),
+        ("mount",): ("holds", ()),
+        ("plain",): ("broken after 1 step", ()),
+        ("size",): ("broken after 2 steps", ("mount",)),
+    }
+    text = "\n".join(guarantee_report([done]))
+    assert "idle (needs mount)  no effect" in text and "no effect: at these" in text
+    assert [f["effect"] for f in guarantee_json([done])[0]["findings"]] == [
+        None, False, True, True, True,
+    ]  # fmt: skip
