@@ -31,7 +31,15 @@ from checker.verdict import (
     Verdict,
     Violated,
 )
-from model.language import Bound, Design, Feature, declared, structural
+from model.language import (
+    Bound,
+    Design,
+    Feature,
+    ModelError,
+    declared,
+    structural,
+    with_needs,
+)
 
 EXHAUSTIVE = "exhaustive"
 """explicit or native, by the system's size and by whether there is a compiler:
@@ -143,12 +151,17 @@ def _others(
 def _sized(own: Sizes, known: Known, request: Request) -> Sizes:
     bounds, features = declared(known.cls)
     without = [f for f in request.without if f in features]
-    having = [f for f in request.having if f in features]
-    return Sizes(
-        {**own.bounds, **{k: v for k, v in request.bounds.items() if k in bounds}},
-        (*(f for f in own.without if f not in having), *without),
-        (*(f for f in own.having if f not in without), *having),
-    )
+    asked = [f for f in request.having if f in features]
+    try:
+        having = with_needs(features, asked, without)
+        left = (*(f for f in own.without if f not in having), *without)
+        having = with_needs(
+            features, (*(f for f in own.having if f not in without), *having), left
+        )
+    except ModelError as e:
+        raise Mistake(None, f"--without {','.join(without)}: {e}") from None
+    given = {k: v for k, v in request.bounds.items() if k in bounds}
+    return Sizes({**own.bounds, **given}, left, having)
 
 
 def _check_request(request: Request, known: Sequence[Known]) -> None:

@@ -47,7 +47,7 @@ from checker.spec.syntax import (
     start,
 )
 from checker.system import Action, Span
-from model.language import Bound, Design, Feature, declared
+from model.language import Bound, Design, Feature, ModelError, declared, with_needs
 
 _MOST_VALUES = 4096
 """Of a range that is quantified over: backends write it out."""
@@ -133,7 +133,8 @@ def _resolve(spec: Spec, compiled: Compiled) -> tuple[Resolved, dict[str, Lacks]
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a bounds line sets of one design, as compile_design takes it."""
+    """What a bounds line sets of one design, as compile_design takes it. What
+    the features need is in ``having``, too, after those that are named."""
 
     bounds: Mapping[str, int]
     without: tuple[str, ...]
@@ -164,13 +165,24 @@ def sizes(
     for word in (*chosen.without, *chosen.having):
         if word.text not in all_features:
             raise _no_size(word.span, "feature", word.text, all_features, shown)
-    return tuple(
-        Sizes(
-            {s.name.text: s.value for s in chosen.settings if s.name.text in bounds},
-            tuple(w.text for w in chosen.without if w.text in features),
-            tuple(w.text for w in chosen.having if w.text in features),
-        )
-        for bounds, features in known
+    return tuple(_sizes(chosen, *mine) for mine in known)
+
+
+def _sizes(
+    chosen: Bounds, bounds: Mapping[str, Bound], features: Mapping[str, Feature]
+) -> Sizes:
+    """What is the design's own of a bounds line, and what its features need."""
+    without = tuple(w.text for w in chosen.without if w.text in features)
+    named = {w.text: w for w in chosen.having if w.text in features}
+    for name, word in named.items():
+        try:
+            with_needs(features, (name,), without)
+        except ModelError as e:
+            raise Mistake(word.span, str(e)) from None
+    return Sizes(
+        {s.name.text: s.value for s in chosen.settings if s.name.text in bounds},
+        without,
+        with_needs(features, tuple(named), without),
     )
 
 

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from checker.catalogue import Known, shipped_designs
+from checker.check import Request, Task, prepare
 from checker.diagnostic import Mistake
 from checker.frontend import compile_design
+from checker.report import settings
+from checker.spec import parse_text
 from checker.system import TransitionSystem
 from model.language import (
     Design,
@@ -107,3 +110,47 @@ def test_no_shipped_feature_is_without_effect(known: Known) -> None:
             others = [f.name for f in need.features if not f.default]
             with pytest.raises(Mistake):
                 compile_design(known.cls, having=[name], without=others)
+
+
+HEAD = 'spec "m"\nfor Mounts\n'
+SPEC = HEAD + "bounds\n    having charged\ninvariant low: used <= 3\n"
+
+
+def prepared(text: str, **asked: tuple[str, ...]) -> Task:
+    request = Request(designs=(f"{__name__}:Mounts",), **asked)  # type: ignore[arg-type]
+    (task,) = prepare(parse_text(text, "m.spec"), request)
+    return task
+
+
+def test_what_is_on_is_shown() -> None:
+    assert prepared(SPEC).sizes.having == ("charged",)
+    task = prepared(SPEC, having=("size",))
+    assert task.sizes.having == ("charged", "size", "mount")
+    assert settings(task) == "with charged size mount"
+    task = prepared(SPEC.replace("charged", "size, limit"))
+    assert task.sizes.having == ("size", "limit", "mount")
+    task = prepared(SPEC.replace("charged", "limit, rsvd"))
+    assert task.sizes.having == ("limit", "rsvd", "size", "mount")
+
+
+def test_a_need_that_the_spec_leaves_out() -> None:
+    text = SPEC.replace("having", "without fork having")
+    with pytest.raises(Mistake, match="charged needs fork") as e:
+        prepared(text)
+    assert str(e.value).startswith("m.spec:4:")
+
+
+def test_a_need_that_the_caller_leaves_out() -> None:
+    with pytest.raises(Mistake) as e:
+        prepared(SPEC, without=("fork",))
+    wanted = "charged needs fork: leave charged out, or have that, too"
+    assert str(e.value) == f"--without fork: {wanted}"
+    assert prepared(SPEC, without=("fork", "charged")).sizes.having == ()
+
+
+def test_a_need_that_the_caller_brings_back() -> None:
+    """The spec has no mount; who asks for a limit of one wants it."""
+    text = SPEC.replace("having charged", "without mount")
+    assert prepared(text).sizes.without == ("mount",)
+    task = prepared(text, having=("size",))
+    assert (task.sizes.having, task.sizes.without) == (("size", "mount"), ())
