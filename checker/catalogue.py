@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 
 import model.designs
 from checker.diagnostic import Mistake
@@ -103,14 +106,15 @@ def _one_of(known: Sequence[Known], name: str, place: str) -> Known:
 
 def _from_module(name: str) -> tuple[Known, ...]:
     try:
-        module = importlib.import_module(name)
+        with _interrupts_apart():
+            module = importlib.import_module(name)
     except ModuleNotFoundError as e:
         if e.name is not None and (name == e.name or name.startswith(e.name + ".")):
             raise Mistake(
                 None, f"there is no module {name!r}; for a file write path/to/file.py"
             ) from None
         raise _raised(e, name) from None
-    except Exception as e:
+    except (Exception, _Raised) as e:
         raise _raised(e, name) from None
     return tuple(Known(c, f"{name}:{c.__name__}") for c in _designs_in(module))
 
@@ -149,8 +153,9 @@ def _imported(where: Path, path: str) -> ModuleType:
     sys.path.insert(0, beside)
     sys.dont_write_bytecode = True
     try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as e:
+        with _interrupts_apart():
+            spec.loader.exec_module(module)
+    except (Exception, _Raised) as e:
         del sys.modules[name]
         raise _raised(e, path, where) from None
     finally:
@@ -159,8 +164,42 @@ def _imported(where: Path, path: str) -> ModuleType:
     return module
 
 
+class _Raised(BaseException):
+    """What a module raises that is no Exception; its cause."""
+
+
+@contextmanager
+def _interrupts_apart() -> Iterator[None]:
+    """Within, a user's module is imported. Whatever it raises that is no
+    Exception (SystemExit, KeyboardInterrupt) comes out as `_Raised`, and
+    Ctrl-C does as KeyboardInterrupt."""
+    came: list[int] = []
+    handler = signal.getsignal(signal.SIGINT)
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    ours = callable(handler) and threading.current_thread() is threading.main_thread()
+    if ours:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as e:
+        if came:
+            raise
+        raise _Raised from e
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, handler)
+
+
 def _raised(error: BaseException, place: str, file: Path | None = None) -> Mistake:
     """What a module raised while it was imported, at its own line."""
+    if isinstance(error, _Raised) and error.__cause__ is not None:
+        error = error.__cause__
     said = str(error)
     if isinstance(error, SyntaxError):
         where = shown_path(error.filename or place)

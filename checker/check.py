@@ -16,6 +16,7 @@ from checker.diagnostic import Mistake
 from checker.engines import registry
 from checker.frontend import compile_design
 from checker.ir import subterms
+from checker.limits import Spent, doing
 from checker.property import Kind, Property
 from checker.replay import Replay, confirm, confirm_defect
 from checker.spec import Resolved, Sizes, Spec, resolve, resolve_all, sizes
@@ -244,10 +245,12 @@ def run(
     for step in _plan(engine):
         if interrupted():
             break
-        outcome = step(task, outcomes, budget, report)
+        with budget.limited():
+            outcome = step(task, outcomes, budget, report)
         if outcome is not None:
             outcomes.append(outcome)
-    return _checked(task, tuple(outcomes), interrupted())
+    with budget.limited(), doing("replaying the runs"):
+        return _checked(task, tuple(outcomes), interrupted())
 
 
 Stage = Callable[[Task, Sequence[Outcome], Budget, Reporter], Outcome | None]
@@ -312,7 +315,12 @@ def _any_size(
     refuted = {n for o in before for n, v in o.verdicts.items()
                if isinstance(v, Violated)}  # fmt: skip
     settled = any(o.statistics.complete for o in before)
-    compiled, resolved = open_sizes(task)
+    try:
+        with doing("leaving the bounds open"):
+            compiled, resolved = open_sizes(task)
+    except Spent as spent:
+        named = task.resolved.properties
+        return Outcome("prove", {p.name: Unknown(str(spent)) for p in named})
     if settled and not compiled.system.least:
         return None  # nothing is left to be shown
     asked = tuple(
@@ -400,7 +408,11 @@ def _answer(
     first = found[0][1]
     played = None
     if isinstance(first, Violated):
-        played = confirm(task.compiled, prop, first.trace, first.shortest)
+        try:
+            played = confirm(task.compiled, prop, first.trace, first.shortest)
+        except Spent as spent:
+            first = Unknown(str(spent))
+            found = [(found[0][0], first)]
     judgement, expected = judge(prop, first, task.as_written)
     return Answer(prop, tuple(found), played, judgement, expected)
 

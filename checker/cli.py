@@ -1,7 +1,7 @@
 """The command `poolproof`: the only place that prints.
 
 Exit codes: 0 all as expected · 1 something is not · 2 an error in a design,
-a spec or the call · 3 something is not known.
+a spec or the call · 3 something is not known · 130 interrupted, nothing known.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from types import FrameType
-from typing import Any, TextIO
+from typing import Any
 
 from checker import conform_cli, export
 from checker.catalogue import (
@@ -46,6 +46,7 @@ from checker.check import (
 from checker.diagnostic import Mistake
 from checker.engines import registry
 from checker.engines.size import Sized, find_size
+from checker.limits import Spent, doing
 from checker.property import Kind
 from checker.render import table, wrapped
 from checker.replay import Refuted, show_step
@@ -67,6 +68,7 @@ from checker.source import shown_path
 from checker.spec import Spec, parse
 from checker.spec.names import Lacks
 from checker.spec.syntax import Scenario
+from checker.streams import Stream, complain, standard_output, writable
 from checker.trace import Replayed, replay_file, trace_report
 from checker.trace_file import WIDTH, count, nearest, parse_bounds
 from checker.verdict import Budget, Reporter, Silent
@@ -80,33 +82,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     try:
+        with contextlib.redirect_stdout(standard_output()) as out:
+            code = _run_command(arguments)
+            out.flush()
+            return code
+    except Mistake as e:
+        complain(str(e) if e.span else f"poolproof: {e}")
+        return 2
+    except Spent as e:
+        complain(f"poolproof: {e}; nothing is known yet")
+        return 3
+    except KeyboardInterrupt:
+        complain("poolproof: interrupted; nothing is known yet")
+        return 130
+    except ModelError as e:
+        complain(f"poolproof: {e}")
+        return 2
+    except MemoryError:
+        complain("poolproof: there is no memory left; nothing is known yet")
+        return 3
+    except BaseException:
+        complain(traceback.format_exc())
+        complain("poolproof: this is a bug of poolproof, and no verdict")
+        return 2
+
+
+def _run_command(arguments: Sequence[str]) -> int:
+    try:
         options = _parser().parse_args(arguments)
     except SystemExit as e:  # argparse has said why, or shown the help
         return e.code if isinstance(e.code, int) else 2
-    try:
-        code: int = options.command(options)
-        sys.stdout.flush()
-        return code
-    except Mistake as e:
-        _complain(str(e) if e.span else f"poolproof: {e}")
-        return 2
-    except KeyboardInterrupt:
-        _complain("poolproof: interrupted; nothing is known yet")
-        return 130
-    except ModelError as e:
-        _complain(f"poolproof: {e}")
-        return 2
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
-    except Exception:
-        traceback.print_exc()
-        _complain("poolproof: this is a bug of poolproof, and no verdict")
-        return 2
-
-
-def _complain(text: str) -> None:
-    print(text, file=sys.stderr)
+    code: int = options.command(options)
+    return code
 
 
 # --- the call -------------------------------------------------------------
@@ -132,6 +139,7 @@ exit codes:
   1  a property is violated, or an `expect` is not met
   2  an error in a design, a spec or the call
   3  inconclusive: a budget was spent, or a solver gave up
+  130  interrupted (Ctrl-C) before anything was known
 """
 
 def _engines_help() -> str:
@@ -202,7 +210,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     size.add_argument("--json", action="store_true", help="print JSON")
     _add_design_options(size)
-    size.add_argument("--budget", metavar="SECONDS", help="time for each size")
+    size.add_argument("--budget", metavar="SECONDS",
+                      help="time for each scenario, on each design")
     _add_output(size)
     trace = command("trace", _trace, "replay stored traces under CPython")
     trace.add_argument("file", nargs="+", metavar="FILE", help="a .trace file")
@@ -356,19 +365,12 @@ def _names(given: Sequence[str]) -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def _output(options: argparse.Namespace) -> Iterator[TextIO]:
+def _output(options: argparse.Namespace) -> Iterator[Stream]:
     if not options.output:
-        yield sys.stdout
+        yield standard_output()
         return
-    with _writable(options.output) as file:
+    with writable(options.output) as file:
         yield file
-
-
-def _writable(path: str) -> TextIO:
-    try:
-        return open(path, "w", encoding="utf-8")
-    except OSError as e:
-        raise Mistake(None, f"{path}: cannot be written: {e.strerror}") from None
 
 
 class _Terminal:
@@ -445,7 +447,7 @@ def _check(options: argparse.Namespace) -> int:
     if options.certificate:
         _check_directory("--certificate", options.certificate)
     specs = [parse(path) for path in options.spec]
-    tasks = [task for spec in specs for task in prepare(spec, request)]
+    tasks, late = _prepared(specs, request, budget)
     interrupts = _Interrupts()
     done: list[Checked] = []
     with _output(options) as out:
@@ -464,12 +466,30 @@ def _check(options: argparse.Namespace) -> int:
                 print("\n".join(lines), file=out, flush=True)
             done.append(checked)
         code = 3 if len(done) < len(tasks) else exit_code(done)
+        code = code or (3 if late else 0)
         if options.json:
             out.write(export.text(export.check_json(done, code)))
     for checked in done:
         for mistake in checked.mistakes:
-            _complain(str(mistake))
+            complain(str(mistake))
     return code
+
+
+def _prepared(
+    specs: Sequence[Spec], request: Request, budget: Budget
+) -> tuple[list[Task], bool]:
+    """The specs on their designs, and whether some are missing because the
+    budget does not suffice to compile them; that is said."""
+    tasks: list[Task] = []
+    late = False
+    for spec in specs:
+        try:
+            with budget.limited(), doing("compiling the design"):
+                tasks += prepare(spec, request)
+        except Spent as spent:
+            complain(f"{spec.file}: nothing is known: {spent}")
+            late = True
+    return tasks, late
 
 
 def _check_directory(option: str, path: str) -> None:
@@ -490,7 +510,7 @@ def _store(checked: Checked, directory: str) -> dict[str, str]:
         texts.append((f"defect{number}", defect_text(checked.task, defect, played)))
     for name, text in texts:
         path = os.path.join(directory, trace_name(checked.task, name))
-        with _writable(path) as file:
+        with writable(path) as file:
             file.write(text)
         stored[name] = path
     return stored
@@ -502,7 +522,7 @@ def _certify(checked: Checked, directory: str) -> list[str]:
     for path, text in files.items():
         whole = Path(directory, path)
         _check_directory("--certificate", str(whole.parent))
-        with _writable(str(whole)) as file:
+        with writable(str(whole)) as file:
             file.write(text)
     lines = []
     for folder, paths in groupby(files, key=lambda path: path.split("/")[0]):
@@ -530,7 +550,8 @@ def _review(options: argparse.Namespace) -> int:
     done: list[Checked] = []
     skipped = False
     with _output(options) as out:
-        for tasks in _applicable(specs, request):
+        for tasks, late in _applicable(specs, request, budget):
+            skipped = skipped or late
             some: list[Checked] = []
             for task in tasks:
                 if interrupts():
@@ -557,11 +578,11 @@ def _review(options: argparse.Namespace) -> int:
             lines = page(done, sizes) + _totals(done)
             print("\n".join([*([] if options.page else [""]), *lines]), file=out)
     if options.html:
-        with _writable(options.html) as file:
+        with writable(options.html) as file:
             file.write(html.page(done, scores, sizes))
     for checked in done:
         for mistake in checked.mistakes:
-            _complain(str(mistake))
+            complain(str(mistake))
     return code
 
 
@@ -585,18 +606,19 @@ def _review_sizes(
 
 
 def _applicable(
-    specs: Sequence[Spec], request: Request
-) -> list[tuple[Task, ...]]:
-    """With --design, the specs that are for one of those; else all."""
+    specs: Sequence[Spec], request: Request, budget: Budget
+) -> list[tuple[list[Task], bool]]:
+    """With --design, the specs that are for one of those; else all. As from
+    `_prepared`, one by one."""
     found = []
     wanted = [k for r in request.designs for k in designs_named(r)]
     asked = {k.reference: specs_for(specs, k) for k in wanted}
     for spec in specs:
         mine = tuple(r for r, some in asked.items() if spec in some)
         if not request.designs:
-            found.append(prepare(spec, request))
+            found.append(_prepared([spec], request, budget))
         elif mine:
-            found.append(prepare(spec, replace(request, designs=mine)))
+            found.append(_prepared([spec], replace(request, designs=mine), budget))
     if not found:
         raise Mistake(None, "no shipped spec is for " + ", ".join(request.designs))
     return found
@@ -686,8 +708,10 @@ def _size(options: argparse.Namespace) -> int:
                 rows.append((*who, *_sized_row(found)))
                 answers.append(export.size_json(*who, found))
                 most = max([most, *(at.states for at in found.sizes)])
-                if found.smallest is None:
-                    code = max(code, 3 if any(a.unknown for a in found.sizes) else 1)
+                if any(a.unknown for a in found.sizes):
+                    code = 3
+                elif found.smallest is None:
+                    code = max(code, 1)
                 if not options.table:
                     told += _schedule(found, scenario.title, *who)
             if options.json:
@@ -720,7 +744,7 @@ def _sizable(
 
 def _sized_row(found: Sized) -> tuple[str, str]:
     """The least size, and what is known of the others."""
-    sizes = [at.size for at in found.sizes]
+    sizes = [at.size for at in found.sizes if not at.unknown]
     reach = f"of {sizes[0]} to {sizes[-1]}" if sizes else "no size"
     for at in found.sizes:
         if at.unknown and found.smallest is None:
@@ -735,8 +759,9 @@ def _sized_row(found: Sized) -> tuple[str, str]:
         return "none", "; ".join([*parts, reach])
     if not found.monotone:
         again = [str(a.size) for a in found.sizes
-                 if a.size > found.smallest and not a.guaranteed]  # fmt: skip
+                 if a.size > found.smallest and a.failure is not None]  # fmt: skip
         parts.append("NOT MONOTONE: " + ", ".join(again) + " not guaranteed")
+    parts += [f"unknown at {a.size}: {a.unknown}" for a in found.sizes if a.unknown]
     return str(found.smallest), "; ".join([*parts, reach])
 
 
@@ -773,9 +798,10 @@ def _guarantee(options: argparse.Namespace) -> int:
     designs = [k for reference in wanted for k in designs_named(reference)]
     sizes = [parse_bounds(text) for text in options.bounds] or table_of.SIZES
     states = _number(options.states, "--states", 1) or 3000
-    over = Budget(seconds=_seconds(options.budget, 300.0)).clock()
+    budget = Budget(seconds=_seconds(options.budget, 300.0))
+    over = budget.clock()
     done = []
-    with _output(options) as out:
+    with _output(options) as out, budget.limited():
         for known in designs:
             terminal = _Terminal(known.name) if sys.stderr.isatty() else None
             done.append(table_of.guarantee(

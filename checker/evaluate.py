@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from itertools import product
 
 from checker.ir import Expr, TableSort, binder_of
+from checker.limits import tick
 from checker.system import Action, Obligation, State, TransitionSystem
 
 Value = int | dict[tuple[int, ...], int]
@@ -49,7 +50,9 @@ class Valuation:
         at = self.system.cell_of
         if not v.index:
             return state[at[name, ()]]
-        return {i: state[at[name, i]] for i in product(*v.index)}
+        found = {i: state[at[name, i]] for i in product(*v.index)}
+        tick(len(found))
+        return found
 
     def value(self, e: Expr) -> Value:
         """The value of e. Raises Undefined for an index out of its domain.
@@ -60,6 +63,7 @@ class Valuation:
         if self._outer is not None and self._outer[1] not in e.free:
             return self._outer[0].value(e)
         if e not in self._known:
+            tick(4)
             self._known[e] = _READ[e.op](self, e)
         return self._known[e]
 
@@ -240,5 +244,10 @@ def initial_states(system: TransitionSystem) -> list[State]:
     return [
         state
         for state in product(*choices)
-        if Valuation(system, state).true(system.initial)
+        if _counted(Valuation(system, state)).true(system.initial)
     ]
+
+
+def _counted(at: Valuation) -> Valuation:
+    tick(4)
+    return at

@@ -19,6 +19,7 @@ from checker.diagnostic import Mistake
 from checker.effect import has_effect
 from checker.engines import registry
 from checker.frontend import compile_design
+from checker.limits import Spent
 from checker.property import Kind, Property
 from checker.render import table, wrapped
 from checker.replay import Replay, confirm, show_step
@@ -158,6 +159,8 @@ def guarantee(
             done.findings.append(_placed(done, finding, states, over))
             if report is not None:
                 report.progress(combinations=number + 1, of=len(asked))
+    except Spent:
+        done.stopped = f"out of time after {len(done.findings)} of {len(asked)}"
     except KeyboardInterrupt:
         done.stopped = f"interrupted after {len(done.findings)} combinations"
     return done

@@ -26,6 +26,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from checker.limits import tick
+
 # --- sorts ---------------------------------------------------------------
 
 
@@ -195,6 +197,7 @@ class Expr:
             node.negation = None
             node.total = all(a.total for a in args) and (not args or _inside(node))
             cls._interned[key] = node
+            tick(4)
         return node
 
     def __repr__(self) -> str:
@@ -901,6 +904,7 @@ def subterms(*roots: Expr) -> Iterator[Expr]:
             seen.add(node)
             stack.append((node, True))
             stack.extend((a, False) for a in reversed(node.args) if a not in seen)
+    tick(len(seen))
 
 
 def rebuild(e: Expr, args: tuple[Expr, ...]) -> Expr:
@@ -970,6 +974,7 @@ def substitute_all(
         args = tuple(done[a] for a in node.args)
         done[node] = node if args == node.args else rebuild(node, args)
         stack.pop()
+        tick()
     return tuple(done[r] for r in roots)
 
 

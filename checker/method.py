@@ -21,6 +21,7 @@ from typing import Any
 from checker import ir
 from checker.diagnostic import Mistake
 from checker.ir import Expr
+from checker.limits import tick
 from checker.source import assigned, method_tree, span_of
 from checker.system import Obligation, Variable
 from model.language import (
@@ -282,6 +283,7 @@ class Translation:
         self, frame: Frame, node: ast.stmt, store: Store, pc: Expr
     ) -> Flow:
         at = (frame, node)
+        tick(20)
         match node:
             case ast.Expr(ast.Constant(str())) | ast.Pass():
                 pass
@@ -491,6 +493,7 @@ class Translation:
 
     def expr(self, frame: Frame, node: ast.expr, store: Store, pc: Expr) -> Value:
         at = (frame, node)
+        tick(4)
         match node:
             case ast.Constant(value):
                 if value is None or isinstance(value, bool | int):

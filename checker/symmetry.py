@@ -42,6 +42,7 @@ from checker.ir import (
     substitute_all,
     subterms,
 )
+from checker.limits import tick
 from checker.property import Property
 from checker.system import Cell, State, TransitionSystem, Variable
 
@@ -520,6 +521,7 @@ def group(sorts: Iterable[ScalarSort]) -> Iterator[dict[ScalarSort, tuple[int, .
     """Every permutation of the scalarsets, the identity first."""
     sorts = tuple(sorts)
     for choice in product(*(permutations(range(s.size)) for s in sorts)):
+        tick(4)
         yield dict(zip(sorts, choice, strict=True))
 
 
@@ -556,6 +558,7 @@ def canonical_under(
     def canonical(state: State) -> State:
         best: list[int] | None = None
         for choice in product(*(_orders(state, *k) for k in keys)):
+            tick(len(state))
             moved = move(choice)(state)
             for rows in row_cells:
                 parts = sorted([moved[k] for k in row] for row in rows)
@@ -653,6 +656,7 @@ def _orders(
         else:
             classes.append([e])
     for choice in product(*(permutations(c) for c in classes)):
+        tick(sort.size)
         moved = [0] * sort.size
         for new, old in enumerate(e for part in choice for e in part):
             moved[old] = new

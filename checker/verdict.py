@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import wraps
+from typing import ParamSpec, Protocol
 
+from checker.limits import Limits, Spent, available, limited
 from checker.property import Property
 from checker.system import Obligation, State, TransitionSystem
 
@@ -163,6 +166,41 @@ class Budget:
         """A function that says whether the time is up, from now on."""
         end = None if self.seconds is None else time.monotonic() + self.seconds
         return lambda: end is not None and time.monotonic() > end
+
+    def limited(self) -> AbstractContextManager[Limits]:
+        """Within, all work is held to this time and memory, from now on; see
+        checker.limits. Memory that is not limited is what is free now."""
+        memory = available() if self.memory is None else self.memory
+        return limited(self.seconds, memory)
+
+
+P = ParamSpec("P")
+
+
+def within_budget(
+    name: str,
+) -> Callable[[Callable[P, Outcome]], Callable[P, Outcome]]:
+    """Hold an engine to the time and the memory of its budget in all that it
+    does. Where it does not say itself what it knows by then, every property
+    is Unknown, with the phase that used the budget up."""
+
+    def decorate(engine: Callable[P, Outcome]) -> Callable[P, Outcome]:
+        @wraps(engine)
+        def bound(*args: P.args, **kwargs: P.kwargs) -> Outcome:
+            properties: tuple[Property, ...] = args[1]  # type: ignore[assignment]
+            budget: Budget = args[2]  # type: ignore[assignment]
+            begin = time.monotonic()
+            try:
+                with budget.limited():
+                    return engine(*args, **kwargs)
+            except Spent as spent:
+                verdicts = {p.name: Unknown(str(spent)) for p in properties}
+                seconds = time.monotonic() - begin
+                return Outcome(name, verdicts, (), Statistics(seconds=seconds))
+
+        return bound
+
+    return decorate
 
 
 class Engine(Protocol):

@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 LAYERS = (
+    ("checker.limits",),
     ("checker.ir", "checker.cache"),
     ("checker.system",),
     ("checker.diagnostic", "checker.property", "checker.compiled", "checker.source",
@@ -26,7 +27,7 @@ LAYERS = (
      "checker.certificate", "checker.export", "checker.mutants", "checker.mutate",
      "checker.guarantee", "checker.html"),
     ("checker.conform",),
-    ("checker.cli", "checker.conform_cli", "checker.__main__"),
+    ("checker.cli", "checker.conform_cli", "checker.streams", "checker.__main__"),
 )  # fmt: skip
 """From the bottom up: a module imports from its own layer and those above it
 in this list. A package stands for all its modules."""

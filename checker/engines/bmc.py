@@ -35,6 +35,7 @@ from checker.evaluate import (
     successor,
 )
 from checker.ir import Expr
+from checker.limits import Limits, Spent, doing, left, limited, overtime, tick
 from checker.lower.smt import (
     Bits,
     Encoding,
@@ -66,6 +67,7 @@ from checker.verdict import (
     Unreachable,
     Verdict,
     Violated,
+    within_budget,
 )
 
 
@@ -158,6 +160,8 @@ class _Deferred:
 
 _TRUE = z3.BoolVal(True)
 _NO_LIMIT = 2**32 - 1
+_WORK = 200
+"""What one more step of an action costs at least, see checker.limits."""
 _PATIENCE = 0.25
 """Seconds for the questions about the model at one depth, at first."""
 _INDUCTION = 4.0
@@ -212,6 +216,7 @@ class _Unrolling:
             handle_interrupts()
             if not all(len(p.domain) for p in action.parameters):
                 continue  # there are no arguments to take it with
+            tick(_WORK)
             low = Lowering(self.system, self.encoding, self.states[-1])
             for p in action.parameters:
                 name = f"{action.name}.{p.name}@{depth}"
@@ -364,6 +369,7 @@ def bounded(
 # --- the engine -----------------------------------------------------------
 
 
+@within_budget("bmc")
 def bmc(
     system: TransitionSystem,
     properties: tuple[Property, ...],
@@ -374,10 +380,12 @@ def bmc(
     left or no longer run exists; see verdict.Engine."""
     search = _Search(system, properties, budget, report)
     try:
-        with interruptible():
+        with interruptible(), doing("building the formula"):
             search.go()
     except KeyboardInterrupt:
         search.stopped = "interrupted"
+    except Spent as spent:
+        search.stopped = str(spent)
     return search.outcome()
 
 
@@ -448,8 +456,15 @@ class _Search:
         invariants among them, and rules of the model that no step breaks."""
         left = self.left()
         seconds = _INDUCTION if left is None else min(_INDUCTION, left / 4)
-        end = time.monotonic() + seconds
-        work = Induction(self.system, lambda: end - time.monotonic())
+        with limited(seconds) as mine:
+            try:
+                self.settle_within(unrolling, mine)
+            except Spent as spent:
+                if spent.limits is not mine:
+                    raise
+
+    def settle_within(self, unrolling: _Unrolling, limits: Limits) -> None:
+        work = Induction(self.system, lambda: limits.left() or 0.0)
         sorts = find_symmetry(self.system, self.properties).sorts
         steps = work.representatives(frozenset(sorts))
         asked = [Lemma(p.name, conjuncts(p)) for p in self.open(Kind.INVARIANT)]
@@ -472,9 +487,7 @@ class _Search:
 
     def left(self) -> float | None:
         """Seconds of the budget that are left; None without one."""
-        if self.budget.seconds is None:
-            return None
-        return max(0.0, self.begin + self.budget.seconds - time.monotonic())
+        return left()
 
     def sound(self, unrolling: _Unrolling, depth: int) -> None:
         """Asks whether a step from here breaks the model, for a moment; what
@@ -622,9 +635,11 @@ class _Search:
             trace = Trace(trace.initial, (*trace.steps, last))
         if q.prop is None:
             self.defects.setdefault(q.key, Defect(q.message, trace, q.obligation))
-            confirm_defect(self.system, trace)
+            with overtime():
+                confirm_defect(self.system, trace)
         elif q.key not in self.verdicts:
-            confirm(self.system, trace, q.prop)
+            with overtime():
+                confirm(self.system, trace, q.prop)
             self.verdicts[q.key] = Violated(trace)
 
     def outcome(self) -> Outcome:

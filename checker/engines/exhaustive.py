@@ -9,14 +9,13 @@ differently, so that the same call must always be answered by the same one.
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import replace
 
 from checker.engines.explicit import explicit
-from checker.engines.native import compiler, native
+from checker.engines.native import CANNOT, compiler, native
 from checker.property import Property
 from checker.system import TransitionSystem
-from checker.verdict import Budget, Outcome, Reporter, Unknown
+from checker.verdict import Budget, Outcome, Reporter, Unknown, within_budget
 
 _STATES = 30_000
 """States that the Python engine may visit before the native one takes over."""
@@ -37,6 +36,7 @@ def first_states(system: TransitionSystem) -> int:
     return states if states >= _WORTH else 0
 
 
+@within_budget("exhaustive")
 def exhaustive(
     system: TransitionSystem,
     properties: tuple[Property, ...],
@@ -46,7 +46,6 @@ def exhaustive(
     """Exhaustive search; see verdict.Engine."""
     if compiler() is None:
         return explicit(system, properties, budget, report)
-    begin = time.monotonic()
     most = first_states(system)
     if most:
         states = most if budget.states is None else min(most, budget.states)
@@ -57,18 +56,16 @@ def exhaustive(
             return outcome
         if not any(isinstance(v, Unknown) for v in outcome.verdicts.values()):
             return outcome
-    if budget.seconds is not None:
-        left = budget.seconds - (time.monotonic() - begin)
-        budget = replace(budget, seconds=max(0.0, left))
     outcome = native(system, properties, budget, report)
-    if _refused(outcome):
-        return explicit(system, properties, budget, report)
-    return outcome
+    reason = _refused(outcome)
+    if not reason:
+        return outcome
+    outcome = explicit(system, properties, budget, report)
+    notes = (*outcome.statistics.notes, reason)
+    return replace(outcome, statistics=replace(outcome.statistics, notes=notes))
 
 
-def _refused(outcome: Outcome) -> bool:
-    """Whether the native engine cannot search this system."""
-    return bool(outcome.verdicts) and not outcome.statistics.states and all(
-        isinstance(v, Unknown) and "cannot" in v.reason
-        for v in outcome.verdicts.values()
-    )  # fmt: skip
+def _refused(outcome: Outcome) -> str:
+    """Why the native engine has not searched this system, or ''."""
+    notes = outcome.statistics.notes
+    return next((note for note in notes if note.startswith(CANNOT)), "")

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from checker import ir
 from checker.evaluate import initial_states
+from checker.limits import Spent, doing, look, overtime, tick
 from checker.lower import python as lower
 from checker.property import Kind, Property
 from checker.symmetry import Symmetry, canonical_under, find_symmetry
@@ -33,10 +34,14 @@ from checker.verdict import (
     Unreachable,
     Verdict,
     Violated,
+    within_budget,
 )
 
 _BATCH = 2048
-"""States between two looks at the clock."""
+"""States between two reports of progress."""
+
+_WORK = 100
+"""What visiting a state costs at least, see checker.limits."""
 
 NO_SYMMETRY = Symmetry((), (), ())
 
@@ -69,6 +74,7 @@ class _Search:
     stopped: str = ""
 
 
+@within_budget("explicit")
 def explicit(
     system: TransitionSystem,
     properties: tuple[Property, ...],
@@ -128,7 +134,6 @@ def explicit(
                 pending.remove(k)
         return True
 
-    over = budget.clock()
     frontier: list[State] = []
     try:
         for start in initial_states(system):
@@ -145,12 +150,11 @@ def explicit(
                         states=len(search.parents), depth=search.depth,
                         frontier=len(frontier), seconds=time.monotonic() - begin,
                     )  # fmt: skip
-                    if over():
-                        search.stopped = f"the time budget of {budget.seconds:g} s"
-                        break
+                    look()
                 if budget.states is not None and len(search.parents) >= budget.states:
                     search.stopped = f"the budget of {budget.states:,} states"
                     break
+                tick(_WORK)
                 enabled = False
                 for action, successors in steps:
                     for arguments, after, result, broken in successors(state):
@@ -183,8 +187,11 @@ def explicit(
             frontier = nxt
     except KeyboardInterrupt:
         search.stopped = "interrupted"
+    except Spent as spent:
+        search.stopped = str(spent)
     search.transitions = sum(search.fired.values())
-    return _outcome(search, properties, seen_true, notes, time.monotonic() - begin)
+    with overtime(), doing("writing down the runs"):
+        return _outcome(search, properties, seen_true, notes, time.monotonic() - begin)
 
 
 def _failing(obligation: int) -> Accepts:

@@ -40,6 +40,7 @@ from hypothesis.stateful import (
 
 from checker.compiled import Compiled
 from checker.evaluate import Valuation, broken, initial_states
+from checker.limits import Spent, overtime, tick
 from checker.lower import python as lower
 from checker.property import Kind, Property
 from checker.replay import MODEL_IS_WRONG, Runner
@@ -56,6 +57,7 @@ from checker.verdict import (
     Unknown,
     Verdict,
     Violated,
+    within_budget,
 )
 from model.language import Disabled
 
@@ -64,6 +66,9 @@ DEPTH = 40
 
 RUNS = 400
 """Runs of one hunt where the budget gives no time."""
+
+_WORK = 100
+"""What a step costs at least, see checker.limits."""
 
 _LISTED = 5_000
 """Up to how many argument lists of an action the possible ones are listed."""
@@ -181,7 +186,7 @@ def fuzz_engine(compiled: Compiled) -> Engine:
             raise ValueError("fuzz_engine was made for another system")
         return _fuzz(compiled, properties, budget, report)
 
-    return fuzz
+    return within_budget("fuzz")(fuzz)
 
 
 def _fuzz(
@@ -203,8 +208,11 @@ def _fuzz(
         hunt.stopped = "interrupted"
     except _Stop:
         hunt.stopped = f"the time budget of {budget.seconds:g} s"
-    for key in sorted(hunt.best):
-        _shrink(hunt, key)
+    except Spent as spent:
+        hunt.stopped = str(spent)
+    with suppress(Spent), overtime():
+        for key in sorted(hunt.best):
+            _shrink(hunt, key)
     return _outcome(hunt, properties, budget)
 
 
@@ -255,9 +263,9 @@ def _shrink(hunt: _Hunt, key: str) -> None:
         before = best
         best = _fewer_steps(hunt, key, best)
         best = _lower_arguments(hunt, key, best)
-    hunt.best[key] = best
-    if key in hunt.defects:
-        hunt.defects[key] = replace(hunt.defects[key], trace=best)
+        hunt.best[key] = best
+        if key in hunt.defects:
+            hunt.defects[key] = replace(hunt.defects[key], trace=best)
 
 
 def _fewer_steps(hunt: _Hunt, key: str, best: Trace) -> Trace:
@@ -304,6 +312,7 @@ def _again(hunt: _Hunt, key: str, trace: Trace, move: bool) -> Trace | None:
     next possible arguments), up to where it shows the same again; None where
     it never does."""
     runner, watch = hunt.runner, hunt.watch
+    tick(_WORK * (1 + len(trace)))
     runner.load(trace.initial)
     taken: list[Step] = []
     if key in watch.state(trace.initial):
@@ -388,6 +397,7 @@ def _machine(hunt: _Hunt) -> type[RuleBasedStateMachine]:
 
         def take(self, wanted: Step) -> None:
             before = self.now
+            tick(_WORK)
             runner.load(before)
             try:
                 step, result = _take(hunt, wanted, True)

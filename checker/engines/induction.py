@@ -20,6 +20,7 @@ import z3  # type: ignore[import-untyped]
 from checker import ir
 from checker.engines.interruptible import asking, handle_interrupts
 from checker.ir import BOOL, Expr, SetSort, show_raw
+from checker.limits import look, tick
 from checker.lower.smt import (
     Integers,
     Lowering,
@@ -38,6 +39,9 @@ from checker.verdict import Reporter, Silent
 
 _QUERY_SECONDS = 20.0
 """How long z3 may think about one query."""
+
+_WORK = 200
+"""What a step costs at least, see checker.limits."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ class Facts:
         self.model = None
         if z3.is_true(claim):
             return ""
+        look()
         self.work.asked += 1
         seconds = self.work.left()
         if seconds <= 0:
@@ -185,6 +190,7 @@ class Induction:
             for raw in action.valuations():
                 seen: dict[ir.Sort, list[int]] = {}
                 first = True
+                tick(4)
                 for p, r in zip(action.parameters, raw, strict=True):
                     sort = p.local.sort
                     if sort not in sorts or not isinstance(sort, ir.ScalarSort):
@@ -216,6 +222,7 @@ class Induction:
         domains: Sequence[Term],
     ) -> Step:
         handle_interrupts()
+        tick(_WORK)
         low = self.lowering(now)
         for p, value in zip(action.parameters, arguments, strict=True):
             low.locals[p.local] = value

@@ -48,6 +48,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from checker.limits import tick
 from checker.property import Fairness
 
 Label = tuple[str, tuple[int, ...]]
@@ -114,6 +115,7 @@ def _prefixes(
         if found := [node for node in level if node in wanted]:
             return {node[0]: _back(came, node) for node in found}
         following = []
+        tick(4 * len(level))
         for node in level:
             k, due = node
             for label, t in edges[k]:
@@ -242,6 +244,7 @@ class _Search:
         queue = deque([seen.node])
         while queue:
             k = queue.popleft()
+            tick(4)
             for label, t in self.edges[k]:
                 if t not in component:
                     continue
@@ -268,6 +271,7 @@ class _Search:
         closed: set[_Seen] = set()
         while heap and self.left > 0:
             _, _, seen = heapq.heappop(heap)
+            tick(10)
             if seen in closed:
                 continue
             closed.add(seen)

@@ -27,8 +27,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from checker import evaluate
-from checker.cache import cache_folder
+from checker.cache import intact, own_folder, seal, temporary_folder
 from checker.ir import ScalarSort
+from checker.limits import available, doing, left, look, overtime
 from checker.lower import c as lower
 from checker.parts import Part, independent
 from checker.property import Kind, Property
@@ -48,12 +49,16 @@ from checker.verdict import (
     Unreachable,
     Verdict,
     Violated,
+    within_budget,
 )
 
 FLAGS = ("-march=native", "-fno-strict-aliasing", "-pthread", "-w")
 QUICK, FAST = ("-O0", "-O0"), ("-O1", "-O2")
 """How the system's half and the search are compiled, for a first go and for
 good. (-O2 takes a system's half twice as long and makes it no faster.)"""
+
+CANNOT = "the native engine cannot"
+"""How the reason begins where it has not searched at all."""
 
 _KINDS = (Kind.INVARIANT, Kind.STEP, Kind.REACHABLE)
 
@@ -62,6 +67,9 @@ GROUP = 50_000
 
 DOUBTS = 24
 """Permutations in doubt that the search watches at most."""
+
+
+_NO_COMPILER = "no C compiler: install gcc or clang, or set CC"
 
 
 def compiler() -> str | None:
@@ -73,6 +81,7 @@ def compiler() -> str | None:
     return None
 
 
+@within_budget("native")
 def native(
     system: TransitionSystem,
     properties: tuple[Property, ...],
@@ -86,6 +95,8 @@ def native(
     where every property has its violation or witness. Without ``cone`` every
     variable is stored, and parts that have nothing to do with each other are
     searched together. Needs a compiler: raises FileNotFoundError."""
+    if compiler() is None:
+        raise FileNotFoundError(_NO_COMPILER)
     begin = time.monotonic()
     mine = tuple(p for p in properties if p.kind in _KINDS)
     parts = independent(system, mine, budget.symmetry) if cone else ()
@@ -94,13 +105,9 @@ def native(
     else:
         done: list[Outcome] = []
         for part in parts:
-            rest = budget
-            if budget.seconds is not None:
-                spent = time.monotonic() - begin
-                rest = replace(budget, seconds=max(0.0, budget.seconds - spent))
-            done.append(
-                _alone(part.system, part.properties, rest, report, until_decided, True)
-            )
+            done.append(_alone(
+                part.system, part.properties, budget, report, until_decided, True
+            ))  # fmt: skip
         outcome = _together(parts, done, time.monotonic() - begin)
     others = {
         p.name: Unknown(f"the native engine does not decide '{p.kind.value}'")
@@ -126,16 +133,21 @@ def _alone(
             found = Symmetry((), (), ())
             if budget.symmetry:
                 found = usable_symmetry(reduced, doubtful)
-            lowered = lower.lower(reduced, found)
+            with doing("writing the C program"):
+                lowered = lower.lower(reduced, found)
         except lower.Unsupported as why:
-            return _nothing(mine, f"the native engine cannot: {why}", begin)
+            return _nothing(mine, f"{CANNOT}: {why}", begin)
         starts = _Starts.of(system, reduced, lowered)
         run = _Run(lowered)
-        search(run, starts, budget, until_decided, report)
+        try:
+            note = search(run, starts, budget, until_decided, report)
+        except Refused as why:
+            return _nothing(mine, f"{CANNOT}: {why}", begin)
         if "asymmetric" not in run.figures:
             break
-    notes = (*reduced.notes, *found.notes)
-    return _outcome(system, reduced, lowered, starts, run, notes, begin)
+    notes = (*reduced.notes, *found.notes, *([note] if note else []))
+    with overtime(), doing("writing down the runs"):
+        return _outcome(system, reduced, lowered, starts, run, notes, begin)
 
 
 def _together(
@@ -229,13 +241,21 @@ def _nothing(properties: Sequence[Property], reason: str, begin: float) -> Outco
 # --- compiling ---------------------------------------------------------------
 
 
-class Build:
-    """A program for the C text: there already, or being compiled."""
+class Refused(Exception):
+    """The C compiler fails; as a text, what it says."""
 
-    def __init__(self, text: str, words: int, flags: tuple[str, str]) -> None:
+
+class Build:
+    """A program for the C text: there already, or being compiled. It is kept
+    in ``folder``, `own_folder` by default. Raises OSError where that folder
+    cannot be used."""
+
+    def __init__(
+        self, text: str, words: int, flags: tuple[str, str], folder: Path | None = None
+    ) -> None:
         cc = compiler()
         if cc is None:
-            raise FileNotFoundError("no C compiler: install gcc or clang, or set CC")
+            raise FileNotFoundError(_NO_COMPILER)
         self.cc = cc
         here = Path(__file__).parent
         made = os.stat(cc)
@@ -246,40 +266,44 @@ class Build:
         self.text = text
         self.search = f'#define WORDS {words}\n#include "search.c"\n'
         whole = (here / "search.c").read_text()
-        self.shared = _name(*common, flags[1], self.search, whole)
-        self.program = _name(self.shared.name, flags[0], text)
-        self.running: list[subprocess.Popen[str]] = []
+        self.folder = own_folder() if folder is None else folder
+        self.shared = self.folder / _name(*common, flags[1], self.search, whole)
+        self.program = self.folder / _name(self.shared.name, flags[0], text)
+        self.running: list[subprocess.Popen[bytes]] = []
         self.directory: Path | None = None
 
     @property
     def done(self) -> bool:
-        return self.program.exists()
+        return intact(self.program)
 
     def start(self) -> None:
         """Compiles both halves at once; the search is the same for many."""
-        self.program.parent.mkdir(parents=True, exist_ok=True)
-        made = tempfile.mkdtemp(dir=self.program.parent, prefix=_BUILDING)
+        made = tempfile.mkdtemp(dir=self.folder, prefix=_BUILDING)
         self.directory = Path(made)
-        self._spawn(self.flags[0], self.text, "model.o")
-        if not self.shared.exists():
-            self._spawn(self.flags[1], self.search, "search.o")
+        self._compile(self.flags[0], self.text, "model")
+        if not intact(self.shared):
+            self._compile(self.flags[1], self.search, "search")
 
-    def _spawn(self, level: str, text: str, target: str) -> None:
+    def _compile(self, level: str, text: str, name: str) -> None:
         assert self.directory is not None
-        child = subprocess.Popen(
-            [self.cc, level, *FLAGS, self.include, "-c", "-x", "c", "-",
-             "-o", str(self.directory / target)],
-            stdin=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            env={**os.environ, "TMPDIR": str(self.directory)},
-        )  # fmt: skip
-        self.running.append(child)
-        assert child.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            child.stdin.write(text)
-            child.stdin.close()
+        source = self.directory / f"half-{name}.c"
+        source.write_text(text)
+        self._spawn(level, *FLAGS, self.include, "-c", str(source),
+                    "-o", str(self.directory / f"{name}.o"))  # fmt: skip
+
+    def _spawn(self, *arguments: str) -> None:
+        """Starts the compiler. Its end is the end of its output, which is
+        empty; what it says goes to a file, so that it never waits for us."""
+        assert self.directory is not None
+        with open(self.directory / _SAID, "ab") as said:
+            self.running.append(subprocess.Popen(
+                [self.cc, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                start_new_session=True,
+                env={**os.environ, "TMPDIR": str(self.directory)},
+            ))  # fmt: skip
 
     @property
     def ready(self) -> bool:
@@ -287,27 +311,51 @@ class Build:
         return all(child.poll() is not None for child in self.running)
 
     def finish(self) -> Path:
-        """The program, when the compiler is through."""
+        """The program, when the compiler is through. Raises Refused where it
+        fails, Spent where it takes too long."""
         assert self.directory is not None
         try:
-            for child in self.running:
-                _accepted(child)
-            made = self.directory / "search.o"
-            if made.exists():
-                os.replace(made, self.shared)
-            target = self.directory / "program"
-            child = subprocess.Popen(
-                [self.cc, str(self.directory / "model.o"), str(self.shared),
-                 "-pthread", "-o", str(target)],
-                stderr=subprocess.PIPE,
-                text=True,
-            )  # fmt: skip
-            _accepted(child)
-            os.replace(target, self.program)
+            with doing("compiling the C program"):
+                self._wait()
+                made = self.directory / "search.o"
+                if made.exists():
+                    self._keep(made, self.shared)
+                target = self.directory / "program"
+                self._spawn(str(self.directory / "model.o"), str(self.shared),
+                            "-pthread", "-o", str(target))  # fmt: skip
+                self._wait()
+                self._keep(target, self.program)
         finally:
             self.cancel()
-        prune(self.program.parent)
+        prune(self.folder)
         return self.program
+
+    def _wait(self) -> None:
+        for child in self.running:
+            assert child.stdout is not None
+            end = time.monotonic() + _LONGEST
+            out = child.stdout.fileno()
+            while not select.select([out], [], [], 0.1)[0] or os.read(out, 4096):
+                look()
+                if time.monotonic() > end:
+                    raise Refused(f"no end after {_LONGEST:.0f} s")
+            if child.wait():
+                raise Refused(self._said(child.returncode))
+
+    def _said(self, code: int) -> str:
+        """The compiler's first error, as one line."""
+        assert self.directory is not None
+        text = (self.directory / _SAID).read_text(errors="replace")
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        errors = [line for line in lines if "error" in line]
+        return (errors or lines or [f"exit code {code}"])[0].replace(
+            f"{self.directory}/", ""
+        )
+
+    def _keep(self, made: Path, name: Path) -> None:
+        seal(made)
+        made.chmod(0o700)
+        os.replace(made, name)
 
     def cancel(self) -> None:
         """Ends the compilers, what they have started and what they wrote."""
@@ -316,26 +364,22 @@ class Build:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(child.pid, signal.SIGKILL)
                 child.wait()
-            if child.stderr is not None:
-                child.stderr.close()
+            if child.stdout is not None:
+                child.stdout.close()
         self.running = []
         if self.directory is not None:
             shutil.rmtree(self.directory, ignore_errors=True)
             self.directory = None
 
 
-def _accepted(child: subprocess.Popen[str]) -> None:
-    assert child.stderr is not None
-    said = child.stderr.read()
-    if child.wait():
-        raise RuntimeError(f"the C compiler refused the generated C:\n{said}")
+def _name(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def _name(*parts: str) -> Path:
-    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
-    return cache_folder() / digest[:32]
-
-
+_SAID = "said"
+"""The file with what the compiler says."""
+_LONGEST = 900.0
+"""Seconds after which a compiler is taken to hang, whatever the budget."""
 CACHE = 100_000_000
 """Bytes of compiled programs that are kept."""
 _RECENT = 3600.0
@@ -350,7 +394,7 @@ def prune(directory: Path) -> None:
     """Removes the programs that were not used for longest, where all need
     more than `CACHE`, and what killed runs left."""
     now, files = time.time(), []
-    for path in directory.iterdir():
+    for path in _entries(directory):
         with contextlib.suppress(OSError):
             found = path.stat()
             if path.is_file() and _PROGRAM.fullmatch(path.name):
@@ -363,6 +407,12 @@ def prune(directory: Path) -> None:
         if room < 0 and now - used > _RECENT:
             with contextlib.suppress(OSError):
                 path.unlink()
+
+
+def _entries(directory: Path) -> list[Path]:
+    with contextlib.suppress(OSError):
+        return list(directory.iterdir())
+    return []
 
 
 def _processor() -> str:
@@ -470,16 +520,42 @@ def search(
     budget: Budget,
     until_decided: bool,
     report: Reporter,
+) -> str:
+    """Compiles and runs the program. Where the cache cannot be used it is
+    compiled in a temporary folder; the note then says why. Raises Refused
+    where there is no program in either."""
+    note = why = ""
+    for folder in (own_folder, temporary_folder):
+        run.forget()
+        try:
+            _search(run, starts, budget, until_decided, report, folder())
+            return note
+        except OSError as e:
+            name = e.filename.decode() if isinstance(e.filename, bytes) else e.filename
+            why = f"{name}: {e.strerror}" if name and e.strerror else str(e)
+        except Refused as e:
+            why = f"the C compiler fails: {e}"
+        note = f"compiled in a temporary folder: {why}"
+    raise Refused(why)
+
+
+def _search(
+    run: _Run,
+    starts: _Starts,
+    budget: Budget,
+    until_decided: bool,
+    report: Reporter,
+    folder: Path,
 ) -> None:
     """Runs the program. A first one is compiled in a tenth of a second and
     started; it ends there, or is dropped for the one compiled for good."""
     begin = time.monotonic()
     text, words = run.lowered.text, run.lowered.layout.words
-    fast = Build(text, words, FAST)
+    fast = Build(text, words, FAST, folder)
     child: _Child | None = None
     try:
         if not fast.done:
-            quick = Build(text, words, QUICK)
+            quick = Build(text, words, QUICK, folder)
             if not quick.done:
                 try:
                     quick.start()
@@ -488,16 +564,19 @@ def search(
                     quick.cancel()
             fast.start()
             child = _Child(quick.program, starts, budget, until_decided, begin)
-            while not fast.ready:
-                if child.lines(run, report, 0.02):
-                    return
+            with overtime():
+                while not fast.ready:
+                    look()
+                    if child.lines(run, report, 0.02):
+                        return
             child.kill()
             child = None
             run.forget()
             fast.finish()
         child = _Child(fast.program, starts, budget, until_decided, begin)
-        while not child.lines(run, report, None):
-            pass
+        with overtime(), doing("writing down the runs"):
+            while not child.lines(run, report, 0.5):
+                look()
     except KeyboardInterrupt:
         run.stop = "interrupted"
         if child is not None:
@@ -520,13 +599,11 @@ class _Child:
         begin: float,
     ) -> None:
         self.begin = begin
-        seconds = 1e18
-        if budget.seconds is not None:
-            seconds = budget.seconds - (time.monotonic() - begin)
+        seconds = left()
         arguments = (
             budget.threads or len(os.sched_getaffinity(0)),
-            memory_limit() if budget.memory is None else budget.memory,
-            seconds,
+            available() if budget.memory is None else budget.memory,
+            1e18 if seconds is None else seconds,
             (1 << 62) if budget.states is None else budget.states,
             (1 << 30) if budget.depth is None else budget.depth,
             int(until_decided),
@@ -580,22 +657,6 @@ class _Child:
         for pipe in (self.process.stdout, self.process.stderr):
             if pipe is not None:
                 pipe.close()
-
-
-def memory_limit() -> int:
-    """Nine tenths of the memory that is free for this process."""
-    free = 1 << 62
-    with contextlib.suppress(OSError), open("/proc/meminfo") as lines:
-        for line in lines:
-            if line.startswith("MemAvailable:"):
-                free = int(line.split()[1]) * 1024
-    with contextlib.suppress(OSError, ValueError):
-        group = Path("/sys/fs/cgroup")
-        most = int((group / "memory.max").read_text())
-        free = min(free, most - int((group / "memory.current").read_text()))
-    if free == 1 << 62:
-        free = 4 << 30
-    return free // 10 * 9
 
 
 # --- the outcome -------------------------------------------------------------

@@ -28,6 +28,7 @@ from checker.engines.induction import (
     unknowns,
 )
 from checker.engines.interruptible import interruptible
+from checker.limits import Spent, doing, left
 from checker.lower.smt import Term, term_of
 from checker.property import Kind, Property
 from checker.symmetry import find_symmetry
@@ -41,6 +42,7 @@ from checker.verdict import (
     Statistics,
     Unknown,
     Verdict,
+    within_budget,
 )
 
 _DEEPEST = 3
@@ -120,6 +122,7 @@ def read_lemmas(work: Induction, texts: Iterable[str]) -> list[Term]:
 # --- the engine -----------------------------------------------------------
 
 
+@within_budget("prove")
 def prove(
     system: TransitionSystem,
     properties: tuple[Property, ...],
@@ -129,23 +132,26 @@ def prove(
     """Proofs for any size; see verdict.Engine. What cannot be proved is
     Unknown, with the action and the conjunct that stand in the way."""
     begin = time.monotonic()
-    end = None if budget.seconds is None else begin + budget.seconds
-
-    def left() -> float:
-        return 3600.0 if end is None else end - time.monotonic()
-
-    search = _Search(system, properties, left, report)
+    search = _Search(system, properties, _left, report)
     stopped = "time is up"
     try:
-        with interruptible():
+        with interruptible(), doing("building the formula"):
             search.go()
     except KeyboardInterrupt:
         stopped = "interrupted"
+    except Spent as spent:
+        stopped = str(spent)
     return Outcome(
         "prove",
         {p.name: search.verdicts.get(p.name, Unknown(stopped)) for p in properties},
         statistics=Statistics(seconds=time.monotonic() - begin, notes=search.notes),
     )
+
+
+def _left() -> float:
+    """Seconds for what is still to be asked."""
+    seconds = left()
+    return 3600.0 if seconds is None else seconds
 
 
 @dataclass

@@ -18,6 +18,7 @@ from checker.diagnostic import Mistake
 from checker.engines import registry
 from checker.evaluate import Valuation, successor
 from checker.frontend import compile_design
+from checker.limits import Spent, doing, left
 from checker.property import Kind, Property
 from checker.replay import Refuted, Replay, replay, show_step
 from checker.spec.resolve import resolve
@@ -87,8 +88,8 @@ class Sized:
 
     @property
     def monotone(self) -> bool:
-        """Whether each size above it does, too."""
-        found = [at.guaranteed for at in self.sizes]
+        """Whether each size above it that is known does, too."""
+        found = [at.guaranteed for at in self.sizes if not at.unknown]
         return found == sorted(found)
 
     def just_below(self) -> AtSize | None:
@@ -109,8 +110,10 @@ def find_size(
     budget: Budget,
     report: Reporter,
 ) -> Sized:
-    """Explores each size. ``given`` overrides the scenario's bounds. Raises
-    Mistake, or Lacks where the design has not what the scenario names."""
+    """Explores each size, within one budget for all; where it is spent, that
+    size is unknown, and none above is explored. ``given`` overrides the
+    scenario's bounds. Raises Mistake, or Lacks where the design has not what
+    the scenario names."""
     measure = scenario.measure
     if measure is None:
         raise Mistake(
@@ -135,10 +138,19 @@ def find_size(
     settings = {k: v for k, v in settings.items() if k in known and k != name}
     least = max(measure.lo, known[name].least)
     found: list[AtSize] = []
-    for size in range(least, measure.hi + 1):
-        report.progress(size=size)
-        compiled = compile_design(cls, {**settings, name: size}, without, having)
-        found.append(_at(size, scenario, spec, compiled, budget, report))
+    with budget.limited():
+        for size in range(least, measure.hi + 1):
+            report.progress(size=size)
+            try:
+                with doing("compiling the design"):
+                    bounds = {**settings, name: size}
+                    compiled = compile_design(cls, bounds, without, having)
+                at = _at(size, scenario, spec, compiled, budget, report)
+            except Spent as spent:
+                at = AtSize(size, 0, None, str(spent))
+            found.append(at)
+            if left() == 0.0:
+                break
     return Sized(name, tuple(found))
 
 

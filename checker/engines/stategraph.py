@@ -21,6 +21,7 @@ import networkx as nx
 from checker import ir
 from checker.engines.lasso import Label, lasso
 from checker.evaluate import initial_states
+from checker.limits import Spent, doing, look, overtime, tick
 from checker.lower import python as lower
 from checker.property import Fairness, Kind, Property
 from checker.system import State, TransitionSystem
@@ -35,6 +36,7 @@ from checker.verdict import (
     Unknown,
     Verdict,
     Violated,
+    within_budget,
 )
 
 
@@ -54,7 +56,6 @@ def build(system: TransitionSystem, budget: Budget, report: Reporter) -> Graph:
     """The reachable graph, without symmetry (a permuted cycle is no cycle)."""
     steps = [(a.name, lower.successors(system, a)) for a in system.actions]
     outside = lower.in_range(system)
-    over = budget.clock()
     begin = time.monotonic()
     number: dict[State, int] = {}
     graph = Graph([], [], [], 0, "")
@@ -72,18 +73,18 @@ def build(system: TransitionSystem, budget: Budget, report: Reporter) -> Graph:
         return number[state]
 
     reason = ""
-    for start in initial_states(system):
-        add(start, None)
     k = 0
     try:
+        for start in initial_states(system):
+            add(start, None)
         while k < len(graph.states) and not reason:
             if k % 1024 == 0:
                 report.progress(states=len(graph.states), depth=depth[0],
                                 seconds=time.monotonic() - begin)  # fmt: skip
-                if over():
-                    reason = f"the time budget of {budget.seconds:g} s"
+                look()
                 if budget.states is not None and len(graph.states) > budget.states:
                     reason = f"the budget of {budget.states:,} states"
+            tick(100)
             state = graph.states[k]
             for name, successors in steps:
                 for arguments, after, _, broken in successors(state):
@@ -95,9 +96,12 @@ def build(system: TransitionSystem, budget: Budget, report: Reporter) -> Graph:
             k += 1
     except KeyboardInterrupt:
         reason = "interrupted"
+    except Spent as spent:
+        reason = str(spent)
     return Graph(graph.states, graph.edges, graph.parents, depth[0], reason)
 
 
+@within_budget("stategraph")
 def stategraph(
     system: TransitionSystem,
     properties: tuple[Property, ...],
@@ -113,11 +117,12 @@ def stategraph(
     graph = build(system, budget, report)
     verdicts: dict[str, Verdict] = {}
     seen: dict[str, tuple[bool, ...]] = {}
-    for p in mine:
-        holds = lower.predicates(system, list(p.antecedents))
-        truths = [holds(state) for state in graph.states] if p.antecedents else []
-        seen[p.name] = tuple(map(any, zip(*truths, strict=True)))
-        verdicts[p.name] = _answer(system, graph, p)
+    with overtime(), doing("looking for fair cycles"):
+        for p in mine:
+            holds = lower.predicates(system, list(p.antecedents))
+            truths = [holds(state) for state in graph.states] if p.antecedents else []
+            seen[p.name] = tuple(map(any, zip(*truths, strict=True)))
+            verdicts[p.name] = _answer(system, graph, p)
     statistics = Statistics(
         states=len(graph.states),
         transitions=sum(map(len, graph.edges)),
@@ -162,6 +167,7 @@ def _reachable(inside: nx.DiGraph, sources: Iterable[int]) -> set[int]:
     seen = set(sources)
     queue = deque(seen)
     while queue:
+        tick()
         for t in inside.successors(queue.popleft()):
             if t not in seen:
                 seen.add(t)
@@ -181,6 +187,7 @@ def _fair_components(
     )
     while waiting:
         component = waiting.popleft()
+        tick(len(component))
         taken = {
             label
             for k in component

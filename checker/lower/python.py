@@ -8,12 +8,14 @@ domain reads 0 there: the obligation that says so is checked beforehand.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from checker.ir import OPERATORS, Domain, Expr, expand_all, interval, subterms
+from checker.limits import tick
 from checker.property import Property, result_local
 from checker.system import Action, State, TransitionSystem
 
@@ -52,6 +54,7 @@ class _Writer:
         known = self.names.get(e)
         if known is not None:
             return known
+        tick()
         match e.op:
             case "const":
                 return f"({e.data})" if e.data < 0 else str(e.data)
@@ -107,7 +110,7 @@ class _Writer:
 
 
 def _compiled(text: str, name: str) -> Any:
-    scope: dict[str, Any] = {}
+    scope: dict[str, Any] = {"tick": tick}
     exec(compile(text, f"<{name}>", "exec"), scope)
     return scope[name]
 
@@ -140,6 +143,9 @@ def successors(system: TransitionSystem, action: Action) -> Successors:
             w.emit(f"for {names[depth - 1]} in "
                    f"range({p.domain.lo}, {p.domain.hi + 1}):")  # fmt: skip
             w.indent += "    "
+            inner = math.prod(len(q.domain) for q in action.parameters[depth:])
+            if inner >= _LONG:
+                w.emit(f"tick({inner})")
             w.names[p.local] = local[p.local]
         if depth == len(names) and early:
             _obligations(w, names, early)
@@ -177,6 +183,9 @@ def _obligations(w: _Writer, names: list[str], some: list[tuple[int, Any]]) -> N
         w.emit(f"if not {w.text(formula)}:")
         w.emit(f"    out.append(({arguments}, s, -1, {k})); {skip}")
 
+
+_LONG = 100
+"""Steps that are tried between two looks at the budget, where there are more."""
 
 _LARGE = 300
 """Nodes of a condition's text from which on repeated parts get names; below,

@@ -36,6 +36,7 @@ from checker.ir import (
     expand_all,
     subterms,
 )
+from checker.limits import tick
 from checker.system import TransitionSystem
 
 Term = Any
@@ -397,6 +398,10 @@ def raw_of(model: Any, value: Value) -> int:
 # --- the fold ----------------------------------------------------------------
 
 
+_WORK = 20
+"""What a node's term costs at least, see checker.limits."""
+
+
 @dataclass
 class Lowering:
     """Lowers expressions over given leaves: the cells of the state before
@@ -419,6 +424,7 @@ class Lowering:
         expanded = expand_all(r for r in roots)
         for node in subterms(*expanded):
             if node not in self.memo:
+                tick(_WORK)
                 self.memo[node] = LOWER[node.op](self, node)
         return [self.memo[e] for e in expanded]
 

@@ -1,0 +1,173 @@
+"""What a run may use: one deadline and one limit of memory for all its phases.
+
+Whoever starts an engine opens `limited`; whatever builds or searches something
+that can become large counts its work with `tick`, which looks at the clock
+and at the process's memory from time to time, and raises `Spent`. So a budget
+holds while a design is unrolled, a formula is built or a trace is replayed,
+as it does in the search itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+_WORK = 2_000
+"""Units of work between two looks at the clock. A unit takes about a
+microsecond: a node of an expression, a step that is tried."""
+
+_MEMORY_EVERY = 0.05
+"""Seconds between two looks at the memory."""
+
+_OVERTIME, _MORE = 2.0, 64 << 20
+"""Seconds and bytes that `overtime` gives at least."""
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Spent(BaseException):
+    """A limit was reached; as a text, what an engine's Unknown says. Like
+    KeyboardInterrupt no Exception: it is not the failure of what it ends."""
+
+    def __init__(self, limits: Limits, reason: str) -> None:
+        super().__init__(reason)
+        self.limits = limits
+
+
+class Limits:
+    """The limits of one run, from now on. ``seconds`` of wall time, and
+    ``memory`` in bytes that the process may grow by; None is no limit."""
+
+    def __init__(self, seconds: float | None, memory: int | None) -> None:
+        self.seconds, self.memory = seconds, memory
+        self.begin, self.before = time.monotonic(), resident()
+        self.late = False
+
+    def left(self) -> float | None:
+        """Return the seconds that are left, at least 0; None without limit."""
+        if self.seconds is None:
+            return None
+        more = max(self.seconds / 4, _OVERTIME) if self.late else 0.0
+        return max(0.0, self.begin + self.seconds + more - time.monotonic())
+
+    def look(self, resident: int) -> None:
+        """Raise Spent where the time or the memory is used up."""
+        if self.left() == 0.0:
+            raise Spent(self, f"the time budget of {self.seconds:g} s{_while()}")
+        if self.memory is None:
+            return
+        more = max(self.memory // 4, _MORE) if self.late else 0
+        if resident - self.before > self.memory + more:
+            shown = show_bytes(self.memory)
+            raise Spent(self, f"the memory budget of {shown}{_while()}")
+
+
+_active: list[Limits] = []
+_phases: list[str] = []
+_work = 0
+_resident = 0
+_resident_at = 0.0
+
+
+def tick(units: int = 1) -> None:
+    """Count work of about so many microseconds. Raise Spent if a limit that
+    is in force is reached."""
+    global _work
+    _work += units
+    if _work >= _WORK:
+        _work = 0
+        look()
+
+
+def look() -> None:
+    """Raise Spent if a limit that is in force is reached."""
+    global _resident, _resident_at
+    if not _active:
+        return
+    now = time.monotonic()
+    if now - _resident_at > _MEMORY_EVERY or now < _resident_at:
+        _resident, _resident_at = resident(), now
+    for limits in _active:
+        limits.look(_resident)
+
+
+@contextlib.contextmanager
+def limited(seconds: float | None, memory: int | None = None) -> Iterator[Limits]:
+    """Within, work may take so long and the process grow so much. Limits
+    nest; the strictest counts."""
+    limits = Limits(seconds, memory)
+    _active.append(limits)
+    try:
+        yield limits
+    finally:
+        _active.remove(limits)
+
+
+@contextlib.contextmanager
+def overtime() -> Iterator[None]:
+    """Within, the limits in force are a quarter wider: so much is left to
+    write down, and to check, what was found when they were reached."""
+    before = [(limits, limits.late) for limits in _active]
+    for limits in _active:
+        limits.late = True
+    try:
+        yield
+    finally:
+        for limits, late in before:
+            limits.late = late
+
+
+@contextlib.contextmanager
+def doing(phase: str) -> Iterator[None]:
+    """Name what is done, for the reason that Spent gives: "building the
+    formula". The innermost name counts."""
+    _phases.append(phase)
+    try:
+        yield
+    finally:
+        _phases.pop()
+
+
+def left() -> float | None:
+    """Return the seconds that the limits in force leave; None: no limit."""
+    ends = [seconds for limits in _active if (seconds := limits.left()) is not None]
+    return min(ends, default=None)
+
+
+def resident() -> int:
+    """Return the bytes of memory that this process holds (0: not known)."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def available() -> int:
+    """Return nine tenths of the bytes that are free for this process."""
+    free = 1 << 62
+    with contextlib.suppress(OSError), open("/proc/meminfo") as lines:
+        for line in lines:
+            if line.startswith("MemAvailable:"):
+                free = int(line.split()[1]) * 1024
+    with contextlib.suppress(OSError, ValueError):
+        group = Path("/sys/fs/cgroup")
+        most = int((group / "memory.max").read_text())
+        free = min(free, most - int((group / "memory.current").read_text()))
+    if free == 1 << 62:
+        free = 4 << 30
+    return free // 10 * 9
+
+
+def show_bytes(number: int) -> str:
+    """Return the number as --memory takes it: 500M, 4G."""
+    for letter, shift in (("G", 30), ("M", 20), ("K", 10)):
+        if number >= 1 << shift and not number % (1 << shift):
+            return f"{number >> shift}{letter}"
+    return str(number)
+
+
+def _while() -> str:
+    return f", while {_phases[-1]}" if _phases else ""
