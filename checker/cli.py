@@ -58,12 +58,11 @@ from checker.report import (
 )
 from checker.review import (
     SCENARIOS,
-    SCORES,
     Sizes,
     page,
     review_report,
-    stored_scores,
 )
+from checker.scores import SCORES, stored_scores
 from checker.source import shown_path
 from checker.spec import Spec, parse
 from checker.spec.names import Lacks
@@ -545,7 +544,7 @@ def _review(options: argparse.Namespace) -> int:
     if not paths:
         raise Mistake(None, "there is no specs/ here: run this in a checkout")
     specs = [parse(path) for path in paths]
-    scores = stored_scores(ROOT / SCORES)
+    scores = stored_scores(ROOT / SCORES, specs)
     interrupts = _Interrupts()
     done: list[Checked] = []
     skipped = False

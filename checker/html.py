@@ -19,7 +19,8 @@ from checker.property import Kind
 from checker.render import broken_by, is_strips, letters, short_line, why
 from checker.replay import Replay, show_step
 from checker.report import settings
-from checker.review import LETTERS, Scores, Sizes, rests_on
+from checker.review import LETTERS, Sizes, rests_on
+from checker.scores import Scores
 from checker.system import Cell, State, TransitionSystem, Variable
 from checker.trace_file import count
 

@@ -33,6 +33,7 @@ from checker.lower import python as lower
 from checker.mutants import KINDS, Mutant, mutants
 from checker.property import Kind, Property
 from checker.render import table, wrapped
+from checker.scores import text_line
 from checker.source import altered
 from checker.spec import Spec
 from checker.symmetry import Symmetry, canonical_under, find_symmetry
@@ -344,6 +345,7 @@ class Campaign:
     chosen: int
     seed: int
     states: int
+    text: str = ""
     incomplete: tuple[str, ...] = ()
     results: list[Result] = field(default_factory=list)
     stopped: str = ""
@@ -390,10 +392,12 @@ def campaign(
     everything = list(mutants(tasks[0].compiled.source)) if tasks else []
     random.Random(seed).shuffle(everything)
     chosen = everything if sample is None else everything[:sample]
+    files = tuple(dict.fromkeys(t.spec.file for t in tasks))
     done = Campaign(
         tasks[0].known.name if tasks else "",
-        tuple(dict.fromkeys(t.spec.file for t in tasks)),
+        files,
         len(everything), len(chosen), seed, states,
+        text_line(tasks[0].compiled.source, files) if tasks else "",
         tuple(dict.fromkeys(o.task.spec.file for o in originals
                             if not o.search.complete)),
     )  # fmt: skip
@@ -482,7 +486,8 @@ def mutation_report(done: Campaign) -> list[str]:
     if score is None:
         return [*lines, "", "no score: no mutant changes a step"]
     killed, counted = len(done.of(Fate.KILLED)), len(fates) - fates.count(Fate.SAME)
-    lines += ["", f"score: {killed} of {counted} killed, {100 * score:.0f} %"]
+    lines += ["", f"score: {killed} of {counted} killed, {100 * score:.0f} %",
+              f"text: {done.text}"]  # fmt: skip
     for fate in (Fate.SURVIVED, Fate.UNDECIDED, Fate.UNUSED):
         found = done.of(fate)
         if found:
@@ -509,6 +514,7 @@ def mutation_json(done: Campaign) -> dict[str, Any]:
         "mutants": done.total,
         "tried": len(done.results),
         "seed": done.seed,
+        "text": done.text,
         "states": done.states,
         "stopped": done.stopped,
         "score": None if done.score is None else round(done.score, 4),

@@ -16,18 +16,11 @@ from checker.engines.size import Sized
 from checker.property import Kind
 from checker.render import broken_by, run, table, trust, wrapped
 from checker.report import settings, shelved
+from checker.scores import Scores
 from checker.spec.syntax import Spec
 from checker.trace_file import WIDTH, count
 from checker.verdict import Holds, Unknown, Unreachable, Verdict, Violated
 from model.language import declared
-
-Scores = Mapping[str, str]
-"""By design: its mutation score, in words."""
-
-
-SCORES = "specs/scores"
-"""Where `poolproof mutate DESIGN -o specs/scores/DESIGN.txt` is kept."""
-
 
 SCENARIOS = "specs/scenarios/hot_upgrade_4.scenario"
 """The scenarios that the page has a row for."""
@@ -78,16 +71,6 @@ LETTERS = (
     "the use of what it promises (l: a later one, s: all wait for ever, b: an "
     "invariant breaks). >9l: not at 9 either."
 )
-
-
-def stored_scores(folder: Path) -> dict[str, str]:
-    """The score of each design whose report of mutants is kept."""
-    found: dict[str, str] = {}
-    for path in sorted(folder.glob("*.txt")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            if line.startswith("score: "):
-                found[path.stem] = line.removeprefix("score: ")
-    return found
 
 
 # --- one spec ---------------------------------------------------------------
@@ -212,8 +195,8 @@ def rests_on(
                 told[-1] += " " + line.strip()
             else:
                 told.append(line.strip())
-    if task.known.name in scores:
-        told.append(f"mutants: {scores[task.known.name]}")
+    if task.known.cls in scores:
+        told.append(f"mutants: {scores[task.known.cls]}")
     return told
 
 

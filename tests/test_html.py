@@ -13,9 +13,10 @@ import pytest
 from checker import cli, html
 from checker.check import Checked, Request, prepare, run
 from checker.engines.size import AtSize, Sized
-from checker.review import SCENARIOS, Sizes, stored_scores
+from checker.review import SCENARIOS, Sizes
 from checker.spec import parse
 from checker.verdict import Budget, Silent
+from model.designs.hugetlb import Hugetlb
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 VOID = {"meta", "link", "br", "rect", "input"}
@@ -45,7 +46,7 @@ def sizes() -> Sizes:
 
 @pytest.fixture(scope="module")
 def text(done: list[Checked], sizes: Sizes) -> str:
-    return html.page(done, {"Hugetlb": "9 of 10 killed, 90 %"}, sizes)
+    return html.page(done, {Hugetlb: "9 of 10 killed, 90 %"}, sizes)
 
 
 class _Page(HTMLParser):
@@ -109,7 +110,7 @@ def test_cells_and_what_they_rest_on(text: str) -> None:
 
 
 def test_the_same_again(done: list[Checked], sizes: Sizes, text: str) -> None:
-    assert html.page(done, {"Hugetlb": "9 of 10 killed, 90 %"}, sizes) == text
+    assert html.page(done, {Hugetlb: "9 of 10 killed, 90 %"}, sizes) == text
 
 
 def test_markdown(done: list[Checked], sizes: Sizes) -> None:
@@ -120,13 +121,6 @@ def test_markdown(done: list[Checked], sizes: Sizes) -> None:
     assert "| `cma` | 3 |" in rows
     assert "5. touch(v1, 0) -> SIGBUS" in told
     assert told.count("```") % 2 == 0
-
-
-def test_scores_are_read_where_they_are_kept(tmp_path: Path) -> None:
-    assert stored_scores(tmp_path) == {}
-    told = "Pool: 3 mutants\n\nscore: 2 of 3 killed, 67 %\n"
-    (tmp_path / "Pool.txt").write_text(told)
-    assert stored_scores(tmp_path) == {"Pool": "2 of 3 killed, 67 %"}
 
 
 def test_the_command(

@@ -25,7 +25,7 @@ LAYERS = (
     ("checker.trace_file", "checker.explain", "checker.render", "checker.catalogue",
      "checker.check", "checker.report", "checker.review", "checker.trace",
      "checker.certificate", "checker.export", "checker.mutants", "checker.mutate",
-     "checker.guarantee", "checker.html"),
+     "checker.guarantee", "checker.html", "checker.scores"),
     ("checker.conform",),
     ("checker.cli", "checker.conform_cli", "checker.streams", "checker.__main__"),
 )  # fmt: skip
