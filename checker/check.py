@@ -26,12 +26,16 @@ from checker.verdict import (
     Defect,
     Holds,
     Outcome,
+    Reached,
     Reporter,
+    Shown,
     Unknown,
     Unreachable,
+    Vacuous,
     Verdict,
     Violated,
 )
+from checker.words import expectation
 from model.language import (
     Bound,
     Design,
@@ -101,6 +105,7 @@ def prepare(spec: Spec, request: Request) -> tuple[Task, ...]:
             f"--bounds {request.label}: write NAME=NUMBER, like "
             f"{request.label}=2{there}{nearest(request.label, labels)}",
         )
+    _check_not_empty(spec)
     known = designs_for(spec, request.designs)
     classes = [k.cls for k in known]
     try:
@@ -133,6 +138,17 @@ def prepare(spec: Spec, request: Request) -> tuple[Task, ...]:
         Task(spec, k, c, r, s, s.bounds or c.bounds, request.as_written)
         for k, c, r, s in zip(known, compiled, resolved, chosen, strict=False)
     )
+
+
+def _check_not_empty(spec: Spec) -> None:
+    """A spec without properties would hold whatever happens."""
+    if spec.claims:
+        return
+    if spec.scenarios:
+        raise Mistake(None, f"{spec.file} has scenarios only: poolproof size "
+                            f"{spec.file}")  # fmt: skip
+    raise Mistake(None, f"{spec.file} has no property, so that nothing can be wrong: "
+                        "write one, like `invariant NAME: FORMULA`")  # fmt: skip
 
 
 def _others(
@@ -201,6 +217,8 @@ class Judgement(Enum):
 
     EXPECTED = "expected"
     UNEXPECTED = "unexpected"
+    VACUOUS = "vacuous"
+    """What was expected, but because nothing happens."""
     OPEN = "open"
 
 
@@ -313,7 +331,7 @@ def _any_size(
     if any(o.defects for o in before):
         return None
     refuted = {n for o in before for n, v in o.verdicts.items()
-               if isinstance(v, Violated)}  # fmt: skip
+               if isinstance(v, Shown)}  # fmt: skip
     settled = any(o.statistics.complete for o in before)
     try:
         with doing("leaving the bounds open"):
@@ -407,7 +425,7 @@ def _answer(
         found = [("", Unknown(reason))]
     first = found[0][1]
     played = None
-    if isinstance(first, Violated):
+    if isinstance(first, Shown):
         try:
             played = confirm(task.compiled, prop, first.trace, first.shortest)
         except Spent as spent:
@@ -424,18 +442,20 @@ def _ranked(
 
     def key(item: tuple[str, Verdict]) -> int:
         match item[1]:
-            case Violated():
+            case Violated() | Reached():
                 return 0
-            case Holds(exhaustive=False):
+            case Vacuous():
                 return 1
-            case Holds() | Unreachable():
+            case Holds(exhaustive=False):
                 return 2
-            case Unknown():
+            case Holds() | Unreachable():
                 return 3
+            case Unknown():
+                return 4
 
     ordered = sorted(found, key=key)
     said = {type(v) for _, v in ordered} - {Unknown}
-    if Violated in said and len(said) > 1:
+    if said & {Violated, Reached} and len(said) > 1:
         raise EnginesDisagree(
             f"{prop.name}: "
             + ", ".join(f"{e} says {type(v).__name__}" for e, v in ordered)
@@ -449,8 +469,9 @@ def judge(
     """How the verdict stands to what was expected, and in words what was.
 
     Without ``expect``, a property should hold and a reachable one be
-    reached. At other bounds than the spec's own, no depth is expected, and
-    what was expected to be violated may hold."""
+    reached; vacuous is neither, unless it is expected. At other bounds than
+    the spec's own, no depth is expected, and what was expected to be violated
+    may hold."""
     reach = prop.kind is Kind.REACHABLE
     want = prop.expect.verdict if prop.expect else ("reachable" if reach else "holds")
     depth = prop.expect.depth if prop.expect and as_written else None
@@ -463,9 +484,16 @@ def judge(
             if late and depth is not None and covered >= depth:
                 return Judgement.UNEXPECTED, told
             return Judgement.OPEN, told
-        case Violated(trace=trace, shortest=shortest):
-            got = "reachable" if reach else "violated"
-            wrong = got != want or (
+        case Vacuous() if want == "vacuous":
+            return Judgement.EXPECTED, told
+        case Vacuous(of=of):
+            alike, told = judge(prop, of, as_written)
+            fine = alike is Judgement.EXPECTED
+            return (Judgement.VACUOUS if fine else alike), told
+        case Violated(trace=trace, shortest=shortest) | Reached(
+            trace=trace, shortest=shortest
+        ):
+            wrong = expectation(verdict) != want or (
                 depth is not None
                 and (len(trace) != depth if shortest else len(trace) < depth)
             )
@@ -476,13 +504,14 @@ def judge(
     return (Judgement.UNEXPECTED if wrong else Judgement.EXPECTED), told
 
 
-def exit_code(checked: Sequence[Checked]) -> int:
+def exit_code(checked: Sequence[Checked], strict: bool = False) -> int:
     """0 all as expected · 1 something is not · 2 an error in a design or a
-    spec · 3 something is not known."""
+    spec · 3 something is not known, or with ``strict`` vacuous."""
     if any(c.defects or c.mistakes for c in checked):
         return 2
     judgements = [a.judgement for c in checked for a in c.answers]
     if Judgement.UNEXPECTED in judgements:
         return 1
     stopped = any(c.interrupted for c in checked)
-    return 3 if Judgement.OPEN in judgements or stopped else 0
+    vacuous = strict and Judgement.VACUOUS in judgements
+    return 3 if Judgement.OPEN in judgements or stopped or vacuous else 0

@@ -1,7 +1,8 @@
 """The command `poolproof`: the only place that prints.
 
 Exit codes: 0 all as expected · 1 something is not · 2 an error in a design,
-a spec or the call · 3 something is not known · 130 interrupted, nothing known.
+a spec or the call · 3 something is not known, or (--strict, review) vacuous ·
+130 interrupted, nothing known.
 """
 
 from __future__ import annotations
@@ -47,7 +48,6 @@ from checker.diagnostic import Mistake
 from checker.engines import registry
 from checker.engines.size import Sized, find_size
 from checker.limits import Spent, doing
-from checker.property import Kind
 from checker.render import table, wrapped
 from checker.replay import Refuted, show_step
 from checker.report import (
@@ -70,7 +70,7 @@ from checker.spec.syntax import Scenario
 from checker.streams import Stream, complain, standard_output, writable
 from checker.trace import Replayed, replay_file, trace_report
 from checker.trace_file import WIDTH, count, nearest, parse_bounds
-from checker.verdict import Budget, Reporter, Silent
+from checker.verdict import Budget, Reporter, Silent, Violated
 from model.language import Feature, ModelError, declared
 
 DEFAULT_SECONDS = {"auto": 60.0, EXHAUSTIVE: 60.0}
@@ -137,7 +137,8 @@ exit codes:
   0  all as expected (a property holds, where no `expect` says otherwise)
   1  a property is violated, or an `expect` is not met
   2  an error in a design, a spec or the call
-  3  inconclusive: a budget was spent, or a solver gave up
+  3  inconclusive: a budget was spent, or a solver gave up; in review, and
+     with --strict: a property is vacuous, what it speaks of never happens
   130  interrupted (Ctrl-C) before anything was known
 """
 
@@ -188,6 +189,10 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "-v", "--verbose", action="store_true",
         help="print the runs of expected violations and of witnesses, too",
+    )  # fmt: skip
+    check.add_argument(
+        "--strict", action="store_true",
+        help="exit 3 if something is vacuous, as review does",
     )  # fmt: skip
     review = command("review", _review, "every shipped spec on every shipped design",
                      epilog=_engines_help())  # fmt: skip
@@ -464,7 +469,7 @@ def _check(options: argparse.Namespace) -> int:
                 lines = check_report(checked, stored, options.verbose) + proof
                 print("\n".join(lines), file=out, flush=True)
             done.append(checked)
-        code = 3 if len(done) < len(tasks) else exit_code(done)
+        code = 3 if len(done) < len(tasks) else exit_code(done, options.strict)
         code = code or (3 if late else 0)
         if options.json:
             out.write(export.text(export.check_json(done, code)))
@@ -503,7 +508,7 @@ def _store(checked: Checked, directory: str) -> dict[str, str]:
     stored: dict[str, str] = {}
     texts: list[tuple[str, str]] = []
     for answer in checked.answers:
-        if answer.replay is not None and answer.prop.kind is not Kind.REACHABLE:
+        if isinstance(answer.verdict, Violated):
             texts.append((answer.prop.name, trace_text(checked.task, answer)))
     for number, (defect, played) in enumerate(checked.defects, 1):
         texts.append((f"defect{number}", defect_text(checked.task, defect, played)))
@@ -566,7 +571,7 @@ def _review(options: argparse.Namespace) -> int:
         if not (request.label or request.bounds or request.without or request.having):
             seen = {c.task.known.reference for c in done}
             sizes = _review_sizes(sorted(seen), options, interrupts)
-        code = exit_code(done)
+        code = exit_code(done, strict=True)
         if (skipped or interrupts()) and code == 0:
             code = 3
         if options.json:
@@ -627,7 +632,7 @@ def _totals(done: Sequence[Checked]) -> list[str]:
     judged = [a.judgement.value for c in done for a in c.answers]
     parts = [f"{len(judged)} properties"]
     for word, text in (("expected", "as expected"), ("unexpected", "not as expected"),
-                       ("open", "unknown")):  # fmt: skip
+                       ("vacuous", "vacuous"), ("open", "unknown")):  # fmt: skip
         if word in judged:
             parts.append(f"{judged.count(word)} {text}")
     return ["", *wrapped(", ".join(parts))]

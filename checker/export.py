@@ -17,12 +17,15 @@ from checker.trace_file import Heading
 from checker.verdict import (
     Holds,
     Outcome,
+    Reached,
     Statistics,
     Unknown,
     Unreachable,
+    Vacuous,
     Verdict,
     Violated,
 )
+from checker.words import key
 
 _SAFE = 2**53
 """From here on JSON readers lose digits."""
@@ -179,22 +182,29 @@ def _one(checked: Checked) -> dict[str, Any]:
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {"verdict": key(verdict), **_figures(verdict)}
+
+
+def _figures(verdict: Verdict) -> dict[str, Any]:
     match verdict:
         case Holds(exhaustive=True, states=states, depth=depth):
-            return {"verdict": "holds", "states": states, "depth": depth}
+            return {"states": states, "depth": depth}
         case Holds(certificate=certificate):
             return {
-                "verdict": "inductive",
                 "params": list(certificate.params) if certificate else [],
                 "k": certificate.k if certificate else 1,
                 "lemmas": list(certificate.lemmas) if certificate else [],
             }
         case Violated(trace=trace, shortest=shortest):
-            return {"verdict": "violated", "steps": len(trace), "shortest": shortest}
+            return {"steps": len(trace), "shortest": shortest}
+        case Reached(trace=trace, shortest=shortest):
+            return {"steps": len(trace), "shortest": shortest}
         case Unreachable(states=states, depth=depth):
-            return {"verdict": "unreachable", "states": states, "depth": depth}
+            return {"states": states, "depth": depth}
+        case Vacuous(reason=reason, of=of):
+            return {"reason": reason, "of": _verdict(of)}
         case Unknown(reason=reason, depth=depth):
-            return {"verdict": "unknown", "reason": reason, "depth": depth}
+            return {"reason": reason, "depth": depth}
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from checker.render import table, wrapped
 from checker.replay import Replay, confirm, show_step
 from checker.spec import Spec, resolve
 from checker.trace_file import count, nearest, show_bounds
-from checker.verdict import Budget, Holds, Reporter, Silent, Violated
+from checker.verdict import Budget, Holds, Reporter, Silent, Vacuous, Violated
 from model.language import declared, with_needs
 
 SPEC = "specs/promise_plain.spec"
@@ -187,7 +187,7 @@ def _ask(
         if outcome.defects:
             return Finding(having, None, False, defect=outcome.defects[0].message)
         verdict = outcome.verdicts[prop.name]
-        complete &= isinstance(verdict, Holds | Violated)
+        complete &= isinstance(verdict, Holds | Violated | Vacuous)
         if isinstance(verdict, Violated) and (
             best is None or len(verdict.trace) < (best.depth or 0)
         ):

@@ -15,14 +15,13 @@ from itertools import groupby, product
 
 from checker.check import Answer, Checked, Judgement, Task
 from checker.ir import INT, show_raw
-from checker.property import Kind
-from checker.render import broken_by, is_strips, letters, short_line, why
+from checker.render import broken_by, is_strips, letters, why
 from checker.replay import Replay, show_step
 from checker.report import settings
 from checker.review import LETTERS, Sizes, rests_on
 from checker.scores import Scores
 from checker.system import Cell, State, TransitionSystem, Variable
-from checker.trace_file import count
+from checker.words import short
 
 # --- what both say --------------------------------------------------------
 
@@ -42,7 +41,7 @@ def _cell(checked: Checked, name: str) -> str:
     if answer is None:
         missing = checked.task.resolved.missing.get(name)
         return f"n/a: {missing}" if missing else "not asked"
-    told = short_line(answer.verdict, answer.prop.kind)
+    told = short(answer.verdict, answer.prop.kind)
     if answer.judgement is Judgement.UNEXPECTED:
         return f"{told}; expected: {answer.expected}"
     return told
@@ -228,8 +227,8 @@ def _run(anchor: str, task: Task, answer: Answer, played: Replay) -> Iterator[st
     prop, system = answer.prop, task.compiled.system
     yield f'<article class="trace" id="{anchor}"><h3>{escape(task.known.name)}, '
     yield f"<code>{escape(prop.name)}</code>: {escape(prop.title)}</h3>"
-    word = "reached" if prop.kind is Kind.REACHABLE else "violated"
-    said = f"{word} after {count(len(played.trace), 'step')}; {settings(task)}"
+    word = short(answer.verdict, prop.kind)
+    said = f"{word}; {settings(task)}"
     yield f'<p class="soft">{escape(said)}'
     yield f"<br>{escape(prop.source)}</p>" if prop.source else "</p>"
     yield from _pictures(system, played)

@@ -41,7 +41,8 @@ class Expectation:
     """What the spec's author says will come out, and why it is understood.
 
     ``verdict`` is 'holds' or 'violated' ('reachable'/'unreachable' for a
-    reachable property); ``depth`` the length of the shortest trace.
+    reachable property), 'vacuous' or 'unknown'; ``depth`` the length of the
+    shortest trace.
     """
 
     verdict: str

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
+from checker.core.vacuity import NO_START, NO_STEP, never_possible
 from checker.evaluate import Valuation
 from checker.explain import reasons
 from checker.ir import (
@@ -27,15 +28,9 @@ from checker.ir import (
 from checker.property import Kind, Property
 from checker.replay import Replay, at_step, show_step
 from checker.system import Obligation, State, TransitionSystem, Variable
-from checker.trace_file import WIDTH, count, show_bounds
-from checker.verdict import (
-    Holds,
-    Outcome,
-    Unknown,
-    Unreachable,
-    Verdict,
-    Violated,
-)
+from checker.trace_file import WIDTH, count
+from checker.verdict import Holds, Outcome, Unknown, Vacuous
+from checker.words import sentence
 
 
 def wrapped(text: str, first: str = "", rest: str = "") -> list[str]:
@@ -228,68 +223,7 @@ def broken_by(played: Replay, message: str, obligation: Obligation | None) -> li
     return wrapped(told, "  ", "    ")
 
 
-# --- verdicts -------------------------------------------------------------
-
-
-def verdict_line(
-    verdict: Verdict,
-    kind: Kind,
-    bounds: Mapping[str, int],
-    least: Mapping[str, int | None] | None = None,
-) -> str:
-    """One line of plain words. ``least`` has the least value of each bound
-    that a certificate holds for any value of. Without ``bounds`` they stand
-    elsewhere."""
-    within = f" within {show_bounds(bounds)}" if bounds else ""
-    match verdict:
-        case Holds(exhaustive=True, states=states, depth=depth):
-            return (
-                f"no violation{within}: {count(states, 'state')}, depth {depth}"
-            )
-        case Holds(certificate=certificate):
-            params = certificate.params if certificate else ()
-            fixed = ", ".join(
-                f"{k}={v}" for k, v in sorted(bounds.items()) if k not in params
-            )
-            size = ", ".join(_from(p, (least or {}).get(p)) for p in sorted(params))
-            return (
-                ("inductive for any " + size if size else "inductive")
-                + (f" ({fixed})" if fixed else "")
-                + ", certificate re-checked"
-            )
-        case Violated(trace=trace, shortest=shortest):
-            word = "reached" if kind is Kind.REACHABLE else "violated"
-            tail = "" if shortest else ", perhaps not the fewest"
-            return f"{word} after {count(len(trace), 'step')}{tail}"
-        case Unreachable(states=states, depth=depth):
-            return f"unreachable{within}: {count(states, 'state')}, depth {depth}"
-        case Unknown(reason=reason, depth=depth):
-            word = "witness" if kind is Kind.REACHABLE else "violation"
-            tail = f"; no {word} within {count(depth, 'step')}" if depth else ""
-            return f"unknown: {reason}{tail}"
-
-
-def short_line(verdict: Verdict, kind: Kind) -> str:
-    """`verdict_line` without what stands in the trust lines."""
-    match verdict:
-        case Holds(exhaustive=True):
-            return "no violation"
-        case Holds(certificate=certificate):
-            params = sorted(certificate.params) if certificate else []
-            return f"inductive for any {', '.join(params)}" if params else "inductive"
-        case Unreachable():
-            return "unreachable"
-        case Unknown(depth=depth) if depth:
-            word = "witness" if kind is Kind.REACHABLE else "violation"
-            return f"unknown; no {word} within {count(depth, 'step')}"
-        case Unknown():
-            return "unknown"
-        case Violated():
-            return verdict_line(verdict, kind, {})
-
-
-def _from(param: str, least: int | None) -> str:
-    return param if least is None else f"{param} >= {least}"
+# --- what verdicts rest on -----------------------------------------------
 
 
 def trust(
@@ -313,6 +247,10 @@ def trust(
         parts = [count(n, noun) for n, noun in
                  ((s.states, "state"), (s.transitions, "transition")) if n]  # fmt: skip
         say(f"{', '.join(parts)}, depth {s.depth}; {whole} visited")
+    if s.no_start:
+        say(NO_START)
+    elif never_possible(system, s) == {a.name for a in system.actions}:
+        say(NO_STEP)
     if s.fired and any(s.fired.values()):
         idle = [a.name for a in system.actions if not s.fired.get(a.name)]
         if idle:
@@ -327,6 +265,11 @@ def trust(
         if unseen and s.results:
             say("results never seen: " + ", ".join(unseen))
     for p in properties:
+        verdict = outcome.verdicts.get(p.name)
+        if isinstance(verdict, Vacuous):
+            if verdict.reason not in (NO_START, NO_STEP):
+                say(f"{p.name} is vacuous, {verdict.reason}")
+            continue
         seen = s.true_antecedents.get(p.name)
         if seen is not None and p.antecedents and not all(seen):
             which = [
@@ -344,7 +287,7 @@ def trust(
     certified = (v for v in outcome.verdicts.values()
                  if isinstance(v, Holds) and v.certificate is not None)  # fmt: skip
     for line in dict.fromkeys(
-        verdict_line(v, Kind.INVARIANT, bounds, least) for v in certified
+        sentence(v, Kind.INVARIANT, bounds, least) for v in certified
     ):
         say(line)
     unknown: dict[str, list[str]] = {}

@@ -13,10 +13,8 @@ from checker.property import Kind
 from checker.render import (
     broken_by,
     run,
-    short_line,
     table,
     trust,
-    verdict_line,
     why,
     wrapped,
 )
@@ -24,7 +22,8 @@ from checker.replay import Replay
 from checker.source import shown_path
 from checker.trace_file import WIDTH, Heading, show_bounds
 from checker.trace_file import write as write_trace
-from checker.verdict import Defect, Holds, Unknown, Unreachable, Verdict, Violated
+from checker.verdict import Defect, Holds, Shown, Unknown, Verdict, Violated
+from checker.words import key, sentence, short
 from model.language import declared
 
 SHELF = "counterexamples"
@@ -85,12 +84,12 @@ def _rows(checked: Checked) -> list[tuple[str, str]]:
     room = WIDTH - 4 - max(map(len, names), default=0)
 
     def full(verdict: Verdict, kind: Kind) -> str:
-        return verdict_line(verdict, kind, task.shown, _least(task))
+        return sentence(verdict, kind, task.shown, _least(task))
 
     def unbound(verdict: Verdict, kind: Kind) -> str:
-        return verdict_line(verdict, kind, {}, _least(task))
+        return sentence(verdict, kind, {}, _least(task))
 
-    for words in (full, unbound, short_line):
+    for words in (full, unbound, short):
         texts = [_told(a, words) for a in checked.answers]
         if all(len(text) <= room for text in texts):
             break
@@ -112,8 +111,7 @@ def _told(answer: Answer, words: Callable[[Verdict, Kind], str]) -> str:
     text = "; ".join(words(v, answer.prop.kind) for v in known)
     if answer.judgement is Judgement.UNEXPECTED:
         return f"{text}; EXPECTED: {answer.expected}"
-    bad = isinstance(answer.verdict, Violated | Unreachable)
-    if bad and answer.prop.kind is not Kind.REACHABLE:
+    if isinstance(answer.verdict, Violated):
         return f"{text}, as expected"
     return text
 
@@ -146,10 +144,9 @@ def shelved(task: Task, prop: str) -> str | None:
 
 def trace_text(task: Task, answer: Answer) -> str:
     """The trace file of a violated property, or of a witness."""
-    assert answer.replay is not None and isinstance(answer.verdict, Violated)
-    reached = answer.prop.kind is Kind.REACHABLE
+    assert answer.replay is not None and isinstance(answer.verdict, Shown)
     heading = replace(
-        _heading(task, "reached" if reached else "violated", answer.replay),
+        _heading(task, key(answer.verdict), answer.replay),
         shortest=answer.verdict.shortest,
         spec=task.spec.file,
         property=answer.prop.name,

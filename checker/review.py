@@ -13,13 +13,12 @@ from pathlib import Path
 
 from checker.check import Answer, Checked, Judgement
 from checker.engines.size import Sized
-from checker.property import Kind
 from checker.render import broken_by, run, table, trust, wrapped
 from checker.report import settings, shelved
 from checker.scores import Scores
 from checker.spec.syntax import Spec
 from checker.trace_file import WIDTH, count
-from checker.verdict import Holds, Unknown, Unreachable, Verdict, Violated
+from checker.words import MARKS, cell, counted, mark
 from model.language import declared
 
 SCENARIOS = "specs/scenarios/hot_upgrade_4.scenario"
@@ -140,27 +139,10 @@ def _covered(checked: Checked) -> str:
 def _cell(checked: Checked, name: str) -> str:
     answer = _answer(checked, name)
     if answer is not None:
-        mark = " !" if answer.judgement is Judgement.UNEXPECTED else ""
-        return _short(answer.verdict, answer.prop.kind) + mark
+        odd = " !" if answer.judgement is Judgement.UNEXPECTED else ""
+        return cell(answer.verdict) + odd
     missing = checked.task.resolved.missing.get(name)
     return "-" if missing is None else f"n/a: {missing}"
-
-
-def _short(verdict: Verdict, kind: Kind) -> str:
-    match verdict:
-        case Holds(exhaustive=True):
-            return "holds"
-        case Holds(certificate=certificate):
-            params = certificate.params if certificate else ()
-            return f"any {', '.join(sorted(params))}" if params else "inductive"
-        case Violated(trace=trace) if kind is Kind.REACHABLE:
-            return f"reached at {len(trace)}"
-        case Violated(trace=trace):
-            return f"violated at {len(trace)}"
-        case Unreachable():
-            return "unreachable"
-        case Unknown(depth=depth):
-            return f"unknown past {depth}" if depth else "unknown"
 
 
 def _traces(checked: Checked) -> Iterator[str]:
@@ -257,11 +239,7 @@ def _across(
     lines += [
         "",
         *wrapped(
-            "holds: in all states within the bounds above. V4: violated after 4 "
-            "steps, counterexamples/DESIGN.SPEC.PROPERTY.trace. R3: reached after "
-            "3. never: not reachable. ?7: unknown past 7 steps. any: for any "
-            "size. -: the design has no such thing (above: which). !: not as "
-            "expected." + (f" {LETTERS}" if told else ""), "  ", "  ",
+            MARKS + (f" {LETTERS}" if told else ""), "  ", "  ",
         ),
     ]  # fmt: skip
     return [line.rstrip() for line in lines]
@@ -280,37 +258,14 @@ def _brief(checked: Checked, name: str) -> str:
     answer = _answer(checked, name)
     if answer is None:
         return "-"
-    mark = "!" if answer.judgement is Judgement.UNEXPECTED else ""
-    match answer.verdict:
-        case Holds(exhaustive=True):
-            told = "holds"
-        case Holds():
-            told = "any"
-        case Violated(trace=trace) if answer.prop.kind is Kind.REACHABLE:
-            told = f"R{len(trace)}"
-        case Violated(trace=trace):
-            told = f"V{len(trace)}"
-        case Unreachable():
-            told = "never"
-        case Unknown(depth=depth):
-            told = f"?{depth}" if depth else "?"
-    return told + mark
+    odd = "!" if answer.judgement is Judgement.UNEXPECTED else ""
+    return mark(answer.verdict) + odd
 
 
 def _counted(some: Sequence[Checked]) -> str:
     """How the properties of some specs on one design came out."""
     words: Counter[str] = Counter()
     for answer in (a for c in some for a in c.answers):
-        match answer.verdict:
-            case Holds():
-                words["hold"] += 1
-            case Violated() if answer.prop.kind is Kind.REACHABLE:
-                words["reached"] += 1
-            case Violated():
-                words["violated"] += 1
-            case Unreachable():
-                words["unreachable"] += 1
-            case Unknown():
-                words["unknown"] += 1
+        words[counted(answer.verdict)] += 1
     told = ", ".join(f"{n} {word}" for word, n in words.most_common())
     return f"{len(some)}: {told}"

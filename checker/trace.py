@@ -10,7 +10,7 @@ from checker.compiled import Compiled
 from checker.diagnostic import Mistake
 from checker.frontend import compile_design
 from checker.property import Property
-from checker.render import broken_by, run, verdict_line, why, wrapped
+from checker.render import broken_by, run, why, wrapped
 from checker.replay import (
     Refuted,
     Replay,
@@ -22,7 +22,8 @@ from checker.replay import (
 from checker.spec import parse, resolve
 from checker.system import Span
 from checker.trace_file import Heading, TraceFile, bind, load, nearest, show_bounds
-from checker.verdict import Defect, Violated
+from checker.verdict import Defect, shown_by
+from checker.words import sentence
 from model.language import declared
 
 
@@ -152,8 +153,9 @@ def trace_report(replayed: Replayed) -> list[str]:
     lines += ["", *run(system, replayed.played)]
     if replayed.prop is not None:
         lines += why(system, replayed.prop, replayed.played)
-        verdict = Violated(replayed.played.trace, heading.shortest)
-        lines += ["", "  " + verdict_line(verdict, replayed.prop.kind, heading.bounds)]
+        prop = replayed.prop
+        verdict = shown_by(prop, replayed.played.trace, heading.shortest)
+        lines += ["", "  " + sentence(verdict, prop.kind, heading.bounds)]
     elif heading.shows == "defect":
         lines += broken_by(replayed.played, heading.title, None)
     else:

@@ -10,7 +10,7 @@ from functools import wraps
 from typing import ParamSpec, Protocol
 
 from checker.limits import Limits, Spent, available, limited
-from checker.property import Property
+from checker.property import Kind, Property
 from checker.system import Obligation, State, TransitionSystem
 
 
@@ -50,8 +50,16 @@ class Holds:
 
 @dataclass(frozen=True)
 class Violated:
-    """A shortest (unless ``shortest`` is false) run to a violation; for a
-    reachable property: a run to a witness, which is then good news."""
+    """A shortest (unless ``shortest`` is false) run to a violation."""
+
+    trace: Trace
+    shortest: bool = True
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A shortest (unless ``shortest`` is false) run to a witness of a
+    reachable property: good news."""
 
     trace: Trace
     shortest: bool = True
@@ -75,7 +83,32 @@ class Unreachable:
     depth: int = 0
 
 
-Verdict = Holds | Violated | Unknown | Unreachable
+@dataclass(frozen=True)
+class Vacuous:
+    """No violation (or no witness, ``of`` says which), but nothing was asked:
+    ``reason`` says what never happens. See checker.core.vacuity."""
+
+    reason: str
+    of: Holds | Unreachable
+
+
+Verdict = Holds | Violated | Reached | Unknown | Unreachable | Vacuous
+
+Shown = Violated | Reached
+"""The verdicts that come with a run."""
+
+
+def shown_by(p: Property, trace: Trace, shortest: bool = True) -> Shown:
+    """What a run to a deciding state or step shows of the property."""
+    kind = Reached if p.kind is Kind.REACHABLE else Violated
+    return kind(trace, shortest)
+
+
+def settled(p: Property, states: int, depth: int) -> Holds | Unreachable:
+    """The verdict where all was visited and nothing decided the property."""
+    if p.kind is Kind.REACHABLE:
+        return Unreachable(states, depth)
+    return Holds(True, states, depth)
 
 
 @dataclass(frozen=True)
@@ -107,7 +140,10 @@ class Statistics:
     """What an exploration covered. ``fired`` counts, per action, the
     transitions taken; ``results`` the transitions per (action, raw result);
     ``deadlock`` a shortest run to a state without successor;
-    ``true_antecedents`` per property which of its antecedents came true."""
+    ``true_antecedents`` per property which of its antecedents came true, or
+    may come true for all that is known. ``no_start``: there is certainly no
+    initial state; ``impossible`` are actions that certainly never fire, where
+    ``fired`` does not say so of all states."""
 
     states: int = 0
     transitions: int = 0
@@ -121,6 +157,8 @@ class Statistics:
     true_antecedents: Mapping[str, tuple[bool, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     memory: int = 0
+    no_start: bool = False
+    impossible: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

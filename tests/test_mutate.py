@@ -17,7 +17,7 @@ from checker.mutants import mutants
 from checker.mutate import Campaign, Fate, campaign, look, mutation_report
 from checker.source import altered
 from checker.spec import parse
-from checker.verdict import Budget, Silent, Violated
+from checker.verdict import Budget, Shown, Silent
 from model.designs.hugetlb import Hugetlb
 from model.language import observer_methods
 
@@ -141,7 +141,7 @@ def test_the_same_fates_from_the_start(files: Path) -> None:
         broken = bool(outcome.defects)
         for p in original.search.asked:
             verdict = outcome.verdicts[p.name]
-            depth = len(verdict.trace) if isinstance(verdict, Violated) else None
+            depth = len(verdict.trace) if isinstance(verdict, Shown) else None
             broken = broken or depth != original.search.found.get(p.name)
         assert broken == (result.fate is Fate.KILLED), m.what
 

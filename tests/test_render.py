@@ -16,7 +16,7 @@ from checker.evaluate import Valuation, initial_states
 from checker.explain import reasons
 from checker.frontend import compile_design
 from checker.property import Kind
-from checker.render import memory, possible_results, table, trust, verdict_line, wrapped
+from checker.render import memory, possible_results, table, trust, wrapped
 from checker.render import run as show_run
 from checker.replay import replay
 from checker.report import answer_run, check_report
@@ -27,15 +27,18 @@ from checker.verdict import (
     Certificate,
     Holds,
     Outcome,
+    Reached,
     Silent,
     Statistics,
     Step,
     Trace,
     Unknown,
     Unreachable,
+    Vacuous,
     Verdict,
     Violated,
 )
+from checker.words import cell, counted, expectation, key, mark, sentence, short
 from tests.shelf import Shelf
 
 POOL = compile_design(Pool)
@@ -155,7 +158,11 @@ NOWHERE = Trace((), tuple(Step("a", ()) for _ in range(5)))
         (Violated(NOWHERE), Kind.STEP, "violated after 5 steps"),
         (Violated(NOWHERE, False), Kind.INVARIANT,
          "violated after 5 steps, perhaps not the fewest"),
-        (Violated(Trace((), ())), Kind.REACHABLE, "reached after 0 steps"),
+        (Reached(Trace((), ())), Kind.REACHABLE, "reached after 0 steps"),
+        (Reached(NOWHERE, False), Kind.REACHABLE,
+         "reached after 5 steps, perhaps not the fewest"),
+        (Vacuous("put is never possible", Holds(True, 3, 1)), Kind.STEP,
+         "vacuous: put is never possible"),
         (Unreachable(1, 0), Kind.REACHABLE,
          "unreachable within B=2 P=2 V=3: 1 state, depth 0"),
         (Unknown("interrupted"), Kind.INVARIANT, "unknown: interrupted"),
@@ -165,8 +172,34 @@ NOWHERE = Trace((), tuple(Step("a", ()) for _ in range(5)))
          "unknown: z3 gave up; no witness within 1 step"),
     ],
 )  # fmt: skip
-def test_verdict_lines(verdict: Verdict, kind: Kind, line: str) -> None:
-    assert verdict_line(verdict, kind, SIZES, {"B": 1}) == line
+def test_sentences(verdict: Verdict, kind: Kind, line: str) -> None:
+    assert sentence(verdict, kind, SIZES, {"B": 1}) == line
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        (Holds(True, 3, 1), ("no violation", "holds", "holds", "hold", "holds",
+                             "holds")),
+        (Holds(False), ("inductive", "inductive", "any", "hold", "inductive",
+                        "holds")),
+        (Violated(NOWHERE), ("violated after 5 steps", "violated at 5", "V5",
+                             "violated", "violated", "violated")),
+        (Reached(NOWHERE), ("reached after 5 steps", "reached at 5", "R5", "reached",
+                            "reached", "reachable")),
+        (Unreachable(3, 1), ("unreachable", "unreachable", "never", "unreachable",
+                             "unreachable", "unreachable")),
+        (Vacuous("x", Holds(True)), ("vacuous", "vacuous", "vac", "vacuous",
+                                     "vacuous", "vacuous")),
+        (Unknown("x", 3), ("unknown; no violation within 3 steps", "unknown past 3",
+                           "?3", "unknown", "unknown", "unknown")),
+    ],
+)  # fmt: skip
+def test_each_verdict_has_its_words(
+    verdict: Verdict, words: tuple[str, ...]
+) -> None:
+    one_by_one = (cell, mark, counted, key, expectation)
+    assert (short(verdict, Kind.STEP), *(f(verdict) for f in one_by_one)) == words
 
 
 def test_trust_says_what_never_happened() -> None:

@@ -17,8 +17,9 @@ which loses no run: the single initial state is the same under renaming.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import z3  # type: ignore[import-untyped]
 
@@ -57,16 +58,15 @@ from checker.system import Action, Obligation, State, TransitionSystem
 from checker.verdict import (
     Budget,
     Defect,
-    Holds,
     Outcome,
     Reporter,
     Statistics,
     Step,
     Trace,
     Unknown,
-    Unreachable,
     Verdict,
-    Violated,
+    settled,
+    shown_by,
     within_budget,
 )
 
@@ -402,7 +402,10 @@ class _Search:
     """All runs of so many steps were looked at."""
     stopped: str = ""
     complete: bool = False
+    never: _Never | None = None
     deferred: list[_Deferred] = field(default_factory=list)
+    told: list[int] = field(default_factory=list)
+    """What the solver knew before the first step, and after each."""
     lasts: set[str] = field(default_factory=set)
     """The invariants that are never violated, by induction."""
 
@@ -422,6 +425,8 @@ class _Search:
         unrolling.start()
         self.unroll(unrolling)
         self.ask_again(unrolling)
+        if self.complete:
+            self.never = _Never.of(self, unrolling)
 
     def unroll(self, unrolling: _Unrolling) -> None:
         while True:
@@ -435,6 +440,8 @@ class _Search:
             if self.budget.depth is not None and depth >= self.budget.depth:
                 self.stopped = f"the depth budget of {depth} steps"
                 return
+            if not self.told:
+                self.told.append(len(unrolling.solver.told))
             unrolling.offer()
             self.sound(unrolling, depth)
             if self.defects:
@@ -443,6 +450,7 @@ class _Search:
             if not self.settle(unrolling, self.steps_asked(unrolling), depth):
                 return
             unrolling.advance()
+            self.told.append(len(unrolling.solver.told))
             answer, _ = unrolling.solver.check(_TRUE, _PATIENCE)
             if answer == z3.unsat:
                 self.complete = True
@@ -585,14 +593,22 @@ class _Search:
                     found.append(_Question(p.name, bad, c, p))
         return found
 
-    def step_fails(self, unrolling: _Unrolling, c: _Choice, p: Property) -> Term:
-        after = unrolling.state_after(c)
-        low = Lowering(self.system, unrolling.encoding, unrolling.states[-1], after,
+    def step_low(
+        self, unrolling: _Unrolling, c: _Choice, before: list[Value],
+        after: list[Value],
+    ) -> Lowering:  # fmt: skip
+        """How formulas about a choice's step are read."""
+        low = Lowering(self.system, unrolling.encoding, before, after,
                        dict(c.lowering.locals))  # fmt: skip
         if c.result is not None and c.action.result is not None:
             sort = c.action.result.sort
             size = len(getattr(sort, "labels", (0, 1)))
             low.locals[result_local(sort, size)] = c.result
+        return low
+
+    def step_fails(self, unrolling: _Unrolling, c: _Choice, p: Property) -> Term:
+        after = unrolling.state_after(c)
+        low = self.step_low(unrolling, c, unrolling.states[-1], after)
         fine = [negation(q.bad) for q in unrolling.model_asked(c)]
         return conjunction((c.taken, c.guard, *fine, negation(low.truth(p.formula))))
 
@@ -640,7 +656,7 @@ class _Search:
         elif q.key not in self.verdicts:
             with overtime():
                 confirm(self.system, trace, q.prop)
-            self.verdicts[q.key] = Violated(trace)
+            self.verdicts[q.key] = shown_by(q.prop, trace)
 
     def outcome(self) -> Outcome:
         verdicts: dict[str, Verdict] = {}
@@ -652,10 +668,8 @@ class _Search:
         for p in self.properties:
             if p.name in self.verdicts:
                 verdicts[p.name] = self.verdicts[p.name]
-            elif complete and p.kind is Kind.REACHABLE:
-                verdicts[p.name] = Unreachable(0, self.depth)
             elif complete:
-                verdicts[p.name] = Holds(True, 0, self.depth)
+                verdicts[p.name] = settled(p, 0, self.depth)
             else:
                 verdicts[p.name] = Unknown(reason, depth)
         notes: tuple[str, ...] = ()
@@ -667,7 +681,98 @@ class _Search:
             complete=complete,
             notes=notes,
         )
+        if self.never is not None and complete:
+            statistics = replace(
+                statistics,
+                no_start=self.never.start,
+                impossible=frozenset(self.never.actions),
+                true_antecedents=self.never.true_antecedents(),
+            )
         return Outcome("bmc", verdicts, tuple(self.defects.values()), statistics)
+
+
+# --- what never happens ----------------------------------------------------
+
+
+_Key = TypeVar("_Key")
+
+
+@dataclass
+class _Never:
+    """What no run of any length does, once all are known: start at all, take
+    an action, make an antecedent true. Nothing is said where z3 gives up."""
+
+    search: _Search
+    unrolling: _Unrolling
+    start: bool
+    actions: set[str]
+    antecedents: dict[tuple[str, int], tuple[Property, Expr]]
+
+    @staticmethod
+    def of(search: _Search, unrolling: _Unrolling) -> _Never:
+        properties = [p for p in search.properties if p.name not in search.verdicts]
+        never = _Never(
+            search, unrolling, False, {a.name for a in search.system.actions},
+            {(p.name, k): (p, a) for p in properties
+             for k, a in enumerate(p.antecedents)},
+        )  # fmt: skip
+        first: set[str] = never.possible(0, {"": _TRUE})
+        never.start = not first
+        for depth in range(len(search.told) - 1):
+            never.at(depth)
+        return never
+
+    def true_antecedents(self) -> dict[str, tuple[bool, ...]]:
+        return {
+            p.name: tuple((p.name, k) not in self.antecedents
+                          for k in range(len(p.antecedents)))
+            for p in self.search.properties
+        }  # fmt: skip
+
+    def at(self, depth: int) -> None:
+        """Crosses off what happens after so many steps, or in the next."""
+        choices = self.unrolling.choices[depth]
+        taken = {c.action.name: c.taken for c in choices
+                 if c.action.name in self.actions}  # fmt: skip
+        happens: set[str] = self.possible(depth + 1, taken)
+        self.actions -= happens
+        states = self.unrolling.states
+        now = Lowering(self.search.system, self.unrolling.encoding, states[depth])
+        here = {key: now.truth(a) for key, (p, a) in self.antecedents.items()
+                if p.kind is not Kind.STEP}  # fmt: skip
+        steps = {
+            key: disjunction(
+                self.taken_with(choices, c, a, states[depth], states[depth + 1])
+                for c in choices if p.action in (None, c.action.name)
+            )
+            for key, (p, a) in self.antecedents.items() if p.kind is Kind.STEP
+        }  # fmt: skip
+        for key in (*self.possible(depth, here), *self.possible(depth + 1, steps)):
+            del self.antecedents[key]
+
+    def taken_with(
+        self, choices: list[_Choice], c: _Choice, antecedent: Expr,
+        before: list[Value], after: list[Value],
+    ) -> Term:  # fmt: skip
+        """That this step, and no other, is taken with the antecedent true."""
+        low = self.search.step_low(self.unrolling, c, before, after)
+        alone = (negation(other.taken) for other in choices if other is not c)
+        return conjunction((c.taken, *alone, low.truth(antecedent)))
+
+    def possible(self, step: int, questions: Mapping[_Key, Term]) -> set[_Key]:
+        """Those that some run of so many steps, or more, makes true; all
+        that are left where z3 gives up."""
+        found: set[_Key] = set()
+        told, solver = self.search.told[step], self.unrolling.solver
+        while left := {k: q for k, q in questions.items() if k not in found}:
+            asked = disjunction(left.values())
+            answer, model = solver.check_early(told, asked, self.search.left())
+            if answer == z3.unsat:
+                return found
+            if answer != z3.sat:
+                return found | set(left)
+            found |= {k for k, q in left.items() if z3.is_true(model.eval(q, True))}
+        return found
 
 
 # --- evidence --------------------------------------------------------------

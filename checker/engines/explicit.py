@@ -24,16 +24,15 @@ from checker.system import Action, Obligation, State, TransitionSystem
 from checker.verdict import (
     Budget,
     Defect,
-    Holds,
     Outcome,
     Reporter,
     Statistics,
     Step,
     Trace,
     Unknown,
-    Unreachable,
     Verdict,
-    Violated,
+    settled,
+    shown_by,
     within_budget,
 )
 
@@ -252,13 +251,11 @@ def _outcome(
     states = len(search.parents)
     for p in properties:
         if p.name in search.found:
-            verdicts[p.name] = Violated(_trace(search, *search.found[p.name]))
+            verdicts[p.name] = shown_by(p, _trace(search, *search.found[p.name]))
         elif not complete:
             verdicts[p.name] = Unknown(reason, max(search.depth - 1, 0))
-        elif p.kind is Kind.REACHABLE:
-            verdicts[p.name] = Unreachable(states, search.depth)
         else:
-            verdicts[p.name] = Holds(True, states, search.depth)
+            verdicts[p.name] = settled(p, states, search.depth)
     defects = tuple(
         Defect(message, _trace(search, state, last), due)
         for message, state, last, due in search.defects.values()
@@ -275,6 +272,7 @@ def _outcome(
         deadlock=None if search.deadlock is None else _trace(search, search.deadlock),
         true_antecedents={n: tuple(v) for n, v in seen_true.items()},
         notes=notes,
+        no_start=complete and not states,
     )
     return Outcome("explicit", verdicts, defects, statistics)
 

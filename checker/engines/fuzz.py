@@ -56,7 +56,7 @@ from checker.verdict import (
     Trace,
     Unknown,
     Verdict,
-    Violated,
+    shown_by,
     within_budget,
 )
 from model.language import Disabled
@@ -513,7 +513,7 @@ def _outcome(
         said += f" ({hunt.stopped})"
     verdicts: dict[str, Verdict] = {
         p.name: (
-            Violated(hunt.best[p.name], shortest=not hunt.best[p.name].steps)
+            shown_by(p, hunt.best[p.name], not hunt.best[p.name].steps)
             if p.name in hunt.best
             else Unknown(said)
         )

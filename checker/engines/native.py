@@ -48,7 +48,8 @@ from checker.verdict import (
     Unknown,
     Unreachable,
     Verdict,
-    Violated,
+    settled,
+    shown_by,
     within_budget,
 )
 
@@ -722,13 +723,11 @@ def _outcome(
     verdicts: dict[str, Verdict] = {}
     for p in reduced.properties:
         if p.name in found:
-            verdicts[p.name] = Violated(found[p.name])
+            verdicts[p.name] = shown_by(p, found[p.name])
         elif not complete:
             verdicts[p.name] = Unknown(reason, max(checked, 0))
-        elif p.kind is Kind.REACHABLE:
-            verdicts[p.name] = Unreachable(states, depth)
         else:
-            verdicts[p.name] = Holds(True, states, depth)
+            verdicts[p.name] = settled(p, states, depth)
     fired = {a.name: 0 for a in system.actions}
     results: dict[tuple[str, int], int] = {}
     for number, count in run.fired.items():
@@ -761,6 +760,7 @@ def _outcome(
             true_antecedents={n: tuple(v) for n, v in seen.items()},
             notes=notes,
             memory=run.figure("memory"),
+            no_start=complete and not states,
         ),
     )
 

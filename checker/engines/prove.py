@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import z3  # type: ignore[import-untyped]
 
 from checker import ir
 from checker.engines.guess import guesses
 from checker.engines.induction import (
+    Facts,
     Induction,
     Lemma,
     conjuncts,
@@ -45,6 +46,7 @@ from checker.verdict import (
     within_budget,
 )
 
+_FALSE = z3.BoolVal(False)
 _DEEPEST = 3
 """The k of k-induction, at most; and how many paths of actions are tried."""
 _PATHS = 400
@@ -144,7 +146,13 @@ def prove(
     return Outcome(
         "prove",
         {p.name: search.verdicts.get(p.name, Unknown(stopped)) for p in properties},
-        statistics=Statistics(seconds=time.monotonic() - begin, notes=search.notes),
+        statistics=Statistics(
+            seconds=time.monotonic() - begin,
+            notes=search.notes,
+            no_start=search.no_start,
+            impossible=search.impossible,
+            true_antecedents=search.possible,
+        ),
     )
 
 
@@ -162,6 +170,10 @@ class _Search:
     report: Reporter
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    no_start: bool = False
+    impossible: frozenset[str] = frozenset()
+    possible: dict[str, tuple[bool, ...]] = field(default_factory=dict)
+    """By property: whether each antecedent may be true, for all that is known."""
 
     def go(self) -> None:
         for p in self.properties:
@@ -185,6 +197,7 @@ class _Search:
             *self.work.ranges(self.work.now), *self.work.truths(kept, self.work.now)
         ]  # fmt: skip
         shown = self.shown(kept, base)
+        self.nothing(shown, base)
         self.certify(shown, base)
         for name, p in self.invariants.items():
             if name not in self.verdicts and self.left() > 0:
@@ -257,6 +270,39 @@ class _Search:
             else:
                 found.append(p)
         return found
+
+    def nothing(self, shown: list[Property], base: list[Term]) -> None:
+        """What the lemmas exclude: a start, actions, antecedents. A solver that
+        gives up excludes nothing."""
+        self.no_start = not self.work.given(self.work.initial()).refuted(_FALSE)
+        facts = self.work.given(base)
+        possible: set[str] = set()
+        for step in self.steps:
+            if step.action.name not in possible:
+                facts.assume(step.given)
+                if facts.refuted(_FALSE):
+                    possible.add(step.action.name)
+                facts.forget()
+        self.impossible = frozenset(
+            a.name for a in self.system.actions if a.name not in possible
+        )
+        for p in shown:
+            self.possible[p.name] = tuple(
+                self.may_be_true(facts, p, a) for a in p.antecedents
+            )
+
+    def may_be_true(self, facts: Facts, p: Property, antecedent: ir.Expr) -> bool:
+        never = replace(p, formula=ir.not_(antecedent))
+        if p.kind is Kind.INVARIANT:
+            return bool(facts.refuted(self.work.holds(never)))
+        for step in self.steps:
+            if p.action in (None, step.action.name):
+                facts.assume(step.given)
+                may = bool(facts.refuted(self.work.holds(never, step)))
+                facts.forget()
+                if may:
+                    return True
+        return False
 
     def certify(self, shown: list[Property], base: list[Term]) -> None:
         certificate, wrong = self.certificate(tuple(shown), base, [], 1)

@@ -2,7 +2,8 @@
 
 A new engine is one file and one row: the function `NAME` (see verdict.Engine)
 of `checker/engines/NAME.py`, and a `Row` that says which kinds of property it
-decides. `ask` hands an engine nothing else; what it does not decide is Unknown.
+decides. `ask` hands an engine nothing else; what it does not decide is Unknown,
+and what holds because nothing happens is Vacuous.
 The command line's help and README's table say what stands here.
 """
 
@@ -15,6 +16,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from checker.compiled import Compiled
+from checker.core.vacuity import judged
 from checker.diagnostic import Mistake
 from checker.property import Kind, Property
 from checker.system import TransitionSystem
@@ -147,6 +149,7 @@ def ask(
     if others and not mine:
         return Outcome(name, others)
     outcome = _load(engine, compiled)(system, mine, budget, report)
+    outcome = judged(system, mine, outcome)
     return replace(outcome, verdicts={**outcome.verdicts, **others})
 
 

@@ -37,6 +37,7 @@ from checker.verdict import (
     Reporter,
     Step,
     Unknown,
+    Vacuous,
     Violated,
 )
 from model.language import Design, declared
@@ -184,6 +185,9 @@ def _at(
     for verdict in outcome.verdicts.values():
         if isinstance(verdict, Unknown):
             return AtSize(size, states, None, verdict.reason)
+    success = outcome.verdicts[GUARANTEED]
+    if isinstance(success, Vacuous):
+        return AtSize(size, states, None, f"vacuous: {success.reason}")
     return AtSize(size, states)
 
 

@@ -129,9 +129,16 @@ def stategraph(
         depth=graph.depth,
         seconds=time.monotonic() - begin,
         complete=not graph.reason,
+        no_start=not graph.states and not graph.reason,
+        impossible=frozenset() if graph.reason else _never_taken(system, graph),
         true_antecedents=seen,
     )
     return Outcome("stategraph", verdicts, (), statistics)
+
+
+def _never_taken(system: TransitionSystem, graph: Graph) -> frozenset[str]:
+    taken = {label[0] for edges in graph.edges for label, _ in edges}
+    return frozenset(a.name for a in system.actions if a.name not in taken)
 
 
 def _answer(system: TransitionSystem, graph: Graph, p: Property) -> Verdict:

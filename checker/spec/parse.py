@@ -331,7 +331,7 @@ REFUSALS: tuple[Refusal, ...] = (
     ),
     Refusal(
         "`expect` says one of: holds, violated [at N], reachable [at N], "
-        "unreachable, unknown",
+        "unreachable, vacuous, unknown",
         'spec "s" invariant a: true expect success',
         wanted=("HOLDS", "REACHABLE"),
     ),
@@ -849,12 +849,12 @@ class _Builder:
                     depth = int(part)
         possible = ("reachable", "unreachable") if kind is Kind.REACHABLE else (
             "holds", "violated")  # fmt: skip
-        if verdict not in (*possible, "unknown"):
+        if verdict not in (*possible, "vacuous", "unknown"):
             raise Mistake(
                 span,
-                f"{_article(kind)} is {possible[0]}, {possible[1]} or unknown"
+                f"{_article(kind)} is {possible[0]}, {possible[1]}, vacuous or unknown"
                 if kind is Kind.REACHABLE
-                else f"{_article(kind)} holds, is violated or unknown",
+                else f"{_article(kind)} holds, is violated, vacuous or unknown",
             )
         if depth is not None and verdict not in ("violated", "reachable"):
             raise Mistake(

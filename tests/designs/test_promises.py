@@ -10,7 +10,7 @@ import pytest
 
 from checker.check import Judgement, Request, Task, prepare, run
 from checker.spec import parse
-from checker.verdict import Budget, Silent, Violated
+from checker.verdict import Budget, Shown, Silent
 from model.designs.global_pool import GlobalPool
 from model.designs.guest_memfd import GuestMemfd
 from model.designs.hugetlb_cma import HugetlbCma, HugetlbPool
@@ -36,7 +36,7 @@ def test_expected(task: Task) -> None:
     assert not checked.defects and not checked.mistakes
     for answer in checked.answers:
         assert answer.judgement is Judgement.EXPECTED, answer.prop.name
-        if isinstance(answer.verdict, Violated):
+        if isinstance(answer.verdict, Shown):
             assert answer.replay is not None and answer.verdict.shortest
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from checker.check import Judgement, Request, prepare, run
 from checker.spec import parse
-from checker.verdict import Budget, Silent, Violated
+from checker.verdict import Budget, Shown, Silent
 from model.designs.reserved_thp_vmas import ReservedPagesVmas, ReservedThpVmas
 from model.language import Element
 from model.vma import EINVAL, ENOMEM, OK, Fail, Place, Prot, Remap
@@ -35,7 +35,7 @@ def test_expected(path: Path, label: str) -> None:
         assert not checked.defects and not checked.mistakes
         for answer in checked.answers:
             assert answer.judgement is Judgement.EXPECTED, answer.prop.name
-            if isinstance(answer.verdict, Violated):
+            if isinstance(answer.verdict, Shown):
                 assert answer.replay is not None and answer.verdict.shortest
 
 

@@ -17,7 +17,7 @@ from checker.frontend import compile_design
 from checker.property import Kind, Property
 from checker.replay import confirm, confirm_defect
 from checker.spec import parse, resolve
-from checker.verdict import Budget, Outcome, Silent, Unknown, Violated
+from checker.verdict import Budget, Outcome, Shown, Silent, Unknown, Violated
 from tests.frontend.random_designs import design_text
 from tests.shelf import Shelf
 
@@ -68,11 +68,11 @@ def test_true_properties_stay_unknown_and_witnesses_are_found() -> None:
     compiled = compile_design(Pool)
     properties = resolve(SPEC, compiled).properties
     outcome = fuzz(compiled, *properties)
-    found = {n for n, v in outcome.verdicts.items() if isinstance(v, Violated)}
+    found = {n for n, v in outcome.verdicts.items() if isinstance(v, Shown)}
     assert found == {"no_sigbus", "full"}
     for p in properties:
         verdict = outcome.verdicts[p.name]
-        if isinstance(verdict, Violated):
+        if isinstance(verdict, Shown):
             confirm(compiled, p, verdict.trace)
     assert all(outcome.statistics.fired.values())
 
@@ -145,10 +145,10 @@ def test_no_false_alarm_on_random_designs(seed: int, tmp_path: Path) -> None:
     known = explicit(system, properties, budget, Silent())
     for p in properties:
         verdict, truth = outcome.verdicts[p.name], known.verdicts[p.name]
-        if isinstance(verdict, Violated):
+        if isinstance(verdict, Shown):
             confirm(compiled, p, verdict.trace)
-            assert isinstance(truth, Violated | Unknown)
-            if isinstance(truth, Violated):
+            assert isinstance(truth, type(verdict) | Unknown)
+            if isinstance(truth, Shown):
                 assert len(truth.trace) <= len(verdict.trace)
     for defect in outcome.defects:
         confirm_defect(compiled, defect)

@@ -46,6 +46,8 @@ from checker.verdict import (
     Budget,
     Holds,
     Outcome,
+    Reached,
+    Shown,
     Silent,
     Unknown,
     Unreachable,
@@ -99,14 +101,14 @@ def depths_of(outcome: Outcome) -> dict[str, int]:
     return {
         name: len(v.trace)
         for name, v in outcome.verdicts.items()
-        if isinstance(v, Violated)
+        if isinstance(v, Shown)
     }
 
 
 def replays(case: Case, outcome: Outcome) -> None:
     for p in case.properties:
         verdict = outcome.verdicts[p.name]
-        if not isinstance(verdict, Violated):
+        if not isinstance(verdict, Shown):
             continue
         if p.kind is Kind.STEP:
             at, _ = last_step(case.system, verdict.trace)
@@ -132,7 +134,8 @@ def agree(case: Case, right: Exploration, outcome: Outcome) -> None:
     for p in case.properties:
         verdict = outcome.verdicts[p.name]
         if p.name in right.found:
-            assert isinstance(verdict, Violated)
+            shown = Reached if p.kind is Kind.REACHABLE else Violated
+            assert isinstance(verdict, shown)
         elif right.defects:
             assert isinstance(verdict, Unknown)
         else:

@@ -12,7 +12,7 @@ from checker.catalogue import designs_named
 from checker.check import Judgement, Request, Task, prepare, run
 from checker.engines.size import find_size
 from checker.spec import parse
-from checker.verdict import Budget, Silent, Violated
+from checker.verdict import Budget, Shown, Silent
 from model.designs.files import HugetlbfsFiles, ShmemFiles
 from model.designs.reserved_thp_files import ReservedThpFiles, ReservedThpHugetlbfs
 from model.language import Disabled, action_methods, parameters
@@ -36,7 +36,7 @@ def test_expected(task: Task) -> None:
     assert not checked.defects and not checked.mistakes
     for answer in checked.answers:
         assert answer.judgement is Judgement.EXPECTED, answer.prop.name
-        if isinstance(answer.verdict, Violated):
+        if isinstance(answer.verdict, Shown):
             assert answer.replay is not None
 
 

@@ -15,7 +15,7 @@ from checker.property import Fairness, Kind
 from checker.report import answer_run, trace_text
 from checker.spec import parse, parse_text, resolve
 from checker.trace import replay_file, trace_report
-from checker.verdict import Budget, Silent, Violated
+from checker.verdict import Budget, Shown, Silent
 
 ROOT = Path(__file__).parents[2]
 POOL = compile_design(Pool)
@@ -72,7 +72,7 @@ def test_shipped_expectations(name: str) -> None:
         checked = run(task, "explicit", Budget(), Silent())
         for answer in checked.answers:
             assert answer.judgement is Judgement.EXPECTED, answer.prop.name
-            assert isinstance(answer.verdict, Violated) == (answer.replay is not None)
+            assert isinstance(answer.verdict, Shown) == (answer.replay is not None)
 
 
 def test_a_lasso_is_told_with_its_loop(swap: Checked) -> None:

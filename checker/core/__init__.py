@@ -1,0 +1,1 @@
+"""What all engines share: the meaning of a search, whatever it is for."""

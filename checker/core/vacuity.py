@@ -1,0 +1,57 @@
+"""Whether a verdict says anything: the one place that calls one vacuous.
+
+"No violation" is worth nothing where nothing happens. An engine says, in its
+statistics, what it knows never to happen; `judged` turns each verdict that
+rests on nothing into `Vacuous`. What an engine does not know is left alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from checker.ir import show
+from checker.property import Property
+from checker.system import TransitionSystem
+from checker.verdict import Holds, Outcome, Statistics, Unreachable, Vacuous, Verdict
+
+NO_START = "there is no initial state"
+NO_STEP = "no action is ever possible"
+
+
+def judged(
+    system: TransitionSystem, properties: tuple[Property, ...], outcome: Outcome
+) -> Outcome:
+    """The outcome, with `Vacuous` in place of what rests on nothing."""
+    verdicts: dict[str, Verdict] = dict(outcome.verdicts)
+    for p in properties:
+        verdict = verdicts.get(p.name)
+        if isinstance(verdict, Holds | Unreachable):
+            reason = _reason(system, p, verdict, outcome.statistics)
+            if reason:
+                verdicts[p.name] = Vacuous(reason, verdict)
+    return replace(outcome, verdicts=verdicts)
+
+
+def _reason(
+    system: TransitionSystem, p: Property, verdict: Holds | Unreachable, s: Statistics
+) -> str:
+    idle = never_possible(system, s)
+    if s.no_start:
+        return NO_START
+    if len(idle) == len(system.actions):
+        return NO_STEP
+    if p.action in idle:
+        return f"{p.action} is never possible"
+    seen = s.true_antecedents.get(p.name, ())
+    never = [a for a, true in zip(p.antecedents, seen, strict=False) if not true]
+    if never and isinstance(verdict, Holds):
+        return "never true: " + "; ".join(show(a) for a in never)
+    return ""
+
+
+def never_possible(system: TransitionSystem, s: Statistics) -> frozenset[str]:
+    """The actions that no reachable state allows, as far as is known: all
+    states were visited and the action was not taken, or induction shows it."""
+    if s.complete and s.fired:
+        return frozenset(a.name for a in system.actions if not s.fired.get(a.name))
+    return s.impossible
