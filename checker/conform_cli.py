@@ -15,6 +15,7 @@ from checker.conform.campaign import Plan, campaign
 from checker.conform.log import load, match
 from checker.conform.report import campaign_report, log_report
 from checker.conform.script import script
+from checker.conform.shown import showing
 from checker.conform.syz import syz_program
 from checker.diagnostic import Mistake
 from checker.kernel.fetch import (
@@ -62,7 +63,7 @@ def reproducer(replayed: Replayed, given: argparse.Namespace) -> str:
     """The trace in the form that was asked for; empty where none was. Raises
     Mistake where system calls cannot bring it about."""
     if given.c:
-        return c_program(script(replayed))
+        return c_program(showing(script(replayed)))
     return syz_program(script(replayed)) if given.syz else ""
 
 

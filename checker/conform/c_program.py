@@ -1,9 +1,16 @@
 """A reproducer in C: one file that performs a trace's calls, in kselftest style.
 
-It prints KTAP and what the model and the kernel say at each step; it exits with
-0 where the kernel does something else than the model, 1 where everything that
-can be observed is as in the trace, and so the property is violated, 4 where the
-run cannot be had. reproducer.c has the parts that do not depend on the trace.
+It prints KTAP, and what the model and the kernel show at each step, up to the
+first step where they differ. Its exit codes are kselftest's:
+
+    1  KSFT_FAIL: the violation is shown (shown.py says when it is)
+    0  KSFT_PASS: the kernel differs from the model at or after the step that
+       decides the property, so the violation is not shown
+    4  KSFT_SKIP: the kernel differs before that step, the run cannot be had
+       here, or no run shows the violation to user space
+
+For a `reachable` property, 0 and 1 are exchanged: to reach it is good.
+reproducer.c has the parts that do not depend on the trace.
 """
 
 from __future__ import annotations
@@ -17,7 +24,9 @@ from importlib import resources
 from checker.conform.around import STATIC
 from checker.conform.script import Script
 from checker.conform.sequence import observables
+from checker.conform.shown import Showing
 from checker.kernel.answer import Counters
+from checker.property import Kind
 from checker.trace_file import show_bounds
 
 _ADVICE = {"4": "MADV_DONTNEED", "9": "MADV_REMOVE", "10": "MADV_DONTFORK",
@@ -27,10 +36,12 @@ _MODES = {"0": "0", "1": "FALLOC_FL_KEEP_SIZE",
 _PROTECTION = {"0": "PROT_NONE", "1": "PROT_READ", "3": "PROT_READ | PROT_WRITE"}
 
 
-def c_program(script: Script) -> str:
+def c_program(showing: Showing) -> str:
     """The program's text."""
-    used = _used(script)
-    before = [_comment(script), _part("head", used), _defines(script, used)]
+    script = showing.script
+    used = _used(showing)
+    before = [_comment(showing), _part("head", used)]
+    before += [_defines(script, used), _verdicts(showing)]
     parts = [_part(name, used) for name in _ORDER if name in used]
     after = [_part("prepare", used), _tables(script), _part("main", used)]
     middle = [_steps(script), _perform(script), _observe(script)]
@@ -41,10 +52,12 @@ _ORDER = ("base", "mounts", "names", "umount", "space", "groups", "charges",
           "restore", "workers", "forks", "policies", "mbind", "pin")  # fmt: skip
 
 
-def _used(script: Script) -> frozenset[str]:
-    """The parts that the trace's calls need."""
+def _used(showing: Showing) -> frozenset[str]:
+    """The parts that the trace's calls and its verdict need."""
+    script = showing.script
     words = [command.split() for command in script.commands]
     used = {"base", "restore", "workers", "pin"}
+    used.add("unseen" if showing.reason else "seen")
     operations = {w[2] for w in words if w[0] == "w"} | {w[0] for w in words}
     for part, needed in (
         ("forks", {"fork"}),
@@ -85,7 +98,8 @@ def _part(name: str, used: frozenset[str]) -> str:
 # --- what depends on the trace ---------------------------------------------
 
 
-def _comment(script: Script) -> str:
+def _comment(showing: Showing) -> str:
+    script = showing.script
     heading = script.replayed.heading
     having = f", with {' '.join(heading.having)}" if heading.having else ""
     lines = [
@@ -97,14 +111,79 @@ def _comment(script: Script) -> str:
         "",
         *(f"{k}. {s.text} -> {s.result}" for k, s in enumerate(script.steps, 1)),
         "",
+        *_wrapped(_how_it_shows(showing)),
+        "",
         *_wrapped(
             "Written by `poolproof trace FILE --c`. Run it as root on a machine "
-            "whose huge pages are unused; it puts back what it changes. Exit: 0 "
-            "not seen, 1 seen violated, 4 skipped."
+            "whose huge pages are unused; it puts back what it changes."
         ),
+        *_wrapped(_exit_codes(showing)),
     ]
     body = "\n".join(f" * {line}".rstrip() for line in lines).replace("*/", "* /")
     return f"// SPDX-License-Identifier: GPL-2.0\n/*\n{body}\n */"
+
+
+def _how_it_shows(showing: Showing) -> str:
+    """Which step shows the violation, and how it would look without one."""
+    script, decided = showing.script, showing.decided
+    done, last = _words(script)[0], len(script.steps)
+    if showing.reason:
+        return f"User space cannot see it: {showing.reason}."
+    if last == decided:
+        return f"Step {decided} shows it: it is {done} if everything is as above."
+    text = f"Step {decided} decides it, and step {last} shows it"
+    if showing.otherwise:
+        *others, final = showing.otherwise[:_OTHERWISE]
+        listed = f"{'; or '.join(others)}; or {final}" if others else final
+        more = "; ..." if len(showing.otherwise) > _OTHERWISE else ""
+        text += f". If it were not {done}, step {last} would show: {listed}{more}"
+    if showing.minimal:
+        text += f". A kernel could also have more wrong, and it be not {done}"
+    return text + "."
+
+
+_OTHERWISE = 2
+"""How many of the other outcomes of the last step are listed."""
+
+
+def _exit_codes(showing: Showing) -> str:
+    done = _words(showing.script)[0]
+    if showing.reason:
+        return "Exit: 4 skipped."
+    seen, unseen = (0, 1) if done == "reached" else (1, 0)
+    codes = {
+        seen: f"{seen} seen {done}",
+        unseen: f"{unseen} not seen, the kernel differs from the model",
+    }
+    return f"Exit: {codes[0]}, {codes[1]}, 4 skipped."
+
+
+def _words(script: Script) -> tuple[str, str, str]:
+    """What the trace shows, and KTAP's words where it is seen and where not."""
+    prop = script.replayed.prop
+    if prop is not None and prop.kind is Kind.REACHABLE:
+        return "reached", "ok", "not ok"
+    return "violated", "not ok", "ok"
+
+
+def _verdicts(showing: Showing) -> str:
+    """What the program says in the end."""
+    done, seen, unseen = _words(showing.script)
+    lines = [
+        f"#define DECIDED {showing.decided}\t/* the step that decides it */",
+        f'#define AT "{showing.decided}"',
+    ]
+    if showing.reason:
+        lines.append(f'#define UNSEEN "user space cannot see it: {showing.reason}"')
+    else:
+        more = ", or more is wrong" * showing.minimal
+        lines += [
+            f'#define SEEN "{seen} 1 " NAME " # seen {done}{more}\\n"',
+            f"#define SEEN_EXIT {int(seen != 'ok')}",
+            f'#define NOT_SEEN "{unseen} 1 " NAME " # not seen: '
+            'the kernel differs from step %d on\\n"',
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def _wrapped(text: str) -> list[str]:

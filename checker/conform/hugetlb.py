@@ -20,6 +20,14 @@ VARIANTS: Mapping[tuple[int, int], type[Hugetlb]] = {
 }
 """The design of a kernel, and of those after it up to the next one."""
 
+KNOWN = frozenset((
+    "vm_mm", "vm_start", "vm_end", "vm_file", "vm_private", "i_size", "linked",
+    "mpol.mempolicy", "mpol.vm_policy", "mpol.mems_allowed", "cgroup.of",
+    "spool.mounted", "h.nr_overcommit_huge_pages",
+))  # fmt: skip
+"""Fields that user space decides by its calls and can read at any time:
+/proc/PID/maps and numa_maps, fstat(2), the cgroups' files, /proc/mounts."""
+
 RATIO = 512
 """Pages that a page of 1 GiB is demoted to."""
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+from checker import verdict
+from checker.compiled import Compiled
 from checker.conform.around import NotExpressible, Setting
 from checker.conform.hugetlb import setup
 from checker.conform.machine import Machine
@@ -21,25 +25,78 @@ from model.language import bind
 @dataclass(frozen=True, slots=True)
 class Step:
     """A step of the trace: its text and result, the commands that bring it
-    about, which of them has the result, the counters after it."""
+    about, which of them has the result, the counters after it, and the VMA
+    slots of the mappings that it makes."""
 
     text: str
     result: str
     commands: tuple[str, ...]
     telling: int
     counters: Counters
+    slots: tuple[Any, ...] = ()
+
+
+class Performer:
+    """Takes the steps of a compiled design on a machine of the same design."""
+
+    def __init__(self, compiled: Compiled, machine: Machine) -> None:
+        self.compiled = compiled
+        self.machine = machine
+        self._runner = Runner(compiled)
+
+    def take(self, call: verdict.Step) -> Step:
+        """The step, with the commands for it. Raises NotExpressible where
+        there are none, or where they mean something else, too."""
+        system, machine = self.compiled.system, self.machine
+        names = (p.name for p in system.action_by_name[call.action].parameters)
+        values = self._runner.python_arguments(call)
+        arguments = dict(zip(names, values, strict=True))
+        slots = tuple(
+            arguments[name]
+            for name in (("new",) if "new" in arguments else ("vma",))
+            if name == "new" or call.action.startswith("mmap")
+        )
+        machine.around.wanted = list(slots)
+        commands: list[str] = []
+        telling, result = 0, "OK"
+        for command in Writer(machine).commands(call.action, arguments):
+            row = ask(machine, command)
+            for taken in row.taken:
+                if (taken.action, taken.arguments) != (call.action, values):
+                    raise NotExpressible(f"{command} is {taken.action}, too")
+                telling, result = len(commands), taken.result.name
+            commands.append(command)
+        machine.around.wanted = []
+        text = show_step(system, call)
+        return Step(text, result, tuple(commands), telling, machine.counters(), slots)
+
+
+def again(machine: Machine, step: Step) -> Step:
+    """A step's commands on another machine, or in another state: the same
+    step with what is seen there. Raises NotExpressible where its commands
+    mean something else."""
+    machine.around.wanted = list(step.slots)
+    result = "OK"
+    for number, command in enumerate(step.commands):
+        for taken in ask(machine, command).taken:
+            if number != step.telling:
+                raise NotExpressible(f"{command} is {taken.action} here")
+            result = taken.result.name
+    machine.around.wanted = []
+    return replace(step, result=result, counters=machine.counters())
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
     """A trace as commands of the agent. ``ready`` are the counters after the
-    setup."""
+    setup; ``performer`` stands at the end of the trace."""
 
     replayed: Replayed
     setting: Setting
     setup: tuple[str, ...]
     ready: Counters
     steps: tuple[Step, ...]
+    performer: Performer = field(repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -50,6 +107,10 @@ class Script:
     @property
     def commands(self) -> tuple[str, ...]:
         return (*self.setup, *(c for step in self.steps for c in step.commands))
+
+    def and_then(self, steps: Sequence[Step]) -> Script:
+        """The script with further steps."""
+        return replace(self, steps=(*self.steps, *steps))
 
 
 def script(replayed: Replayed) -> Script:
@@ -70,21 +131,17 @@ def script(replayed: Replayed) -> Script:
     start = setup(setting)
     machine = begin(design, setting, start)
     ready = machine.counters()
-    runner, steps = Runner(compiled), []
+    performer, steps = Performer(compiled, machine), []
     for number, taken in enumerate(replayed.played.taken, 1):
-        action = compiled.system.action_by_name[taken.step.action]
         text = show_step(compiled.system, taken.step, taken.result)
-        names = (p.name for p in action.parameters)
-        values = runner.python_arguments(taken.step)
-        arguments = dict(zip(names, values, strict=True))
         try:
-            steps.append(_step(machine, text, taken.step.action, arguments))
+            steps.append(performer.take(taken.step))
         except NotExpressible as e:
             raise Mistake(
                 None, f"step {number}, {text}: no system call does this: {e}"
             ) from None
         _agrees(machine, taken.state, number, text)
-    return Script(replayed, setting, tuple(start), ready, tuple(steps))
+    return Script(replayed, setting, tuple(start), ready, tuple(steps), performer)
 
 
 def _cursors(replayed: Replayed, nodes: int) -> tuple[int, int]:
@@ -95,28 +152,6 @@ def _cursors(replayed: Replayed, nodes: int) -> tuple[int, int]:
     )
     last = nodes - 1
     return raw.get("h.next_nid_to_alloc", last), raw.get("h.next_nid_to_free", last)
-
-
-def _step(
-    machine: Machine, text: str, action: str, arguments: dict[str, object]
-) -> Step:
-    machine.around.wanted = [
-        arguments[name]
-        for name in (("new",) if "new" in arguments else ("vma",))
-        if name == "new" or action.startswith("mmap")
-    ]
-    commands: list[str] = []
-    telling, result = 0, "OK"
-    for command in Writer(machine).commands(action, arguments):
-        row = ask(machine, command)
-        for taken in row.taken:
-            if (taken.action, taken.arguments) != (action, tuple(arguments.values())):
-                raise NotExpressible(f"{command} is {taken.action}, too")
-            telling, result = len(commands), taken.result.name
-        commands.append(command)
-    machine.around.wanted = []
-    call, _, _ = text.partition(" -> ")
-    return Step(call, result, tuple(commands), telling, machine.counters())
 
 
 def _agrees(machine: Machine, state: State, number: int, text: str) -> None:
