@@ -13,13 +13,13 @@ import sys
 from pathlib import Path
 
 from bench.pool import Pool
-from checker.engines import native as engine
-from checker.frontend import compile_design
-from checker.lower import c as lower
-from checker.spec.parse import parse
-from checker.spec.resolve import resolve
-from checker.symmetry import Symmetry
-from checker.verdict import Budget, Violated
+from poolproof.checker.backends.c import program as lower
+from poolproof.checker.core.verdict import Budget, Violated
+from poolproof.checker.engines import native as engine
+from poolproof.checker.frontend.design import compile_design
+from poolproof.checker.passes.symmetry import Symmetry
+from poolproof.checker.spec.parse import parse
+from poolproof.checker.spec.resolve import resolve
 
 INVARIANTS = ("resv_exact", "free_exact", "usage_exact", "resv_backed", "no_sigbus")
 """What every peer checks, where it checks anything."""

@@ -6,7 +6,7 @@ Two nodes of B pages, V VMAs of at most P pages, two cgroups with a limit of
 
 from enum import Enum
 
-from model.language import (
+from poolproof.model.language import (
     Bool,
     Bound,
     Design,
@@ -69,8 +69,9 @@ class Pool(Design):
         return self.binding[vma] is None or self.binding[vma] == node
 
     @action
-    def mmap(self, vma: VMAS, cgroup: CGROUPS, binding: Maybe(NODES),
-             length: Int(1, P)):  # fmt: skip
+    def mmap(
+        self, vma: VMAS, cgroup: CGROUPS, binding: Maybe(NODES), length: Int(1, P)
+    ):
         require(not self.live[vma])
         require(sum(self.free[n] for n in NODES) - self.resv >= length)
         require(self.usage[cgroup] + length <= 2 * B - 1)

@@ -75,8 +75,6 @@ class Late(Failed):
     """A tool took too long."""
 
 
-
-
 def run(
     command: Sequence[str | Path],
     directory: Path,
@@ -190,9 +188,20 @@ def spin(breadth_first: bool) -> Tool:
         how = ["-DBFS"] if breadth_first else []
         made = run(["spin", "-o2", "-a", "pool.pml"], at).seconds
         made += run(
-            ["cc", "-O2", "-DSAFETY", "-DNOREDUCE", "-DMEMLIM=64000", *how, "-w",
-             "-o", "pan", "pan.c"], at,
-        ).seconds  # fmt: skip
+            [
+                "cc",
+                "-O2",
+                "-DSAFETY",
+                "-DNOREDUCE",
+                "-DMEMLIM=64000",
+                *how,
+                "-w",
+                "-o",
+                "pan",
+                "pan.c",
+            ],
+            at,
+        ).seconds
         bits = max(20, COUNTS[size][0].bit_length() + 1)
         ran = run([at / "pan", "-n", f"-w{bits}", "-m20000000"], at, limit=limit)
         return Result(
@@ -209,12 +218,16 @@ def murphi(size: Size, symmetry: bool) -> str:
     """peers/pool.m.in with the sizes put in."""
     b, v, p = size
     values = {
-        "B": b, "P": p, "LIMIT": 2 * b - 1, "POOL": 2 * b, "PM1": p - 1,
+        "B": b,
+        "P": p,
+        "LIMIT": 2 * b - 1,
+        "POOL": 2 * b,
+        "PM1": p - 1,
         "NODE": "scalarset(2)" if symmetry else "0..1",
         "CG": "scalarset(2)" if symmetry else "0..1",
         "VMA": f"scalarset({v})" if symmetry else f"0..{v - 1}",
         "BAD": "-- ",
-    }  # fmt: skip
+    }
     text = (PEERS / "pool.m.in").read_text()
     for name, value in values.items():
         text = text.replace(f"@{name}@", str(value))
@@ -225,14 +238,36 @@ def rumur(symmetry: bool) -> Tool:
     def go(size: Size, at: Path, limit: float) -> Result:
         (at / "pool.m").write_text(murphi(size, symmetry))
         made = run(
-            ["rumur", "--deadlock-detection", "off", "--threads", "1",
-             "--symmetry-reduction", "exhaustive" if symmetry else "off",
-             "--output", "pool.c", "pool.m"], at,
-        ).seconds  # fmt: skip
+            [
+                "rumur",
+                "--deadlock-detection",
+                "off",
+                "--threads",
+                "1",
+                "--symmetry-reduction",
+                "exhaustive" if symmetry else "off",
+                "--output",
+                "pool.c",
+                "pool.m",
+            ],
+            at,
+        ).seconds
         made += run(
-            ["cc", "-std=c11", "-O3", "-march=native", "-mcx16", "-w", "-o", "pool",
-             "pool.c", "-lpthread", "-latomic"], at,
-        ).seconds  # fmt: skip
+            [
+                "cc",
+                "-std=c11",
+                "-O3",
+                "-march=native",
+                "-mcx16",
+                "-w",
+                "-o",
+                "pool",
+                "pool.c",
+                "-lpthread",
+                "-latomic",
+            ],
+            at,
+        ).seconds
         ran = run([at / "pool"], at, limit=limit)
         states = int(number(r"([\d,]+) states", ran.output))
         return Result(states, made + ran.seconds, ran.seconds, ran.memory)
@@ -247,12 +282,20 @@ def cmurphi(symmetry: bool, home: Path) -> Tool:
         (at / "pool.m").write_text(murphi(size, symmetry))
         made = run([home / "src" / "mu", "-c", "pool.m"], at).seconds
         made += run(
-            ["c++", "-O2", "-w", "-fpermissive", "-o", "pool", "pool.cpp",
-             f"-I{home / 'include'}"], at,
-        ).seconds  # fmt: skip
+            [
+                "c++",
+                "-O2",
+                "-w",
+                "-fpermissive",
+                "-o",
+                "pool",
+                "pool.cpp",
+                f"-I{home / 'include'}",
+            ],
+            at,
+        ).seconds
         how = ["-sym3"] if symmetry else ["-nosym"]
-        ran = run([at / "pool", "-vbfs", "-ndl", "-m8000", *how], at,
-                  limit=limit)  # fmt: skip
+        ran = run([at / "pool", "-vbfs", "-ndl", "-m8000", *how], at, limit=limit)
         states = int(number(r"(\d+) states", ran.output))
         return Result(states, made + ran.seconds, ran.seconds, ran.memory)
 
@@ -266,17 +309,33 @@ def tlc(symmetry: bool, jar: Path) -> Tool:
         names = [f"v{k + 1}" for k in range(v)]
         constants = [*names, "c1", "c2", "n1", "n2", "NONE"]
         lines = ["CONSTANTS", *(f"  {n} = {n}" for n in constants)]
-        lines += [f"  VMAS = {{{','.join(names)}}}", "  CGS = {c1,c2}",
-                  "  NODES = {n1,n2}", f"  B = {b}", f"  P = {p}",
-                  "SPECIFICATION Spec", "CHECK_DEADLOCK FALSE",
-                  "INVARIANTS ResvExact FreeExact UsageExact ResvBacked"]  # fmt: skip
+        lines += [
+            f"  VMAS = {{{','.join(names)}}}",
+            "  CGS = {c1,c2}",
+            "  NODES = {n1,n2}",
+            f"  B = {b}",
+            f"  P = {p}",
+            "SPECIFICATION Spec",
+            "CHECK_DEADLOCK FALSE",
+            "INVARIANTS ResvExact FreeExact UsageExact ResvBacked",
+        ]
         if symmetry:
             lines.append("SYMMETRY Symm")
         (at / "Pool.cfg").write_text("\n".join(lines) + "\n")
         ran = run(
-            ["java", "-XX:+UseParallelGC", "-cp", jar, "tlc2.TLC", "-workers", "1",
-             "Pool.tla"], at, limit=limit,
-        )  # fmt: skip
+            [
+                "java",
+                "-XX:+UseParallelGC",
+                "-cp",
+                jar,
+                "tlc2.TLC",
+                "-workers",
+                "1",
+                "Pool.tla",
+            ],
+            at,
+            limit=limit,
+        )
         states = int(number(r"([\d,]+) distinct states found", ran.output))
         return Result(states, ran.seconds, ran.seconds, ran.memory)
 
@@ -301,9 +360,7 @@ class Row:
         return self.states / max(self.search, 1e-6)
 
 
-def measure(
-    tool: Tool, size: Size, runs: int, right: int | None, limit: float
-) -> Row:
+def measure(tool: Tool, size: Size, runs: int, right: int | None, limit: float) -> Row:
     results = []
     for _ in range(runs):
         with tempfile.TemporaryDirectory() as at:
@@ -323,8 +380,10 @@ def measure(
 def table(title: str, rows: Sequence[Row]) -> Iterator[str]:
     """Lines of at most 75 columns. Ratios are the first row's to each."""
     yield title
-    yield (f"  {'':<25}{'states':>11}{'states/s':>11}{'wall s':>8}"
-           f"{'MB':>6}{'rate':>6}{'wall':>6}")  # fmt: skip
+    yield (
+        f"  {'':<25}{'states':>11}{'states/s':>11}{'wall s':>8}"
+        f"{'MB':>6}{'rate':>6}{'wall':>6}"
+    )
     mine = rows[0]
     for r in rows:
         ratios = f"{'':>6}{'':>6}"
@@ -352,9 +411,11 @@ def machine() -> str:
     compiler = subprocess.run(
         ["cc", "--version"], capture_output=True, text=True
     ).stdout.splitlines()[0]
-    return (f"{model}, {len(os.sched_getaffinity(0))} cores, "
-            f"{pages / 2**30:.0f} GiB\n{compiler}; "
-            f"Python {platform.python_version()}")  # fmt: skip
+    return (
+        f"{model}, {len(os.sched_getaffinity(0))} cores, "
+        f"{pages / 2**30:.0f} GiB\n{compiler}; "
+        f"Python {platform.python_version()}"
+    )
 
 
 def tools(symmetry: bool, options: argparse.Namespace) -> list[Tool]:
@@ -389,16 +450,25 @@ def shortest(size: Size, runs: int) -> str:
             ours(size, at, True, 2, True, "compiled")
             warm.append(ours(size, at, True, 2, True).seconds)
     told = [statistics.median(s) for s in (cold, warm, first)]
-    return (f"  {size}, {SIGBUS[size]} steps: {told[0]:.2f} s, compiled "
-            f"{told[1]:.2f} s, the first check ever {told[2]:.2f} s")  # fmt: skip
+    return (
+        f"  {size}, {SIGBUS[size]} steps: {told[0]:.2f} s, compiled "
+        f"{told[1]:.2f} s, the first check ever {told[2]:.2f} s"
+    )
 
 
 def small(runs: int) -> str:
     """How long a check of 4,052 states takes, Python's start included, by
     each engine; and the start alone."""
-    check = ["-m", "checker", "check", "bench/pool.spec", "--bounds", "B=2,V=3,P=2",
-             "--engine"]  # fmt: skip
-    imports = "import checker.cli, checker.engines.native, bench.pool"
+    check = [
+        "-m",
+        "checker",
+        "check",
+        "bench/pool.spec",
+        "--bounds",
+        "B=2,V=3,P=2",
+        "--engine",
+    ]
+    imports = "import poolproof.checker.commands.main, poolproof.checker.engines.native, bench.pool"
     took: dict[str, list[float]] = {}
 
     def time(name: str, at: Path, *asked: str) -> None:
@@ -420,22 +490,34 @@ LARGE = "N=2,B=2,T=2,V=3,F=2,P=2"
 
 
 def hugetlb() -> Iterator[str]:
-    """The accounting of model/designs/hugetlb.py, once."""
+    """The accounting of model/designs/hugetlb/linux_6_12.py, once."""
     spec = HERE.parent / "specs" / "hugetlb_accounting.spec"
     with tempfile.TemporaryDirectory() as at:
         ran = run(
-            [sys.executable, "-m", "checker", "check", spec, "--bounds", LARGE,
-             "--engine", "native", "--json"],
+            [
+                sys.executable,
+                "-m",
+                "checker",
+                "check",
+                spec,
+                "--bounds",
+                LARGE,
+                "--engine",
+                "native",
+                "--json",
+            ],
             HERE.parent,
             environment(Path(at)),
-        )  # fmt: skip
+        )
     [check] = json.loads(ran.output)["checks"]
     [figures] = check["engines"]
     told = "all" if figures["complete"] else "not all"
     yield f"hugetlb {LARGE}, 2 threads, {len(check['properties'])} properties"
-    yield (f"  {told} of {figures['states']:,} states, "
-           f"{figures['states'] / ran.seconds:,.0f}/s, {ran.seconds:.1f} s, "
-           f"{ran.memory / 1e6:,.0f} MB")  # fmt: skip
+    yield (
+        f"  {told} of {figures['states']:,} states, "
+        f"{figures['states'] / ran.seconds:,.0f}/s, {ran.seconds:.1f} s, "
+        f"{ran.memory / 1e6:,.0f} MB"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -443,8 +525,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--sizes", nargs="*", metavar="B,V,P")
     parser.add_argument("--quick", action="store_true", help="no peers but C++")
-    parser.add_argument("--limit", type=float, default=300, metavar="SECONDS",
-                        help="for one run of a peer (300)")  # fmt: skip
+    parser.add_argument(
+        "--limit",
+        type=float,
+        default=300,
+        metavar="SECONDS",
+        help="for one run of a peer (300)",
+    )
     parser.add_argument("--cmurphi", type=Path, metavar="DIR")
     parser.add_argument("--tlc", type=Path, metavar="JAR")
     options = parser.parse_args(arguments)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from checker.conform.around import Area, NotExpressible
-from checker.conform.state import State
+from poolproof.checker.conform.environment import Area, NotExpressible
+from poolproof.checker.conform.state import State
 
 
 class Areas(State):

@@ -21,18 +21,25 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import resources
 
-from checker.conform.around import STATIC
-from checker.conform.script import Script
-from checker.conform.sequence import observables
-from checker.conform.shown import Showing
-from checker.kernel.answer import Counters
-from checker.property import Kind
-from checker.trace_file import show_bounds
+from poolproof.checker.conform.environment import STATIC
+from poolproof.checker.conform.script import Script
+from poolproof.checker.conform.sequence import observables
+from poolproof.checker.conform.shown import Showing
+from poolproof.checker.core.property import Kind
+from poolproof.checker.evidence.trace_file import show_bounds
+from poolproof.checker.kernel.answer import Counters
 
-_ADVICE = {"4": "MADV_DONTNEED", "9": "MADV_REMOVE", "10": "MADV_DONTFORK",
-           "11": "MADV_DOFORK"}  # fmt: skip
-_MODES = {"0": "0", "1": "FALLOC_FL_KEEP_SIZE",
-          "3": "FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE"}  # fmt: skip
+_ADVICE = {
+    "4": "MADV_DONTNEED",
+    "9": "MADV_REMOVE",
+    "10": "MADV_DONTFORK",
+    "11": "MADV_DOFORK",
+}
+_MODES = {
+    "0": "0",
+    "1": "FALLOC_FL_KEEP_SIZE",
+    "3": "FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE",
+}
 _PROTECTION = {"0": "PROT_NONE", "1": "PROT_READ", "3": "PROT_READ | PROT_WRITE"}
 
 
@@ -48,8 +55,21 @@ def c_program(showing: Showing) -> str:
     return "\n".join([*before, *parts, *middle, *after])
 
 
-_ORDER = ("base", "mounts", "names", "umount", "space", "groups", "charges",
-          "restore", "workers", "forks", "policies", "mbind", "pin")  # fmt: skip
+_ORDER = (
+    "base",
+    "mounts",
+    "names",
+    "umount",
+    "space",
+    "groups",
+    "charges",
+    "restore",
+    "workers",
+    "forks",
+    "policies",
+    "mbind",
+    "pin",
+)
 
 
 def _used(showing: Showing) -> frozenset[str]:
@@ -78,7 +98,11 @@ def _used(showing: Showing) -> frozenset[str]:
 
 @cache
 def _parts() -> dict[str, str]:
-    text = resources.files("checker.conform").joinpath("reproducer.c").read_text()
+    text = (
+        resources.files("poolproof.checker.conform")
+        .joinpath("reproducer.c")
+        .read_text()
+    )
     found = re.split(r"^/\*@ (\w+)[^\n]*\*/\n", text, flags=re.MULTILINE)
     return dict(zip(found[1::2], found[2::2], strict=True))
 
@@ -402,9 +426,13 @@ def _observe(script: Script) -> str:
     for name in _observed(script):
         first, _, second = name.partition(" ")
         kind, _, rest = first.partition(":")
-        file = {"nr": "nr_hugepages", "free": "free_hugepages",
-                "surplus": "surplus_hugepages", "usage": "current",
-                "rsvd": "rsvd.current"}.get(second, second)  # fmt: skip
+        file = {
+            "nr": "nr_hugepages",
+            "free": "free_hugepages",
+            "surplus": "surplus_hugepages",
+            "usage": "current",
+            "rsvd": "rsvd.current",
+        }.get(second, second)
         if name.startswith("HugePages_"):
             reads.append(f'meminfo("{name}:")')
             shown.append(f"{name.removeprefix('HugePages_').lower()} %ld")
@@ -423,10 +451,6 @@ def _observe(script: Script) -> str:
     texts = [", ".join(shown[k : k + 4]) for k in range(0, len(shown), 4)]
     lines += [f'\t\t"{t}{", " if t is not texts[-1] else ""}"' for t in texts]
     lines[-1] = lines[-1][:-1] + '\\n",'
-    numbers = textwrap.wrap(
-        ", ".join(f"seen[{k}]" for k in range(len(reads))), 60
-    )
+    numbers = textwrap.wrap(", ".join(f"seen[{k}]" for k in range(len(reads))), 60)
     lines += [f"\t\t{line}" for line in numbers]
     return "\n".join([*lines, "\t);", "}", ""])
-
-

@@ -8,15 +8,20 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from checker.conform.choose import Chooser, Place, Tally
-from checker.conform.coverage import Coverage
-from checker.conform.hugetlb import variant
-from checker.conform.known import Known, explained, known_differences, left_out
-from checker.conform.sequence import Run
-from checker.conform.shrink import Found, Shrinker, execute
-from checker.kernel.kernel import Kernel, Unavailable
-from checker.verdict import Reporter, Silent
-from model.designs.hugetlb import Hugetlb
+from poolproof.checker.conform.coverage import Coverage
+from poolproof.checker.conform.generate import Generator, Place, Tally
+from poolproof.checker.conform.hugetlb import variant
+from poolproof.checker.conform.known import (
+    KnownDifference,
+    explained,
+    known_differences,
+    left_out,
+)
+from poolproof.checker.conform.sequence import Run
+from poolproof.checker.conform.shrink import Found, Shrinker, execute
+from poolproof.checker.core.verdict import Reporter, Silent
+from poolproof.checker.kernel.kernel import Kernel, Unavailable
+from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ def campaign(
     kernel: Kernel,
     plan: Plan,
     report: Reporter | None = None,
-    known: Sequence[Known] | None = None,
+    known: Sequence[KnownDifference] | None = None,
 ) -> Campaign:
     """Runs a plan. The design is taken as it is in the kernel's release; each
     new kind of disagreement is shrunk on the kernel."""
@@ -82,7 +87,7 @@ def campaign(
     coverage, tally = Coverage(design), Tally()
     done = Campaign(design, facts.release, plan, tally, coverage)
     entries = known_differences() if known is None else tuple(known)
-    chooser = Chooser(design, place, plan.seed, plan.steps, tally, coverage.watching)
+    chooser = Generator(design, place, plan.seed, plan.steps, tally, coverage.watching)
     asked = _Asked(done, kernel, entries, report or Silent())
     begun = time.monotonic()
     runs = chooser.runs()
@@ -117,7 +122,7 @@ class _Asked:
 
     done: Campaign
     kernel: Kernel
-    known: Sequence[Known]
+    known: Sequence[KnownDifference]
     report: Reporter
 
     def settle(self, run: Run, answered: Future[Found | None]) -> bool:

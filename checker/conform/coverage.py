@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
-from checker.source import methods, shown_path
-from model.language import Design
+from poolproof.checker.core.source import methods, shown_path
+from poolproof.model.language import Design
 
 
 @dataclass(frozen=True, slots=True)

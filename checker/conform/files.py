@@ -8,9 +8,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from checker.conform.areas import Areas
-from checker.conform.around import OPTIONS, UNKNOWN, NotExpressible, limits
-from checker.conform.state import OK, cells
+from poolproof.checker.conform.areas import Areas
+from poolproof.checker.conform.environment import (
+    OPTIONS,
+    UNKNOWN,
+    NotExpressible,
+    limits,
+)
+from poolproof.checker.conform.state import OK, cells
 
 
 class Files(Areas):
@@ -98,8 +103,11 @@ class Files(Areas):
             raise NotExpressible("falloc of that kind, or that much")
         if mode == 3:
             if self.features["private_files"]:
-                self._need_one_batch(a for a in self.around.areas if a.file == file
-                                     and not a.shared and length > 1)  # fmt: skip
+                self._need_one_batch(
+                    a
+                    for a in self.around.areas
+                    if a.file == file and not a.shared and length > 1
+                )
                 self._need_known_order(file, offset, offset + length)
             for page in range(offset, offset + length):
                 self._step("punch_hole", file, page)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from checker.conform.areas import Areas
-from checker.conform.around import (
+from poolproof.checker.conform.areas import Areas
+from poolproof.checker.conform.environment import (
     BIND,
     HUGE_PAGE,
     LIMITS,
@@ -45,9 +45,7 @@ class Groups(Areas):
         self.around.floating |= not mode & STATIC
         return nodes
 
-    def _mbind(
-        self, process: int, page: int, length: int, mode: int, mask: str
-    ) -> str:
+    def _mbind(self, process: int, page: int, length: int, mode: int, mask: str) -> str:
         nodes = self._policy(process, mode, mask)
         if nodes is None:
             return "err EINVAL"

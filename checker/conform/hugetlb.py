@@ -7,11 +7,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from checker.conform.around import HUGE_PAGE, LIMITS, OPTIONS, UNLIMITED, Setting
-from checker.conform.around import limits as mount_limits
-from model.designs.hugetlb import Hugetlb
-from model.designs.hugetlb_versions import Hugetlb61, Hugetlb70
-from model.language import declared
+from poolproof.checker.conform.environment import (
+    HUGE_PAGE,
+    LIMITS,
+    OPTIONS,
+    UNLIMITED,
+    Config,
+)
+from poolproof.checker.conform.environment import limits as mount_limits
+from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
+from poolproof.model.designs.hugetlb.versions import Hugetlb61, Hugetlb70
+from poolproof.model.language import declared
 
 VARIANTS: Mapping[tuple[int, int], type[Hugetlb]] = {
     (6, 1): Hugetlb61,
@@ -20,11 +26,23 @@ VARIANTS: Mapping[tuple[int, int], type[Hugetlb]] = {
 }
 """The design of a kernel, and of those after it up to the next one."""
 
-KNOWN = frozenset((
-    "vm_mm", "vm_start", "vm_end", "vm_file", "vm_private", "i_size", "linked",
-    "mpol.mempolicy", "mpol.vm_policy", "mpol.mems_allowed", "cgroup.of",
-    "spool.mounted", "h.nr_overcommit_huge_pages",
-))  # fmt: skip
+KNOWN = frozenset(
+    (
+        "vm_mm",
+        "vm_start",
+        "vm_end",
+        "vm_file",
+        "vm_private",
+        "i_size",
+        "linked",
+        "mpol.mempolicy",
+        "mpol.vm_policy",
+        "mpol.mems_allowed",
+        "cgroup.of",
+        "spool.mounted",
+        "h.nr_overcommit_huge_pages",
+    )
+)
 """Fields that user space decides by its calls and can read at any time:
 /proc/PID/maps and numa_maps, fstat(2), the cgroups' files, /proc/mounts."""
 
@@ -60,7 +78,7 @@ def path(file: int) -> str:
     return f"/mnt/{MOUNT}/f{file}"
 
 
-def mount_options(setting: Setting) -> str:
+def mount_options(setting: Config) -> str:
     """size= and min_size= as the setting's features and bounds want them."""
     return ",".join(
         f"{feature}={2 * setting.bounds[bound]}M"
@@ -69,7 +87,7 @@ def mount_options(setting: Setting) -> str:
     )
 
 
-def setup(setting: Setting, memfds: Sequence[int] = ()) -> list[str]:
+def setup(setting: Config, memfds: Sequence[int] = ()) -> list[str]:
     """The commands after which a kernel is where the design starts: after a
     reset both cursors of the pool stand on the last node. All of T's
     processes run; ``memfds`` are files that are memfds, open in each as 8, 9
@@ -87,13 +105,11 @@ def setup(setting: Setting, memfds: Sequence[int] = ()) -> list[str]:
     for task in range(1, bounds["T"]):
         commands.append(f"w 0 fork {task}" if memfds else f"spawn {task}")
     if "cpuset" in has:
-        commands += [
-            f"cg attach {leaf(UNLIMITED, t)} {t}" for t in range(bounds["T"])
-        ]
+        commands += [f"cg attach {leaf(UNLIMITED, t)} {t}" for t in range(bounds["T"])]
     return commands
 
 
-def _pool(setting: Setting) -> list[str]:
+def _pool(setting: Config) -> list[str]:
     """The nodes' pages, and the cursors: growing moves one, shrinking both."""
     nodes, pages = range(setting.bounds["N"]), setting.bounds["B"]
     alloc, free = setting.cursors
@@ -109,7 +125,7 @@ def _pool(setting: Setting) -> list[str]:
     ]
 
 
-def _cgroups(setting: Setting) -> list[str]:
+def _cgroups(setting: Config) -> list[str]:
     has, bounds = setting.having, setting.bounds
     commands: list[str] = []
     groups = []
@@ -137,13 +153,23 @@ def roomy(
     commands: Sequence[str],
     nodes: int = 2,
     cursors: tuple[int, int] = (0, 0),
-) -> Setting:
+) -> Config:
     """Every feature, and bounds that are enough for a list of commands. The
     pool starts empty, nothing runs. Raises NotExpressible."""
     _, features = declared(design)
     having = {name for name in features if name not in _LEFT_OUT}
-    bounds = {"N": nodes, "B": 0, "OC": 0, "T": 1, "V": 4, "P": 1, "F": 1, "C": 1,
-              "CG_MAX": 99, "CG_RSVD": 99}  # fmt: skip
+    bounds = {
+        "N": nodes,
+        "B": 0,
+        "OC": 0,
+        "T": 1,
+        "V": 4,
+        "P": 1,
+        "F": 1,
+        "C": 1,
+        "CG_MAX": 99,
+        "CG_RSVD": 99,
+    }
     capacity = 4
     forks = 0
 
@@ -187,4 +213,4 @@ def roomy(
     bounds["V"] = min(bounds["V"] * (1 + min(forks, 3)), 40)
     bounds["F"] = min(bounds["F"], 8)
     bounds["CAP"] = capacity + bounds["OC"]
-    return Setting(bounds, tuple(sorted(having)), cursors, bare=True)
+    return Config(bounds, tuple(sorted(having)), cursors, bare=True)

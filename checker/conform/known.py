@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from checker.conform.sequence import Difference, Run
+from poolproof.checker.conform.sequence import Difference, Run
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownDifference:
     """One entry: its name, why it is there, and what it matches."""
 
     name: str
@@ -42,18 +42,20 @@ class Known:
 
 
 @cache
-def known_differences() -> tuple[Known, ...]:
+def known_differences() -> tuple[KnownDifference, ...]:
     """The entries of known.toml."""
-    text = resources.files("checker.conform").joinpath("known.toml").read_text()
+    text = (
+        resources.files("poolproof.checker.conform").joinpath("known.toml").read_text()
+    )
     return tuple(_known(entry) for entry in tomllib.loads(text)["known"])
 
 
-def _known(entry: dict[str, object]) -> Known:
+def _known(entry: dict[str, object]) -> KnownDifference:
     def words(name: str) -> tuple[str, ...]:
         given = entry.get(name, [])
         return tuple(map(str, given)) if isinstance(given, list) else ()
 
-    return Known(
+    return KnownDifference(
         name=str(entry["name"]),
         reason=" ".join(str(entry["reason"]).split()),
         says=str(entry.get("says", "")),
@@ -63,7 +65,7 @@ def _known(entry: dict[str, object]) -> Known:
     )
 
 
-def left_out(message: str, entries: Sequence[Known] | None = None) -> str:
+def left_out(message: str, entries: Sequence[KnownDifference] | None = None) -> str:
     """The name of the entry that a call was left out for; the message itself
     where no entry says so."""
     for known in known_differences() if entries is None else entries:
@@ -76,7 +78,7 @@ def explained(
     release: str,
     run: Run,
     difference: Difference,
-    entries: Sequence[Known] | None = None,
+    entries: Sequence[KnownDifference] | None = None,
 ) -> str | None:
     """The name of the entry that explains a difference, if one does."""
     for known in known_differences() if entries is None else entries:

@@ -1,6 +1,6 @@
 """The hugetlb design with a system around it, which obeys the agent's commands.
 
-A `Machine` reads the commands of checker/kernel/agent.c as actions of the
+A `ModelMachine` reads the commands of checker/kernel/agent.c as actions of the
 design. It keeps what the design does not: processes, addresses, protections,
 file descriptors, names, cgroups by name. It answers in the agent's words, and
 with the counters that the kernel should show. What the design has no word for
@@ -16,12 +16,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from checker.conform.around import HUGE_PAGE, WORKERS, Around, NotExpressible
-from checker.conform.groups import Groups
-from checker.conform.memory import Memory
+from poolproof.checker.conform.environment import (
+    HUGE_PAGE,
+    WORKERS,
+    Environment,
+    NotExpressible,
+)
+from poolproof.checker.conform.groups import Groups
+from poolproof.checker.conform.memory import Memory
 
 
-class Machine(Memory, Groups):
+class ModelMachine(Memory, Groups):
     """Commands, and the processes that they name."""
 
     def run(self, command: str) -> str:
@@ -109,7 +114,9 @@ class Machine(Memory, Groups):
                 if not self._covered(process, int(page), int(length)):
                     return self._hole("ENOMEM", process, int(page), int(length))
                 for area in self._within(
-                    process, int(page), int(length),
+                    process,
+                    int(page),
+                    int(length),
                     lambda a: a.protection != int(protection),
                 ):
                     area.protection = int(protection)
@@ -200,7 +207,7 @@ class Machine(Memory, Groups):
         now, f = self.now, self.features
         for process in sorted(self.around.places):
             self._take_away(self.areas_of(process))
-        self.around = Around()
+        self.around = Environment()
         if self.features["mount"]:
             if now.spool.mounted:
                 now.step("umount")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from checker.conform.around import (
+from poolproof.checker.conform.environment import (
     DOFORK,
     DONTFORK,
     DONTNEED,
@@ -14,8 +14,8 @@ from checker.conform.around import (
     Area,
     NotExpressible,
 )
-from checker.conform.files import Files
-from checker.conform.state import OK
+from poolproof.checker.conform.files import Files
+from poolproof.checker.conform.state import OK
 
 
 class Memory(Files):
@@ -57,8 +57,9 @@ class Memory(Files):
                 kind, task, slot, file, offset, offset + length, noreserve
             )
         if result == OK:
-            area = Area(process, page, page + length, offset, slot, file, shared,
-                        protection)  # fmt: skip
+            area = Area(
+                process, page, page + length, offset, slot, file, shared, protection
+            )
             self.around.areas.append(area)
         if anonymous and shared:
             self._step("unlink", file)
@@ -205,8 +206,9 @@ class Memory(Files):
 
     def _move(self, area: Area, start: int, end: int, to: int) -> None:
         slot = self._slot()
-        moved = replace(area, start=to, end=to + end - start,
-                        pgoff=area.index(start), slot=slot)  # fmt: skip
+        moved = replace(
+            area, start=to, end=to + end - start, pgoff=area.index(start), slot=slot
+        )
         if (start, end) == (area.start, area.end):
             self._step("mremap", area.slot, slot)
             self.around.areas.remove(area)

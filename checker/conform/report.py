@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from checker.conform.campaign import Campaign
-from checker.conform.coverage import show
-from checker.conform.known import known_differences, left_out
-from checker.conform.log import Match
-from checker.conform.sequence import (
+from poolproof.checker.conform.campaign import Campaign
+from poolproof.checker.conform.coverage import show
+from poolproof.checker.conform.known import known_differences, left_out
+from poolproof.checker.conform.sequence import (
     COMMITTED,
     LEFT_BEHIND,
     SILENT,
@@ -17,13 +16,14 @@ from checker.conform.sequence import (
     observables,
     pages_as_shown,
 )
-from checker.conform.shrink import Found
-from checker.frontend import compile_design
-from checker.ir import show_raw
-from checker.kernel.answer import Answer, Counters
-from checker.render import possible_results, table, wrapped
-from checker.trace_file import count, show_bounds
-from model.language import action_methods, declared
+from poolproof.checker.conform.shrink import Found
+from poolproof.checker.conform.trace_validation import Match
+from poolproof.checker.core.ir import show_raw
+from poolproof.checker.evidence.trace_file import count, show_bounds
+from poolproof.checker.frontend.design import compile_design
+from poolproof.checker.kernel.answer import Answer, Counters
+from poolproof.checker.reports.text import possible_results, table, wrapped
+from poolproof.model.language import action_methods, declared
 
 
 def campaign_report(done: Campaign) -> list[str]:

@@ -6,24 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from checker import verdict
-from checker.compiled import Compiled
-from checker.conform.around import NotExpressible, Setting
-from checker.conform.hugetlb import setup
-from checker.conform.machine import Machine
-from checker.conform.sequence import ask, begin
-from checker.conform.writing import Writer
-from checker.diagnostic import Mistake
-from checker.kernel.answer import Counters
-from checker.replay import Runner, show_step
-from checker.system import State
-from checker.trace import Replayed
-from model.designs.hugetlb import Hugetlb
-from model.language import bind
+from poolproof.checker.conform.environment import Config, NotExpressible
+from poolproof.checker.conform.hugetlb import setup
+from poolproof.checker.conform.machine import ModelMachine
+from poolproof.checker.conform.sequence import ask, begin
+from poolproof.checker.conform.writing import CommandWriter
+from poolproof.checker.core import verdict
+from poolproof.checker.core.compiled import Compiled
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.system import State
+from poolproof.checker.driver.stored import Replayed
+from poolproof.checker.evidence.replay import Runner, show_step
+from poolproof.checker.kernel.answer import Counters
+from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
+from poolproof.model.language import bind
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Command:
     """A step of the trace: its text and result, the commands that bring it
     about, which of them has the result, the counters after it, and the VMA
     slots of the mappings that it makes."""
@@ -39,12 +39,12 @@ class Step:
 class Performer:
     """Takes the steps of a compiled design on a machine of the same design."""
 
-    def __init__(self, compiled: Compiled, machine: Machine) -> None:
+    def __init__(self, compiled: Compiled, machine: ModelMachine) -> None:
         self.compiled = compiled
         self.machine = machine
         self._runner = Runner(compiled)
 
-    def take(self, call: verdict.Step) -> Step:
+    def take(self, call: verdict.Step) -> Command:
         """The step, with the commands for it. Raises NotExpressible where
         there are none, or where they mean something else, too."""
         system, machine = self.compiled.system, self.machine
@@ -59,7 +59,7 @@ class Performer:
         machine.around.wanted = list(slots)
         commands: list[str] = []
         telling, result = 0, "OK"
-        for command in Writer(machine).commands(call.action, arguments):
+        for command in CommandWriter(machine).commands(call.action, arguments):
             row = ask(machine, command)
             for taken in row.taken:
                 if (taken.action, taken.arguments) != (call.action, values):
@@ -68,10 +68,12 @@ class Performer:
             commands.append(command)
         machine.around.wanted = []
         text = show_step(system, call)
-        return Step(text, result, tuple(commands), telling, machine.counters(), slots)
+        return Command(
+            text, result, tuple(commands), telling, machine.counters(), slots
+        )
 
 
-def again(machine: Machine, step: Step) -> Step:
+def again(machine: ModelMachine, step: Command) -> Command:
     """A step's commands on another machine, or in another state: the same
     step with what is seen there. Raises NotExpressible where its commands
     mean something else."""
@@ -92,10 +94,10 @@ class Script:
     setup; ``performer`` stands at the end of the trace."""
 
     replayed: Replayed
-    setting: Setting
+    setting: Config
     setup: tuple[str, ...]
     ready: Counters
-    steps: tuple[Step, ...]
+    steps: tuple[Command, ...]
     performer: Performer = field(repr=False, compare=False)
 
     @property
@@ -108,18 +110,18 @@ class Script:
     def commands(self) -> tuple[str, ...]:
         return (*self.setup, *(c for step in self.steps for c in step.commands))
 
-    def and_then(self, steps: Sequence[Step]) -> Script:
+    def and_then(self, steps: Sequence[Command]) -> Script:
         """The script with further steps."""
         return replace(self, steps=(*self.steps, *steps))
 
 
 def script(replayed: Replayed) -> Script:
-    """The trace as calls. Raises Mistake where the design has no mapping to
+    """The trace as calls. Raises UserError where the design has no mapping to
     system calls, or a step has none."""
     compiled = replayed.compiled
     design = compiled.source
     if not issubclass(design, Hugetlb):
-        raise Mistake(
+        raise UserError(
             None,
             f"{compiled.system.name} has no mapping to system calls; Hugetlb has, "
             "and designs that inherit it",
@@ -127,7 +129,7 @@ def script(replayed: Replayed) -> Script:
     binding = bind(design, compiled.bounds, compiled.without, compiled.having)
     having = tuple(sorted(name for name, on in binding.features.items() if on))
     cursors = _cursors(replayed, binding.bounds["N"])
-    setting = Setting(dict(binding.bounds), having, cursors)
+    setting = Config(dict(binding.bounds), having, cursors)
     start = setup(setting)
     machine = begin(design, setting, start)
     ready = machine.counters()
@@ -137,7 +139,7 @@ def script(replayed: Replayed) -> Script:
         try:
             steps.append(performer.take(taken.step))
         except NotExpressible as e:
-            raise Mistake(
+            raise UserError(
                 None, f"step {number}, {text}: no system call does this: {e}"
             ) from None
         _agrees(machine, taken.state, number, text)
@@ -154,6 +156,6 @@ def _cursors(replayed: Replayed, nodes: int) -> tuple[int, int]:
     return raw.get("h.next_nid_to_alloc", last), raw.get("h.next_nid_to_free", last)
 
 
-def _agrees(machine: Machine, state: State, number: int, text: str) -> None:
+def _agrees(machine: ModelMachine, state: State, number: int, text: str) -> None:
     if machine.now.dump() != state:
-        raise Mistake(None, f"step {number}, {text}: the calls do something else")
+        raise UserError(None, f"step {number}, {text}: the calls do something else")

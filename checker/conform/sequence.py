@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from checker.conform.around import UNKNOWN, Setting, Taken
-from checker.conform.machine import Machine
-from checker.kernel.answer import Answer, Counters
-from checker.kernel.kernel import Outcome
-from model.designs.hugetlb import Hugetlb
+from poolproof.checker.conform.environment import UNKNOWN, Config, Taken
+from poolproof.checker.conform.machine import ModelMachine
+from poolproof.checker.kernel.answer import Answer, Counters
+from poolproof.checker.kernel.kernel import Outcome
+from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 
 _SIGN = 1 << 63
 
@@ -30,7 +30,7 @@ class Run:
     counters after the setup; ``drains``: a reset leaves nothing behind;
     ``wrapped``: it ends where a counter fell below zero."""
 
-    setting: Setting
+    setting: Config
     setup: tuple[str, ...]
     ready: Counters
     rows: tuple[Row, ...]
@@ -58,12 +58,10 @@ LEFT_BEHIND = "left behind"
 SILENT = "no answer"
 
 
-def begin(
-    design: type[Hugetlb], setting: Setting, setup: Sequence[str]
-) -> Machine:
+def begin(design: type[Hugetlb], setting: Config, setup: Sequence[str]) -> ModelMachine:
     """The machine after a setup that the design's start stands for. Raises
     NotExpressible."""
-    machine = Machine(design, setting)
+    machine = ModelMachine(design, setting)
     for command in setup:
         machine.assume(command)
     return machine
@@ -71,7 +69,7 @@ def begin(
 
 def predict(
     design: type[Hugetlb],
-    setting: Setting,
+    setting: Config,
     setup: Sequence[str],
     commands: Sequence[str],
 ) -> Run:
@@ -87,14 +85,14 @@ def predict(
     return finish(machine, tuple(setup), ready, rows)
 
 
-def ask(machine: Machine, command: str) -> Row:
+def ask(machine: ModelMachine, command: str) -> Row:
     """One command. Raises NotExpressible."""
     result = machine.run(command)
     return Row(command, result, machine.counters(), tuple(machine.taken))
 
 
 def finish(
-    machine: Machine, setup: Sequence[str], ready: Counters, rows: Sequence[Row]
+    machine: ModelMachine, setup: Sequence[str], ready: Counters, rows: Sequence[Row]
 ) -> Run:
     """The run; the machine is of no use afterwards."""
     wrapped = machine.below_zero()

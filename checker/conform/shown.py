@@ -38,21 +38,21 @@ from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
-from checker import verdict
-from checker.compiled import Compiled
-from checker.conform.around import Around, NotExpressible
-from checker.conform.hugetlb import KNOWN, VARIANTS
-from checker.conform.machine import Machine
-from checker.conform.script import Script, Step, again
-from checker.conform.sequence import begin, observables
-from checker.diagnostic import Mistake
-from checker.evaluate import Undefined, Valuation
-from checker.frontend import compile_design
-from checker.ir import subterms
-from checker.property import Kind, Property
-from checker.replay import breaks_step, decided_by
-from checker.spec import parse, resolve
-from checker.system import State
+from poolproof.checker.conform.environment import Environment, NotExpressible
+from poolproof.checker.conform.hugetlb import KNOWN, VARIANTS
+from poolproof.checker.conform.machine import ModelMachine
+from poolproof.checker.conform.script import Command, Script, again
+from poolproof.checker.conform.sequence import begin, observables
+from poolproof.checker.core import verdict
+from poolproof.checker.core.compiled import Compiled
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.evaluate import Undefined, Valuation
+from poolproof.checker.core.ir import subterms
+from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.system import State
+from poolproof.checker.evidence.replay import breaks_step, decided_by
+from poolproof.checker.frontend.design import compile_design
+from poolproof.checker.spec import parse, resolve
 
 EXPLANATIONS = 4096
 """Upper limit on the states that are looked at as explanations."""
@@ -90,7 +90,7 @@ class Seen(NamedTuple):
     counters: tuple[tuple[str, int], ...]
 
     @staticmethod
-    def of(step: Step) -> Seen:
+    def of(step: Command) -> Seen:
         return Seen(step.result, tuple(observables(step.counters).items()))
 
     def beside(self, other: Seen) -> str:
@@ -105,8 +105,8 @@ class Explanation(NamedTuple):
     """A state of a machine's design, what is around it, and the cells in which
     it is not the model's (empty: another kernel's design)."""
 
-    machine: Machine
-    saved: tuple[State, Around]
+    machine: ModelMachine
+    saved: tuple[State, Environment]
     changed: frozenset[int] = frozenset()
 
 
@@ -172,9 +172,10 @@ def _states_beside(compiled: Compiled, prop: Property, state: State) -> Iterator
     system = compiled.system
     primed = prop.kind is Kind.STEP
     read = {
-        e.data[0] for e in subterms(prop.formula)
+        e.data[0]
+        for e in subterms(prop.formula)
         if e.op == "var" and e.data[1] == primed
-    }  # fmt: skip
+    }
     at = Valuation(system, state)
     hidden: dict[int, list[int]] = {}
     for number, cell in enumerate(system.cells):
@@ -230,7 +231,7 @@ def _asked_of(
             design, heading.bounds, heading.without, heading.having
         )
         resolved = resolve(parse(prop.span.file), compiled)
-    except Mistake:
+    except UserError:
         return None
     found = [p for p in resolved.properties if p.name == prop.name]
     return (compiled, found[0]) if found else None
@@ -257,8 +258,8 @@ class _Node(NamedTuple):
     """An extension: its steps, where the model is afterwards, and what still
     explains it: some minimal explanations, or with ``all`` any others."""
 
-    steps: tuple[Step, ...]
-    saved: tuple[State, Around]
+    steps: tuple[Command, ...]
+    saved: tuple[State, Environment]
     left: tuple[Explanation, ...]
     all: bool = False
     otherwise: tuple[str, ...] = ()
@@ -348,7 +349,7 @@ def minimal(every: tuple[Explanation, ...]) -> Iterator[Explanation]:
 
 
 def _still(
-    explanations: tuple[Explanation, ...], step: Step
+    explanations: tuple[Explanation, ...], step: Command
 ) -> tuple[tuple[Explanation, ...], tuple[str, ...]]:
     """The explanations that look like the step after it, and what the others
     look like. Raises NotExpressible where one cannot take it."""
@@ -365,7 +366,7 @@ def _still(
     return tuple(left), tuple(others)
 
 
-def _looks_other(machine: Machine, step: Step) -> str | None:
+def _looks_other(machine: ModelMachine, step: Command) -> str | None:
     """Takes the step's calls; what is seen where it is not as in the step.
     Raises NotExpressible."""
     here, there = Seen.of(step), Seen.of(again(machine, step))

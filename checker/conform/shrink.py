@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from checker.conform.around import NotExpressible, Setting
-from checker.conform.hugetlb import setup
-from checker.conform.sequence import SILENT, Difference, Run, compare, predict
-from checker.kernel.answer import Answer
-from checker.kernel.kernel import Hung, Kernel, Outcome
-from model.designs.hugetlb import Hugetlb
+from poolproof.checker.conform.environment import Config, NotExpressible
+from poolproof.checker.conform.hugetlb import setup
+from poolproof.checker.conform.sequence import SILENT, Difference, Run, compare, predict
+from poolproof.checker.kernel.answer import Answer
+from poolproof.checker.kernel.kernel import Hung, Kernel, Outcome
+from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -74,7 +74,7 @@ class Shrinker:
         return self._fewer_commands(best)
 
     def _again(
-        self, like: Found, setting: Setting, setup: Sequence[str], commands: list[str]
+        self, like: Found, setting: Config, setup: Sequence[str], commands: list[str]
     ) -> Found | None:
         """What the candidate shows, where it is the same observables."""
         if self.tries <= 0:
@@ -114,9 +114,7 @@ class Shrinker:
                 continue
             wanted = replace(
                 best.run.setting,
-                having=tuple(
-                    f for f in best.run.setting.having if f in setting.having
-                ),
+                having=tuple(f for f in best.run.setting.having if f in setting.having),
                 bounds={
                     n: min(v, setting.bounds[n])
                     for n, v in best.run.setting.bounds.items()
@@ -130,7 +128,7 @@ class Shrinker:
         return best
 
 
-def _plainer(setting: Setting) -> Iterator[Setting]:
+def _plainer(setting: Config) -> Iterator[Config]:
     for feature in setting.having:
         rest = tuple(f for f in setting.having if f != feature)
         yield replace(setting, having=rest)

@@ -10,19 +10,19 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from checker.conform.around import (
-    Around,
+from poolproof.checker.conform.environment import (
+    Config,
     DesignBreaks,
+    Environment,
     GuardFails,
     NotExpressible,
-    Setting,
     Taken,
 )
-from checker.kernel.answer import Charge, Counters, Gigantic, NodePool, Space
-from checker.source import shown_path
-from model.designs import hugetlb
-from model.designs.hugetlb import Errno, Hugetlb
-from model.language import Disabled, ModelError, OutOfRange, declared
+from poolproof.checker.core.source import shown_path
+from poolproof.checker.kernel.answer import Charge, Counters, Gigantic, NodePool, Space
+from poolproof.model.designs.hugetlb import linux_6_12 as hugetlb
+from poolproof.model.designs.hugetlb.linux_6_12 import Errno, Hugetlb
+from poolproof.model.language import Disabled, ModelError, OutOfRange, declared
 
 OK = Errno.OK
 
@@ -35,10 +35,10 @@ class State:
     design says nothing exact.
     """
 
-    def __init__(self, design: type[Hugetlb], setting: Setting) -> None:
+    def __init__(self, design: type[Hugetlb], setting: Config) -> None:
         self.design = design
         self.setting = setting
-        self.around = Around()
+        self.around = Environment()
         self.taken: list[Taken] = []
         self.watch: Callable[[], AbstractContextManager[object]] = nullcontext
         self._make()
@@ -81,10 +81,10 @@ class State:
     def all(self, domain: str) -> list[Any]:
         return list(self._values[domain])
 
-    def saved(self) -> tuple[tuple[int, ...], Around]:
+    def saved(self) -> tuple[tuple[int, ...], Environment]:
         return self.now.dump(), self.around.copy()
 
-    def put_back(self, saved: tuple[tuple[int, ...], Around]) -> None:
+    def put_back(self, saved: tuple[tuple[int, ...], Environment]) -> None:
         state, around = saved
         self.now.load(state)
         self.around = around.copy()
@@ -188,7 +188,5 @@ def cells(design: Any) -> list[tuple[str, int]]:
 def failed_require(disabled: Disabled) -> str:
     """Where the `require` stands that an action met, and its text."""
     frames = traceback.extract_tb(disabled.__traceback__)
-    place = next(
-        (f for f in reversed(frames) if f.name != "require"), frames[-1]
-    )
+    place = next((f for f in reversed(frames) if f.name != "require"), frames[-1])
     return f"{shown_path(place.filename)}:{place.lineno}: {place.line}"

@@ -7,10 +7,10 @@ says EFAULT where a load or a store is a SIGBUS. Files are on a mount at ./m.
 
 from __future__ import annotations
 
-from checker.conform.around import BIND, STATIC
-from checker.conform.script import Script
-from checker.diagnostic import Mistake
-from checker.trace_file import show_bounds
+from poolproof.checker.conform.environment import BIND, STATIC
+from poolproof.checker.conform.script import Script
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.evidence.trace_file import show_bounds
 
 _BASE = 0x7F0000000000
 _HPAGE = 2 << 20
@@ -23,9 +23,8 @@ _MAP_FIXED = 0x10
 """The executor has mapped these addresses for itself."""
 
 
-
 def syz_program(script: Script) -> str:
-    """The program's text. Raises Mistake where a call has none."""
+    """The program's text. Raises UserError where a call has none."""
     heading = script.replayed.heading
     program = _Program()
     lines = [
@@ -51,9 +50,9 @@ class _Program:
         self.data = _DATA
 
     def calls(self, command: str) -> list[str]:
-        """The calls of a command. Raises Mistake."""
+        """The calls of a command. Raises UserError."""
         if command.startswith("w ") and not command.startswith("w 0 "):
-            raise Mistake(None, f"a syzkaller program is one process: {command!r}")
+            raise UserError(None, f"a syzkaller program is one process: {command!r}")
         match command.split():
             case ["spawn", _]:
                 return []
@@ -74,7 +73,7 @@ class _Program:
                 return [f"umount2({self._string('./m')}, 0x0)"]
             case ["w", "0", *words]:
                 return self._of_process(words, command)
-        raise Mistake(None, f"syzkaller has no call for {command!r}")
+        raise UserError(None, f"syzkaller has no call for {command!r}")
 
     def _of_process(self, words: list[str], command: str) -> list[str]:
         match words:
@@ -124,7 +123,7 @@ class _Program:
                 return [f"mbind({where}, {size}, {policy}, 0x0)"]
             case ["setpol", mode, mask]:
                 return [f"set_mempolicy({self._policy(mode, mask)})"]
-        raise Mistake(None, f"syzkaller has no call for {command!r}")
+        raise UserError(None, f"syzkaller has no call for {command!r}")
 
     def _policy(self, mode: str, mask: str) -> str:
         if mode == "0":
@@ -139,7 +138,7 @@ class _Program:
         first = self.pages[page]
         together = [self.pages[p] for p in range(page, page + length)]
         if len(self.pages) > _PAGES or together != [*range(first, first + length)]:
-            raise Mistake(None, "syzkaller's 16 MiB of addresses are not enough")
+            raise UserError(None, "syzkaller's 16 MiB of addresses are not enough")
         size = hex(length * _HPAGE)
         return f"&({hex(_BASE + first * _HPAGE)}/{size})=nil", size
 
@@ -158,7 +157,7 @@ class _Program:
 
     def _file(self, fd: str, command: str) -> str:
         if fd not in self.files:
-            raise Mistake(None, f"no file is open for {command!r}")
+            raise UserError(None, f"no file is open for {command!r}")
         return self.files[fd]
 
     def _write(self, path: str, number: str) -> list[str]:

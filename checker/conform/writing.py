@@ -1,7 +1,7 @@
 """The design's actions as commands of the agent: the way from a model to a kernel.
 
 Whatever is written here is read back by the machine as that very action; see
-tests/conform/test_writing.py.
+tests/kernel/test_writing.py.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from random import Random
 from typing import Any
 
-from checker.conform.around import (
+from poolproof.checker.conform.environment import (
     BIND,
     DOFORK,
     DONTFORK,
@@ -22,20 +22,20 @@ from checker.conform.around import (
     Area,
     NotExpressible,
 )
-from checker.conform.hugetlb import MOUNT, group, leaf, mount_options, path
-from checker.conform.machine import Machine
+from poolproof.checker.conform.hugetlb import MOUNT, group, leaf, mount_options, path
+from poolproof.checker.conform.machine import ModelMachine
 
 STRIDE = 16
 """How many pages apart mappings are that have nothing to do with each other."""
 
 
-class Writer:
+class CommandWriter:
     """Says an action in the state that its machine is in.
 
     Where there are several ways it takes the first, or one by ``chance``.
     """
 
-    def __init__(self, machine: Machine, chance: Random | None = None) -> None:
+    def __init__(self, machine: ModelMachine, chance: Random | None = None) -> None:
         self.machine = machine
         self.chance = chance
 
@@ -200,8 +200,11 @@ class Writer:
         areas = sorted(map(self._area, slots), key=lambda a: a.start)
         first, last = areas[0], areas[-1]
         process, length = first.process, last.end - first.start
-        between = [a for a in self.machine.areas_of(process)
-                   if first.start <= a.start < last.end]  # fmt: skip
+        between = [
+            a
+            for a in self.machine.areas_of(process)
+            if first.start <= a.start < last.end
+        ]
         if between != areas:
             raise NotExpressible("VMAs that are no range of one process's memory")
         return f"w {process} munmap {first.start} {length}"

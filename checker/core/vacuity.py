@@ -9,10 +9,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from checker.ir import show
-from checker.property import Property
-from checker.system import TransitionSystem
-from checker.verdict import Holds, Outcome, Statistics, Unreachable, Vacuous, Verdict
+from poolproof.checker.core.ir import show
+from poolproof.checker.core.property import Property
+from poolproof.checker.core.system import TransitionSystem
+from poolproof.checker.core.verdict import (
+    Holds,
+    Outcome,
+    Statistics,
+    Unreachable,
+    Vacuous,
+    Verdict,
+)
 
 NO_START = "there is no initial state"
 NO_STEP = "no action is ever possible"

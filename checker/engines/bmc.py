@@ -23,21 +23,7 @@ from typing import Any, TypeVar
 
 import z3  # type: ignore[import-untyped]
 
-from checker import ir
-from checker.engines.guess import guesses
-from checker.engines.induction import Induction, Lemma, conjuncts
-from checker.engines.interruptible import asking, handle_interrupts, interruptible
-from checker.evaluate import (
-    Valuation,
-    arguments,
-    broken,
-    initial_states,
-    out_of_range,
-    successor,
-)
-from checker.ir import Expr
-from checker.limits import Limits, Spent, doing, left, limited, overtime, tick
-from checker.lower.smt import (
+from poolproof.checker.backends.smt import (
     Bits,
     Encoding,
     Integers,
@@ -52,10 +38,28 @@ from checker.lower.smt import (
     raw_of,
     unknown,
 )
-from checker.property import Kind, Property, result_local
-from checker.symmetry import find_symmetry
-from checker.system import Action, Obligation, State, TransitionSystem
-from checker.verdict import (
+from poolproof.checker.core import ir
+from poolproof.checker.core.evaluate import (
+    Valuation,
+    arguments,
+    broken,
+    initial_states,
+    out_of_range,
+    successor,
+)
+from poolproof.checker.core.ir import Expr
+from poolproof.checker.core.limits import (
+    Limits,
+    Spent,
+    doing,
+    left,
+    limited,
+    overtime,
+    tick,
+)
+from poolproof.checker.core.property import Kind, Property, result_local
+from poolproof.checker.core.system import Action, Obligation, State, TransitionSystem
+from poolproof.checker.core.verdict import (
     Budget,
     Defect,
     Outcome,
@@ -69,6 +73,14 @@ from checker.verdict import (
     shown_by,
     within_budget,
 )
+from poolproof.checker.engines.candidates import guesses
+from poolproof.checker.engines.induction import Induction, Lemma, conjuncts
+from poolproof.checker.engines.interruptible import (
+    asking,
+    handle_interrupts,
+    interruptible,
+)
+from poolproof.checker.passes.symmetry import find_symmetry
 
 
 class _Solver:
@@ -161,7 +173,7 @@ class _Deferred:
 _TRUE = z3.BoolVal(True)
 _NO_LIMIT = 2**32 - 1
 _WORK = 200
-"""What one more step of an action costs at least, see checker.limits."""
+"""What one more step of an action costs at least, see checker.core.limits."""
 _PATIENCE = 0.25
 """Seconds for the questions about the model at one depth, at first."""
 _INDUCTION = 4.0
@@ -259,15 +271,33 @@ class _Unrolling:
             cell = self.system.cells[k]
             key = f"range {cell.variable.name} {name}"
             message = f"{cell.name} leaves its range"
-            found.append(_Question(key, conjunction((c.taken, bad)), c, None, None,
-                                   message, (name, "range", k)))  # fmt: skip
+            found.append(
+                _Question(
+                    key,
+                    conjunction((c.taken, bad)),
+                    c,
+                    None,
+                    None,
+                    message,
+                    (name, "range", k),
+                )
+            )
         for n, due in enumerate(c.action.obligations):
             bad = negation(c.lowering.truth(due.formula))
             if not due.early:
                 bad = conjunction((c.guard, bad))
             key = f"{due.span} {due.message}"
-            found.append(_Question(key, conjunction((c.taken, bad)), c, None,
-                                   due, due.message, (name, "due", n)))  # fmt: skip
+            found.append(
+                _Question(
+                    key,
+                    conjunction((c.taken, bad)),
+                    c,
+                    None,
+                    due,
+                    due.message,
+                    (name, "due", n),
+                )
+            )
         return [
             q for q in found if q.number not in self.closed and not z3.is_false(q.bad)
         ]
@@ -485,13 +515,15 @@ class _Search:
         cells = self.system.cells
         unrolling.closed = frozenset(
             (a.name, "range", k)
-            for a in self.system.actions for k, cell in enumerate(cells)
+            for a in self.system.actions
+            for k, cell in enumerate(cells)
             if (a.name, cell.variable) not in wrong
         ) | frozenset(
             (a.name, "due", n)
-            for a in self.system.actions for n, due in enumerate(a.obligations)
+            for a in self.system.actions
+            for n, due in enumerate(a.obligations)
             if (a.name, due) not in wrong
-        )  # fmt: skip
+        )
 
     def left(self) -> float | None:
         """Seconds of the budget that are left; None without one."""
@@ -568,9 +600,10 @@ class _Search:
 
     def open(self, *kinds: Kind) -> list[Property]:
         return [
-            p for p in self.properties
+            p
+            for p in self.properties
             if p.kind in kinds and p.name not in self.verdicts
-        ]  # fmt: skip
+        ]
 
     def at_state(self, unrolling: _Unrolling) -> list[_Question]:
         low = Lowering(self.system, unrolling.encoding, unrolling.states[-1])
@@ -594,12 +627,16 @@ class _Search:
         return found
 
     def step_low(
-        self, unrolling: _Unrolling, c: _Choice, before: list[Value],
+        self,
+        unrolling: _Unrolling,
+        c: _Choice,
+        before: list[Value],
         after: list[Value],
-    ) -> Lowering:  # fmt: skip
+    ) -> Lowering:
         """How formulas about a choice's step are read."""
-        low = Lowering(self.system, unrolling.encoding, before, after,
-                       dict(c.lowering.locals))  # fmt: skip
+        low = Lowering(
+            self.system, unrolling.encoding, before, after, dict(c.lowering.locals)
+        )
         if c.result is not None and c.action.result is not None:
             sort = c.action.result.sort
             size = len(getattr(sort, "labels", (0, 1)))
@@ -712,10 +749,16 @@ class _Never:
     def of(search: _Search, unrolling: _Unrolling) -> _Never:
         properties = [p for p in search.properties if p.name not in search.verdicts]
         never = _Never(
-            search, unrolling, False, {a.name for a in search.system.actions},
-            {(p.name, k): (p, a) for p in properties
-             for k, a in enumerate(p.antecedents)},
-        )  # fmt: skip
+            search,
+            unrolling,
+            False,
+            {a.name for a in search.system.actions},
+            {
+                (p.name, k): (p, a)
+                for p in properties
+                for k, a in enumerate(p.antecedents)
+            },
+        )
         first: set[str] = never.possible(0, {"": _TRUE})
         never.start = not first
         for depth in range(len(search.told) - 1):
@@ -724,36 +767,47 @@ class _Never:
 
     def true_antecedents(self) -> dict[str, tuple[bool, ...]]:
         return {
-            p.name: tuple((p.name, k) not in self.antecedents
-                          for k in range(len(p.antecedents)))
+            p.name: tuple(
+                (p.name, k) not in self.antecedents for k in range(len(p.antecedents))
+            )
             for p in self.search.properties
-        }  # fmt: skip
+        }
 
     def at(self, depth: int) -> None:
         """Crosses off what happens after so many steps, or in the next."""
         choices = self.unrolling.choices[depth]
-        taken = {c.action.name: c.taken for c in choices
-                 if c.action.name in self.actions}  # fmt: skip
+        taken = {
+            c.action.name: c.taken for c in choices if c.action.name in self.actions
+        }
         happens: set[str] = self.possible(depth + 1, taken)
         self.actions -= happens
         states = self.unrolling.states
         now = Lowering(self.search.system, self.unrolling.encoding, states[depth])
-        here = {key: now.truth(a) for key, (p, a) in self.antecedents.items()
-                if p.kind is not Kind.STEP}  # fmt: skip
+        here = {
+            key: now.truth(a)
+            for key, (p, a) in self.antecedents.items()
+            if p.kind is not Kind.STEP
+        }
         steps = {
             key: disjunction(
                 self.taken_with(choices, c, a, states[depth], states[depth + 1])
-                for c in choices if p.action in (None, c.action.name)
+                for c in choices
+                if p.action in (None, c.action.name)
             )
-            for key, (p, a) in self.antecedents.items() if p.kind is Kind.STEP
-        }  # fmt: skip
+            for key, (p, a) in self.antecedents.items()
+            if p.kind is Kind.STEP
+        }
         for key in (*self.possible(depth, here), *self.possible(depth + 1, steps)):
             del self.antecedents[key]
 
     def taken_with(
-        self, choices: list[_Choice], c: _Choice, antecedent: Expr,
-        before: list[Value], after: list[Value],
-    ) -> Term:  # fmt: skip
+        self,
+        choices: list[_Choice],
+        c: _Choice,
+        antecedent: Expr,
+        before: list[Value],
+        after: list[Value],
+    ) -> Term:
         """That this step, and no other, is taken with the antecedent true."""
         low = self.search.step_low(self.unrolling, c, before, after)
         alone = (negation(other.taken) for other in choices if other is not c)

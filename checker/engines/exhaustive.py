@@ -11,11 +11,17 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from checker.engines.explicit import explicit
-from checker.engines.native import CANNOT, compiler, native
-from checker.property import Property
-from checker.system import TransitionSystem
-from checker.verdict import Budget, Outcome, Reporter, Unknown, within_budget
+from poolproof.checker.core.property import Property
+from poolproof.checker.core.system import TransitionSystem
+from poolproof.checker.core.verdict import (
+    Budget,
+    Outcome,
+    Reporter,
+    Unknown,
+    within_budget,
+)
+from poolproof.checker.engines.explicit import explicit
+from poolproof.checker.engines.native import CANNOT, compiler, native
 
 _STATES = 30_000
 """States that the Python engine may visit before the native one takes over."""

@@ -4,7 +4,7 @@ Follows Dill et al., "Protocol verification as a hardware design aid" (1992),
 and Ip and Dill, "Better verification through symmetry" (1996).
 Sound: every reachable state is visited once, in order of distance, so the
 first violation of a property has a shortest trace; with symmetry, one state
-of each orbit is, and the canonical form is exact (checker.symmetry).
+of each orbit is, and the canonical form is exact (checker.passes.symmetry).
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from checker import ir
-from checker.evaluate import initial_states
-from checker.limits import Spent, doing, look, overtime, tick
-from checker.lower import python as lower
-from checker.property import Kind, Property
-from checker.symmetry import Symmetry, canonical_under, find_symmetry
-from checker.system import Action, Obligation, State, TransitionSystem
-from checker.verdict import (
+from poolproof.checker.backends import python as lower
+from poolproof.checker.core import ir
+from poolproof.checker.core.evaluate import initial_states
+from poolproof.checker.core.limits import Spent, doing, look, overtime, tick
+from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.system import Action, Obligation, State, TransitionSystem
+from poolproof.checker.core.verdict import (
     Budget,
     Defect,
     Outcome,
@@ -35,12 +34,13 @@ from checker.verdict import (
     shown_by,
     within_budget,
 )
+from poolproof.checker.passes.symmetry import Symmetry, canonical_under, find_symmetry
 
 _BATCH = 2048
 """States between two reports of progress."""
 
 _WORK = 100
-"""What visiting a state costs at least, see checker.limits."""
+"""What visiting a state costs at least, see checker.core.limits."""
 
 NO_SYMMETRY = Symmetry((), (), ())
 
@@ -91,11 +91,14 @@ def explicit(
     state_properties = [p for p in properties if p.kind is not Kind.STEP]
     truths = lower.predicates(
         system,
-        [p.formula if p.kind is Kind.REACHABLE else ir.not_(p.formula)
-         for p in state_properties],
-    )  # fmt: skip
-    antecedents = [(p.name, k, a) for p in state_properties
-                   for k, a in enumerate(p.antecedents)]  # fmt: skip
+        [
+            p.formula if p.kind is Kind.REACHABLE else ir.not_(p.formula)
+            for p in state_properties
+        ],
+    )
+    antecedents = [
+        (p.name, k, a) for p in state_properties for k, a in enumerate(p.antecedents)
+    ]
     holds_of = lower.predicates(system, [a for _, _, a in antecedents])
     seen_true = {p.name: [False] * len(p.antecedents) for p in properties}
     pending = list(range(len(antecedents)))
@@ -146,9 +149,11 @@ def explicit(
             for count, state in enumerate(frontier):
                 if count % _BATCH == 0:
                     report.progress(
-                        states=len(search.parents), depth=search.depth,
-                        frontier=len(frontier), seconds=time.monotonic() - begin,
-                    )  # fmt: skip
+                        states=len(search.parents),
+                        depth=search.depth,
+                        frontier=len(frontier),
+                        seconds=time.monotonic() - begin,
+                    )
                     look()
                 if budget.states is not None and len(search.parents) >= budget.states:
                     search.stopped = f"the budget of {budget.states:,} states"
@@ -197,17 +202,13 @@ def _failing(obligation: int) -> Accepts:
     return lambda before, arguments, after, result, broken: broken == obligation
 
 
-StepCheck = Callable[
-    [_Search, dict[str, list[bool]], State, State, Step, int], None
-]
+StepCheck = Callable[[_Search, dict[str, list[bool]], State, State, Step, int], None]
 
 
 def _step_check(
     system: TransitionSystem, action: Action, properties: tuple[Property, ...]
 ) -> StepCheck | None:
-    mine = lower.step_properties(
-        [p for p in properties if p.kind is Kind.STEP], action
-    )
+    mine = lower.step_properties([p for p in properties if p.kind is Kind.STEP], action)
     if not mine:
         return None
     truths = lower.step_predicates(system, action, [p.formula for p in mine])
@@ -221,9 +222,13 @@ def _step_check(
         )
 
     def check(
-        search: _Search, seen: dict[str, list[bool]], before: State, after: State,
-        step: Step, result: int,
-    ) -> None:  # fmt: skip
+        search: _Search,
+        seen: dict[str, list[bool]],
+        before: State,
+        after: State,
+        step: Step,
+        result: int,
+    ) -> None:
         ok = truths(before, after, step.arguments, result)
         for k, (p, good) in enumerate(zip(mine, ok, strict=True)):
             if not good and p.name not in search.found:
@@ -295,8 +300,9 @@ def _trace(search: _Search, end: State, last: Last | None = None) -> Trace:
     if last is not None:
         name, accepts = last
         successors = dict((a.name, f) for a, f in steps)[name]
-        arguments = next(p for p, t, r, o in successors(state)
-                         if accepts(state, p, t, r, o))  # fmt: skip
+        arguments = next(
+            p for p, t, r, o in successors(state) if accepts(state, p, t, r, o)
+        )
         trace.append(Step(name, arguments))
     return Trace(start, tuple(trace))
 

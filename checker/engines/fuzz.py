@@ -38,14 +38,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from checker.compiled import Compiled
-from checker.evaluate import Valuation, broken, initial_states
-from checker.limits import Spent, overtime, tick
-from checker.lower import python as lower
-from checker.property import Kind, Property
-from checker.replay import MODEL_IS_WRONG, Runner
-from checker.system import Action, State, TransitionSystem
-from checker.verdict import (
+from poolproof.checker.backends import python as lower
+from poolproof.checker.core.compiled import Compiled
+from poolproof.checker.core.evaluate import Valuation, broken, initial_states
+from poolproof.checker.core.limits import Spent, overtime, tick
+from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.system import Action, State, TransitionSystem
+from poolproof.checker.core.verdict import (
     Budget,
     Defect,
     Engine,
@@ -59,7 +58,8 @@ from checker.verdict import (
     shown_by,
     within_budget,
 )
-from model.language import Disabled
+from poolproof.checker.evidence.replay import MODEL_IS_WRONG, Runner
+from poolproof.model.language import Disabled
 
 DEPTH = 40
 """Steps of one run where the budget says nothing."""
@@ -68,7 +68,7 @@ RUNS = 400
 """Runs of one hunt where the budget gives no time."""
 
 _WORK = 100
-"""What a step costs at least, see checker.limits."""
+"""What a step costs at least, see checker.core.limits."""
 
 _LISTED = 5_000
 """Up to how many argument lists of an action the possible ones are listed."""
@@ -199,8 +199,9 @@ def _fuzz(
     runner = Runner(compiled)
     possible = {a.name: _Possible(compiled.system, a) for a in compiled.system.actions}
     watch = _Watch(compiled.system, properties)
-    hunt = _Hunt(compiled, properties, depth, budget.clock(), report, runner,
-                 possible, watch)  # fmt: skip
+    hunt = _Hunt(
+        compiled, properties, depth, budget.clock(), report, runner, possible, watch
+    )
     try:
         with _elsewhere():
             _hunt(hunt, budget)
@@ -296,8 +297,11 @@ def _lower_arguments(hunt: _Hunt, key: str, best: Trace) -> Trace:
                 if raw >= step.arguments[j]:
                     break
                 arguments = (*step.arguments[:j], raw, *step.arguments[j + 1 :])
-                steps = (*best.steps[:k], Step(step.action, arguments),
-                         *best.steps[k + 1 :])  # fmt: skip
+                steps = (
+                    *best.steps[:k],
+                    Step(step.action, arguments),
+                    *best.steps[k + 1 :],
+                )
                 other = _again(hunt, key, Trace(best.initial, steps), True)
                 if other is not None and _size(other) < _size(best):
                     best = other
@@ -373,9 +377,11 @@ def _machine(hunt: _Hunt) -> type[RuleBasedStateMachine]:
             hunt.runs += 1
             if hunt.runs % 16 == 0:
                 hunt.report.progress(
-                    runs=hunt.runs, steps=sum(hunt.fired.values()),
-                    found=len(hunt.best), seconds=time.monotonic() - hunt.begin,
-                )  # fmt: skip
+                    runs=hunt.runs,
+                    steps=sum(hunt.fired.values()),
+                    found=len(hunt.best),
+                    seconds=time.monotonic() - hunt.begin,
+                )
             self.steps: list[Step] = []
             if start is not None:
                 self.begin(start)
@@ -454,9 +460,7 @@ class _Possible:
             self.seen = state, [found for found, *_ in self.successors(state)]
         return self.seen[1]
 
-    def after(
-        self, state: State, refused: tuple[int, ...]
-    ) -> tuple[int, ...] | None:
+    def after(self, state: State, refused: tuple[int, ...]) -> tuple[int, ...] | None:
         accepted = self.accepted(state)
         if not accepted:
             return None
@@ -503,12 +507,8 @@ def _add_start(machine: type[Any], system: TransitionSystem) -> None:
     machine.start = initially(begin_anywhere)
 
 
-def _outcome(
-    hunt: _Hunt, properties: tuple[Property, ...], budget: Budget
-) -> Outcome:
-    said = (
-        f"{hunt.runs:,} random runs of up to {hunt.depth} steps, seed {budget.seed}"
-    )
+def _outcome(hunt: _Hunt, properties: tuple[Property, ...], budget: Budget) -> Outcome:
+    said = f"{hunt.runs:,} random runs of up to {hunt.depth} steps, seed {budget.seed}"
     if hunt.stopped:
         said += f" ({hunt.stopped})"
     verdicts: dict[str, Verdict] = {

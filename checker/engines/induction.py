@@ -17,11 +17,7 @@ from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
-from checker import ir
-from checker.engines.interruptible import asking, handle_interrupts
-from checker.ir import BOOL, Expr, SetSort, show_raw
-from checker.limits import look, tick
-from checker.lower.smt import (
+from poolproof.checker.backends.smt import (
     Integers,
     Lowering,
     Number,
@@ -33,15 +29,19 @@ from checker.lower.smt import (
     term_of,
     unknown,
 )
-from checker.property import Property, result_local
-from checker.system import Action, Obligation, TransitionSystem, Variable
-from checker.verdict import Reporter, Silent
+from poolproof.checker.core import ir
+from poolproof.checker.core.ir import BOOL, Expr, SetSort, show_raw
+from poolproof.checker.core.limits import look, tick
+from poolproof.checker.core.property import Property, result_local
+from poolproof.checker.core.system import Action, Obligation, TransitionSystem, Variable
+from poolproof.checker.core.verdict import Reporter, Silent
+from poolproof.checker.engines.interruptible import asking, handle_interrupts
 
 _QUERY_SECONDS = 20.0
 """How long z3 may think about one query."""
 
 _WORK = 200
-"""What a step costs at least, see checker.limits."""
+"""What a step costs at least, see checker.core.limits."""
 
 
 @dataclass(frozen=True)
@@ -286,9 +286,13 @@ class Induction:
         if step is None:
             return self.low.truth(formula)
         low = Lowering(
-            self.system, self.encoding, step.lowering.now, step.after,
-            dict(step.lowering.locals), self.params,
-        )  # fmt: skip
+            self.system,
+            self.encoding,
+            step.lowering.now,
+            step.after,
+            dict(step.lowering.locals),
+            self.params,
+        )
         if step.result is not None and step.action.result is not None:
             sort = step.action.result.sort
             size = len(getattr(sort, "labels", (0, 1)))

@@ -48,8 +48,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from checker.limits import tick
-from checker.property import Fairness
+from poolproof.checker.core.limits import tick
+from poolproof.checker.core.property import Fairness
 
 Label = tuple[str, tuple[int, ...]]
 """One action with its raw arguments."""

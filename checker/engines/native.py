@@ -3,7 +3,7 @@
 Papers: Holzmann, "An improvement in formal verification" (1994) and Laarman,
 van de Pol and Weber, "Boosting multi-core reachability performance" (2010)
 for the search and its table; Ip and Dill (1996) for symmetry. Soundness: the
-C is a fold over the same expressions that `checker.evaluate` reads, states
+C is a fold over the same expressions that `checker.core.evaluate` reads, states
 are stored whole and levels are complete, so a first find is a shortest one;
 every trace is run again through `evaluate` before it is returned.
 """
@@ -26,16 +26,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from checker import evaluate
-from checker.cache import intact, own_folder, seal, temporary_folder
-from checker.ir import ScalarSort
-from checker.limits import available, doing, left, look, overtime
-from checker.lower import c as lower
-from checker.parts import Part, independent
-from checker.property import Kind, Property
-from checker.symmetry import Symmetry, find_symmetry
-from checker.system import State, TransitionSystem
-from checker.verdict import (
+from poolproof.checker.backends.c import program as lower
+from poolproof.checker.core import evaluate
+from poolproof.checker.core.cache import intact, own_folder, seal, temporary_folder
+from poolproof.checker.core.ir import ScalarSort
+from poolproof.checker.core.limits import available, doing, left, look, overtime
+from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.system import State, TransitionSystem
+from poolproof.checker.core.verdict import (
     Budget,
     Defect,
     Holds,
@@ -52,6 +50,8 @@ from checker.verdict import (
     shown_by,
     within_budget,
 )
+from poolproof.checker.passes.components import Part, independent
+from poolproof.checker.passes.symmetry import Symmetry, find_symmetry
 
 FLAGS = ("-march=native", "-fno-strict-aliasing", "-pthread", "-w")
 QUICK, FAST = ("-O0", "-O0"), ("-O1", "-O2")
@@ -106,9 +106,11 @@ def native(
     else:
         done: list[Outcome] = []
         for part in parts:
-            done.append(_alone(
-                part.system, part.properties, budget, report, until_decided, True
-            ))  # fmt: skip
+            done.append(
+                _alone(
+                    part.system, part.properties, budget, report, until_decided, True
+                )
+            )
         outcome = _together(parts, done, time.monotonic() - begin)
     others = {
         p.name: Unknown(f"the native engine does not decide '{p.kind.value}'")
@@ -260,8 +262,14 @@ class Build:
         self.cc = cc
         here = Path(__file__).parent
         made = os.stat(cc)
-        common = (os.path.realpath(cc), str(made.st_size), str(made.st_mtime_ns),
-                  _processor(), *FLAGS, (here / "search.h").read_text())  # fmt: skip
+        common = (
+            os.path.realpath(cc),
+            str(made.st_size),
+            str(made.st_mtime_ns),
+            _processor(),
+            *FLAGS,
+            (here / "search.h").read_text(),
+        )
         self.include = f"-I{here}"
         self.flags = flags
         self.text = text
@@ -289,22 +297,31 @@ class Build:
         assert self.directory is not None
         source = self.directory / f"half-{name}.c"
         source.write_text(text)
-        self._spawn(level, *FLAGS, self.include, "-c", str(source),
-                    "-o", str(self.directory / f"{name}.o"))  # fmt: skip
+        self._spawn(
+            level,
+            *FLAGS,
+            self.include,
+            "-c",
+            str(source),
+            "-o",
+            str(self.directory / f"{name}.o"),
+        )
 
     def _spawn(self, *arguments: str) -> None:
         """Starts the compiler. Its end is the end of its output, which is
         empty; what it says goes to a file, so that it never waits for us."""
         assert self.directory is not None
         with open(self.directory / _SAID, "ab") as said:
-            self.running.append(subprocess.Popen(
-                [self.cc, *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=said,
-                start_new_session=True,
-                env={**os.environ, "TMPDIR": str(self.directory)},
-            ))  # fmt: skip
+            self.running.append(
+                subprocess.Popen(
+                    [self.cc, *arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=said,
+                    start_new_session=True,
+                    env={**os.environ, "TMPDIR": str(self.directory)},
+                )
+            )
 
     @property
     def ready(self) -> bool:
@@ -322,8 +339,13 @@ class Build:
                 if made.exists():
                     self._keep(made, self.shared)
                 target = self.directory / "program"
-                self._spawn(str(self.directory / "model.o"), str(self.shared),
-                            "-pthread", "-o", str(target))  # fmt: skip
+                self._spawn(
+                    str(self.directory / "model.o"),
+                    str(self.shared),
+                    "-pthread",
+                    "-o",
+                    str(target),
+                )
                 self._wait()
                 self._keep(target, self.program)
         finally:
@@ -507,8 +529,14 @@ class _Run:
 
     def forget(self) -> None:
         """The search begins again."""
-        for said in (self.figures, self.fired, self.counters, self.antecedents,
-                     self.depths, self.traces):  # fmt: skip
+        for said in (
+            self.figures,
+            self.fired,
+            self.counters,
+            self.antecedents,
+            self.depths,
+            self.traces,
+        ):
             said.clear()
 
     def figure(self, name: str) -> int:

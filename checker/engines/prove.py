@@ -18,23 +18,12 @@ from dataclasses import dataclass, field, replace
 
 import z3  # type: ignore[import-untyped]
 
-from checker import ir
-from checker.engines.guess import guesses
-from checker.engines.induction import (
-    Facts,
-    Induction,
-    Lemma,
-    conjuncts,
-    moves,
-    unknowns,
-)
-from checker.engines.interruptible import interruptible
-from checker.limits import Spent, doing, left
-from checker.lower.smt import Term, term_of
-from checker.property import Kind, Property
-from checker.symmetry import find_symmetry
-from checker.system import Obligation, TransitionSystem, Variable
-from checker.verdict import (
+from poolproof.checker.backends.smt import Term, term_of
+from poolproof.checker.core import ir
+from poolproof.checker.core.limits import Spent, doing, left
+from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.system import Obligation, TransitionSystem, Variable
+from poolproof.checker.core.verdict import (
     Budget,
     Certificate,
     Holds,
@@ -45,6 +34,17 @@ from checker.verdict import (
     Verdict,
     within_budget,
 )
+from poolproof.checker.engines.candidates import guesses
+from poolproof.checker.engines.induction import (
+    Facts,
+    Induction,
+    Lemma,
+    conjuncts,
+    moves,
+    unknowns,
+)
+from poolproof.checker.engines.interruptible import interruptible
+from poolproof.checker.passes.symmetry import find_symmetry
 
 _FALSE = z3.BoolVal(False)
 _DEEPEST = 3
@@ -115,10 +115,11 @@ def check_certificate(
 
 def read_lemmas(work: Induction, texts: Iterable[str]) -> list[Term]:
     """The lemmas as terms over the state's unknowns, from SMT-LIB 2."""
-    symbols = {str(term_of(v)): term_of(v)
-               for v in (*work.now, *work.params.values())}  # fmt: skip
-    return [z3.And(*z3.parse_smt2_string(f"(assert {text})", decls=symbols))
-            for text in texts]  # fmt: skip
+    symbols = {str(term_of(v)): term_of(v) for v in (*work.now, *work.params.values())}
+    return [
+        z3.And(*z3.parse_smt2_string(f"(assert {text})", decls=symbols))
+        for text in texts
+    ]
 
 
 # --- the engine -----------------------------------------------------------
@@ -178,9 +179,11 @@ class _Search:
     def go(self) -> None:
         for p in self.properties:
             if p.kind not in (Kind.INVARIANT, Kind.STEP):
-                self.verdicts[p.name] = Unknown("induction does not show what follows"
-                    if p.kind is Kind.LEADS_TO else
-                    "induction does not show what is reached")  # fmt: skip
+                self.verdicts[p.name] = Unknown(
+                    "induction does not show what follows"
+                    if p.kind is Kind.LEADS_TO
+                    else "induction does not show what is reached"
+                )
         sorts = frozenset(find_symmetry(self.system, self.properties).sorts)
         self.work = Induction(self.system, self.left, self.report)
         self.steps = self.work.representatives(sorts)
@@ -194,8 +197,9 @@ class _Search:
                 self.verdicts.setdefault(p.name, Unknown(reason))
             return
         base = [
-            *self.work.ranges(self.work.now), *self.work.truths(kept, self.work.now)
-        ]  # fmt: skip
+            *self.work.ranges(self.work.now),
+            *self.work.truths(kept, self.work.now),
+        ]
         shown = self.shown(kept, base)
         self.nothing(shown, base)
         self.certify(shown, base)

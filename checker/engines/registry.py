@@ -15,12 +15,12 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from checker.compiled import Compiled
-from checker.core.vacuity import judged
-from checker.diagnostic import Mistake
-from checker.property import Kind, Property
-from checker.system import TransitionSystem
-from checker.verdict import Budget, Engine, Outcome, Reporter, Unknown
+from poolproof.checker.core.compiled import Compiled
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.system import TransitionSystem
+from poolproof.checker.core.vacuity import judged
+from poolproof.checker.core.verdict import Budget, Engine, Outcome, Reporter, Unknown
 
 
 @dataclass(frozen=True)
@@ -34,17 +34,19 @@ class Need:
 
 
 def _compiler() -> bool:
-    from checker.engines.native import compiler
+    from poolproof.checker.engines.native import compiler
 
     return compiler() is not None
 
 
 COMPILER = Need("a C compiler", "install gcc or clang", _compiler)
 Z3 = Need("z3", "pip install z3-solver", lambda: find_spec("z3") is not None)
-HYPOTHESIS = Need("hypothesis", "pip install hypothesis",
-                  lambda: find_spec("hypothesis") is not None)  # fmt: skip
-NETWORKX = Need("networkx", "pip install networkx",
-                lambda: find_spec("networkx") is not None)  # fmt: skip
+HYPOTHESIS = Need(
+    "hypothesis", "pip install hypothesis", lambda: find_spec("hypothesis") is not None
+)
+NETWORKX = Need(
+    "networkx", "pip install networkx", lambda: find_spec("networkx") is not None
+)
 
 
 @dataclass(frozen=True)
@@ -71,14 +73,17 @@ _FINITE = frozenset({Kind.INVARIANT, Kind.STEP, Kind.REACHABLE})
 
 ROWS: tuple[Row, ...] = (
     Row(
-        "explicit", _FINITE,
+        "explicit",
+        _FINITE,
         help="every state, breadth first, in Python",
         answers="every state, shortest traces, exact counts; Python",
         use="the oracle",
         rest="stategraph",
     ),
     Row(
-        "native", _FINITE, (COMPILER,),
+        "native",
+        _FINITE,
+        (COMPILER,),
         help="the same as a C program (needs a C compiler)",
         answers="the same as a C program, both cores",
         use="anything large",
@@ -87,26 +92,32 @@ ROWS: tuple[Row, ...] = (
     Row("exhaustive", _FINITE, rest="stategraph"),
     Row("stategraph", frozenset({Kind.LEADS_TO}), (NETWORKX,)),
     Row(
-        "bmc", _FINITE, (Z3,),
+        "bmc",
+        _FINITE,
+        (Z3,),
         help="runs of growing length, with z3",
         answers="shortest traces with z3, no claim beyond its depth",
         use="deep bounds",
     ),
     Row(
-        "prove", frozenset({Kind.INVARIANT, Kind.STEP}), (Z3,),
+        "prove",
+        frozenset({Kind.INVARIANT, Kind.STEP}),
+        (Z3,),
         help="induction with z3, bounds left open",
         answers="induction with z3, a certificate for any size",
         use="`B` left open",
     ),
     Row(
-        "fuzz", _FINITE, (HYPOTHESIS,),
+        "fuzz",
+        _FINITE,
+        (HYPOTHESIS,),
         help="random runs of the Python class, shrunk; any bounds",
         answers="random runs of the class under hypothesis, shrunk",
         use="huge bounds",
         function="fuzz_engine",
         of_design=True,
     ),
-)  # fmt: skip
+)
 
 
 def row(name: str) -> Row:
@@ -137,7 +148,7 @@ def ask(
 ) -> Outcome:
     """Runs an engine on those of the properties that it decides; the others
     are Unknown. ``compiled`` is the design that the system is of, where it is
-    one. Raises Mistake where something that the engine needs is missing."""
+    one. Raises UserError where something that the engine needs is missing."""
     engine = row(name)
     _check_needs(engine)
     mine = tuple(p for p in properties if p.kind in engine.decides)
@@ -157,13 +168,19 @@ def _check_needs(engine: Row) -> None:
     for need in engine.needs:
         if not need.there():
             free = [r.name for r in choices() if not r.needs]
-            raise Mistake(None, f"{engine.name} needs {need.what}: {need.get}, "
-                                f"or --engine {' or '.join(free)}")  # fmt: skip
+            raise UserError(
+                None,
+                f"{engine.name} needs {need.what}: {need.get}, "
+                f"or --engine {' or '.join(free)}",
+            )
 
 
 def _instead(kind: Kind) -> str:
-    able = [r.name for r in choices() if kind in r.decides
-            or (r.rest and kind in row(r.rest).decides)]  # fmt: skip
+    able = [
+        r.name
+        for r in choices()
+        if kind in r.decides or (r.rest and kind in row(r.rest).decides)
+    ]
     return f": use {', '.join((*able, 'auto'))}"
 
 

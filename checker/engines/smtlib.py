@@ -17,7 +17,7 @@ applied to the state before the step and to the one after it. Arguments of
 actions are unknowns within their domains.
 
 What is shared with the search and with `prove.check_certificate`: how a
-design becomes expressions, and how `checker.lower.smt` and
+design becomes expressions, and how `checker.backends.smt` and
 `checker.engines.induction` make terms of initial states, steps, ranges and
 properties; z3 prints these terms. Not shared: the solver and its parser, how
 arguments are chosen, how lemmas are moved to the next state, and what is left
@@ -33,10 +33,7 @@ from itertools import product
 
 import z3  # type: ignore[import-untyped]
 
-from checker.engines.induction import Induction, Step
-from checker.engines.prove import read_lemmas
-from checker.ir import BOOL, SetSort
-from checker.lower.smt import (
+from poolproof.checker.backends.smt import (
     Term,
     Value,
     conjunction,
@@ -45,9 +42,12 @@ from checker.lower.smt import (
     term_of,
     unknown,
 )
-from checker.property import Kind, Property
-from checker.system import Action, TransitionSystem
-from checker.verdict import Certificate
+from poolproof.checker.core.ir import BOOL, SetSort
+from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.system import Action, TransitionSystem
+from poolproof.checker.core.verdict import Certificate
+from poolproof.checker.engines.induction import Induction, Step
+from poolproof.checker.engines.prove import read_lemmas
 
 KEPT = "|lemmas that each step keeps|"
 DEEP = "|lemmas that need k states|"
@@ -258,15 +258,17 @@ class _Questions:
             f"(set-logic {_logic((whole, *self.parsed), symbols.values())})",
             "(set-info :category |industrial|)",
             "(set-info :status unsat)",
-            *(f"(declare-const {t.sexpr()} {t.sort().sexpr()})"
-              for t in symbols.values()),
+            *(
+                f"(declare-const {t.sexpr()} {t.sort().sexpr()})"
+                for t in symbols.values()
+            ),
             *_function(KEPT, self.kept, states[0]),
             *_function(DEEP, self.deep_lemmas, states[0]),
             f"(assert {whole.sexpr()})",
             *(f"(assert {text})" for text in texts),
             "(check-sat)",
             "(exit)",
-        ]  # fmt: skip
+        ]
         return Question(name, "\n".join(lines) + "\n")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from checker.kernel.kernel import Unavailable
+from poolproof.checker.kernel.kernel import Unavailable
 
 PACKAGES = {
     "6.12": "linux-image-6.12-cloud-amd64",

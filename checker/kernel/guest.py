@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from checker.kernel.answer import Answer
-from checker.kernel.fetch import Image, require_tool
-from checker.kernel.initramfs import build_agent, build_initramfs
-from checker.kernel.kernel import (
+from poolproof.checker.kernel.answer import Answer
+from poolproof.checker.kernel.fetch import Image, require_tool
+from poolproof.checker.kernel.initramfs import build_agent, build_initramfs
+from poolproof.checker.kernel.kernel import (
     Conversation,
     Facts,
     Hung,
@@ -26,8 +26,8 @@ from checker.kernel.kernel import (
     Unavailable,
     greet,
 )
-from checker.kernel.link import Link, Silent
-from checker.kernel.qmp import Monitor, MonitorError
+from poolproof.checker.kernel.link import Link, Silent
+from poolproof.checker.kernel.qmp import Monitor, MonitorError
 
 _COMMAND_LINE = (
     "console=ttyS0 loglevel=5 panic=-1 nokaslr mitigations=off audit=0 "
@@ -45,7 +45,7 @@ _WARM_UP = (
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class GuestMachine:
     """The hardware of a guest. Sizes are in MiB; `gigantic` in pages of 1 GiB.
 
     All CPUs (one) are on node 0, so that is where surplus pages go. The
@@ -93,7 +93,7 @@ class Guest:
         self,
         image: Image,
         cache: Path,
-        machine: Machine | None = None,
+        machine: GuestMachine | None = None,
         call_timeout: float = 3.0,
         patience: float = 40.0,
         boot_patience: float = 60.0,
@@ -171,7 +171,7 @@ class _Setup:
     state: Path
 
     @staticmethod
-    def prepare(image: Image, cache: Path, machine: Machine) -> "_Setup":
+    def prepare(image: Image, cache: Path, machine: GuestMachine) -> "_Setup":
         qemu = require_tool("qemu-system-x86_64")
         version = subprocess.run([qemu, "--version"], capture_output=True).stdout
         initramfs = build_initramfs(image, build_agent(cache), machine.programs)
@@ -203,16 +203,16 @@ def can_accelerate(cpuinfo: Path, device: Path) -> bool:
     return ("vmx" in flags or "svm" in flags) and os.access(device, os.R_OK | os.W_OK)
 
 
-def _choose(image: Image, cache: Path, machine: Machine | None) -> _Setup:
+def _choose(image: Image, cache: Path, machine: GuestMachine | None) -> _Setup:
     if machine is None and can_accelerate(Path("/proc/cpuinfo"), Path("/dev/kvm")):
-        setup = _Setup.prepare(image, cache, Machine(accelerator="kvm"))
+        setup = _Setup.prepare(image, cache, GuestMachine(accelerator="kvm"))
         try:
             _Running(setup, _TRIAL, restore=setup.state.exists()).close()
         except Unavailable:
             setup.state.unlink(missing_ok=True)
         else:
             return setup
-    return _Setup.prepare(image, cache, machine or Machine())
+    return _Setup.prepare(image, cache, machine or GuestMachine())
 
 
 class _Running:

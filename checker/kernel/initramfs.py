@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from checker.kernel.cpio import archive, character, directory, program
-from checker.kernel.fetch import Image, require_tool
-from checker.kernel.kernel import Unavailable
+from poolproof.checker.kernel.cpio import archive, character, directory, program
+from poolproof.checker.kernel.fetch import Image, require_tool
+from poolproof.checker.kernel.kernel import Unavailable
 
 _FLAGS = ("-O2", "-Wall", "-Wextra", "-static")
 
 
 def build_agent(cache: Path) -> Path:
     """Compiles agent.c, once for each version of it. Raises Unavailable."""
-    source = resources.files("checker.kernel").joinpath("agent.c").read_bytes()
+    source = (
+        resources.files("poolproof.checker.kernel").joinpath("agent.c").read_bytes()
+    )
     version = hashlib.sha256(source).hexdigest()[:16]
     target = cache / "agents" / version
     if target.exists():
@@ -31,9 +33,7 @@ def build_agent(cache: Path) -> Path:
     return target
 
 
-def build_initramfs(
-    image: Image, agent: Path, programs: Sequence[Path] = ()
-) -> bytes:
+def build_initramfs(image: Image, agent: Path, programs: Sequence[Path] = ()) -> bytes:
     """A cpio archive with the agent as /init, the image's modules, and static
     programs for the agent's `run`."""
     modules = (

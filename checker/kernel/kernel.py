@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from checker.kernel.answer import Answer, parse_answer
-from checker.kernel.link import Link, Silent
+from poolproof.checker.kernel.answer import Answer, parse_answer
+from poolproof.checker.kernel.link import Link, Silent
 
 
 class Unavailable(Exception):

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from checker.kernel.answer import Answer
-from checker.kernel.initramfs import build_agent
-from checker.kernel.kernel import (
+from poolproof.checker.kernel.answer import Answer
+from poolproof.checker.kernel.initramfs import build_agent
+from poolproof.checker.kernel.kernel import (
     Conversation,
     Facts,
     Hung,
@@ -20,7 +20,7 @@ from checker.kernel.kernel import (
     Unavailable,
     greet,
 )
-from checker.kernel.link import Link, Silent
+from poolproof.checker.kernel.link import Link, Silent
 
 _POOL = "kernel/mm/hugepages/hugepages-2048kB"
 _SPARE = 512 << 10

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from checker.kernel.answer import Answer, Counters, parse_counters
+from poolproof.checker.kernel.answer import Answer, Counters, parse_counters
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Scenario:
+class Recording:
     """A recorded sequence; `ready` are the counters after its setup."""
 
     name: str
@@ -52,14 +52,14 @@ class Observations:
     """All scenarios, and the exact release of each kernel they were run on."""
 
     kernels: tuple[tuple[str, str], ...]
-    scenarios: tuple[Scenario, ...]
+    scenarios: tuple[Recording, ...]
 
 
 def read_observations(path: Path) -> Observations:
     """The scenarios in a file. Raises OSError, ValueError, KeyError."""
     head, *lines = (json.loads(line) for line in path.read_text().splitlines())
     kernels = tuple(head["kernels"].items())
-    scenarios: list[Scenario] = []
+    scenarios: list[Recording] = []
     rows: list[Row] = []
     for line in reversed(lines):
         if "scenario" in line:
@@ -93,11 +93,11 @@ def _frame(word: str, numbers: dict[str, int]) -> str:
     return f"{number}{word[len(frame) :]}"
 
 
-def _scenario(line: dict[str, object], rows: Sequence[Row]) -> Scenario:
+def _scenario(line: dict[str, object], rows: Sequence[Row]) -> Recording:
     setup = line["setup"]
     if not isinstance(setup, list):
         raise ValueError(f"the setup of {line['scenario']} is no list")
-    return Scenario(
+    return Recording(
         name=str(line["scenario"]),
         title=str(line["title"]),
         note=str(line["note"]),

@@ -5,9 +5,9 @@ gives its properties as formulas over one compiled design. A spec names state
 by the names a design gives it, so one spec serves every design that has them.
 """
 
-from checker.spec.parse import parse, parse_text
-from checker.spec.resolve import Resolved, Sizes, resolve, resolve_all, sizes
-from checker.spec.syntax import Spec
+from poolproof.checker.spec.parse import parse, parse_text
+from poolproof.checker.spec.resolve import Resolved, Sizes, resolve, resolve_all, sizes
+from poolproof.checker.spec.syntax import Spec
 
 __all__ = [
     "Resolved",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from model.language import Design
+from poolproof.model.language import Design
 
 
 def lineage(cls: type) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 The innermost meaning counts: a bound name or a parameter, then a definition
 of the spec, then `result`, then the design's own names. A name that the
 design does not have is no error by itself (the spec may be for several
-designs): it raises Lacks, and the property does not apply.
+designs): it raises MissingName, and the property does not apply.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
-from checker import ir
-from checker.compiled import Compiled, Observer
-from checker.diagnostic import Mistake
-from checker.ir import Domain, EnumSort, Expr, ScalarSort, SetSort, Sort
-from checker.method import domain_of, size_expr, sort_of
-from checker.system import Action, Span, Variable
-from model.language import (
+from poolproof.checker.core import ir
+from poolproof.checker.core.compiled import Compiled, Observer
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.ir import Domain, EnumSort, Expr, ScalarSort, SetSort, Sort
+from poolproof.checker.core.system import Action, Span, Variable
+from poolproof.checker.frontend.method import domain_of, size_expr, sort_of
+from poolproof.model.language import (
     ANY,
     Arithmetic,
     Bound,
@@ -41,14 +41,14 @@ _ELSEWHERE = {
 """Words of other languages."""
 
 
-class Lacks(Exception):
+class MissingName(Exception):
     """The design has no such name. ``what`` is short ("no resv"); ``off``:
     it would, but the feature is left out."""
 
     def __init__(self, what: str, span: Span, message: str, off: bool = False) -> None:
         super().__init__(message)
         self.what, self.off = what, off
-        self.mistake = Mistake(span, message)
+        self.mistake = UserError(span, message)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -84,7 +84,7 @@ def sort_text(sort: Sort) -> str:
 
 
 class Names:
-    """The lookups: None, or Lacks, for what the design does not have."""
+    """The lookups: None, or MissingName, for what the design does not have."""
 
     def __init__(self, compiled: Compiled) -> None:
         self.compiled = compiled
@@ -159,12 +159,12 @@ class Names:
                 return ir.const(want, want.labels.index(bare))
             if sorts:
                 has = ", ".join(want.labels)
-                raise Mistake(
+                raise UserError(
                     span, f"`{name}` is no label of {want.name}: it has {has}"
                 )
         if len(sorts) > 1:
             ways = " or ".join(f"`{s.name}.{bare}`" for s in sorts)
-            raise Mistake(span, f"`{name}` is a label of several enums: write {ways}")
+            raise UserError(span, f"`{name}` is a label of several enums: write {ways}")
         return ir.const(sorts[0], sorts[0].labels.index(bare)) if sorts else None
 
     def variable(self, name: str) -> Variable | None:
@@ -188,16 +188,16 @@ class Names:
             return known[name]
         if name in action_methods(self.compiled.source):
             what = f"no action {name} here"
-            raise Lacks(what, span, f"the action `{name}` is left out", off=True)
+            raise MissingName(what, span, f"the action `{name}` is left out", off=True)
         raise self.unknown(name, span, "action", known)
 
     def unknown(
         self, name: str, span: Span, what: str, known: Iterable[str]
-    ) -> Lacks:
+    ) -> MissingName:
         """What to raise where ``known`` does not have the name."""
         known = list(known)
         short = f"no {what} {name}" if what in ("action", "domain") else f"no {name}"
-        return Lacks(
+        return MissingName(
             short,
             span,
             f"unknown {what} `{name}`:{nearest(name, known)} "

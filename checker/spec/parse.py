@@ -21,10 +21,11 @@ from typing import NoReturn
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
-from checker.cache import cache_folder
-from checker.diagnostic import Mistake
-from checker.property import Kind
-from checker.spec.syntax import (
+from poolproof.checker.core.cache import cache_folder
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.property import Kind
+from poolproof.checker.core.system import Span
+from poolproof.checker.spec.syntax import (
     Aggregate,
     Argument,
     Await,
@@ -61,33 +62,42 @@ from checker.spec.syntax import (
     Word,
     start,
 )
-from checker.system import Span
 
 GRAMMAR = Path(__file__).with_name("grammar.lark")
 
-TAKEN = ("result", "len", "min", "max", "unchanged",
-         "sum", "count", "all", "any", "setof")  # fmt: skip
+TAKEN = (
+    "result",
+    "len",
+    "min",
+    "max",
+    "unchanged",
+    "sum",
+    "count",
+    "all",
+    "any",
+    "setof",
+)
 """Names that a spec cannot give to anything of its own."""
 
 
 def parse(path: str | Path) -> Spec:
-    """The spec in a file. Raises Mistake for whatever is no spec."""
+    """The spec in a file. Raises UserError for whatever is no spec."""
     file = str(path)
     head = Span(file, 1, 1)
     try:
         data = Path(path).read_bytes()
     except FileNotFoundError:
-        raise Mistake(head, "there is no such file") from None
+        raise UserError(head, "there is no such file") from None
     except IsADirectoryError:
-        raise Mistake(head, "this is a directory: name a .spec file in it") from None
+        raise UserError(head, "this is a directory: name a .spec file in it") from None
     except (OSError, ValueError) as e:
         reason = getattr(e, "strerror", None) or str(e)
-        raise Mistake(head, f"cannot be read: {reason}") from None
+        raise UserError(head, f"cannot be read: {reason}") from None
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as e:
         before = data[: e.start].decode("utf-8-sig", "replace")
-        raise Mistake(_place(file, before, len(before)), _JUNK) from None
+        raise UserError(_place(file, before, len(before)), _JUNK) from None
     return parse_text(text, file)
 
 
@@ -98,9 +108,9 @@ def parse_text(text: str, file: str = "<spec>") -> Spec:
     """The spec that ``text`` is; ``file`` is what messages call it."""
     junk = re.search(r"[^\S\t\n\r\f ]|[\x00-\x08\x0e-\x1f\x7f]", text)
     if junk:
-        raise Mistake(_place(file, text, junk.start()), _JUNK)
+        raise UserError(_place(file, text, junk.start()), _JUNK)
     if not text.strip():
-        raise Mistake(
+        raise UserError(
             Span(file, 1, 1), 'the file is empty: a spec starts with `spec "title"`'
         )
     try:
@@ -116,7 +126,7 @@ def parse_text(text: str, file: str = "<spec>") -> Spec:
     try:
         return _Builder(file).spec(tree)
     except RecursionError:
-        raise Mistake(
+        raise UserError(
             Span(file, 1, 1), "a formula is nested too deeply to be read"
         ) from None
 
@@ -131,9 +141,14 @@ def _lark() -> Lark:
         directory.mkdir(parents=True, exist_ok=True)
         if os.access(directory, os.W_OK):
             kept = str(directory / "spec-grammar")
-    return Lark(GRAMMAR.read_text(encoding="utf-8"), parser="lalr", lexer="basic",
-                propagate_positions=True, maybe_placeholders=False,
-                cache=kept)  # fmt: skip
+    return Lark(
+        GRAMMAR.read_text(encoding="utf-8"),
+        parser="lalr",
+        lexer="basic",
+        propagate_positions=True,
+        maybe_placeholders=False,
+        cache=kept,
+    )
 
 
 def _place(file: str, text: str, offset: int) -> Span:
@@ -520,7 +535,7 @@ _OPERATOR = r"[&|!<>=\-~/*+^%\\@$?;]"
 
 
 def _refuse(text: str, file: str, at: int, wanted: Iterable[str]) -> NoReturn:
-    """Raises the Mistake of the first row that fits the place."""
+    """Raises the UserError of the first row that fits the place."""
     at, found = _found(text, at)
     wanted = frozenset(wanted)
     before = _without_comments(text[:at]).rstrip()
@@ -540,7 +555,7 @@ def _refuse(text: str, file: str, at: int, wanted: Iterable[str]) -> NoReturn:
                 needed=_needed(wanted),
                 aggregate=opened[-1] if opened else "",
             )
-            raise Mistake(_place(file, text, at), message)
+            raise UserError(_place(file, text, at), message)
     raise AssertionError("the last row fits everything")
 
 
@@ -587,8 +602,11 @@ def _keywords() -> tuple[_Keyword, ...]:
 
 def _needed(wanted: frozenset[str]) -> str:
     """What could stand here, in words."""
-    texts = {t.name: t.pattern.value.replace("\\", "") for t in _lark().terminals
-             if t.pattern.type == "str"}  # fmt: skip
+    texts = {
+        t.name: t.pattern.value.replace("\\", "")
+        for t in _lark().terminals
+        if t.pattern.type == "str"
+    }
     left = set(wanted)
     found: list[str] = []
     for words, terminals in _GROUPS:
@@ -600,37 +618,126 @@ def _needed(wanted: frozenset[str]) -> str:
 
 
 _SOFT = (
-    "SIZE", "EARLY", "TASK", "AWAIT", "SIGNAL", "REPEAT", "ENVIRONMENT", "ANYTIME",
-)  # fmt: skip
+    "SIZE",
+    "EARLY",
+    "TASK",
+    "AWAIT",
+    "SIGNAL",
+    "REPEAT",
+    "ENVIRONMENT",
+    "ANYTIME",
+)
 
 _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("a formula", (
-        "NAME", "LPAR", "INT", "AGGREGATE", "LBRACE", "MINUS", "NOT", "TRUE",
-        "FALSE", "NONE", "SOURCE", "ON", "AT", "WITHOUT", "HAVING", "HOLDS",
-        "VIOLATED", "UNREACHABLE", "UNKNOWN", "LEADS", "TO", "FAIR", "STRONGLY",
-        *_SOFT,
-    )),
-    ("a name", (
-        "NAME", "AT", "SOURCE", "ON", "WITHOUT", "HAVING", "HOLDS", "VIOLATED",
-        "UNREACHABLE", "UNKNOWN", "LEADS", "TO", "FAIR", "STRONGLY", *_SOFT,
-    )),
-    ("an operator", (
-        "EQ", "LT", "AND", "OR", "NE", "LE", "GE", "GT", "IN", "NOT", "IMPLIES",
-        "IFF", "BAR", "AMP", "PLUS", "MINUS", "STAR", "FLOOR", "PERCENT", "IF",
-        "LPAR", "LSQB", "PRIME",
-    )),
-    ("an operator", (
-        "PLUS", "MINUS", "BAR", "AMP", "STAR", "FLOOR", "PERCENT", "LPAR",
-        "LSQB", "PRIME",
-    )),
-    ("an item", (
-        "LET", "INVARIANT", "STEP", "REACHABLE", "_EVENTUALLY", "LEADSTO", "SCENARIO",
-    )),
+    (
+        "a formula",
+        (
+            "NAME",
+            "LPAR",
+            "INT",
+            "AGGREGATE",
+            "LBRACE",
+            "MINUS",
+            "NOT",
+            "TRUE",
+            "FALSE",
+            "NONE",
+            "SOURCE",
+            "ON",
+            "AT",
+            "WITHOUT",
+            "HAVING",
+            "HOLDS",
+            "VIOLATED",
+            "UNREACHABLE",
+            "UNKNOWN",
+            "LEADS",
+            "TO",
+            "FAIR",
+            "STRONGLY",
+            *_SOFT,
+        ),
+    ),
+    (
+        "a name",
+        (
+            "NAME",
+            "AT",
+            "SOURCE",
+            "ON",
+            "WITHOUT",
+            "HAVING",
+            "HOLDS",
+            "VIOLATED",
+            "UNREACHABLE",
+            "UNKNOWN",
+            "LEADS",
+            "TO",
+            "FAIR",
+            "STRONGLY",
+            *_SOFT,
+        ),
+    ),
+    (
+        "an operator",
+        (
+            "EQ",
+            "LT",
+            "AND",
+            "OR",
+            "NE",
+            "LE",
+            "GE",
+            "GT",
+            "IN",
+            "NOT",
+            "IMPLIES",
+            "IFF",
+            "BAR",
+            "AMP",
+            "PLUS",
+            "MINUS",
+            "STAR",
+            "FLOOR",
+            "PERCENT",
+            "IF",
+            "LPAR",
+            "LSQB",
+            "PRIME",
+        ),
+    ),
+    (
+        "an operator",
+        (
+            "PLUS",
+            "MINUS",
+            "BAR",
+            "AMP",
+            "STAR",
+            "FLOOR",
+            "PERCENT",
+            "LPAR",
+            "LSQB",
+            "PRIME",
+        ),
+    ),
+    (
+        "an item",
+        (
+            "LET",
+            "INVARIANT",
+            "STEP",
+            "REACHABLE",
+            "_EVENTUALLY",
+            "LEADSTO",
+            "SCENARIO",
+        ),
+    ),
     ("a number", ("INT",)),
     ("text in double quotes", ("STRING",)),
     ('a """docstring"""', ("DOC",)),
     ("the end of the file", ("$END",)),
-)  # fmt: skip
+)
 
 
 # --- the tree -------------------------------------------------------------
@@ -652,9 +759,9 @@ class _Builder:
         """A name that the spec gives to something."""
         word = self.word(token)
         if "." in word.text:
-            raise Mistake(word.span, f"{what} is one word, without dots")
+            raise UserError(word.span, f"{what} is one word, without dots")
         if word.text in TAKEN:
-            raise Mistake(
+            raise UserError(
                 word.span,
                 f"`{word.text}` is a word of the language: choose another name",
             )
@@ -696,22 +803,29 @@ class _Builder:
         expected = [d for c in claims for e in c.expects for d in e.designs]
         for word in expected if designs else ():
             if word.text not in {d.text for d in designs}:
-                raise Mistake(
+                raise UserError(
                     word.span,
                     f"`{word.text}` is not among the designs of this spec: "
                     + ", ".join(d.text for d in designs),
                 )
-        once((Word(b.label, b.span) for b in bounds),
-             "is the label of two bounds: write `bounds wide: V = 3`")  # fmt: skip
+        once(
+            (Word(b.label, b.span) for b in bounds),
+            "is the label of two bounds: write `bounds wide: V = 3`",
+        )
         return Spec(
-            self.file, self.text(title), doc, tuple(designs), "; ".join(sources),
-            tuple(bounds), tuple(lets), tuple(claims), tuple(scenarios),
-        )  # fmt: skip
+            self.file,
+            self.text(title),
+            doc,
+            tuple(designs),
+            "; ".join(sources),
+            tuple(bounds),
+            tuple(lets),
+            tuple(claims),
+            tuple(scenarios),
+        )
 
     def text(self, tree: Token | Tree[Token]) -> str:
-        return "".join(
-            re.sub(r"\\(.)", r"\1", str(t)[1:-1]) for t in _tokens(tree)
-        )
+        return "".join(re.sub(r"\\(.)", r"\1", str(t)[1:-1]) for t in _tokens(tree))
 
     def names(self, tree: Token | Tree[Token]) -> list[Word]:
         return [self.word(t) for t in _tokens(tree)]
@@ -764,19 +878,19 @@ class _Builder:
                     formula = self.expr(part)
         assert formula is not None
         word = self.claimed(name, expects)
-        return Claim(
-            kind, word, title, on, formula, "; ".join(sources), tuple(expects)
-        )  # fmt: skip
+        return Claim(kind, word, title, on, formula, "; ".join(sources), tuple(expects))
 
     def claimed(self, name: Token, expects: list[Expect]) -> Word:
         """The property's name; what is expected of it must be clear."""
         word = self.word(name)
         if "." in word.text:
-            raise Mistake(word.span, "a property's name is one word, without dots")
+            raise UserError(word.span, "a property's name is one word, without dots")
         named = [d for e in expects for d in e.designs]
         once(named, "has two expectations")
-        once((Word("expect", e.span) for e in expects if not e.designs),
-             "stands twice: say which designs, as in `expect holds for Hugetlb`")
+        once(
+            (Word("expect", e.span) for e in expects if not e.designs),
+            "stands twice: say which designs, as in `expect holds for Hugetlb`",
+        )
         return word
 
     def liveness(self, tree: Tree[Token]) -> Claim:
@@ -806,15 +920,22 @@ class _Builder:
         if len(formulas) == 2:
             first = formulas[0]
         return Claim(
-            Kind.LEADS_TO, word, title, None, first, "; ".join(sources),
-            tuple(expects), formulas[-1], tuple(fair),
-        )  # fmt: skip
+            Kind.LEADS_TO,
+            word,
+            title,
+            None,
+            first,
+            "; ".join(sources),
+            tuple(expects),
+            formulas[-1],
+            tuple(fair),
+        )
 
     def on(self, tree: Tree[Token], kind: Kind) -> On:
         action, *parts = tree.children
         assert isinstance(action, Token)
         if kind is not Kind.STEP:
-            raise Mistake(
+            raise UserError(
                 self.at(action),
                 f"`on` is for steps: {_article(kind)} speaks of states, whatever "
                 "led there",
@@ -823,7 +944,7 @@ class _Builder:
         for part in parts:
             first, *rest = _tokens(part)
             if "_" in (first, *rest):
-                raise Mistake(
+                raise UserError(
                     self.at(first),
                     "`_` is not needed: parameters go by name, so leave out those "
                     "you do not need",
@@ -847,17 +968,20 @@ class _Builder:
                     designs = self.names(part)
                 case Token():
                     depth = int(part)
-        possible = ("reachable", "unreachable") if kind is Kind.REACHABLE else (
-            "holds", "violated")  # fmt: skip
+        possible = (
+            ("reachable", "unreachable")
+            if kind is Kind.REACHABLE
+            else ("holds", "violated")
+        )
         if verdict not in (*possible, "vacuous", "unknown"):
-            raise Mistake(
+            raise UserError(
                 span,
                 f"{_article(kind)} is {possible[0]}, {possible[1]}, vacuous or unknown"
                 if kind is Kind.REACHABLE
                 else f"{_article(kind)} holds, is violated, vacuous or unknown",
             )
         if depth is not None and verdict not in ("violated", "reachable"):
-            raise Mistake(
+            raise UserError(
                 span,
                 f"`{verdict}` has no trace: only violated and reachable are `at` "
                 "a number of steps",
@@ -891,7 +1015,7 @@ class _Builder:
                     word = self.word(bound)
                     measure = Measure(word, int(str(lo)), int(str(hi)))
                     if measure.lo > measure.hi:
-                        raise Mistake(word.span, "the least size comes first: 0..9")
+                        raise UserError(word.span, "the least size comes first: 0..9")
                     measures.append(measure)
                 case Tree(data="early", children=[names]):
                     early += self.names(names)
@@ -907,15 +1031,21 @@ class _Builder:
         once(early, "is named twice")
         once((p.task for p in programs), "is the name of two tasks")
         if len(bounds) > 1:
-            raise Mistake(bounds[1].span, "a scenario has one `bounds` line")
+            raise UserError(bounds[1].span, "a scenario has one `bounds` line")
         if len(measures) > 1:
-            raise Mistake(measures[1].bound.span, "a scenario has one `size`")
+            raise UserError(measures[1].bound.span, "a scenario has one `size`")
         return Scenario(
-            word, title, "; ".join(sources), tuple(designs),
-            bounds[0] if bounds else None, measures[0] if measures else None,
-            tuple(early), tuple(programs), tuple(around["environment"]),
+            word,
+            title,
+            "; ".join(sources),
+            tuple(designs),
+            bounds[0] if bounds else None,
+            measures[0] if measures else None,
+            tuple(early),
+            tuple(programs),
+            tuple(around["environment"]),
             tuple(around["anytime"]),
-        )  # fmt: skip
+        )
 
     def stages(self, trees: Iterable[Token | Tree[Token]]) -> tuple[Stage, ...]:
         found: list[Stage] = []
@@ -1018,7 +1148,7 @@ def _tokens(tree: Token | Tree[Token]) -> list[Token]:
 
 def _integer(digits: str, span: Span) -> int:
     if len(digits) > 18:
-        raise Mistake(span, "this number is too large")
+        raise UserError(span, "this number is too large")
     return int(digits)
 
 
@@ -1032,19 +1162,19 @@ def _article(kind: Kind) -> str:
 
 
 def once(words: Iterable[Word], complaint: str) -> None:
-    """Raises Mistake at the second place of a name."""
+    """Raises UserError at the second place of a name."""
     seen: set[str] = set()
     for word in words:
         if word.text in seen:
             shown = f"`{word.text}` " if word.text else ""
-            raise Mistake(word.span, shown + complaint)
+            raise UserError(word.span, shown + complaint)
         seen.add(word.text)
 
 
-def examples() -> Iterator[tuple[Refusal, Spec | Mistake]]:
+def examples() -> Iterator[tuple[Refusal, Spec | UserError]]:
     """Every row of the table with what its example comes to."""
     for row in REFUSALS:
         try:
             yield row, parse_text(row.example)
-        except Mistake as mistake:
+        except UserError as mistake:
             yield row, mistake

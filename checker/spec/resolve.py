@@ -15,14 +15,29 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from checker import ir
-from checker.compiled import Compiled, Observer
-from checker.diagnostic import Mistake
-from checker.ir import Domain, EnumSort, Expr, ScalarSort, SetSort, Sort, TableSort
-from checker.property import Expectation, Fairness, Kind, Property, result_local
-from checker.spec.heirs import nearest_named
-from checker.spec.names import Lacks, Names, listed, nearest, sort_text
-from checker.spec.syntax import (
+from poolproof.checker.core import ir
+from poolproof.checker.core.compiled import Compiled, Observer
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.ir import (
+    Domain,
+    EnumSort,
+    Expr,
+    ScalarSort,
+    SetSort,
+    Sort,
+    TableSort,
+)
+from poolproof.checker.core.property import (
+    Expectation,
+    Fairness,
+    Kind,
+    Property,
+    result_local,
+)
+from poolproof.checker.core.system import Action, Span
+from poolproof.checker.spec.heirs import nearest_named
+from poolproof.checker.spec.names import MissingName, Names, listed, nearest, sort_text
+from poolproof.checker.spec.syntax import (
     Aggregate,
     Binary,
     Binder,
@@ -46,8 +61,14 @@ from checker.spec.syntax import (
     Word,
     start,
 )
-from checker.system import Action, Span
-from model.language import Bound, Design, Feature, ModelError, declared, with_needs
+from poolproof.model.language import (
+    Bound,
+    Design,
+    Feature,
+    ModelError,
+    declared,
+    with_needs,
+)
 
 _MOST_VALUES = 4096
 """Of a range that is quantified over: backends write it out."""
@@ -79,13 +100,13 @@ class Resolved:
 
 
 def resolve(spec: Spec, compiled: Compiled) -> Resolved:
-    """The spec's properties for one design. Raises Mistake for whatever is
+    """The spec's properties for one design. Raises UserError for whatever is
     wrong in any design; a name this one lacks only makes a property n/a."""
     return _resolve(spec, compiled)[0]
 
 
 def resolve_all(spec: Spec, designs: Sequence[Compiled]) -> tuple[Resolved, ...]:
-    """`resolve` for each of the designs a spec is for. Raises Mistake for a
+    """`resolve` for each of the designs a spec is for. Raises UserError for a
     property that applies to none of them: its names are misspelt."""
     resolved, lacking = [], []
     for compiled in designs:
@@ -100,30 +121,30 @@ def resolve_all(spec: Spec, designs: Sequence[Compiled]) -> tuple[Resolved, ...]
     return tuple(resolved)
 
 
-def _resolve(spec: Spec, compiled: Compiled) -> tuple[Resolved, dict[str, Lacks]]:
+def _resolve(spec: Spec, compiled: Compiled) -> tuple[Resolved, dict[str, MissingName]]:
     names = Names(compiled)
     for let in spec.lets:
         what = names.kind_of(let.name.text)
         if what:
-            raise Mistake(
+            raise UserError(
                 let.name.span,
                 f"`{let.name.text}` is {what} of {names.design} already: "
                 "choose another name",
             )
     properties: list[Property] = []
     obligations: list[Property] = []
-    lacks: dict[str, Lacks] = {}
+    lacks: dict[str, MissingName] = {}
     for claim in spec.claims:
         reading = _Reading(spec, names, claim)
         try:
             properties.append(reading.property())
             obligations += reading.obligations()
-        except Lacks as reason:
+        except MissingName as reason:
             lacks[claim.name.text] = reason
         except RecursionError:
-            raise Mistake(claim.span, "this formula is nested too deeply") from None
+            raise UserError(claim.span, "this formula is nested too deeply") from None
         except ir.SortError as e:
-            raise Mistake(start(claim.formula), str(e)) from None
+            raise UserError(start(claim.formula), str(e)) from None
     missing = {name: reason.what for name, reason in lacks.items()}
     return Resolved(tuple(properties), missing, tuple(obligations)), lacks
 
@@ -145,7 +166,7 @@ def sizes(
     spec: Spec, designs: Sequence[type[Design]], label: str = ""
 ) -> tuple[Sizes, ...]:
     """The spec's first bounds (or those of a label) for each design: each
-    gets what it has. Raises Mistake for a bound or feature that none has,
+    gets what it has. Raises UserError for a bound or feature that none has,
     and for a size below what a design can be."""
     chosen = _bounds(spec, label)
     if chosen is None:
@@ -161,7 +182,7 @@ def sizes(
         least = max(b[name].least for b, _ in known if name in b)
         if value < least:
             message = f"{name} = {value} is too small: it is at least {least}"
-            raise Mistake(setting.name.span, message)
+            raise UserError(setting.name.span, message)
     for word in (*chosen.without, *chosen.having):
         if word.text not in all_features:
             raise _no_size(word.span, "feature", word.text, all_features, shown)
@@ -178,7 +199,7 @@ def _sizes(
         try:
             with_needs(features, (name,), without)
         except ModelError as e:
-            raise Mistake(word.span, str(e)) from None
+            raise UserError(word.span, str(e)) from None
     return Sizes(
         {s.name.text: s.value for s in chosen.settings if s.name.text in bounds},
         without,
@@ -193,15 +214,15 @@ def _bounds(spec: Spec, label: str) -> Bounds | None:
         if bounds.label == label:
             return bounds
     known = listed(b.label for b in spec.bounds if b.label)
-    raise Mistake(
+    raise UserError(
         Span(spec.file, 1, 1), f"there are no bounds `{label}` here; there are {known}"
     )
 
 
 def _no_size(
     span: Span, what: str, name: str, known: Mapping[str, Bound | Feature], shown: str
-) -> Mistake:
-    return Mistake(
+) -> UserError:
+    return UserError(
         span,
         f"unknown {what} `{name}`:{nearest(name, known)} {shown} has {listed(known)}",
     )
@@ -211,12 +232,12 @@ def constant(
     spec: Spec, names: Names, e: Expression, want: Sort, scope: Mapping[str, int]
 ) -> int:
     """The raw value of an expression that depends on no state; ``scope`` are
-    numbers by name. Raises Mistake, or Lacks, for anything else."""
+    numbers by name. Raises UserError, or MissingName, for anything else."""
     claim = Claim(Kind.INVARIANT, Word("", start(e)), "", None, e, "", ())
     meant = {n: _Local(ir.num(k), "a bound name") for n, k in scope.items()}
     value = _Reading(spec, names, claim).sorted(e, _Env(meant, 0), want)
     if not value.is_const:
-        raise Mistake(start(e), f"`{ir.show(value)}` is no constant")
+        raise UserError(start(e), f"`{ir.show(value)}` is no constant")
     raw: int = value.data
     return raw
 
@@ -282,8 +303,9 @@ class _Reading:
         claim = self.claim
         scope = self.parameters()
         place = (claim.span.line, claim.span.column)
-        visible = sum((t.name.span.line, t.name.span.column) < place
-                      for t in self.spec.lets)  # fmt: skip
+        visible = sum(
+            (t.name.span.line, t.name.span.column) < place for t in self.spec.lets
+        )
         strong = claim.kind in (Kind.INVARIANT, Kind.STEP)
         body = self.truth(claim.formula, _Env(scope, visible), strong)
         goal = None
@@ -319,7 +341,7 @@ class _Reading:
         for a in on.arguments:
             name = a.parameter.text
             if name not in known:
-                raise Lacks(
+                raise MissingName(
                     f"no parameter {name} of {self.action.name}",
                     a.parameter.span,
                     f"`{self.action.name}` has no parameter `{name}`:"
@@ -375,11 +397,11 @@ class _Reading:
             )
         return formula
 
-    def mistake(self, span: Span, message: str) -> Mistake:
+    def mistake(self, span: Span, message: str) -> UserError:
         if self.using:
             name, at = self.using[0]
             message += f" (in `{name}`, used in line {at.line})"
-        return Mistake(span, message)
+        return UserError(span, message)
 
     # -- sorts --
 
@@ -668,9 +690,10 @@ class _Reading:
                     domain = Domain(sort, 0, len(labels) - 1, sort.name)
                 case _:
                     raise self.mistake(
-                        e.span, "nothing here says of what this set is: compare it "
+                        e.span,
+                        "nothing here says of what this set is: compare it "
                         "with a field, or write `x in {...}`",
-                    )  # fmt: skip
+                    )
         result = ir.const(ir.set_sort(domain), 0)
         for element, value in zip(e.elements, values, strict=True):
             self.defined(element, value, domain, "this set")
@@ -725,9 +748,10 @@ class _Reading:
                         )
                 if hi.data - lo.data >= _MOST_VALUES:
                     raise self.mistake(
-                        span, f"this range has {hi.data - lo.data + 1} values; "
+                        span,
+                        f"this range has {hi.data - lo.data + 1} values; "
                         f"up to {_MOST_VALUES} can be written out",
-                    )  # fmt: skip
+                    )
                 return Domain(ir.INT, lo.data, max(hi.data, lo.data - 1)), None
             case over:
                 domain = self.domain_named(over, env)
@@ -768,14 +792,16 @@ class _Reading:
         """Whether a state name means the state after the step."""
         if e.primed and env.primed:
             raise self.mistake(
-                e.span, f"`{e}` is inside something of the state after already: "
+                e.span,
+                f"`{e}` is inside something of the state after already: "
                 "leave out the prime",
-            )  # fmt: skip
+            )
         if e.primed and self.claim.kind is not Kind.STEP:
             raise self.mistake(
-                e.span, f"`{e}` is the state after a step, and "
+                e.span,
+                f"`{e}` is the state after a step, and "
                 f"`{self.claim.kind.value}` knows none: write a step property",
-            )  # fmt: skip
+            )
         return e.primed or env.primed
 
     def rigid(self, e: Name, value: Expr, what: str) -> Expr:
@@ -797,8 +823,9 @@ class _Reading:
                     self.after(e, env)
                     self.after(e, outer)
                 primed = e.primed or env.deep
-                inner = replace(outer, primed=outer.primed or primed,
-                                deep=outer.deep or primed)  # fmt: skip
+                inner = replace(
+                    outer, primed=outer.primed or primed, deep=outer.deep or primed
+                )
                 return self.expr(argument, inner, want, strong)
         if self.let(text, env) is not None:
             return self.expand(e, (), env, want, strong)
@@ -816,12 +843,12 @@ class _Reading:
             return self.rigid(e, self.names.vocabulary.bounds[text], "a bound")
         if text in self.names.domains:
             raise self.mistake(
-                e.span, f"`{text}` is a domain: write `all(x in {text}: ...)` or "
-                f"`len({text})`",
-            )  # fmt: skip
+                e.span,
+                f"`{text}` is a domain: write `all(x in {text}: ...)` or `len({text})`",
+            )
         try:
             label = self.names.label(text, want, e.span)
-        except Mistake as mistake:
+        except UserError as mistake:
             raise self.mistake(e.span, mistake.message) from None
         if label is not None:
             return self.rigid(e, label, "a label")
@@ -829,18 +856,19 @@ class _Reading:
             return self.rigid(e, self.names.elements[text], "an element")
         raise self.unknown(e, env)
 
-    def unknown(self, e: Name, env: _Env) -> Lacks | Mistake:
+    def unknown(self, e: Name, env: _Env) -> MissingName | UserError:
         later = next((t for t in self.spec.lets if t.name.text == e.text), None)
         if later is not None:
             return self.mistake(
-                e.span, f"`{e.text}` is defined in line {later.name.span.line}: "
+                e.span,
+                f"`{e.text}` is defined in line {later.name.span.line}: "
                 "move it above its use",
-            )  # fmt: skip
+            )
         if e.text == "result":
             return self.mistake(
-                e.span, "`result` is what an action returned: it is for "
-                "`step ... on ACTION`",
-            )  # fmt: skip
+                e.span,
+                "`result` is what an action returned: it is for `step ... on ACTION`",
+            )
         known = (
             *env.scope,
             *(t.name.text for t in self.spec.lets[: env.lets]),
@@ -854,43 +882,52 @@ class _Reading:
             more = nearest(e.text, (*self.names.labels, *self.names.domains))
             if more:
                 message = lacks.mistake.message.replace(":", f":{more}", 1)
-                lacks = Lacks(lacks.what, e.span, message)
+                lacks = MissingName(lacks.what, e.span, message)
         return lacks
 
     def result(self, e: Name) -> Expr:
         if self.action is None:
             raise self.mistake(
-                e.span, "`result` is what one action returned: write "
+                e.span,
+                "`result` is what one action returned: write "
                 f"`step {self.claim.name.text} on ACTION: ...`",
-            )  # fmt: skip
+            )
         value = self.action.result
         if value is None:
             name = self.action.name
-            raise Lacks(f"no result of {name}", e.span, f"`{name}` returns nothing: "
-                        "there is no `result`")  # fmt: skip
+            raise MissingName(
+                f"no result of {name}",
+                e.span,
+                f"`{name}` returns nothing: there is no `result`",
+            )
         match value.sort:
             case EnumSort(labels=labels):
                 return result_local(value.sort, len(labels))
             case sort if sort is ir.BOOL:
                 return result_local(sort, 2)
         raise self.mistake(
-            e.span, f"`{self.action.name}` returns {sort_text(value.sort)}: a spec "
+            e.span,
+            f"`{self.action.name}` returns {sort_text(value.sort)}: a spec "
             "can speak of enums and booleans only",
-        )  # fmt: skip
+        )
 
     # -- calls and definitions --
 
     def expand(
-        self, e: Name, arguments: Sequence[Expression], env: _Env,
-        want: Sort | None, strong: bool,
-    ) -> Expr:  # fmt: skip
+        self,
+        e: Name,
+        arguments: Sequence[Expression],
+        env: _Env,
+        want: Sort | None,
+        strong: bool,
+    ) -> Expr:
         found = self.let(e.text, env)
         assert found is not None
         position, let = found
         self.arity(e, len(let.parameters), [p.text for p in let.parameters], arguments)
         self.uses += 1
         if self.uses > _MOST_USES:
-            raise Mistake(self.claim.span, "this property uses too many definitions")
+            raise UserError(self.claim.span, "this property uses too many definitions")
         scope: dict[str, _Local | _Closure] = {
             p.text: _Closure(a, env)
             for p, a in zip(let.parameters, arguments, strict=True)
@@ -902,9 +939,12 @@ class _Reading:
         return value
 
     def arity(
-        self, e: Name, wanted: int, names: Sequence[str],
+        self,
+        e: Name,
+        wanted: int,
+        names: Sequence[str],
         arguments: Sequence[Expression],
-    ) -> None:  # fmt: skip
+    ) -> None:
         if len(arguments) != wanted:
             shape = f"`{e.text}({', '.join(names)})`" if names else f"`{e.text}`"
             raise self.mistake(
@@ -938,21 +978,31 @@ class _Reading:
         if what:
             table = isinstance(self.table_sort(name.text), TableSort)
             raise self.mistake(
-                e.span, f"`{name.text}` is {what}, and no function"
+                e.span,
+                f"`{name.text}` is {what}, and no function"
                 + (": a table is read with `[...]`" if table else ""),
-            )  # fmt: skip
+            )
         if name.text in self.names.system.action_by_name:
             raise self.mistake(
-                e.span, f"`{name.text}` is an action: write `step NAME on "
+                e.span,
+                f"`{name.text}` is an action: write `step NAME on "
                 f"{name.text}(...): ...`",
-            )  # fmt: skip
+            )
         if any(t.name.text == name.text for t in self.spec.lets):
             raise self.unknown(name, env)
         raise self.names.unknown(
-            name.text, e.span, "function",
-            (*self.names.vocabulary.observers, "len", "min", "max", "unchanged",
-             *(t.name.text for t in self.spec.lets[: env.lets])),
-        )  # fmt: skip
+            name.text,
+            e.span,
+            "function",
+            (
+                *self.names.vocabulary.observers,
+                "len",
+                "min",
+                "max",
+                "unchanged",
+                *(t.name.text for t in self.spec.lets[: env.lets]),
+            ),
+        )
 
     def table_sort(self, name: str) -> Sort | None:
         variable = self.names.variable(name)
@@ -1001,9 +1051,10 @@ class _Reading:
         self.rigid(e.function, ir.TRUE, "a function")
         if len(e.arguments) < 2:
             raise self.mistake(
-                e.span, f"`{e.function.text}` takes two numbers or more: write "
+                e.span,
+                f"`{e.function.text}` takes two numbers or more: write "
                 f"`{e.function.text}(a, b)`",
-            )  # fmt: skip
+            )
         first, *rest = (self.number(a, env) for a in e.arguments)
         for value in rest:
             first = (ir.min_ if e.function.text == "min" else ir.max_)(first, value)
@@ -1013,19 +1064,17 @@ class _Reading:
         self.rigid(e.function, ir.TRUE, "a function")
         if self.claim.kind is not Kind.STEP:
             raise self.mistake(
-                e.span, "`unchanged` speaks of a step, and "
+                e.span,
+                "`unchanged` speaks of a step, and "
                 f"`{self.claim.kind.value}` knows none: write a step property",
-            )  # fmt: skip
+            )
         if env.primed:
             raise self.mistake(e.span, "`unchanged` speaks of both states already")
         if not e.arguments:
             raise self.mistake(e.span, "say what: `unchanged(resv, free)`")
         following = replace(env, primed=True, deep=True)
         return ir.and_(
-            *(
-                ir.eq(self.expr(a, following), self.expr(a, env))
-                for a in e.arguments
-            )
+            *(ir.eq(self.expr(a, following), self.expr(a, env)) for a in e.arguments)
         )
 
     # -- indices --
@@ -1107,8 +1156,9 @@ class _Reading:
         if formula is ir.TRUE:
             return
         if self.using:
-            message += f" (in `{self.using[0][0]}`, used in line " \
-                       f"{self.using[0][1].line})"  # fmt: skip
+            message += (
+                f" (in `{self.using[0][0]}`, used in line {self.using[0][1].line})"
+            )
         if span in self.needs:
             formula = ir.and_(self.needs[span][1], formula)
         self.needs[span] = (message, formula)
@@ -1143,8 +1193,12 @@ class _Reading:
             if source.op != "var" or isinstance(node.sort, TableSort):
                 continue
             v = self.names.system.by_name[source.data[0]]
-            if v.lo is not None and v.hi is not None and v.lo.is_const \
-                    and v.hi.is_const:  # fmt: skip
+            if (
+                v.lo is not None
+                and v.hi is not None
+                and v.lo.is_const
+                and v.hi.is_const
+            ):
                 domain = Domain(node.sort, v.lo.data, v.hi.data)
                 found[node] = ir.local(f"{v.name}#range", domain)
         return found

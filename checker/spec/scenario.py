@@ -13,15 +13,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from checker import ir
-from checker.compiled import Compiled
-from checker.diagnostic import Mistake
-from checker.ir import BOOL, INT, Expr
-from checker.property import Kind, Property
-from checker.spec.names import Names
-from checker.spec.parse import once
-from checker.spec.resolve import constant
-from checker.spec.syntax import (
+from poolproof.checker.core import ir
+from poolproof.checker.core.compiled import Compiled
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.ir import BOOL, INT, Expr
+from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.system import Action, Parameter, TransitionSystem, Variable
+from poolproof.checker.core.verdict import Step, Trace
+from poolproof.checker.spec.names import Names
+from poolproof.checker.spec.parse import once
+from poolproof.checker.spec.resolve import constant
+from poolproof.checker.spec.syntax import (
     Await,
     Expression,
     Invocation,
@@ -34,8 +36,6 @@ from checker.spec.syntax import (
     Stage,
     Word,
 )
-from checker.system import Action, Parameter, TransitionSystem, Variable
-from checker.verdict import Step, Trace
 
 FAILED = "scenario.failed"
 GUARANTEED = "guaranteed"
@@ -95,7 +95,7 @@ class Product:
 
 
 def programs(scenario: Scenario, spec: Spec, compiled: Compiled) -> Programs:
-    """The scenario's programs in raw values. Raises Mistake, or Lacks for a
+    """The scenario's programs in raw values. Raises UserError, or Lacks for a
     name that the design does not have."""
     return _Reader(scenario, spec, compiled).programs()
 
@@ -107,8 +107,9 @@ class _Reader:
         self.bounds = compiled.bounds
 
     def programs(self) -> Programs:
-        flat = {p.task.text: list(self.flat(p.body, {})) for p in
-                self.scenario.programs}  # fmt: skip
+        flat = {
+            p.task.text: list(self.flat(p.body, {})) for p in self.scenario.programs
+        }
         signals: dict[str, tuple[str, int]] = {}
         named: list[Word] = []
         for task, stages in flat.items():
@@ -139,7 +140,7 @@ class _Reader:
                 continue
             lo, hi = self.ends(stage.over, ir.INT, scope)
             if hi - lo >= _MOST_CALLS:
-                raise Mistake(stage.name.span, f"more than {_MOST_CALLS} times")
+                raise UserError(stage.name.span, f"more than {_MOST_CALLS} times")
             for k in range(lo, hi + 1):
                 yield from self.flat(stage.body, {**scope, stage.name.text: k})
 
@@ -155,7 +156,7 @@ class _Reader:
                 case Await(signal=word):
                     if word.text not in signals:
                         known = ", ".join(signals) or "none"
-                        raise Mistake(
+                        raise UserError(
                             word.span,
                             f"no task signals `{word.text}`; there are {known}",
                         )
@@ -165,7 +166,7 @@ class _Reader:
                     yield self.called(stage, scope, tuple(after))
                     after, last = [], None
         if last is not None:
-            raise Mistake(last.span, "the task has no call that would wait for this")
+            raise UserError(last.span, "the task has no call that would wait for this")
 
     def ends(
         self, over: Range, sort: ir.Sort, scope: Mapping[str, int]
@@ -185,7 +186,7 @@ class _Reader:
         shown = [p for p in action.parameters if _is_shown(p)]
         if len(stage.arguments) != len(shown):
             told = ", ".join(p.name for p in shown)
-            raise Mistake(
+            raise UserError(
                 stage.action.span,
                 f"{action.name}({told}) takes {len(shown)}, not "
                 f"{len(stage.arguments)}; write `_` for any value",
@@ -203,7 +204,7 @@ class _Reader:
                 case e:
                     allowed &= {self.raw(e, p.local.sort, scope)}
             if not allowed:
-                raise Mistake(
+                raise UserError(
                     stage.action.span, f"no value of `{p.name}` is meant by this"
                 )
             given.append(allowed)
@@ -234,8 +235,9 @@ def product(
     actions: list[Action] = []
     origin: dict[str, tuple[str, str]] = {}
 
-    def add(who: str, action: Action, when: list[Expr], more: dict[str, Expr],
-            strict: bool) -> None:  # fmt: skip
+    def add(
+        who: str, action: Action, when: list[Expr], more: dict[str, Expr], strict: bool
+    ) -> None:
         name = f"{who}_{action.name}"
         while name in origin:
             name += "_"
@@ -286,7 +288,7 @@ def succeeds(action: Action, result: Expr) -> Expr:
         return result
     labels: tuple[str, ...] = getattr(result.sort, "labels", ())
     if "OK" not in labels:
-        raise Mistake(action.span, f"{action.name} returns no OK: when does it fail?")
+        raise UserError(action.span, f"{action.name} returns no OK: when does it fail?")
     return ir.eq(result, ir.const(result.sort, labels.index("OK")))
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from checker.property import Kind
-from checker.system import Span
+from poolproof.checker.core.property import Kind
+from poolproof.checker.core.system import Span
 
 # --- expressions ----------------------------------------------------------
 
@@ -158,9 +158,19 @@ class Display:
 
 
 Expression = (
-    Number | Literal | Name | Index | Call | Aggregate | Junction | Unary | Binary
-    | Compare | IfElse | Display
-)  # fmt: skip
+    Number
+    | Literal
+    | Name
+    | Index
+    | Call
+    | Aggregate
+    | Junction
+    | Unary
+    | Binary
+    | Compare
+    | IfElse
+    | Display
+)
 
 
 def start(e: Expression) -> Span:

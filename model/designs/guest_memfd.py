@@ -20,8 +20,8 @@ private pages, migration and swap (there is none), the guest.
 
 from enum import Enum
 
-from model.designs.hugetlb_cma import PagePool
-from model.language import (
+from poolproof.model.designs.hugetlb.cma import PagePool
+from poolproof.model.language import (
     Bool,
     Bound,
     Design,

@@ -18,7 +18,7 @@ Left out: nodes, i_size, mount quotas, huge zero pages, 4 KiB.
 
 from enum import Enum
 
-from model.language import (
+from poolproof.model.language import (
     Bool,
     Bound,
     Design,

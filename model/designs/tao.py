@@ -17,7 +17,7 @@ among policy zones, nodes, memcg, compaction inside the zone.
 
 from enum import Enum
 
-from model.language import (
+from poolproof.model.language import (
     Bound,
     Design,
     Feature,

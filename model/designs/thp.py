@@ -15,7 +15,7 @@ questions apply.
 
 from enum import Enum
 
-from model.language import (
+from poolproof.model.language import (
     Bound,
     Design,
     Feature,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from checker.kernel.answer import (
+from poolproof.checker.kernel.answer import (
     Answer,
     Charge,
     Counters,

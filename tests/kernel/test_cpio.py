@@ -2,7 +2,7 @@
 
 import stat
 
-from checker.kernel.cpio import Entry, archive, character, directory, program
+from poolproof.checker.kernel.cpio import Entry, archive, character, directory, program
 
 _FIELDS = (
     *("inode", "mode", "uid", "gid", "links", "mtime", "size"),

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from checker.kernel.fetch import fetch_image, find_image, require_tool
-from checker.kernel.initramfs import build_agent, build_initramfs
-from checker.kernel.kernel import Unavailable
+from poolproof.checker.kernel.fetch import fetch_image, find_image, require_tool
+from poolproof.checker.kernel.initramfs import build_agent, build_initramfs
+from poolproof.checker.kernel.kernel import Unavailable
 
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is missing")
 
@@ -64,7 +64,9 @@ def test_a_tool_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @needs_gcc
 def test_the_agent_compiles_without_a_warning(tmp_path: Path) -> None:
-    source = resources.files("checker.kernel").joinpath("agent.c").read_bytes()
+    source = (
+        resources.files("poolproof.checker.kernel").joinpath("agent.c").read_bytes()
+    )
     flags = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-fsyntax-only")
     done = subprocess.run(
         ["gcc", *flags, "-x", "c", "-"], input=source, capture_output=True

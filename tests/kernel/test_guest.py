@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from checker.cache import cache_folder
-from checker.kernel.fetch import find_image
-from checker.kernel.guest import Guest, Machine
-from checker.kernel.kernel import Hung, Unavailable
-from checker.kernel.observed import Scenario, name_frames, read_observations
+from poolproof.checker.core.cache import cache_folder
+from poolproof.checker.kernel.fetch import find_image
+from poolproof.checker.kernel.guest import Guest, GuestMachine
+from poolproof.checker.kernel.kernel import Hung, Unavailable
+from poolproof.checker.kernel.observed import Recording, name_frames, read_observations
 
 RECORDED = read_observations(Path(__file__).with_name("observed.jsonl"))
 
 pytestmark = pytest.mark.slow
 
 
-def _start(name: str, machine: Machine | None = None) -> Guest:
+def _start(name: str, machine: GuestMachine | None = None) -> Guest:
     try:
         return Guest(find_image(name, cache_folder()), cache_folder(), machine)
     except Unavailable as reason:
@@ -39,7 +39,7 @@ def guest() -> Iterator[Guest]:
 
 @pytest.mark.parametrize("scenario", RECORDED.scenarios, ids=lambda s: s.name)
 def test_every_recorded_row_is_seen_again(
-    kernel: tuple[str, Guest], scenario: Scenario
+    kernel: tuple[str, Guest], scenario: Recording
 ) -> None:
     name, guest = kernel
     steps = [row.step for row in scenario.rows]
@@ -147,7 +147,7 @@ def test_a_guest_that_dies_is_restored() -> None:
 
 
 def test_a_gigantic_page_comes_back_with_the_saved_state() -> None:
-    with _start("6.12", Machine(gigantic=1)) as guest:
+    with _start("6.12", GuestMachine(gigantic=1)) as guest:
         assert guest.facts.gigantic == 1
         for _ in range(2):
             outcome = guest.sequence(["counters", "demote 1"])

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from checker.kernel.kernel import Conversation, Facts, Hung, greet
-from checker.kernel.link import Link, Silent
+from poolproof.checker.kernel.kernel import Conversation, Facts, Hung, greet
+from poolproof.checker.kernel.link import Link, Silent
 
 HELLO = "ok release=6.12.1 nodes=2 cgroup=hugetlb,memory gigantic=1 tainted=0"
 ZERO = "0/0/0/0 0/0/0 0/0/0"

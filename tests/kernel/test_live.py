@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from checker.cache import cache_folder
-from checker.kernel.guest import Guest, can_accelerate
-from checker.kernel.kernel import Kernel, Unavailable
-from checker.kernel.live import Live
+from poolproof.checker.core.cache import cache_folder
+from poolproof.checker.kernel.guest import Guest, can_accelerate
+from poolproof.checker.kernel.kernel import Kernel, Unavailable
+from poolproof.checker.kernel.live import Live
 
 POOL = Path("/sys/kernel/mm/hugepages/hugepages-2048kB")
 

@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from checker.kernel.answer import Counters
-from checker.kernel.observed import Observations, name_frames, read_observations
+from poolproof.checker.kernel.answer import Counters
+from poolproof.checker.kernel.observed import (
+    Observations,
+    name_frames,
+    read_observations,
+)
 
 RECORDED = Path(__file__).with_name("observed.jsonl")
 

@@ -1,0 +1,286 @@
+"""The IR as Python source, for the explicit engine and as an oracle.
+
+A state is the flat tuple of `TransitionSystem.cells`. An action becomes one
+function that loops over its parameters and yields every enabled step; shared
+subterms are computed once, as locals. A table read whose index may leave its
+domain reads 0 there: the obligation that says so is checked beforehand.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from poolproof.checker.core.ir import (
+    OPERATORS,
+    Domain,
+    Expr,
+    expand_all,
+    interval,
+    subterms,
+)
+from poolproof.checker.core.limits import tick
+from poolproof.checker.core.property import Property, result_local
+from poolproof.checker.core.system import Action, State, TransitionSystem
+
+Successors = Callable[[State], list[tuple[tuple[int, ...], State, int, int]]]
+"""state -> [(arguments, next state, raw result or -1, failed obligation or -1)]"""
+
+
+@dataclass
+class _Writer:
+    """Expressions to Python text, naming what is used more than once."""
+
+    system: TransitionSystem
+    names: dict[Expr, str] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+    indent: str = "    "
+    fresh: int = 0
+
+    def emit(self, line: str) -> None:
+        self.lines.append(self.indent + line)
+
+    def share(self, roots: Iterable[Expr]) -> None:
+        """Assigns locals for the subterms that several users have."""
+        roots = tuple(roots)
+        order = [e for e in subterms(*roots) if e not in self.names]
+        uses = Counter(a for e in order for a in e.args)
+        for r in roots:
+            uses[r] += 1
+        for e in order:
+            if e.args and uses[e] > 1 and e.op not in ("store", "fill"):
+                text = self.text(e)
+                self.fresh += 1
+                self.names[e] = f"x{self.fresh}"
+                self.emit(f"x{self.fresh} = {text}")
+
+    def text(self, e: Expr) -> str:
+        known = self.names.get(e)
+        if known is not None:
+            return known
+        tick()
+        match e.op:
+            case "const":
+                return f"({e.data})" if e.data < 0 else str(e.data)
+            case "var":
+                name, primed = e.data
+                return f"{'t' if primed else 's'}[{self.system.cell_of[name, ()]}]"
+            case "select":
+                return self.select(e)
+            case "local":
+                raise KeyError(f"unbound {e.data[0]}")
+            case "and" | "or" | "add":
+                join = f" {OPERATORS[e.op].symbol} "
+                return "(" + join.join(self.text(a) for a in e.args) + ")"
+        row = OPERATORS[e.op]
+        texts = dict(zip("abc", (self.text(a) for a in e.args), strict=False))
+        sets = [a.sort for a in (*e.args, e) if hasattr(a.sort, "domain")]
+        if sets:
+            texts["lo"] = str(sets[-1].domain.lo)
+        return row.python.format(**texts)
+
+    def select(self, e: Expr) -> str:
+        table, *index = e.args
+        if table.op != "var":
+            raise ValueError(f"{e}: a table that is no variable")
+        name, primed = table.data
+        v = self.system.by_name[name]
+        state = "t" if primed else "s"
+        where, checks = self.position(v.name, v.index, index)
+        read = f"{state}[{where}]"
+        return f"({read} if {' and '.join(checks)} else 0)" if checks else read
+
+    def position(
+        self, name: str, domains: tuple[Domain, ...], index: Iterable[Expr]
+    ) -> tuple[str, list[str]]:
+        """(text of the cell's number, conditions under which it is one)."""
+        index = tuple(index)
+        base = self.system.cell_of[name, tuple(d.lo for d in domains)]
+        terms: list[str] = []
+        checks: list[str] = []
+        stride = 1
+        for d, i in zip(reversed(domains), reversed(index), strict=True):
+            if i.is_const:
+                base += (i.data - d.lo) * stride
+            else:
+                base -= d.lo * stride
+                text = self.text(i)
+                terms.append(text if stride == 1 else f"{text} * {stride}")
+                lo, hi = interval(i)
+                if lo is None or hi is None or lo < d.lo or hi > d.hi:
+                    checks.append(f"{d.lo} <= {text} <= {d.hi}")
+            stride *= len(d)
+        return " + ".join([*terms, str(base)] if base or not terms else terms), checks
+
+
+def _compiled(text: str, name: str) -> Any:
+    scope: dict[str, Any] = {"tick": tick}
+    exec(compile(text, f"<{name}>", "exec"), scope)
+    return scope[name]
+
+
+def successors(system: TransitionSystem, action: Action) -> Successors:
+    """All enabled steps of one action from a state. A step whose obligation
+    fails comes with the obligation's number; its next state means nothing."""
+    w = _Writer(system)
+    names = [f"p{k}" for k in range(len(action.parameters))]
+    local = {p.local: n for p, n in zip(action.parameters, names, strict=True)}
+    conjuncts = list(
+        expand_all(action.guard.args if action.guard.op == "and" else (action.guard,))
+    )
+    early = [(k, o) for k, o in enumerate(action.obligations) if o.early]
+    late = [(k, o) for k, o in enumerate(action.obligations) if not o.early]
+    w.lines.append(f"def step_{action.name}(s):")
+    w.emit("out = []")
+    # a conjunct is tested as soon as the parameters that it mentions are bound;
+    # an early obligation concerns disabled steps too, and then tests come last
+    depth_of = {
+        c: max(
+            (i + 1 for i, p in enumerate(action.parameters) if p.local in c.free),
+            default=0,
+        )
+        for c in conjuncts
+    }
+    if early:
+        depth_of = dict.fromkeys(conjuncts, len(names))
+    for depth in range(len(names) + 1):
+        if depth:
+            p = action.parameters[depth - 1]
+            w.emit(
+                f"for {names[depth - 1]} in range({p.domain.lo}, {p.domain.hi + 1}):"
+            )
+            w.indent += "    "
+            inner = math.prod(len(q.domain) for q in action.parameters[depth:])
+            if inner >= _LONG:
+                w.emit(f"tick({inner})")
+            w.names[p.local] = local[p.local]
+        if depth == len(names) and early:
+            _obligations(w, names, early)
+        for c in (c for c in conjuncts if depth_of[c] == depth):
+            _share_large(w, c)
+            w.emit(f"if not {w.text(c)}: {'continue' if depth else 'return out'}")
+    _obligations(w, names, late)
+    updates = dict(
+        zip(action.updates, expand_all(action.updates.values()), strict=True)
+    )
+    result = expand_all((action.result,))[0] if action.result is not None else None
+    w.share([*_values(updates), *([result] if result is not None else [])])
+    w.emit("t = list(s)")
+    for name, update in updates.items():
+        for at, value in _writes(update):
+            v = system.by_name[name]
+            where, checks = w.position(name, v.index, at)
+            guard = f"if {' and '.join(checks)}: " if checks else ""
+            w.emit(f"{guard}t[{where}] = {w.text(value)}")
+    arguments = "(" + "".join(f"{n}, " for n in names) + ")"
+    shown = w.text(result) if result is not None else "-1"
+    w.emit(f"out.append(({arguments}, tuple(t), int({shown}), -1))")
+    w.indent = "    "
+    w.emit("return out")
+    found: Successors = _compiled("\n".join(w.lines), f"step_{action.name}")
+    return found
+
+
+def _obligations(w: _Writer, names: list[str], some: list[tuple[int, Any]]) -> None:
+    arguments = "(" + "".join(f"{n}, " for n in names) + ")"
+    for k, o in some:
+        formula = expand_all((o.formula,))[0]
+        skip = "continue" if names else "return out"
+        _share_large(w, formula)
+        w.emit(f"if not {w.text(formula)}:")
+        w.emit(f"    out.append(({arguments}, s, -1, {k})); {skip}")
+
+
+_LONG = 100
+"""Steps that are tried between two looks at the budget, where there are more."""
+
+_LARGE = 300
+"""Nodes of a condition's text from which on repeated parts get names; below,
+`and` and `or` are left to end early."""
+
+
+def _share_large(w: _Writer, condition: Expr) -> None:
+    size: dict[Expr, int] = {}
+    for e in subterms(condition):
+        size[e] = 1 if e in w.names else 1 + sum(size[a] for a in e.args)
+    if size[condition] > _LARGE:
+        w.share([condition])
+
+
+def _writes(update: Expr) -> list[tuple[tuple[Expr, ...], Expr]]:
+    """(index, value) of each change, in the order they are made."""
+    if update.op != "store":
+        return (
+            []
+            if update.op == "var" and hasattr(update.sort, "index")
+            else [((), update)]
+        )
+    table, *index, value = update.args
+    return [*_writes(table), (tuple(index), value)]
+
+
+def _values(updates: Mapping[str, Expr]) -> list[Expr]:
+    return [e for u in updates.values() for at, v in _writes(u) for e in (*at, v)]
+
+
+def predicates(
+    system: TransitionSystem, formulas: Iterable[Expr]
+) -> Callable[[State], tuple[bool, ...]]:
+    """One function of a state that evaluates all formulas."""
+    w = _Writer(system)
+    w.lines.append("def truth(s):")
+    expanded = expand_all(formulas)
+    w.share(expanded)
+    w.emit("return (" + "".join(f"bool({w.text(e)}), " for e in expanded) + ")")
+    found: Callable[[State], tuple[bool, ...]] = _compiled("\n".join(w.lines), "truth")
+    return found
+
+
+StepPredicates = Callable[[State, State, tuple[int, ...], int], tuple[bool, ...]]
+
+
+def step_predicates(
+    system: TransitionSystem, action: Action, formulas: Iterable[Expr]
+) -> StepPredicates:
+    """One function of (before, after, arguments, result) for all formulas."""
+    w = _Writer(system)
+    w.lines.append("def truth(s, t, p, r):")
+    for k, p in enumerate(action.parameters):
+        w.names[p.local] = f"p[{k}]"
+    if action.result is not None:
+        w.names[result_of(action)] = "r"
+    expanded = expand_all(formulas)
+    w.share(expanded)
+    w.emit("return (" + "".join(f"bool({w.text(e)}), " for e in expanded) + ")")
+    found: StepPredicates = _compiled("\n".join(w.lines), "truth")
+    return found
+
+
+def result_of(action: Action) -> Expr:
+    """How formulas mention this action's result."""
+    assert action.result is not None
+    sort = action.result.sort
+    return result_local(sort, len(getattr(sort, "labels", (0, 1))))
+
+
+def in_range(system: TransitionSystem) -> Callable[[State], int]:
+    """A function of a state: the number of a cell outside its range, or -1."""
+    w = _Writer(system)
+    w.lines.append("def outside(s):")
+    for k, cell in enumerate(system.cells):
+        v = cell.variable
+        if v.lo is not None:
+            w.emit(f"if s[{k}] < {w.text(v.lo)}: return {k}")
+        if v.hi is not None:
+            w.emit(f"if s[{k}] > {w.text(v.hi)}: return {k}")
+    w.emit("return -1")
+    found: Callable[[State], int] = _compiled("\n".join(w.lines), "outside")
+    return found
+
+
+def step_properties(properties: Iterable[Property], action: Action) -> list[Property]:
+    """The step properties that speak of this action."""
+    return [p for p in properties if p.action in (None, action.name)]

@@ -1,0 +1,94 @@
+"""What the command writes to: standard output, and files that a user names.
+
+Where something cannot be written that is one line and exit 2. A reader who
+has gone away (`poolproof check ... | head -1`) has read what they wanted: the
+rest is dropped, and the exit code is the same as without them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from types import TracebackType
+from typing import TextIO
+
+from poolproof.checker.core.diagnostic import UserError
+
+
+class Stream:
+    """Text output called ``name``. Raises UserError where it cannot be written."""
+
+    def __init__(self, under: TextIO, name: str) -> None:
+        self.under, self.name = under, name
+
+    def write(self, text: str) -> int:
+        try:
+            try:
+                return self.under.write(text)
+            except UnicodeEncodeError as e:
+                plain = text.encode(e.encoding, "backslashreplace")
+                return self.under.write(plain.decode(e.encoding))
+        except OSError as e:
+            self._failed(e)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self.under.flush()
+        except OSError as e:
+            self._failed(e)
+
+    def isatty(self) -> bool:
+        return self.under.isatty()
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the file; where another error ends its writing, quietly."""
+        try:
+            self.under.close()
+        except OSError as e:
+            if error is None:
+                self._failed(e)
+
+    def _failed(self, error: OSError) -> None:
+        """Drop what is still to be written, and say so unless nobody reads."""
+        with contextlib.suppress(OSError, ValueError):
+            descriptor = self.under.fileno()
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, descriptor)
+            os.close(nowhere)
+        if not isinstance(error, BrokenPipeError):
+            raise UserError(
+                None, f"{self.name}: cannot be written: {error.strerror}"
+            ) from None
+
+
+def standard_output() -> Stream:
+    """Return what the command prints to. Raises UserError if that is closed."""
+    if sys.stdout is None:
+        raise UserError(None, "standard output: cannot be written: it is closed")
+    return Stream(sys.stdout, "standard output")
+
+
+def writable(path: str) -> Stream:
+    """Return a new file, to be used in a `with`. Raises UserError."""
+    try:
+        return Stream(open(path, "w", encoding="utf-8"), path)
+    except OSError as e:
+        raise UserError(None, f"{path}: cannot be written: {e.strerror}") from None
+
+
+def complain(text: str) -> None:
+    """Print a line to standard error, if there is one."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"{text}\n")
+            sys.stderr.flush()

@@ -1,0 +1,53 @@
+"""What the frontend makes of a design: the system, and the names in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from poolproof.checker.core.ir import Domain, EnumSort, Expr
+from poolproof.checker.core.system import Obligation, Parameter, TransitionSystem
+
+
+@dataclass(frozen=True)
+class Observer:
+    """A pure function of the state that specs may call. ``body`` is over the
+    variables and ``parameters``; substitute arguments for their locals.
+    ``obligations`` are conditions under which the body is defined."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    body: Expr
+    obligations: tuple[Obligation, ...] = ()
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The names of one bound design, for specs and messages.
+
+    ``domains``: what a spec may quantify over (NODES, PAGES ...). ``bounds``:
+    each bound as a constant or a param. ``enums``: by name. Variables and
+    actions are those of the system.
+    """
+
+    domains: Mapping[str, Domain]
+    bounds: Mapping[str, Expr]
+    enums: Mapping[str, EnumSort]
+    observers: Mapping[str, Observer]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A design bound to sizes. ``design()`` makes a fresh CPython instance
+    whose `dump`/`load` states have the layout of ``system.cells``."""
+
+    source: type
+    bounds: Mapping[str, int]
+    without: tuple[str, ...]
+    having: tuple[str, ...]
+    system: TransitionSystem
+    vocabulary: Vocabulary
+
+    def design(self) -> Any:
+        return self.source(self.bounds, self.without, self.having)

@@ -1,0 +1,18 @@
+"""Mistakes in the user's text, as file:line:column and what to write."""
+
+from __future__ import annotations
+
+from poolproof.checker.core.system import Span
+
+
+class UserError(Exception):
+    """Something in a design, a spec or the call that cannot be accepted.
+    ``message`` says what is wrong and, where it can, what to write instead.
+    """
+
+    def __init__(self, span: Span | None, message: str) -> None:
+        super().__init__(message)
+        self.span, self.message = span, message
+
+    def __str__(self) -> str:
+        return f"{self.span}: {self.message}" if self.span else self.message

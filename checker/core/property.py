@@ -1,0 +1,73 @@
+"""Properties as engines see them: formulas over a transition system."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from poolproof.checker.core.ir import Domain, Expr, Sort, local
+from poolproof.checker.core.system import Span
+
+
+class Kind(Enum):
+    """What a property says of runs."""
+
+    INVARIANT = "invariant"
+    """``formula`` (over unprimed variables) holds in every reachable state."""
+    STEP = "step"
+    """``formula`` (over unprimed and primed variables, the parameters of
+    ``action`` and `result_local`) holds for every reachable step: of
+    ``action`` where one is named, else of every action."""
+    REACHABLE = "reachable"
+    """Some reachable state satisfies ``formula``: a witness must exist."""
+    LEADS_TO = "leads to"
+    """On every fair run, each state with ``formula`` is followed (or met) by
+    one with ``goal``. `eventually GOAL` is `true leads to GOAL`."""
+
+
+@dataclass(frozen=True)
+class Fairness:
+    """An assumption about runs, for each choice of the action's arguments
+    separately. Weak: a step that stays possible is taken at last. Strong:
+    one that is possible again and again is. Stated in the spec, never
+    implied."""
+
+    action: str
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What the spec's author says will come out, and why it is understood.
+
+    ``verdict`` is 'holds' or 'violated' ('reachable'/'unreachable' for a
+    reachable property), 'vacuous' or 'unknown'; ``depth`` the length of the
+    shortest trace.
+    """
+
+    verdict: str
+    depth: int | None
+    span: Span | None = None
+
+
+@dataclass(frozen=True)
+class Property:
+    """One named question. ``antecedents`` are formulas of which each should
+    be true in some reachable state (or step), or the property is vacuous."""
+
+    name: str
+    kind: Kind
+    formula: Expr
+    action: str | None = None
+    antecedents: tuple[Expr, ...] = ()
+    title: str = ""
+    source: str = ""
+    expect: Expectation | None = None
+    span: Span | None = None
+    goal: Expr | None = None
+    fair: tuple[Fairness, ...] = ()
+
+
+def result_local(sort: Sort, size: int) -> Expr:
+    """How a step property's formula mentions the action's result."""
+    return local("result", Domain(sort, 0, size - 1, "result"))

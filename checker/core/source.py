@@ -1,0 +1,205 @@
+"""The syntax trees of methods and classes, with their places in the user's
+files."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import CodeType, FunctionType
+
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.system import Span
+from poolproof.model.language import Block, Design, action_methods, members, own_classes
+
+
+@dataclass(frozen=True)
+class _Trees:
+    """The functions of a file by name and first line (decorators included),
+    its classes by qualified name."""
+
+    functions: dict[tuple[str, int], ast.FunctionDef]
+    classes: dict[str, ast.ClassDef]
+
+
+@cache
+def _trees(file: str) -> _Trees:
+    tree = ast.parse(Path(file).read_text(encoding="utf-8"), file)
+    found = _Trees({}, {})
+
+    def visit(node: ast.AST, path: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            match child:
+                case ast.ClassDef(name):
+                    found.classes[path + name] = child
+                    visit(child, f"{path}{name}.")
+                case ast.FunctionDef(name) | ast.AsyncFunctionDef(name):
+                    first = min(n.lineno for n in (*child.decorator_list, child))
+                    if isinstance(child, ast.FunctionDef):
+                        found.functions[name, first] = child
+                    visit(child, f"{path}{name}.<locals>.")
+                case _:
+                    visit(child, path)
+
+    visit(tree, "")
+    return found
+
+
+def shown_path(file: str) -> str:
+    """The file as a user would type it: relative where that is shorter."""
+    try:
+        relative = os.path.relpath(file)
+    except ValueError:
+        return file
+    return relative if len(relative) < len(file) else file
+
+
+_instead: ContextVar[tuple[ast.FunctionDef, ast.FunctionDef] | None] = ContextVar(
+    "_instead", default=None
+)
+
+
+@contextmanager
+def altered(tree: ast.FunctionDef, other: ast.FunctionDef) -> Iterator[None]:
+    """Here `method_tree` finds another tree for one method."""
+    token = _instead.set((tree, other))
+    try:
+        yield
+    finally:
+        _instead.reset(token)
+
+
+def method_tree(function: FunctionType) -> tuple[str, ast.FunctionDef]:
+    """(file as shown in messages, syntax tree). Raises UserError where the
+    source cannot be had (typed into an interpreter, say)."""
+    file, tree = _method_tree(function)
+    instead = _instead.get()
+    return file, instead[1] if instead and instead[0] is tree else tree
+
+
+@cache
+def _method_tree(function: FunctionType) -> tuple[str, ast.FunctionDef]:
+    file = inspect.getsourcefile(function)
+    if file is None or not os.path.exists(file):
+        raise UserError(None, f"the source of {function.__qualname__} is not in a file")
+    first = function.__code__.co_firstlineno
+    tree = _trees(file).functions.get((function.__name__, first))
+    if tree is None:
+        raise UserError(
+            Span(shown_path(file), first, 1),
+            f"{function.__qualname__} is no plain method: write `def`, with no "
+            "decorator but @action and @observer",
+        )
+    return shown_path(file), tree
+
+
+@cache
+def assigned(tree: ast.FunctionDef) -> frozenset[str]:
+    """The names that a method binds, its parameters included: they mean
+    locals everywhere in it. Names bound in comprehensions are not among them."""
+
+    def names(node: ast.AST) -> Iterator[str]:
+        match node:
+            case ast.GeneratorExp() | ast.SetComp() | ast.ListComp() | ast.DictComp():
+                return
+            case ast.Name(name, ast.Store()):
+                yield name
+        for child in ast.iter_child_nodes(node):
+            yield from names(child)
+
+    arguments = (a.arg for a in ast.walk(tree.args) if isinstance(a, ast.arg))
+    return frozenset((*arguments, *(n for s in tree.body for n in names(s))))
+
+
+def _class_tree(cls: type) -> tuple[str, ast.ClassDef] | None:
+    try:
+        file = inspect.getsourcefile(cls)
+    except TypeError:
+        return None
+    if file is None or not os.path.exists(file):
+        return None
+    tree = _trees(file).classes.get(cls.__qualname__)
+    return None if tree is None else (shown_path(file), tree)
+
+
+def class_span(cls: type) -> Span | None:
+    """Where the class is written."""
+    found = _class_tree(cls)
+    return None if found is None else span_of(*found)
+
+
+def member_span(cls: type, name: str) -> Span | None:
+    """Where a class (or a base of it) declares a member, in its body or as
+    `self.name = ...` in __init__; else where the class is."""
+    for base in cls.__mro__:
+        found = _class_tree(base)
+        if found is None:
+            continue
+        file, tree = found
+        makers = [n for n in tree.body if getattr(n, "name", "") == "__init__"]
+        for node in (*tree.body, *(n for m in makers for n in ast.walk(m))):
+            match node:
+                case ast.Assign([target]) | ast.AnnAssign(target):
+                    if name in (getattr(target, "id", ""), getattr(target, "attr", "")):
+                        return span_of(file, node)
+                case ast.FunctionDef(other) if other == name:
+                    return span_of(file, node)
+    return class_span(cls)
+
+
+def span_of(file: str, node: ast.AST) -> Span:
+    """The place of a syntax node; columns count from 1."""
+    return Span(file, getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1)
+
+
+def methods(design: type[Design]) -> Iterator[tuple[str, FunctionType]]:
+    """The methods of a design and of its blocks that its actions lead to, by
+    name; those that are overridden included, since `super()` may call them."""
+    known: dict[str, list[FunctionType]] = {}
+    for name, function in _all_methods(design):
+        known.setdefault(name, []).append(function)
+    todo, seen = list(action_methods(design)), set()
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        for function in known.get(name, ()):
+            yield name, function
+            todo += [n for n in names_in(function.__code__) if n in known]
+
+
+def names_in(code: CodeType) -> Iterator[str]:
+    """The names that code mentions, attributes and nested code included."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from names_in(constant)
+
+
+def parts(design: type[Design]) -> tuple[type, ...]:
+    """The design, and the class of each of its blocks and of theirs."""
+    found: dict[type, None] = {}
+
+    def note(owner: type[Design] | Block) -> None:
+        found[owner if isinstance(owner, type) else type(owner)] = None
+        for value in members(owner).values():
+            if isinstance(value, Block):
+                note(value)
+
+    note(design)
+    return tuple(found)
+
+
+def _all_methods(design: type[Design]) -> Iterator[tuple[str, FunctionType]]:
+    owners = dict.fromkeys(c for part in parts(design) for c in own_classes(part))
+    for owner in owners:
+        for name, value in vars(owner).items():
+            if isinstance(value, FunctionType) and not name.startswith("__"):
+                yield name, value

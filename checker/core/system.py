@@ -1,0 +1,185 @@
+"""A transition system: variables, initial states, actions, obligations.
+
+This is what the frontend produces and every engine consumes. It knows
+nothing of huge pages. All expressions are over *unprimed* variables, the
+action's own parameters and rigid params, unless said otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+from poolproof.checker.core.ir import (
+    Domain,
+    Expr,
+    ScalarSort,
+    Sort,
+    TableSort,
+    scalarsets,
+    show_raw,
+    var,
+)
+
+State = tuple[int, ...]
+"""The raw values of all cells, in the order of `TransitionSystem.cells`."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A place in the user's text: 1-based line and column."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A state variable, scalar or table.
+
+    ``lo``/``hi`` bound the raw value of each cell (params may occur; None is
+    unbounded). They are an obligation on every state, never an assumption.
+    ``init`` is the initial value of every cell (an expression over params),
+    a table-sorted expression, or None: any value of the range.
+    """
+
+    name: str
+    sort: Sort
+    lo: Expr | None
+    hi: Expr | None
+    init: Expr | None
+    span: Span | None = None
+
+    @property
+    def index(self) -> tuple[Domain, ...]:
+        return self.sort.index if isinstance(self.sort, TableSort) else ()
+
+    @property
+    def element(self) -> Sort:
+        return self.sort.element if isinstance(self.sort, TableSort) else self.sort
+
+    @property
+    def now(self) -> Expr:
+        return var(self.name, self.sort)
+
+    @property
+    def next(self) -> Expr:
+        return var(self.name, self.sort, primed=True)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An action's parameter; ``local`` is how expressions mention it."""
+
+    name: str
+    local: Expr
+
+    @property
+    def domain(self) -> Domain:
+        domain: Domain = self.local.data[1]
+        return domain
+
+
+@dataclass(frozen=True)
+class Obligation:
+    """``formula`` must be true in every reachable state, for every value of
+    the action's parameters. ``kind`` is 'assert' or 'index'. Where ``early``
+    is false the formula is trivially true unless the guard holds."""
+
+    kind: str
+    formula: Expr
+    message: str
+    span: Span | None
+    early: bool = False
+
+
+@dataclass(frozen=True)
+class Action:
+    """A guarded simultaneous update.
+
+    ``updates`` maps a variable's name to its next value as an expression of
+    the variable's sort; a variable that is missing keeps its value. A
+    table's next value is always the table's variable under zero or more
+    `store`s (innermost first), whose indices and values are over the state
+    before the step. ``result`` is what the action returns, or None.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    guard: Expr
+    updates: Mapping[str, Expr]
+    result: Expr | None
+    obligations: tuple[Obligation, ...] = ()
+    kernel: str = ""
+    doc: str = ""
+    span: Span | None = None
+
+    def valuations(self) -> Iterator[tuple[int, ...]]:
+        """All arguments, as raw values, last parameter fastest."""
+        return product(*(p.domain for p in self.parameters))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One scalar of the state: a variable, or one entry of a table."""
+
+    variable: Variable
+    index: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        if not self.index:
+            return self.variable.name
+        shown = (
+            show_raw(d.sort, i)
+            for d, i in zip(self.variable.index, self.index, strict=True)
+        )
+        return f"{self.variable.name}[{', '.join(shown)}]"
+
+
+@dataclass(frozen=True)
+class TransitionSystem:
+    """What an engine explores. ``initial`` constrains the initial states
+    beyond each variable's ``init``. ``least`` gives, for each rigid param,
+    the smallest value it may take (None: any integer)."""
+
+    name: str
+    variables: tuple[Variable, ...]
+    actions: tuple[Action, ...]
+    initial: Expr
+    least: Mapping[str, int | None]
+    bounds: Mapping[str, int]
+
+    @cached_property
+    def by_name(self) -> dict[str, Variable]:
+        return {v.name: v for v in self.variables}
+
+    @cached_property
+    def action_by_name(self) -> dict[str, Action]:
+        return {a.name: a for a in self.actions}
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """The layout of a `State`: variables in order, tables row-major."""
+        return tuple(
+            Cell(v, index) for v in self.variables for index in product(*v.index)
+        )
+
+    @cached_property
+    def cell_of(self) -> dict[tuple[str, tuple[int, ...]], int]:
+        """(variable, raw index) -> position in a `State`."""
+        return {(c.variable.name, c.index): k for k, c in enumerate(self.cells)}
+
+    @cached_property
+    def scalars(self) -> tuple[ScalarSort, ...]:
+        """The scalarsets that the system claims to be interchangeable."""
+        sorts = [v.sort for v in self.variables]
+        sorts += [p.local.sort for a in self.actions for p in a.parameters]
+        every = (s for sort in sorts for s in scalarsets(sort))
+        return tuple(dict.fromkeys(s for s in every if s.interchangeable))

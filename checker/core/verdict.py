@@ -1,0 +1,254 @@
+"""Verdicts, evidence, budgets: what engines take and return."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import ParamSpec, Protocol
+
+from poolproof.checker.core.limits import Limits, Spent, available, limited
+from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.system import Obligation, State, TransitionSystem
+
+
+@dataclass(frozen=True)
+class Step:
+    """One action with its raw arguments (in the order of its parameters)."""
+
+    action: str
+    arguments: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A concrete run: an initial state and the steps from it. The states in
+    between are what a replay computes. ``loop`` is the index of the state
+    that the last step returns to (a lasso), or None."""
+
+    initial: State
+    steps: tuple[Step, ...]
+    loop: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+
+@dataclass(frozen=True)
+class Holds:
+    """No violation. ``exhaustive``: every reachable state within the bounds
+    was visited. Otherwise ``certificate`` is an inductive invariant, and
+    ``params`` the bounds it holds for any value of."""
+
+    exhaustive: bool
+    states: int = 0
+    depth: int = 0
+    certificate: Certificate | None = None
+
+
+@dataclass(frozen=True)
+class Violated:
+    """A shortest (unless ``shortest`` is false) run to a violation."""
+
+    trace: Trace
+    shortest: bool = True
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A shortest (unless ``shortest`` is false) run to a witness of a
+    reachable property: good news."""
+
+    trace: Trace
+    shortest: bool = True
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Neither; ``reason`` says why and ``depth`` what was covered: no
+    violation within that many steps."""
+
+    reason: str
+    depth: int = 0
+
+
+@dataclass(frozen=True)
+class Unreachable:
+    """A reachable property without witness, every state within the bounds
+    visited."""
+
+    states: int = 0
+    depth: int = 0
+
+
+@dataclass(frozen=True)
+class Vacuous:
+    """No violation (or no witness, ``of`` says which), but nothing was asked:
+    ``reason`` says what never happens. See checker.core.vacuity."""
+
+    reason: str
+    of: Holds | Unreachable
+
+
+Verdict = Holds | Violated | Reached | Unknown | Unreachable | Vacuous
+
+Shown = Violated | Reached
+"""The verdicts that come with a run."""
+
+
+def shown_by(p: Property, trace: Trace, shortest: bool = True) -> Shown:
+    """What a run to a deciding state or step shows of the property."""
+    kind = Reached if p.kind is Kind.REACHABLE else Violated
+    return kind(trace, shortest)
+
+
+def settled(p: Property, states: int, depth: int) -> Holds | Unreachable:
+    """The verdict where all was visited and nothing decided the property."""
+    if p.kind is Kind.REACHABLE:
+        return Unreachable(states, depth)
+    return Holds(True, states, depth)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """An inductive invariant: SMT-LIB 2 text of each conjunct over the
+    system's variables. The first ``base`` are kept by every action; with
+    ``k`` 2 the rest are kept where they held in two states in a row.
+    ``params`` are the bounds that stayed open."""
+
+    lemmas: tuple[str, ...]
+    k: int
+    params: tuple[str, ...]
+    base: int = 0
+
+
+@dataclass(frozen=True)
+class Defect:
+    """An error of the model itself: an obligation (assert, index, range) that
+    some reachable state violates. ``action`` is the action that breaks it
+    when taken after ``trace`` with the last of ``trace.steps``."""
+
+    message: str
+    trace: Trace
+    obligation: Obligation | None = None
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What an exploration covered. ``fired`` counts, per action, the
+    transitions taken; ``results`` the transitions per (action, raw result);
+    ``deadlock`` a shortest run to a state without successor;
+    ``true_antecedents`` per property which of its antecedents came true, or
+    may come true for all that is known. ``no_start``: there is certainly no
+    initial state; ``impossible`` are actions that certainly never fire, where
+    ``fired`` does not say so of all states."""
+
+    states: int = 0
+    transitions: int = 0
+    depth: int = 0
+    seconds: float = 0.0
+    complete: bool = False
+    fired: Mapping[str, int] = field(default_factory=dict)
+    results: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    deadlocks: int = 0
+    deadlock: Trace | None = None
+    true_antecedents: Mapping[str, tuple[bool, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    memory: int = 0
+    no_start: bool = False
+    impossible: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that one run of one engine says, keyed by the property's name."""
+
+    engine: str
+    verdicts: Mapping[str, Verdict]
+    defects: tuple[Defect, ...] = ()
+    statistics: Statistics = field(default_factory=Statistics)
+
+
+class Reporter(Protocol):
+    """Where progress goes. Engines never print."""
+
+    def progress(self, **figures: int | float | str) -> None:
+        """Figures of the moment: states, depth, frontier, seconds ..."""
+
+
+class Silent:
+    """A reporter that drops everything."""
+
+    def progress(self, **figures: int | float | str) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Limits of one run; None is no limit. ``seconds`` of wall time,
+    ``states`` visited, ``depth`` in steps, ``memory`` in bytes. ``symmetry``
+    asks for canonical forms where the scalarsets allow them, ``threads`` for
+    that many workers. ``seed`` is for engines that sample."""
+
+    seconds: float | None = None
+    states: int | None = None
+    depth: int | None = None
+    memory: int | None = None
+    symmetry: bool = True
+    threads: int = 0
+    seed: int = 0
+
+    def clock(self) -> Callable[[], bool]:
+        """A function that says whether the time is up, from now on."""
+        end = None if self.seconds is None else time.monotonic() + self.seconds
+        return lambda: end is not None and time.monotonic() > end
+
+    def limited(self) -> AbstractContextManager[Limits]:
+        """Within, all work is held to this time and memory, from now on; see
+        checker.core.limits. Memory that is not limited is what is free now."""
+        memory = available() if self.memory is None else self.memory
+        return limited(self.seconds, memory)
+
+
+P = ParamSpec("P")
+
+
+def within_budget(
+    name: str,
+) -> Callable[[Callable[P, Outcome]], Callable[P, Outcome]]:
+    """Hold an engine to the time and the memory of its budget in all that it
+    does. Where it does not say itself what it knows by then, every property
+    is Unknown, with the phase that used the budget up."""
+
+    def decorate(engine: Callable[P, Outcome]) -> Callable[P, Outcome]:
+        @wraps(engine)
+        def bound(*args: P.args, **kwargs: P.kwargs) -> Outcome:
+            properties: tuple[Property, ...] = args[1]  # type: ignore[assignment]
+            budget: Budget = args[2]  # type: ignore[assignment]
+            begin = time.monotonic()
+            try:
+                with budget.limited():
+                    return engine(*args, **kwargs)
+            except Spent as spent:
+                verdicts = {p.name: Unknown(str(spent)) for p in properties}
+                seconds = time.monotonic() - begin
+                return Outcome(name, verdicts, (), Statistics(seconds=seconds))
+
+        return bound
+
+    return decorate
+
+
+class Engine(Protocol):
+    """One run answers every property; KeyboardInterrupt ends it with what is
+    known so far (Unknown for the rest), and is not raised to the caller."""
+
+    def __call__(
+        self,
+        system: TransitionSystem,
+        properties: tuple[Property, ...],
+        budget: Budget,
+        report: Reporter,
+    ) -> Outcome: ...

@@ -1,0 +1,1 @@
+"""Questions that users ask: a check, a review, a size, a guarantee, mutants."""

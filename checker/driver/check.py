@@ -1,0 +1,526 @@
+"""One spec on one design: which engines run, and what comes of it.
+
+Every violation and witness is replayed before it is handed on, and what one
+engine says is held against what another says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from poolproof.checker.core.compiled import Compiled
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.ir import subterms
+from poolproof.checker.core.limits import Spent, doing
+from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.verdict import (
+    Budget,
+    Defect,
+    Holds,
+    Outcome,
+    Reached,
+    Reporter,
+    Shown,
+    Unknown,
+    Unreachable,
+    Vacuous,
+    Verdict,
+    Violated,
+)
+from poolproof.checker.driver.designs import DesignRef, designs_for
+from poolproof.checker.engines import registry
+from poolproof.checker.evidence.replay import Replay, confirm, confirm_defect
+from poolproof.checker.evidence.trace_file import nearest
+from poolproof.checker.frontend.design import compile_design
+from poolproof.checker.reports.words import expectation
+from poolproof.checker.spec import Resolved, Sizes, Spec, resolve, resolve_all, sizes
+from poolproof.model.language import (
+    Bound,
+    Design,
+    Feature,
+    ModelError,
+    declared,
+    structural,
+    with_needs,
+)
+
+EXHAUSTIVE = "exhaustive"
+"""explicit or native, by the system's size and by whether there is a compiler:
+what a review runs."""
+
+
+def engines() -> tuple[str, ...]:
+    """What --engine takes; without it a check is `auto`, a review EXHAUSTIVE."""
+    return ("auto", *(row.name for row in registry.choices()))
+
+
+class EnginesDisagree(Exception):
+    """Two engines contradict each other: a bug of poolproof."""
+
+
+# --- what is asked --------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line adds to a spec. ``label`` picks one of the
+    spec's named bounds, ``bounds`` overrides single ones."""
+
+    designs: tuple[str, ...] = ()
+    label: str = ""
+    bounds: Mapping[str, int] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    having: tuple[str, ...] = ()
+
+    @property
+    def as_written(self) -> bool:
+        """Whether the spec's own bounds are checked: expected depths count."""
+        return not (self.label or self.bounds or self.without or self.having)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A spec bound to a design, ready to be checked. ``shown`` are the
+    bounds that the spec or the caller set (all, where neither did)."""
+
+    spec: Spec
+    known: DesignRef
+    compiled: Compiled
+    resolved: Resolved
+    sizes: Sizes
+    shown: Mapping[str, int]
+    as_written: bool
+
+
+def prepare(spec: Spec, request: Request) -> tuple[Task, ...]:
+    """The spec on each of its designs. Raises UserError for whatever is wrong
+    in the spec, the designs, or the request."""
+    labels = tuple(b.label for b in spec.bounds if b.label)
+    if request.label and request.label not in labels:
+        there = f", or one of this spec's labels: {', '.join(labels)}" if labels else ""
+        raise UserError(
+            None,
+            f"--bounds {request.label}: write NAME=NUMBER, like "
+            f"{request.label}=2{there}{nearest(request.label, labels)}",
+        )
+    _check_not_empty(spec)
+    known = designs_for(spec, request.designs)
+    classes = [k.cls for k in known]
+    try:
+        given = sizes(spec, classes, request.label)
+    except UserError as mistake:
+        # a bound that these lack is no mistake where another design has it
+        others = _others(spec, classes, mistake)
+        given = sizes(spec, [*classes, *others], request.label)
+    chosen = [_sized(s, k, request) for s, k in zip(given, known, strict=False)]
+    _check_request(request, known)
+    compiled = [
+        compile_design(k.cls, s.bounds, s.without, s.having)
+        for k, s in zip(known, chosen, strict=True)
+    ]
+    try:
+        resolved = resolve_all(spec, compiled)
+    except UserError as mistake:
+        # a name that these lack is no mistake where another design has it
+        others = _others(spec, classes, mistake)
+        more = [
+            compile_design(cls, s.bounds, s.without, s.having)
+            for cls, s in zip(
+                others,
+                sizes(spec, [*classes, *others], request.label)[len(classes) :],
+                strict=True,
+            )
+        ]
+        resolved = resolve_all(spec, [*compiled, *more])
+    return tuple(
+        Task(spec, k, c, r, s, s.bounds or c.bounds, request.as_written)
+        for k, c, r, s in zip(known, compiled, resolved, chosen, strict=False)
+    )
+
+
+def _check_not_empty(spec: Spec) -> None:
+    """A spec without properties would hold whatever happens."""
+    if spec.claims:
+        return
+    if spec.scenarios:
+        raise UserError(
+            None, f"{spec.file} has scenarios only: poolproof size {spec.file}"
+        )
+    raise UserError(
+        None,
+        f"{spec.file} has no property, so that nothing can be wrong: "
+        "write one, like `invariant NAME: FORMULA`",
+    )
+
+
+def _others(
+    spec: Spec, classes: Sequence[type[Design]], mistake: UserError
+) -> list[type[Design]]:
+    """The designs that the spec names and the caller left out; where there
+    is none, the mistake stands."""
+    try:
+        others = [k.cls for k in designs_for(spec, ()) if k.cls not in classes]
+    except UserError:
+        others = []
+    if not others:
+        raise mistake
+    return others
+
+
+def _sized(own: Sizes, known: DesignRef, request: Request) -> Sizes:
+    bounds, features = declared(known.cls)
+    without = [f for f in request.without if f in features]
+    asked = [f for f in request.having if f in features]
+    try:
+        having = with_needs(features, asked, without)
+        left = (*(f for f in own.without if f not in having), *without)
+        having = with_needs(
+            features, (*(f for f in own.having if f not in without), *having), left
+        )
+    except ModelError as e:
+        raise UserError(None, f"--without {','.join(without)}: {e}") from None
+    given = {k: v for k, v in request.bounds.items() if k in bounds}
+    return Sizes({**own.bounds, **given}, left, having)
+
+
+def _check_request(request: Request, known: Sequence[DesignRef]) -> None:
+    """Every bound and feature of the command line must mean something."""
+    bounds: dict[str, Bound] = {}
+    features: dict[str, Feature] = {}
+    for k in known:
+        of_bounds, of_features = declared(k.cls)
+        bounds.update(of_bounds)
+        features.update(of_features)
+    names = ", ".join(k.name for k in known)
+    for name, value in request.bounds.items():
+        if name not in bounds:
+            raise UserError(None, _unknown("bound", name, tuple(bounds), names))
+        if value < bounds[name].least:
+            least = bounds[name].least
+            raise UserError(
+                None, f"--bounds {name}={value}: {name} is at least {least}"
+            )
+    for name in (*request.without, *request.having):
+        if name not in features:
+            raise UserError(None, _unknown("feature", name, tuple(features), names))
+    for name in request.without:
+        if name in request.having:
+            raise UserError(None, f"{name} is in --without and in --having")
+
+
+def _unknown(what: str, name: str, known: tuple[str, ...], designs: str) -> str:
+    there = ", ".join(sorted(known)) or "none"
+    return f"{designs}: no {what} {name!r}{nearest(name, known)}; there are {there}"
+
+
+# --- what comes of it -----------------------------------------------------
+
+
+class Judgement(Enum):
+    """A verdict beside what the spec's author stated."""
+
+    EXPECTED = "expected"
+    UNEXPECTED = "unexpected"
+    VACUOUS = "vacuous"
+    """What was expected, but because nothing happens."""
+    OPEN = "open"
+
+
+@dataclass(frozen=True)
+class PropertyResult:
+    """All about one property: each engine's verdict, the one that counts
+    first, the replay of its trace, and what was expected."""
+
+    prop: Property
+    verdicts: tuple[tuple[str, Verdict], ...]
+    replay: Replay | None
+    judgement: Judgement
+    expected: str
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.verdicts[0][1]
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """A task's outcome. ``mistakes`` are places of the spec that some run
+    showed to be undefined."""
+
+    task: Task
+    outcomes: tuple[Outcome, ...]
+    answers: tuple[PropertyResult, ...]
+    defects: tuple[tuple[Defect, Replay], ...]
+    mistakes: tuple[UserError, ...]
+    interrupted: bool = False
+
+
+def run(
+    task: Task,
+    engine: str,
+    budget: Budget,
+    report: Reporter,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> CheckResult:
+    """Runs the engine (or, for auto, each in turn) on all the properties."""
+    outcomes: list[Outcome] = []
+    for step in _plan(engine):
+        if interrupted():
+            break
+        with budget.limited():
+            outcome = step(task, outcomes, budget, report)
+        if outcome is not None:
+            outcomes.append(outcome)
+    with budget.limited(), doing("replaying the runs"):
+        return _checked(task, tuple(outcomes), interrupted())
+
+
+Stage = Callable[[Task, Sequence[Outcome], Budget, Reporter], Outcome | None]
+
+
+def _plan(engine: str) -> tuple[Stage, ...]:
+    match engine:
+        case "auto":
+            return (_single(EXHAUSTIVE), _rest(EXHAUSTIVE), _any_size)
+        case "prove":
+            return (_any_size,)
+        case _ if registry.row(engine).rest:
+            return (_single(engine), _rest(engine))
+        case _:
+            return (_single(engine),)
+
+
+def _everything(task: Task) -> tuple[Property, ...]:
+    return (*task.resolved.properties, *task.resolved.obligations)
+
+
+def _left_to_rest(name: str, p: Property) -> bool:
+    rest = registry.row(name).rest
+    return bool(rest) and p.kind in registry.row(rest).decides
+
+
+def _single(name: str) -> Stage:
+    """The engine, asked all but what `_rest` is asked."""
+
+    def stage(
+        task: Task, before: Sequence[Outcome], budget: Budget, report: Reporter
+    ) -> Outcome | None:
+        asked = tuple(p for p in _everything(task) if not _left_to_rest(name, p))
+        system = task.compiled.system
+        return registry.ask(name, system, asked, budget, report, task.compiled)
+
+    return stage
+
+
+def _rest(name: str) -> Stage:
+    """The stage that answers what the engine does not decide."""
+
+    def stage(
+        task: Task, before: Sequence[Outcome], budget: Budget, report: Reporter
+    ) -> Outcome | None:
+        asked = tuple(p for p in _everything(task) if _left_to_rest(name, p))
+        if not asked or any(o.defects for o in before):
+            return None
+        rest, system = registry.row(name).rest, task.compiled.system
+        return registry.ask(rest, system, asked, budget, report, task.compiled)
+
+    return stage
+
+
+def _any_size(
+    task: Task, before: Sequence[Outcome], budget: Budget, report: Reporter
+) -> Outcome | None:
+    """Proves what no engine before refuted, with every bound left open that
+    the design lets be open."""
+    if any(o.defects for o in before):
+        return None
+    refuted = {n for o in before for n, v in o.verdicts.items() if isinstance(v, Shown)}
+    settled = any(o.statistics.complete for o in before)
+    try:
+        with doing("leaving the bounds open"):
+            compiled, resolved = open_sizes(task)
+    except Spent as spent:
+        named = task.resolved.properties
+        return Outcome("prove", {p.name: Unknown(str(spent)) for p in named})
+    if settled and not compiled.system.least:
+        return None  # nothing is left to be shown
+    asked = tuple(
+        p
+        for p in (*resolved.properties, *resolved.obligations)
+        if p.name not in refuted
+        and (not before or p.kind in registry.row("prove").decides)
+    )
+    if not asked:
+        return None
+    system = compiled.system
+    return registry.ask("prove", system, asked, budget, report, compiled)
+
+
+def open_sizes(task: Task) -> tuple[Compiled, Resolved]:
+    """The task with symbolic bounds: those that decide no structure, that
+    occur, and that the spec can leave open."""
+    free = frozenset(task.compiled.bounds) - structural(task.known.cls)
+    s = task.sizes
+    while free:
+        try:
+            compiled = compile_design(
+                task.known.cls, s.bounds, s.without, s.having, free
+            )
+            resolved = resolve(task.spec, compiled)
+        except UserError:
+            break
+        used = _params(compiled, resolved)
+        if used == free:
+            return compiled, resolved
+        free = used
+    return task.compiled, task.resolved
+
+
+def _params(compiled: Compiled, resolved: Resolved) -> frozenset[str]:
+    """The symbolic bounds that occur in a system or its properties."""
+    system = compiled.system
+    roots = [system.initial, *(p.formula for p in resolved.properties)]
+    for v in system.variables:
+        roots += [e for e in (v.lo, v.hi, v.init) if e is not None]
+    for a in system.actions:
+        roots += [a.guard, *a.updates.values(), *(o.formula for o in a.obligations)]
+    return frozenset(e.data for e in subterms(*roots) if e.op == "param")
+
+
+# --- judging --------------------------------------------------------------
+
+
+def _checked(
+    task: Task, outcomes: tuple[Outcome, ...], interrupted: bool
+) -> CheckResult:
+    verdicts: dict[str, list[tuple[str, Verdict]]] = {}
+    for outcome in outcomes:
+        for name, verdict in outcome.verdicts.items():
+            verdicts.setdefault(name, []).append((outcome.engine, verdict))
+    mistakes: list[UserError] = []
+    undefined: set[str] = set()
+    for hidden in task.resolved.obligations:
+        for _, verdict in verdicts.get(hidden.name, ()):
+            if isinstance(verdict, Violated):
+                confirm(task.compiled, hidden, verdict.trace)
+                mistakes.append(UserError(hidden.span, hidden.title))
+                undefined.add(Resolved.owner(hidden.name))
+                break
+    answers: list[PropertyResult] = []
+    for prop in task.resolved.properties:
+        if prop.name in undefined:
+            found: list[tuple[str, Verdict]] = [
+                (outcomes[0].engine, Unknown("the property is not defined everywhere"))
+            ]
+        else:
+            found = _ranked(prop, verdicts.get(prop.name, []))
+        answers.append(_answer(task, prop, found, interrupted))
+    defects = tuple(
+        (d, confirm_defect(task.compiled, d)) for o in outcomes for d in o.defects
+    )
+    return CheckResult(
+        task, outcomes, tuple(answers), defects, tuple(mistakes), interrupted
+    )
+
+
+def _answer(
+    task: Task, prop: Property, found: list[tuple[str, Verdict]], interrupted: bool
+) -> PropertyResult:
+    if not found:
+        reason = "interrupted" if interrupted else "no engine was asked"
+        found = [("", Unknown(reason))]
+    first = found[0][1]
+    played = None
+    if isinstance(first, Shown):
+        try:
+            played = confirm(task.compiled, prop, first.trace, first.shortest)
+        except Spent as spent:
+            first = Unknown(str(spent))
+            found = [(found[0][0], first)]
+    judgement, expected = judge(prop, first, task.as_written)
+    return PropertyResult(prop, tuple(found), played, judgement, expected)
+
+
+def _ranked(
+    prop: Property, found: list[tuple[str, Verdict]]
+) -> list[tuple[str, Verdict]]:
+    """The most telling verdict first; contradictions are bugs."""
+
+    def key(item: tuple[str, Verdict]) -> int:
+        match item[1]:
+            case Violated() | Reached():
+                return 0
+            case Vacuous():
+                return 1
+            case Holds(exhaustive=False):
+                return 2
+            case Holds() | Unreachable():
+                return 3
+            case Unknown():
+                return 4
+
+    ordered = sorted(found, key=key)
+    said = {type(v) for _, v in ordered} - {Unknown}
+    if said & {Violated, Reached} and len(said) > 1:
+        raise EnginesDisagree(
+            f"{prop.name}: "
+            + ", ".join(f"{e} says {type(v).__name__}" for e, v in ordered)
+        )
+    return ordered
+
+
+def judge(
+    prop: Property, verdict: Verdict, as_written: bool = True
+) -> tuple[Judgement, str]:
+    """How the verdict stands to what was expected, and in words what was.
+
+    Without ``expect``, a property should hold and a reachable one be
+    reached; vacuous is neither, unless it is expected. At other bounds than
+    the spec's own, no depth is expected, and what was expected to be violated
+    may hold."""
+    reach = prop.kind is Kind.REACHABLE
+    want = prop.expect.verdict if prop.expect else ("reachable" if reach else "holds")
+    depth = prop.expect.depth if prop.expect and as_written else None
+    told = want if depth is None else f"{want} at {depth}"
+    match verdict:
+        case Unknown() if want == "unknown":
+            return Judgement.EXPECTED, told
+        case Unknown(depth=covered):
+            late = want in ("violated", "reachable") and depth is not None
+            if late and depth is not None and covered >= depth:
+                return Judgement.UNEXPECTED, told
+            return Judgement.OPEN, told
+        case Vacuous() if want == "vacuous":
+            return Judgement.EXPECTED, told
+        case Vacuous(of=of):
+            alike, told = judge(prop, of, as_written)
+            fine = alike is Judgement.EXPECTED
+            return (Judgement.VACUOUS if fine else alike), told
+        case (
+            Violated(trace=trace, shortest=shortest)
+            | Reached(trace=trace, shortest=shortest)
+        ):
+            wrong = expectation(verdict) != want or (
+                depth is not None
+                and (len(trace) != depth if shortest else len(trace) < depth)
+            )
+        case Unreachable():
+            wrong = want != "unreachable"
+        case Holds():
+            wrong = want != "holds" and as_written
+    return (Judgement.UNEXPECTED if wrong else Judgement.EXPECTED), told
+
+
+def exit_code(checked: Sequence[CheckResult], strict: bool = False) -> int:
+    """0 all as expected · 1 something is not · 2 an error in a design or a
+    spec · 3 something is not known, or with ``strict`` vacuous."""
+    if any(c.defects or c.mistakes for c in checked):
+        return 2
+    judgements = [a.judgement for c in checked for a in c.answers]
+    if Judgement.UNEXPECTED in judgements:
+        return 1
+    stopped = any(c.interrupted for c in checked)
+    vacuous = strict and Judgement.VACUOUS in judgements
+    return 3 if Judgement.OPEN in judgements or stopped or vacuous else 0

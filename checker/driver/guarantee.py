@@ -1,0 +1,338 @@
+"""Which feature breaks a promise first, alone or together with another.
+
+One property is asked of a design with nothing switched on, with each feature
+by itself, and with each two of them. Features are whatever the design
+declares and leaves off; the property is found by its name in a spec, so any
+design that has the names can be asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import Any
+
+from poolproof.checker.core.compiled import Compiled
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.limits import Spent
+from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.verdict import (
+    Budget,
+    Holds,
+    Reporter,
+    Silent,
+    Vacuous,
+    Violated,
+)
+from poolproof.checker.driver.designs import DesignRef
+from poolproof.checker.driver.effect import has_effect
+from poolproof.checker.engines import registry
+from poolproof.checker.evidence.replay import Replay, confirm, show_step
+from poolproof.checker.evidence.trace_file import count, nearest, show_bounds
+from poolproof.checker.frontend.design import compile_design
+from poolproof.checker.reports.text import table, wrapped
+from poolproof.checker.spec import Spec, resolve
+from poolproof.model.language import declared, with_needs
+
+SPEC = "specs/questions/promise_plain.spec"
+PROPERTY = "q2_promise_kept"
+SIZES: tuple[Mapping[str, int], ...] = (
+    {"nodes": 1, "blocks": 2, "files": 2, "V": 2, "P": 2, "limit": 1},
+    {"nodes": 2, "blocks": 1, "files": 2, "V": 2, "P": 1, "limit": 1},
+)
+"""Small enough for every pair, large enough for a second node, a second
+owner and a range of two blocks. A design gets the bounds that it has."""
+
+_ORBIT = 8
+"""States that are compared for each that a search may visit: the comparison
+knows no symmetry."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came out with these features on: the shortest run that breaks the
+    property at any of the sizes, or whether all states were seen at all.
+    ``needed`` are the features that these need, and that are on, too;
+    ``effect`` says of a feature by itself whether any run is another with it
+    than with only what it needs (None: not asked, or not decided)."""
+
+    features: tuple[str, ...]
+    depth: int | None
+    complete: bool
+    played: Replay | None = None
+    compiled: Compiled | None = None
+    defect: str = ""
+    needed: tuple[str, ...] = ()
+    effect: bool | None = None
+
+    @property
+    def text(self) -> str:
+        if self.effect is False:
+            return "no effect"
+        if self.defect:
+            return f"the model breaks: {self.defect}"
+        if self.depth is not None:
+            return f"broken after {count(self.depth, 'step')}"
+        return "holds" if self.complete else "not broken, not all states visited"
+
+
+@dataclass
+class Guarantee:
+    """All findings of one design; ``missing`` says why there are none."""
+
+    known: DesignRef
+    spec: str
+    name: str
+    title: str
+    sizes: tuple[Mapping[str, int], ...]
+    findings: list[Finding] = field(default_factory=list)
+    missing: str = ""
+    stopped: str = ""
+
+    def of(self, number: int) -> list[Finding]:
+        return [f for f in self.findings if len(f.features) == number]
+
+    @property
+    def first(self) -> Finding | None:
+        """The fewest steps; of those, the fewest features that are on."""
+
+        def key(f: Finding) -> tuple[int, int]:
+            return f.depth or 0, len(f.features) + len(f.needed)
+
+        broken = [f for f in self.findings if f.depth is not None]
+        return min(broken, key=key, default=None)
+
+    def alone(self, name: str) -> Finding | None:
+        return next((f for f in self.of(1) if f.features == (name,)), None)
+
+    def together(self) -> Iterator[Finding]:
+        """The pairs that break it where neither does alone."""
+        for pair in self.of(2):
+            ones = [self.alone(n) for n in pair.features]
+            if pair.depth is not None and all(o and o.depth is None for o in ones):
+                yield pair
+
+    def repaired(self) -> Iterator[Finding]:
+        """The pairs that hold where one of the two alone does not."""
+        for pair in self.of(2):
+            ones = [self.alone(n) for n in pair.features]
+            holds = pair.depth is None and pair.complete and not pair.defect
+            if holds and any(o and o.depth is not None for o in ones):
+                yield pair
+
+
+def features_of(known: DesignRef) -> tuple[str, ...]:
+    """What the design can switch on."""
+    return tuple(sorted(n for n, f in declared(known.cls)[1].items() if not f.default))
+
+
+def guarantee(
+    known: DesignRef,
+    spec: Spec,
+    name: str,
+    *,
+    sizes: Sequence[Mapping[str, int]] = SIZES,
+    states: int = 3000,
+    over: Callable[[], bool] = lambda: False,
+    report: Reporter | None = None,
+    pairs: bool = True,
+) -> Guarantee:
+    """One design's table. ``states`` bounds each search, ``over`` ends all
+    of them; both are said. Raises UserError for a property the spec lacks."""
+    claims = {c.name.text: c for c in spec.claims}
+    if name not in claims:
+        raise UserError(
+            None,
+            f"{spec.file} has no property {name!r}"
+            f"{nearest(name, tuple(claims))}; "
+            f"it has {', '.join(claims)}",
+        )
+    spec = replace(spec, claims=(claims[name],))
+    bounds = declared(known.cls)[0]
+    mine = tuple(
+        dict(t)
+        for t in dict.fromkeys(
+            tuple((k, v) for k, v in size.items() if k in bounds) for size in sizes
+        )
+    )
+    done = Guarantee(known, spec.file, name, "", mine)
+    on = features_of(known)
+    asked: list[tuple[str, ...]] = [(), *((f,) for f in on)]
+    if pairs:
+        asked += list(combinations(on, 2))
+    try:
+        for number, having in enumerate(asked):
+            if over():
+                done.stopped = f"out of time after {number} of {len(asked)}"
+                break
+            finding = _ask(done, spec, having, states)
+            if finding is None:
+                break
+            done.findings.append(_placed(done, finding, states, over))
+            if report is not None:
+                report.progress(combinations=number + 1, of=len(asked))
+    except Spent:
+        done.stopped = f"out of time after {len(done.findings)} of {len(asked)}"
+    except KeyboardInterrupt:
+        done.stopped = f"interrupted after {len(done.findings)} combinations"
+    return done
+
+
+def _ask(
+    done: Guarantee, spec: Spec, having: tuple[str, ...], states: int
+) -> Finding | None:
+    """One combination at every size; None where the design lacks a name."""
+    best: Finding | None = None
+    complete = True
+    for size in done.sizes:
+        compiled = compile_design(done.known.cls, size, (), having)
+        resolved = resolve(spec, compiled)
+        prop = next((p for p in resolved.properties if p.name == done.name), None)
+        if prop is None:
+            done.missing = resolved.missing.get(done.name, "it does not apply")
+            return None
+        done.title = prop.title
+        if prop.kind is Kind.REACHABLE:
+            raise UserError(None, f"{done.name} asks for a witness: name an invariant")
+        engine, budget = registry.every_state(prop.kind), Budget(states=states)
+        outcome = registry.ask(engine, compiled.system, (prop,), budget, Silent())
+        if outcome.defects:
+            return Finding(having, None, False, defect=outcome.defects[0].message)
+        verdict = outcome.verdicts[prop.name]
+        complete &= isinstance(verdict, Holds | Violated | Vacuous)
+        if isinstance(verdict, Violated) and (
+            best is None or len(verdict.trace) < (best.depth or 0)
+        ):
+            best = _broken(having, compiled, prop, verdict)
+    return best or Finding(having, None, complete)
+
+
+def _placed(
+    done: Guarantee, finding: Finding, states: int, over: Callable[[], bool]
+) -> Finding:
+    """The finding, with what its features need, and whether a single one
+    has an effect at any of the sizes."""
+    cls, having = done.known.cls, finding.features
+    everything = with_needs(declared(cls)[1], having)
+    needed = tuple(f for f in everything if f not in having)
+    if len(having) != 1:
+        return replace(finding, needed=needed)
+    found = set()
+    for size in done.sizes:
+        off, on = (compile_design(cls, size, (), h).system for h in (needed, having))
+        found.add(has_effect(off, on, _ORBIT * states, over))
+        if True in found:
+            break
+    effect = True if True in found else None if None in found else False
+    return replace(finding, needed=needed, effect=effect)
+
+
+def _broken(
+    having: tuple[str, ...], compiled: Compiled, prop: Property, verdict: Violated
+) -> Finding:
+    played = confirm(compiled, prop, verdict.trace, verdict.shortest)
+    return Finding(having, len(verdict.trace), True, played, compiled)
+
+
+# --- what it says ---------------------------------------------------------
+
+
+NO_EFFECT = "no effect: at these sizes every run is one without the feature, too."
+
+
+def guarantee_report(done: Sequence[Guarantee]) -> list[str]:
+    """Each design by itself, then all of them, in 75 columns."""
+    lines: list[str] = []
+    for one in done:
+        lines += [*_design_report(one), ""]
+    rows = []
+    for g in done:
+        plain = next(iter(g.of(0)), None)
+        rows.append(
+            (
+                g.known.name,
+                plain.text if plain else "n/a",
+                f"n/a: {g.missing}" if g.missing else _first(g),
+            )
+        )
+    return [*lines, *table(("design", "nothing on", "what breaks it first"), rows)]
+
+
+def _first(g: Guarantee) -> str:
+    first = g.first
+    if first is None:
+        sure = not g.stopped and all(f.complete for f in g.findings)
+        return "nothing" if sure else "nothing that was found"
+    return f"{_named(first)}, after {count(first.depth or 0, 'step')}"
+
+
+def _named(finding: Finding) -> str:
+    told = " + ".join(finding.features) or "nothing on"
+    return told + (f" (needs {', '.join(finding.needed)})" if finding.needed else "")
+
+
+def _design_report(g: Guarantee) -> list[str]:
+    head = f"{g.known.name}: {g.name}" + (f" ({g.title})" if g.title else "")
+    lines = wrapped(head, "", "    ")
+    for size in g.sizes:
+        lines += wrapped(show_bounds(size) or "no bounds", "  ", "    ")
+    if g.missing:
+        return [*lines, *wrapped(f"n/a: {g.missing}", "  ", "    ")]
+    singles = [*g.of(0), *g.of(1)]
+    lines += ["", *table(("", ""), [(_named(f), f.text) for f in singles])]
+    if any(f.effect is False for f in singles):
+        lines += ["", *wrapped(NO_EFFECT, "  ", "  ")]
+    pairs = list(g.together())
+    if pairs:
+        lines += ["", "  only together:"]
+        lines += table(("", ""), [(_named(f), f.text) for f in pairs])
+    if repaired := list(g.repaired()):
+        lines += wrapped(
+            "holds again with: " + ", ".join(_named(f) for f in repaired), "  ", "    "
+        )
+    lines += ["", *wrapped(_counted(g), "  ", "    ")]
+    first = g.first
+    if first is not None and first.played is not None and first.compiled is not None:
+        lines += ["", *wrapped(f"first broken with {_named(first)}:", "  ", "    ")]
+        lines += wrapped(show_bounds(first.compiled.bounds), "    ", "      ")
+        for number, taken in enumerate(first.played.taken, 1):
+            call = show_step(first.compiled.system, taken.step, taken.result)
+            lines += wrapped(call, f"  {number:>3}. ", "       ")
+    return lines
+
+
+def _counted(g: Guarantee) -> str:
+    pairs = g.of(2)
+    broken = sum(f.depth is not None for f in pairs)
+    open_ = sum(f.depth is None and not f.complete and not f.defect for f in g.findings)
+    told = f"{len(pairs)} pairs: {broken} broken" if pairs else "no pairs asked"
+    if open_:
+        told += f"; {open_} combinations where not all states were visited"
+    return told + (f"; {g.stopped}" if g.stopped else "")
+
+
+def guarantee_json(done: Sequence[Guarantee]) -> list[dict[str, Any]]:
+    """The same for programs, every pair included."""
+    return [
+        {
+            "design": g.known.name,
+            "spec": g.spec,
+            "property": g.name,
+            "sizes": [dict(s) for s in g.sizes],
+            "missing": g.missing,
+            "stopped": g.stopped,
+            "findings": [
+                {
+                    "features": list(f.features),
+                    "needed": list(f.needed),
+                    "effect": f.effect,
+                    "broken_after": f.depth,
+                    "complete": f.complete,
+                    "defect": f.defect,
+                }
+                for f in g.findings
+            ],
+        }
+        for g in done
+    ]

@@ -1,0 +1,101 @@
+"""Stored mutation scores, and whether they are of the text as it is now.
+
+A report of `poolproof mutate` ends with digests of the design's text and of its
+specs. A score whose digests are others is of an earlier text, and says so.
+Comments, docstrings and layout do not count.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from poolproof.checker.core.source import parts
+from poolproof.checker.driver.designs import shipped_designs, specs_for
+from poolproof.checker.spec.syntax import Spec
+from poolproof.model.language import Bound, Design, Domain, Feature, own_classes
+
+SCORES = "specs/scores"
+"""Where `poolproof mutate DESIGN -o specs/scores/DESIGN.txt` is kept."""
+
+Scores = Mapping[type, str]
+"""By design: its mutation score, in words."""
+
+
+def stored_scores(folder: Path, specs: Sequence[Spec]) -> dict[type, str]:
+    """Return the score of each shipped design whose report of mutants is kept,
+    and what has changed since. ``specs`` are the shipped ones."""
+    found: dict[type, str] = {}
+    for known in shipped_designs():
+        path = folder / f"{known.name}.txt"
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        for score in re.findall(r"^score: (.*)$", text, re.M):
+            was = re.search(r"^text: (.*)$", text, re.M)
+            now = text_line(known.cls, [s.file for s in specs_for(specs, known)])
+            found[known.cls] = score + _since(was[1] if was else "", now)
+    return found
+
+
+def text_line(design: type[Design], specs: Iterable[str]) -> str:
+    """``design 0123456789ab, specs 0123456789ab``: the digests of the text that
+    a design is made of, and of the spec files."""
+    return f"design {_digest(_design_text(design))}, specs {_digest(_spec_text(specs))}"
+
+
+def _since(was: str, now: str) -> str:
+    """Which parts of two `text_line`s differ, in words."""
+    before = was.split(", ")
+    changed = [part.split()[0] for part in now.split(", ") if part not in before]
+    return f", of an earlier text of the {' and the '.join(changed)}" if changed else ""
+
+
+def _digest(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+
+def _design_text(design: type[Design]) -> Iterator[str]:
+    """The modules of the design's classes, bases and blocks, and the values
+    that they take from other modules."""
+    classes = {c for part in parts(design) for c in own_classes(part)}
+    for name in sorted({c.__module__ for c in classes}):
+        module = sys.modules[name]
+        yield ast.unparse(_bare(ast.parse(inspect.getsource(module))))
+        for key, value in sorted(vars(module).items()):
+            if not key.startswith("__") and (told := _told(value)):
+                yield f"{key} = {told}"
+
+
+def _bare(tree: ast.Module) -> ast.Module:
+    """The tree without docstrings and other statements that only say something."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            body[:] = [n for n in body if not _says(n)] or [ast.Pass()]
+    return tree
+
+
+def _says(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _told(value: Any) -> str:
+    """A constant's text; a class's or function's is in its own module."""
+    if isinstance(value, type) and issubclass(value, Enum):
+        return repr([(member.name, member.value) for member in value])
+    constant = isinstance(value, Bound | Feature | Domain | int | str)
+    return repr(value) if constant else ""
+
+
+def _spec_text(specs: Iterable[str]) -> Iterator[str]:
+    for path in sorted(specs, key=lambda p: Path(p).name):
+        yield Path(path).name
+        for line in Path(path).read_text(encoding="utf-8").splitlines():
+            if line.strip() and not line.lstrip().startswith("#"):
+                yield line.rstrip()

@@ -1,0 +1,280 @@
+"""The smallest size at which a scenario's success is guaranteed.
+
+Sound because each size is one exhaustive exploration of the product of the
+programs, their environment and the design (checker.spec.scenario): success
+is an invariant of it, so every interleaving is covered, and a failure comes
+with a shortest schedule. Nothing is assumed about other sizes: all from the
+least on are explored, and "smallest" says how far. A schedule counts after
+the design's own class has run it under CPython and the programs allow it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from poolproof.checker.core.compiled import Compiled
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.evaluate import Valuation, successor
+from poolproof.checker.core.limits import Spent, doing, left
+from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.system import State
+from poolproof.checker.core.verdict import (
+    Budget,
+    Reporter,
+    Step,
+    Unknown,
+    Vacuous,
+    Violated,
+)
+from poolproof.checker.engines import registry
+from poolproof.checker.evidence.replay import NotReproduced, Replay, replay, show_step
+from poolproof.checker.frontend.design import compile_design
+from poolproof.checker.spec.resolve import resolve
+from poolproof.checker.spec.scenario import (
+    GUARANTEED,
+    NEVER_STUCK,
+    Called,
+    Product,
+    product,
+    programs,
+)
+from poolproof.checker.spec.syntax import Scenario, Spec
+from poolproof.model.language import Design, declared
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A schedule, run under CPython, after which a program has failed.
+    ``who`` takes each step; ``kind`` is 'early' or 'late' (a call returned
+    an error), 'stuck', or the name of the invariant that is false."""
+
+    compiled: Compiled
+    played: Replay
+    who: tuple[str, ...]
+    kind: str
+
+
+@dataclass(frozen=True)
+class AtSize:
+    """What came out at one size: guaranteed if there is neither a failure
+    nor a reason why it is not known."""
+
+    size: int
+    states: int
+    failure: Failure | None = None
+    unknown: str = ""
+
+    @property
+    def guaranteed(self) -> bool:
+        return self.failure is None and not self.unknown
+
+
+@dataclass(frozen=True)
+class Sized:
+    """All sizes of a scenario on one design."""
+
+    bound: str
+    sizes: tuple[AtSize, ...]
+
+    @property
+    def smallest(self) -> int | None:
+        """The least size that guarantees success; what is below fails."""
+        for at in self.sizes:
+            if at.unknown:
+                return None
+            if at.guaranteed:
+                return at.size
+        return None
+
+    @property
+    def monotone(self) -> bool:
+        """Whether each size above it that is known does, too."""
+        found = [at.guaranteed for at in self.sizes if not at.unknown]
+        return found == sorted(found)
+
+    def just_below(self) -> AtSize | None:
+        """The last size that fails before the smallest (or of all)."""
+        smallest = self.smallest
+        failing = [
+            at
+            for at in self.sizes
+            if at.failure is not None and (smallest is None or at.size < smallest)
+        ]
+        return failing[-1] if failing else None
+
+
+def find_size(
+    scenario: Scenario,
+    spec: Spec,
+    cls: type[Design],
+    given: Mapping[str, int],
+    budget: Budget,
+    report: Reporter,
+) -> Sized:
+    """Explores each size, within one budget for all; where it is spent, that
+    size is unknown, and none above is explored. ``given`` overrides the
+    scenario's bounds. Raises UserError, or Lacks where the design has not what
+    the scenario names."""
+    measure = scenario.measure
+    if measure is None:
+        raise UserError(
+            scenario.name.span,
+            f"of which bound? Write `size blocks = 0..8` in `{scenario.name.text}`",
+        )
+    known, features = declared(cls)
+    name = measure.bound.text
+    if name not in known:
+        raise UserError(measure.bound.span, f"{cls.__name__} has no bound `{name}`")
+    settings: dict[str, int] = {}
+    without: list[str] = []
+    having: list[str] = []
+    for line in (*spec.bounds[:1], *([scenario.bounds] if scenario.bounds else [])):
+        for s in line.settings:
+            settings[s.name.text] = s.value
+        without += [w.text for w in line.without]
+        having += [w.text for w in line.having]
+    settings.update(given)
+    for what in {*without, *having} - set(features):
+        raise UserError(scenario.name.span, f"{cls.__name__} has no feature `{what}`")
+    settings = {k: v for k, v in settings.items() if k in known and k != name}
+    least = max(measure.lo, known[name].least)
+    found: list[AtSize] = []
+    with budget.limited():
+        for size in range(least, measure.hi + 1):
+            report.progress(size=size)
+            try:
+                with doing("compiling the design"):
+                    bounds = {**settings, name: size}
+                    compiled = compile_design(cls, bounds, without, having)
+                at = _at(size, scenario, spec, compiled, budget, report)
+            except Spent as spent:
+                at = AtSize(size, 0, None, str(spent))
+            found.append(at)
+            if left() == 0.0:
+                break
+    return Sized(name, tuple(found))
+
+
+def _at(
+    size: int,
+    scenario: Scenario,
+    spec: Spec,
+    compiled: Compiled,
+    budget: Budget,
+    report: Reporter,
+) -> AtSize:
+    resolved = resolve(spec, compiled)
+    claims = tuple(p for p in resolved.properties if p.kind is Kind.INVARIANT)
+    whole = product(compiled, programs(scenario, spec, compiled), claims)
+    asked = (*whole.properties, *resolved.obligations)
+    outcome = registry.ask("exhaustive", whole.system, asked, budget, report)
+    states = outcome.statistics.states
+    for defect in outcome.defects:
+        return AtSize(size, states, None, f"the model is wrong: {defect.message}")
+    failing = {n: v for n, v in outcome.verdicts.items() if isinstance(v, Violated)}
+    for p in resolved.obligations:
+        if p.name in failing:
+            raise UserError(p.span, p.title)
+    if failing:
+        first = min(failing, key=lambda n: len(failing[n].trace))
+        prop = next(p for p in whole.properties if p.name == first)
+        early = {w.text for w in scenario.early}
+        return AtSize(
+            size, states, confirmed(whole, compiled, prop, failing[first], early)
+        )
+    for verdict in outcome.verdicts.values():
+        if isinstance(verdict, Unknown):
+            return AtSize(size, states, None, verdict.reason)
+    success = outcome.verdicts[GUARANTEED]
+    if isinstance(success, Vacuous):
+        return AtSize(size, states, None, f"vacuous: {success.reason}")
+    return AtSize(size, states)
+
+
+# --- schedules ------------------------------------------------------------
+
+
+def confirmed(
+    whole: Product,
+    compiled: Compiled,
+    prop: Property,
+    verdict: Violated,
+    early: set[str] | frozenset[str] = frozenset(),
+) -> Failure:
+    """The schedule under CPython: a run of the design that the programs
+    allow, and that fails as it is said to. Raises NotReproduced otherwise."""
+    played = replay(compiled, whole.projected(verdict.trace))
+    who = whole.who(verdict.trace)
+    places = dict.fromkeys(whole.programs.tasks, 0)
+    failed = ""
+    for one, taken in zip(who, played.taken, strict=True):
+        call = _allowed(whole, places, one, taken.step)
+        if call is None or failed:
+            told = show_step(compiled.system, taken.step)
+            raise NotReproduced(f"the programs do not allow this step of {one}: {told}")
+        if one in places:
+            places[one] += 1
+        action = call.action
+        if one == "environment" or action.result is None or taken.result is None:
+            continue
+        labels: tuple[str, ...] = getattr(action.result.sort, "labels", ())
+        if taken.result != (labels.index("OK") if labels else 1):
+            failed = "early" if action.name in early else "late"
+    end = played.states[-1]
+    match prop.name:
+        case name if name == GUARANTEED:
+            if not failed:
+                raise NotReproduced("no call of the schedule fails")
+        case name if name == NEVER_STUCK:
+            if failed or _can_go_on(whole, compiled, places, end):
+                raise NotReproduced("the schedule is not stuck at its end")
+            failed = "stuck"
+        case name:
+            if Valuation(compiled.system, end).true(prop.formula):
+                raise NotReproduced(f"{name} is true at the schedule's end")
+            failed = name
+    return Failure(compiled, played, who, failed)
+
+
+def _due(whole: Product, places: Mapping[str, int], task: str) -> Called | None:
+    """The task's next call, if it need not wait."""
+    calls = whole.programs.tasks[task]
+    if places[task] == len(calls):
+        return None
+    call = calls[places[task]]
+    ready = all(places[other] >= n for other, n in call.after)
+    return call if ready else None
+
+
+def _allowed(
+    whole: Product, places: Mapping[str, int], who: str, step: Step
+) -> Called | None:
+    """The call of the scenario that the step is."""
+    some: tuple[Called | None, ...]
+    match who:
+        case "environment":
+            some = whole.programs.environment
+        case "anytime":
+            some = whole.programs.anytime
+        case task:
+            some = (_due(whole, places, task),)
+    return next((c for c in some if c is not None and c.takes(step)), None)
+
+
+def _can_go_on(
+    whole: Product, compiled: Compiled, places: Mapping[str, int], state: State
+) -> bool:
+    tasks = whole.programs.tasks
+    if all(places[t] == len(calls) for t, calls in tasks.items()):
+        return True
+    for who in (*tasks, "environment", "anytime"):
+        for action in compiled.system.actions:
+            for raw in action.valuations():
+                step = Step(action.name, raw)
+                if (
+                    _allowed(whole, places, who, step) is not None
+                    and successor(compiled.system, action, state, raw) is not None
+                ):
+                    return True
+    return False

@@ -1,0 +1,179 @@
+"""A stored trace, replayed: what `poolproof trace FILE` does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from poolproof.checker.core.compiled import Compiled
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.property import Property
+from poolproof.checker.core.system import Span
+from poolproof.checker.core.verdict import Defect, shown_by
+from poolproof.checker.driver.designs import ROOT, DesignRef, designs_named
+from poolproof.checker.evidence.replay import (
+    NotReproduced,
+    Replay,
+    confirm,
+    confirm_deadlock,
+    confirm_defect,
+    show_result,
+)
+from poolproof.checker.evidence.trace_file import (
+    Heading,
+    TraceFile,
+    bind,
+    load,
+    nearest,
+    show_bounds,
+)
+from poolproof.checker.frontend.design import compile_design
+from poolproof.checker.reports.text import broken_by, run, why, wrapped
+from poolproof.checker.reports.words import sentence
+from poolproof.checker.spec import parse, resolve
+from poolproof.model.language import declared
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A trace file that shows what it says."""
+
+    heading: Heading
+    compiled: Compiled
+    prop: Property | None
+    played: Replay
+
+
+def replay_file(path: str) -> Replayed:
+    """Replays a stored trace. Raises UserError for a file that is none, and
+    NotReproduced where it is no run (any more), or shows something else."""
+    file = load(path)
+    heading = file.heading
+    known = _design(file, path)
+    compiled = _compiled(file, known)
+    trace = bind(file, compiled)
+    prop = None
+    match heading.shows:
+        case "defect":
+            played = confirm_defect(compiled, Defect(heading.title, trace))
+        case "deadlock":
+            played = confirm_deadlock(compiled, trace)
+        case _:
+            prop = _property(file, compiled, path)
+            played = confirm(compiled, prop, trace, heading.shortest)
+    _check_results(file, compiled, played)
+    return Replayed(heading, compiled, prop, played)
+
+
+def _design(file: TraceFile, path: str) -> DesignRef:
+    place, _, name = file.heading.design.rpartition(":")
+    reference = file.heading.design
+    if place.endswith(".py"):
+        reference = f"{_located(place, path)}:{name}"
+    try:
+        found = designs_named(reference)
+    except UserError as e:
+        raise e if e.span else UserError(file.at.get("design"), e.message) from None
+    if len(found) != 1:
+        names = ", ".join(k.name for k in found)
+        raise UserError(file.at.get("design"), f"which of {names}? Write file.py:Class")
+    return found[0]
+
+
+def _located(place: str, trace: str) -> str:
+    """A file that a trace names: from here, or from a folder above it."""
+    for folder in (Path(), *Path(trace).resolve().parents, ROOT):
+        if (folder / place).is_file():
+            return str(folder / place)
+    return place
+
+
+def _compiled(file: TraceFile, known: DesignRef) -> Compiled:
+    heading = file.heading
+    bounds, features = declared(known.cls)
+    for key, given, there in (
+        ("bounds", tuple(heading.bounds), tuple(bounds)),
+        ("without", heading.without, tuple(features)),
+        ("having", heading.having, tuple(features)),
+    ):
+        for name in given:
+            if name not in there:
+                what = "bound" if key == "bounds" else "feature"
+                raise UserError(
+                    file.at.get(key),
+                    f"{known.name} has no {what} {name!r}{nearest(name, there)}; "
+                    f"it has {', '.join(sorted(there)) or 'none'}",
+                )
+    for name, value in heading.bounds.items():
+        least = bounds[name].least
+        if value < least:
+            raise UserError(
+                file.at.get("bounds"), f"{name}={value}: {name} is at least {least}"
+            )
+    return compile_design(known.cls, heading.bounds, heading.without, heading.having)
+
+
+def _property(file: TraceFile, compiled: Compiled, path: str) -> Property:
+    heading = file.heading
+    where = _located(heading.spec, path)
+    if not Path(where).is_file():
+        raise UserError(file.at.get("spec"), f"there is no file {heading.spec}")
+    resolved = resolve(parse(where), compiled)
+    for prop in resolved.properties:
+        if prop.name == heading.property:
+            return prop
+    span: Span | None = file.at.get("property")
+    reason = resolved.missing.get(heading.property)
+    if reason is not None:
+        raise UserError(span, f"{heading.property} does not apply: {reason}")
+    names = tuple(p.name for p in resolved.properties)
+    raise UserError(
+        span,
+        f"{heading.spec} has no property {heading.property!r}"
+        f"{nearest(heading.property, names)}; it has {', '.join(names)}",
+    )
+
+
+def _check_results(file: TraceFile, compiled: Compiled, played: Replay) -> None:
+    for call, taken in zip(file.calls, played.taken, strict=False):
+        action = compiled.system.action_by_name[taken.step.action]
+        if call.result is None or action.result is None:
+            continue
+        shown = show_result(action, taken.result)
+        if call.result.text != shown:
+            raise NotReproduced(
+                f"{call.result.span}: {action.name} returns {shown} here, "
+                f"not {call.result.text}"
+            )
+
+
+def trace_report(replayed: Replayed) -> list[str]:
+    """The run in plain text, and why it counts."""
+    heading, system = replayed.heading, replayed.compiled.system
+    title = heading.property or heading.shows
+    if heading.title:
+        title += f": {heading.title}"
+    lines = wrapped(title, "", "    ")
+    if heading.source:
+        lines += wrapped(f"({heading.source})", "  ", "   ")
+    lines += wrapped(_circumstances(heading), "  ", "    ")
+    lines += ["", *run(system, replayed.played)]
+    if replayed.prop is not None:
+        lines += why(system, replayed.prop, replayed.played)
+        prop = replayed.prop
+        verdict = shown_by(prop, replayed.played.trace, heading.shortest)
+        lines += ["", "  " + sentence(verdict, prop.kind, heading.bounds)]
+    elif heading.shows == "defect":
+        lines += broken_by(replayed.played, heading.title, None)
+    else:
+        lines += ["  no action is possible here"]
+    return lines
+
+
+def _circumstances(heading: Heading) -> str:
+    parts = [heading.design, show_bounds(heading.bounds)]
+    if heading.having:
+        parts.append("with " + " ".join(heading.having))
+    if heading.without:
+        parts.append("without " + " ".join(heading.without))
+    return ", ".join(p for p in parts if p)

@@ -1,0 +1,1 @@
+"""Evidence for verdicts: replays, stored traces, reasons, certificates."""

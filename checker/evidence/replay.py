@@ -1,0 +1,465 @@
+"""Replays: a trace under CPython on the design's own class.
+
+No trace is shown that was not replayed. Each step is taken twice: by the
+Python method itself and by the IR's plain reading; the two must agree on the
+state and the result, and the property must really be decided at the end.
+Anything else is an error of poolproof, never a verdict: ReplayDisagrees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from itertools import pairwise
+from typing import Any
+
+from poolproof.checker.core.compiled import Compiled
+from poolproof.checker.core.evaluate import (
+    Undefined,
+    Valuation,
+    arguments,
+    broken,
+    out_of_range,
+    successor,
+)
+from poolproof.checker.core.ir import BOOL, Expr, ScalarSort, SetSort, Sort, show_raw
+from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.system import Action, Parameter, State, TransitionSystem
+from poolproof.checker.core.verdict import Defect, Step, Trace
+from poolproof.model.language import (
+    Disabled,
+    Element,
+    ModelError,
+    Values,
+    action_methods,
+    bind,
+    parameters,
+)
+
+MODEL_IS_WRONG = (ModelError, AssertionError)
+"""What a design's own class raises where an obligation fails."""
+
+_DISABLED = "a `require` is false"
+
+
+class ReplayDisagrees(Exception):
+    """CPython and the IR, or an engine and both, differ: a bug of poolproof."""
+
+
+class NotReproduced(ReplayDisagrees):
+    """CPython and the IR agree that the trace is not what it was said to be:
+    an engine's bug, or a stored trace of a design that has changed since.
+    ``number`` is the step that cannot happen (0: the start), or None."""
+
+    def __init__(self, message: str, number: int | None = None) -> None:
+        super().__init__(message)
+        self.number = number
+
+
+class Runner:
+    """A fresh instance of a design's class, driven by raw values."""
+
+    def __init__(self, compiled: Compiled) -> None:
+        self.compiled = compiled
+        self.design = compiled.design()
+        binding = bind(
+            compiled.source, compiled.bounds, compiled.without, compiled.having
+        )
+        self._parameters: dict[str, tuple[Values, ...]] = {
+            name: tuple(
+                binding.values(domain)
+                for domain in parameters(compiled.source, function).values()
+            )
+            for name, (function, _) in action_methods(compiled.source).items()
+            if name in compiled.system.action_by_name
+        }
+
+    @property
+    def state(self) -> State:
+        state: State = self.design.dump()
+        return state
+
+    def load(self, state: State) -> None:
+        self.design.load(state)
+
+    def python_arguments(self, step: Step) -> tuple[Any, ...]:
+        """The step's arguments as its method takes them."""
+        values = self._parameters[step.action]
+        return tuple(v.python(r) for v, r in zip(values, step.arguments, strict=True))
+
+    def take(self, step: Step) -> int | None:
+        """Takes the step and returns its raw result. Raises what
+        Design.step raises, and leaves the state as it was then."""
+        value = self.design.step(step.action, *self.python_arguments(step))
+        result = self.compiled.system.action_by_name[step.action].result
+        return None if result is None else raw_of(result.sort, value)
+
+
+def raw_of(sort: Sort, value: Any) -> int:
+    """The raw value that a method's Python result stands for."""
+    match sort, value:
+        case SetSort(domain=domain), frozenset() | set():
+            return sum(1 << raw_of(domain.sort, v) - domain.lo for v in value)
+        case ScalarSort(size=size), None:
+            return size
+        case ScalarSort(), Element():
+            return value.index
+        case _, Enum():
+            return list(type(value)).index(value)
+        case _, int():
+            return int(value)
+    raise ReplayDisagrees(f"a method returned {value!r}, and the IR expects {sort}")
+
+
+@dataclass(frozen=True)
+class Taken:
+    """One step as it went: the raw result and the state after it."""
+
+    step: Step
+    result: int | None
+    state: State
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A trace with the states in between. Where ``failure`` is not empty,
+    ``failing`` is the step that the model does not survive (None: the
+    initial state is wrong already), and ``taken`` are those before it."""
+
+    trace: Trace
+    taken: tuple[Taken, ...]
+    failing: Step | None = None
+    failure: str = ""
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        return (self.trace.initial, *(t.state for t in self.taken))
+
+
+def replay(compiled: Compiled, trace: Trace) -> Replay:
+    """The trace's steps under CPython. Raises ReplayDisagrees where it is no
+    run of the design, or where the IR says otherwise."""
+    system = compiled.system
+    check_initial(system, trace.initial)
+    return Replay(trace, _take_all(Runner(compiled), trace.initial, trace.steps))
+
+
+def confirm(
+    compiled: Compiled, prop: Property, trace: Trace, shortest: bool = False
+) -> Replay:
+    """`replay`, and the property is violated (reachable: witnessed) by the
+    last step. With ``shortest``, by no step before it. A trace against
+    `leads to` is a fair lasso that avoids the goal."""
+    played = replay(compiled, trace)
+    if prop.kind is Kind.LEADS_TO:
+        _confirm_lasso(compiled.system, prop, played)
+        return played
+    found = deciding(compiled.system, prop, played)
+    if not found or found[-1] != len(trace):
+        raise NotReproduced(
+            f"{prop.name} is not decided by the last state of the trace:\n"
+            f"{show_state(compiled.system, played.states[-1])}"
+        )
+    if shortest and found[0] != len(trace):
+        raise NotReproduced(
+            f"{prop.name} is decided after {found[0]} of the {len(trace)} steps "
+            "that were said to be the fewest"
+        )
+    return played
+
+
+def _confirm_lasso(system: TransitionSystem, prop: Property, played: Replay) -> None:
+    states, loop = played.states, played.trace.loop
+    if loop is None or states[loop] != states[-1]:
+        raise NotReproduced(f"the trace against {prop.name} does not return to a state")
+    avoids = [
+        prop.goal is None or not Valuation(system, state).true(prop.goal)
+        for state in states
+    ]
+    asked = [
+        number
+        for number, state in enumerate(states)
+        if Valuation(system, state).true(prop.formula)
+        and all(avoids[min(number, loop) :])
+    ]
+    if not asked:
+        raise NotReproduced(
+            f"the trace against {prop.name} meets the goal, or asks nothing"
+        )
+    taken = {t.step for t in played.taken[loop:]}
+    for fair in prop.fair:
+        action = system.action_by_name[fair.action]
+        for raw in action.valuations():
+            possible = [
+                broken(system, action, state, raw) is None
+                and successor(system, action, state, raw) is not None
+                for state in states[loop:]
+            ]
+            starved = any(possible) if fair.strong else all(possible)
+            if starved and Step(action.name, raw) not in taken:
+                raise NotReproduced(
+                    f"the trace against {prop.name} is unfair: it never takes "
+                    f"{show_step(system, Step(action.name, raw))}"
+                )
+
+
+def confirm_defect(compiled: Compiled, defect: Defect) -> Replay:
+    """The trace up to its last step, and that step really breaks the model
+    (without steps: the initial state does), for CPython and for the IR."""
+    system, trace = compiled.system, defect.trace
+    if not trace.steps:
+        check_initial(system, trace.initial)
+        cell = out_of_range(system, trace.initial)
+        if cell is None:
+            raise NotReproduced(f"the initial state is no defect: {defect.message}")
+        return Replay(trace, (), None, f"{cell} starts outside its range")
+    *before, last = trace.steps
+    check_initial(system, trace.initial)
+    runner = Runner(compiled)
+    taken = _take_all(runner, trace.initial, tuple(before))
+    said, _ = _read(system, runner.state, last)
+    try:
+        runner.take(last)
+    except MODEL_IS_WRONG as e:
+        if not said:
+            raise ReplayDisagrees(
+                f"CPython refuses {show_step(system, last)} ({e}), "
+                f"and the IR does not, in\n{show_state(system, runner.state)}"
+            ) from e
+        text = f"{type(e).__name__}: {e}" if str(e) else type(e).__name__
+        return Replay(trace, taken, last, text)
+    except Disabled:
+        pass
+    verdict = ReplayDisagrees if said else NotReproduced
+    raise verdict(
+        f"{show_step(system, last)} breaks nothing under CPython "
+        f"({said or defect.message}) in\n{show_state(system, runner.state)}"
+    )
+
+
+def confirm_deadlock(compiled: Compiled, trace: Trace) -> Replay:
+    """`replay`, and no action is possible at the end."""
+    played = replay(compiled, trace)
+    end = played.states[-1]
+    for action in compiled.system.actions:
+        for raw in action.valuations():
+            said, after = _read(compiled.system, end, Step(action.name, raw))
+            if said or after is not None:
+                call = show_step(compiled.system, Step(action.name, raw))
+                raise NotReproduced(f"{call} is possible after the last step")
+    return played
+
+
+def _read(
+    system: TransitionSystem, state: State, step: Step
+) -> tuple[str, tuple[State, int | None] | None]:
+    """The IR's reading of a step: how it breaks the model (or nothing), and
+    the successor (None where the guard is false)."""
+    action = system.action_by_name[step.action]
+    try:
+        obligation = broken(system, action, state, step.arguments)
+        if obligation is not None:
+            return obligation.message or obligation.kind, None
+        after = successor(system, action, state, step.arguments)
+    except Undefined as e:
+        raise ReplayDisagrees(
+            f"{show_step(system, step)}: the IR reads a table outside its index "
+            f"domain, and no obligation forbids it ({e}) in\n"
+            f"{show_state(system, state)}"
+        ) from e
+    cell = None if after is None else out_of_range(system, after[0])
+    return (f"{cell} leaves its range" if cell else ""), after
+
+
+def _take_all(
+    runner: Runner, initial: State, steps: tuple[Step, ...]
+) -> tuple[Taken, ...]:
+    system = runner.compiled.system
+    runner.load(initial)
+    if runner.state != initial:
+        raise ReplayDisagrees(
+            f"CPython holds another initial state:\n{show_state(system, runner.state)}"
+        )
+    taken: list[Taken] = []
+    for number, step in enumerate(steps, 1):
+        before = runner.state
+        said, ours = _read(system, before, step)
+        try:
+            result, raised = runner.take(step), ""
+        except Disabled:
+            result, raised = None, _DISABLED
+        except MODEL_IS_WRONG as e:
+            result, raised = None, f"{type(e).__name__}: {e}"
+        read = said or (_DISABLED if ours is None else "")
+        where = f"step {number}, {show_step(system, step)}"
+        if raised or read:
+            told = f"in\n{show_state(system, before)}"
+            if raised and read and (raised == _DISABLED) == (read == _DISABLED):
+                raise NotReproduced(f"{where}: {raised} {told}", number)
+            raise ReplayDisagrees(
+                f"{where}: {raised or 'possible'} under CPython, "
+                f"{read or 'possible'} in the IR, {told}"
+            )
+        assert ours is not None
+        if ours != (runner.state, result):
+            raise ReplayDisagrees(
+                f"{where}: CPython and the IR differ\n"
+                + _difference(system, step, (runner.state, result), ours)
+            )
+        taken.append(Taken(step, result, runner.state))
+    return tuple(taken)
+
+
+def _difference(
+    system: TransitionSystem,
+    step: Step,
+    cpython: tuple[State, int | None],
+    ours: tuple[State, int | None],
+) -> str:
+    lines = [
+        f"  {cell.name}: {show_raw(cell.variable.element, a)} under CPython, "
+        f"{show_raw(cell.variable.element, b)} in the IR"
+        for cell, a, b in zip(system.cells, cpython[0], ours[0], strict=True)
+        if a != b
+    ]
+    action = system.action_by_name[step.action]
+    if cpython[1] != ours[1]:
+        lines.append(
+            f"  result: {show_result(action, cpython[1])} under CPython, "
+            f"{show_result(action, ours[1])} in the IR"
+        )
+    for whose, (state, _) in (("CPython's", cpython), ("the IR's", ours)):
+        lines += [f"{whose} state:", show_state(system, state)]
+    return "\n".join(lines)
+
+
+def is_initial(system: TransitionSystem, state: State) -> bool:
+    """Whether the state is a start of the system."""
+    if len(state) != len(system.cells):
+        return False
+    at = Valuation(system, state)
+    for variable in system.variables:
+        if variable.init is None:
+            continue
+        if at.value(variable.now) != Valuation(system, ()).value(variable.init):
+            return False
+    free = [c for c in system.cells if c.variable.init is None]
+    for cell in free:
+        raw = state[system.cell_of[cell.variable.name, cell.index]]
+        lo, hi = cell.variable.lo, cell.variable.hi
+        if (lo is not None and raw < at.raw(lo)) or (
+            hi is not None and raw > at.raw(hi)
+        ):
+            return False
+    return at.true(system.initial)
+
+
+def check_initial(system: TransitionSystem, state: State) -> None:
+    """Raises ReplayDisagrees for a state the system does not start in."""
+    if not is_initial(system, state):
+        raise NotReproduced(
+            f"a trace starts in no initial state:\n{show_state(system, state)}", 0
+        )
+
+
+# --- what decides a property ----------------------------------------------
+
+
+def deciding(system: TransitionSystem, prop: Property, played: Replay) -> list[int]:
+    """After how many steps the run decides the property, each time: an
+    invariant is false, a reachable formula true, a step property false of
+    the step that ends there."""
+    if prop.kind is Kind.STEP:
+        return [
+            number
+            for number, ((before, after), taken) in enumerate(
+                zip(pairwise(played.states), played.taken, strict=True), 1
+            )
+            if breaks_step(system, prop, before, taken.step, taken.result, after)
+        ]
+    return [
+        number
+        for number, state in enumerate(played.states)
+        if decided_by(system, prop, state)
+    ]
+
+
+def decided_by(system: TransitionSystem, prop: Property, state: State) -> bool:
+    """Whether a state violates the invariant, or witnesses the reachable."""
+    true = Valuation(system, state).true(prop.formula)
+    return true if prop.kind is Kind.REACHABLE else not true
+
+
+def breaks_step(
+    system: TransitionSystem,
+    prop: Property,
+    before: State,
+    step: Step,
+    result: int | None,
+    after: State,
+) -> bool:
+    """Whether a step violates the step property."""
+    if prop.action not in (None, step.action):
+        return False
+    at = at_step(system, prop.formula, before, step, result, after)
+    return not at.true(prop.formula)
+
+
+def at_step(
+    system: TransitionSystem,
+    formula: Expr,
+    before: State,
+    step: Step,
+    result: int | None,
+    after: State,
+) -> Valuation:
+    """The leaves' values for a formula over one step."""
+    bound = arguments(system.action_by_name[step.action], step.arguments)
+    if result is not None:
+        bound.update(
+            (name, result) for name in formula.free if name.data[0] == "result"
+        )
+    return Valuation(system, before, after, bound)
+
+
+# --- words -----------------------------------------------------------------
+
+
+def show_step(system: TransitionSystem, step: Step, result: int | None = None) -> str:
+    """The step as a call: ``touch(v0, 2, write=true) -> OK``."""
+    action = system.action_by_name[step.action]
+    shown = ", ".join(
+        (f"{p.name}=" if p.local.sort is BOOL else "") + show_raw(p.local.sort, r)
+        for p, r in zip(action.parameters, step.arguments, strict=True)
+        if is_shown(p)
+    )
+    call = f"{step.action}({shown})"
+    return call if result is None else f"{call} -> {show_result(action, result)}"
+
+
+def is_shown(parameter: Parameter) -> bool:
+    """Whether calls mention the parameter: a switch that can have one value
+    only (its feature is off) is left out."""
+    return parameter.local.sort is not BOOL or len(parameter.domain) > 1
+
+
+def show_result(action: Action, result: int | None) -> str:
+    """The action's raw result as the user writes it."""
+    if result is None or action.result is None:
+        return "nothing"
+    return show_raw(action.result.sort, result)
+
+
+def show_state(system: TransitionSystem, state: State) -> str:
+    """Every cell on a line of its own."""
+    cells = named(system, state).items()
+    return "\n".join(f"  {name} = {text}" for name, text in cells)
+
+
+def named(system: TransitionSystem, state: State) -> Mapping[str, str]:
+    """Every cell's value as the user writes it, by the cell's name."""
+    return {
+        cell.name: show_raw(cell.variable.element, raw)
+        for cell, raw in zip(system.cells, state, strict=False)
+    }

@@ -1,0 +1,550 @@
+"""counterexamples/*.trace: runs as text that a person can write and read.
+
+    design:   Hugetlb
+    bounds:   B=2 P=2 V=2
+    spec:     specs/pool.spec
+    property: no_sigbus
+    verdict:  violated after 2 steps
+
+    mmap(v0, cg0, n1, 2)
+    #   resv = 2, live[v0] = true
+    fault_sigbus(v0, 0) -> SIGBUS
+    #   sigbus = true
+
+A line that begins with # is a comment, and so is what follows a call's #: the
+states are for the reader; a replay computes them again.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+
+from poolproof.checker.core.compiled import Compiled
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.evaluate import Valuation
+from poolproof.checker.core.ir import Domain, show_raw
+from poolproof.checker.core.system import Action, Span, State, TransitionSystem
+from poolproof.checker.core.verdict import Step, Trace
+from poolproof.checker.evidence.replay import Replay, is_shown, named, show_step
+
+WIDTH = 75
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What a stored run is a run of, and what it shows.
+
+    ``design`` and ``spec`` are as the command line takes them. ``shows`` is
+    'violated', 'reached', 'defect' or 'deadlock'; the property is empty for
+    the last two. ``shortest``: no run with fewer steps shows it.
+    """
+
+    design: str
+    bounds: Mapping[str, int]
+    shows: str
+    depth: int
+    shortest: bool = True
+    without: tuple[str, ...] = ()
+    having: tuple[str, ...] = ()
+    spec: str = ""
+    property: str = ""
+    title: str = ""
+    source: str = ""
+    loop: int | None = None
+
+
+@dataclass(frozen=True)
+class Word:
+    """A piece of the file and where it stands."""
+
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Call:
+    """One line ``action(argument, ...) -> result``."""
+
+    action: Word
+    arguments: tuple[Word, ...]
+    result: Word | None
+
+
+@dataclass(frozen=True)
+class TraceFile:
+    """A trace as written, not yet understood in terms of its design.
+    ``at`` is where each line of the heading stands."""
+
+    heading: Heading
+    calls: tuple[Call, ...]
+    starts: tuple[tuple[Word, Word], ...] = ()
+    at: Mapping[str, Span] = field(default_factory=dict)
+
+
+# --- writing --------------------------------------------------------------
+
+
+def write(heading: Heading, compiled: Compiled, played: Replay) -> str:
+    """The text of a trace file."""
+    system = compiled.system
+    verdict = f"{heading.shows} after {count(heading.depth, 'step')}"
+    rows = [
+        ("design", heading.design),
+        ("bounds", show_bounds(heading.bounds)),
+        ("without", " ".join(heading.without)),
+        ("having", " ".join(heading.having)),
+        ("spec", heading.spec),
+        ("property", heading.property),
+        ("title", heading.title),
+        ("source", heading.source),
+        ("verdict", verdict + ("" if heading.shortest else ", perhaps not the fewest")),
+        ("loop", "" if heading.loop is None else str(heading.loop)),
+        *(("start", line) for line in _free_cells(system, played.trace.initial)),
+    ]
+    lines = [line for key, text in rows if text for line in _row(key, text)]
+    lines.append("")
+    before = played.trace.initial
+    for taken in played.taken:
+        lines.append(show_step(system, taken.step, taken.result))
+        lines += _comment(changes(system, before, taken.state))
+        before = taken.state
+    if played.failing is not None:
+        lines.append(show_step(system, played.failing))
+    if played.failure:
+        lines += _comment([played.failure])
+    return "\n".join(lines) + "\n"
+
+
+def _row(key: str, text: str) -> list[str]:
+    """A line of the heading; none of its further lines begins with a #."""
+    lines = textwrap.wrap(
+        " ".join(text.split()).replace(" #", "\0#"),
+        WIDTH,
+        initial_indent=f"{key + ':':<10}",
+        subsequent_indent=" " * 10,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [line.replace("\0", " ") for line in lines]
+
+
+def _comment(parts: list[str]) -> list[str]:
+    """The parts side by side, none of them broken where it fits on a line."""
+    short = (p.replace(" ", "\0") if len(p) < WIDTH - 8 else p for p in parts)
+    lines = textwrap.wrap(
+        ", ".join(short) or "nothing changes",
+        WIDTH,
+        initial_indent="#   ",
+        subsequent_indent="#   ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [line.replace("\0", " ") for line in lines]
+
+
+def _free_cells(system: TransitionSystem, initial: State) -> list[str]:
+    """The cells that the design does not say the initial value of."""
+    texts = named(system, initial)
+    return [
+        f"{c.name} = {texts[c.name]}" for c in system.cells if c.variable.init is None
+    ]
+
+
+def changes(system: TransitionSystem, before: State, after: State) -> list[str]:
+    """``cell = value`` for each cell that a step changes."""
+    texts = named(system, after)
+    return [
+        f"{cell.name} = {texts[cell.name]}"
+        for cell, a, b in zip(system.cells, before, after, strict=True)
+        if a != b
+    ]
+
+
+def show_bounds(bounds: Mapping[str, int]) -> str:
+    """``B=2 P=3``, sorted by name."""
+    return " ".join(f"{k}={bounds[k]}" for k in sorted(bounds))
+
+
+def count(number: int, noun: str) -> str:
+    """``1 step``, ``1,024 states``."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+# --- reading --------------------------------------------------------------
+
+_KEYS = (
+    "design",
+    "bounds",
+    "without",
+    "having",
+    "spec",
+    "property",
+    "title",
+    "source",
+    "verdict",
+    "loop",
+    "start",
+)
+_HEAD = re.compile(r"([A-Za-z]\w*)\s*:\s*")
+_NAME = re.compile(r"[^\W\d]\w*")
+_VERDICT = re.compile(
+    r"(violated|reached|defect|deadlock) after (\d+) steps?(, perhaps not the fewest)?"
+)
+
+
+def load(path: str) -> TraceFile:
+    """Reads a trace file. Raises UserError for anything that is none."""
+    return parse(read_text(path, "a trace"), path)
+
+
+def read_text(path: str, what: str) -> str:
+    """The text of the user's file. Raises UserError where it has none."""
+    head = Span(path, 1, 1)
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise UserError(head, f"there is no such file; {what} is wanted") from None
+    except IsADirectoryError:
+        raise UserError(head, f"this is a directory; name {what} inside it") from None
+    except (OSError, ValueError) as e:
+        reason = e.strerror if isinstance(e, OSError) and e.strerror else str(e)
+        raise UserError(head, f"cannot be read: {reason}") from None
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as e:
+        line = data[: e.start].count(b"\n") + 1
+        column = e.start - (data[: e.start].rfind(b"\n") + 1) + 1
+        raise UserError(
+            Span(path, line, column), f"this is no UTF-8 text; {what} is wanted here"
+        ) from None
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise UserError(
+            Span(path, line, 1), f"this is a binary file; {what} is wanted here"
+        )
+    if not text.strip():
+        raise UserError(head, f"the file is empty; {what} is wanted here")
+    return text
+
+
+def parse(text: str, path: str) -> TraceFile:
+    """Reads the text of a trace file; ``path`` is for messages."""
+    rows: dict[str, list[Word]] = {}
+    calls: list[Call] = []
+    last: str | None = None
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = raw.rstrip()
+        head = None if calls else _HEAD.match(line)
+        continues = not calls and last is not None and raw[:1].isspace()
+        if line.lstrip().startswith("#") or not (head or continues):
+            line = _without_comment(line)
+        if not line:
+            last = last if raw.strip() else None
+            continue
+        span = Span(path, number, len(line) - len(line.lstrip()) + 1)
+        if head:
+            last = head[1]
+            _check_key(last, rows, span)
+            rows.setdefault(last, []).append(
+                Word(line[head.end() :], Span(path, number, head.end() + 1))
+            )
+        elif continues and last is not None:
+            word = rows[last][-1]
+            rows[last][-1] = Word(f"{word.text} {line.strip()}".strip(), word.span)
+        elif not rows:
+            raise UserError(
+                span, f"a trace starts with a line `design: {_EXAMPLE['design']}`"
+            )
+        else:
+            calls.append(_call(line, number, path))
+    return TraceFile(
+        _heading(rows, len(calls), path),
+        tuple(calls),
+        tuple(_start(word) for word in rows.get("start", ())),
+        {key: words[0].span for key, words in rows.items()},
+    )
+
+
+def _without_comment(line: str) -> str:
+    """Cuts at a # that begins the line or follows a space."""
+    found = re.search(r"(^|\s)#", line)
+    return line[: found.start()].rstrip() if found else line
+
+
+def _check_key(key: str, rows: Mapping[str, list[Word]], span: Span) -> None:
+    if key not in _KEYS:
+        raise UserError(
+            span,
+            f"{key!r} is no line of a trace's heading{nearest(key, _KEYS)}; "
+            f"it has {', '.join(_KEYS)}",
+        )
+    if key in rows and key != "start":
+        raise UserError(
+            span, f"a second {key!r} line; one is on line {rows[key][0].span.line}"
+        )
+
+
+def _heading(rows: Mapping[str, list[Word]], steps: int, path: str) -> Heading:
+    def text(key: str) -> str:
+        return rows[key][0].text if key in rows else ""
+
+    for key in ("design", "verdict"):
+        if not text(key):
+            raise UserError(
+                rows[key][0].span if key in rows else Span(path, 1, 1),
+                f"a trace's heading needs a line `{key}: {_EXAMPLE[key]}`",
+            )
+    where = rows["verdict"][0].span
+    verdict = _VERDICT.fullmatch(text("verdict"))
+    if verdict is None:
+        raise UserError(
+            where,
+            "write `violated after 5 steps`, or reached, defect "
+            "or deadlock for violated",
+        )
+    shows, depth = verdict[1], int(verdict[2])
+    if depth != steps:
+        raise UserError(where, f"this says {count(depth, 'step')}, and {steps} follow")
+    if shows in ("violated", "reached"):
+        for key in ("spec", "property"):
+            if not text(key):
+                raise UserError(
+                    where,
+                    f"what is {shows}? The heading needs a line "
+                    f"`{key}: {_EXAMPLE[key]}`",
+                )
+    loop = text("loop")
+    if loop and not (loop.isdecimal() and int(loop) <= steps):
+        raise UserError(
+            rows["loop"][0].span, f"a step from 0 to {steps} is wanted here"
+        )
+    return Heading(
+        design=text("design"),
+        bounds=_bounds(rows["bounds"][0]) if "bounds" in rows else {},
+        shows=shows,
+        depth=depth,
+        shortest=verdict[3] is None,
+        without=tuple(text("without").replace(",", " ").split()),
+        having=tuple(text("having").replace(",", " ").split()),
+        spec=text("spec"),
+        property=text("property"),
+        title=text("title"),
+        source=text("source"),
+        loop=int(loop) if loop else None,
+    )
+
+
+_EXAMPLE = {
+    "design": "Hugetlb",
+    "verdict": "violated after 5 steps",
+    "spec": "specs/hugetlb.spec",
+    "property": "resv_backed",
+}
+
+
+def _bounds(word: Word) -> dict[str, int]:
+    try:
+        return parse_bounds(word.text)
+    except UserError as e:
+        raise UserError(word.span, e.message) from None
+
+
+def parse_bounds(text: str) -> dict[str, int]:
+    """``B=2 P=3`` or ``B=2,P=3`` as a dict. Raises UserError without a span."""
+    bounds: dict[str, int] = {}
+    for part in text.replace(",", " ").split():
+        name, equals, value = part.partition("=")
+        if (
+            not _NAME.fullmatch(name)
+            or not equals
+            or not re.fullmatch(r"[-+]?[0-9]+", value)
+        ):
+            raise UserError(None, f"{part!r} is no bound: write NAME=NUMBER, like V=3")
+        if name in bounds:
+            raise UserError(None, f"the bound {name} is given twice")
+        bounds[name] = int(value)
+    return bounds
+
+
+def _start(word: Word) -> tuple[Word, Word]:
+    name, equals, value = word.text.partition("=")
+    if not equals:
+        raise UserError(word.span, "write `start: cell = value`")
+    at = Span(
+        word.span.file,
+        word.span.line,
+        word.span.column + len(word.text) - len(value.lstrip()),
+    )
+    return Word(name.strip(), word.span), Word(value.strip(), at)
+
+
+def _call(line: str, number: int, path: str) -> Call:
+    def word(start: int, end: int) -> Word:
+        text = line[start:end]
+        start += len(text) - len(text.lstrip())
+        return Word(text.strip(), Span(path, number, start + 1))
+
+    def wrong(column: int, message: str) -> UserError:
+        return UserError(Span(path, number, column + 1), message)
+
+    begin = len(line) - len(line.lstrip())
+    name = _NAME.match(line, begin)
+    if name is None:
+        raise wrong(begin, "a call is wanted here, like `mmap(v0, 2) -> OK`")
+    at = name.end()
+    while line[at : at + 1].isspace():
+        at += 1
+    if line[at : at + 1] != "(":
+        raise wrong(at, f"`(` is wanted after {name[0]}, like `{name[0]}(v0, 2)`")
+    pieces = list(_split(line, at + 1))
+    close = pieces[-1][1]
+    if line[close : close + 1] != ")":
+        raise wrong(len(line), "`)` is missing at the end of the call")
+    arguments = [word(a, b) for a, b in pieces]
+    if len(arguments) == 1 and not arguments[0].text:
+        arguments = []
+    for argument in arguments:
+        if not argument.text:
+            raise UserError(argument.span, "an argument is missing here")
+    rest = word(close + 1, len(line))
+    result = None
+    if rest.text:
+        arrow = re.fullmatch(r"->\s*(\S+)", rest.text)
+        if arrow is None:
+            raise UserError(rest.span, f"`-> RESULT` is wanted here, not {rest.text!r}")
+        first = rest.span.column - 1 + arrow.start(1)
+        result = word(first, first + len(arrow[1]))
+    return Call(word(begin, name.end()), tuple(arguments), result)
+
+
+def _split(line: str, at: int) -> Iterator[tuple[int, int]]:
+    """(start, end) of each argument; the last end is at the closing bracket
+    (or the line's end where there is none)."""
+    depth, start = 0, at
+    for k in range(at, len(line)):
+        match line[k]:
+            case "{":
+                depth += 1
+            case "}":
+                depth -= 1
+            case "," if depth == 0:
+                yield start, k
+                start = k + 1
+            case ")" if depth == 0:
+                yield start, k
+                return
+    yield start, len(line)
+
+
+# --- understanding --------------------------------------------------------
+
+
+def bind(file: TraceFile, compiled: Compiled) -> Trace:
+    """The run that the file describes, in raw values. Raises UserError for a
+    name or value that the design does not have."""
+    steps = tuple(_step(call, compiled.system) for call in file.calls)
+    return Trace(_initial(file, compiled.system), steps, file.heading.loop)
+
+
+def _step(call: Call, system: TransitionSystem) -> Step:
+    action = system.action_by_name.get(call.action.text)
+    if action is None:
+        names = tuple(system.action_by_name)
+        raise UserError(
+            call.action.span,
+            f"{system.name} has no action {call.action.text!r}"
+            f"{nearest(call.action.text, names)}; it has {', '.join(names)}",
+        )
+    said = [p for p in action.parameters if is_shown(p)]
+    if len(call.arguments) == len(action.parameters):
+        said = list(action.parameters)
+    if len(call.arguments) != len(said):
+        raise UserError(
+            call.action.span,
+            f"{action.name}({', '.join(p.name for p in said)}) takes "
+            f"{count(len(said), 'argument')}, not {len(call.arguments)}",
+        )
+    if call.result is not None:
+        _check_result(call.result, action)
+    given = {
+        p.name: _raw(w, p.domain, p.name)
+        for w, p in zip(call.arguments, said, strict=True)
+    }
+    return Step(
+        action.name,
+        tuple(given.get(p.name, p.domain.lo) for p in action.parameters),
+    )
+
+
+def _raw(word: Word, domain: Domain, name: str) -> int:
+    before, equals, value = word.text.partition("=")
+    if equals and before.strip() == name:
+        word = Word(value.strip(), word.span)
+    by_text = {show_raw(domain.sort, raw).replace(" ", ""): raw for raw in domain}
+    raw = by_text.get("".join(word.text.split()))
+    if raw is None:
+        shown = [show_raw(domain.sort, r) for r in domain][:12]
+        more = ", ..." if len(domain) > 12 else ""
+        raise UserError(
+            word.span, f"{word.text!r} is no {name}: write {', '.join(shown)}{more}"
+        )
+    return raw
+
+
+def _check_result(word: Word, action: Action) -> None:
+    if action.result is None:
+        raise UserError(word.span, f"{action.name} returns nothing")
+    labels: tuple[str, ...] = getattr(action.result.sort, "labels", ())
+    if labels and word.text not in labels:
+        raise UserError(
+            word.span,
+            f"{word.text!r} is no result of {action.name}"
+            f"{nearest(word.text, labels)}; it returns {', '.join(labels)}",
+        )
+
+
+def _initial(file: TraceFile, system: TransitionSystem) -> State:
+    at = Valuation(system, ())
+    given = {_squeeze(name.text): (name, value) for name, value in file.starts}
+    state: list[int] = []
+    for cell in system.cells:
+        variable = cell.variable
+        hit = given.pop(_squeeze(cell.name), None)
+        if variable.init is not None:
+            value = at.value(variable.init)
+            state.append(value if isinstance(value, int) else value[cell.index])
+            if hit is not None:
+                raise UserError(
+                    hit[0].span, f"{cell.name} has one start only: leave this out"
+                )
+            continue
+        if hit is None:
+            where = file.at.get("design")
+            raise UserError(
+                where, f"where does {cell.name} start? Write `start: {cell.name} = ...`"
+            )
+        assert variable.lo is not None and variable.hi is not None
+        domain = Domain(variable.element, at.raw(variable.lo), at.raw(variable.hi))
+        state.append(_raw(hit[1], domain, f"value of {cell.name}"))
+    for name, _ in given.values():
+        names = tuple(c.name for c in system.cells)
+        raise UserError(
+            name.span,
+            f"{system.name} has no cell {name.text!r}{nearest(name.text, names)}",
+        )
+    return tuple(state)
+
+
+def _squeeze(text: str) -> str:
+    return "".join(text.split())
+
+
+def nearest(word: str, known: tuple[str, ...]) -> str:
+    """`` (did you mean 'mmap'?)``, or nothing."""
+    close = get_close_matches(word, known, 1, 0.6)
+    return f" (did you mean {close[0]!r}?)" if close else ""

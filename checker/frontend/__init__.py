@@ -1,0 +1,1 @@
+"""A design class to a transition system."""

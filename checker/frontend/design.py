@@ -1,0 +1,376 @@
+"""A design class to a transition system.
+
+Soundness: the system's actions are what CPython executes, path by path.
+tests/agreement/test_translation.py proves that over every shipped action: it runs the
+methods on symbolic integers whose truth value follows both branches, and z3
+compares each path with the compiled action.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import count
+from types import FunctionType
+from typing import Any
+
+from poolproof.checker.core import ir
+from poolproof.checker.core.compiled import Compiled, Observer, Vocabulary
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.ir import Expr
+from poolproof.checker.core.source import class_span, member_span, method_tree, span_of
+from poolproof.checker.core.system import (
+    Action,
+    Obligation,
+    Parameter,
+    Span,
+    TransitionSystem,
+    Variable,
+)
+from poolproof.checker.frontend.method import (
+    Pending,
+    Ref,
+    Translation,
+    domain_of,
+    size_expr,
+    sort_of,
+    start_of,
+)
+from poolproof.checker.frontend.overrides import check_overrides
+from poolproof.model.language import (
+    ANY,
+    ActionMark,
+    Arithmetic,
+    Binding,
+    Block,
+    Bound,
+    Design,
+    Domain,
+    ModelError,
+    Slot,
+    Values,
+    action_methods,
+    bind,
+    closure,
+    declared,
+    members,
+    observer_methods,
+    own_classes,
+    parameter_domain,
+    returns,
+    slots,
+)
+
+
+def compile_design(
+    cls: type[Design],
+    bounds: Mapping[str, int] | None = None,
+    without: Sequence[str] = (),
+    having: Sequence[str] = (),
+    symbolic: frozenset[str] = frozenset(),
+) -> Compiled:
+    """The transition system of a design at the given bounds.
+
+    ``symbolic`` names bounds that stay rigid parameters (for proofs of any
+    size); none of them may decide a domain's size. Raises UserError, with the
+    user's line and column, for text outside the accepted subset.
+    """
+    try:
+        binding = bind(cls, bounds or {}, without, having, symbolic)
+        return _compile(cls, binding, tuple(without), tuple(having))
+    except ModelError as e:
+        where = member_span(*e.where) if e.where else class_span(cls)
+        raise UserError(where, str(e)) from None
+
+
+def _compile(
+    cls: type[Design],
+    binding: Binding,
+    without: tuple[str, ...],
+    having: tuple[str, ...],
+) -> Compiled:
+    _names_are_free(cls)
+    check_overrides(cls)
+    named = _named_domains(cls)
+    known, _ = declared(cls)
+    every = {s.name: s for s in slots(cls, binding)}
+    variables = {n: _variable(s, named) for n, s in every.items() if not s.off}
+    work = _Work(Ref(cls, cls, ""), binding, every, variables, named, count(1))
+    system = TransitionSystem(
+        name=cls.__name__,
+        variables=tuple(variables.values()),
+        actions=tuple(
+            _action(work, name, function, mark)
+            for name, (function, mark) in action_methods(cls).items()
+            if all(binding.on(f) for f in mark.when)
+        ),
+        initial=_initial(work),
+        least={n: known[n].least for n in binding.symbolic},
+        bounds=dict(binding.bounds),
+    )
+    bounds = {
+        n: ir.param(n) if n in binding.symbolic else ir.num(v)
+        for n, v in binding.bounds.items()
+    }
+    vocabulary = Vocabulary(
+        domains={
+            n: domain_of(v, n)
+            for n, v in ((n, _try_values(binding, d)) for n, d in named.items())
+            if v is not None and v.finite
+        },
+        bounds=bounds,
+        enums=_enums(cls, binding),
+        observers={n: _observer(work, f) for n, f in observer_methods(cls).items()},
+    )
+    return Compiled(cls, dict(binding.bounds), without, having, system, vocabulary)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What translating any method of the design needs."""
+
+    this: Ref
+    binding: Binding
+    slots: Mapping[str, Slot]
+    variables: Mapping[str, Variable]
+    named: Mapping[str, Any]
+    fresh: Iterator[int]
+
+    def translation(self, may_require: bool = True) -> Translation:
+        return Translation(
+            self.binding,
+            self.slots,
+            self.variables,
+            self.fresh,
+            may_require=may_require,
+        )
+
+
+def _try_values(binding: Binding, domain: Any) -> Values | None:
+    """None where the domain would need a symbolic size."""
+    try:
+        return binding.values(domain)
+    except ModelError:
+        return None
+
+
+# --- variables ------------------------------------------------------------
+
+
+def _variable(slot: Slot, named: Mapping[str, Any]) -> Variable:
+    values = slot.values
+    element = sort_of(values)
+    sort: ir.Sort = element
+    if slot.index:
+        index = tuple(
+            domain_of(v, _name_of(d, named))
+            for v, d in zip(slot.index, slot.field.index, strict=True)
+        )
+        sort = ir.table_sort(index, element)
+
+    def end(value: Any) -> Expr | None:
+        if value is None:
+            return None
+        if isinstance(value, Bound | Arithmetic):
+            return size_expr(value)
+        return ir.const(element, value)
+
+    init = None if slot.start is ANY else start_of(slot)
+    if init is not None and isinstance(sort, ir.TableSort):
+        init = ir.fill(sort, init)
+    return Variable(
+        slot.name, sort, end(values.lo), end(values.hi), init, member_span(*slot.where)
+    )
+
+
+def _named_domains(cls: type[Design]) -> dict[str, Any]:
+    """Domains by the name their module, class or block gives them."""
+    found: dict[str, Any] = {}
+
+    def note(scope: Mapping[str, Any]) -> None:
+        for name, value in scope.items():
+            if isinstance(value, Domain) and not name.startswith("_"):
+                found.setdefault(name, value)
+
+    def visit(owner: Any) -> None:
+        for base in own_classes(owner if isinstance(owner, type) else type(owner)):
+            note(vars(base))
+            note(_around(base))
+        for part in members(owner).values():
+            if isinstance(part, Block):
+                visit(part)
+
+    visit(cls)
+    return found
+
+
+def _name_of(domain: Any, named: Mapping[str, Any]) -> str:
+    for name, known in named.items():
+        if known is domain:
+            return name
+    for name, known in named.items():
+        if known == domain:
+            return name
+    return ""
+
+
+def _enums(cls: type[Design], binding: Binding) -> dict[str, ir.EnumSort]:
+    """Every Enum class that the design's modules name."""
+    found: dict[str, ir.EnumSort] = {}
+    for base in own_classes(cls):
+        for value in _around(base).values():
+            if isinstance(value, type) and issubclass(value, Enum) and len(value):
+                sort = sort_of(binding.values(value))
+                assert isinstance(sort, ir.EnumSort)
+                found.setdefault(value.__name__, sort)
+    return found
+
+
+def _around(cls: type) -> dict[str, Any]:
+    """The names that a class's methods see: of its module, and of the
+    function that it is written in, if it is."""
+    found = dict(vars(sys.modules[cls.__module__]))
+    for value in vars(cls).values():
+        if isinstance(value, FunctionType):
+            found |= closure(value)
+    return found
+
+
+def _names_are_free(cls: type[Design]) -> None:
+    """Raises UserError for an action that hides a method of Design."""
+    for name, (function, _) in action_methods(cls).items():
+        if hasattr(Design, name):
+            file, tree = method_tree(function)
+            message = f"{name} is a method of Design itself: call the action otherwise"
+            raise UserError(span_of(file, tree), message)
+
+
+# --- methods --------------------------------------------------------------
+
+
+def _parameters(work: _Work, function: FunctionType) -> dict[str, Parameter]:
+    file, tree = method_tree(function)
+    if not tree.args.args:
+        raise UserError(span_of(file, tree), "a method takes self first")
+    written = {a.arg: a for a in ast.walk(tree.args) if isinstance(a, ast.arg)}
+    _, *taken = inspect.signature(function).parameters.values()
+    found: dict[str, Parameter] = {}
+    for p in taken:
+        try:
+            annotation = parameter_domain(work.this.cls, function, p)
+            values = work.binding.values(annotation)
+            domain = domain_of(values, _name_of(annotation, work.named))
+        except (ModelError, UserError) as e:
+            raise UserError(span_of(file, written[p.name]), str(e)) from None
+        local = ir.local(f"{p.name}#{function.__name__}", domain)
+        found[p.name] = Parameter(p.name, local)
+    return found
+
+
+def _action(work: _Work, name: str, function: FunctionType, mark: ActionMark) -> Action:
+    file, tree = method_tree(function)
+    span = span_of(file, tree)
+    arguments = _parameters(work, function)
+    method = work.translation()
+    final, value = method.run(
+        work.this, function, {n: p.local for n, p in arguments.items()}
+    )
+    result = _result(work, method, function, value, span)
+    guard = ir.and_(*method.guards)
+    facts = _facts(guard)
+    now = {n: v.now for n, v in work.variables.items()}
+    changed = {n: e for n, e in final.items() if e is not now[n]}
+    memo: dict[Expr, Expr] = {}
+    updates = dict(
+        zip(changed, ir.substitute_all(changed.values(), facts, memo), strict=True)
+    )
+    if result is not None:
+        result = ir.substitute_all((result,), facts, memo)[0]
+    return Action(
+        name=name,
+        parameters=tuple(arguments.values()),
+        guard=guard,
+        updates={n: e for n, e in updates.items() if e is not now[n]},
+        result=result,
+        obligations=_obligations(method),
+        kernel=mark.kernel,
+        doc=inspect.getdoc(function) or "",
+        span=span,
+    )
+
+
+def _facts(guard: Expr) -> dict[Expr, Expr]:
+    """What a guard says outright: its conjuncts are true, their negations
+    false. Constants only are put in their place, so it stays acyclic."""
+    facts: dict[Expr, Expr] = {}
+    for part in guard.args if guard.op == "and" else (guard,):
+        if not part.is_const:
+            facts[part] = ir.TRUE
+            facts[ir.not_(part)] = ir.FALSE
+    return facts
+
+
+def _obligations(method: Translation) -> tuple[Obligation, ...]:
+    """Each obligation counts where every `require` before it was true; it is
+    early where another `require` follows."""
+    found: dict[Expr, Obligation] = {}
+    for count_, due in method.obligations:
+        before = ir.and_(*method.guards[:count_])
+        formula = ir.implies(before, due.formula)
+        early = count_ < len(method.guards)
+        if formula is not ir.TRUE and formula not in found:
+            found[formula] = Obligation(due.kind, formula, due.message, due.span, early)
+    return tuple(found.values())
+
+
+def _result(
+    work: _Work, method: Translation, function: FunctionType, value: Any, span: Span
+) -> Expr | None:
+    """What the method returns, of the sort that its annotation names."""
+    name = function.__name__
+    try:
+        wanted = returns(work.this.cls, function)
+        sort = None if wanted is None else sort_of(work.binding.values(wanted))
+    except ModelError as e:
+        raise UserError(span, f"what {name} returns: {e}") from None
+    if value is None or (sort is None and isinstance(value, Pending)):
+        if sort is None:
+            return None
+        raise UserError(span, f"{name} returns nothing: return a value of {sort}")
+    try:
+        return method.settle(None, value, sort)
+    except UserError as e:
+        raise UserError(span, f"{name} returns {e.message}") from None
+
+
+def _observer(work: _Work, function: FunctionType) -> Observer:
+    file, tree = method_tree(function)
+    span = span_of(file, tree)
+    arguments = _parameters(work, function)
+    method = work.translation(may_require=False)
+    final, value = method.run(
+        work.this, function, {n: p.local for n, p in arguments.items()}
+    )
+    name = function.__name__
+    changed = [n for n, e in final.items() if e is not work.variables[n].now]
+    if changed:
+        raise UserError(span, f"{name} changes {changed[0]}: an observer only looks")
+    body = _result(work, method, function, value, span)
+    if body is None:
+        raise UserError(span, f"{name} returns nothing: an observer returns a value")
+    return Observer(name, tuple(arguments.values()), body, _obligations(method))
+
+
+def _initial(work: _Work) -> Expr:
+    function = members(work.this.cls).get("initial")
+    if function is None:
+        return ir.TRUE
+    observed = _observer(work, function)
+    if observed.body.sort is not ir.BOOL or observed.parameters:
+        where = member_span(work.this.cls, "initial")
+        raise UserError(where, "initial(self) returns a condition")
+    return observed.body

@@ -1,0 +1,1 @@
+"""A transition system to a smaller one: symmetry, components."""

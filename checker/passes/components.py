@@ -1,0 +1,120 @@
+"""Parts of a system that have nothing to do with each other.
+
+Two actions commute where no variable of one occurs in the other. If that cuts
+the variables into parts, the reachable states are all combinations of the
+parts' own: each part is searched alone, which is the strongest partial order
+reduction there is (Godefroid 1996, persistent sets: those of one part).
+Sound, and exact: a shortest run to what one part shows takes no step of
+another, and all counts follow from the parts' (`Part`). The conditions are
+read off the system; where one does not hold, there is one part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from poolproof.checker.core.ir import TRUE, Expr, Sort, scalarsets, subterms
+from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.system import Action, TransitionSystem
+
+
+@dataclass(frozen=True)
+class Part:
+    """The whole system's variables with some of its actions, and what is
+    asked of them. Other actions change nothing that these mention."""
+
+    system: TransitionSystem
+    properties: tuple[Property, ...]
+
+
+def independent(
+    system: TransitionSystem, properties: Sequence[Property], symmetry: bool
+) -> tuple[Part, ...]:
+    """The parts, at least one. There is one initial state, no property speaks
+    of any step; with ``symmetry``, no scalarset is in two parts, so that
+    orbits are combinations, too."""
+    whole = (Part(system, tuple(properties)),)
+    anywhere = any(p.kind is Kind.STEP and p.action is None for p in properties)
+    fixed = system.initial is TRUE and all(v.init is not None for v in system.variables)
+    if anywhere or not fixed:
+        return whole
+    same = _Classes()
+    for a in system.actions:
+        same.join(f"action {a.name}", *_of_action(a, symmetry))
+    for p in properties:
+        names = _names((p.formula, *p.antecedents), symmetry)
+        if p.action is not None:
+            names.add(f"action {p.action}")
+        same.join(f"property {p.name}", *names)
+    if symmetry:
+        for v in system.variables:
+            same.join(f"variable {v.name}", *_scalars((v.sort,)))
+    classes = dict.fromkeys(same.of(f"action {a.name}") for a in system.actions)
+    if len(classes) < 2:
+        return whole
+    first = next(iter(classes))
+    return tuple(
+        Part(
+            replace(
+                system,
+                actions=tuple(
+                    a for a in system.actions if same.of(f"action {a.name}") == c
+                ),
+            ),
+            tuple(
+                p
+                for p in properties
+                if (of := same.of(f"property {p.name}")) == c
+                or (c == first and of not in classes)
+            ),
+        )
+        for c in classes
+    )
+
+
+class _Classes:
+    """Names that belong together."""
+
+    def __init__(self) -> None:
+        self.parent: dict[str, str] = {}
+
+    def of(self, name: str) -> str:
+        self.parent.setdefault(name, name)
+        while self.parent[name] != name:
+            name = self.parent[name]
+        return name
+
+    def join(self, first: str, *others: str) -> None:
+        root = self.of(first)
+        for other in others:
+            self.parent[self.of(other)] = root
+
+
+def _of_action(action: Action, symmetry: bool) -> set[str]:
+    formulas = [action.guard, *action.updates.values()]
+    formulas += [o.formula for o in action.obligations]
+    if action.result is not None:
+        formulas.append(action.result)
+    names = _names(formulas, symmetry)
+    names |= {f"variable {name}" for name in action.updates}
+    if symmetry:
+        names |= _scalars(p.domain.sort for p in action.parameters)
+    return names
+
+
+def _names(formulas: Iterable[Expr], symmetry: bool) -> set[str]:
+    """The variables that occur and, with symmetry, the scalarsets."""
+    found: set[str] = set()
+    for e in subterms(*formulas):
+        if e.op == "var":
+            found.add(f"variable {e.data[0]}")
+        if symmetry:
+            found |= _scalars((e.sort,))
+            if e.op in ("sum", "all", "any", "setof"):
+                found |= _scalars((e.data[1].sort,))
+    return found
+
+
+def _scalars(sorts: Iterable[Sort]) -> set[str]:
+    return {f"scalarset {s.name}" for sort in sorts for s in scalarsets(sort)}

@@ -1,0 +1,1 @@
+"""Answers in words: plain text, HTML, Markdown, JSON."""

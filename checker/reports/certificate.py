@@ -1,0 +1,52 @@
+"""The certificates of a check as files for other solvers."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+from poolproof.checker.core.verdict import Certificate, Holds
+from poolproof.checker.driver.check import CheckResult, open_sizes
+from poolproof.checker.evidence.trace_file import WIDTH, show_bounds
+
+
+def _from(name: str, least: int | None) -> str:
+    return name if least is None else f"{name} >= {least}"
+
+
+def certificate_files(checked: CheckResult) -> dict[str, str]:
+    """Return path -> text of an SMT-LIB 2 script, for each question of each
+    certificate. The paths are relative: a folder for each certificate."""
+    names: dict[Certificate, list[str]] = {}
+    for outcome in checked.outcomes:
+        for name, verdict in outcome.verdicts.items():
+            if isinstance(verdict, Holds) and verdict.certificate is not None:
+                names.setdefault(verdict.certificate, []).append(name)
+    if not names:
+        return {}
+    from poolproof.checker.engines.smtlib import questions
+
+    task = checked.task
+    compiled, resolved = open_sizes(task)
+    known = {p.name: p for p in (*resolved.properties, *resolved.obligations)}
+    files: dict[str, str] = {}
+    for number, (certificate, shown) in enumerate(names.items(), 1):
+        folder = f"{task.known.name}.{Path(task.spec.file).stem}"
+        if len(names) > 1:
+            folder += f".{number}"
+        fixed = {
+            k: v for k, v in compiled.bounds.items() if k not in certificate.params
+        }
+        about = [
+            f"{task.known.name} on {Path(task.spec.file).name}",
+            *textwrap.wrap(f"bounds: {show_bounds(fixed) or 'none'}", WIDTH - 2),
+            *(
+                f"for any {_from(n, compiled.system.least[n])}"
+                for n in certificate.params
+            ),
+            *textwrap.wrap(f"shown: {', '.join(shown)}", WIDTH - 2),
+        ]
+        claimed = [known[name] for name in shown]
+        for q in questions(compiled.system, claimed, certificate, about):
+            files[f"{folder}/{q.name}.smt2"] = q.text
+    return files

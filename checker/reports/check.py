@@ -1,0 +1,182 @@
+"""What a check, a review or a trace says, as plain text of 75 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from poolproof.checker.core.property import Kind
+from poolproof.checker.core.source import shown_path
+from poolproof.checker.core.verdict import (
+    Defect,
+    Holds,
+    Shown,
+    Unknown,
+    Verdict,
+    Violated,
+)
+from poolproof.checker.driver.check import CheckResult, Judgement, PropertyResult, Task
+from poolproof.checker.driver.designs import ROOT
+from poolproof.checker.evidence.replay import Replay
+from poolproof.checker.evidence.trace_file import WIDTH, Heading, show_bounds
+from poolproof.checker.evidence.trace_file import write as write_trace
+from poolproof.checker.frontend.overrides import idle_methods
+from poolproof.checker.reports.text import broken_by, run, table, trust, why, wrapped
+from poolproof.checker.reports.words import key, sentence, short
+from poolproof.model.language import declared
+
+SHELF = "counterexamples"
+"""Where the shipped traces are, in the checkout."""
+
+
+# --- one check ------------------------------------------------------------
+
+
+def check_report(
+    checked: CheckResult, stored: Mapping[str, str], verbose: bool
+) -> list[str]:
+    """The verdicts of one spec on one design, what they rest on, and the
+    runs that nobody expected (with ``verbose``, all runs)."""
+    task = checked.task
+    lines = wrapped(f"{task.spec.file}: {task.spec.title}", "", "    ")
+    lines += wrapped(_circumstances(task), "  ", "    ")
+    for span, name in idle_methods(task.known.cls):
+        lines += wrapped(
+            f"{span}: nothing calls {name}: write @action above it, or remove it",
+            "  ",
+            "    ",
+        )
+    lines += ["", *table(("", ""), _rows(checked))]
+    for outcome in checked.outcomes:
+        told = trust(
+            task.compiled.system,
+            task.resolved.properties,
+            outcome,
+            task.shown,
+            _least(task),
+        )
+        if told:
+            lines += ["", f"  {outcome.engine}", *told]
+    for defect, played in checked.defects:
+        lines += ["", "THE MODEL IS WRONG"]
+        lines += run(task.compiled.system, played)
+        lines += broken_by(played, defect.message, defect.obligation)
+    for answer in checked.answers:
+        if answer.replay is None:
+            continue
+        if verbose or answer.judgement is Judgement.UNEXPECTED:
+            lines += ["", *answer_run(task, answer)]
+        if answer.prop.name in stored:
+            lines += ["", *wrapped(f"stored in {stored[answer.prop.name]}", "  ")]
+    return lines
+
+
+def _circumstances(task: Task) -> str:
+    return f"{task.known.name}, " + settings(task)
+
+
+def settings(task: Task) -> str:
+    """``B=2 V=3, with fork, split, without swap``."""
+    parts = [show_bounds(task.shown)]
+    if task.sizes.having:
+        parts.append("with " + " ".join(task.sizes.having))
+    if task.sizes.without:
+        parts.append("without " + " ".join(task.sizes.without))
+    return ", ".join(p for p in parts if p) or "no bounds"
+
+
+def _rows(checked: CheckResult) -> list[tuple[str, str]]:
+    """Each property and its verdicts, in as many words as fit on a line."""
+    task, names = checked.task, [a.prop.name for a in checked.answers]
+    room = WIDTH - 4 - max(map(len, names), default=0)
+
+    def full(verdict: Verdict, kind: Kind) -> str:
+        return sentence(verdict, kind, task.shown, _least(task))
+
+    def unbound(verdict: Verdict, kind: Kind) -> str:
+        return sentence(verdict, kind, {}, _least(task))
+
+    for words in (full, unbound, short):
+        texts = [_told(a, words) for a in checked.answers]
+        if all(len(text) <= room for text in texts):
+            break
+    rows = list(zip(names, texts, strict=True))
+    return rows + [(n, f"n/a: {why}") for n, why in task.resolved.missing.items()]
+
+
+def _least(task: Task) -> dict[str, int | None]:
+    bounds, _ = declared(task.known.cls)
+    return {name: bound.least for name, bound in bounds.items()}
+
+
+def _told(answer: PropertyResult, words: Callable[[Verdict, Kind], str]) -> str:
+    """What each engine gave; that one of several does not know is told
+    elsewhere."""
+    given = [v for _, v in answer.verdicts]
+    known = [v for v in given if not isinstance(v, Unknown)] or given[:1]
+    known.sort(key=lambda v: isinstance(v, Holds) and not v.exhaustive)
+    text = "; ".join(words(v, answer.prop.kind) for v in known)
+    if answer.judgement is Judgement.UNEXPECTED:
+        return f"{text}; EXPECTED: {answer.expected}"
+    if isinstance(answer.verdict, Violated):
+        return f"{text}, as expected"
+    return text
+
+
+def answer_run(task: Task, answer: PropertyResult) -> list[str]:
+    """A property's run in full, and why it counts."""
+    prop, system = answer.prop, task.compiled.system
+    title = f": {prop.title}" if prop.title else ""
+    lines = wrapped(f"{prop.name}{title}", "", "    ")
+    if prop.source:
+        lines += wrapped(f"({prop.source})", "  ", "   ")
+    assert answer.replay is not None
+    lines += run(system, answer.replay)
+    return [*lines, *why(system, prop, answer.replay)]
+
+
+# --- stored traces --------------------------------------------------------
+
+
+def trace_name(task: Task, prop: str) -> str:
+    """The file name of a property's trace: design, spec, property."""
+    return f"{task.known.name}.{Path(task.spec.file).stem}.{prop}.trace"
+
+
+def shelved(task: Task, prop: str) -> str | None:
+    """The shipped trace of a property, as a user would type it."""
+    path = ROOT / SHELF / trace_name(task, prop)
+    return shown_path(str(path)) if path.is_file() else None
+
+
+def trace_text(task: Task, answer: PropertyResult) -> str:
+    """The trace file of a violated property, or of a witness."""
+    assert answer.replay is not None and isinstance(answer.verdict, Shown)
+    heading = replace(
+        _heading(task, key(answer.verdict), answer.replay),
+        shortest=answer.verdict.shortest,
+        spec=task.spec.file,
+        property=answer.prop.name,
+        title=answer.prop.title,
+        source=answer.prop.source,
+    )
+    return write_trace(heading, task.compiled, answer.replay)
+
+
+def defect_text(task: Task, defect: Defect, played: Replay) -> str:
+    """The trace file of an error of the model."""
+    heading = replace(_heading(task, "defect", played), title=defect.message)
+    return write_trace(heading, task.compiled, played)
+
+
+def _heading(task: Task, shows: str, played: Replay) -> Heading:
+    return Heading(
+        design=task.known.reference,
+        bounds=task.shown,
+        shows=shows,
+        depth=len(played.trace),
+        without=task.sizes.without,
+        having=task.sizes.having,
+        loop=played.trace.loop,
+    )

@@ -1,0 +1,474 @@
+"""The review as one page, and as Markdown.
+
+The page stands by itself: no script, no network, light and dark. Each run is
+a picture for each step: tables of two indices as strips, counters as bars,
+all else as labelled cells; what a step changed has a frame. Every picture
+has a title and a description in words. Nothing here knows what a page is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import groupby, product
+
+from poolproof.checker.core.ir import INT, show_raw
+from poolproof.checker.core.system import Cell, State, TransitionSystem, Variable
+from poolproof.checker.driver.check import CheckResult, Judgement, PropertyResult, Task
+from poolproof.checker.driver.review import LETTERS, LeastPools, rests_on
+from poolproof.checker.driver.scores import Scores
+from poolproof.checker.evidence.replay import Replay, show_step
+from poolproof.checker.reports.check import settings
+from poolproof.checker.reports.text import broken_by, is_strips, letters, why
+from poolproof.checker.reports.words import short
+
+# --- what both say --------------------------------------------------------
+
+
+def _by_spec(done: Sequence[CheckResult]) -> Iterator[list[CheckResult]]:
+    for _, some in groupby(done, key=lambda c: c.task.spec.file):
+        yield list(some)
+
+
+def _answer(checked: CheckResult, name: str) -> PropertyResult | None:
+    return next((a for a in checked.answers if a.prop.name == name), None)
+
+
+def _cell(checked: CheckResult, name: str) -> str:
+    """A verdict, or what the design has no name for."""
+    answer = _answer(checked, name)
+    if answer is None:
+        missing = checked.task.resolved.missing.get(name)
+        return f"n/a: {missing}" if missing else "not asked"
+    told = short(answer.verdict, answer.prop.kind)
+    if answer.judgement is Judgement.UNEXPECTED:
+        return f"{told}; expected: {answer.expected}"
+    return told
+
+
+# --- Markdown -------------------------------------------------------------
+
+
+def markdown(
+    done: Sequence[CheckResult], scores: Scores, sizes: LeastPools | None = None
+) -> str:
+    """The tables, what they rest on, and each run as a list of calls."""
+    lines = ["# Review", ""]
+    for some in _by_spec(done):
+        spec = some[0].task.spec
+        lines += [f"## {_md(spec.title)}", "", f"`{spec.file}`", ""]
+        lines += ["| | " + " | ".join(c.task.known.name for c in some) + " |"]
+        lines += ["|---" * (len(some) + 1) + "|"]
+        for claim in spec.claims:
+            name = claim.name.text
+            cells = " | ".join(_md(_cell(c, name)) for c in some)
+            lines.append(f"| `{name}` | {cells} |")
+        lines.append("")
+        for c in some:
+            told = "; ".join([settings(c.task), *rests_on(c, scores)])
+            lines.append(f"- {c.task.known.name}: {_md(told)}")
+        for c in some:
+            for answer in c.answers:
+                if answer.replay is not None:
+                    lines += ["", *_markdown_run(c.task, answer, answer.replay)]
+        lines.append("")
+    if sizes is not None:
+        names = sizes.designs
+        lines += [f"## {_md(sizes.spec.title)}", "", f"`{sizes.spec.file}`", ""]
+        lines += ["| least pool | " + " | ".join(names) + " |"]
+        lines += ["|---" * (len(names) + 1) + "|"]
+        for name, row in sizes.rows(names):
+            lines.append(f"| `{name}` | " + " | ".join(map(_md, row)) + " |")
+        lines += ["", LETTERS]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _md(text: str) -> str:
+    for mark in "\\|*_<>`":
+        text = text.replace(mark, "\\" + mark)
+    return text
+
+
+def _markdown_run(task: Task, answer: PropertyResult, played: Replay) -> list[str]:
+    system = task.compiled.system
+    calls = [
+        f"{n}. {show_step(system, t.step, t.result)}"
+        for n, t in enumerate(played.taken, 1)
+    ]
+    head = f"{task.known.name}, {answer.prop.name}: {answer.prop.title}".rstrip(": ")
+    told = [line[2:] for line in why(system, answer.prop, played)]
+    return [f"{_md(head)}:", "", "```", *calls, *told, "```"]
+
+
+# --- the page -------------------------------------------------------------
+
+_STYLE = """\
+:root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --paper: #fff;
+  --line: #c9ced4; --back: #f3f5f7; --mark: #b35900; --bar: #3d7dca;
+  --c0: #e6e9ec; --c1: #9ecbff; --c2: #ffd08a; --c3: #a6e3b4; --c4: #e3b5f0;
+  --c5: #ffb3ad; --c6: #f2e394; --c7: #9fe0dc; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ec; --soft: #9da7b1;
+  --paper: #14171a; --line: #3c434b; --back: #1e2328; --mark: #ffa657;
+  --bar: #4c8edb; --c0: #2b3138; --c1: #1f5a99; --c2: #8a5a12; --c3: #23683a;
+  --c4: #6d3a80; --c5: #8f332d; --c6: #6f641a; --c7: #1d6763; } }
+* { box-sizing: border-box; }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink);
+  background: var(--paper); max-width: 76rem; margin: 0 auto; padding: 1rem; }
+h1 { font-size: 1.7rem; } h2 { font-size: 1.3rem; margin-top: 3rem; }
+h3 { font-size: 1.05rem; margin-top: 2.5rem; } p, li { max-width: 48rem; }
+code, .call, svg text { font-family: ui-monospace, monospace; }
+a { color: inherit; } .soft { color: var(--soft); }
+.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .9rem; }
+th, td { border: 1px solid var(--line); padding: .3rem .55rem; text-align: left;
+  vertical-align: top; max-width: 20rem; }
+thead th { background: var(--back); } th span { font-weight: 400; }
+.other { border-left: 4px solid var(--mark); }
+ol.run { list-style: none; padding: 0; } ol.run > li { margin: 0 0 1.1rem;
+  max-width: none; } .call { font-weight: 600; overflow-wrap: anywhere; }
+figure { margin: .3rem 0 0; overflow-x: auto; } svg { display: block;
+  background: var(--back); border-radius: 4px; }
+pre { background: var(--back); padding: .7rem; overflow-x: auto; font-size: .85rem; }
+svg text { font-size: 12px; fill: var(--ink); } svg .name { fill: var(--soft); }
+svg .cell { stroke: var(--line); } svg .track { fill: var(--c0); }
+svg .fill { fill: var(--bar); } svg .new { fill: none; stroke: var(--mark);
+  stroke-width: 2.5; }
+""" + "\n".join(f"svg .k{k} {{ fill: var(--c{k}); }}" for k in range(8))
+
+
+def page(
+    done: Sequence[CheckResult], scores: Scores, sizes: LeastPools | None = None
+) -> str:
+    """The whole review as one HTML file."""
+    parts = ["<h1>Review</h1>"]
+    parts.append(
+        "<p>Each cell is what came out within the bounds of its column: "
+        "<q>no violation</q> speaks of those only. A cell with a run links to it. "
+        "n/a names what the design has no word for.</p>"
+    )
+    parts.append("<nav><ul>")
+    for number, some in enumerate(_by_spec(done)):
+        title = escape(some[0].task.spec.title)
+        parts.append(f'<li><a href="#spec{number}">{title}</a></li>')
+    if sizes is not None:
+        parts.append(f'<li><a href="#sizes">{escape(sizes.spec.title)}</a></li>')
+    parts.append("</ul></nav><main>")
+    for number, some in enumerate(_by_spec(done)):
+        parts += _section(number, some, scores)
+    if sizes is not None:
+        parts += _sizes(sizes)
+    parts.append("</main>")
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<link rel="icon" href="data:,">\n'
+        f"<title>poolproof review</title>\n<style>\n{_STYLE}\n</style>\n</head>\n"
+        "<body>\n" + "\n".join(parts) + "\n</body>\n</html>\n"
+    )
+
+
+def _section(number: int, some: Sequence[CheckResult], scores: Scores) -> Iterator[str]:
+    spec = some[0].task.spec
+    yield f'<section id="spec{number}"><h2>{escape(spec.title)}</h2>'
+    yield f'<p class="soft"><code>{escape(spec.file)}</code></p>'
+    yield '<div class="wide"><table><thead><tr><th scope="col">property</th>'
+    for c in some:
+        yield f'<th scope="col">{escape(c.task.known.name)}<br>'
+        yield f'<span class="soft">{escape(settings(c.task))}</span></th>'
+    yield "</tr></thead><tbody>"
+    for claim in spec.claims:
+        name = claim.name.text
+        title = f"<br><span>{escape(claim.title)}</span>" if claim.title else ""
+        yield f'<tr><th scope="row"><code>{escape(name)}</code>{title}</th>'
+        for k, c in enumerate(some):
+            answer, text = _answer(c, name), escape(_cell(c, name))
+            if answer is not None and answer.replay is not None:
+                text = f'<a href="#{_anchor(number, k, name)}">{text}</a>'
+            odd = answer is not None and answer.judgement is Judgement.UNEXPECTED
+            yield f'<td class="other">{text}</td>' if odd else f"<td>{text}</td>"
+        yield "</tr>"
+    yield '</tbody><tfoot><tr><th scope="row">what this rests on</th>'
+    for c in some:
+        told = "".join(f"<br>{escape(t)}" for t in rests_on(c, scores))
+        yield f'<td class="soft">{told.removeprefix("<br>") or "nothing"}</td>'
+    yield "</tr></tfoot></table></div>"
+    for k, c in enumerate(some):
+        for defect, played in c.defects:
+            told = "\n".join(broken_by(played, defect.message, defect.obligation))
+            yield f"<h3>{escape(c.task.known.name)}: the model is wrong</h3>"
+            yield f"<pre>{escape(told)}</pre>"
+            yield from _pictures(c.task.compiled.system, played)
+        for answer in c.answers:
+            if answer.replay is not None:
+                yield from _run(
+                    _anchor(number, k, answer.prop.name), c.task, answer, answer.replay
+                )
+    yield "</section>"
+
+
+def _sizes(sizes: LeastPools) -> Iterator[str]:
+    titles = {s.name.text: s.title for s in sizes.spec.scenarios}
+    names = sizes.designs
+    yield f'<section id="sizes"><h2>{escape(sizes.spec.title)}</h2>'
+    yield f'<p class="soft"><code>{escape(sizes.spec.file)}</code></p>'
+    yield '<div class="wide"><table><thead><tr><th scope="col">least pool</th>'
+    for name in names:
+        yield f'<th scope="col">{escape(name)}</th>'
+    yield "</tr></thead><tbody>"
+    for name, cells in sizes.rows(names):
+        yield f'<tr><th scope="row"><code>{escape(name)}</code><br>'
+        yield f"<span>{escape(titles[name])}</span></th>"
+        for cell in cells:
+            yield f"<td>{escape(cell)}</td>"
+        yield "</tr>"
+    yield f'</tbody></table></div><p class="soft">{escape(LETTERS)}</p></section>'
+
+
+def _anchor(spec: int, column: int, name: str) -> str:
+    return f"run-{spec}-{column}-{escape(name)}"
+
+
+def _run(
+    anchor: str, task: Task, answer: PropertyResult, played: Replay
+) -> Iterator[str]:
+    prop, system = answer.prop, task.compiled.system
+    yield f'<article class="trace" id="{anchor}"><h3>{escape(task.known.name)}, '
+    yield f"<code>{escape(prop.name)}</code>: {escape(prop.title)}</h3>"
+    word = short(answer.verdict, prop.kind)
+    said = f"{word}; {settings(task)}"
+    yield f'<p class="soft">{escape(said)}'
+    yield f"<br>{escape(prop.source)}</p>" if prop.source else "</p>"
+    yield from _pictures(system, played)
+    told = "\n".join(line[2:] for line in why(system, prop, played))
+    if told:
+        yield f"<pre>{escape(told)}</pre>"
+    yield "</article>"
+
+
+def _pictures(system: TransitionSystem, played: Replay) -> Iterator[str]:
+    """The start, then each step with the call that led there."""
+    drawn = _drawn(system, played.states)
+    tops = _tops(system, drawn, played.states)
+    fixed = [
+        _fixed(system, v, played.trace.initial)
+        for v in system.variables
+        if v not in drawn
+    ]
+    keys = dict.fromkeys(_key(v) for v in drawn if is_strips(v))
+    yield '<ol class="run"><li><span class="call">start</span>'
+    yield _figure(system, drawn, tops, played.trace.initial, None, "the start")
+    yield "</li>"
+    before = played.trace.initial
+    for number, taken in enumerate(played.taken, 1):
+        call = f"{number}. {show_step(system, taken.step, taken.result)}"
+        kernel = system.action_by_name[taken.step.action].kernel.rpartition(":")[2]
+        if number - 1 == played.trace.loop:
+            yield '<li class="soft">from here on for ever:</li>'
+        yield f'<li><span class="call">{escape(call)}</span> '
+        yield f'<span class="soft">{escape(kernel)}</span>'
+        yield _figure(system, drawn, tops, taken.state, before, call)
+        yield "</li>"
+        before = taken.state
+    if played.failing is not None:
+        call = show_step(system, played.failing)
+        yield f'<li><span class="call">{escape(call)}</span></li>'
+    yield "</ol>"
+    if keys:
+        yield f'<p class="soft">In the strips: {escape("; ".join(keys))}.</p>'
+    if fixed:
+        yield f'<p class="soft">Never changed here: {escape(", ".join(fixed))}.</p>'
+
+
+def _key(v: Variable) -> str:
+    letter = letters(v.element) or {}
+    return ", ".join(f"{a} is {show_raw(v.element, raw)}" for raw, a in letter.items())
+
+
+def _fixed(system: TransitionSystem, v: Variable, state: State) -> str:
+    """A variable that keeps its value, with it where it is short."""
+    raws = [state[k] for k, c in enumerate(system.cells) if c.variable is v]
+    if len(set(raws)) > 1:
+        return v.name
+    each = " (each)" if len(raws) > 1 else ""
+    return f"{v.name} = {show_raw(v.element, raws[0])}{each}" if raws else v.name
+
+
+def _drawn(system: TransitionSystem, states: Sequence[State]) -> list[Variable]:
+    """What changes somewhere in the run, strips first; all, where nothing
+    does."""
+    moved = {
+        c.variable.name
+        for k, c in enumerate(system.cells)
+        if len({s[k] for s in states}) > 1
+    }
+    some = [v for v in system.variables if not moved or v.name in moved]
+    return sorted(some, key=lambda v: not is_strips(v))
+
+
+def _tops(
+    system: TransitionSystem, drawn: Sequence[Variable], states: Sequence[State]
+) -> dict[str, int]:
+    """The full length of each counter's bar: its range, or the most seen."""
+    tops: dict[str, int] = {}
+    for v in drawn:
+        if v.element is not INT:
+            continue
+        seen = max(
+            s[k] for s in states for k, c in enumerate(system.cells) if c.variable is v
+        )
+        high = v.hi.data if v.hi is not None and v.hi.is_const else seen
+        tops[v.name] = max(1, seen, high if high <= 4 * max(seen, 4) else seen)
+    return tops
+
+
+# --- one picture ----------------------------------------------------------
+
+_WIDTH, _MARGIN, _CELL, _LETTER = 760, 8, 20, 7.3
+
+
+@dataclass
+class _Pen:
+    """Where the next mark goes. Marks that do not fit go on a new line."""
+
+    left: float
+    x: float = 0.0
+    y: float = float(_MARGIN)
+
+    def line(self) -> None:
+        self.x, self.y = self.left, self.y + _CELL + 8
+
+    def room(self, wide: float) -> None:
+        if self.x + wide > _WIDTH - _MARGIN and self.x > self.left:
+            self.line()
+
+
+def _figure(
+    system: TransitionSystem,
+    drawn: Sequence[Variable],
+    tops: Mapping[str, int],
+    state: State,
+    before: State | None,
+    title: str,
+) -> str:
+    """The state as a picture; what differs from ``before`` has a frame."""
+    pen = _Pen(_MARGIN + _LETTER * max((len(v.name) for v in drawn), default=0) + 14)
+    marks: list[str] = []
+    changes: list[str] = []
+    for v in drawn:
+        pen.x = pen.left
+        marks.append(_text(_MARGIN, pen.y, v.name, "name"))
+        for row in _rows(v):
+            cells = [system.cell_of[v.name, index] for index in row]
+            wide = _row_width(v, row, tops)
+            pen.room(wide)
+            marks += _row(system, v, row, cells, state, before, tops, pen)
+            if before is not None:
+                changes += [
+                    _change(system.cells[k], before, state, k)
+                    for k in cells
+                    if before[k] != state[k]
+                ]
+        pen.line()
+    high = pen.y + _MARGIN - 8
+    told = "; ".join(changes) or ("nothing changes" if before else "as it begins")
+    return (
+        f'<figure><svg role="img" viewBox="0 0 {_WIDTH} {high:g}" width="{_WIDTH}" '
+        f'height="{high:g}"><title>{escape(title)}</title>'
+        f"<desc>{escape(told)}</desc>{''.join(marks)}</svg></figure>"
+    )
+
+
+def _change(cell: Cell, before: State, after: State, k: int) -> str:
+    sort = cell.variable.element
+    return f"{cell.name} {show_raw(sort, before[k])} becomes {show_raw(sort, after[k])}"
+
+
+def _rows(v: Variable) -> list[list[tuple[int, ...]]]:
+    """The cells that stand together: those of a strip, else each by itself."""
+    if is_strips(v):
+        return [[(row, k) for k in v.index[1]] for row in v.index[0]]
+    return [[index] for index in product(*v.index)]
+
+
+def _label(v: Variable, row: Sequence[tuple[int, ...]]) -> str:
+    index = row[0][:1] if is_strips(v) else row[0]
+    return ",".join(show_raw(d.sort, i) for d, i in zip(v.index, index, strict=False))
+
+
+def _widest(v: Variable) -> int:
+    labels = getattr(v.element, "labels", None)
+    if labels:
+        return max(map(len, labels))
+    size = getattr(v.element, "size", None)
+    if size is not None:
+        return max(4, len(show_raw(v.element, size - 1)))
+    domain = getattr(v.element, "domain", None)
+    if domain is not None:
+        return len(show_raw(v.element, (1 << len(domain)) - 1))
+    return 5
+
+
+_BAR = 80
+
+
+def _row_width(
+    v: Variable, row: Sequence[tuple[int, ...]], tops: Mapping[str, int]
+) -> float:
+    label = len(_label(v, row)) * _LETTER + 6
+    if is_strips(v):
+        return label + len(row) * (_CELL + 2) + 14
+    if v.name in tops:
+        return label + _BAR + 42
+    return label + _widest(v) * _LETTER + 12 + 14
+
+
+def _row(
+    system: TransitionSystem,
+    v: Variable,
+    row: Sequence[tuple[int, ...]],
+    cells: Sequence[int],
+    state: State,
+    before: State | None,
+    tops: Mapping[str, int],
+    pen: _Pen,
+) -> Iterator[str]:
+    label = _label(v, row)
+    if label:
+        yield _text(pen.x, pen.y, label, "name")
+        pen.x += len(label) * _LETTER + 6
+    for k in cells:
+        raw = state[k]
+        new = before is not None and before[k] != raw
+        if v.name in tops:
+            share = max(0, min(1, raw / tops[v.name])) * _BAR
+            yield _box(pen.x, pen.y + 4, _BAR, _CELL - 8, "track")
+            yield _box(pen.x, pen.y + 4, share, _CELL - 8, "fill") if share else ""
+            if new:
+                yield _box(pen.x - 2, pen.y + 2, _BAR + 4, _CELL - 4, "new")
+            yield _text(pen.x + _BAR + 6, pen.y, str(raw), "")
+            pen.x += _BAR + 42
+            continue
+        letter = letters(v.element)
+        small = is_strips(v) and letter is not None
+        text = (letter or {}).get(raw, "?") if small else show_raw(v.element, raw)
+        wide = _CELL if small else _widest(v) * _LETTER + 12
+        empty = text == "{}" or (letter or {}).get(raw) == "."
+        yield _box(pen.x, pen.y, wide, _CELL, f"cell k{0 if empty else 1 + raw % 7}")
+        if new:
+            yield _box(pen.x, pen.y, wide, _CELL, "new")
+        yield _text(pen.x + 6, pen.y, text, "")
+        pen.x += wide + (2 if small else 14)
+    if is_strips(v):
+        pen.x += 14
+
+
+def _box(x: float, y: float, wide: float, high: float, kind: str) -> str:
+    return (
+        f'<rect class="{kind}" x="{x:g}" y="{y:g}" width="{wide:g}" '
+        f'height="{high:g}" rx="2"/>'
+    )
+
+
+def _text(x: float, y: float, text: str, kind: str) -> str:
+    named = f' class="{kind}"' if kind else ""
+    return f'<text{named} x="{x:g}" y="{y + 14:g}">{escape(text)}</text>'

@@ -1,0 +1,332 @@
+"""Runs and verdicts for other programs: JSON, and the Informal Trace Format
+of Apalache (ADR-015), which its viewer and Quint's tools read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from poolproof.checker.core.ir import (
+    BOOL,
+    EnumSort,
+    ScalarSort,
+    SetSort,
+    Sort,
+    TableSort,
+    show_raw,
+)
+from poolproof.checker.core.system import State, TransitionSystem, Variable
+from poolproof.checker.core.verdict import (
+    Holds,
+    Outcome,
+    Reached,
+    Statistics,
+    Unknown,
+    Unreachable,
+    Vacuous,
+    Verdict,
+    Violated,
+)
+from poolproof.checker.driver.check import CheckResult
+from poolproof.checker.driver.review import LeastPools
+from poolproof.checker.driver.size import Failure, Sized
+from poolproof.checker.evidence.replay import Replay, Taken, show_result, show_step
+from poolproof.checker.evidence.trace_file import Heading
+from poolproof.checker.reports.words import key
+
+_SAFE = 2**53
+"""From here on JSON readers lose digits."""
+
+
+def text(value: Any) -> str:
+    """JSON text, the same every time."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+# --- values ---------------------------------------------------------------
+
+
+def plain(sort: Sort, raw: int) -> Any:
+    """A raw value as JSON has it: numbers, booleans, names, lists, null."""
+    match sort:
+        case ScalarSort(size=size) if raw == size:
+            return None
+        case EnumSort() | ScalarSort():
+            return show_raw(sort, raw)
+        case SetSort(domain=domain):
+            return [plain(domain.sort, v) for k, v in enumerate(domain) if raw >> k & 1]
+        case _ if sort is BOOL:
+            return bool(raw)
+        case _:
+            return raw
+
+
+def state_json(system: TransitionSystem, state: State) -> dict[str, Any]:
+    """Every cell by its name."""
+    return {
+        cell.name: plain(cell.variable.element, raw)
+        for cell, raw in zip(system.cells, state, strict=True)
+    }
+
+
+def _arguments(system: TransitionSystem, taken: Taken) -> dict[str, Any]:
+    action = system.action_by_name[taken.step.action]
+    return {
+        p.name: plain(p.domain.sort, raw)
+        for p, raw in zip(action.parameters, taken.step.arguments, strict=True)
+    }
+
+
+def run_json(system: TransitionSystem, played: Replay) -> dict[str, Any]:
+    """The initial state, and per step the call and what it changed."""
+    steps = []
+    before = played.trace.initial
+    for taken in played.taken:
+        action = system.action_by_name[taken.step.action]
+        changed = {
+            cell.name: plain(cell.variable.element, b)
+            for cell, a, b in zip(system.cells, before, taken.state, strict=True)
+            if a != b
+        }
+        result = None if taken.result is None else show_result(action, taken.result)
+        steps.append(
+            {
+                "action": taken.step.action,
+                "arguments": _arguments(system, taken),
+                "result": result,
+                "kernel": action.kernel,
+                "changes": changed,
+            }
+        )
+        before = taken.state
+    found: dict[str, Any] = {
+        "initial": state_json(system, played.trace.initial),
+        "steps": steps,
+    }
+    if played.failing is not None:
+        found["failing"] = show_step(system, played.failing)
+    if played.failure:
+        found["failure"] = played.failure
+    if played.trace.loop is not None:
+        found["loop"] = played.trace.loop
+    return found
+
+
+def trace_json(
+    heading: Heading, system: TransitionSystem, played: Replay
+) -> dict[str, Any]:
+    """A stored trace: its heading, and the run."""
+    return {
+        "design": heading.design,
+        "bounds": dict(sorted(heading.bounds.items())),
+        "without": list(heading.without),
+        "having": list(heading.having),
+        "spec": heading.spec,
+        "property": heading.property,
+        "title": heading.title,
+        "source": heading.source,
+        "shows": heading.shows,
+        "depth": heading.depth,
+        "shortest": heading.shortest,
+        **run_json(system, played),
+    }
+
+
+# --- checks ---------------------------------------------------------------
+
+
+def check_json(
+    checked: Sequence[CheckResult], code: int, sizes: LeastPools | None = None
+) -> dict[str, Any]:
+    """All that a check, or a review with its scenarios, says."""
+    told: dict[str, Any] = {"exit": code, "checks": [_one(c) for c in checked]}
+    if sizes is not None:
+        told["sizes"] = [size_json(*who, found) for who, found in sizes.found.items()]
+    return told
+
+
+def _one(checked: CheckResult) -> dict[str, Any]:
+    task = checked.task
+    system = task.compiled.system
+    return {
+        "spec": task.spec.file,
+        "title": task.spec.title,
+        "design": task.known.reference,
+        "bounds": dict(sorted(task.compiled.bounds.items())),
+        "without": list(task.sizes.without),
+        "having": list(task.sizes.having),
+        "interrupted": checked.interrupted,
+        "properties": [
+            {
+                "name": a.prop.name,
+                "kind": a.prop.kind.value,
+                "title": a.prop.title,
+                "source": a.prop.source,
+                "expected": a.expected,
+                "judgement": a.judgement.value,
+                "verdicts": [
+                    {"engine": engine, **_verdict(verdict)}
+                    for engine, verdict in a.verdicts
+                ],
+                "trace": a.replay and run_json(system, a.replay),
+            }
+            for a in checked.answers
+        ],
+        "missing": dict(task.resolved.missing),
+        "defects": [
+            {
+                "message": defect.message,
+                "at": str(defect.obligation.span) if defect.obligation else None,
+                "trace": run_json(system, played),
+            }
+            for defect, played in checked.defects
+        ],
+        "mistakes": [str(m) for m in checked.mistakes],
+        "engines": [_outcome(o) for o in checked.outcomes],
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {"verdict": key(verdict), **_figures(verdict)}
+
+
+def _figures(verdict: Verdict) -> dict[str, Any]:
+    match verdict:
+        case Holds(exhaustive=True, states=states, depth=depth):
+            return {"states": states, "depth": depth}
+        case Holds(certificate=certificate):
+            return {
+                "params": list(certificate.params) if certificate else [],
+                "k": certificate.k if certificate else 1,
+                "lemmas": list(certificate.lemmas) if certificate else [],
+            }
+        case Violated(trace=trace, shortest=shortest):
+            return {"steps": len(trace), "shortest": shortest}
+        case Reached(trace=trace, shortest=shortest):
+            return {"steps": len(trace), "shortest": shortest}
+        case Unreachable(states=states, depth=depth):
+            return {"states": states, "depth": depth}
+        case Vacuous(reason=reason, of=of):
+            return {"reason": reason, "of": _verdict(of)}
+        case Unknown(reason=reason, depth=depth):
+            return {"reason": reason, "depth": depth}
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    s: Statistics = outcome.statistics
+    return {
+        "engine": outcome.engine,
+        "states": s.states,
+        "transitions": s.transitions,
+        "depth": s.depth,
+        "complete": s.complete,
+        "deadlocks": s.deadlocks,
+        "fired": dict(s.fired),
+        "notes": list(s.notes),
+    }
+
+
+# --- ITF ------------------------------------------------------------------
+
+
+def itf(heading: Heading, system: TransitionSystem, played: Replay) -> dict[str, Any]:
+    """The run in Apalache's format. A block's variables are one record; the
+    step that led to a state is named as Quint names it."""
+    names = list(dict.fromkeys(v.name.partition(".")[0] for v in system.variables))
+    about = heading.property or heading.shows
+    found: dict[str, Any] = {
+        "#meta": {
+            "format": "ITF",
+            "format-description": "https://apalache-mc.org/docs/adr/015adr-trace.html",
+            "source": heading.design,
+            "description": f"{about}: {heading.shows} after {heading.depth} steps",
+        },
+        "vars": [*names, "mbt::actionTaken", "mbt::nondetPicks"],
+        "states": [
+            _itf_state(system, k, state, played.taken[k - 1] if k else None)
+            for k, state in enumerate(played.states)
+        ],
+    }
+    if played.trace.loop is not None:
+        found["loop"] = played.trace.loop
+    return found
+
+
+def _itf_state(
+    system: TransitionSystem, number: int, state: State, taken: Taken | None
+) -> dict[str, Any]:
+    values: dict[str, Any] = {"#meta": {"index": number}}
+    for v in system.variables:
+        *blocks, name = v.name.split(".")
+        record = values
+        for block in blocks:
+            record = record.setdefault(block, {})
+        record[name] = _itf_variable(system, v, state)
+    picks: Mapping[str, Any] = {}
+    if taken is not None:
+        picks = {
+            p.name: _itf_value(p.domain.sort, raw)
+            for p, raw in zip(
+                system.action_by_name[taken.step.action].parameters,
+                taken.step.arguments,
+                strict=True,
+            )
+        }
+    values["mbt::actionTaken"] = "init" if taken is None else taken.step.action
+    values["mbt::nondetPicks"] = dict(picks)
+    return values
+
+
+def _itf_variable(system: TransitionSystem, v: Variable, state: State) -> Any:
+    if not isinstance(v.sort, TableSort):
+        return _itf_value(v.sort, state[system.cell_of[v.name, ()]])
+    pairs = []
+    for cell in system.cells:
+        if cell.variable is v:
+            key = [
+                _itf_value(d.sort, i) for d, i in zip(v.index, cell.index, strict=True)
+            ]
+            raw = state[system.cell_of[v.name, cell.index]]
+            pairs.append(
+                [key[0] if len(key) == 1 else {"#tup": key}, _itf_value(v.element, raw)]
+            )
+    return {"#map": pairs}
+
+
+def _itf_value(sort: Sort, raw: int) -> Any:
+    match sort:
+        case SetSort(domain=domain):
+            members = (v for k, v in enumerate(domain) if raw >> k & 1)
+            return {"#set": [_itf_value(domain.sort, v) for v in members]}
+        case EnumSort() | ScalarSort():
+            return show_raw(sort, raw)
+        case _ if sort is BOOL:
+            return bool(raw)
+        case _:
+            return raw if abs(raw) < _SAFE else {"#bigint": str(raw)}
+
+
+def size_json(scenario: str, design: str, found: Sized) -> dict[str, Any]:
+    """A scenario's answer on one design: each size, and how it fails."""
+    return {
+        "scenario": scenario,
+        "design": design,
+        "bound": found.bound,
+        "smallest": found.smallest,
+        "sizes": [
+            {
+                "size": at.size,
+                "states": at.states,
+                "guaranteed": at.guaranteed,
+                "unknown": at.unknown,
+                "failure": None if at.failure is None else _failure_json(at.failure),
+            }
+            for at in found.sizes
+        ],
+    }
+
+
+def _failure_json(failure: Failure) -> dict[str, Any]:
+    run = run_json(failure.compiled.system, failure.played)
+    return {"kind": failure.kind, "who": list(failure.who), **run}

@@ -1,0 +1,345 @@
+"""Plain text for people: runs, memory, reasons, verdicts, tables.
+
+At most 75 columns, so that it survives being quoted in a mail, and the same
+for the same input. Nothing here knows what a page or a pool is: a table over
+two domains whose cells have a letter each is drawn as strips.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
+
+from poolproof.checker.core.evaluate import Valuation
+from poolproof.checker.core.ir import (
+    BOOL,
+    TRUE,
+    EnumSort,
+    Expr,
+    ScalarSort,
+    Sort,
+    show,
+    show_raw,
+)
+from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.system import Obligation, State, TransitionSystem, Variable
+from poolproof.checker.core.vacuity import NO_START, NO_STEP, never_possible
+from poolproof.checker.core.verdict import Holds, Outcome, Unknown, Vacuous
+from poolproof.checker.evidence.explain import reasons
+from poolproof.checker.evidence.replay import Replay, at_step, show_step
+from poolproof.checker.evidence.trace_file import WIDTH, count
+from poolproof.checker.reports.words import sentence
+
+
+def wrapped(text: str, first: str = "", rest: str = "") -> list[str]:
+    """The text in lines of at most 75 columns; a word longer than that is
+    broken."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_on_hyphens=False,
+    ) or [first.rstrip()]
+
+
+# --- strips ---------------------------------------------------------------
+
+
+def letters(sort: Sort) -> dict[int, str] | None:
+    """One letter for each raw value of the sort; None where it has too many
+    values or is no kind of label."""
+    match sort:
+        case EnumSort(labels=labels) if len(labels) <= 27:
+            return {0: ".", **dict(enumerate(ascii_uppercase[: len(labels) - 1], 1))}
+        case ScalarSort(size=size) if size <= 26:
+            return {**dict(enumerate(ascii_uppercase[:size])), size: "."}
+        case _ if sort is BOOL:
+            return {0: ".", 1: "*"}
+        case _:
+            return None
+
+
+def is_strips(variable: Variable) -> bool:
+    """Whether the variable is drawn: two indices, a letter for each cell."""
+    return len(variable.index) == 2 and letters(variable.element) is not None
+
+
+def strip(system: TransitionSystem, variable: Variable, row: int, state: State) -> str:
+    """One row of a drawn table: ``AA.B``."""
+    letter = letters(variable.element)
+    assert letter is not None
+    at = (state[system.cell_of[variable.name, (row, k)]] for k in variable.index[1])
+    return "".join(letter.get(raw, "?") for raw in at)
+
+
+def memory(system: TransitionSystem, state: State) -> list[str]:
+    """Every drawn table, its rows side by side, and what the letters mean."""
+    drawn = [v for v in system.variables if is_strips(v)]
+    wide = max((len(v.name) for v in drawn), default=0)
+    lines: list[str] = []
+    for v in drawn:
+        rows = "   ".join(
+            f"{show_raw(v.index[0].sort, r)}\0{strip(system, v, r, state)}"
+            for r in v.index[0]
+        )
+        lines += [
+            line.replace("\0", " ")
+            for line in wrapped(rows, f"  {v.name:<{wide}}  ", " " * (wide + 4))
+        ]
+    keys = dict.fromkeys(_key(v.element) for v in drawn)
+    for key in keys:
+        lines += wrapped(key, f"  {'':<{wide}}  ", " " * (wide + 4))
+    return lines
+
+
+def _key(sort: Sort) -> str:
+    letter = letters(sort) or {}
+    return ", ".join(f"{a} = {show_raw(sort, raw)}" for raw, a in letter.items())
+
+
+# --- runs -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Change:
+    what: str
+    before: str
+    after: str
+
+
+def _changes(system: TransitionSystem, before: State, after: State) -> list[_Change]:
+    """What a step changes; a drawn table row by row."""
+    found: list[_Change] = []
+    for v in system.variables:
+        if is_strips(v):
+            for row in v.index[0]:
+                a, b = (strip(system, v, row, s) for s in (before, after))
+                if a != b:
+                    name = f"{v.name}[{show_raw(v.index[0].sort, row)}]"
+                    found.append(_Change(name, a, b))
+            continue
+        for k, cell in enumerate(system.cells):
+            if cell.variable is v and before[k] != after[k]:
+                a, b = (show_raw(v.element, s[k]) for s in (before, after))
+                found.append(_Change(cell.name, a, b))
+    return found
+
+
+def run(system: TransitionSystem, played: Replay) -> list[str]:
+    """The run step by step, with what changed at each step only, and the
+    memory at its end."""
+    lines: list[str] = []
+    free = [
+        f"{cell.name} = {show_raw(cell.variable.element, raw)}"
+        for cell, raw in zip(system.cells, played.trace.initial, strict=True)
+        if cell.variable.init is None
+    ]
+    if free:
+        lines += wrapped(", ".join(free), "  start  ", "         ")
+    before = played.trace.initial
+    loop, last = played.trace.loop, len(played.taken)
+    for number, taken in enumerate(played.taken, 1):
+        if number - 1 == loop:
+            lines.append(f"  and from step {number} on, for ever:")
+        call = show_step(system, taken.step, taken.result)
+        lines += _call(number, call, system.action_by_name[taken.step.action].kernel)
+        lines += _aligned(_changes(system, before, taken.state))
+        before = taken.state
+    if played.failing is not None:
+        call = show_step(system, played.failing)
+        kernel = system.action_by_name[played.failing.action].kernel
+        lines += _call(len(played.taken) + 1, call, kernel)
+    if loop is not None:
+        lines += wrapped(
+            f"  and from here on as after step {loop}"
+            if loop == last
+            else f"  and step {loop + 1} comes next, again"
+        )
+    if any(is_strips(v) for v in system.variables):
+        lines += ["", "  at the end", *memory(system, before)]
+    return lines
+
+
+def _call(number: int, call: str, kernel: str) -> list[str]:
+    """The step's line, with the kernel function at the right where it fits."""
+    line = f"  {number}. {call}"
+    function = kernel.rpartition(":")[2]
+    if function and len(line) + len(function) + 3 <= WIDTH:
+        return [f"{line}{function:>{WIDTH - len(line)}}"]
+    return wrapped(call, f"  {number}. ", "       ")
+
+
+def _aligned(changed: Sequence[_Change]) -> list[str]:
+    wide = max((len(c.what) for c in changed), default=0)
+    lines: list[str] = []
+    for c in changed:
+        lines += wrapped(f"{c.what:<{wide}}  {c.before} -> {c.after}", " " * 7, " " * 9)
+    return lines
+
+
+def why(system: TransitionSystem, prop: Property, played: Replay) -> list[str]:
+    """Which part of the property is false at the run's end (of a reachable
+    one: nothing), and with which values."""
+    if prop.kind is Kind.REACHABLE:
+        return []
+    *_, end = played.states
+    if prop.kind is Kind.LEADS_TO:
+        return _never(prop, played)
+    if prop.kind is Kind.STEP:
+        last = played.taken[-1]
+        before = played.states[-2]
+        at = at_step(system, prop.formula, before, last.step, last.result, end)
+    else:
+        at = Valuation(system, end)
+    lines = [f"  {prop.name} is false:"]
+    for depth, text in reasons(at, prop.formula):
+        pad = "    " + "  " * depth
+        lines += wrapped(text, pad, pad + "    ")
+    return lines
+
+
+def _never(prop: Property, played: Replay) -> list[str]:
+    lines = []
+    if prop.goal is not None:
+        asked = "" if prop.formula is TRUE else f"after {show(prop.formula)}, "
+        lines += wrapped(f"{asked}this is never true: {show(prop.goal)}", "  ", "    ")
+    if played.trace.loop == len(played.taken):
+        lines += wrapped("nothing that is assumed makes the run go on", "  ", "    ")
+    told = [f"{'strongly' if f.strong else 'weakly'} for {f.action}" for f in prop.fair]
+    if told:
+        lines += wrapped("the run is fair, " + ", ".join(told), "  ", "    ")
+    return lines
+
+
+def broken_by(played: Replay, message: str, obligation: Obligation | None) -> list[str]:
+    """Which obligation fails, what it says, and where it stands."""
+    if obligation is None:
+        return wrapped(played.failure or message, "  ", "    ")
+    kind = {"assert": "an assert fails", "index": "an index is out of its domain"}
+    where = f" ({obligation.span})" if obligation.span else ""
+    told = f"{kind.get(obligation.kind, obligation.kind)}: {message}{where}"
+    return wrapped(told, "  ", "    ")
+
+
+# --- what verdicts rest on -----------------------------------------------
+
+
+def trust(
+    system: TransitionSystem,
+    properties: Sequence[Property],
+    outcome: Outcome,
+    bounds: Mapping[str, int],
+    least: Mapping[str, int | None] | None = None,
+    covered: bool = True,
+) -> list[str]:
+    """What the verdicts of an engine rest on: how much was ``covered``, what
+    never happened, why something is not known."""
+    s = outcome.statistics
+    lines: list[str] = []
+
+    def say(text: str) -> None:
+        lines.extend(wrapped(text, "    ", "      "))
+
+    if covered and (s.states or s.transitions):
+        whole = "all reachable states" if s.complete else "not all reachable states"
+        parts = [
+            count(n, noun)
+            for n, noun in ((s.states, "state"), (s.transitions, "transition"))
+            if n
+        ]
+        say(f"{', '.join(parts)}, depth {s.depth}; {whole} visited")
+    if s.no_start:
+        say(NO_START)
+    elif never_possible(system, s) == {a.name for a in system.actions}:
+        say(NO_STEP)
+    if s.fired and any(s.fired.values()):
+        idle = [a.name for a in system.actions if not s.fired.get(a.name)]
+        if idle:
+            say("never possible: " + ", ".join(idle))
+        unseen = [
+            f"{a.name} -> {show_raw(a.result.sort, raw)}"
+            for a in system.actions
+            if a.result is not None and a.name not in idle
+            for raw in possible_results(a.result)
+            if not s.results.get((a.name, raw))
+        ]
+        if unseen and s.results:
+            say("results never seen: " + ", ".join(unseen))
+    for p in properties:
+        verdict = outcome.verdicts.get(p.name)
+        if isinstance(verdict, Vacuous):
+            if verdict.reason not in (NO_START, NO_STEP):
+                say(f"{p.name} is vacuous, {verdict.reason}")
+            continue
+        seen = s.true_antecedents.get(p.name)
+        if seen is not None and p.antecedents and not all(seen):
+            which = [
+                str(a) for a, true in zip(p.antecedents, seen, strict=True) if not true
+            ]
+            say(f"{p.name} says little, this was never true: " + "; ".join(which))
+    if s.deadlocks:
+        first = (
+            ""
+            if s.deadlock is None
+            else (f", the first after {count(len(s.deadlock), 'step')}")
+        )
+        say(f"{count(s.deadlocks, 'state')} without any possible action{first}")
+    for note in s.notes:
+        say(note)
+    kinds = {p.name: p.kind for p in properties}
+    certified = (
+        v
+        for v in outcome.verdicts.values()
+        if isinstance(v, Holds) and v.certificate is not None
+    )
+    for line in dict.fromkeys(
+        sentence(v, Kind.INVARIANT, bounds, least) for v in certified
+    ):
+        say(line)
+    unknown: dict[str, list[str]] = {}
+    for name, verdict in outcome.verdicts.items():
+        if isinstance(verdict, Unknown) and name in kinds:
+            unknown.setdefault(verdict.reason, []).append(name)
+    for reason, names in unknown.items():
+        few = len(names) < len(outcome.verdicts) and len(names) < 4
+        said = ", ".join(names) if few else f"{len(names)} of {len(kinds)}"
+        say(f"{said} unknown: {reason}")
+    return lines
+
+
+def possible_results(result: Expr) -> list[int]:
+    """The constants among which an action's result is chosen."""
+    if result.is_const:
+        return [result.data]
+    if result.op == "ite":
+        both = possible_results(result.args[1]) + possible_results(result.args[2])
+        return sorted(set(both))
+    return []
+
+
+# --- tables ---------------------------------------------------------------
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Columns as wide as they must be; the last takes what is left and
+    continues below itself."""
+    body = [list(row) for row in rows]
+    everything = [list(head), *body] if any(head) else body
+    if not everything:
+        return []
+    last = len(everything[0]) - 1
+    wide = [max(len(row[k]) for row in everything) for k in range(last)]
+    room = WIDTH - 2 - sum(w + 2 for w in wide)
+    lines: list[str] = []
+    for row in everything:
+        cells = (f"{t:<{w}}  " for t, w in zip(row, wide, strict=False))
+        left = "  " + "".join(cells)
+        longest = max((len(word) for word in row[last].split()), default=0)
+        if room >= max(16, longest):
+            lines += wrapped(row[last], left, " " * len(left))
+        else:
+            lines += [*wrapped(left.rstrip()), *wrapped(row[last], " " * 6, " " * 6)]
+    return [line.rstrip() for line in lines]

@@ -1,0 +1,176 @@
+"""The words for verdicts, wherever they are printed.
+
+Each function has one line per kind of verdict: a sentence, a few words, a cell
+of a table, a mark, what is counted, and the key that programs read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from poolproof.checker.core.property import Kind
+from poolproof.checker.core.verdict import (
+    Holds,
+    Reached,
+    Unknown,
+    Unreachable,
+    Vacuous,
+    Verdict,
+    Violated,
+)
+from poolproof.checker.evidence.trace_file import count, show_bounds
+
+MARKS = (
+    "holds: in all states within the bounds above. V4: violated after 4 steps, "
+    "counterexamples/DESIGN.SPEC.PROPERTY.trace. R3: reached after 3. never: not "
+    "reachable. vac: vacuous, what it speaks of never happens. ?7: unknown past 7 "
+    "steps. any: for any size. -: the design has no such thing (above: which). "
+    "!: not as expected."
+)
+"""What the marks of `mark`, and of the page around them, mean."""
+
+
+def sentence(
+    verdict: Verdict,
+    kind: Kind,
+    bounds: Mapping[str, int],
+    least: Mapping[str, int | None] | None = None,
+) -> str:
+    """One line of plain words. ``least`` has the least value of each bound
+    that a certificate holds for any value of. Without ``bounds`` they stand
+    elsewhere."""
+    within = f" within {show_bounds(bounds)}" if bounds else ""
+    match verdict:
+        case Holds(exhaustive=True, states=states, depth=depth):
+            return f"no violation{within}: {count(states, 'state')}, depth {depth}"
+        case Holds(certificate=certificate):
+            params = certificate.params if certificate else ()
+            fixed = ", ".join(
+                f"{k}={v}" for k, v in sorted(bounds.items()) if k not in params
+            )
+            size = ", ".join(_from(p, (least or {}).get(p)) for p in sorted(params))
+            return (
+                ("inductive for any " + size if size else "inductive")
+                + (f" ({fixed})" if fixed else "")
+                + ", certificate re-checked"
+            )
+        case Violated(trace=trace, shortest=shortest):
+            tail = "" if shortest else ", perhaps not the fewest"
+            return f"violated after {count(len(trace), 'step')}{tail}"
+        case Reached(trace=trace, shortest=shortest):
+            tail = "" if shortest else ", perhaps not the fewest"
+            return f"reached after {count(len(trace), 'step')}{tail}"
+        case Unreachable(states=states, depth=depth):
+            return f"unreachable{within}: {count(states, 'state')}, depth {depth}"
+        case Vacuous(reason=reason):
+            return f"vacuous: {reason}"
+        case Unknown(reason=reason, depth=depth):
+            tail = f"; {_none_within(kind, depth)}" if depth else ""
+            return f"unknown: {reason}{tail}"
+
+
+def short(verdict: Verdict, kind: Kind) -> str:
+    """`sentence` without what stands in the trust lines."""
+    match verdict:
+        case Holds(exhaustive=True):
+            return "no violation"
+        case Holds(certificate=certificate):
+            params = sorted(certificate.params) if certificate else []
+            return f"inductive for any {', '.join(params)}" if params else "inductive"
+        case Unreachable():
+            return "unreachable"
+        case Vacuous():
+            return "vacuous"
+        case Unknown(depth=depth) if depth:
+            return f"unknown; {_none_within(kind, depth)}"
+        case Unknown():
+            return "unknown"
+        case Violated() | Reached():
+            return sentence(verdict, kind, {})
+
+
+def cell(verdict: Verdict) -> str:
+    """For one cell of a table."""
+    match verdict:
+        case Holds(exhaustive=True):
+            return "holds"
+        case Holds(certificate=certificate):
+            params = certificate.params if certificate else ()
+            return f"any {', '.join(sorted(params))}" if params else "inductive"
+        case Violated(trace=trace):
+            return f"violated at {len(trace)}"
+        case Reached(trace=trace):
+            return f"reached at {len(trace)}"
+        case Unreachable():
+            return "unreachable"
+        case Vacuous():
+            return "vacuous"
+        case Unknown(depth=depth):
+            return f"unknown past {depth}" if depth else "unknown"
+
+
+def mark(verdict: Verdict) -> str:
+    """At most five columns, see MARKS."""
+    match verdict:
+        case Holds(exhaustive=True):
+            return "holds"
+        case Holds():
+            return "any"
+        case Violated(trace=trace):
+            return f"V{len(trace)}"
+        case Reached(trace=trace):
+            return f"R{len(trace)}"
+        case Unreachable():
+            return "never"
+        case Vacuous():
+            return "vac"
+        case Unknown(depth=depth):
+            return f"?{depth}" if depth else "?"
+
+
+def counted(verdict: Verdict) -> str:
+    """After a number: ``3 hold, 1 violated``."""
+    match verdict:
+        case Holds():
+            return "hold"
+        case _:
+            return key(verdict)
+
+
+def key(verdict: Verdict) -> str:
+    """The verdict's name in JSON, and in `expect` but for a few."""
+    match verdict:
+        case Holds(exhaustive=True):
+            return "holds"
+        case Holds():
+            return "inductive"
+        case Violated():
+            return "violated"
+        case Reached():
+            return "reached"
+        case Unreachable():
+            return "unreachable"
+        case Vacuous():
+            return "vacuous"
+        case Unknown():
+            return "unknown"
+
+
+def expectation(verdict: Verdict) -> str:
+    """The verdict as `expect` writes it."""
+    match verdict:
+        case Holds():
+            return "holds"
+        case Reached():
+            return "reachable"
+        case _:
+            return key(verdict)
+
+
+def _none_within(kind: Kind, depth: int) -> str:
+    word = "witness" if kind is Kind.REACHABLE else "violation"
+    return f"no {word} within {count(depth, 'step')}"
+
+
+def _from(param: str, least: int | None) -> str:
+    return param if least is None else f"{param} >= {least}"

@@ -1,0 +1,1 @@
+"""Building blocks: parts of the kernel that designs are made of."""

@@ -1,0 +1,61 @@
+"""Node masks: cpusets, task policies and VMA policies (mm/mempolicy.c, v6.12).
+
+Only MPOL_BIND with MPOL_F_STATIC_NODES, and the default policy: what a
+cpuset's change does to masks without that flag (mpol_rebind_nodemask) is left
+out. The empty mask is "default" for a policy and "all nodes" for a cpuset.
+"""
+
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
+
+from typing import Any
+
+from poolproof.model.language import Block, Feature, SetOf, table
+
+
+class Mempolicy(Block):
+    """What nodes a task may use, by its cpuset and by policies."""
+
+    def __init__(
+        self,
+        tasks: Any,
+        vmas: Any,
+        nodes: Any,
+        cpuset: Feature,
+        task_policy: Feature,
+        mbind: Feature,
+    ) -> None:
+        self.nodes = nodes
+        self.mems_allowed = table(tasks, SetOf(nodes), when=cpuset)
+        self.mempolicy = table(tasks, SetOf(nodes), when=task_policy)
+        self.vm_policy = table(vmas, SetOf(nodes), when=mbind)
+
+    def cpuset_current_mems_allowed(self, task):
+        if len(self.mems_allowed[task]) == 0:
+            return {n for n in self.nodes}
+        return self.mems_allowed[task]
+
+    def bound(self, policy, mems):
+        """The nodes of ``mems`` under a policy. A MPOL_BIND mask without any
+        node of the cpuset is not applied: mm/mempolicy.c:policy_nodemask."""
+        both = policy & mems
+        return mems if len(both) == 0 else both
+
+    def policy_mbind_nodemask(self, task):
+        """Where a reservation is checked: cpuset and task policy.
+        mm/hugetlb.c:policy_mbind_nodemask."""
+        return self.bound(self.mempolicy[task], self.cpuset_current_mems_allowed(task))
+
+    def huge_node(self, vma, task):
+        """Where a fault may take a page: the VMA's policy, else the task's.
+        mm/mempolicy.c:huge_node."""
+        policy = self.vm_policy[vma]
+        if len(policy) == 0:
+            policy = self.mempolicy[task]
+        return self.bound(policy, self.cpuset_current_mems_allowed(task))
+
+    def dup(self, vma, new):
+        """mm/mempolicy.c:vma_dup_policy."""
+        self.vm_policy[new] = self.vm_policy[vma]
+
+    def forget(self, vma):
+        self.vm_policy[vma] = set()

@@ -1,0 +1,109 @@
+"""Quotas: the subpool of a hugetlbfs mount, and page counters of cgroups.
+
+mm/hugetlb.c (hugepage_subpool_*) and mm/hugetlb_cgroup.c, v6.12. Both answer
+"may I" and leave what follows to the caller, as in the kernel.
+"""
+
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
+
+from typing import Any
+
+from poolproof.model.language import Block, Bool, Feature, Int, Maybe, table, var
+
+
+class HugepageSubpool(Block):
+    """struct hugepage_subpool of one mount. ``size`` and ``min_size`` are the
+    features for the two mount options, ``max_hpages`` and ``min_hpages``
+    their values in pages.
+
+    ``used_hpages`` is kept only with size=, ``rsv_hpages`` (the unused part
+    of the minimum, which is inside resv_huge_pages) only with min_size=. A
+    use below zero shows as -1, and stays.
+    """
+
+    def __init__(
+        self,
+        max_hpages: Any,
+        min_hpages: Any,
+        mount: Feature,
+        size: Feature,
+        min_size: Feature,
+    ) -> None:
+        self.max_hpages = max_hpages
+        self.min_hpages = min_hpages
+        self.size = size
+        self.min_size = min_size
+        self.mounted = var(Bool(), when=mount)
+        self.used_hpages = var(Int(-1), init=0, when=(mount, size))
+        self.rsv_hpages = var(Int(0, min_hpages), when=(mount, min_size))
+
+    def change_used(self, pages):
+        used = self.used_hpages + pages
+        self.used_hpages = -1 if self.used_hpages < 0 or used < 0 else used
+
+    def fits(self, delta):
+        """Whether get_pages would not say -ENOMEM."""
+        return not self.size or self.used_hpages + delta <= self.max_hpages
+
+    def get_pages(self, delta):
+        """mm/hugetlb.c:hugepage_subpool_get_pages, for a delta that fits. How
+        many of the pages must come from the global pool."""
+        if self.size:
+            self.change_used(delta)
+        ret = delta
+        if self.min_size:
+            ret = max(0, delta - self.rsv_hpages)
+            self.rsv_hpages = max(0, self.rsv_hpages - delta)
+        return ret
+
+    def put_pages(self, delta):
+        """mm/hugetlb.c:hugepage_subpool_put_pages. How many global promises
+        must be dropped. Without size= used_hpages stays 0, so the minimum
+        takes pages back even where more than the minimum is in use."""
+        if self.size:
+            self.change_used(-delta)
+        ret = delta
+        if self.min_size and self.used_hpages < self.min_hpages:
+            ret = max(0, self.rsv_hpages + delta - self.min_hpages)
+            self.rsv_hpages = min(self.rsv_hpages + delta, self.min_hpages)
+        return ret
+
+    def is_free(self):
+        """mm/hugetlb.c:subpool_is_free, once the mount is gone."""
+        if self.size:
+            return self.used_hpages == 0
+        return self.rsv_hpages == self.min_hpages
+
+
+class PageCounters(Block):
+    """A page counter with a limit for each cgroup, struct page_counter. None
+    stands for the root, which counts nothing and has no limit. Going below
+    zero is the kernel's WARN "page_counter underflow". Without a hierarchy:
+    model.blocks.memcg has counters with parents, and limits that are written."""
+
+    def __init__(self, cgroups: Any, limit: Any, when: Feature) -> None:
+        self.limit = limit
+        self.usage = table(cgroups, Int(0, limit), when=when)
+
+    def limit_of(self, cgroup):
+        return self.limit
+
+    def try_charge(self, cgroup, pages):
+        """page_counter_try_charge: whether the pages are within the limit."""
+        if cgroup is None:
+            return True
+        if self.usage[cgroup] + pages > self.limit_of(cgroup):
+            return False
+        self.usage[cgroup] += pages
+        return True
+
+    def uncharge(self, cgroup, pages):
+        if cgroup is not None:
+            self.usage[cgroup] -= pages
+
+
+class Membership(Block):
+    """Which cgroup each task is in; None is the root."""
+
+    def __init__(self, tasks: Any, cgroups: Any, when: Any = None) -> None:
+        self.of = table(tasks, Maybe(cgroups), when=when)

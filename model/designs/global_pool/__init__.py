@@ -1,0 +1,1 @@
+"""One global pool for all consumers of huge pages."""

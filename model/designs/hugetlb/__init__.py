@@ -1,0 +1,1 @@
+"""hugetlb: Linux 6.12, other versions, on CMA, and bugs that it once had."""

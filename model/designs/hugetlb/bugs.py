@@ -1,0 +1,158 @@
+"""Bugs that hugetlb once had, each put back into the present design.
+
+A class overrides what the fix changed and nothing else, so it is the kernel of
+today with one old bug, not the kernel of its time. The docstring cites the
+commit that fixed it, says what went wrong and how to see it.
+"""
+
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
+
+from poolproof.model.designs.hugetlb.linux_6_12 import (
+    HUGETLBFS,
+    PAGES,
+    VMAS,
+    Hugetlb,
+    P,
+)
+from poolproof.model.designs.hugetlb.versions import Hugetlb61, Hugetlb70
+from poolproof.model.language import Int, table
+
+
+class FaultBeyondEof(Hugetlb):
+    """ebed4bfc8da8, "[PATCH] hugetlb: fix absurd HugePages_Rsvd" (2.6.19): a
+    fault on a shared mapping took a promise without looking at i_size or
+    asking whether there was one. resv_huge_pages -1: map a file, truncate it,
+    touch."""
+
+    def within_file(self, vma, page):
+        return True
+
+    def vma_needs_reservation(self, vma, page):
+        if HUGETLBFS and self.shared(vma):
+            return 0
+        return super().vma_needs_reservation(vma, page)
+
+
+class ResizeForgetsPagesInUse(Hugetlb):
+    """ "hugetlb: Fix pool resizing corner case" (2.6.24): a shrink left as many
+    pages as are promised, though pages in use cannot keep promises. Fewer
+    free pages than promises: touch a page, promise the others, shrink."""
+
+    def min_count(self):
+        return self.h.resv_huge_pages
+
+
+class SplitCopiesReservation(Hugetlb):
+    """84afd99b8398, "hugetlb reservations: fix hugetlb MAP_PRIVATE
+    reservations across vma splits" (2.6.27): what was left of a promise was a
+    number in the VMA. A split copied it and both halves gave it back."""
+
+    reserved = table(VMAS, Int(0, P), doc="what the VMA says it was promised")
+
+    def map(self, task, vma, start, end, owner):
+        super().map(task, vma, start, end, owner)
+        if owner:
+            self.reserved[vma] = end - start
+
+    def vma_commit_reservation(self, vma, page):
+        had = self.vma_needs_reservation(vma, page) == 0
+        super().vma_commit_reservation(vma, page)
+        if self.resv_owner[vma] and had:
+            self.reserved[vma] = max(0, self.reserved[vma] - 1)
+
+    def hugetlb_vm_op_open(self, vma, new):
+        super().hugetlb_vm_op_open(vma, new)
+        self.reserved[new] = self.reserved[vma]
+
+    def hugetlb_vm_op_close(self, vma, start, end):
+        if self.resv_owner[vma]:
+            self.rsvd.uncharge(self.resv_css[vma], end - start)
+            self.h.return_unused_surplus_pages(self.reserved[vma], PAGES)
+
+    def forget(self, vma):
+        super().forget(vma)
+        self.reserved[vma] = 0
+
+
+class CowSkipsSubpool(Hugetlb):
+    """ "mm, hugetlb: fix subpool accounting handling" (3.15): the copy that an
+    owner makes after fork did not ask the subpool, and when it was freed the
+    subpool was paid all the same. used_hpages too low: size= mount, private
+    mapping, touch, fork, write, munmap."""
+
+    def alloc_hugetlb_folio(
+        self, spool, map_chg, cow_from_owner, may_reserve, nodes, css
+    ):
+        return super().alloc_hugetlb_folio(
+            spool and not cow_from_owner,
+            map_chg,
+            cow_from_owner,
+            may_reserve,
+            nodes,
+            css,
+        )
+
+
+class PrivateHoleReusesReservation(Hugetlb61):
+    """67961f9db8c4, "mm/hugetlb: fix huge page reserve accounting for private
+    mappings" (4.8): the owner of a private mapping was taken to have a promise
+    for every index, consumed or not. resv_huge_pages -1: private mapping of a
+    file, touch, punch a hole, touch."""
+
+    def vma_needs_reservation(self, vma, page):
+        if self.resv_owner[vma]:
+            return 0
+        return super().vma_needs_reservation(vma, page)
+
+
+class ErrorLeavesConsumed(Hugetlb):
+    """96b96a96ddee, "mm/hugetlb: fix huge page reservation leak in private
+    mapping error paths" (4.9): a page that could not be installed brought its
+    promise back, but the reserve map went on to say that it was consumed.
+    resv_huge_pages +1 after munmap."""
+
+    def restore_reserve_on_error(self, vma, page, restore_reserve):
+        if HUGETLBFS and self.shared(vma):
+            super().restore_reserve_on_error(vma, page, restore_reserve)
+
+
+class RestoreCreditsSubpool(Hugetlb):
+    """0919e1b69ab4, "hugetlbfs: on restore reserve error path retain subpool
+    reservation" (5.2): freeing a page that brings its promise back also took
+    it out of the subpool, which still has the promise. used_hpages below
+    zero: size= mount, a page that cannot be installed, again."""
+
+    def free_huge_folio(self, nid, restore_reserve, spool, cg, cg_rsvd):
+        if restore_reserve:
+            self.hugepage_subpool_put_pages(spool, 1)
+        super().free_huge_folio(nid, restore_reserve, spool, cg, cg_rsvd)
+
+
+class ReserveIgnoresMempolicy(Hugetlb):
+    """8ca39e6874f8, "mm/hugetlb: add mempolicy check in the reservation
+    routine" (5.9): a task bound to nodes without pages could reserve them.
+    No count is wrong; the first touch is SIGBUS."""
+
+    def hugetlb_acct_memory(self, delta, nodes, mems):
+        return super().hugetlb_acct_memory(delta, mems, mems)
+
+
+class ErrorLeavesEntry(Hugetlb):
+    """846be08578ed, "mm/hugetlb: expand restore_reserve_on_error functionality"
+    (5.13): where there had been no promise, a page that could not be installed
+    left its index in the reserve map, which then said "promised". resv_huge_
+    pages -1: MAP_NORESERVE, such a fault, a good fault."""
+
+    def restore_reserve_on_error(self, vma, page, restore_reserve):
+        if restore_reserve:
+            super().restore_reserve_on_error(vma, page, restore_reserve)
+
+
+class FailedReserveFillsMinimum(Hugetlb70):
+    """a833a693a490, "mm: hugetlb: fix incorrect fallback for subpool" (6.15): a
+    reservation that failed gave all its pages to the subpool's minimum, also
+    those that it had asked the pool for. resv_huge_pages -1: min_size= mount,
+    a mapping too large, truncate. (6.12.117 has this bug.)"""
+
+    def out_put_pages(self, spool, chg, gbl_reserve):
+        self.hugepage_subpool_put_pages(spool, chg)

@@ -1,0 +1,476 @@
+"""A small hugetlb, and hugetlb on CMA areas.
+
+Source: mm/hugetlb.c, mm/hugetlb_cma.c and mm/cma.c of Linux 6.12 and later.
+`HugetlbPool` is what hugetlb comes to in the words that all pool designs
+share; model/designs/hugetlb/linux_6_12.py is the full account of it. `HugetlbCma` is the
+arrangement that the cover letter of "Reserved THP" describes: areas for the
+peak, pages taken from them while they are needed, the rest lent out.
+
+Modelled: free and used pages per node, one promise counter without a node,
+mappings that own their reservation, MADV_DONTNEED, and as features: binding
+to a node and rebinding, memcg charge at the fault (memory_hugetlb_accounting),
+fork and copy-on-write with the owner taking pages from its child, pins, resizing,
+memory errors. For CMA: the lending of idle blocks to movable allocations, their
+recall by migration, which needs memory elsewhere and no pin; short pins only
+(a long-term pin moves the page out of the area first).
+Left out: files and subpools, surplus, cgroup limits, size= (hugetlb.py has
+them); gigantic pages and their demotion to what is one block here; the
+fallback to alloc_contig_pages(); the search for another run in the area.
+"""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs
+# mypy: allow-untyped-calls, allow-untyped-decorators
+
+from enum import Enum
+from typing import Any
+
+from poolproof.model.language import (
+    Block,
+    Bool,
+    Bound,
+    Design,
+    Feature,
+    Int,
+    Maybe,
+    Scalarset,
+    action,
+    observer,
+    require,
+    table,
+    var,
+)
+
+
+class Errno(Enum):
+    """What a call, or a fault, ends in."""
+
+    OK = 0
+    ENOMEM = 12
+    EBUSY = 16
+    SIGBUS = 135
+
+
+OK, ENOMEM, EBUSY, SIGBUS = Errno
+
+BLOCKS = Bound("blocks", 2, doc="huge pages of each node, or room for them")
+N = Bound("nodes", 1)
+V = Bound("V", 2, doc="private mappings")
+P = Bound("P", 2, doc="pages of a mapping at most")
+LIMIT = Bound("limit", 1, doc="memory.max, in huge pages")
+SPARE = Bound("spare", 1, doc="base memory for migration targets, in blocks")
+
+NODES = Scalarset("NODES", N, prefix="n")
+VMAS = Scalarset("VMAS", V, prefix="v")
+INDICES = Int(0, P - 1)
+
+NUMA = Feature("numa", False, "tasks are bound to a node, and rebound")
+MEMCG = Feature("memcg", False, "all mappings in one memcg with a limit")
+DONTNEED = Feature("dontneed", False, "MADV_DONTNEED")
+FORK = Feature("fork", False, "fork and copy-on-write")
+PINS = Feature("pins", False, "pages pinned for I/O")
+RESIZE = Feature("resize", False, "writes to nr_hugepages of a node")
+POISON = Feature("poison", False, "memory errors in free pages")
+LENDING = Feature("lending", False, "idle blocks of the area are lent")
+
+
+class PagePool(Block):
+    """struct hstate, as far as promises go."""
+
+    def __init__(self, nodes: Any, blocks: Any, start: Any, poison: Feature) -> None:
+        self.nodes = nodes
+        self.nr = table(nodes, Int(0, blocks), init=start)
+        self.free = table(nodes, Int(0, blocks), init=start)
+        self.resv = var(Int(0), init=0)
+        self.bad = table(nodes, Int(0, blocks), when=poison)
+
+    def nr_huge_pages(self):
+        return sum(self.nr[n] for n in self.nodes)
+
+    def free_huge_pages(self):
+        return sum(self.free[n] for n in self.nodes)
+
+    def available(self):
+        return self.free_huge_pages() - self.resv
+
+    def usable(self, node):
+        """Free pages that dequeue_hugetlb_folio() does not skip."""
+        return self.free[node] - self.bad[node]
+
+
+class HugetlbPool(Design):
+    """hugetlb with private mappings, in common words."""
+
+    h = PagePool(NODES, BLOCKS, BLOCKS, POISON)
+    length = table(VMAS, Int(0, P), doc="0: no mapping")
+    owner = table(VMAS, Bool(), doc="HPAGE_RESV_OWNER")
+    page = table(VMAS, INDICES, Maybe(NODES), doc="the page that is its own")
+    pinned = table(VMAS, INDICES, Bool(), when=PINS)
+    limbo = table(NODES, Int(0, BLOCKS), when=PINS, doc="unmapped, still pinned")
+    parent = table(VMAS, Maybe(VMAS), when=FORK, doc="whose pages it maps")
+    shared = table(VMAS, INDICES, Bool(), when=FORK, doc="maps its parent's page")
+    mems = table(VMAS, Maybe(NODES), when=NUMA, doc="its task's node; None: all")
+    lost = table(NODES, Int(0, BLOCKS), when=POISON)
+    failed = var(Bool(), doc="a promised fault has failed")
+
+    # -- what the common specs ask --
+
+    @observer
+    def total(self):
+        return self.h.nr_huge_pages()
+
+    @observer
+    def free_blocks(self):
+        return self.h.free_huge_pages() - sum(self.h.bad[n] for n in NODES)
+
+    @observer
+    def promised(self):
+        return self.h.resv
+
+    @observer
+    def populated(self):
+        return sum(1 for v in VMAS for p in INDICES if self.page[v, p] is not None)
+
+    @observer
+    def used(self):
+        """HugePages_Total - HugePages_Free + HugePages_Rsvd."""
+        return self.h.nr_huge_pages() - self.h.available()
+
+    @observer
+    def entitled(self):
+        """What mappings were promised, and pages that a child copied."""
+        return self.populated() + sum(self.unconsumed(v) for v in VMAS)
+
+    @observer
+    def borrowed(self):
+        """Nobody else can use an idle page."""
+        return 0
+
+    @observer
+    def foreign(self):
+        """Pages in use that no mapping has, nor I/O on a former one."""
+        return (
+            self.h.nr_huge_pages()
+            - self.h.free_huge_pages()
+            - self.populated()
+            - sum(self.limbo[n] for n in NODES)
+        )
+
+    @observer
+    def small(self):
+        """A huge page is never split."""
+        return 0
+
+    @observer
+    def swapped(self):
+        return 0
+
+    @observer
+    def poisoned(self):
+        return sum(self.lost[n] + self.h.bad[n] for n in NODES)
+
+    @observer
+    def one_has_all(self):
+        """Whether the whole pool is one mapping's."""
+        return any(self.share(v) == self.total() for v in VMAS)
+
+    @observer
+    def idle(self):
+        """No mapping, and no I/O under way."""
+        return all(self.length[v] == 0 for v in VMAS) and all(
+            self.limbo[n] == 0 for n in NODES
+        )
+
+    # -- parts --
+
+    def unconsumed(self, vma):
+        """Pages that the mapping was promised and has not."""
+        if not self.owner[vma]:
+            return 0
+        return self.length[vma] - sum(
+            1 for p in INDICES if self.page[vma, p] is not None
+        )
+
+    def share(self, vma):
+        """What the mapping has or was promised."""
+        there = sum(1 for p in INDICES if self.page[vma, p] is not None)
+        return there + self.unconsumed(vma)
+
+    def allowed(self, vma, node):
+        if NUMA:
+            return self.mems[vma] is None or self.mems[vma] == node
+        return True
+
+    def fits_memcg(self):
+        """mm/memcontrol.c:mem_cgroup_charge_hugetlb."""
+        return not MEMCG or self.populated() < LIMIT
+
+    def child_of(self, child, vma, page):
+        return self.parent[child] == vma and self.shared[child, page]
+
+    def put_page(self, vma, page):
+        """free_huge_folio(): promises are the caller's business."""
+        node = self.page[vma, page]
+        if node is not None:
+            if PINS and self.pinned[vma, page]:
+                self.limbo[node] += 1
+            else:
+                self.h.free[node] += 1
+            self.page[vma, page] = None
+        self.pinned[vma, page] = False
+
+    def zap(self, vma, page):
+        """Unmaps a page. A child that maps it keeps it."""
+        if FORK:
+            for c in VMAS:
+                if self.child_of(c, vma, page):
+                    self.page[c, page] = self.page[vma, page]
+                    self.page[vma, page] = None
+                    self.shared[c, page] = False
+            self.shared[vma, page] = False
+        self.put_page(vma, page)
+
+    # -- mappings --
+
+    @action(kernel="mm/hugetlb.c:hugetlb_reserve_pages")
+    def reserve(self, vma: VMAS, pages: Int(1, P)) -> Errno:
+        """mmap(MAP_PRIVATE | MAP_HUGETLB) by a task that may use all nodes."""
+        require(self.length[vma] == 0)
+        if pages > self.h.available():
+            return ENOMEM
+        self.h.resv += pages
+        self.length[vma] = pages
+        self.owner[vma] = True
+        return OK
+
+    @action(kernel="mm/hugetlb.c:hugetlb_no_page")
+    def fault(self, vma: VMAS, page: INDICES, node: NODES) -> Errno:
+        """A page of an allowed node; without a promise, one that is not
+        promised to others."""
+        require(page < self.length[vma] and self.page[vma, page] is None)
+        require(not self.shared[vma, page])
+        require(self.allowed(vma, node))
+        none = all(self.h.usable(n) <= 0 or not self.allowed(vma, n) for n in NODES)
+        require(none or self.h.usable(node) > 0)
+        promised = self.owner[vma]
+        if not promised and self.h.available() <= 0:
+            return SIGBUS
+        if none or not self.fits_memcg():
+            self.failed = self.failed or promised
+            return SIGBUS
+        self.h.free[node] -= 1
+        if promised:
+            self.h.resv -= 1
+        self.page[vma, page] = node
+        return OK
+
+    @action(kernel="mm/hugetlb.c:hugetlb_vm_op_close")
+    def unmap(self, vma: VMAS):
+        """munmap() of a mapping, or exit."""
+        require(self.length[vma] > 0)
+        self.h.resv -= self.unconsumed(vma)
+        for p in INDICES:
+            self.zap(vma, p)
+        self.length[vma] = 0
+        self.owner[vma] = False
+        self.mems[vma] = None
+        if FORK:
+            self.parent[vma] = None
+            for c in VMAS:
+                if self.parent[c] == vma:
+                    self.parent[c] = None
+
+    @action(kernel="mm/hugetlb.c:__unmap_hugepage_range", when=DONTNEED)
+    def dontneed(self, vma: VMAS, page: INDICES):
+        """MADV_DONTNEED: the owner's promise comes back."""
+        require(self.page[vma, page] is not None)
+        if self.owner[vma]:
+            self.h.resv += 1
+        self.zap(vma, page)
+
+    # -- fork --
+
+    @action(kernel="mm/mmap.c:dup_mmap", when=FORK)
+    def fork(self, vma: VMAS, child: VMAS) -> Errno:
+        """The child has no reservation. One generation, one child at a time."""
+        require(self.length[vma] > 0 and self.length[child] == 0)
+        require(self.parent[vma] is None)
+        require(all(self.parent[v] != vma for v in VMAS))
+        self.length[child] = self.length[vma]
+        self.mems[child] = self.mems[vma]
+        self.parent[child] = vma
+        for p in INDICES:
+            self.shared[child, p] = self.page[vma, p] is not None
+        return OK
+
+    @action(kernel="mm/hugetlb.c:hugetlb_wp", when=FORK)
+    def write(self, vma: VMAS, page: INDICES, node: NODES) -> Errno:
+        """Copy-on-write of a page that two processes map. An owner that finds
+        none available takes the page away from its child."""
+        mine = any(self.child_of(c, vma, page) for c in VMAS)
+        require(self.shared[vma, page] or mine)
+        none = self.h.available() <= 0
+        require(none or (self.allowed(vma, node) and self.h.usable(node) > 0))
+        if none:
+            if not mine or not self.owner[vma]:
+                return SIGBUS
+            for c in VMAS:
+                if self.child_of(c, vma, page):
+                    self.shared[c, page] = False
+            return OK
+        self.h.free[node] -= 1
+        if mine:
+            for c in VMAS:
+                if self.child_of(c, vma, page):
+                    self.page[c, page] = self.page[vma, page]
+                    self.shared[c, page] = False
+        self.shared[vma, page] = False
+        self.page[vma, page] = node
+        return OK
+
+    # -- pins, binding, resizing, errors --
+
+    @action(kernel="mm/gup.c:pin_user_pages", when=PINS)
+    def pin(self, vma: VMAS, page: INDICES):
+        require(self.page[vma, page] is not None and not self.pinned[vma, page])
+        self.pinned[vma, page] = True
+
+    @action(kernel="mm/gup.c:unpin_user_page", when=PINS)
+    def unpin(self, vma: VMAS, page: INDICES):
+        require(self.pinned[vma, page])
+        self.pinned[vma, page] = False
+
+    @action(kernel="mm/gup.c:unpin_user_page", when=PINS)
+    def unpin_last(self, node: NODES):
+        """The I/O on an unmapped page ends: now it is free."""
+        require(self.limbo[node] > 0)
+        self.limbo[node] -= 1
+        self.h.free[node] += 1
+
+    @action(kernel="kernel/cgroup/cpuset.c:cpuset_write_resmask", when=NUMA)
+    def bind(self, vma: VMAS, node: NODES) -> Errno:
+        """cpuset.mems of the mapping's task becomes one node."""
+        require(self.length[vma] > 0 and self.mems[vma] != node)
+        self.mems[vma] = node
+        return OK
+
+    @action(kernel="mm/hugetlb.c:set_max_huge_pages", when=RESIZE)
+    def shrink(self, node: NODES) -> Errno:
+        """One page less, if one is neither used nor promised."""
+        require(self.h.nr[node] > 0)
+        if self.h.usable(node) <= 0 or self.h.available() <= 0:
+            return EBUSY
+        self.h.free[node] -= 1
+        self.h.nr[node] -= 1
+        return OK
+
+    @action(kernel="mm/hugetlb.c:set_max_huge_pages", when=RESIZE)
+    def grow(self, node: NODES) -> Errno:
+        require(self.h.nr[node] + self.lost[node] < BLOCKS)
+        self.h.free[node] += 1
+        self.h.nr[node] += 1
+        return OK
+
+    @action(kernel="mm/hugetlb.c:dissolve_free_hugetlb_folio", when=POISON)
+    def poison(self, node: NODES):
+        """An error in a free page: it leaves the pool, or where all free
+        pages are promised, stays on the free list and is skipped there."""
+        require(self.h.usable(node) > 0)
+        if self.h.available() > 0:
+            self.h.free[node] -= 1
+            self.h.nr[node] -= 1
+            self.lost[node] += 1
+        else:
+            self.h.bad[node] += 1
+
+
+class HugetlbCma(HugetlbPool):
+    """hugetlb whose pages come from CMA areas while they are needed."""
+
+    h = PagePool(NODES, BLOCKS, 0, POISON)
+    lent = table(NODES, Int(0, BLOCKS), when=LENDING)
+    loan_pinned = table(NODES, Int(0, BLOCKS), when=(LENDING, PINS))
+    spare = var(Int(0, SPARE), init=SPARE, when=LENDING)
+
+    @observer
+    def total(self):
+        """The areas, whoever has their blocks."""
+        return sum(BLOCKS - self.lost[n] for n in NODES)
+
+    def idle_area(self, node):
+        return BLOCKS - self.lost[node] - self.h.nr[node] - self.lent[node]
+
+    @observer
+    def free_blocks(self):
+        bad = sum(self.h.bad[n] for n in NODES)
+        idle = sum(self.idle_area(n) for n in NODES)
+        return self.h.free_huge_pages() - bad + idle
+
+    @observer
+    def borrowed(self):
+        return sum(self.lent[n] for n in NODES)
+
+    @action(kernel="mm/cma.c:cma_release")
+    def shrink(self, node: NODES) -> Errno:
+        """nr_hugepages - 1: back to the area, if not used nor promised."""
+        require(self.h.nr[node] > 0)
+        if self.h.usable(node) <= 0 or self.h.available() <= 0:
+            return EBUSY
+        self.h.free[node] -= 1
+        self.h.nr[node] -= 1
+        return OK
+
+    @action(kernel="mm/cma.c:cma_alloc")
+    def grow(self, node: NODES) -> Errno:
+        """nr_hugepages + 1: from the area's idle part, or a loan called back."""
+        require(self.h.nr[node] + self.lost[node] < BLOCKS)
+        if self.idle_area(node) == 0:
+            called = self.call_back(node)
+            if not called:
+                return EBUSY
+        self.h.free[node] += 1
+        self.h.nr[node] += 1
+        return OK
+
+    def call_back(self, node):
+        """mm/page_alloc.c:alloc_contig_range: migrates a lent block's pages
+        away. Needs memory to move them to, and nothing pinned in it."""
+        if self.lent[node] > self.loan_pinned[node] and self.spare > 0:
+            self.spare -= 1
+            self.lent[node] -= 1
+            return True
+        return False
+
+    @action(kernel="mm/page_alloc.c:__rmqueue_cma_fallback", when=LENDING)
+    def lend(self, node: NODES):
+        """A movable allocation fills an idle block of the area."""
+        require(self.idle_area(node) > 0)
+        self.lent[node] += 1
+
+    @action(kernel="mm/page_alloc.c:alloc_contig_range", when=LENDING)
+    def recall(self, node: NODES) -> Errno:
+        """What cma_alloc() does where the area has no idle block."""
+        require(self.lent[node] > 0)
+        called = self.call_back(node)
+        return OK if called else EBUSY
+
+    @action(kernel="mm/page_alloc.c:free_unref_folios", when=LENDING)
+    def give_back(self, node: NODES):
+        """The borrower frees its memory."""
+        require(self.lent[node] > self.loan_pinned[node])
+        self.lent[node] -= 1
+
+    @action(kernel="mm/vmscan.c:shrink_folio_list", when=LENDING)
+    def free_spare(self):
+        """Memory outside the areas becomes free again."""
+        require(self.spare < SPARE)
+        self.spare += 1
+
+    @action(kernel="mm/gup.c:pin_user_pages", when=(LENDING, PINS))
+    def pin_loan(self, node: NODES):
+        require(self.lent[node] > self.loan_pinned[node])
+        self.loan_pinned[node] += 1
+
+    @action(kernel="mm/gup.c:unpin_user_page", when=(LENDING, PINS))
+    def unpin_loan(self, node: NODES):
+        require(self.loan_pinned[node] > 0)
+        self.loan_pinned[node] -= 1

@@ -1,0 +1,69 @@
+"""hugetlb of other kernels than 6.12, as far as the model can tell them apart."""
+
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
+
+from poolproof.model.designs.hugetlb.linux_6_12 import MOUNT, PAGES, SIZE, Hugetlb
+
+
+class Hugetlb61(Hugetlb):
+    """hugetlb reservations of Linux 6.1 (6.1.192)."""
+
+    def surplus_nodes(self, nodes, mems):
+        """Surplus pages for a promise come from any node of the cpuset (until
+        6.11: 003af997c8a9, "hugetlb: force allocating surplus hugepages on
+        mempolicy allowed nodes")."""
+        return mems
+
+    def adjust_reservation(self, vma):
+        """A page that the owner unmaps does not bring its promise back (since
+        6.9: df7a6d1f6405, "mm/hugetlb: restore the reservation if needed")."""
+        return False
+
+    def node_count(self, node, count):
+        """A node's surplus pages count as its own (until 6.8: b72b3c9c34c8,
+        "mm/hugetlb: fix nodes huge page allocation when there are surplus
+        pages")."""
+        return count + self.h.nr_huge_pages() - self.h.nr_huge_pages_node[node]
+
+
+class Hugetlb70(Hugetlb):
+    """hugetlb reservations of Linux 7.0 (mainline of March 2026). Left out: an
+    owner that unmaps a page which a child still maps; that is as in 6.12.117."""
+
+    def out_put_pages(self, spool, chg, gbl_reserve):
+        """Only what the subpool gave goes back to its minimum (since 6.15:
+        a833a693a490; 1d3f9bb4c8af added what gets used_hpages right)."""
+        if MOUNT and spool:
+            rsv = self.spool.put_pages(chg - gbl_reserve)
+            self.h.return_unused_surplus_pages(rsv, PAGES)
+            if SIZE:
+                self.spool.change_used(-gbl_reserve)
+
+    def out_subpool_put(self, spool, gbl_chg):
+        """Only a page that the subpool gave goes back. One that it did not
+        give stays in used_hpages (reported: 20260515202902.461539-1-devnexen@
+        gmail.com, "mm/hugetlb: restore subpool used_hpages on
+        alloc_hugetlb_folio error")."""
+        if MOUNT and spool and gbl_chg == 0:
+            rsv = self.spool.put_pages(1)
+            self.h.return_unused_surplus_pages(rsv, PAGES)
+
+    def vma_has_reserves(self, may_reserve, gbl_chg):
+        """Whoever asked the subpool takes its promise, too (since 6.14)."""
+        return gbl_chg == 0
+
+    def surplus_has_reserves(self, reserved, cow_from_owner):
+        """A surplus page takes a promise by the same rule as any other."""
+        return reserved
+
+    def min_count(self):
+        """Surplus pages in use are not counted a second time (since 6.15:
+        aabf58bfaace, "mm/hugetlb: fix set_max_huge_pages() when there are
+        surplus pages")."""
+        if self.h.resv_huge_pages < 0:
+            return self.h.nr_huge_pages()
+        persistent = self.h.persistent_huge_pages()
+        free = self.h.free_huge_pages()
+        if free > persistent:
+            free = max(0, free - self.h.surplus_huge_pages())
+        return self.h.resv_huge_pages + persistent - free

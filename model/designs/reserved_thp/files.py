@@ -1,0 +1,398 @@
+"""Reserved THP behind files: sections 3.3 and 3.4 of its cover letter.
+
+Source: cover.1782538002.git.zhengqi.arch@bytedance.com, which says that reserved
+THP can be a back end of shmem and of hugetlbfs, and no more. No code was posted
+for this. From the posted patches are the pool (pageblocks set apart at boot, per
+node), the global quota, and faults that install a block of it or fail.
+
+Our choices: the quota is charged for indices of a file, once each, as in a
+reserve map of hugetlb (model/blocks/reserve_map.py). ReservedThpFiles is shmem: its
+files have a size from the start, and mmap() charges up to it; fallocate()
+charges and allocates. ReservedThpHugetlbfs charges at mmap() of a writable
+mapping, which is also what makes the file as long. An index without a charge
+asks for one at the fault, and has no promise. No folio is split (3.1): what a
+hole or the end cuts is zeroed and stays, as in hugetlbfs. A hole, and
+truncation, give back page and charge; with ``hole_keeps`` a hole leaves the
+charge. memory.max is met at the fault, by the task that faults.
+
+Left out: swap and overcommit (reserved_thp_planned.py has them), MAP_PRIVATE,
+names (the files are memfds), nodes of fallocate() and its binding, parts of
+blocks.
+"""
+
+# mypy: allow-untyped-defs, allow-incomplete-defs
+# mypy: allow-untyped-calls, allow-untyped-decorators
+
+from enum import Enum
+from typing import Any
+
+from poolproof.model.blocks.file import Entry, Folio, HugetlbfsInodes
+from poolproof.model.blocks.reserve_map import ResvMap
+from poolproof.model.language import (
+    Bool,
+    Bound,
+    Design,
+    Feature,
+    Int,
+    Maybe,
+    Scalarset,
+    action,
+    observer,
+    require,
+    table,
+    var,
+)
+
+
+class Errno(Enum):
+    """What a call, or a fault, ends in."""
+
+    OK = 0
+    ENOMEM = 12
+    ENOSPC = 28
+    SIGBUS = 135
+
+
+OK, ENOMEM, ENOSPC, SIGBUS = Errno
+HOLE, SMALL, HUGE = Folio
+EMPTY, PTE, PMD, COW = Entry
+
+BLOCKS = Bound("blocks", 2, doc="reserved pageblocks of each node")
+N = Bound("nodes", 1)
+F = Bound("files", 2)
+T = Bound("T", 1, doc="tasks")
+V = Bound("V", 2, doc="mappings")
+P = Bound("P", 2, doc="blocks of a file at most")
+LIMIT = Bound("limit", 1, doc="memory.max, in blocks")
+
+NODES = Scalarset("NODES", N, prefix="n")
+FILES = Scalarset("FILES", F, prefix="f")
+TASKS = Scalarset("TASKS", T, prefix="t")
+VMAS = Scalarset("VMAS", V, prefix="v")
+INDICES = Int(0, P - 1)
+
+NUMA = Feature("numa", False, "tasks are bound to a node, and rebound")
+MEMCG = Feature("memcg", False, "all tasks in one memcg with a limit")
+FORK = Feature("fork", False, "fork of mappings")
+SEND = Feature("send", False, "descriptors handed over")
+FALLOCATE = Feature("fallocate", False, "fallocate")
+PUNCH = Feature("punch", False, "FALLOC_FL_PUNCH_HOLE")
+HOLE_KEEPS = Feature("hole_keeps", False, "a hole leaves the charge", needs=PUNCH)
+TRUNCATE = Feature("truncate", False, "ftruncate to a smaller size")
+TABLES = Feature("tables", False, "page tables")
+PINS = Feature("pins", False, "pages pinned for I/O")
+POISON = Feature("poison", False, "memory errors in free blocks")
+
+
+class ReservedInodes(HugetlbfsInodes):
+    """Files of which no folio is split, and that mmap() leaves as long."""
+
+    def file_mmap(self, inode):
+        """mm/shmem.c:shmem_mmap."""
+
+
+class ReservedThpFiles(Design):
+    """A quota on files of shmem."""
+
+    f: Any = ReservedInodes(
+        FILES, TASKS, VMAS, INDICES, INDICES, P, 1, 0, (), TABLES, SEND, PINS
+    )
+    charged = ResvMap(FILES, INDICES, ())
+    reserved_thp_used = var(Int(0), init=0)
+    free = table(NODES, Int(0, BLOCKS), init=BLOCKS, doc="free reserved pageblocks")
+    frame = table(FILES, INDICES, Maybe(NODES), doc="the block of the pool it holds")
+    limbo = table(NODES, Int(0, BLOCKS), when=PINS, doc="in no file, still pinned")
+    mems = table(VMAS, Maybe(NODES), when=NUMA, doc="its task's node; None: all")
+    lost = table(NODES, Int(0, BLOCKS), when=POISON)
+    failed = var(Bool(), doc="a promised fault has failed")
+
+    # -- what the common specs ask --
+
+    @observer
+    def total(self):
+        return sum(BLOCKS - self.lost[n] for n in NODES)
+
+    @observer
+    def free_blocks(self):
+        return sum(self.free[n] for n in NODES)
+
+    @observer
+    def promised(self):
+        """Indices that are charged, and have no block yet."""
+        return sum(
+            1
+            for f in FILES
+            for i in INDICES
+            if self.charged.regions[f, i] and self.f.i_pages[f, i] == HOLE
+        )
+
+    @observer
+    def populated(self):
+        return sum(self.f.nrpages(f) for f in FILES)
+
+    @observer
+    def used(self):
+        """used_hpages in sysfs."""
+        return self.reserved_thp_used
+
+    @observer
+    def entitled(self):
+        return sum(self.charged.region_count(f, 0, P) for f in FILES)
+
+    @observer
+    def borrowed(self):
+        """Nobody else can use an idle block."""
+        return 0
+
+    @observer
+    def foreign(self):
+        """Blocks that no file has, and that are neither free nor pinned."""
+        return (
+            self.total()
+            - self.free_blocks()
+            - self.populated()
+            - sum(self.limbo[n] for n in NODES)
+        )
+
+    @observer
+    def small(self):
+        """A folio is never split."""
+        return 0
+
+    @observer
+    def swapped(self):
+        return 0
+
+    @observer
+    def poisoned(self):
+        return sum(self.lost[n] for n in NODES)
+
+    @observer
+    def idle(self):
+        """No inode, and no I/O under way."""
+        return all(not self.f.exists[f] for f in FILES) and all(
+            self.limbo[n] == 0 for n in NODES
+        )
+
+    @observer
+    def is_held(self, file: FILES):
+        return self.f.is_held(file)
+
+    # -- the quota, mm/reserved_thp.c --
+
+    def reserved_thp_charge(self, nr_hpages):
+        if self.reserved_thp_used + nr_hpages > BLOCKS * N:
+            return False
+        self.reserved_thp_used += nr_hpages
+        return True
+
+    def reserve_pages(self, file, start, end):
+        """As mm/hugetlb.c:hugetlb_reserve_pages: what of start..end is not
+        charged yet is charged, or nothing."""
+        chg = self.charged.region_chg(file, start, end)
+        charged = self.reserved_thp_charge(chg)
+        if charged:
+            self.charged.region_add(file, start, end)
+        return charged
+
+    def unreserve_pages(self, file, start, end):
+        """As mm/hugetlb.c:hugetlb_unreserve_pages."""
+        self.reserved_thp_used -= self.charged.region_count(file, start, end)
+        for i in INDICES:
+            if start <= i < end:
+                self.charged.region_del(file, i)
+
+    # -- parts --
+
+    def allowed(self, vma, node):
+        if NUMA:
+            return self.mems[vma] is None or self.mems[vma] == node
+        return True
+
+    def fits_memcg(self):
+        """mm/memcontrol.c:try_charge_memcg: nothing is reclaimed for it."""
+        return not MEMCG or self.populated() < LIMIT
+
+    def take(self, file, page, node):
+        """A block of the pool goes into the page cache."""
+        self.free[node] -= 1
+        self.frame[file, page] = node
+        self.f.add_huge(file, page)
+
+    def put_frames(self, file, start, end):
+        """The blocks behind start..end, before the page cache drops them: a
+        pinned one is free later."""
+        for i in INDICES:
+            if start <= i < end and self.frame[file, i] is not None:
+                if PINS and self.f.pinned[file, i]:
+                    self.limbo[self.frame[file, i]] += 1
+                else:
+                    self.free[self.frame[file, i]] += 1
+                self.frame[file, i] = None
+
+    # -- files --
+
+    @action(kernel="mm/memfd.c:memfd_create")
+    def create(self, task: TASKS, file: FILES, size: Int(1, P)):
+        """memfd_create() and ftruncate(): nothing is charged."""
+        require(not self.f.exists[file])
+        self.f.create(file, task, 0)
+        self.f.i_size[file] = size
+
+    @action(kernel="fs/file_table.c:__fput")
+    def close(self, task: TASKS, file: FILES):
+        self.f.close(task, file)
+
+    @action(kernel="net/core/scm.c:scm_fp_copy", when=SEND)
+    def send(self, task: TASKS, file: FILES):
+        self.f.send(task, file)
+
+    @action(kernel="net/core/scm.c:scm_detach_fds", when=SEND)
+    def receive(self, task: TASKS, file: FILES):
+        self.f.receive(task, file)
+
+    @action(kernel="fs/inode.c:iput_final")
+    def evict(self, file: FILES):
+        """Some time after the last descriptor and mapping are gone."""
+        require(self.f.exists[file] and not self.f.is_held(file))
+        self.put_frames(file, 0, P)
+        self.f.evict(file)
+        self.unreserve_pages(file, 0, P)
+
+    @action(kernel="fs/open.c:vfs_fallocate", when=FALLOCATE)
+    def fallocate(self, task: TASKS, file: FILES, page: INDICES, node: NODES) -> Errno:
+        """One block within the file, charged and there, or neither."""
+        require(self.f.fd[task, file] and page < self.f.i_size[file])
+        require(self.f.i_pages[file, page] == HOLE)
+        require(self.free[node] > 0 or self.free_blocks() == 0)
+        if self.free[node] == 0 or not self.fits_memcg():
+            return ENOMEM
+        charged = self.reserve_pages(file, page, page + 1)
+        if not charged:
+            return ENOSPC
+        self.take(file, page, node)
+        return OK
+
+    @action(kernel="fs/open.c:vfs_fallocate", when=PUNCH)
+    def punch_hole(self, task: TASKS, file: FILES, page: INDICES):
+        """Of one block. Where no page is, a hole takes no charge either."""
+        require(self.f.fd[task, file] and self.f.i_pages[file, page] != HOLE)
+        self.put_frames(file, page, page + 1)
+        self.f.punch_hole(file, page, page + 1)
+        if not HOLE_KEEPS:
+            self.unreserve_pages(file, page, page + 1)
+
+    @action(kernel="fs/attr.c:notify_change", when=TRUNCATE)
+    def ftruncate(self, task: TASKS, file: FILES, size: Int(0, P)):
+        require(self.f.fd[task, file] and size < self.f.i_size[file])
+        self.put_frames(file, size, P)
+        self.f.truncate(file, size)
+        self.unreserve_pages(file, size, P)
+
+    # -- mappings --
+
+    @action(kernel="mm/shmem.c:shmem_mmap")
+    def mmap(self, vma: VMAS, task: TASKS, file: FILES) -> Errno:
+        """MAP_SHARED: what of the file is not charged yet is, or ENOMEM."""
+        require(self.f.vm_file[vma] is None and self.f.fd[task, file])
+        charged = self.reserve_pages(file, 0, self.f.i_size[file])
+        if not charged:
+            return ENOMEM
+        self.f.map_file(vma, task, file, True)
+        return OK
+
+    @action(kernel="mm/memory.c:do_fault")
+    def fault(self, vma: VMAS, page: INDICES, node: NODES) -> Errno:
+        """A block of the pool from an allowed node, or an error."""
+        file = self.f.vm_file[vma]
+        require(file is not None and self.f.i_pages[file, page] == HOLE)
+        require(self.allowed(vma, node))
+        none = all(self.free[n] == 0 or not self.allowed(vma, n) for n in NODES)
+        require(none or self.free[node] > 0)
+        if page >= self.f.i_size[file]:
+            return SIGBUS
+        if none or not self.fits_memcg():
+            self.failed = self.failed or self.charged.regions[file, page]
+            return SIGBUS
+        charged = self.reserve_pages(file, page, page + 1)
+        if not charged:
+            return SIGBUS
+        self.take(file, page, node)
+        if TABLES:
+            self.f.finish_fault(vma, page)
+        return OK
+
+    @action(kernel="mm/memory.c:finish_fault", when=TABLES)
+    def fault_cached(self, vma: VMAS, page: INDICES):
+        """A fault on a page that the file has."""
+        file = self.f.vm_file[vma]
+        require(file is not None and self.f.i_pages[file, page] != HOLE)
+        require(self.f.entry[vma, page] == EMPTY)
+        self.f.finish_fault(vma, page)
+
+    @action(kernel="mm/vma.c:vms_complete_munmap_vmas")
+    def unmap(self, vma: VMAS):
+        """munmap(), or exit. The file keeps what was charged."""
+        require(self.f.vm_file[vma] is not None)
+        self.f.unmap(vma)
+        self.mems[vma] = None
+
+    @action(kernel="mm/mmap.c:dup_mmap", when=FORK)
+    def fork(self, vma: VMAS, child: VMAS) -> Errno:
+        """The child maps the same file, and nothing is charged."""
+        require(self.f.vm_file[vma] is not None and self.f.vm_file[child] is None)
+        self.f.map_file(child, self.f.vm_mm[vma], self.f.vm_file[vma], True)
+        self.mems[child] = self.mems[vma]
+        return OK
+
+    # -- pins, binding, errors --
+
+    @action(kernel="mm/gup.c:pin_user_pages", when=PINS)
+    def pin(self, file: FILES, page: INDICES):
+        require(self.f.i_pages[file, page] != HOLE and not self.f.pinned[file, page])
+        self.f.pinned[file, page] = True
+
+    @action(kernel="mm/gup.c:unpin_user_page", when=PINS)
+    def unpin(self, file: FILES, page: INDICES):
+        require(self.f.pinned[file, page])
+        self.f.pinned[file, page] = False
+
+    @action(kernel="mm/gup.c:unpin_user_page", when=PINS)
+    def unpin_last(self, node: NODES):
+        """The I/O on a block that no file has ends: now it is free."""
+        require(self.limbo[node] > 0)
+        self.limbo[node] -= 1
+        self.f.orphans -= 1
+        self.free[node] += 1
+
+    @action(kernel="kernel/cgroup/cpuset.c:cpuset_write_resmask", when=NUMA)
+    def bind(self, vma: VMAS, node: NODES) -> Errno:
+        """cpuset.mems of the mapping's task becomes one node."""
+        require(self.f.vm_file[vma] is not None and self.mems[vma] != node)
+        self.mems[vma] = node
+        return OK
+
+    @action(kernel="mm/memory-failure.c:memory_failure", when=POISON)
+    def poison(self, node: NODES):
+        """A free block is lost. Nothing lowers reserved_thp_total."""
+        require(self.free[node] > 0)
+        self.free[node] -= 1
+        self.lost[node] += 1
+
+
+class ReservedThpHugetlbfs(ReservedThpFiles):
+    """A quota on files of hugetlbfs, charged as they are mapped."""
+
+    f: Any = HugetlbfsInodes(
+        FILES, TASKS, VMAS, INDICES, INDICES, P, 1, 0, (), TABLES, SEND, PINS
+    )
+
+    @action(kernel="fs/hugetlbfs/inode.c:hugetlbfs_file_mmap")
+    def mmap(self, vma: VMAS, task: TASKS, file: FILES) -> Errno:
+        """All that a file may have is mapped, writable, and charged."""
+        require(self.f.vm_file[vma] is None and self.f.fd[task, file])
+        charged = self.reserve_pages(file, 0, P)
+        if not charged:
+            return ENOMEM
+        self.f.map_file(vma, task, file, True)
+        return OK

@@ -1,0 +1,418 @@
+"""The modelling language: a design is a plain Python class.
+
+    VMAS = Scalarset("VMAS", Bound("V", 2), prefix="v")
+
+    class Pool(Design):
+        "A pool of pages that mappings reserve from."
+        resv = var(Int(0, Bound("B", 3)))
+        live = table(VMAS, Bool())
+
+        @action(kernel="mm/hugetlb.c:hugetlb_reserve_pages")
+        def mmap(self, vma: VMAS) -> Errno:
+            require(not self.live[vma])
+            ...
+            return OK
+
+An instance (`Pool(bounds={"V": 3})`) runs under CPython as it stands: pdb,
+coverage, hypothesis and the replay of traces work on it. checker.frontend.design
+compiles the same text. Names of bounds, domains and features that a method
+mentions mean, inside an instance, that instance's values: its methods are
+rebound to a namespace where `V` is 3 and `VMAS` can be iterated. There, too,
+`any` and `all` look at every element: an aggregate has no order.
+
+Import what a design needs from here; model.language.domains has the domains and
+their values, model.language.declarations fields, blocks, actions and lists of them.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from types import CellType, FunctionType
+from typing import Any
+
+from poolproof.model.language.declarations import (
+    LANGUAGE,
+    ActionMark,
+    Block,
+    Field,
+    Slot,
+    action,
+    action_methods,
+    bind,
+    closure,
+    declared,
+    members,
+    observer,
+    observer_methods,
+    own_classes,
+    parameter_domain,
+    parameters,
+    returns,
+    slots,
+    structural,
+    table,
+    var,
+    with_needs,
+)
+from poolproof.model.language.domains import (
+    ANY,
+    Arithmetic,
+    Binding,
+    Bool,
+    Bound,
+    Disabled,
+    Domain,
+    Either,
+    Element,
+    Feature,
+    Given,
+    Int,
+    Maybe,
+    ModelError,
+    Natural,
+    OutOfDomain,
+    OutOfRange,
+    Scalarset,
+    SetOf,
+    Values,
+    Wrapping,
+    nearest,
+    require,
+)
+
+__all__ = [
+    "ANY",
+    "ActionMark",
+    "Arithmetic",
+    "Binding",
+    "Block",
+    "Bool",
+    "Bound",
+    "Design",
+    "Disabled",
+    "Domain",
+    "Either",
+    "Element",
+    "Feature",
+    "Field",
+    "Given",
+    "Int",
+    "Maybe",
+    "ModelError",
+    "Natural",
+    "OutOfDomain",
+    "OutOfRange",
+    "Scalarset",
+    "SetOf",
+    "Slot",
+    "TableValue",
+    "Values",
+    "Wrapping",
+    "action",
+    "action_methods",
+    "bind",
+    "closure",
+    "declared",
+    "members",
+    "nearest",
+    "observer",
+    "observer_methods",
+    "own_classes",
+    "parameter_domain",
+    "parameters",
+    "require",
+    "returns",
+    "slots",
+    "structural",
+    "table",
+    "var",
+    "with_needs",
+]
+
+
+class TableValue:
+    """A table's cells while a design runs under CPython."""
+
+    __slots__ = ("cells", "frozen", "index", "name", "values")
+
+    def __init__(
+        self,
+        name: str,
+        index: tuple[Values, ...],
+        values: Values,
+        init: Any,
+        frozen: bool,
+    ) -> None:
+        self.name, self.index, self.values, self.frozen = name, index, values, frozen
+        raw = values.raw(init)
+        spaces = (range(v.lo, v.hi + 1) for v in index)
+        self.cells = dict.fromkeys(product(*spaces), raw)
+
+    def _at(self, key: Any) -> tuple[int, ...]:
+        keys = key if isinstance(key, tuple) else (key,)
+        if len(keys) != len(self.index):
+            n = len(self.index)
+            few = "index" if n == 1 else "indices"
+            raise ModelError(f"{self.name} takes {n} {few}, not {len(keys)}")
+        raw = tuple(v.raw(k) for v, k in zip(self.index, keys, strict=True))
+        if raw not in self.cells:
+            shown = ", ".join(str(k) for k in keys)
+            raise OutOfDomain(f"{self.name}[{shown}]: no such index")
+        return raw
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.values.python(self.cells[self._at(key)])
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        at, raw = self._at(key), self.values.raw(value)
+        if self.frozen and raw != self.cells[at]:
+            raise OutOfRange(f"{self.name} is off and cannot change")
+        self.cells[at] = raw
+
+    def __iter__(self) -> Any:
+        raise ModelError(f"{self.name} is a table: loop over its index domain")
+
+
+# --- classes bound to sizes ----------------------------------------------
+
+
+def _any(conditions: Iterable[object]) -> bool:
+    return builtins.any([bool(c) for c in conditions])
+
+
+def _all(conditions: Iterable[object]) -> bool:
+    return builtins.all([bool(c) for c in conditions])
+
+
+class _Twins:
+    """Copies of classes whose methods see bound domains, bounds, features."""
+
+    def __init__(self, binding: Binding) -> None:
+        self.binding = binding
+        self.classes: dict[type, type] = {}
+        self.namespaces: dict[int, dict[str, Any]] = {}
+
+    def bound(self, value: Any) -> Any:
+        match value:
+            case Domain():
+                return self.binding.values(value)
+            case Bound() | Arithmetic():
+                return self.binding.size(value)
+            case Feature():
+                return self.binding.on(value)
+            case _:
+                return value
+
+    def twin(self, cls: type) -> type:
+        if cls.__module__ in LANGUAGE:
+            return cls
+        if cls not in self.classes:
+            bases = tuple(self.twin(b) for b in cls.__bases__)
+            body = {
+                k: self.bound(v)
+                for k, v in vars(cls).items()
+                if k not in ("__dict__", "__weakref__")
+            }
+            new = type(cls.__name__, bases, body)
+            self.classes[cls] = new
+            for name, value in vars(cls).items():
+                if isinstance(value, FunctionType):
+                    setattr(new, name, self.function(value, new))
+        return self.classes[cls]
+
+    def namespace(self, scope: dict[str, Any]) -> dict[str, Any]:
+        known = self.namespaces.get(id(scope))
+        if known is None:
+            known = {"any": _any, "all": _all}
+            known |= {k: self.bound(v) for k, v in scope.items()}
+            self.namespaces[id(scope)] = known
+        return known
+
+    def function(self, f: FunctionType, new: type) -> FunctionType:
+        around = closure(f)
+        cells = tuple(
+            CellType(new)
+            if n == "__class__"
+            else CellType(self.bound(around[n]))
+            if n in around
+            else CellType()
+            for n in f.__code__.co_freevars
+        )
+        copy = FunctionType(
+            f.__code__,
+            self.namespace(f.__globals__),
+            f.__name__,
+            tuple(self.bound(d) for d in f.__defaults__ or ()),
+            cells,
+        )
+        copy.__kwdefaults__ = f.__kwdefaults__
+        copy.__annotations__ = f.__annotations__
+        copy.__dict__.update(f.__dict__)
+        copy.__qualname__ = f.__qualname__
+        return copy
+
+
+class Design(Block):
+    """A design: fields, blocks and actions. An instance is a state of it.
+
+    ``bounds`` sets bounds by name, ``without`` names features to leave out,
+    ``having`` features to turn on that are off by default. Raises ModelError
+    for a name the design does not have, or a bound below its least value.
+    """
+
+    def __new__(
+        cls,
+        bounds: Mapping[str, int] | None = None,
+        without: Sequence[str] = (),
+        having: Sequence[str] = (),
+    ) -> Any:
+        binding = bind(cls, bounds or {}, without, having)
+        declared_slots = {s.name: s for s in slots(cls, binding)}
+        twins = _Twins(binding)
+        design: Any = object.__new__(twins.twin(cls))
+        _fill(design, members(cls), declared_slots, twins, "")
+        hidden = {
+            "_binding": binding,
+            "_source": cls,
+            "_slots": [s for s in declared_slots.values() if not s.off],
+            "_domains": {},
+        }
+        for name, value in hidden.items():
+            object.__setattr__(design, name, value)
+        return design
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def initial(self) -> bool:
+        """Which of the possible starts (fields with init=ANY) are meant."""
+        return True
+
+    # -- what replay and fuzzing use --
+
+    def load(self, state: Sequence[int]) -> None:
+        """Sets every cell from raw values, in the order of `dump`."""
+        rest = list(reversed(state))
+        for slot in self._slots:  # type: ignore[attr-defined]
+            owner, name = _owner(self, slot.name)
+            if slot.index:
+                cells = getattr(owner, name).cells
+                for at in cells:
+                    cells[at] = rest.pop()
+            else:
+                object.__setattr__(owner, name, slot.values.python(rest.pop()))
+
+    def dump(self) -> tuple[int, ...]:
+        """The raw values of all cells: fields in declaration order, tables
+        row by row. Equal to the checker's State."""
+        state: list[int] = []
+        for slot in self._slots:  # type: ignore[attr-defined]
+            owner, name = _owner(self, slot.name)
+            value = getattr(owner, name)
+            if slot.index:
+                state.extend(value.cells.values())
+            else:
+                state.append(slot.values.raw(value))
+        return tuple(state)
+
+    def step(self, name: str, *arguments: Any) -> Any:
+        """Takes an action with Python arguments and returns its result.
+        Raises Disabled where a `require` is false, OutOfRange/OutOfDomain/
+        AssertionError where the model is wrong; the state is then as before.
+        """
+        self._check_call(name, arguments)
+        before = self.dump()
+        try:
+            result = getattr(self, name)(*arguments)
+            self.check_ranges()
+        except BaseException:
+            self.load(before)
+            raise
+        return result
+
+    def _check_call(self, name: str, arguments: tuple[Any, ...]) -> None:
+        """Raises ModelError for what is no call of an action."""
+        known: dict[str, dict[str, Values]] = self._domains  # type: ignore[attr-defined]
+        if name not in known:
+            source, binding = self._source, self._binding  # type: ignore[attr-defined]
+            actions = {
+                n: f
+                for n, (f, mark) in action_methods(source).items()
+                if all(binding.on(feature) for feature in mark.when)
+            }
+            if name not in actions:
+                raise ModelError(
+                    f"{source.__name__} has no action {name!r}" + nearest(name, actions)
+                )
+            known[name] = {
+                n: binding.values(d)
+                for n, d in parameters(source, actions[name]).items()
+            }
+        domains = known[name]
+        if len(arguments) != len(domains):
+            raise ModelError(
+                f"{name}({', '.join(domains)}) takes {len(domains)} arguments, "
+                f"not {len(arguments)}"
+            )
+        for (parameter, values), value in zip(domains.items(), arguments, strict=True):
+            if value not in values:
+                raise OutOfDomain(
+                    f"{name}: {parameter} = {value!r} is no value of {values}"
+                )
+
+    def check_ranges(self) -> None:
+        """Raises OutOfRange, naming the first cell outside its range."""
+        for slot in self._slots:  # type: ignore[attr-defined]
+            owner, name = _owner(self, slot.name)
+            value, values = getattr(owner, name), slot.values
+            cells = value.cells if slot.index else {(): values.raw(value)}
+            for at, raw in cells.items():
+                low = values.lo is not None and raw < values.lo
+                if low or (values.hi is not None and raw > values.hi):
+                    index = [
+                        str(v.python(r)) for v, r in zip(slot.index, at, strict=True)
+                    ]
+                    where = slot.name + (f"[{', '.join(index)}]" if index else "")
+                    raise OutOfRange(
+                        f"{where} becomes {values.python(raw)}, outside {values}"
+                    )
+
+
+def _owner(design: Any, dotted: str) -> tuple[Any, str]:
+    *path, name = dotted.split(".")
+    for part in path:
+        design = getattr(design, part)
+    return design, name
+
+
+_METHODS = (FunctionType, property, classmethod, staticmethod)
+
+
+def _fill(
+    target: Any,
+    parts: Mapping[str, Any],
+    declared_slots: Mapping[str, Slot],
+    twins: _Twins,
+    prefix: str,
+) -> None:
+    scalars: dict[str, tuple[Values, bool]] = {}
+    for name, value in parts.items():
+        if isinstance(value, Field):
+            slot = declared_slots[prefix + name]
+            values = slot.values
+            start = values.python(values.lo) if slot.start is ANY else slot.start
+            if slot.index:
+                stored = TableValue(slot.name, slot.index, values, start, slot.off)
+                object.__setattr__(target, name, stored)
+            else:
+                scalars[name] = (values, slot.off)
+                object.__setattr__(target, name, values.python(values.raw(start)))
+        elif isinstance(value, Block):
+            inner: Any = object.__new__(twins.twin(type(value)))
+            _fill(inner, members(value), declared_slots, twins, f"{prefix}{name}.")
+            object.__setattr__(target, name, inner)
+        elif not isinstance(value, _METHODS) and not name.startswith("__"):
+            object.__setattr__(target, name, twins.bound(value))
+    object.__setattr__(target, "_scalars", scalars)

@@ -1,0 +1,215 @@
+"""The z3 lowering: complete, and equal to the plain reading in both encodings."""
+
+from __future__ import annotations
+
+import pytest
+import z3
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from poolproof.checker.backends.smt import (
+    LOWER,
+    Bits,
+    Encoding,
+    Integers,
+    Lowering,
+    Number,
+    Unbounded,
+    Value,
+    constant,
+    declared_ranges,
+    raw_of,
+    term_of,
+    unknown,
+)
+from poolproof.checker.core import ir
+from poolproof.checker.core.evaluate import Undefined, Valuation
+from poolproof.checker.core.ir import BOOL, INT, OPERATORS, Domain, Expr, num
+from poolproof.checker.core.system import TransitionSystem, Variable
+from tests.agreement.test_ir_simplify import LOCALS, SYSTEM, VARIABLES, valuation
+from tests.common.random_systems import Grammar
+
+ENCODINGS = (Integers(), Bits())
+
+
+def test_every_operator_has_a_row() -> None:
+    assert set(LOWER) == set(OPERATORS)
+
+
+@st.composite
+def expressions(draw: st.DrawFn) -> Expr:
+    scalars = [v.now for v in VARIABLES if not v.index]
+    tables = [v.now for v in VARIABLES if v.index]
+    sorts = [v.element for v in VARIABLES]
+    domains = (LOCALS[0].data[1], LOCALS[2].data[1])
+    g = Grammar(draw, (*scalars, *LOCALS), tables, False, sorts, domains)
+    if draw(st.integers(0, 4)) == 4:
+        return g.table(draw(st.sampled_from(tables)), 2)
+    return g.expr(draw(st.sampled_from(sorts)), draw(st.integers(1, 4)))
+
+
+def known(encoding: Encoding, at: Valuation) -> Lowering:
+    """The valuation's own values as leaves."""
+    cells = [
+        constant(encoding, c.variable.element, raw)
+        for c, raw in zip(SYSTEM.cells, at.state, strict=True)
+    ]
+    names = {x: constant(encoding, x.sort, raw) for x, raw in at.locals.items()}
+    return Lowering(SYSTEM, encoding, cells, None, names)
+
+
+def unknowns(encoding: Encoding) -> Lowering:
+    """Fresh constants as leaves, with the intervals that are declared."""
+    cells: list[Value] = []
+    for c, (lo, hi) in zip(SYSTEM.cells, declared_ranges(SYSTEM), strict=True):
+        sort = c.variable.element
+        if sort is BOOL or isinstance(sort, ir.SetSort):
+            cells.append(unknown(encoding, c.name, sort, None))
+        else:
+            cells.append(encoding.fresh(c.name, lo, hi))
+    names = {x: unknown(encoding, x.data[0], x.sort, x.data[1]) for x in LOCALS}
+    return Lowering(SYSTEM, encoding, cells, None, names)
+
+
+def values(low: Lowering, model: z3.ModelRef, value: Value) -> object:
+    if isinstance(value, dict):
+        return {i: values(low, model, v) for i, v in value.items()}
+    return raw_of(model, value)
+
+
+def model_of(encoding: Encoding, low: Lowering, at: Valuation) -> z3.ModelRef:
+    """A model in which the unknown leaves have the valuation's values."""
+    solver = z3.Solver()
+    fixed = known(encoding, at)
+    pairs = list(zip(low.now, fixed.now, strict=True))
+    pairs += [(low.locals[x], fixed.locals[x]) for x in low.locals]
+    for a, b in pairs:
+        solver.add(low.equal(a, b))
+    assert solver.check() == z3.sat
+    return solver.model()
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(expressions(), st.data())
+def test_both_encodings_agree_with_the_plain_reading(
+    e: Expr, data: st.DataObject
+) -> None:
+    at = valuation(data)
+    try:
+        wanted = at.value(e)
+    except Undefined:
+        return
+    for encoding in ENCODINGS:
+        low = unknowns(encoding)
+        model = model_of(encoding, low, at)
+        value = low(e)
+        got = values(low, model, value)
+        assert got == wanted, type(encoding).__name__
+        for number in value.values() if isinstance(value, dict) else (value,):
+            if isinstance(number, Number) and not isinstance(value, dict):
+                assert number.lo is None or number.lo <= got
+                assert number.hi is None or number.hi >= got
+        simple = z3.Solver()
+        simple.check()
+        folded = known(encoding, at)(e)
+        assert values(low, simple.model(), folded) == wanted
+
+
+NUMBERS = ((0, 1), (0, 2**33), (-5, 4), (-(2**40), -3), (7, 7), (-1, 0))
+
+
+@pytest.mark.parametrize("a_range", NUMBERS)
+@pytest.mark.parametrize("b_range", NUMBERS)
+def test_bits_never_overflow(
+    a_range: tuple[int, int], b_range: tuple[int, int]
+) -> None:
+    """Every operation on numbers of any width and sign, at the corners."""
+    variables = tuple(
+        Variable(n, INT, num(lo), num(hi), None)
+        for n, (lo, hi) in (("a", a_range), ("b", b_range))
+    )
+    system = TransitionSystem("ab", variables, (), ir.TRUE, {}, {})
+    a, b = (v.now for v in variables)
+    asked = [
+        ir.add(a, b, b),
+        ir.sub(a, b),
+        ir.sub(num(0), b),
+        ir.mul(a, b),
+        ir.div(a, num(3)),
+        ir.mod(a, num(3)),
+        ir.mod(b, num(2**16)),
+        ir.min_(a, b),
+        ir.max_(a, b),
+        ir.ite(ir.lt(a, b), a, ir.mul(b, num(-7))),
+        ir.lt(a, b),
+        ir.le(a, b),
+        ir.eq(a, b),
+        ir.eq(ir.add(a, num(1)), b),
+        ir.mod(ir.add(a, b), num(2**32)),
+    ]
+    bits = Bits()
+    cells: list[Value] = [bits.fresh("a", *a_range), bits.fresh("b", *b_range)]
+    low = Lowering(system, bits, cells)
+    for x in (a_range[0], a_range[1], sum(a_range) // 2):
+        for y in (b_range[0], b_range[1], sum(b_range) // 2):
+            solver = z3.Solver()
+            for cell, raw in zip(cells, (x, y), strict=True):
+                solver.add(low.equal(cell, bits.constant(raw)))
+            assert solver.check() == z3.sat
+            for e in asked:
+                wanted = Valuation(system, (x, y)).raw(e)
+                assert raw_of(solver.model(), low(e)) == wanted, (e, x, y)
+
+
+def test_bits_know_when_a_constant_leaves_its_range() -> None:
+    """`within` is about every value of the width, not about the interval."""
+    bits = Bits()
+    x = bits.fresh("x", 0, 4)
+    solver = z3.Solver()
+    solver.add(z3.Not(bits.within(x, 0, 4)))
+    assert solver.check() == z3.sat and solver.model()[x.term].as_long() > 4
+    y = bits.fresh("y", -3, 4)
+    solver = z3.Solver()
+    solver.add(bits.within(y, -3, 4), z3.Or(y.term < -3, y.term > 4))
+    assert solver.check() == z3.unsat
+
+
+def test_a_number_without_bounds_has_no_bits() -> None:
+    with pytest.raises(Unbounded):
+        Bits().fresh("x", 0, None)
+
+
+def test_one_and_true_stay_apart() -> None:
+    low = unknowns(Integers())
+    assert z3.is_bool(low(ir.TRUE)) and isinstance(low(num(1)), Number)
+    flag, x = VARIABLES[0].now, VARIABLES[1].now
+    both = ir.and_(flag, ir.eq(x, num(1)))
+    assert z3.is_and(term_of(low(both)))
+
+
+def test_a_param_stays_symbolic() -> None:
+    low = unknowns(Integers())
+    size = Integers().fresh("B", None, None)
+    low.params = {"B": size}
+    twice = low(ir.mul(ir.param("B"), num(2)))
+    assert isinstance(twice, Number)
+    solver = z3.Solver()
+    solver.add(size.term >= 3, twice.term < 6)
+    assert solver.check() == z3.unsat
+
+
+def test_an_index_that_is_an_expression_reads_every_cell() -> None:
+    """t[i + 1] over -1..1 for i in -2..0, cell by cell."""
+    i = ir.local("i#read", Domain(INT, -2, 0))
+    table = next(v for v in VARIABLES if v.name == "t2")
+    e = ir.select(table.now, ir.add(i, num(1)))
+    for encoding in ENCODINGS:
+        low = unknowns(encoding)
+        low.locals[i] = unknown(encoding, "i", INT, i.data[1])
+        value = low(e)
+        for raw in i.data[1]:
+            cell = low.now[SYSTEM.cell_of["t2", (raw + 1,)]]
+            solver = z3.Solver()
+            solver.add(low.equal(low.locals[i], encoding.constant(raw)))
+            solver.add(z3.Not(low.equal(value, cell)))
+            assert solver.check() == z3.unsat

@@ -1,0 +1,390 @@
+"""Each action of each shipped design, as compiled, is what CPython executes.
+
+An instance of the design's class is loaded with a state and arguments whose
+values z3 knows, anything within their ranges; its method runs as it is, once
+for each path through it. On every path z3 proves, of the compiled action as
+the solver engines see it, that guard, obligations, next state and result are
+what CPython did.
+
+An action is proved at the default bounds with the features on that it needs
+itself. All features together have too many paths; there, the two readings are
+compared on reachable and on random states, and so are the actions in `BEYOND`.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import replace
+from random import Random
+from types import ModuleType
+from typing import Any
+
+import pytest
+import z3
+
+import bench.pool
+import poolproof.model.designs
+from poolproof.checker.backends.smt import (
+    Integers,
+    Lowering,
+    Number,
+    conjunction,
+    declared_ranges,
+    negation,
+    unknown,
+)
+from poolproof.checker.core import evaluate, ir
+from poolproof.checker.core.compiled import Compiled
+from poolproof.checker.core.system import Action, State
+from poolproof.checker.core.verdict import (
+    Budget,
+    Engine,
+    Silent,
+    Step,
+    Unknown,
+    Violated,
+)
+from poolproof.checker.engines.bmc import bmc
+from poolproof.checker.engines.explicit import explicit
+from poolproof.checker.engines.native import native
+from poolproof.checker.evidence.replay import Runner
+from poolproof.checker.frontend.design import compile_design
+from poolproof.checker.spec import parse_text, resolve
+from poolproof.model.language import (
+    Design,
+    Disabled,
+    ModelError,
+    OutOfDomain,
+    OutOfRange,
+    action_methods,
+    bind,
+    declared,
+    parameters,
+    returns,
+)
+from tests.common.indices import Careless, Elements, Indices
+from tests.common.symbolic_int import SymbolicInt, TooManyPaths, paths, term_of
+
+MOST = 500
+"""Paths of an action that is proved by default."""
+
+
+BEYOND = {
+    "HugetlbPool": ("write",),
+    "HugetlbCma": ("write",),
+    "ReservedThp": ("mremap",),
+    "ReservedThpPlanned": ("mremap", "swap_in"),
+    "PageAllocator": ("alloc", "alloc_contig", "miss_reserved"),
+    "ReservedThpFiles": ("evict", "ftruncate", "punch_hole"),
+    "ShmemRaces": ("fallocate", "punch_hole"),
+    "SwapSpace": (
+        "collapse",
+        "exit",
+        "other_free",
+        "other_out",
+        "swap_out_page",
+        "swap_reclaim_work",
+    ),
+    "Shmem1g": ("fault", "other_alloc", "other_pin", "reserve", "swap_in"),
+    "GlobalPoolSizes": ("reserve", "fault"),
+    "ReservedThpSizes": (),
+    "MemcgTree": ("oom_kill",),
+    "Vmas": ("*",),
+}
+"""Actions with more paths, of a design and of those that subclass it and are
+not listed. "*": all of them (its sets of 13 flags), on single states only."""
+
+COUNTLESS = ("PageAllocator.alloc", "SwapSpace.swap_reclaim_work")
+"""With so many paths that only single states are compared."""
+
+ROUNDS = 20
+"""How often each action is tried with all features on."""
+
+
+def designs_of(module: ModuleType) -> Iterator[type[Design]]:
+    for value in vars(module).values():
+        if (
+            isinstance(value, type)
+            and issubclass(value, Design)
+            and value.__module__ == module.__name__
+        ):
+            yield value
+
+
+SHIPPED = [
+    *designs_of(bench.pool),
+    *(
+        design
+        for info in pkgutil.iter_modules(
+            poolproof.model.designs.__path__, "poolproof.model.designs."
+        )
+        for design in designs_of(importlib.import_module(info.name))
+    ),
+]
+
+
+def needed(design: type[Design]) -> dict[tuple[str, ...], list[str]]:
+    """The actions by the features that they need."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for name, (_, mark) in action_methods(design).items():
+        found.setdefault(tuple(sorted(f.name for f in mark.when)), []).append(name)
+    return found
+
+
+def is_beyond(design: type[Design], action: str) -> bool:
+    for base in design.__mro__:
+        listed = BEYOND.get(base.__name__)
+        if listed is not None:
+            return "*" in listed or action in listed
+    return False
+
+
+class Validation:
+    """A compiled design next to the class it came from."""
+
+    def __init__(self, compiled: Compiled) -> None:
+        self.compiled, self.system = compiled, compiled.system
+        self.binding = bind(
+            compiled.source, compiled.bounds, compiled.without, compiled.having
+        )
+        self.design = compiled.design()
+        ranges = declared_ranges(self.system)
+        self.now = [
+            unknown(Integers(), c.name, c.variable.element, None)
+            for c in self.system.cells
+        ]
+        self.raw = [_raw(value) for value in self.now]
+        self.assumed = [
+            Integers().within(Number(r, None, None), lo, hi)
+            for r, (lo, hi) in zip(self.raw, ranges, strict=True)
+        ]
+
+    def prove(self, action: Action, most: int) -> int:
+        """Proves one action, all paths of it; how many those are."""
+        system, source = self.system, self.compiled.source
+        function = getattr(source, action.name)
+        given = parameters(source, function).values()
+        domains = [self.binding.values(d) for d in given]
+        wanted = returns(source, function)
+        given = [
+            unknown(Integers(), p.name, p.local.sort, p.domain)
+            for p in action.parameters
+        ]
+        raw = [_raw(value) for value in given]
+        within = [
+            Integers().within(Number(r, None, None), v.lo, v.hi)
+            for r, v in zip(raw, domains, strict=True)
+        ]
+        low = Lowering(
+            system,
+            Integers(),
+            self.now,
+            locals={p.local: g for p, g in zip(action.parameters, given, strict=True)},
+        )
+        guard = low.truth(action.guard)
+        dues = [(o.kind, low.truth(o.formula)) for o in action.obligations]
+        sound = conjunction(due for _, due in dues)
+        after = self._after(low, action)
+        result = None if action.result is None else _raw(low(action.result))
+
+        def run(path: Any) -> Any:
+            self.design.load([SymbolicInt(path, r) for r in self.raw])
+            arguments = [
+                v.python(SymbolicInt(path, r))
+                for v, r in zip(domains, raw, strict=True)
+            ]
+            try:
+                value = getattr(self.design, action.name)(*arguments)
+            except Disabled:
+                return conjunction((sound, negation(guard)))
+            except AssertionError:
+                return _first(dues, "assert")
+            except OutOfDomain:
+                return _first(dues, "index")
+            except OutOfRange:  # of a field that is off
+                return _first(dues, "assert")
+            same = [
+                mine == term_of(cell)
+                for mine, cell in zip(after, self.design.dump(), strict=True)
+            ]
+            if wanted is not None:
+                returned = self.binding.values(wanted).raw(value)
+                same.append(result == term_of(returned))
+            return conjunction((sound, guard, *same))
+
+        count = 0
+        for solver, claim in paths([*self.assumed, *within], run, most):
+            count += 1
+            if solver.check(negation(claim)) != z3.unsat:
+                raise AssertionError(f"{action.name}: {solver.model()}")
+        return count
+
+    def _after(self, low: Lowering, action: Action) -> list[Any]:
+        cells = []
+        for cell in self.system.cells:
+            v = cell.variable
+            value = low(action.updates.get(v.name, v.now))
+            cells.append(_raw(value[cell.index] if v.index else value))
+        return cells
+
+
+def _first(dues: list[tuple[str, Any]], kind: str) -> Any:
+    """The first obligation that fails is of this kind."""
+    claims = [
+        conjunction((negation(due), *(before for _, before in dues[:k])))
+        for k, (other, due) in enumerate(dues)
+        if other == kind
+    ]
+    return z3.Or(*claims) if claims else z3.BoolVal(False)
+
+
+def _raw(value: Any) -> Any:
+    """The raw int that a lowered value stands for."""
+    if isinstance(value, Number):
+        return value.term
+    if z3.is_bool(value):
+        return z3.If(value, 1, 0)
+    return z3.BV2Int(value)
+
+
+def just(design: type[Design], on: tuple[str, ...]) -> Compiled:
+    """The design with these features and no others."""
+    off = tuple(f for f in declared(design)[1] if f not in on)
+    return compile_design(design, without=off, having=on)
+
+
+GROUPS = [
+    pytest.param(
+        design,
+        on,
+        id="+".join((design.__name__, *on)),
+        marks=() if design is bench.pool.Pool else pytest.mark.slow,
+    )
+    for design in SHIPPED
+    for on in needed(design)
+]
+
+
+@pytest.mark.parametrize(("design", "on"), GROUPS)
+def test_compiled_is_executed(design: type[Design], on: tuple[str, ...]) -> None:
+    names = [n for n in needed(design)[on] if not is_beyond(design, n)]
+    if not names:
+        return
+    proof = Validation(just(design, on))
+    for name in names:
+        try:
+            assert proof.prove(proof.system.action_by_name[name], MOST) > 0
+        except TooManyPaths:
+            pytest.fail(f"{name} has more than {MOST} paths: list it in BEYOND")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("design", "on"), GROUPS)
+def test_compiled_is_executed_beyond(design: type[Design], on: tuple[str, ...]) -> None:
+    names = [
+        n
+        for n in needed(design)[on]
+        if is_beyond(design, n) and f"{design.__name__}.{n}" not in COUNTLESS
+    ]
+    if not names or any("*" in BEYOND.get(b.__name__, ()) for b in design.__mro__):
+        return
+    proof = Validation(just(design, on))
+    for name in names:
+        assert proof.prove(proof.system.action_by_name[name], 100 * MOST) > MOST
+
+
+@pytest.mark.parametrize("design", (Careless, Elements))
+def test_every_sort_of_index(design: type[Design]) -> None:
+    proof = Validation(compile_design(design))
+    for action in proof.system.actions:
+        assert proof.prove(action, 4 * MOST) > 0
+
+
+INDICES_SEEN = {
+    "by_flag[true] == 2": 3,
+    "by_slot[1] == 2": 3,
+    "by_colour[BLUE] == 2": 3,
+    "by_thing[t0] == 2": 3,
+    "by_maybe[none] == 2": 2,
+    "by_clock[1] == 2": 3,
+    "by_two[false, t0]": 1,
+    "by_two[true, t0]": 4,
+    "by_slot[1] == 3": 4,
+}
+"""What is first true after how many steps."""
+
+
+@pytest.mark.parametrize("engine", (explicit, native, bmc))
+def test_engines_read_every_sort_of_index(engine: Engine) -> None:
+    compiled = compile_design(Indices)
+    lines = [f"reachable p{k}: {said}" for k, said in enumerate(INDICES_SEEN)]
+    spec = parse_text("\n".join(('spec "indices"', "for Indices", *lines)), "indices")
+    properties = resolve(spec, compiled).properties
+    budget = Budget(depth=3, seconds=60, threads=1)
+    outcome = engine(compiled.system, properties, budget, Silent())
+    for p, depth in zip(properties, INDICES_SEEN.values(), strict=True):
+        verdict = outcome.verdicts[p.name]
+        if depth > 3:
+            assert isinstance(verdict, Unknown)
+        else:
+            assert isinstance(verdict, Violated) and len(verdict.trace) == depth
+
+
+def test_a_wrong_translation_is_refuted() -> None:
+    proof = Validation(compile_design(bench.pool.Pool))
+    action = proof.system.action_by_name["fault"]
+    resv = proof.system.by_name["resv"].now
+    for wrong in (
+        replace(action, guard=ir.TRUE),
+        replace(action, guard=ir.and_(action.guard, ir.lt(ir.num(1), resv))),
+        replace(action, updates={**action.updates, "resv": ir.add(resv, ir.num(-2))}),
+        replace(action, updates={}),
+    ):
+        with pytest.raises(AssertionError):
+            proof.prove(wrong, MOST)
+
+
+# --- everything at once, on single states -------------------------------------
+
+
+def same_step(
+    runner: Runner, action: Action, state: State, raw: tuple[int, ...]
+) -> State:
+    """The state after a step that both readings agree on."""
+    system = runner.compiled.system
+    broken = evaluate.broken(system, action, state, raw)
+    step = None if broken else evaluate.successor(system, action, state, raw)
+    outside = evaluate.out_of_range(system, step[0]) if step else None
+    runner.load(state)
+    where = f"{action.name}{raw} in {state}"
+    try:
+        result = runner.take(Step(action.name, raw))
+    except Disabled:
+        assert broken is None and step is None, where
+    except (ModelError, AssertionError) as e:
+        assert broken or outside, f"{where}: {e}"
+    else:
+        assert (runner.state, result) == step, where
+    return runner.state
+
+
+@pytest.mark.parametrize("design", SHIPPED, ids=lambda d: d.__name__)
+def test_all_features_at_once(design: type[Design]) -> None:
+    """Reachable states: a walk that takes each enabled step once in a while.
+    Random states: any values within their ranges."""
+    compiled = compile_design(design, having=tuple(declared(design)[1]))
+    system, runner, random = compiled.system, Runner(compiled), Random(1)
+    start = random.choice(evaluate.initial_states(system))
+    state = start
+    ranges = [
+        (-3 if lo is None else lo, 9 if hi is None else hi)
+        for lo, hi in declared_ranges(system)
+    ]
+    for round_ in range(ROUNDS):
+        for action in system.actions:
+            raw = tuple(random.choice([*p.domain]) for p in action.parameters)
+            state = same_step(runner, action, state, raw)
+            anywhere = tuple(random.randint(lo, hi) for lo, hi in ranges)
+            same_step(runner, action, anywhere, raw)
+        if round_ % 10 == 9:
+            state = start

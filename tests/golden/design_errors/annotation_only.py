@@ -1,0 +1,10 @@
+from poolproof.model.language import *
+
+
+class Wrong(Design):
+    count = var(Int(0, 3))
+
+    @action
+    def act(self):
+        left: int
+        self.count = 0

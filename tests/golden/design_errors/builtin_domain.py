@@ -1,0 +1,9 @@
+from poolproof.model.language import *
+
+
+class Wrong(Design):
+    flag = var(bool)
+
+    @action
+    def act(self):
+        self.flag = True

@@ -1,0 +1,14 @@
+from poolproof.model.language import *
+
+NODES = Scalarset("NODES", 2, prefix="n")
+
+
+class Wrong(Design):
+    used = table(NODES, Int(0, 3))
+
+    @action
+    def act(self):
+        for n in NODES:
+            if self.used[n] == 0:
+                continue
+            self.used[n] -= 1

@@ -1,0 +1,9 @@
+from poolproof.model.language import *
+
+B = Bound("B", 2)
+FORK = Feature("fork")
+CALL = {"without": ("frok",)}
+
+
+class Wrong(Design):
+    count = var(Int(0, B), when=FORK)

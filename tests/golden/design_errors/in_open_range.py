@@ -1,0 +1,11 @@
+from poolproof.model.language import *
+
+ALL = Natural()
+
+
+class Wrong(Design):
+    count = var(Int(0, 3))
+
+    @action
+    def act(self):
+        require(self.count in ALL)

@@ -1,0 +1,10 @@
+from poolproof.model.language import *
+
+
+class Wrong(Design):
+    count = var(Int(0, 3))
+    flag = var(Bool())
+
+    @action
+    def act(self):
+        self.count = min(1, self.flag)

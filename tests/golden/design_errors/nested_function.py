@@ -1,0 +1,12 @@
+from poolproof.model.language import *
+
+
+class Wrong(Design):
+    count = var(Int(0, 3))
+
+    @action
+    def act(self):
+        def less(n):
+            return n - 1
+
+        self.count = less(self.count)

@@ -1,0 +1,14 @@
+from poolproof.model.language import *
+
+
+class Wrong(Design):
+    count = var(Int(0, 3))
+
+    @action
+    def act(self):
+        self.less()
+
+    def less(self):
+        if self.count > 0:
+            self.count -= 1
+            self.less()

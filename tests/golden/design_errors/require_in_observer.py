@@ -1,0 +1,10 @@
+from poolproof.model.language import *
+
+
+class Wrong(Design):
+    count = var(Int(0, 3))
+
+    @observer
+    def act(self):
+        require(self.count > 0)
+        return self.count

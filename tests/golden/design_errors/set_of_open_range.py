@@ -1,0 +1,9 @@
+from poolproof.model.language import *
+
+
+class Wrong(Design):
+    mask = var(SetOf(Natural()))
+
+    @action
+    def act(self):
+        self.mask = set()

@@ -1,0 +1,13 @@
+from poolproof.model.language import *
+
+NODES = Scalarset("NODES", 2, prefix="n")
+VMAS = Scalarset("VMAS", 2, prefix="v")
+
+
+class Wrong(Design):
+    mask = var(SetOf(NODES))
+    others = var(SetOf(VMAS))
+
+    @action
+    def act(self):
+        self.mask = self.mask | self.others

@@ -1,0 +1,11 @@
+from poolproof.model.language import *
+
+NODES = Scalarset("NODES", 2, prefix="n")
+
+
+class Wrong(Design):
+    used = table(NODES, Int(0, 3))
+
+    @action
+    def act(self):
+        self.used[0:1] = 0

@@ -1,0 +1,11 @@
+from poolproof.model.language import *
+
+NODES = Scalarset("NODES", 2)
+
+
+class Wrong(Design):
+    used = table(NODES, Bool())
+
+    @action
+    def act(self, node: "NODES or"):
+        self.used[node] = True

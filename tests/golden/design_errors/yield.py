@@ -1,0 +1,11 @@
+from poolproof.model.language import *
+
+
+class Wrong(Design):
+    count = var(Int(0, 3))
+
+    @action
+    def act(self):
+        self.count += 1
+        yield
+        self.count -= 1

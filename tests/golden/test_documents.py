@@ -1,0 +1,83 @@
+"""Every snippet in README.md runs, and prints what the document says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from poolproof.checker.commands.main import main
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def written_files() -> dict[str, str]:
+    """File name -> text: a fenced block after a line that names it with a
+    colon at its end (``In `my_pool.py`:``)."""
+    found = {}
+    for m in re.finditer(
+        r"`(my_pool\w*\.\w+)`:\n\n```\w*\n(.*?)^```$", README, re.MULTILINE | re.DOTALL
+    ):
+        found[m.group(1)] = m.group(2)
+    return found
+
+
+def console_blocks() -> list[tuple[str, str]]:
+    """(command, what it prints) of each console block."""
+    found = []
+    for kind, body in FENCE.findall(README):
+        if kind == "console":
+            first, _, rest = body.partition("\n")
+            found.append((first.removeprefix("$ "), rest))
+    return found
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the document's files, and the checkout's beside them."""
+    for name in ("bench", "counterexamples", "model", "specs"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    for name, text in written_files().items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_document_has_its_parts() -> None:
+    assert set(written_files()) == {
+        "my_pool.py",
+        "my_pool.spec",
+        "my_pool.scenario",
+        "my_pool_at_last.spec",
+    }
+    assert len(console_blocks()) == 4
+
+
+@pytest.mark.parametrize(("command", "printed"), console_blocks())
+def test_commands_print_what_the_document_says(
+    command: str, printed: str, checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program, *arguments = shlex.split(command)
+    assert program == "poolproof"
+    main(arguments)
+    out, err = capsys.readouterr()
+    assert out.rstrip() == printed.rstrip() and err == ""
+
+
+def test_two_commands_are_in_the_makefile() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"`make ([\w-]+)`|^    make ([\w-]+)", README, re.M):
+        assert f"\n{''.join(target)}:" in makefile
+
+
+def test_the_architecture_names_what_exists() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    block = text.split("\n\n    model/language.py")[1].split("\n\n")[0]
+    names = re.findall(r"^    ([\w./*]+)", "\n    model/language.py" + block, re.M)
+    assert len(names) > 10
+    for name in names:
+        assert list(ROOT.glob(name.rstrip("/"))), name

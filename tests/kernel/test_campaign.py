@@ -1,0 +1,142 @@
+"""Campaigns against a kernel that is the design itself, or an altered one, and
+against real ones.
+"""
+
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, misc"
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from poolproof.checker.conform.campaign import Plan, campaign
+from poolproof.checker.conform.report import campaign_report
+from poolproof.checker.conform.sequence import LEFT_BEHIND
+from poolproof.checker.core.cache import cache_folder
+from poolproof.checker.kernel.fetch import find_image
+from poolproof.checker.kernel.guest import Guest
+from poolproof.checker.kernel.kernel import Unavailable
+from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
+from poolproof.model.designs.hugetlb.versions import Hugetlb61, Hugetlb70
+from tests.common.model_kernel import ModelKernel
+
+
+class NoUndoInSubpool(Hugetlb):
+    def out_put_pages(self, spool, chg, gbl_reserve):
+        pass
+
+
+class NoUndoOfFault(Hugetlb):
+    def out_subpool_put(self, spool, gbl_chg):
+        pass
+
+
+class NoRestore(Hugetlb):
+    def adjust_reservation(self, vma):
+        return False
+
+
+class NoRegionDel(Hugetlb):
+    def region_del(self, file, page):
+        return self.i_resv_map.regions[file, page]
+
+
+class NoSurplusReturned(Hugetlb):
+    def hugetlb_vm_op_close(self, vma, start, end):
+        if self.resv_owner[vma]:
+            reserve = self.resv_map.region_chg(vma, start, end)
+            self.rsvd.uncharge(self.resv_css[vma], end - start)
+            self.h.change_resv(-reserve)
+
+
+class ClosesEachInTurn(Hugetlb):
+    def vms_clear_ptes(self, vma, start, end):
+        super().vms_clear_ptes(vma, start, end)
+        super().hugetlb_vm_op_close(vma, start, end)
+
+    def hugetlb_vm_op_close(self, vma, start, end):
+        pass
+
+
+ALTERED = (
+    NoUndoInSubpool,
+    NoUndoOfFault,
+    NoRestore,
+    NoRegionDel,
+    NoSurplusReturned,
+    ClosesEachInTurn,
+)
+
+
+@pytest.mark.parametrize(
+    ("design", "release"),
+    [(Hugetlb, "6.12.0"), (Hugetlb61, "6.1.0"), (Hugetlb70, "7.0.0")],
+)
+def test_the_design_agrees_with_itself(design: type[Hugetlb], release: str) -> None:
+    """The features of a sequence against all features: what is off in the one
+    is not used in the other."""
+    done = campaign(Hugetlb, ModelKernel(design, release=release), Plan(60, seed=5))
+    assert done.design is design
+    assert done.unexplained == 0, "\n".join(campaign_report(done))
+    assert done.sequences == 60
+    assert done.steps > 1000
+
+
+@pytest.mark.parametrize("altered", ALTERED, ids=lambda cls: cls.__name__)
+def test_an_undo_that_is_dropped_is_found(altered: type[Hugetlb]) -> None:
+    plan = Plan(sequences=2000, seed=1, enough=1)
+    done = campaign(Hugetlb, ModelKernel(altered), plan)
+    assert done.unexplained == 1, f"not within {done.sequences} sequences"
+    (found,) = done.disagreements
+    assert len(found.run.rows) <= 12
+    report = "\n".join(campaign_report(done))
+    assert all(len(line) <= 75 for line in report.splitlines())
+    assert "model" in report and "kernel" in report
+    if LEFT_BEHIND not in found.difference.what:
+        assert found.difference.at == len(found.run.rows) - 1
+
+
+def test_features_that_no_sequence_has() -> None:
+    plan = Plan(40, seed=2, without=("fork", "size", "files"))
+    done = campaign(Hugetlb, ModelKernel(Hugetlb), plan)
+    assert done.unexplained == 0, "\n".join(campaign_report(done))
+    assert not {*done.tally.features} & {"fork", "size", "files", "mount", "punch"}
+    assert "surplus" in done.tally.features
+    assert not done.tally.actions["fork"]
+
+
+# --- real kernels ----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def guest(request: pytest.FixtureRequest) -> Iterator[Guest]:
+    try:
+        guest = Guest(find_image(request.param, cache_folder()), cache_folder())
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    with guest:
+        yield guest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("guest", ["6.1", "6.12"], indirect=True)
+def test_the_design_agrees_with_a_kernel(guest: Guest) -> None:
+    done = campaign(Hugetlb, guest, Plan(200, seed=7))
+    assert not done.ended
+    assert done.unexplained == 0, "\n".join(campaign_report(done))
+    assert done.sequences == 200
+    assert done.steps > 4000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("guest", ["6.12"], indirect=True)
+@pytest.mark.parametrize("altered", ALTERED, ids=lambda cls: cls.__name__)
+def test_a_kernel_tells_that_an_undo_was_dropped(
+    guest: Guest, altered: type[Hugetlb]
+) -> None:
+    done = campaign(altered, guest, Plan(sequences=2000, seed=1, enough=1))
+    assert not done.ended
+    assert done.unexplained == 1, f"not within {done.sequences} sequences"
+    (found,) = done.disagreements
+    assert len(found.run.rows) <= 12

@@ -1,0 +1,54 @@
+"""Every stored counterexample replays, and is what its spec expects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from poolproof.checker.core.property import Kind
+from poolproof.checker.core.verdict import Violated
+from poolproof.checker.driver.check import Judgement, Request, judge, prepare
+from poolproof.checker.driver.stored import replay_file, trace_report
+from poolproof.checker.evidence.trace_file import write
+from poolproof.checker.spec import parse
+
+ROOT = Path(__file__).parents[2]
+SHELF = sorted((ROOT / "counterexamples").glob("*.trace"))
+
+
+@pytest.mark.parametrize("path", SHELF, ids=lambda p: p.stem)
+def test_a_stored_trace_still_shows_what_it_says(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    replayed = replay_file(str(path))
+    heading, prop = replayed.heading, replayed.prop
+    assert prop is not None
+    assert prop.kind is not Kind.REACHABLE
+    assert max(map(len, trace_report(replayed))) <= 75
+    verdict = Violated(replayed.played.trace, heading.shortest)
+    assert prop.expect is not None, "a counterexample that nobody expects"
+    assert judge(prop, verdict)[0] is Judgement.EXPECTED
+    assert path.name == (
+        f"{replayed.compiled.system.name}.{Path(heading.spec).stem}.{prop.name}.trace"
+    )
+    assert (heading.title, heading.source) == (
+        " ".join(prop.title.split()),
+        " ".join(prop.source.split()),
+    )
+    again = write(heading, replayed.compiled, replayed.played)
+    command = f"poolproof check {heading.spec} --store {path.parent.name}"
+    assert again == path.read_text(), f"written anew by: {command}"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "specs").glob("*.spec")), ids=lambda p: p.stem
+)
+def test_each_violation_that_a_spec_expects_is_stored(path: Path) -> None:
+    stored = {p.stem for p in SHELF}
+    for task in prepare(parse(path), Request()):
+        for prop in task.resolved.properties:
+            if prop.expect is not None and prop.expect.verdict == "violated":
+                name = f"{task.known.name}.{path.stem}.{prop.name}"
+                assert name in stored, f"poolproof check {path} --store counterexamples"

@@ -1,0 +1,111 @@
+"""Each historical bug is found, by the invariants that it broke in its time,
+and the present design has none of them at the same bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from poolproof.checker.core.verdict import Budget, Silent, Violated
+from poolproof.checker.engines.explicit import explicit
+from poolproof.checker.frontend.design import compile_design
+from poolproof.checker.spec import parse_text, resolve
+from poolproof.model.designs.hugetlb import bugs
+from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
+from poolproof.model.designs.hugetlb.versions import Hugetlb61, Hugetlb70
+
+SPEC = """
+spec "hugetlb: what its bugs broke"
+let absent = sum(f in FILES: accounted(f) - instantiated(f))
+let private_use(v) = unconsumed(v) + count(p in PAGES: anon.node[v, p] != none)
+invariant I1:
+    h.resv_huge_pages == sum(v in VMAS: unconsumed(v)) + absent + spool.rsv_hpages
+invariant I2: h.resv_huge_pages <= free_huge_pages()
+invariant I4: 0 <= h.resv_huge_pages
+invariant I7: 0 <= spool.used_hpages
+step I16 on touch(vma, page, installed):
+    promised(vma, page) and within_file(vma, page) and installed implies result == OK
+step B34 on mmap(task, length):
+    result == OK implies length <= sum(n in NODES: h.free_huge_pages_node'[n]
+        if len(mpol.mempolicy[task]) == 0 or n in mpol.mempolicy[task] else 0)
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A bug, the features and bounds to see it, and at which depth it breaks
+    what ``sound``, the design without it, does not break."""
+
+    bug: type[Hugetlb]
+    features: str
+    bounds: dict[str, int]
+    broken: dict[str, int]
+    sound: type[Hugetlb] = Hugetlb
+
+
+ONE = {"V": 1, "P": 1, "B": 1}
+CASES = [
+    Case(bugs.FaultBeyondEof, "files truncate", ONE, {"I1": 3, "I4": 3}),
+    Case(
+        bugs.ResizeForgetsPagesInUse,
+        "surplus resize_node",
+        {"V": 2, "P": 2, "B": 3},
+        {"I2": 3, "I16": 4},
+    ),
+    Case(
+        bugs.SplitCopiesReservation,
+        "split",
+        {"V": 2, "P": 2, "B": 2},
+        {"I1": 2, "I4": 3, "I16": 6},
+    ),
+    Case(
+        bugs.CowSkipsSubpool,
+        "files private_files mount size fork",
+        {"V": 2, "P": 1, "B": 2},
+        {"I7": 7},
+    ),
+    Case(
+        bugs.PrivateHoleReusesReservation,
+        "files private_files punch",
+        ONE,
+        {"I1": 4, "I4": 4},
+        Hugetlb61,
+    ),
+    Case(bugs.ErrorLeavesConsumed, "inject", ONE, {"I1": 2}),
+    Case(bugs.RestoreCreditsSubpool, "files mount size inject", ONE, {"I7": 4}),
+    Case(
+        bugs.ReserveIgnoresMempolicy,
+        "mempolicy",
+        {"V": 2, "P": 1, "B": 1, "N": 2},
+        {"B34": 4},
+    ),
+    Case(bugs.ErrorLeavesEntry, "files noreserve inject", ONE, {"I1": 2, "I4": 3}),
+    Case(
+        bugs.FailedReserveFillsMinimum,
+        "files mount min_size truncate",
+        {"V": 2, "P": 2, "F": 1, "B": 1},
+        {"I1": 3, "I4": 5, "I16": 6},
+        Hugetlb70,
+    ),
+]
+
+
+def violated(design: type[Hugetlb], case: Case) -> dict[str, int]:
+    compiled = compile_design(design, case.bounds, having=case.features.split())
+    properties = resolve(parse_text(SPEC), compiled).properties
+    outcome = explicit(compiled.system, properties, Budget(seconds=60), Silent())
+    assert not outcome.defects
+    assert outcome.statistics.complete
+    return {
+        name: len(v.trace)
+        for name, v in outcome.verdicts.items()
+        if isinstance(v, Violated)
+    }
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.bug.__name__)
+def test_the_bug_is_found(case: Case) -> None:
+    sound = violated(case.sound, case)
+    found = violated(case.bug, case)
+    assert {n: d for n, d in found.items() if n not in sound} == case.broken

@@ -1,0 +1,169 @@
+"""What a feature needs is selected with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.system import TransitionSystem
+from poolproof.checker.driver.check import Request, Task, prepare
+from poolproof.checker.driver.designs import DesignRef, shipped_designs
+from poolproof.checker.frontend.design import compile_design
+from poolproof.checker.reports.check import settings
+from poolproof.checker.spec import parse_text
+from poolproof.model.language import (
+    Design,
+    Feature,
+    Int,
+    ModelError,
+    action,
+    declared,
+    var,
+    with_needs,
+)
+
+MOUNT = Feature("mount", False)
+SIZE = Feature("size", False, needs=MOUNT)
+LIMIT = Feature("limit", False, needs=(SIZE, Feature("rsvd", False) | MOUNT))
+FORK = Feature("fork")
+CHARGED = Feature("charged", False, needs=FORK)
+
+
+class Mounts(Design):
+    """Counts what its features let happen."""
+
+    used = var(Int(0, 3))
+
+    @action(when=(MOUNT, SIZE, LIMIT))
+    def use(self) -> None:
+        self.used = 1
+
+    @action(when=(FORK, CHARGED))
+    def charge(self) -> None:
+        self.used = 2
+
+
+def actions(**chosen: Any) -> list[str]:
+    return [a.name for a in compile_design(Mounts, **chosen).system.actions]
+
+
+def test_selecting_a_feature_selects_what_it_needs() -> None:
+    assert actions() == []
+    assert actions(having=["size"]) == []
+    assert actions(having=["limit"]) == ["use"]
+    assert actions(having=["charged"]) == ["charge"]
+
+
+def test_the_first_of_several_is_selected_unless_another_is() -> None:
+    features = declared(Mounts)[1]
+    either = Feature("either", False, needs=Feature("left", False) | MOUNT)
+    known = {**features, "left": Feature("left", False), "either": either}
+    assert with_needs(known, ["either"]) == ("either", "left")
+    assert with_needs(known, ["either", "mount"]) == ("either", "mount")
+    assert with_needs(known, ["either"], ["left"]) == ("either", "mount")
+
+
+def test_what_is_needed_cannot_be_left_out() -> None:
+    wanted = "charged needs fork: leave charged out, or have that, too"
+    with pytest.raises(UserError, match=wanted):
+        compile_design(Mounts, without=["fork"], having=["charged"])
+    with pytest.raises(ModelError, match=wanted):
+        Mounts(without=["fork"], having=["charged"])
+
+
+def test_a_need_is_a_feature() -> None:
+    with pytest.raises(ModelError, match="needs='fork': name a Feature"):
+        Feature("charged", needs="fork")
+
+
+OVERRIDDEN = {
+    ("HugetlbCma", "resize"),
+    ("ReservedThpSizes", "counted"),
+    ("ReservedThpSizes", "any_place"),
+}
+"""The heirs whose methods take no notice of what they inherit."""
+
+BASES = [
+    k
+    for k in shipped_designs()
+    if not k.cls.__module__.endswith(("hugetlb_bugs", "hugetlb_versions"))
+]
+
+
+def shape(system: TransitionSystem) -> object:
+    return (
+        [(v.name, v.sort, v.lo, v.hi, v.init) for v in system.variables],
+        [
+            (
+                a.name,
+                a.parameters,
+                a.guard,
+                dict(a.updates),
+                a.result,
+                [o.formula for o in a.obligations],
+            )
+            for a in system.actions
+        ],
+        system.initial,
+    )
+
+
+@pytest.mark.parametrize("known", BASES, ids=lambda k: k.name)
+def test_no_shipped_feature_is_without_effect(known: DesignRef) -> None:
+    """What a feature needs is declared: selected by itself, it does something."""
+    features = declared(known.cls)[1]
+    plain = shape(compile_design(known.cls).system)
+    for name, feature in features.items():
+        if feature.default or (known.name, name) in OVERRIDDEN:
+            continue
+        assert shape(compile_design(known.cls, having=[name]).system) != plain, name
+        for need in feature.needs:
+            others = [f.name for f in need.features if not f.default]
+            with pytest.raises(UserError):
+                compile_design(known.cls, having=[name], without=others)
+
+
+HEAD = 'spec "m"\nfor Mounts\n'
+SPEC = HEAD + "bounds\n    having charged\ninvariant low: used <= 3\n"
+
+
+def prepared(text: str, **asked: tuple[str, ...]) -> Task:
+    request = Request(designs=(f"{__name__}:Mounts",), **asked)  # type: ignore[arg-type]
+    (task,) = prepare(parse_text(text, "m.spec"), request)
+    return task
+
+
+def test_what_is_on_is_shown() -> None:
+    assert prepared(SPEC).sizes.having == ("charged",)
+    task = prepared(SPEC, having=("size",))
+    assert task.sizes.having == ("charged", "size", "mount")
+    assert settings(task) == "with charged size mount"
+    task = prepared(SPEC.replace("charged", "size, limit"))
+    assert task.sizes.having == ("size", "limit", "mount")
+    task = prepared(SPEC.replace("charged", "limit, rsvd"))
+    assert task.sizes.having == ("limit", "rsvd", "size", "mount")
+
+
+def test_a_need_that_the_spec_leaves_out() -> None:
+    text = SPEC.replace("having", "without fork having")
+    with pytest.raises(UserError, match="charged needs fork") as e:
+        prepared(text)
+    assert str(e.value).startswith("m.spec:4:")
+
+
+def test_a_need_that_the_caller_leaves_out() -> None:
+    with pytest.raises(UserError) as e:
+        prepared(SPEC, without=("fork",))
+    wanted = "charged needs fork: leave charged out, or have that, too"
+    assert str(e.value) == f"--without fork: {wanted}"
+    assert prepared(SPEC, without=("fork", "charged")).sizes.having == ()
+
+
+def test_a_need_that_the_caller_brings_back() -> None:
+    """The spec has no mount; who asks for a limit of one wants it."""
+    text = SPEC.replace("having charged", "without mount")
+    assert prepared(text).sizes.without == ("mount",)
+    task = prepared(text, having=("size",))
+    assert (task.sizes.having, task.sizes.without) == (("size", "mount"), ())

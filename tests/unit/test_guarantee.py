@@ -1,0 +1,215 @@
+"""The table of features: alone, in pairs, and what breaks a promise first."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from poolproof.checker.commands.main import main
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.driver.designs import designs_named
+from poolproof.checker.driver.guarantee import (
+    Guarantee,
+    guarantee,
+    guarantee_json,
+    guarantee_report,
+)
+from poolproof.checker.spec import parse
+
+DESIGN = '''
+"""A promise that breaks with `a` and `b` together; `c` breaks it, `d` mends that."""
+
+from poolproof.model.language import Bool, Bound, Design, Feature, Int, action, require, var
+
+A = Feature("a", False, "one half")
+B = Feature("b", False, "the other half")
+C = Feature("c", False, "breaks it alone")
+D = Feature("d", False, "mends what c breaks")
+TOTAL = Bound("total", 2)
+
+
+class Fragile(Design):
+    """Fails where two things meet."""
+
+    half = var(Bool())
+    failed = var(Bool())
+    steps = var(Int(0, TOTAL))
+
+    @action
+    def advance(self):
+        require(self.steps < TOTAL)
+        self.steps += 1
+
+    @action(when=A)
+    def first(self):
+        require(self.steps == TOTAL)
+        self.half = True
+
+    @action(when=B)
+    def second(self):
+        require(self.half)
+        self.failed = True
+
+    @action(when=C)
+    def third(self):
+        require(self.steps == 1)
+        if not D:
+            self.failed = True
+'''
+
+SPEC = """spec "kept"
+for Fragile
+
+invariant kept "a promise is kept": not failed
+invariant other "what it has no name for": not missing_name
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fragile.py").write_text(DESIGN)
+    (tmp_path / "fragile.spec").write_text(SPEC)
+    return tmp_path
+
+
+def ask(name: str = "kept", pairs: bool = True) -> Guarantee:
+    (known,) = designs_named("fragile.py")
+    return guarantee(
+        known,
+        parse("fragile.spec"),
+        name,
+        sizes=({"total": 2, "nowhere": 3},),
+        pairs=pairs,
+    )
+
+
+def test_alone_and_in_pairs(files: Path) -> None:
+    done = ask()
+    assert len(done.findings) == 1 + 4 + 6
+    depths = {f.features: f.depth for f in done.findings}
+    assert depths[()] is depths["a",] is depths["b",] is depths["d",] is None
+    assert depths["a", "b"] == 4 and depths["c",] == 2
+    assert [f.features for f in done.together()] == [("a", "b")]
+    assert [f.features for f in done.repaired()] == [("c", "d")]
+    assert done.first is not None and done.first.features == ("c",)
+    assert all(f.complete for f in done.findings)
+    assert done.sizes == ({"total": 2},)
+
+
+def test_the_text(files: Path) -> None:
+    lines = guarantee_report([ask()])
+    assert max(map(len, lines)) <= 75
+    text = "\n".join(lines)
+    assert "only together:" in text and "a + b  broken after 4 steps" in text
+    assert "holds again with: c + d" in text
+    assert "1. advance()" in text and "2. third()" in text
+    assert "c, after 2 steps" in text
+
+
+def test_what_is_missing_is_named(files: Path) -> None:
+    done = ask("other")
+    assert "missing_name" in done.missing and not done.findings
+    assert "n/a: " in "\n".join(guarantee_report([done]))
+    with pytest.raises(UserError, match="it has kept, other"):
+        ask("nothing")
+
+
+def test_states_that_were_not_visited_are_told(files: Path) -> None:
+    (known,) = designs_named("fragile.py")
+    done = guarantee(
+        known,
+        parse("fragile.spec"),
+        "kept",
+        sizes=({"total": 2},),
+        states=1,
+        pairs=False,
+    )
+    assert not any(f.complete for f in done.findings if f.depth is None)
+    assert "not all states" in "\n".join(guarantee_report([done]))
+
+
+def test_a_shipped_design() -> None:
+    (known,) = designs_named("HugetlbPool")
+    spec = parse("specs/questions/promise_plain.spec")
+    done = guarantee(known, spec, "q2_promise_kept", pairs=False)
+    assert done.of(0)[0].text == "holds"
+    numa = done.alone("numa")
+    assert numa is not None and numa.depth is not None
+
+
+def test_the_command(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call = [
+        "guarantee",
+        "--spec",
+        "fragile.spec",
+        "--design",
+        "fragile.py",
+        "--property",
+        "kept",
+        "--bounds",
+        "total=2",
+    ]
+    assert main([*call, "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert len(told["findings"]) == 11
+    assert main([*call, "--single"]) == 0
+    assert "no pairs asked" in capsys.readouterr().out
+
+
+NEEDS = '''
+from poolproof.model.language import Bool, Bound, Design, Feature, Int, action, require, var
+
+MOUNT = Feature("mount", False)
+SIZE = Feature("size", False, "breaks it", needs=MOUNT)
+IDLE = Feature("idle", False, "asks for what never comes", needs=MOUNT)
+PLAIN = Feature("plain", False, "breaks it, too")
+
+
+class Mounted(Design):
+    """A limit that needs a mount."""
+
+    mounted = var(Bool(), when=MOUNT)
+    used = var(Int(0, 2))
+
+    @action(when=MOUNT)
+    def mount(self):
+        self.mounted = True
+
+    @action
+    def use(self):
+        require(self.used < 2 and not (IDLE and self.used == 2))
+        if PLAIN or (SIZE and self.mounted):
+            self.used = 2
+        else:
+            self.used = 1
+'''
+
+
+def test_what_a_feature_needs_is_on_and_no_effect_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mounted.py").write_text(NEEDS)
+    (tmp_path / "m.spec").write_text('spec "m"\nfor Mounted\ninvariant few: used < 2\n')
+    (known,) = designs_named("mounted.py")
+    done = guarantee(known, parse("m.spec"), "few", sizes=({},), pairs=False)
+    told = {f.features: (f.text, f.needed) for f in done.findings}
+    assert told == {
+        (): ("holds", ()),
+        ("idle",): ("no effect", ("mount",)),
+        ("mount",): ("holds", ()),
+        ("plain",): ("broken after 1 step", ()),
+        ("size",): ("broken after 2 steps", ("mount",)),
+    }
+    text = "\n".join(guarantee_report([done]))
+    assert "idle (needs mount)  no effect" in text and "no effect: at these" in text
+    assert [f["effect"] for f in guarantee_json([done])[0]["findings"]] == [
+        None,
+        False,
+        True,
+        True,
+        True,
+    ]

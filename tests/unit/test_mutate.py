@@ -1,0 +1,232 @@
+"""Mutants: what is changed, and who tells."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+from poolproof.checker.commands.main import main
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.source import altered
+from poolproof.checker.core.verdict import Budget, Shown, Silent
+from poolproof.checker.driver.check import Request, prepare
+from poolproof.checker.driver.mutants import mutants
+from poolproof.checker.driver.mutate import (
+    Campaign,
+    MutantStatus,
+    campaign,
+    look,
+    mutation_report,
+)
+from poolproof.checker.engines.explicit import explicit
+from poolproof.checker.frontend.design import compile_design
+from poolproof.checker.spec import parse
+from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
+from poolproof.model.language import observer_methods
+
+DESIGN = '''
+from enum import Enum
+
+from poolproof.model.language import Bool, Bound, Design, Int, Scalarset, action, require, table
+from poolproof.model.language import var
+
+TOTAL = Bound("total", 2)
+VMAS = Scalarset("VMAS", Bound("V", 2), prefix="v")
+
+
+class Errno(Enum):
+    OK = 0
+    ENOMEM = 12
+
+
+class Quota(Design):
+    """Pages are promised to VMAs."""
+
+    used = var(Int(0, TOTAL))
+    calls = var(Int(0, 1))
+    reserved = table(VMAS, Bool())
+
+    @action
+    def take(self, vma: VMAS) -> Errno:
+        require(not self.reserved[vma])
+        if self.used >= TOTAL:
+            return Errno.ENOMEM
+        self.used += 1
+        self.calls = 1
+        self.reserved[vma] = True
+        return Errno.OK
+
+    @action
+    def drop(self, vma: VMAS):
+        require(self.reserved[vma])
+        self.used -= 1
+        self.reserved[vma] = False
+'''
+
+SPEC = """spec "a quota"
+for Quota
+bounds total = 1, V = 2
+
+invariant exact "the counter is right": used == count(v in VMAS: reserved[v])
+
+reachable full "it can be used up": used == total
+reachable again "it can be given back": used == 0 and calls == 1
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "quota.py").write_text(DESIGN)
+    (tmp_path / "quota.spec").write_text(SPEC)
+    return tmp_path
+
+
+def run(
+    spec: str = "quota.spec", sample: int | None = None, seed: int = 0, threads: int = 1
+) -> Campaign:
+    return campaign(
+        [parse(spec)],
+        Request(designs=("quota.py",)),
+        sample=sample,
+        seed=seed,
+        states=1000,
+        seconds=None,
+        report=Silent(),
+        threads=threads,
+    )
+
+
+def test_each_change_is_one_thing(files: Path) -> None:
+    (task,) = prepare(parse("quota.spec"), Request(designs=("quota.py",)))
+    design = task.compiled.source
+    found = mutants(design)
+    assert [(m.method, m.what) for m in found] == [
+        ("Quota.take", "without require(not self.reserved[vma])"),
+        ("Quota.take", "if not (self.used >= TOTAL)"),
+        ("Quota.take", "self.used > TOTAL for self.used >= TOTAL"),
+        ("Quota.take", "without self.used += 1"),
+        ("Quota.take", "2 for 1 in self.used += 1"),
+        ("Quota.take", "without self.calls = 1"),
+        ("Quota.take", "without self.reserved[vma] = True"),
+        ("Quota.drop", "without require(self.reserved[vma])"),
+        ("Quota.drop", "without self.used -= 1"),
+        ("Quota.drop", "2 for 1 in self.used -= 1"),
+        ("Quota.drop", "without self.reserved[vma] = False"),
+    ]
+    for m in found:
+        assert ast.unparse(m.tree) != ast.unparse(m.other)
+        with altered(m.tree, m.other):
+            mutant = compile_design(design, {"total": 1, "V": 2}).system
+        now = compile_design(design, {"total": 1, "V": 2}).system
+        differ = [
+            a.name
+            for a, b in zip(now.actions, mutant.actions, strict=True)
+            if (a.guard, a.result, *a.updates.items())
+            != (b.guard, b.result, *b.updates.items())
+        ]
+        assert differ == [m.method.removeprefix("Quota.")], m.what
+
+
+def test_methods_of_blocks_are_changed_too() -> None:
+    changed = {m.method.split(".")[0] for m in mutants(Hugetlb)}
+    assert {"Hugetlb", "Hstate", "ResvMap"} <= changed
+
+
+def test_observers_stay(files: Path) -> None:
+    seen = {m.method for m in mutants(Hugetlb)}
+    assert not seen & {f"Hugetlb.{name}" for name in observer_methods(Hugetlb)}
+
+
+def test_the_same_fates_from_the_start(files: Path) -> None:
+    """A mutant's search that goes on from the original's tells what one from
+    the initial states tells."""
+    (task,) = prepare(parse("quota.spec"), Request(designs=("quota.py",)))
+    original, compiled = look(task, 1000), task.compiled
+    for result in run().results:
+        m = result.mutant
+        with altered(m.tree, m.other):
+            system = compile_design(compiled.source, compiled.bounds).system
+        outcome = explicit(system, original.search.asked, Budget(), Silent())
+        broken = bool(outcome.defects)
+        for p in original.search.asked:
+            verdict = outcome.verdicts[p.name]
+            depth = len(verdict.trace) if isinstance(verdict, Shown) else None
+            broken = broken or depth != original.search.found.get(p.name)
+        assert broken == (result.fate is MutantStatus.KILLED), m.what
+
+
+def test_processes_tell_the_same(files: Path) -> None:
+    one, two = run(), run(threads=2)
+    assert one.results == two.results
+
+
+def test_a_counter_that_is_wrong_is_told(files: Path) -> None:
+    done = run()
+    fates = {(r.mutant.method, r.mutant.what): r.fate for r in done.results}
+    assert len(fates) == done.total == done.chosen
+    assert fates["Quota.drop", "without self.used -= 1"] is MutantStatus.KILLED
+    assert (
+        fates["Quota.drop", "without self.reserved[vma] = False"] is MutantStatus.KILLED
+    )
+    assert fates["Quota.take", "without self.calls = 1"] is MutantStatus.KILLED
+    assert done.score is not None and done.score > 0.8
+
+
+def test_a_blind_spec_lets_mutants_live(files: Path) -> None:
+    (files / "blind.spec").write_text(
+        'spec "blind"\nfor Quota\nbounds total = 1, V = 2\n\n'
+        'invariant said "nothing much": used <= total\n'
+    )
+    blind, seeing = run("blind.spec"), run()
+    assert blind.score is not None and seeing.score is not None
+    assert blind.score < seeing.score
+    survivors = {
+        (r.mutant.method, r.mutant.what) for r in blind.of(MutantStatus.SURVIVED)
+    }
+    assert ("Quota.take", "without self.calls = 1") in survivors
+    report = "\n".join(mutation_report(blind))
+    assert "quota.py:29: Quota.take\n      without self.calls = 1" in report
+    assert max(map(len, report.splitlines())) <= 75
+
+
+def test_the_same_again(files: Path) -> None:
+    first, again = run(sample=5, seed=3), run(sample=5, seed=3)
+    assert first.results == again.results and len(first.results) == 5
+    assert [r.mutant for r in first.results] != [
+        r.mutant for r in run(sample=5, seed=4).results
+    ]
+
+
+def test_a_wrong_model_has_no_mutants(files: Path) -> None:
+    (files / "quota.py").write_text(DESIGN.replace("used -= 1", "used -= 2"))
+    with pytest.raises(UserError, match="outside its range"):
+        run()
+
+
+def test_the_command(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call = ["mutate", "quota.py", "--spec", "quota.spec"]
+    assert main([*call, "--json", "-o", "out.json"]) == 0
+    told = json.loads((files / "out.json").read_text())
+    assert told["design"] == "Quota" and told["tried"] == told["mutants"]
+    assert main([*call, "--sample", "2", "--budget", "60"]) == 0
+    assert "of which 2 were tried (seed 0)" in capsys.readouterr().out
+    assert main(["mutate", "quota.py"]) == 2
+    assert "--spec" in capsys.readouterr().err
+
+
+def test_a_budget_that_ends_before_the_first_mutant_is_told(files: Path) -> None:
+    done = campaign(
+        [parse("quota.spec")],
+        Request(designs=("quota.py",)),
+        sample=None,
+        seed=0,
+        states=1000,
+        seconds=1e-9,
+        report=Silent(),
+    )
+    assert done.results == [] and "before quota.spec" in done.stopped
+    assert "no score" in "\n".join(mutation_report(done))

@@ -1,0 +1,288 @@
+"""Replays: what agrees is shown, what does not is an error of ours."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from bench.pool import Pool
+from poolproof.checker.core import ir
+from poolproof.checker.core.compiled import Compiled
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.evaluate import (
+    broken,
+    initial_states,
+    out_of_range,
+    successor,
+)
+from poolproof.checker.core.property import Fairness, Kind, Property
+from poolproof.checker.core.verdict import Budget, Defect, Silent, Step, Trace, Violated
+from poolproof.checker.driver.designs import from_file
+from poolproof.checker.engines.explicit import explicit
+from poolproof.checker.evidence.replay import (
+    NotReproduced,
+    ReplayDisagrees,
+    confirm,
+    confirm_deadlock,
+    confirm_defect,
+    named,
+    replay,
+    show_step,
+)
+from poolproof.checker.frontend.design import compile_design
+from tests.common.random_designs import design_text
+from tests.common.toys import Shelf
+
+POOL = compile_design(Pool)
+MMAP = Step("mmap", (0, 0, 0, 2))
+TO_SIGBUS = (
+    MMAP,
+    Step("fault", (0, 0, 0)),
+    Step("mmap", (1, 1, 0, 1)),
+    Step("fault", (0, 1, 0)),
+    Step("fault_sigbus", (1, 0)),
+)
+
+
+def start_of(compiled: Compiled, **cells: int) -> tuple[int, ...]:
+    """The initial state with the given cells."""
+    at = {c.name: k for k, c in enumerate(compiled.system.cells)}
+    return next(
+        s
+        for s in initial_states(compiled.system)
+        if all(s[at[name]] == raw for name, raw in cells.items())
+    )
+
+
+def invariant(compiled: Compiled, name: str) -> Property:
+    return Property("no", Kind.INVARIANT, ir.not_(compiled.system.by_name[name].now))
+
+
+def trace(compiled: Compiled, *steps: Step) -> Trace:
+    return Trace(start_of(compiled), steps)
+
+
+# --- what agrees ----------------------------------------------------------
+
+
+def test_every_step_has_its_result_and_its_state() -> None:
+    played = replay(POOL, trace(POOL, *TO_SIGBUS))
+    assert [t.result for t in played.taken] == [None, None, None, None, 1]
+    assert [show_step(POOL.system, t.step, t.result) for t in played.taken][-1] == (
+        "fault_sigbus(v1, 0) -> SIGBUS"
+    )
+    after = named(POOL.system, played.states[1])
+    assert (after["resv"], after["live[v0]"], after["cgroup[v0]"]) == (
+        "2",
+        "true",
+        "cg0",
+    )
+    assert len(played.states) == 6
+
+
+def test_a_violation_is_confirmed() -> None:
+    prop = invariant(POOL, "sigbus")
+    assert confirm(POOL, prop, trace(POOL, *TO_SIGBUS), shortest=True)
+
+
+def test_a_witness_is_confirmed() -> None:
+    sigbus = POOL.system.by_name["sigbus"].now
+    prop = Property("seen", Kind.REACHABLE, sigbus)
+    assert confirm(POOL, prop, trace(POOL, *TO_SIGBUS), shortest=True)
+
+
+def test_a_step_violation_sees_arguments_result_and_both_states() -> None:
+    compiled = compile_design(Shelf)
+    put = compiled.system.action_by_name["put"]
+    assert put.result is not None
+    result = ir.local("result", ir.Domain(put.result.sort, 0, 1, "result"))
+    left = compiled.system.by_name["left"]
+    ok = ir.eq(result, ir.const(put.result.sort, 0))
+    prop = Property(
+        "takes", Kind.STEP, ir.implies(ok, ir.eq(left.next, left.now)), "put"
+    )
+    start = Trace(start_of(compiled, left=1), (Step("put", (0, 1, 0)),))
+    assert confirm(compiled, prop, start)
+    twice = replace(start, steps=(*start.steps, Step("put", (0, 0, 0))))
+    with pytest.raises(NotReproduced, match="not decided"):
+        confirm(compiled, prop, twice)
+
+
+def test_a_deadlock_is_confirmed() -> None:
+    compiled = compile_design(Shelf, {"R": 1}, having=("force",))
+    with pytest.raises(NotReproduced, match=r"put\(r0, w0, force=false\) is possible"):
+        confirm_deadlock(compiled, trace(compiled))
+
+
+# --- what does not --------------------------------------------------------
+
+
+def altered(compiled: Compiled, action: str, **changes: Any) -> Compiled:
+    system = compiled.system
+    actions = tuple(
+        replace(a, **changes) if a.name == action else a for a in system.actions
+    )
+    return replace(compiled, system=replace(system, actions=actions))
+
+
+def test_another_state_names_both() -> None:
+    mmap = POOL.system.action_by_name["mmap"]
+    wrong = altered(POOL, "mmap", updates={**mmap.updates, "resv": ir.num(1)})
+    with pytest.raises(ReplayDisagrees) as found:
+        replay(wrong, trace(POOL, MMAP))
+    assert not isinstance(found.value, NotReproduced)
+    assert "resv: 2 under CPython, 1 in the IR" in str(found.value)
+    assert "CPython's state:\n  free[n0] = 2" in str(found.value)
+    assert "the IR's state:\n  free[n0] = 2" in str(found.value)
+
+
+def test_another_result_is_found() -> None:
+    sort = POOL.system.action_by_name["fault_sigbus"].result
+    assert sort is not None
+    wrong = altered(POOL, "fault_sigbus", result=ir.const(sort.sort, 0))
+    with pytest.raises(ReplayDisagrees, match="result: SIGBUS under CPython, OK in"):
+        replay(wrong, trace(POOL, *TO_SIGBUS))
+
+
+@pytest.mark.parametrize("guard", [ir.TRUE, ir.FALSE])
+def test_another_guard_is_found(guard: ir.Expr) -> None:
+    wrong = altered(POOL, "mmap", guard=guard)
+    steps = (MMAP, MMAP) if guard is ir.TRUE else (MMAP,)
+    with pytest.raises(ReplayDisagrees, match="a `require` is false") as found:
+        replay(wrong, trace(POOL, *steps))
+    assert not isinstance(found.value, NotReproduced)
+
+
+def test_a_missing_obligation_is_found() -> None:
+    compiled = compile_design(Shelf, having=("broken",))
+    pick = Step("pick", (0, 3))
+    defect = Defect("outside", trace(compiled, pick))
+    assert confirm_defect(compiled, defect).failure.startswith("OutOfDomain")
+    wrong = altered(compiled, "pick", obligations=())
+    with pytest.raises(ReplayDisagrees, match="outside its index domain"):
+        confirm_defect(wrong, defect)
+
+
+def test_no_run_is_refuted() -> None:
+    with pytest.raises(NotReproduced, match="step 2, mmap") as found:
+        replay(POOL, trace(POOL, MMAP, MMAP))
+    assert found.value.number == 2
+    elsewhere = Trace((1, *start_of(POOL)[1:]), ())
+    with pytest.raises(NotReproduced, match="no initial state"):
+        replay(POOL, elsewhere)
+
+
+def test_a_detour_is_not_shortest() -> None:
+    prop = invariant(POOL, "sigbus")
+    longer = trace(POOL, *TO_SIGBUS, Step("munmap", (1,)))
+    assert confirm(POOL, prop, longer)
+    with pytest.raises(NotReproduced, match="after 5 of the 6 steps"):
+        confirm(POOL, prop, longer, shortest=True)
+
+
+# --- defects --------------------------------------------------------------
+
+EMPTY = (Step("put", (0, 0, 0)),)
+
+
+@pytest.mark.parametrize(
+    ("steps", "failure"),
+    [
+        ((*EMPTY, Step("overdraw", ())), "OutOfRange: left becomes -1"),
+        ((*EMPTY, Step("put", (0, 0, 1)), Step("demand", ())), "AssertionError: nob"),
+        ((Step("pick", (1, 3)),), "OutOfDomain: box"),
+    ],
+)
+def test_defects_are_confirmed(steps: tuple[Step, ...], failure: str) -> None:
+    compiled = compile_design(Shelf, having=("broken", "force"))
+    start = start_of(compiled, left=1)
+    played = confirm_defect(compiled, Defect("it breaks", Trace(start, steps)))
+    assert played.failure.startswith(failure)
+    assert played.failing == steps[-1]
+    assert len(played.taken) == len(steps) - 1
+    harmless = Defect("it breaks", Trace(start, EMPTY))
+    with pytest.raises(NotReproduced, match="breaks nothing"):
+        confirm_defect(compiled, harmless)
+
+
+def test_the_explicit_engine_finds_all_three() -> None:
+    compiled = compile_design(Shelf, having=("broken", "force"))
+    found = explicit(compiled.system, (), Budget(), Silent())
+    messages = [confirm_defect(compiled, d).failure for d in found.defects]
+    assert {m.partition(":")[0] for m in messages} == {
+        "OutOfRange",
+        "AssertionError",
+        "OutOfDomain",
+    }
+
+
+# --- lassos ---------------------------------------------------------------
+
+
+def test_a_lasso_must_close_avoid_the_goal_and_be_fair() -> None:
+    compiled = compile_design(Shelf, {"R": 1})
+    left = compiled.system.by_name["left"].now
+    start = start_of(compiled, left=1)
+    prop = Property(
+        "emptied",
+        Kind.LEADS_TO,
+        ir.TRUE,
+        goal=ir.eq(left, ir.num(0)),
+        fair=(Fairness("put"),),
+    )
+    close = (Step("close", (1,)), Step("close", (0,)))
+    assert confirm(compiled, prop, Trace(start, close, 0))
+    strong = replace(prop, fair=(Fairness("put", strong=True),))
+    with pytest.raises(NotReproduced, match=r"unfair: it never takes put\(r0, w0\)"):
+        confirm(compiled, strong, Trace(start, close, 0))
+    with pytest.raises(NotReproduced, match="does not return"):
+        confirm(compiled, prop, Trace(start, close, 1))
+    put = (Step("put", (0, 0, 0)),)
+    with pytest.raises(NotReproduced, match="meets the goal"):
+        confirm(compiled, prop, Trace(start, put, 1))
+
+
+# --- at random ------------------------------------------------------------
+
+
+def random_design(seed: int, directory: Path) -> Compiled:
+    """The first of some random designs that the frontend does not refuse
+    (for an index that is certainly outside)."""
+    for k in range(seed, seed + 1000, 100):
+        file = directory / f"random_{k}.py"
+        file.write_text(design_text(k))
+        try:
+            return compile_design(from_file(str(file))[0].cls)
+        except UserError:
+            continue
+    raise AssertionError("all are refused")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_runs_of_random_designs_agree(seed: int, tmp_path: Path) -> None:
+    compiled = random_design(seed, tmp_path)
+    system, random = compiled.system, Random(seed)
+    state = start = random.choice(initial_states(system))
+    steps: list[Step] = []
+    for _ in range(60):
+        action = random.choice(system.actions)
+        raw = tuple(random.choice(list(p.domain)) for p in action.parameters)
+        if broken(system, action, state, raw) is not None:
+            continue
+        after = successor(system, action, state, raw)
+        if after is not None and out_of_range(system, after[0]) is None:
+            steps.append(Step(action.name, raw))
+            state = after[0]
+    assert replay(compiled, Trace(start, tuple(steps))).states[-1] == state
+
+
+def test_every_trace_of_the_explicit_engine_is_confirmed() -> None:
+    found = explicit(POOL.system, (invariant(POOL, "sigbus"),), Budget(), Silent())
+    verdict = found.verdicts["no"]
+    assert isinstance(verdict, Violated)
+    assert len(verdict.trace) == 5
+    assert confirm(POOL, invariant(POOL, "sigbus"), verdict.trace, shortest=True)
