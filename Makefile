@@ -18,7 +18,7 @@ test-slow: $(READY)       ## the tests that take longer, or need a kernel
 
 lint: $(READY)            ## ruff, and mypy --strict on model/ and checker/
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy --strict model checker
+	@$(BIN)/mypy --strict -p poolproof
 
 conform: $(READY)         ## ask a real kernel: QEMU, two nodes, ten minutes
 	@$(BIN)/poolproof conform Hugetlb --kernel 6.12 --install --sequences 20000 --budget 600

@@ -461,14 +461,14 @@ def small(runs: int) -> str:
     each engine; and the start alone."""
     check = [
         "-m",
-        "checker",
+        "poolproof",
         "check",
         "bench/pool.spec",
         "--bounds",
         "B=2,V=3,P=2",
         "--engine",
     ]
-    imports = "import poolproof.checker.commands.main, poolproof.checker.engines.native, bench.pool"
+    imports = "import poolproof.checker.commands.main, bench.pool"
     took: dict[str, list[float]] = {}
 
     def time(name: str, at: Path, *asked: str) -> None:
@@ -491,13 +491,13 @@ LARGE = "N=2,B=2,T=2,V=3,F=2,P=2"
 
 def hugetlb() -> Iterator[str]:
     """The accounting of model/designs/hugetlb/linux_6_12.py, once."""
-    spec = HERE.parent / "specs" / "hugetlb_accounting.spec"
+    spec = HERE.parent / "specs/hugetlb/hugetlb_accounting.spec"
     with tempfile.TemporaryDirectory() as at:
         ran = run(
             [
                 sys.executable,
                 "-m",
-                "checker",
+                "poolproof",
                 "check",
                 spec,
                 "--bounds",

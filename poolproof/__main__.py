@@ -1,4 +1,4 @@
-"""`python -m checker` is `poolproof`.
+"""`python -m poolproof` is `poolproof`.
 
 Ctrl-C may come while the command is still being loaded: then there is nothing
 to say but that, and exit code 130.

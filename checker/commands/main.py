@@ -585,7 +585,7 @@ def _store(checked: CheckResult, directory: str) -> dict[str, str]:
         texts.append((f"defect{number}", defect_text(checked.task, defect, played)))
     for name, text in texts:
         path = os.path.join(directory, trace_name(checked.task, name))
-        with writable(path) as file:
+        with writable(path, parents=True) as file:
             file.write(text)
         stored[name] = path
     return stored

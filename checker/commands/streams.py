@@ -78,9 +78,12 @@ def standard_output() -> Stream:
     return Stream(sys.stdout, "standard output")
 
 
-def writable(path: str) -> Stream:
-    """Return a new file, to be used in a `with`. Raises UserError."""
+def writable(path: str, parents: bool = False) -> Stream:
+    """Return a new file, to be used in a `with`; with ``parents`` its folders
+    are made, too. Raises UserError."""
     try:
+        if parents:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
         return Stream(open(path, "w", encoding="utf-8"), path)
     except OSError as e:
         raise UserError(None, f"{path}: cannot be written: {e.strerror}") from None

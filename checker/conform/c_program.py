@@ -19,7 +19,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 from poolproof.checker.conform.environment import STATIC
 from poolproof.checker.conform.script import Script
@@ -98,11 +98,7 @@ def _used(showing: Showing) -> frozenset[str]:
 
 @cache
 def _parts() -> dict[str, str]:
-    text = (
-        resources.files("poolproof.checker.conform")
-        .joinpath("reproducer.c")
-        .read_text()
-    )
+    text = Path(__file__).with_name("reproducer.c").read_text()
     found = re.split(r"^/\*@ (\w+)[^\n]*\*/\n", text, flags=re.MULTILINE)
     return dict(zip(found[1::2], found[2::2], strict=True))
 

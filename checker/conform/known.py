@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 from poolproof.checker.conform.sequence import Difference, Run
 
@@ -44,9 +44,7 @@ class KnownDifference:
 @cache
 def known_differences() -> tuple[KnownDifference, ...]:
     """The entries of known.toml."""
-    text = (
-        resources.files("poolproof.checker.conform").joinpath("known.toml").read_text()
-    )
+    text = Path(__file__).with_name("known.toml").read_text()
     return tuple(_known(entry) for entry in tomllib.loads(text)["known"])
 
 

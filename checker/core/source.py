@@ -54,7 +54,7 @@ def _trees(file: str) -> _Trees:
 def shown_path(file: str) -> str:
     """The file as a user would type it: relative where that is shorter."""
     try:
-        relative = os.path.relpath(file)
+        relative = os.path.relpath(os.path.realpath(file))
     except ValueError:
         return file
     return relative if len(relative) < len(file) else file

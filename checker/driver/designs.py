@@ -16,17 +16,17 @@ from functools import cache
 from pathlib import Path
 from types import FrameType, ModuleType
 
-import poolproof.model.designs
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.source import shown_path
 from poolproof.checker.core.system import Span
 from poolproof.checker.evidence.trace_file import nearest, read_text
 from poolproof.checker.spec.heirs import nearest_named
 from poolproof.checker.spec.syntax import Spec, Word
+from poolproof.model import designs
 from poolproof.model.language import Design, ModelError, action_methods
 
-ROOT = Path(__file__).resolve().parent.parent
-"""The checkout, with specs/ and counterexamples/ in it."""
+ROOT = Path(__file__).resolve().parents[2]
+"""The checkout, or the installed package, with specs/ and counterexamples/ in it."""
 
 
 @dataclass(frozen=True)
@@ -45,19 +45,26 @@ class DesignRef:
 def shipped_designs() -> tuple[DesignRef, ...]:
     """The designs of model/designs, sorted by name."""
     found: list[DesignRef] = []
-    for info in pkgutil.iter_modules(
-        poolproof.model.designs.__path__, "poolproof.model.designs."
-    ):
+    prefix = f"{designs.__name__}."
+    for info in pkgutil.walk_packages(designs.__path__, prefix):
         module = importlib.import_module(info.name)
-        found += [
-            DesignRef(c, f"{info.name}:{c.__name__}") for c in _designs_in(module)
-        ]
+        found += [DesignRef(c, c.__name__) for c in _designs_in(module)]
     return tuple(sorted(found, key=lambda k: k.name))
 
 
 def shipped_specs() -> tuple[str, ...]:
     """The files of specs/, as a user would type them, sorted."""
     return tuple(sorted(shown_path(str(p)) for p in ROOT.glob("specs/**/*.spec")))
+
+
+def find_spec(name: str) -> str:
+    """The path of a spec or scenario: a file, or the name of a shipped one
+    without its folder and ending."""
+    if not _is_path(name) and not Path(name).suffix:
+        for path in sorted(ROOT.glob("specs/**/*")):
+            if path.stem == name and path.suffix in (".spec", ".scenario"):
+                return shown_path(str(path))
+    return name
 
 
 def _designs_in(module: ModuleType) -> list[type[Design]]:

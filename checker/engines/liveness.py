@@ -104,8 +104,8 @@ def build(system: TransitionSystem, budget: Budget, report: Reporter) -> Graph:
     return Graph(graph.states, graph.edges, graph.parents, depth[0], reason)
 
 
-@within_budget("stategraph")
-def stategraph(
+@within_budget("liveness")
+def liveness(
     system: TransitionSystem,
     properties: tuple[Property, ...],
     budget: Budget,
@@ -116,7 +116,7 @@ def stategraph(
     begin = time.monotonic()
     mine = [p for p in properties if p.kind is Kind.LEADS_TO]
     if not mine:
-        return Outcome("stategraph", {})
+        return Outcome("liveness", {})
     graph = build(system, budget, report)
     verdicts: dict[str, Verdict] = {}
     seen: dict[str, tuple[bool, ...]] = {}
@@ -136,7 +136,7 @@ def stategraph(
         impossible=frozenset() if graph.reason else _never_taken(system, graph),
         true_antecedents=seen,
     )
-    return Outcome("stategraph", verdicts, (), statistics)
+    return Outcome("liveness", verdicts, (), statistics)
 
 
 def _never_taken(system: TransitionSystem, graph: Graph) -> frozenset[str]:

@@ -260,7 +260,7 @@ class Build:
         if cc is None:
             raise FileNotFoundError(_NO_COMPILER)
         self.cc = cc
-        here = Path(__file__).parent
+        here = Path(lower.__file__).parent
         made = os.stat(cc)
         common = (
             os.path.realpath(cc),

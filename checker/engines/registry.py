@@ -78,7 +78,7 @@ ROWS: tuple[Row, ...] = (
         help="every state, breadth first, in Python",
         answers="every state, shortest traces, exact counts; Python",
         use="the oracle",
-        rest="stategraph",
+        rest="liveness",
     ),
     Row(
         "native",
@@ -87,10 +87,10 @@ ROWS: tuple[Row, ...] = (
         help="the same as a C program (needs a C compiler)",
         answers="the same as a C program, both cores",
         use="anything large",
-        rest="stategraph",
+        rest="liveness",
     ),
-    Row("exhaustive", _FINITE, rest="stategraph"),
-    Row("stategraph", frozenset({Kind.LEADS_TO}), (NETWORKX,)),
+    Row("exhaustive", _FINITE, rest="liveness"),
+    Row("liveness", frozenset({Kind.LEADS_TO}), (NETWORKX,)),
     Row(
         "bmc",
         _FINITE,
@@ -135,7 +135,7 @@ def choices() -> tuple[Row, ...]:
 
 def every_state(kind: Kind) -> str:
     """The engine in Python that decides the kind in every reachable state."""
-    return "stategraph" if kind is Kind.LEADS_TO else "explicit"
+    return "liveness" if kind is Kind.LEADS_TO else "explicit"
 
 
 def ask(

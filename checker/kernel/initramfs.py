@@ -4,7 +4,6 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 
 from poolproof.checker.kernel.cpio import archive, character, directory, program
@@ -16,9 +15,7 @@ _FLAGS = ("-O2", "-Wall", "-Wextra", "-static")
 
 def build_agent(cache: Path) -> Path:
     """Compiles agent.c, once for each version of it. Raises Unavailable."""
-    source = (
-        resources.files("poolproof.checker.kernel").joinpath("agent.c").read_bytes()
-    )
+    source = Path(__file__).with_name("agent.c").read_bytes()
     version = hashlib.sha256(source).hexdigest()[:16]
     target = cache / "agents" / version
     if target.exists():

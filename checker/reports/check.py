@@ -140,8 +140,8 @@ def answer_run(task: Task, answer: PropertyResult) -> list[str]:
 
 
 def trace_name(task: Task, prop: str) -> str:
-    """The file name of a property's trace: design, spec, property."""
-    return f"{task.known.name}.{Path(task.spec.file).stem}.{prop}.trace"
+    """The path of a property's trace: DESIGN/SPEC.PROPERTY.trace."""
+    return f"{task.known.name}/{Path(task.spec.file).stem}.{prop}.trace"
 
 
 def shelved(task: Task, prop: str) -> str | None:

@@ -160,9 +160,7 @@ class Block:
         )
 
 
-LANGUAGE = frozenset(
-    ("builtins", "poolproof.model.language.declarations", "poolproof.model.language")
-)
+LANGUAGE = frozenset(("builtins", __name__, "poolproof.model.language"))
 """Modules whose classes (object, Block, Design) are no part of a design."""
 
 

@@ -17,7 +17,7 @@ from poolproof.checker.core.property import Fairness, Kind, Property
 from poolproof.checker.core.system import Action, Parameter, TransitionSystem, Variable
 from poolproof.checker.core.verdict import Budget, Holds, Silent, Trace, Violated
 from poolproof.checker.engines import lasso as module
-from poolproof.checker.engines.liveness import stategraph
+from poolproof.checker.engines.liveness import liveness
 
 NODES = 4
 LONGEST = 6
@@ -141,7 +141,7 @@ def test_lassos_are_shortest_in_prefix_and_then_in_loop(
         if kind != "-" and name in s.action_by_name
     )
     p = Property("p", Kind.LEADS_TO, one_of(formula), goal=one_of(goal), fair=fair)
-    verdict = stategraph(s, (p,), Budget(), Silent()).verdicts["p"]
+    verdict = liveness(s, (p,), Budget(), Silent()).verdicts["p"]
     truth = reference(edges, formula, goal, fair)
     if isinstance(verdict, Holds):
         assert truth is None
@@ -173,7 +173,7 @@ def test_a_search_that_is_cut_short_says_so(
     fair = (Fairness("a", strong=True), Fairness("b", strong=True))
     s = system(LADDER)
     p = Property("p", Kind.LEADS_TO, ir.TRUE, goal=ir.FALSE, fair=fair)
-    verdict = stategraph(s, (p,), Budget(), Silent()).verdicts["p"]
+    verdict = liveness(s, (p,), Budget(), Silent()).verdicts["p"]
     assert isinstance(verdict, Violated)
     assert verdict.shortest is bool(work)
     prefix, loop = found(verdict.trace)

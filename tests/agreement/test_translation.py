@@ -23,7 +23,6 @@ import pytest
 import z3
 
 import bench.pool
-import poolproof.model.designs
 from poolproof.checker.backends.smt import (
     Integers,
     Lowering,
@@ -50,6 +49,7 @@ from poolproof.checker.engines.native import native
 from poolproof.checker.evidence.replay import Runner
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec import parse_text, resolve
+from poolproof.model import designs
 from poolproof.model.language import (
     Design,
     Disabled,
@@ -115,9 +115,7 @@ SHIPPED = [
     *designs_of(bench.pool),
     *(
         design
-        for info in pkgutil.iter_modules(
-            poolproof.model.designs.__path__, "poolproof.model.designs."
-        )
+        for info in pkgutil.walk_packages(designs.__path__, f"{designs.__name__}.")
         for design in designs_of(importlib.import_module(info.name))
     ),
 ]

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from poolproof.checker.commands.main import main
+from poolproof.checker.driver.designs import find_spec
 
 ROOT = Path(__file__).parents[2]
 DESIGN = "from poolproof.model.language import *\n\n\nclass D(Design):\n"
@@ -120,7 +121,7 @@ def test_every_line_fits_and_comes_again(
 
 @pytest.mark.parametrize("spec", ["hugetlb_mempolicy", "promise_numa", "hugetlb_hole"])
 def test_shipped_runs_fit(spec: str, capsys: pytest.CaptureFixture[str]) -> None:
-    path = str(ROOT / f"specs/{spec}.spec")
+    path = find_spec(spec)
     code, out, err = call(capsys, "check", path, "-v", "--engine", "explicit")
     assert (code, err) == (0, "")
     assert max(map(len, out.splitlines())) <= 75
@@ -177,7 +178,7 @@ def test_a_stored_trace_replays(capsys: pytest.CaptureFixture[str], here: Path) 
         "--store",
         "traces",
     )
-    path = "traces/D.low.low.trace"
+    path = "traces/D/low.low.trace"
     assert f"stored in {path}" in out
     code, out, err = call(capsys, "trace", path)
     assert (code, err) == (0, "")
@@ -211,7 +212,7 @@ def test_defects_are_shown_stored_and_replayed(
     assert (code, err) == (2, "")
     assert "THE MODEL IS WRONG\n  1. up()\n" in out
     assert "OutOfRange: x becomes 4, outside integers 0..3" in out
-    assert call(capsys, "trace", "D.d.defect1.trace")[0] == 0
+    assert call(capsys, "trace", "D/d.defect1.trace")[0] == 0
 
 
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
@@ -481,7 +482,7 @@ def test_wrong_input_is_told_with_its_place(
 def process(*argv: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
-        [sys.executable, "-m", "checker", *argv],
+        [sys.executable, "-m", "poolproof", *argv],
         env=environment,
         text=True,
         stdout=subprocess.PIPE,

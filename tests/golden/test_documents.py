@@ -76,8 +76,8 @@ def test_two_commands_are_in_the_makefile() -> None:
 
 def test_the_architecture_names_what_exists() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    block = text.split("\n\n    model/language.py")[1].split("\n\n")[0]
-    names = re.findall(r"^    ([\w./*]+)", "\n    model/language.py" + block, re.M)
+    block = text.split("\n\n    model/language/")[1].split("\n\n")[0]
+    names = re.findall(r"^    ([\w./*]+)", "\n    model/language/" + block, re.M)
     assert len(names) > 10
     for name in names:
         assert list(ROOT.glob(name.rstrip("/"))), name

@@ -2,11 +2,11 @@
 
 import shutil
 import subprocess
-from importlib import resources
 from pathlib import Path
 
 import pytest
 
+from poolproof.checker import kernel
 from poolproof.checker.kernel.fetch import fetch_image, find_image, require_tool
 from poolproof.checker.kernel.initramfs import build_agent, build_initramfs
 from poolproof.checker.kernel.kernel import Unavailable
@@ -64,9 +64,7 @@ def test_a_tool_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @needs_gcc
 def test_the_agent_compiles_without_a_warning(tmp_path: Path) -> None:
-    source = (
-        resources.files("poolproof.checker.kernel").joinpath("agent.c").read_bytes()
-    )
+    source = Path(kernel.__file__).with_name("agent.c").read_bytes()
     flags = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-fsyntax-only")
     done = subprocess.run(
         ["gcc", *flags, "-x", "c", "-"], input=source, capture_output=True

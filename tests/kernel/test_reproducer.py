@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 STORED = sorted(
     path
     for variant in {Hugetlb, *VARIANTS.values()}
-    for path in (ROOT / "counterexamples").glob(f"{variant.__name__}.*.trace")
+    for path in (ROOT / "counterexamples").glob(f"{variant.__name__}/*.trace")
 )
 MEMPOLICY = ROOT / "counterexamples/Hugetlb/hugetlb_mempolicy.promise_is_kept.trace"
 

@@ -14,10 +14,11 @@ from poolproof.checker.evidence.trace_file import write
 from poolproof.checker.spec import parse
 
 ROOT = Path(__file__).parents[2]
-SHELF = sorted((ROOT / "counterexamples").glob("*.trace"))
+SHELF = ROOT / "counterexamples"
+STORED = sorted(SHELF.rglob("*.trace"))
 
 
-@pytest.mark.parametrize("path", SHELF, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", STORED, ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_a_stored_trace_still_shows_what_it_says(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -30,25 +31,24 @@ def test_a_stored_trace_still_shows_what_it_says(
     verdict = Violated(replayed.played.trace, heading.shortest)
     assert prop.expect is not None, "a counterexample that nobody expects"
     assert judge(prop, verdict)[0] is Judgement.EXPECTED
-    assert path.name == (
-        f"{replayed.compiled.system.name}.{Path(heading.spec).stem}.{prop.name}.trace"
-    )
+    assert path.parent.name == replayed.compiled.system.name
+    assert path.name == f"{Path(heading.spec).stem}.{prop.name}.trace"
     assert (heading.title, heading.source) == (
         " ".join(prop.title.split()),
         " ".join(prop.source.split()),
     )
     again = write(heading, replayed.compiled, replayed.played)
-    command = f"poolproof check {heading.spec} --store {path.parent.name}"
+    command = f"poolproof check {heading.spec} --store {SHELF.name}"
     assert again == path.read_text(), f"written anew by: {command}"
 
 
 @pytest.mark.parametrize(
-    "path", sorted((ROOT / "specs").glob("*.spec")), ids=lambda p: p.stem
+    "path", sorted((ROOT / "specs").rglob("*.spec")), ids=lambda p: p.stem
 )
 def test_each_violation_that_a_spec_expects_is_stored(path: Path) -> None:
-    stored = {p.stem for p in SHELF}
+    stored = {str(p.relative_to(SHELF)) for p in STORED}
     for task in prepare(parse(path), Request()):
         for prop in task.resolved.properties:
             if prop.expect is not None and prop.expect.verdict == "violated":
-                name = f"{task.known.name}.{path.stem}.{prop.name}"
+                name = f"{task.known.name}/{path.stem}.{prop.name}.trace"
                 assert name in stored, f"poolproof check {path} --store counterexamples"

@@ -26,7 +26,7 @@ TWICE = Request((f"{HERE / 'two_mounts.py'}:TwoMounts",))
 TASKS = {
     f"{path.stem}-{task.known.name}": task
     for path, request in [
-        *((path, Request()) for path in sorted(ROOT.glob("specs/file_*.spec"))),
+        *((path, Request()) for path in sorted(ROOT.glob("specs/**/file_*.spec"))),
         (HERE / "two_mounts.spec", TWICE),
     ]
     for task in prepare(parse(path), request)

@@ -26,7 +26,7 @@ from poolproof.model.language import (
     parameters,
 )
 
-SPECS = sorted(Path(__file__).parents[2].glob("specs/memcg*.spec"))
+SPECS = sorted(Path(__file__).parents[2].glob("specs/**/memcg*.spec"))
 
 CGROUPS = Scalarset("CGROUPS", 4, prefix="cg")
 COUNTED = Feature("counted", True)

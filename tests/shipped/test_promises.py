@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 TASKS = {
     f"{path.stem}-{task.known.name}": task
     for kind in ("promise", "pageblock", "commit_limit", "sizes", "node_masks")
-    for path in sorted(ROOT.glob(f"specs/{kind}*.spec"))
+    for path in sorted(ROOT.glob(f"specs/**/{kind}*.spec"))
     for task in prepare(parse(path), Request())
 }
 

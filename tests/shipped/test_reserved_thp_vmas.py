@@ -32,7 +32,7 @@ BOUNDS = [
         id=f"{path.stem}-{bounds.label}",
         marks=() if bounds.label in QUICK else pytest.mark.slow,
     )
-    for path in sorted(ROOT.glob("specs/reserved_thp_vma*.spec"))
+    for path in sorted(ROOT.glob("specs/**/reserved_thp_vma*.spec"))
     for bounds in parse(path).bounds
 ]
 TASK = Element("TASKS", "t", 0)

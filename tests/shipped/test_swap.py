@@ -30,7 +30,7 @@ OK, SPLIT, KEPT, OOM = Result
 ROOT = Path(__file__).parents[2]
 TASKS = {
     f"{path.stem}{bounds.label}": task
-    for path in sorted(ROOT.glob("specs/swap*.spec"))
+    for path in sorted(ROOT.glob("specs/**/swap*.spec"))
     for spec in [parse(path)]
     for bounds in spec.bounds
     for task in prepare(spec, Request((), bounds.label))

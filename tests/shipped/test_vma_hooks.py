@@ -1,4 +1,4 @@
-"""The hooks of model.blocks.vma.address_space for designs that charge a quota for VMAs: every state
+"""The hooks of model/blocks/vma/ for designs that charge a quota for VMAs: every state
 within some bounds of a small design that uses them."""
 
 from __future__ import annotations

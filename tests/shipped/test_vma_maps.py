@@ -1,4 +1,4 @@
-"""model.blocks.vma.address_space against the running kernel: random calls, VMAs compared.
+"""model/blocks/vma/ against the running kernel: random calls, VMAs compared.
 
 Each sequence is taken by the model and, with real system calls, by a fresh
 child process; after every call the errno, the VMAs of a window (from

@@ -21,7 +21,8 @@ from poolproof.checker.spec import parse
 DESIGN = '''
 """A promise that breaks with `a` and `b` together; `c` breaks it, `d` mends that."""
 
-from poolproof.model.language import Bool, Bound, Design, Feature, Int, action, require, var
+from poolproof.model.language import Bool, Bound, Design, Feature, Int, action
+from poolproof.model.language import require, var
 
 A = Feature("a", False, "one half")
 B = Feature("b", False, "the other half")
@@ -160,7 +161,8 @@ def test_the_command(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 NEEDS = '''
-from poolproof.model.language import Bool, Bound, Design, Feature, Int, action, require, var
+from poolproof.model.language import Bool, Bound, Design, Feature, Int, action
+from poolproof.model.language import require, var
 
 MOUNT = Feature("mount", False)
 SIZE = Feature("size", False, "breaks it", needs=MOUNT)

@@ -133,7 +133,7 @@ def test_a_renamed_copy_of_a_shipped_design(cls: type[Design]) -> None:
     """What the shipped specs expect of the base, they expect of the copy."""
     reference = f"{__name__}:{cls.__name__}"
     (known,) = designs_named(reference)
-    paths = sorted((ROOT / "specs").glob("hugetlb_*.spec"))
+    paths = sorted((ROOT / "specs").rglob("hugetlb_*.spec"))
     asked = specs_for([parse(p) for p in paths], known)
     assert len(asked) >= 3
     base = cls.__mro__[1].__name__
@@ -172,7 +172,7 @@ def test_the_least_pool_of_an_heir(
     spec = parse(scenario)
     first = (spec.scenarios[0].designs or spec.designs)[0].text
     (known,) = designs_named(first)
-    module, _, name = known.reference.partition(":")
+    module, name = known.cls.__module__, known.name
     (tmp_path / "heir.py").write_text(
         f"from {module} import {name}\nclass Heir({name}): pass\n"
     )

@@ -30,8 +30,8 @@ from poolproof.model.language import observer_methods
 DESIGN = '''
 from enum import Enum
 
-from poolproof.model.language import Bool, Bound, Design, Int, Scalarset, action, require, table
-from poolproof.model.language import var
+from poolproof.model.language import Bool, Bound, Design, Int, Scalarset, action
+from poolproof.model.language import require, table, var
 
 TOTAL = Bound("total", 2)
 VMAS = Scalarset("VMAS", Bound("V", 2), prefix="v")

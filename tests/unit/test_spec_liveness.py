@@ -11,6 +11,7 @@ from poolproof.checker.core import ir
 from poolproof.checker.core.property import Fairness, Kind
 from poolproof.checker.core.verdict import Budget, Shown, Silent
 from poolproof.checker.driver.check import CheckResult, Judgement, Request, prepare, run
+from poolproof.checker.driver.designs import find_spec
 from poolproof.checker.driver.stored import replay_file, trace_report
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.reports.check import answer_run, trace_text
@@ -54,10 +55,10 @@ def test_the_words_of_liveness_can_be_names() -> None:
 
 def test_a_state_that_never_comes_is_said_to_be_vacuous() -> None:
     spec = parse_text('spec "s" leadsto a: resv > 9 leads to resv == 0')
-    from poolproof.checker.engines.liveness import stategraph
+    from poolproof.checker.engines.liveness import liveness
 
     small = compile_design(Pool, {"B": 1, "V": 1, "P": 1})
-    outcome = stategraph(
+    outcome = liveness(
         small.system, resolve(spec, small).properties, Budget(), Silent()
     )
     assert outcome.statistics.true_antecedents == {"a": (False,)}
@@ -71,7 +72,7 @@ def swap() -> CheckResult:
 
 @pytest.mark.parametrize("name", ["liveness", "liveness_swap"])
 def test_shipped_expectations(name: str) -> None:
-    for task in prepare(parse(ROOT / f"specs/{name}.spec"), Request()):
+    for task in prepare(parse(find_spec(name)), Request()):
         checked = run(task, "explicit", Budget(), Silent())
         for answer in checked.answers:
             assert answer.judgement is Judgement.EXPECTED, answer.prop.name

@@ -497,7 +497,7 @@ def test_the_reference_spec_expects_what_comes_out() -> None:
     assert all(all(true[p.name]) for p in resolved.properties)
 
 
-PLAIN = ROOT / "specs" / "promise_plain.spec"
+PLAIN = ROOT / "specs/questions/promise_plain.spec"
 
 
 @pytest.mark.parametrize("design", [w.text for w in parse(PLAIN).designs])

@@ -136,7 +136,7 @@ JUNK = [
     ("desing: x", "1:1", "'desing' is no line of a trace's heading (did you mean"),
     ("design: x\ndesign: y", "2:1", "a second 'design' line; one is on line 1"),
     ("design: x", "1:1", "a trace's heading needs a line `verdict: violated after"),
-    ("verdict: violated after 0 steps", "1:1", "needs a line `design: model"),
+    ("verdict: violated after 0 steps", "1:1", "needs a line `design: Hugetlb"),
     ("design: x\nverdict: wrong", "2:10", "write `violated after 5 steps`, or"),
     ("design: x\nverdict: violated after 1 step\na()", "2:10", "what is violated?"),
     ("design: x\nverdict: deadlock after 2 steps\na()", "2:10", "this says 2 steps, a"),

@@ -2,8 +2,8 @@
 
 Source: mm/hugetlb.c, mm/hugetlb_cma.c and mm/cma.c of Linux 6.12 and later.
 `HugetlbPool` is what hugetlb comes to in the words that all pool designs
-share; model/designs/hugetlb/linux_6_12.py is the full account of it. `HugetlbCma` is the
-arrangement that the cover letter of "Reserved THP" describes: areas for the
+share; model/designs/hugetlb/linux_6_12.py is the full account of it. `HugetlbCma`
+is the arrangement that the cover letter of "Reserved THP" describes: areas for the
 peak, pages taken from them while they are needed, the rest lent out.
 
 Modelled: free and used pages per node, one promise counter without a node,

@@ -17,7 +17,7 @@ child like VM_ACCOUNT does, or (``fork_uncharged``) does not; munmap() of a
 part of a block is refused, or (``partial``) is not.
 
 Left out: VMAs without the flag, and the madvise() call apart from mmap();
-merges and splits of VMAs (model/blocks/vma/address_space.py has them); MAP_FIXED; the slow path
+merges and splits of VMAs (model/blocks/vma/ has them); MAP_FIXED; the slow path
 that loses ALLOC_RESERVED_THP (model/blocks/pageblock.py has it); userfaultfd moves,
 KSM, migration. A read fault is a write fault; the memory of small pages is
 never short, and is not counted. Copy-on-write follows do_huge_pmd_wp_page:

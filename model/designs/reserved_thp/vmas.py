@@ -1,9 +1,9 @@
 """The quota of Reserved THP as posted, over VMAs that split, merge and move.
 
 Source: cover.1782538002.git.zhengqi.arch@bytedance.com; mm/reserved_thp.c, and
-mm/mremap.c with patches 1-6 applied. model.designs.reserved_thp.posted has the pool
-and the folios; here are the VMAs of model.blocks.vma.address_space, all calls and their failures,
-and what they charge. VM.RESERVED stands for VM_RESERVED_THP.
+mm/mremap.c with patches 1-6 applied. model/designs/reserved_thp/posted.py has
+the pool and the folios; here are the VMAs of model/blocks/vma/, all calls and
+their failures, and what they charge. VM.RESERVED stands for VM_RESERVED_THP.
 
 As in the patches: madvise(MADV_RESERVED_THP) of anonymous memory charges the
 length of what gets the flag, in blocks of K base pages, rounded down;
@@ -21,7 +21,7 @@ the range must; a VMA with the flag is passed over. mm/mmap.c:dup_mmap charges
 the child like VM_ACCOUNT does, or (``fork_uncharged``) does not, or
 (``stripped``) the child's VMAs lose the flag.
 
-Left out: pages, so faults; what model.blocks.vma.address_space leaves out; the base of the patches
+Left out: pages, so faults; what model/blocks/vma/ leaves out; the base of the patches
 is older than v7.2, whose MREMAP_DONTUNMAP splits locked VMAs first.
 """
 

@@ -17,7 +17,7 @@ from poolproof.checker.core.verdict import (
     Unknown,
     Violated,
 )
-from poolproof.checker.engines.liveness import stategraph
+from poolproof.checker.engines.liveness import liveness
 
 X = Variable("x", ir.INT, ir.num(0), ir.num(3), ir.num(0))
 
@@ -42,7 +42,7 @@ def at(k: int) -> ir.Expr:
 
 def ask(s: TransitionSystem, start: int, goal: int, *fair: Fairness) -> Outcome:
     p = Property("p", Kind.LEADS_TO, at(start), goal=at(goal), fair=fair)
-    return stategraph(s, (p,), Budget(), Silent())
+    return liveness(s, (p,), Budget(), Silent())
 
 
 def run_of(s: TransitionSystem, trace: Trace) -> list[int]:
@@ -105,7 +105,7 @@ def test_the_stem_reaches_the_formula_first() -> None:
 def test_a_partial_graph_gives_no_verdict() -> None:
     s = system(("go", 0, 1), ("go", 1, 2), ("go", 2, 3))
     p = Property("p", Kind.LEADS_TO, at(0), goal=at(3), fair=(Fairness("go"),))
-    outcome = stategraph(s, (p,), Budget(seconds=-1.0), Silent())
+    outcome = liveness(s, (p,), Budget(seconds=-1.0), Silent())
     verdict = outcome.verdicts["p"]
     assert isinstance(verdict, Unknown) and "time budget" in verdict.reason
 

@@ -1,0 +1,5 @@
+"""poolproof: a model checker of huge-page reservation designs.
+
+`poolproof.model` has the language, the building blocks and the designs,
+`poolproof.checker` what answers questions about them.
+"""
