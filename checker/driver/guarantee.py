@@ -166,7 +166,7 @@ def guarantee(
             if over():
                 done.stopped = f"out of time after {number} of {len(asked)}"
                 break
-            finding = _ask(done, spec, having, states)
+            finding = ask(done, spec, having, states)
             if finding is None:
                 break
             done.findings.append(_placed(done, finding, states, over))
@@ -179,10 +179,11 @@ def guarantee(
     return done
 
 
-def _ask(
+def ask(
     done: Guarantee, spec: Spec, having: tuple[str, ...], states: int
 ) -> Finding | None:
-    """One combination at every size; None where the design lacks a name."""
+    """Return what comes out for one combination at every size; None where the
+    design lacks a name. ``states`` bounds each search."""
     best: Finding | None = None
     complete = True
     for size in done.sizes:
