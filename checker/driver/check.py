@@ -231,13 +231,16 @@ class Judgement(Enum):
 @dataclass(frozen=True)
 class PropertyResult:
     """All about one property: each engine's verdict, the one that counts
-    first, the replay of its trace, and what was expected."""
+    first, the replay of its trace, and what the spec as written expects.
+    ``as_stated`` is false where that is something else, but of other bounds or
+    features than those that were checked."""
 
     prop: Property
     verdicts: tuple[tuple[str, Verdict], ...]
     replay: Replay | None
     judgement: Judgement
     expected: str
+    as_stated: bool = True
 
     @property
     def verdict(self) -> Verdict:
@@ -440,7 +443,8 @@ def _answer(
             first = Unknown(str(spent))
             found = [(found[0][0], first)]
     judgement, expected = judge(prop, first, task.as_written)
-    return PropertyResult(prop, tuple(found), played, judgement, expected)
+    stated = judgement is judge(prop, first)[0]
+    return PropertyResult(prop, tuple(found), played, judgement, expected, stated)
 
 
 def _ranked(
@@ -482,8 +486,9 @@ def judge(
     may hold."""
     reach = prop.kind is Kind.REACHABLE
     want = prop.expect.verdict if prop.expect else ("reachable" if reach else "holds")
-    depth = prop.expect.depth if prop.expect and as_written else None
+    depth = prop.expect.depth if prop.expect else None
     told = want if depth is None else f"{want} at {depth}"
+    depth = depth if as_written else None
     match verdict:
         case Unknown() if want == "unknown":
             return Judgement.EXPECTED, told

@@ -155,6 +155,9 @@ def _traces(checked: CheckResult) -> Iterator[str]:
         if answer.judgement is Judgement.UNEXPECTED:
             name = f"{checked.task.known.name} {answer.prop.name}"
             yield from wrapped(f"{name}: expected {answer.expected}", "  ! ", "    ")
+        elif not answer.as_stated:
+            told = f"{answer.prop.name}, the spec as written: {answer.expected}"
+            yield from wrapped(f"{checked.task.known.name} {told}", "  ", "    ")
 
 
 def _answer(checked: CheckResult, name: str) -> PropertyResult | None:

@@ -119,6 +119,8 @@ def _told(answer: PropertyResult, words: Callable[[Verdict, Kind], str]) -> str:
     text = "; ".join(words(v, answer.prop.kind) for v in known)
     if answer.judgement is Judgement.UNEXPECTED:
         return f"{text}; EXPECTED: {answer.expected}"
+    if not answer.as_stated:
+        return f"{text}; the spec as written: {answer.expected}"
     if isinstance(answer.verdict, Violated):
         return f"{text}, as expected"
     return text

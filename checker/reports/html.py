@@ -44,6 +44,8 @@ def _cell(checked: CheckResult, name: str) -> str:
     told = short(answer.verdict, answer.prop.kind)
     if answer.judgement is Judgement.UNEXPECTED:
         return f"{told}; expected: {answer.expected}"
+    if not answer.as_stated:
+        return f"{told}; the spec as written: {answer.expected}"
     return told
 
 

@@ -165,6 +165,7 @@ def _one(checked: CheckResult) -> dict[str, Any]:
                 "source": a.prop.source,
                 "expected": a.expected,
                 "judgement": a.judgement.value,
+                "as_stated": a.as_stated,
                 "verdicts": [
                     {"engine": engine, **_verdict(verdict)}
                     for engine, verdict in a.verdicts

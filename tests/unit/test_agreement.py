@@ -17,7 +17,14 @@ import pytest
 
 from poolproof.checker.core.ir import BOOL
 from poolproof.checker.core.property import Kind, Property
-from poolproof.checker.core.verdict import Budget, Silent, Unknown, Verdict, Violated
+from poolproof.checker.core.verdict import (
+    Budget,
+    Shown,
+    Silent,
+    Unknown,
+    Vacuous,
+    Verdict,
+)
 from poolproof.checker.driver.check import Request, Task, prepare, run
 from poolproof.checker.driver.designs import designs_for, shipped_specs
 from poolproof.checker.driver.guarantee import Guarantee, ask
@@ -42,10 +49,11 @@ Told = dict[str, Answer]
 
 
 def answer(verdict: Verdict) -> Answer | None:
-    verdict = getattr(verdict, "of", verdict)
+    if isinstance(verdict, Vacuous):
+        verdict = verdict.of
     if isinstance(verdict, Unknown):
         return None
-    return Answer(len(verdict.trace) if isinstance(verdict, Violated) else None)
+    return Answer(len(verdict.trace) if isinstance(verdict, Shown) else None)
 
 
 # --- the four ways --------------------------------------------------------
