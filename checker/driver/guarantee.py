@@ -53,6 +53,7 @@ knows no symmetry."""
 class Finding:
     """What came out with these features on: the shortest run that breaks the
     property at any of the sizes, or whether all states were seen at all.
+    ``vacuous``: nothing was asked at any of them.
     ``needed`` are the features that these need, and that are on, too;
     ``effect`` says of a feature by itself whether any run is another with it
     than with only what it needs (None: not asked, or not decided)."""
@@ -63,6 +64,7 @@ class Finding:
     played: Replay | None = None
     compiled: Compiled | None = None
     defect: str = ""
+    vacuous: bool = False
     needed: tuple[str, ...] = ()
     effect: bool | None = None
 
@@ -74,6 +76,8 @@ class Finding:
             return f"the model breaks: {self.defect}"
         if self.depth is not None:
             return f"broken after {count(self.depth, 'step')}"
+        if self.vacuous:
+            return "vacuous"
         return "holds" if self.complete else "not broken, not all states visited"
 
 
@@ -117,7 +121,7 @@ class Guarantee:
         """The pairs that hold where one of the two alone does not."""
         for pair in self.of(2):
             ones = [self.alone(n) for n in pair.features]
-            holds = pair.depth is None and pair.complete and not pair.defect
+            holds = pair.text == "holds"
             if holds and any(o and o.depth is not None for o in ones):
                 yield pair
 
@@ -185,7 +189,7 @@ def ask(
     """Return what comes out for one combination at every size; None where the
     design lacks a name. ``states`` bounds each search."""
     best: Finding | None = None
-    complete = True
+    complete = vacuous = True
     for size in done.sizes:
         compiled = compile_design(done.known.cls, size, (), having)
         resolved = resolve(spec, compiled)
@@ -202,11 +206,12 @@ def ask(
             return Finding(having, None, False, defect=outcome.defects[0].message)
         verdict = outcome.verdicts[prop.name]
         complete &= isinstance(verdict, Holds | Violated | Vacuous)
+        vacuous &= isinstance(verdict, Vacuous)
         if isinstance(verdict, Violated) and (
             best is None or len(verdict.trace) < (best.depth or 0)
         ):
             best = _broken(having, compiled, prop, verdict)
-    return best or Finding(having, None, complete)
+    return best or Finding(having, None, complete, vacuous=vacuous)
 
 
 def _placed(
@@ -330,6 +335,7 @@ def guarantee_json(done: Sequence[Guarantee]) -> list[dict[str, Any]]:
                     "effect": f.effect,
                     "broken_after": f.depth,
                     "complete": f.complete,
+                    "vacuous": f.vacuous,
                     "defect": f.defect,
                 }
                 for f in g.findings

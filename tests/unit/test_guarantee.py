@@ -118,6 +118,17 @@ def test_what_is_missing_is_named(files: Path) -> None:
         ask("nothing")
 
 
+def test_what_is_vacuous_does_not_hold(files: Path) -> None:
+    """Only `a` makes a half; `b` alone can do nothing."""
+    text = SPEC + "invariant late: half implies steps == total\n"
+    (files / "fragile.spec").write_text(text)
+    done = ask("late")
+    told = {f.features: f.text for f in done.findings}
+    assert told[()] == "vacuous" and told["a",] == told["a", "b"] == "holds"
+    assert told["b",] == "no effect"
+    assert not list(done.repaired())
+
+
 def test_states_that_were_not_visited_are_told(files: Path) -> None:
     (known,) = designs_named("fragile.py")
     done = guarantee(
