@@ -4,7 +4,7 @@ A block has a migratetype and K base pages; pages of a block are counted, not
 told apart. There are two orders: one page, and the whole block. Typing,
 fallbacks, claim and steal, free and merge, the per-cpu lists, isolation and
 contiguous allocation follow the page allocator of 2026 (its rules for these
-are those of 6.12, except that isolation keeps the block's type, since 6.17).
+are those of 6.12; isolation keeps the block's type, as in 6.17, not in 6.12).
 MIGRATE_RESERVED_THP is that of "[RFC PATCH 1/8] mm: page_alloc: add reserved
 THP pageblock type".
 

@@ -49,7 +49,8 @@ class Hugetlb70(Hugetlb):
             self.h.return_unused_surplus_pages(rsv, PAGES)
 
     def vma_has_reserves(self, may_reserve, gbl_chg):
-        """Whoever asked the subpool takes its promise, too (since 6.14)."""
+        """Whoever asked the subpool takes its promise, too (since 6.14:
+        51e1de00acdb, "mm/hugetlb: simplify vma_has_reserves()")."""
         return gbl_chg == 0
 
     def surplus_has_reserves(self, reserved, cow_from_owner):
