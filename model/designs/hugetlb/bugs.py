@@ -22,13 +22,14 @@ class FaultBeyondEof(Hugetlb):
     """ebed4bfc8da8, "[PATCH] hugetlb: fix absurd HugePages_Rsvd" (2.6.19): a
     fault on a shared mapping took a promise without looking at i_size or
     asking whether there was one. resv_huge_pages -1: map a file, truncate it,
-    touch."""
+    touch. Only beyond the end of the file: then all shared mappings had promises
+    for everything before it."""
 
     def within_file(self, vma, page):
         return True
 
     def vma_needs_reservation(self, vma, page):
-        if HUGETLBFS and self.shared(vma):
+        if HUGETLBFS and self.shared(vma) and not super().within_file(vma, page):
             return 0
         return super().vma_needs_reservation(vma, page)
 
@@ -42,10 +43,11 @@ class ResizeForgetsPagesInUse(Hugetlb):
         return self.h.resv_huge_pages
 
 
-class SplitCopiesReservation(Hugetlb):
+class SplitCopiesReservation(Hugetlb61):
     """84afd99b8398, "hugetlb reservations: fix hugetlb MAP_PRIVATE
     reservations across vma splits" (2.6.27): what was left of a promise was a
-    number in the VMA. A split copied it and both halves gave it back."""
+    number in the VMA. A split copied it and both halves gave it back. No page
+    brings its promise back (adjust_reservation): the number cannot follow that."""
 
     reserved = table(VMAS, Int(0, P), doc="what the VMA says it was promised")
 
@@ -59,6 +61,11 @@ class SplitCopiesReservation(Hugetlb):
         super().vma_commit_reservation(vma, page)
         if self.resv_owner[vma] and had:
             self.reserved[vma] = max(0, self.reserved[vma] - 1)
+
+    def restore_reserve_on_error(self, vma, page, restore_reserve):
+        super().restore_reserve_on_error(vma, page, restore_reserve)
+        if self.resv_owner[vma] and restore_reserve:
+            self.reserved[vma] += 1
 
     def hugetlb_vm_op_open(self, vma, new):
         super().hugetlb_vm_op_open(vma, new)
@@ -104,6 +111,11 @@ class PrivateHoleReusesReservation(Hugetlb61):
             return 0
         return super().vma_needs_reservation(vma, page)
 
+    def restore_reserve_on_error(self, vma, page, restore_reserve):
+        super().restore_reserve_on_error(vma, page, restore_reserve)
+        if self.resv_owner[vma] and restore_reserve:
+            self.resv_map.region_del(vma, page)
+
 
 class ErrorLeavesConsumed(Hugetlb):
     """96b96a96ddee, "mm/hugetlb: fix huge page reservation leak in private
@@ -116,11 +128,12 @@ class ErrorLeavesConsumed(Hugetlb):
             super().restore_reserve_on_error(vma, page, restore_reserve)
 
 
-class RestoreCreditsSubpool(Hugetlb):
+class RestoreCreditsSubpool(Hugetlb61):
     """0919e1b69ab4, "hugetlbfs: on restore reserve error path retain subpool
     reservation" (5.2): freeing a page that brings its promise back also took
     it out of the subpool, which still has the promise. used_hpages below
-    zero: size= mount, a page that cannot be installed, again."""
+    zero: size= mount, a page that cannot be installed, again. In its time no
+    other page brought its promise back."""
 
     def free_huge_folio(self, nid, restore_reserve, spool, cg, cg_rsvd):
         if restore_reserve:
