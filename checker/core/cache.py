@@ -83,12 +83,21 @@ def seal(file: Path) -> None:
 def intact(file: Path) -> bool:
     """Return whether the file is there, the user's own, written by nobody
     else, and as it was when it was sealed."""
+    if not is_own(file):
+        return False
+    with contextlib.suppress(OSError):
+        text, mark, digest = file.read_bytes().rpartition(_SEAL)
+        made = hashlib.sha256(text).hexdigest().encode()
+        return bool(mark) and made == digest
+    return False
+
+
+def is_own(file: Path) -> bool:
+    """Return whether it is a file of the user's own that nobody else can
+    write."""
     with contextlib.suppress(OSError):
         found = file.lstat()
         others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-        if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and not others:
-            text, mark, digest = file.read_bytes().rpartition(_SEAL)
-            return bool(mark) and hashlib.sha256(text).hexdigest() == digest.decode(
-                "ascii", "replace"
-            )
+        mine = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
+        return mine and not others
     return False

@@ -22,6 +22,7 @@ from poolproof.checker.core.ir import (
     show_raw,
     var,
 )
+from poolproof.checker.core.limits import tick
 
 State = tuple[int, ...]
 """The raw values of all cells, in the order of `TransitionSystem.cells`."""
@@ -122,7 +123,9 @@ class Action:
 
     def valuations(self) -> Iterator[tuple[int, ...]]:
         """All arguments, as raw values, last parameter fastest."""
-        return product(*(p.domain for p in self.parameters))
+        for raw in product(*(p.domain for p in self.parameters)):
+            tick()
+            yield raw
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ from poolproof.model.language import (
     Feature,
     ModelError,
     declared,
+    outside,
     structural,
     with_needs,
 )
@@ -197,11 +198,11 @@ def _check_request(request: Request, known: Sequence[DesignRef]) -> None:
     for name, value in request.bounds.items():
         if name not in bounds:
             raise UserError(None, _unknown("bound", name, tuple(bounds), names))
-        if value < bounds[name].least:
-            least = bounds[name].least
-            raise UserError(
-                None, f"--bounds {name}={value}: {name} is at least {least}"
-            )
+        for k in known:
+            if name in declared(k.cls)[0] and (
+                reason := outside(k.cls, bounds[name], value)
+            ):
+                raise UserError(None, f"--bounds {name}={value}: {reason}")
     for name in (*request.without, *request.having):
         if name not in features:
             raise UserError(None, _unknown("feature", name, tuple(features), names))

@@ -40,7 +40,7 @@ from poolproof.checker.spec.scenario import (
     programs,
 )
 from poolproof.checker.spec.syntax import Scenario, Spec
-from poolproof.model.language import Design, declared
+from poolproof.model.language import Design, declared, outside
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,11 @@ def find_size(
     for what in {*without, *having} - set(features):
         raise UserError(scenario.name.span, f"{cls.__name__} has no feature `{what}`")
     settings = {k: v for k, v in settings.items() if k in known and k != name}
+    if reason := outside(cls, known[name], max(measure.hi, known[name].least)):
+        raise UserError(measure.bound.span, f"{measure.hi}: {reason}")
+    for bound, value in settings.items():
+        if reason := outside(cls, known[bound], value):
+            raise UserError(scenario.name.span, f"{bound} = {value}: {reason}")
     least = max(measure.lo, known[name].least)
     found: list[AtSize] = []
     with budget.limited():

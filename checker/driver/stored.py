@@ -31,7 +31,7 @@ from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.reports.text import broken_by, run, why, wrapped
 from poolproof.checker.reports.words import sentence
 from poolproof.checker.spec import parse, resolve
-from poolproof.model.language import declared
+from poolproof.model.language import declared, outside
 
 
 @dataclass(frozen=True)
@@ -105,11 +105,8 @@ def _compiled(file: TraceFile, known: DesignRef) -> Compiled:
                     f"it has {', '.join(sorted(there)) or 'none'}",
                 )
     for name, value in heading.bounds.items():
-        least = bounds[name].least
-        if value < least:
-            raise UserError(
-                file.at.get("bounds"), f"{name}={value}: {name} is at least {least}"
-            )
+        if reason := outside(known.cls, bounds[name], value):
+            raise UserError(file.at.get("bounds"), f"{name}={value}: {reason}")
     return compile_design(known.cls, heading.bounds, heading.without, heading.having)
 
 

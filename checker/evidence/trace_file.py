@@ -354,6 +354,9 @@ def _bounds(word: Word) -> dict[str, int]:
         raise UserError(word.span, e.message) from None
 
 
+_DIGITS = 30
+
+
 def parse_bounds(text: str) -> dict[str, int]:
     """``B=2 P=3`` or ``B=2,P=3`` as a dict. Raises UserError without a span."""
     bounds: dict[str, int] = {}
@@ -367,6 +370,8 @@ def parse_bounds(text: str) -> dict[str, int]:
             raise UserError(None, f"{part!r} is no bound: write NAME=NUMBER, like V=3")
         if name in bounds:
             raise UserError(None, f"the bound {name} is given twice")
+        if len(value) > _DIGITS:
+            raise UserError(None, f"{name}: a number has at most {_DIGITS} digits")
         bounds[name] = int(value)
     return bounds
 

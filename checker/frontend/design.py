@@ -252,6 +252,10 @@ def _names_are_free(cls: type[Design]) -> None:
 # --- methods --------------------------------------------------------------
 
 
+_MOST = 1 << 20
+"""Values of a parameter: each is tried in every state."""
+
+
 def _parameters(work: _Work, function: FunctionType) -> dict[str, Parameter]:
     file, tree = method_tree(function)
     if not tree.args.args:
@@ -266,6 +270,12 @@ def _parameters(work: _Work, function: FunctionType) -> dict[str, Parameter]:
             domain = domain_of(values, _name_of(annotation, work.named))
         except (ModelError, UserError) as e:
             raise UserError(span_of(file, written[p.name]), str(e)) from None
+        if domain.hi - domain.lo >= _MOST:
+            raise UserError(
+                span_of(file, written[p.name]),
+                f"{p.name} has more than {_MOST:,} values at these bounds: "
+                "choose smaller ones",
+            )
         local = ir.local(f"{p.name}#{function.__name__}", domain)
         found[p.name] = Parameter(p.name, local)
     return found

@@ -399,6 +399,7 @@ class _Check:
                 for k, s in enumerate(chain)
                 if all(_apart(s[:-1], t[:-1]) for t in chain[:k])
             ]
+            tick(len(chain) ** 2 // 4)
             least = min(free, key=lambda k: tuple(map(self._order, chain[k])))
             (*index, value) = chain.pop(least)
             base, below = top, True

@@ -21,7 +21,7 @@ from typing import NoReturn
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
-from poolproof.checker.core.cache import cache_folder
+from poolproof.checker.core.cache import is_own, own_folder
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.property import Kind
 from poolproof.checker.core.system import Span
@@ -136,11 +136,13 @@ def _lark() -> Lark:
     """The parser; lark keeps its tables in a file that names the grammar's
     hash, which makes every command a fifth of a second faster."""
     kept: bool | str = False
-    with contextlib.suppress(OSError):
-        directory = cache_folder()
-        directory.mkdir(parents=True, exist_ok=True)
-        if os.access(directory, os.W_OK):
-            kept = str(directory / "spec-grammar")
+    with contextlib.suppress(OSError):  # lark unpickles what is there
+        file = own_folder() / "spec-grammar"
+        if os.access(file.parent, os.W_OK):
+            if not is_own(file):
+                file.unlink(missing_ok=True)
+            os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))
+            kept = str(file)
     return Lark(
         GRAMMAR.read_text(encoding="utf-8"),
         parser="lalr",
@@ -840,7 +842,9 @@ class _Builder:
                 case Tree(data="label", children=[Token() as name]):
                     label = self.own(name, "a label").text
                 case Tree(data="setting", children=[Token() as name, value]):
-                    settings.append(Setting(self.word(name), int(str(value))))
+                    word = self.word(name)
+                    number = _integer(str(value), word.span, _SIZE)
+                    settings.append(Setting(word, number))
                 case Tree(data="without", children=[names]):
                     without += self.names(names)
                 case Tree(data="having", children=[names]):
@@ -967,7 +971,7 @@ class _Builder:
                 case Tree(data="names"):
                     designs = self.names(part)
                 case Token():
-                    depth = int(part)
+                    depth = _integer(str(part), self.at(part))
         possible = (
             ("reachable", "unreachable")
             if kind is Kind.REACHABLE
@@ -1013,7 +1017,8 @@ class _Builder:
                     bounds.append(self.bounds(part))
                 case Tree(data="measure", children=[Token() as bound, lo, hi]):
                     word = self.word(bound)
-                    measure = Measure(word, int(str(lo)), int(str(hi)))
+                    ends = [_integer(str(end), word.span, _SIZE) for end in (lo, hi)]
+                    measure = Measure(word, ends[0], ends[1])
                     if measure.lo > measure.hi:
                         raise UserError(word.span, "the least size comes first: 0..9")
                     measures.append(measure)
@@ -1146,9 +1151,13 @@ def _tokens(tree: Token | Tree[Token]) -> list[Token]:
     return [t for t in tree.children if isinstance(t, Token)]
 
 
-def _integer(digits: str, span: Span) -> int:
-    if len(digits) > 18:
-        raise UserError(span, "this number is too large")
+_DIGITS, _SIZE = 18, 30
+"""Digits of a number in a formula, and of a bound, which has a limit itself."""
+
+
+def _integer(digits: str, span: Span, most: int = _DIGITS) -> int:
+    if len(digits) > most:
+        raise UserError(span, f"a number has at most {most} digits")
     return int(digits)
 
 

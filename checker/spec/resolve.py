@@ -67,6 +67,7 @@ from poolproof.model.language import (
     Feature,
     ModelError,
     declared,
+    outside,
     with_needs,
 )
 
@@ -179,10 +180,10 @@ def sizes(
         name, value = setting.name.text, setting.value
         if name not in all_bounds:
             raise _no_size(setting.name.span, "bound", name, all_bounds, shown)
-        least = max(b[name].least for b, _ in known if name in b)
-        if value < least:
-            message = f"{name} = {value} is too small: it is at least {least}"
-            raise UserError(setting.name.span, message)
+        for cls, (bounds, _) in zip(designs, known, strict=True):
+            reason = outside(cls, bounds[name], value) if name in bounds else ""
+            if reason:
+                raise UserError(setting.name.span, f"{name} = {value}: {reason}")
     for word in (*chosen.without, *chosen.having):
         if word.text not in all_features:
             raise _no_size(word.span, "feature", word.text, all_features, shown)

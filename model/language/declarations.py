@@ -222,11 +222,11 @@ def _slot(name: str, field: Field, binding: Binding, where: tuple[type, str]) ->
     for v in index:
         if not v.finite:
             raise ModelError(f"{v} is no index: give the domain both ends")
-        if not len(v):
+        if v.hi < v.lo:
             raise ModelError(f"its index, {v}, is empty")
     values = binding.values(field.domain)
     start = binding.size(field.default(values))
-    if values.finite and not len(values):
+    if values.finite and values.hi < values.lo:
         raise ModelError(f"{values} is empty")
     if start is ANY and not values.finite:
         raise ModelError("init=ANY needs a finite range")
@@ -469,6 +469,22 @@ def structural(cls: type) -> frozenset[str]:
     return frozenset(needed)
 
 
+_ELEMENTS, _NUMBER = 4096, 10**12
+"""The greatest value of a bound that is structural, and of any other."""
+
+
+def outside(cls: type, bound: Bound, value: int) -> str:
+    """Why a bound of the design cannot have the value, with the limit; ''
+    where it can."""
+    if value < bound.least:
+        return f"{bound.name} is at least {bound.least}"
+    if value > _NUMBER:
+        return f"{bound.name} is at most {_NUMBER}"
+    if value > _ELEMENTS and bound.name in structural(cls):
+        return f"{bound.name} is at most {_ELEMENTS}: it says how many there are"
+    return ""
+
+
 def bind(
     cls: type,
     bounds: Mapping[str, int],
@@ -486,8 +502,8 @@ def bind(
     for name, value in bounds.items():
         if not isinstance(value, int) or isinstance(value, bool):
             raise ModelError(f"{name} = {value!r}: a bound is a number")
-        if value < known[name].least:
-            raise ModelError(f"{name} = {value}: at least {known[name].least}")
+        if reason := outside(cls, known[name], value):
+            raise ModelError(f"{name} = {value}: {reason}")
     for name in (*without, *having):
         if name not in features:
             raise ModelError(
