@@ -106,19 +106,24 @@ def explicit(
     step_checks = {a.name: _step_check(system, a, properties) for a in system.actions}
     outside = lower.in_range(system)
 
-    def visit(state: State, parent: State | None, step: Step | None) -> bool:
-        """Counts a state; says whether it was new and in range."""
+    def inside(state: State, parent: State | None, action: str) -> bool:
+        """Says whether the state is in range; where not, that is an error of
+        the model, and nothing else is asked of the state or the step to it."""
         cell = outside(state)
-        if cell >= 0:
-            c = system.cells[cell]
-            message = f"{c.name} becomes {state[cell]}, outside its range"
-            key = f"range {c.variable.name} {step.action if step else ''}"
-            if parent is None or step is None:
-                search.defects.setdefault(key, (message, state, None, None))
-            elif key not in search.defects:
-                last = (step.action, lambda b, p, t, r, o: o < 0 and outside(t) >= 0)
-                search.defects[key] = (message, parent, last, None)
-            return False
+        if cell < 0:
+            return True
+        c = system.cells[cell]
+        message = f"{c.name} becomes {state[cell]}, outside its range"
+        key = f"range {c.variable.name} {action}"
+        if parent is None:
+            search.defects.setdefault(key, (message, state, None, None))
+        elif key not in search.defects:
+            last = (action, lambda b, p, t, r, o: o < 0 and outside(t) >= 0)
+            search.defects[key] = (message, parent, last, None)
+        return False
+
+    def visit(state: State, parent: State | None) -> bool:
+        """Counts a state; says whether it was new."""
         form = canonical(state)
         if form in search.parents:
             return False
@@ -139,7 +144,7 @@ def explicit(
     frontier: list[State] = []
     try:
         for start in initial_states(system):
-            if visit(start, None, None):
+            if inside(start, None, "") and visit(start, None):
                 frontier.append(canonical(start))
         while frontier and not search.stopped:
             if budget.depth is not None and search.depth >= budget.depth:
@@ -175,10 +180,12 @@ def explicit(
                         search.fired[action.name] += 1
                         if action.result is not None:
                             search.results[action.name, result] += 1
+                        if not inside(after, state, action.name):
+                            continue
                         check = step_checks[action.name]
                         if check is not None:
                             check(search, seen_true, state, after, step, result)
-                        if visit(after, state, step):
+                        if visit(after, state):
                             nxt.append(canonical(after))
                 if not enabled:
                     search.deadlocks += 1
