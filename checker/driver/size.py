@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
-from poolproof.checker.core.evaluate import Valuation, successor
+from poolproof.checker.core.evaluate import successor
 from poolproof.checker.core.limits import Spent, doing, left
 from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.system import State
@@ -28,7 +28,13 @@ from poolproof.checker.core.verdict import (
     Violated,
 )
 from poolproof.checker.engines import registry
-from poolproof.checker.evidence.replay import NotReproduced, Replay, replay, show_step
+from poolproof.checker.evidence.replay import (
+    NotReproduced,
+    Replay,
+    deciding,
+    replay,
+    show_step,
+)
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec.resolve import resolve
 from poolproof.checker.spec.scenario import (
@@ -41,6 +47,9 @@ from poolproof.checker.spec.scenario import (
 )
 from poolproof.checker.spec.syntax import Scenario, Spec
 from poolproof.model.language import Design, declared, outside
+
+_ALL_ALONG = (Kind.INVARIANT, Kind.STEP)
+"""The kinds of property that a scenario's success can include."""
 
 
 @dataclass(frozen=True)
@@ -170,15 +179,23 @@ def _at(
     report: Reporter,
 ) -> AtSize:
     resolved = resolve(spec, compiled)
-    claims = tuple(p for p in resolved.properties if p.kind is Kind.INVARIANT)
+    for p in resolved.properties:
+        if p.kind not in _ALL_ALONG:
+            raise UserError(
+                p.span,
+                f"size asks what must be so all along, and `{p.kind.value}` is not: "
+                "ask it in a spec of its own, with poolproof check",
+            )
+    claims = resolved.properties
     whole = product(compiled, programs(scenario, spec, compiled), claims)
-    asked = (*whole.properties, *resolved.obligations)
+    hidden = [q for p in resolved.obligations for q in whole.claimed(p)]
+    asked = (*whole.properties, *hidden)
     outcome = registry.ask("exhaustive", whole.system, asked, budget, report)
     states = outcome.statistics.states
     for defect in outcome.defects:
         return AtSize(size, states, None, f"the model is wrong: {defect.message}")
     failing = {n: v for n, v in outcome.verdicts.items() if isinstance(v, Violated)}
-    for p in resolved.obligations:
+    for p in hidden:
         if p.name in failing:
             raise UserError(p.span, p.title)
     if failing:
@@ -235,10 +252,11 @@ def confirmed(
             if failed or _can_go_on(whole, compiled, places, end):
                 raise NotReproduced("the schedule is not stuck at its end")
             failed = "stuck"
-        case name:
-            if Valuation(compiled.system, end).true(prop.formula):
-                raise NotReproduced(f"{name} is true at the schedule's end")
-            failed = name
+        case _:
+            claim = whole.of_design(prop)
+            if deciding(compiled.system, claim, played)[-1:] != [len(who)]:
+                raise NotReproduced(f"{claim.name} is true at the schedule's end")
+            failed = claim.name
     return Failure(compiled, played, who, failed)
 
 

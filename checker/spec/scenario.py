@@ -89,6 +89,23 @@ class Product:
         steps = (Step(self.origin[s.action][1], s.arguments) for s in trace.steps)
         return Trace(trace.initial[: self.cells], tuple(steps))
 
+    def claimed(self, claim: Property) -> Iterator[Property]:
+        """The design's property, of the product: of a step property on one
+        action, one for each of the product's actions that are it."""
+        if claim.action is None:
+            yield claim
+            return
+        for name, (_, action) in self.origin.items():
+            if action == claim.action:
+                yield replace(claim, name=f"{claim.name} of {name}", action=name)
+
+    def of_design(self, claim: Property) -> Property:
+        """The design's property that `claimed` made this one of."""
+        if claim.action is None:
+            return claim
+        name, _, _ = claim.name.rpartition(" of ")
+        return replace(claim, name=name, action=self.origin[claim.action][1])
+
     def who(self, trace: Trace) -> tuple[str, ...]:
         """Who takes each step."""
         return tuple(self.origin[s.action][0] for s in trace.steps)
@@ -223,7 +240,7 @@ def product(
     compiled: Compiled, found: Programs, claims: tuple[Property, ...]
 ) -> Product:
     """The programs with the design; ``claims`` are the design's invariants
-    that must hold all along."""
+    and step properties that must hold all along."""
     system = compiled.system
     places = {
         task: Variable(
@@ -279,7 +296,9 @@ def product(
         Property(GUARANTEED, Kind.INVARIANT, ir.not_(failed.now)),
         Property(NEVER_STUCK, Kind.INVARIANT, ir.or_(failed.now, done, *possible)),
     )
-    return Product(whole, found, (*asked, *claims), origin, len(system.cells))
+    made = Product(whole, found, asked, origin, len(system.cells))
+    along = (p for claim in claims for p in made.claimed(claim))
+    return replace(made, properties=(*asked, *along))
 
 
 def succeeds(action: Action, result: Expr) -> Expr:

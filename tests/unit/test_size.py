@@ -134,3 +134,75 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     below = next(at for at in answer["sizes"] if at["size"] == 7)
     assert not below["guaranteed"] and below["failure"]["kind"] == "early"
     assert len(below["failure"]["who"]) == len(below["failure"]["steps"])
+
+
+COUNTER = '''
+"""Two counters under one bound."""
+
+from poolproof.model.language import Bound, Design, Int, action, require, var
+
+B = Bound("B", 1)
+
+
+class Counter(Design):
+    """Counts in ones, or in twos where there is room."""
+
+    n = var(Int(0, 9))
+
+    @action
+    def up(self) -> Bool():
+        require(self.n < 7)
+        self.n += 2 if B > 1 else 1
+        return True
+
+    @action
+    def rest(self):
+        pass
+'''.replace("import Bound", "import Bool, Bound")
+
+SCENARIO = """spec "counting"
+for Counter
+{claim}
+scenario two "two calls":
+    size B = 1..2
+    task a:
+        up()
+        up()
+"""
+
+
+@pytest.fixture
+def counter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "counter.py").write_text(COUNTER)
+    return tmp_path
+
+
+@pytest.mark.parametrize("on", ["", "on up", "on rest"])
+def test_step_properties_are_asked(counter: Path, on: str) -> None:
+    """They were dropped without a word."""
+    claim = f"step slow {on}: n' <= n + 1"
+    (counter / "c.scenario").write_text(SCENARIO.format(claim=claim))
+    (known,) = designs_named("counter.py")
+    spec = parse("c.scenario")
+    found = find_size(spec.scenarios[0], spec, known.cls, {}, Budget(), Silent())
+    one, two = found.sizes
+    assert one.guaranteed
+    if on == "on rest":
+        assert two.guaranteed
+        return
+    assert two.failure is not None and two.failure.kind == "slow"
+    assert len(two.failure.played.taken) == 1
+
+
+@pytest.mark.parametrize(
+    ("claim", "kind"),
+    [("reachable top: n == 2", "reachable"), ("eventually top: n == 2", "leads to")],
+)
+def test_what_is_not_asked_is_refused(
+    counter: Path, capsys: pytest.CaptureFixture[str], claim: str, kind: str
+) -> None:
+    (counter / "c.scenario").write_text(SCENARIO.format(claim=claim))
+    assert main(["size", "c.scenario", "--design", "counter.py"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("c.scenario:3:") and f"`{kind}`" in said
