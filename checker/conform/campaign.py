@@ -45,7 +45,8 @@ class Plan:
 @dataclass
 class Campaign:
     """What was done and seen. ``differed`` and ``left_out`` count the known
-    differences that occurred, by name."""
+    differences that occurred, by name. ``ended`` says why the kernel was not
+    asked to the end, ``spent`` that the plan's time was over before that."""
 
     design: type[Hugetlb]
     release: str
@@ -63,6 +64,7 @@ class Campaign:
     differed: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     ended: str = ""
+    spent: bool = False
 
     @property
     def unexplained(self) -> int:
@@ -95,7 +97,7 @@ def campaign(
     with ThreadPoolExecutor(1) as other:
         waiting: tuple[Run, Future[Found | None]] | None = None
         try:
-            for _ in range(plan.sequences):
+            for left in reversed(range(plan.sequences)):
                 run = next(runs)
                 if waiting is not None and not asked.settle(*waiting):
                     waiting = None
@@ -103,6 +105,7 @@ def campaign(
                 waiting = run, other.submit(execute, kernel, run, plan.alone)
                 done.seconds = time.monotonic() - begun
                 if plan.seconds is not None and done.seconds > plan.seconds:
+                    done.spent = left > 0
                     break
             if waiting is not None:
                 asked.settle(*waiting)

@@ -52,6 +52,13 @@ def campaign_report(done: Campaign) -> list[str]:
         )
     if done.ended:
         lines += wrapped(f"ended early: {done.ended}", "  ", "    ")
+    elif done.spent:
+        lines += wrapped(
+            f"ended early: the budget of {done.plan.seconds:g} s is spent, after "
+            f"{done.sequences:,} of {count(done.plan.sequences, 'sequence')}",
+            "  ",
+            "    ",
+        )
     lines += ["", *_verdict(done)]
     for found in done.disagreements:
         lines += ["", *disagreement(found)]

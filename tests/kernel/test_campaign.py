@@ -106,6 +106,15 @@ def test_features_that_no_sequence_has() -> None:
     assert not done.tally.actions["fork"]
 
 
+@pytest.mark.parametrize(("sequences", "spent"), [(60, True), (1, False)])
+def test_a_budget_that_ends_a_campaign(sequences: int, spent: bool) -> None:
+    plan = Plan(sequences, seconds=0.0)
+    done = campaign(Hugetlb, ModelKernel(Hugetlb), plan)
+    assert (done.sequences, done.spent) == (1, spent)
+    said = "ended early: the budget of 0 s is spent, after 1 of 60 sequences"
+    assert (said in "\n".join(campaign_report(done))) == spent
+
+
 # --- real kernels ----------------------------------------------------------
 
 
