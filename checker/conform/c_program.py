@@ -3,9 +3,12 @@
 It prints KTAP, and what the model and the kernel show at each step, up to the
 first step where they differ. Its exit codes are kselftest's:
 
-    1  KSFT_FAIL: the violation is shown (shown.py says when it is)
-    0  KSFT_PASS: the kernel differs from the model at or after the step that
-       decides the property, so the violation is not shown
+    1  KSFT_FAIL: the violation is shown. Either the property itself is asked
+       after the step that decides it (c_property.py), or, where it reads what
+       is hidden, everything up to the last step is as in the model, which
+       could not be if the property held (shown.py)
+    0  KSFT_PASS: at or after the step that decides, the kernel differs from
+       the model, and the violation is not shown
     4  KSFT_SKIP: the kernel differs before that step, the run cannot be had
        here, or no run shows the violation to user space
 
@@ -21,6 +24,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
+from poolproof.checker.conform.c_property import c_property
 from poolproof.checker.conform.environment import STATIC
 from poolproof.checker.conform.script import Script
 from poolproof.checker.conform.sequence import observables
@@ -46,12 +50,17 @@ _PROTECTION = {"0": "PROT_NONE", "1": "PROT_READ", "3": "PROT_READ | PROT_WRITE"
 def c_program(showing: Showing) -> str:
     """The program's text."""
     script = showing.script
+    asked = c_property(showing, _observed(script))
     used = _used(showing)
+    if not showing.reason:
+        used |= {"asked"} if asked else {"compared"}
     before = [_comment(showing), _part("head", used)]
     before += [_defines(script, used), _verdicts(showing)]
     parts = [_part(name, used) for name in _ORDER if name in used]
     after = [_part("prepare", used), _tables(script), _part("main", used)]
     middle = [_steps(script), _perform(script), _observe(script)]
+    if asked:
+        middle.append(asked)
     return "\n".join([*before, *parts, *middle, *after])
 
 
@@ -150,7 +159,7 @@ def _how_it_shows(showing: Showing) -> str:
     if showing.reason:
         return f"User space cannot see it: {showing.reason}."
     if last == decided:
-        return f"Step {decided} shows it: it is {done} if everything is as above."
+        return f"Step {decided} shows whether it is {done}."
     text = f"Step {decided} decides it, and step {last} shows it"
     if showing.otherwise:
         *others, final = showing.otherwise[:_OTHERWISE]

@@ -46,6 +46,16 @@ KNOWN = frozenset(
 """Fields that user space decides by its calls and can read at any time:
 /proc/PID/maps and numa_maps, fstat(2), the cgroups' files, /proc/mounts."""
 
+COUNTED = {
+    "h.nr_huge_pages_node": "node{} nr",
+    "h.free_huge_pages_node": "node{} free",
+    "h.surplus_huge_pages_node": "node{} surplus",
+    "h.resv_huge_pages": "HugePages_Rsvd",
+    "usage.usage": "cg:{group} usage",
+    "rsvd.usage": "cg:{group} rsvd",
+}
+"""Fields that are counters: the observable (`sequence.observables`) of each."""
+
 RATIO = 512
 """Pages that a page of 1 GiB is demoted to."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -280,6 +281,37 @@ def test_a_kernel_that_differs_before_is_not_asked(tmp_path: Path) -> None:
     code, said = run_on(found, of_design(found, Hugetlb)[:2], tmp_path)
     assert code == 4
     assert "SKIP the kernel differs from the model before step 5" in said
+
+
+@needs_cc
+@pytest.mark.parametrize(
+    ("rsvd", "free", "code"), [(0, 2, 0), (2, 2, 0), (2, 1, 1), (-1, 2, 1)]
+)
+def test_the_property_is_asked_of_the_counters(
+    rsvd: int, free: int, code: int, tmp_path: Path
+) -> None:
+    """0 <= resv_huge_pages <= free_huge_pages, whatever the model says."""
+    path = ROOT / "counterexamples/Hugetlb/hugetlb_min_size.resv_backed.trace"
+    found = shown(path)
+    *before, last = found.script.steps
+    node = last.counters.nodes[0]._replace(free=free)
+    counters = replace(last.counters, rsvd=rsvd, nodes=(node,))
+    steps = [*before, replace(last, counters=counters)]
+    assert run_on(found, steps, tmp_path)[0] == code
+
+
+@needs_cc
+@pytest.mark.parametrize(
+    ("result", "code"), [("OK", 0), ("SIGBUS", 1), ("SIGSEGV", 0), ("no answer", 0)]
+)
+def test_the_property_is_asked_of_the_result(
+    result: str, code: int, tmp_path: Path
+) -> None:
+    found = shown(MEMPOLICY)
+    *before, last = found.script.steps
+    counters = replace(last.counters, rsvd=last.counters.rsvd + 1)
+    steps = [*before, replace(last, result=result, counters=counters)]
+    assert run_on(found, steps, tmp_path)[0] == code
 
 
 # --- on a kernel -----------------------------------------------------------
