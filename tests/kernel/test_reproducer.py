@@ -201,7 +201,7 @@ WHERE_IT_SHOWS = {
 @pytest.mark.parametrize("name", WHERE_IT_SHOWS)
 def test_a_kernel_with_the_fix(name: str, tmp_path: Path) -> None:
     """a833a693a490: no counter tells before the subpool gives a page twice."""
-    path = ROOT / f"counterexamples/Hugetlb.hugetlb_min_size.{name}.trace"
+    path = ROOT / f"counterexamples/Hugetlb/hugetlb_min_size.{name}.trace"
     found = shown(path)
     assert (found.decided, len(found.script.steps)) == WHERE_IT_SHOWS[name]
     code, said = run_on(found, of_design(found, Hugetlb70), tmp_path)

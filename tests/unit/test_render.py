@@ -413,7 +413,7 @@ def test_a_review_is_a_table(checked: CheckResult) -> None:
 
 
 def test_a_column_says_what_it_rests_on(checked: CheckResult) -> None:
-    lines = review_report([checked], {"Pool": "2 of 3 killed, 67 %"})
+    lines = review_report([checked], {checked.task.known.cls: "2 of 3 killed, 67 %"})
     assert "  Pool: mutants: 2 of 3 killed, 67 %" in lines
     idle = replace(checked.outcomes[0].statistics, fired={"fault": 1}, results={})
     outcome = replace(checked.outcomes[0], statistics=idle)
