@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: review test test-slow lint bench conform clean
+.PHONY: review test test-slow random lint bench conform clean
 
 review: $(READY)          ## check the shipped designs, print the table
 	@$(BIN)/poolproof review
@@ -15,6 +15,9 @@ test: $(READY)            ## the tests, in minutes
 
 test-slow: $(READY)       ## the tests that take longer, or need a kernel
 	@$(BIN)/python -m pytest -m slow
+
+random: $(READY)          ## random texts through each engine: COUNT, SEED
+	@$(BIN)/python -m tests.common.random_run --count $(or $(COUNT),20000) --seed $(or $(SEED),0)
 
 lint: $(READY)            ## ruff, and mypy --strict on model/ and checker/
 	@$(BIN)/ruff check .

@@ -1,0 +1,151 @@
+"""Random designs and specs through the whole tool, engine by engine.
+
+    python -m tests.common.random_run --count 20000 --seed 1 [--engines explicit,bmc]
+
+Each text (tests/common/random_texts.py) is checked by every engine, as a user would
+do it, and what is printed is held against the truth. Native is asked of one
+text in 10, since it compiles a program for each; --every NAME=N changes this
+for an engine. Prints a line for each disagreement and one line at the end;
+the exit code is 1 where there was one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from poolproof.checker.commands.main import main as poolproof
+from tests.common.random_texts import Texts, Truth, texts, truth
+
+ENGINES = ("explicit", "native", "bmc", "prove")
+EVERY = {"explicit": 1, "native": 10, "bmc": 1, "prove": 1}
+
+
+def check(t: Texts, right: Truth, engine: str, folder: Path, name: str) -> list[str]:
+    """What an engine says of the text that is not so."""
+    design, spec = folder / f"{name}.py", folder / f"{name}.spec"
+    design.write_text(t.design())
+    spec.write_text(t.spec())
+    out = folder / f"{name}.json"
+    call = [
+        "check",
+        str(spec),
+        "--design",
+        f"{design}:Random",
+        "--engine",
+        engine,
+        "--budget",
+        "20",
+        "--json",
+        "-o",
+        str(out),
+    ]
+    if engine == "bmc":
+        call += ["--depth", str(right.depth + 1)]
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+        try:
+            code = poolproof(call)
+        except SystemExit as e:
+            code = e.code if isinstance(e.code, int) else 2
+    if said.getvalue():
+        return [f"exit {code}: {said.getvalue().strip().splitlines()[-1]}"]
+    (answer,) = json.loads(out.read_text())["checks"]
+    return _wrong(t, right, engine, answer)
+
+
+_NOT = ("reachable", "reached")
+"""What a witness may be called."""
+
+
+def _wrong(t: Texts, right: Truth, engine: str, answer: dict[str, Any]) -> list[str]:
+    wrong = [f"mistake in the spec: {m}" for m in answer["mistakes"]]
+    shallow = right.defect is not None
+    if shallow and engine == "explicit" and not answer["defects"]:
+        wrong.append(f"no defect, and there is one after {right.defect} steps")
+    for defect in answer["defects"]:
+        steps = len(defect["trace"]["steps"])
+        if right.defect is None or steps + 1 < right.defect:
+            wrong.append(f"a defect after {steps} steps: {defect['message']}")
+    kinds = {p.name: p.kind for p in t.asked}
+    for p in answer["properties"]:
+        name, kind, found = p["name"], kinds[p["name"]], right.found.get(p["name"])
+        if name in right.too_many:
+            continue
+        for verdict in p["verdicts"]:
+            word, steps = verdict["verdict"], verdict.get("steps")
+            where = f"{verdict['engine']}: {kind} {name}: {word} {steps}, truth {found}"
+            if word in ("violated", *_NOT):
+                short = verdict.get("shortest", True) and kind != "leadsto"
+                if found is None or (short and steps != found):
+                    wrong.append(where)
+            elif word in ("holds", "inductive", "unreachable"):
+                if found is not None:
+                    wrong.append(where)
+            elif word == "unknown" and not shallow and _decides(engine, kind, found):
+                wrong.append(f"{where}: {verdict['reason']}")
+    if engine in ("explicit", "native") and not shallow:
+        for outcome in answer["engines"]:
+            if outcome["engine"] == "explicit" and outcome["states"] > right.states:
+                wrong.append(f"{outcome['states']} states of {right.states}")
+    return wrong
+
+
+def _decides(engine: str, kind: str, found: int | None) -> bool:
+    """Whether the engine must have an answer."""
+    if engine == "bmc":
+        return kind != "leadsto" and found is not None
+    return engine != "prove"
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(prog="python -m tests.common.random_run")
+    options.add_argument("--count", type=int, default=20_000)
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--engines", default=",".join(ENGINES))
+    options.add_argument("--every", action="append", default=[], metavar="ENGINE=N")
+    options.add_argument("--keep", metavar="DIR", help="write what disagrees to DIR")
+    chosen = options.parse_args()
+    every = EVERY | {k: int(n) for k, n in (e.split("=") for e in chosen.every)}
+    asked: Counter[str] = Counter()
+    wrong = 0
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory() as name:
+        for seed in range(chosen.seed, chosen.seed + chosen.count):
+            t = texts(seed)
+            right = truth(t)
+            if not right.complete:
+                asked["too large"] += 1
+                continue
+            for engine in chosen.engines.split(","):
+                if seed % every.get(engine, 1):
+                    continue
+                asked[engine] += 1
+                for line in check(t, right, engine, Path(name), f"t{seed}_{engine}"):
+                    wrong += 1
+                    print(f"seed {seed}, {engine}: {line}", flush=True)
+                    if chosen.keep:
+                        kept = Path(chosen.keep) / f"random{seed}"
+                        kept.with_suffix(".py").write_text(t.design())
+                        kept.with_suffix(".spec").write_text(t.spec())
+                for path in Path(name).iterdir():
+                    if path.is_file():
+                        path.unlink()
+    counts = ", ".join(f"{n} by {e}" for e, n in asked.items())
+    print(
+        f"{chosen.count} random systems from seed {chosen.seed}: {counts}; "
+        f"{wrong} disagreements, {time.monotonic() - begin:.0f} s"
+    )
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
