@@ -145,6 +145,8 @@ class Integers:
         return Number(a.term, lo, hi)
 
     def add(self, numbers: Sequence[Number]) -> Number:
+        if len(numbers) == 1:  # SMT-LIB has no sum of one term, z3 prints one
+            return numbers[0]
         return Number(
             z3.Sum(*(n.term for n in numbers)),
             _sum(n.lo for n in numbers),

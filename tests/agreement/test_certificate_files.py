@@ -135,6 +135,16 @@ def test_names_of_variables_meet_no_name_of_ours() -> None:
     assert refuted(questions(empty, (), Certificate((), 1, (), 0))) == []
 
 
+def test_the_size_of_a_set_of_one_is_no_sum() -> None:
+    """SMT-LIB's + has two arguments or more; z3 prints and reads one."""
+    one = ir.Domain(INT, 0, 0)
+    v = Variable("s", ir.set_sort(one), num(0), num(1), ir.const(ir.set_sort(one), 0))
+    small = Property("small", Kind.INVARIANT, ir.le(ir.card(v.now), num(1)))
+    grow = Action("grow", (), ir.lt(ir.card(v.now), num(1)), {}, None)
+    system = TransitionSystem("s", (v,), (grow,), TRUE, {}, {})
+    assert refuted(questions(system, (small,), Certificate((), 1, (), 0))) == []
+
+
 @st.composite
 def claims(draw: st.DrawFn) -> Claims:
     """A random system, and lemmas of which most are no certificate."""
