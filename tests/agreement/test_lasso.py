@@ -13,11 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from poolproof.checker.core import ir
+from poolproof.checker.core.evaluate import Valuation
 from poolproof.checker.core.property import Fairness, Kind, Property
 from poolproof.checker.core.system import Action, Parameter, TransitionSystem, Variable
 from poolproof.checker.core.verdict import Budget, Holds, Silent, Trace, Violated
 from poolproof.checker.engines import lasso as module
 from poolproof.checker.engines.liveness import liveness
+from tests.common.random_systems import Case, avoidable, cases, explore, run, runs
 
 NODES = 4
 LONGEST = 6
@@ -152,6 +154,43 @@ def test_lassos_are_shortest_in_prefix_and_then_in_loop(
         assert (prefix, loop) == truth
     else:  # too long for the reference, which may know a later entry
         assert truth is None or truth[0] > prefix
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(cases(defects=False, kinds=(Kind.LEADS_TO,)))
+def test_leads_to_agrees_with_the_reference(case: Case) -> None:
+    truth = explore(case.system, (), limit=60)
+    if not truth.complete or truth.defects:
+        return
+    graph = runs(case.system, truth.reached)
+    outcome = liveness(case.system, case.properties, Budget(), Silent())
+    for p in case.properties:
+        bad, verdict = avoidable(case.system, graph, p), outcome.verdicts[p.name]
+        assert isinstance(verdict, Holds | Violated)
+        if bad is not None:
+            assert isinstance(verdict, Violated) == bad
+        if isinstance(verdict, Violated):
+            lassos(case.system, p, verdict.trace)
+
+
+def lassos(s: TransitionSystem, p: Property, trace: Trace) -> None:
+    """The trace is a run that repeats, fair, with the formula and no goal."""
+    states, loop = run(s, trace), trace.loop
+    assert loop is not None and states[loop] == states[-1]
+    truths = [Valuation(s, state) for state in states]
+    goal = ir.FALSE if p.goal is None else p.goal
+    first = max((k for k, at in enumerate(truths) if at.true(goal)), default=-1) + 1
+    assert any(at.true(p.formula) for at in truths[first : loop + 1])
+    taken = set(trace.steps[loop:])
+    graph = runs(s, explore(s, ()).reached)
+    there = [
+        {step for step, _ in graph.steps[graph.states.index(state)]}
+        for state in states[loop:]
+    ]
+    for f in p.fair:
+        some = {step for here in there for step in here if step.action == f.action}
+        for step in some - taken:
+            assert not f.strong and not all(step in here for here in there)
 
 
 LADDER: tuple[Edge, ...] = (

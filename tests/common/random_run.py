@@ -15,6 +15,7 @@ import argparse
 import contextlib
 import io
 import json
+import re
 import sys
 import tempfile
 import time
@@ -29,8 +30,15 @@ ENGINES = ("explicit", "native", "bmc", "prove")
 EVERY = {"explicit": 1, "native": 10, "bmc": 1, "prove": 1}
 
 
-def check(t: Texts, right: Truth, engine: str, folder: Path, name: str) -> list[str]:
-    """What an engine says of the text that is not so."""
+_REFUSED = r"\S+:\d+:\d+: (\S+ is no index of|`none` is the absent element)"
+"""How a text is refused in which an expression comes to a constant."""
+
+
+def check(
+    t: Texts, right: Truth, engine: str, folder: Path, name: str
+) -> list[str] | None:
+    """What an engine says of the text that is not so; None where the text is
+    refused at a line of it."""
     design, spec = folder / f"{name}.py", folder / f"{name}.spec"
     design.write_text(t.design())
     spec.write_text(t.spec())
@@ -57,7 +65,10 @@ def check(t: Texts, right: Truth, engine: str, folder: Path, name: str) -> list[
         except SystemExit as e:
             code = e.code if isinstance(e.code, int) else 2
     if said.getvalue():
-        return [f"exit {code}: {said.getvalue().strip().splitlines()[-1]}"]
+        *_, last = said.getvalue().strip().splitlines()
+        if code == 2 and re.match(_REFUSED, last):
+            return None
+        return [f"exit {code}: {last}"]
     (answer,) = json.loads(out.read_text())["checks"]
     return _wrong(t, right, engine, answer)
 
@@ -80,7 +91,8 @@ def _wrong(t: Texts, right: Truth, engine: str, answer: dict[str, Any]) -> list[
         name, kind, found = p["name"], kinds[p["name"]], right.found.get(p["name"])
         if name in right.too_many:
             continue
-        for verdict in p["verdicts"]:
+        for said in p["verdicts"]:
+            verdict = {**said, **said.get("of", {})}  # vacuous, else this
             word, steps = verdict["verdict"], verdict.get("steps")
             where = f"{verdict['engine']}: {kind} {name}: {word} {steps}, truth {found}"
             if word in ("violated", *_NOT):
@@ -128,8 +140,9 @@ def main() -> int:
             for engine in chosen.engines.split(","):
                 if seed % every.get(engine, 1):
                     continue
-                asked[engine] += 1
-                for line in check(t, right, engine, Path(name), f"t{seed}_{engine}"):
+                lines = check(t, right, engine, Path(name), f"t{seed}_{engine}")
+                asked["refused" if lines is None else engine] += 1
+                for line in lines or ():
                     wrong += 1
                     print(f"seed {seed}, {engine}: {line}", flush=True)
                     if chosen.keep:
@@ -139,7 +152,13 @@ def main() -> int:
                 for path in Path(name).iterdir():
                     if path.is_file():
                         path.unlink()
-    counts = ", ".join(f"{n} by {e}" for e, n in asked.items())
+    refused = {e: asked.pop(e) for e in ("refused", "too large") if e in asked}
+    counts = ", ".join(
+        [
+            *(f"{n} by {e}" for e, n in asked.items()),
+            *(f"{n} {e}" for e, n in refused.items()),
+        ]
+    )
     print(
         f"{chosen.count} random systems from seed {chosen.seed}: {counts}; "
         f"{wrong} disagreements, {time.monotonic() - begin:.0f} s"

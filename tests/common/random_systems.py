@@ -21,6 +21,7 @@ which are the contract of all engines:
   own business: runs may end at the defect, or the engine may give up.
 - Everything else is a transition. A state without transition and without
   defect is a deadlock, and its properties count like any other state's.
+- `leads to` is asked of a system without defects, by `avoidable`.
 - An invariant is violated, a reachable property witnessed, at the depth of
   the first state where it is; a step property at the depth of the state the
   step leads to.
@@ -34,7 +35,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import permutations, product
+from itertools import combinations, permutations, product
 from typing import Any
 
 from hypothesis import strategies as st
@@ -53,7 +54,7 @@ from poolproof.checker.core.ir import (
     TableSort,
     num,
 )
-from poolproof.checker.core.property import Kind, Property, result_local
+from poolproof.checker.core.property import Fairness, Kind, Property, result_local
 from poolproof.checker.core.system import (
     Action,
     Obligation,
@@ -183,6 +184,78 @@ def explore(
         frontier = new
     found.states = len(found.reached)
     return found
+
+
+@dataclass
+class Runs:
+    """The reachable states by number, and the steps between them."""
+
+    states: list[State] = field(default_factory=list)
+    steps: list[list[tuple[Step, int]]] = field(default_factory=list)
+
+
+def runs(system: TransitionSystem, reached: Iterable[State]) -> Runs:
+    """All steps between these states; they must be all that are reachable."""
+    found = Runs(list(reached))
+    number = {state: k for k, state in enumerate(found.states)}
+    for state in found.states:
+        steps = []
+        for action in system.actions:
+            for raw in action.valuations():
+                step = evaluate.successor(system, action, state, raw)
+                if step is not None:
+                    steps.append((Step(action.name, raw), number[step[0]]))
+        found.steps.append(steps)
+    return found
+
+
+def avoidable(
+    system: TransitionSystem, graph: Runs, p: Property, most: int = 10
+) -> bool | None:
+    """Whether some fair run has the formula of a `leads to` and from there on
+    never the goal: a set of states in which a run can stay, visiting all of
+    them and taking each step inside. Looks at all sets; None where there are
+    more than ``most`` states without the goal after the formula."""
+    goal = ir.FALSE if p.goal is None else p.goal
+    avoiding = {
+        k for k, s in enumerate(graph.states) if not Valuation(system, s).true(goal)
+    }
+    near = {k for k in avoiding if Valuation(system, graph.states[k]).true(p.formula)}
+    new = list(near)
+    while new:
+        for _, t in graph.steps[new.pop()]:
+            if t in avoiding and t not in near:
+                near.add(t)
+                new.append(t)
+    if len(near) > most:
+        return None
+    return any(
+        _stays(graph, frozenset(chosen), p.fair)
+        for size in range(1, len(near) + 1)
+        for chosen in combinations(sorted(near), size)
+    )
+
+
+def _stays(graph: Runs, inside: frozenset[int], fair: Sequence[Fairness]) -> bool:
+    """Whether a run may visit all these states, and no other, for ever."""
+    to = {k: {t for _, t in graph.steps[k] if t in inside} for k in inside}
+    back = {k: {s for s in inside if k in to[s]} for k in inside}
+    for ways in (to, back):
+        seen, new = {min(inside)}, [min(inside)]
+        while new:
+            fresh = ways[new.pop()] - seen
+            seen |= fresh
+            new += fresh
+        if seen != inside:
+            return False
+    taken = {s for k in inside for s, t in graph.steps[k] if t in inside}
+    possible = [{s for s, _ in graph.steps[k]} for k in inside]
+    for f in fair:
+        mine = {s for here in possible for s in here if s.action == f.action}
+        due = mine if f.strong else {s for s in mine if all(s in p for p in possible)}
+        if due - taken:
+            return False
+    return True
 
 
 def leaves(system: TransitionSystem, state: State) -> str | None:
@@ -554,9 +627,14 @@ RESULT = ir.enum_sort("Errno", ("OK", "ENOMEM", "EINVAL"))
 
 
 @st.composite
-def cases(draw: st.DrawFn, symmetric: bool = False, defects: bool = True) -> Case:
-    """A random system with properties. Without ``defects`` it has no
-    obligations and every range is kept."""
+def cases(
+    draw: st.DrawFn,
+    symmetric: bool = False,
+    defects: bool = True,
+    kinds: tuple[Kind, ...] = (Kind.INVARIANT, Kind.STEP, Kind.REACHABLE),
+) -> Case:
+    """A random system with properties of these kinds. Without ``defects`` it
+    has no obligations and every range is kept."""
     size = draw(st.integers(1, 3))
     things = ir.scalar_sort("THINGS", size, "t")
     nodes = ir.scalar_sort("NODES", 2, "n")
@@ -564,7 +642,7 @@ def cases(draw: st.DrawFn, symmetric: bool = False, defects: bool = True) -> Cas
     start = draw(st.integers(-1, 1))
     thing_d, node_d = Domain(things, 0, size - 1), Domain(nodes, 0, 1)
     slots = Domain(INT, start, start + draw(st.integers(0, 2)))
-    domains = [thing_d, node_d, slots]
+    domains = [thing_d, node_d, slots, Domain(BOOL, 0, 1), Domain(mood, 0, 2)]
     elements: list[Sort] = [BOOL, INT, INT, mood, things, nodes]
     elements += [ir.set_sort(thing_d), ir.set_sort(slots)]
     counter = [0]
@@ -599,7 +677,7 @@ def cases(draw: st.DrawFn, symmetric: bool = False, defects: bool = True) -> Cas
         initial = ir.and_(ir.defined(formula), formula)
     system = TransitionSystem("random", tuple(variables), actions, initial, {}, {})
     properties = tuple(
-        _property(draw, f"p{k}", system, grammar)
+        _property(draw, f"p{k}", system, grammar, kinds)
         for k in range(draw(st.integers(1, 4)))
     )
     return Case(system, properties)
@@ -759,9 +837,23 @@ def _towards(draw: st.DrawFn, g: Grammar, v: Variable) -> Expr:
 
 
 def _property(
-    draw: st.DrawFn, name: str, system: TransitionSystem, grammar: Grammars
+    draw: st.DrawFn,
+    name: str,
+    system: TransitionSystem,
+    grammar: Grammars,
+    kinds: tuple[Kind, ...],
 ) -> Property:
-    kind = draw(st.sampled_from((Kind.INVARIANT, Kind.STEP, Kind.REACHABLE)))
+    kind = draw(st.sampled_from(kinds))
+    if kind is Kind.LEADS_TO:
+        claim, goal = (
+            _asked(draw, name, Kind.REACHABLE, grammar(), None) for _ in range(2)
+        )
+        fair = tuple(
+            Fairness(a.name, draw(st.booleans()))
+            for a in system.actions
+            if draw(st.integers(0, 2))
+        )
+        return replace(claim, kind=kind, goal=goal.formula, fair=fair, antecedents=())
     if kind is not Kind.STEP:
         return _asked(draw, name, kind, grammar(), None)
     action = draw(st.sampled_from((None, *system.actions)))
