@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from poolproof.checker.core.ir import Domain, EnumSort, Expr
+from poolproof.checker.core.ir import Domain, EnumSort, Expr, and_, not_
+from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Obligation, Parameter, TransitionSystem
 
 
@@ -40,7 +41,9 @@ class Vocabulary:
 @dataclass(frozen=True)
 class Compiled:
     """A design bound to sizes. ``design()`` makes a fresh CPython instance
-    whose `dump`/`load` states have the layout of ``system.cells``."""
+    whose `dump`/`load` states have the layout of ``system.cells``.
+    ``assertions`` are the kernel's own, as properties: every check asks them.
+    """
 
     source: type
     bounds: Mapping[str, int]
@@ -48,6 +51,17 @@ class Compiled:
     having: tuple[str, ...]
     system: TransitionSystem
     vocabulary: Vocabulary
+    assertions: tuple[Property, ...] = ()
+
+    def stops(self, action: str) -> Expr:
+        """When a step of the action ends at a `bug_on`: over the state
+        before it and its parameters."""
+        held = (
+            p.formula
+            for p in self.assertions
+            if p.assertion == "bug_on" and p.action == action
+        )
+        return not_(and_(*held))
 
     def design(self) -> Any:
         return self.source(self.bounds, self.without, self.having)

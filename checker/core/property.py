@@ -53,7 +53,9 @@ class Expectation:
 @dataclass(frozen=True)
 class Property:
     """One named question. ``antecedents`` are formulas of which each should
-    be true in some reachable state (or step), or the property is vacuous."""
+    be true in some reachable state (or step), or the property is vacuous.
+    ``assertion``: the kernel's own, which the design brings along: 'counter',
+    'warn_on' or 'bug_on'; empty for what a spec asks."""
 
     name: str
     kind: Kind
@@ -66,6 +68,7 @@ class Property:
     span: Span | None = None
     goal: Expr | None = None
     fair: tuple[Fairness, ...] = ()
+    assertion: str = ""
 
 
 def result_local(sort: Sort, size: int) -> Expr:

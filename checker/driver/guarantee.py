@@ -56,7 +56,9 @@ class Finding:
     ``vacuous``: nothing was asked at any of them.
     ``needed`` are the features that these need, and that are on, too;
     ``effect`` says of a feature by itself whether any run is another with it
-    than with only what it needs (None: not asked, or not decided)."""
+    than with only what it needs (None: not asked, or not decided).
+    ``assertion`` is one of the kernel's own that fails where the property is
+    not broken."""
 
     features: tuple[str, ...]
     depth: int | None
@@ -67,6 +69,7 @@ class Finding:
     vacuous: bool = False
     needed: tuple[str, ...] = ()
     effect: bool | None = None
+    assertion: str = ""
 
     @property
     def text(self) -> str:
@@ -76,6 +79,8 @@ class Finding:
             return f"the model breaks: {self.defect}"
         if self.depth is not None:
             return f"broken after {count(self.depth, 'step')}"
+        if self.assertion:
+            return f"not broken, but {self.assertion} is violated"
         if self.vacuous:
             return "vacuous"
         return "holds" if self.complete else "not broken, not all states visited"
@@ -190,6 +195,7 @@ def ask(
     design lacks a name. ``states`` bounds each search."""
     best: Finding | None = None
     complete = vacuous = True
+    assertion = ""
     for size in done.sizes:
         compiled = compile_design(done.known.cls, size, (), having)
         resolved = resolve(spec, compiled)
@@ -201,17 +207,24 @@ def ask(
         if prop.kind is Kind.REACHABLE:
             raise UserError(None, f"{done.name} asks for a witness: name an invariant")
         engine, budget = registry.every_state(prop.kind), Budget(states=states)
-        outcome = registry.ask(engine, compiled.system, (prop,), budget, Silent())
+        asked = (prop, *compiled.assertions)
+        outcome = registry.ask(engine, compiled.system, asked, budget, Silent())
         if outcome.defects:
             return Finding(having, None, False, defect=outcome.defects[0].message)
         verdict = outcome.verdicts[prop.name]
+        failing = (
+            p.name
+            for p in compiled.assertions
+            if isinstance(outcome.verdicts[p.name], Violated)
+        )
+        assertion = assertion or next(failing, "")
         complete &= isinstance(verdict, Holds | Violated | Vacuous)
         vacuous &= isinstance(verdict, Vacuous)
         if isinstance(verdict, Violated) and (
             best is None or len(verdict.trace) < (best.depth or 0)
         ):
             best = _broken(having, compiled, prop, verdict)
-    return best or Finding(having, None, complete, vacuous=vacuous)
+    return best or Finding(having, None, complete, vacuous=vacuous, assertion=assertion)
 
 
 def _placed(
@@ -337,6 +350,7 @@ def guarantee_json(done: Sequence[Guarantee]) -> list[dict[str, Any]]:
                     "complete": f.complete,
                     "vacuous": f.vacuous,
                     "defect": f.defect,
+                    "assertion": f.assertion,
                 }
                 for f in g.findings
             ],

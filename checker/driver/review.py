@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from poolproof.checker.driver.assertions import shown, shown_names, summary
 from poolproof.checker.driver.check import CheckResult, Judgement, PropertyResult
 from poolproof.checker.driver.scores import Scores
 from poolproof.checker.driver.size import Sized
@@ -83,7 +84,7 @@ def review_report(checked: Sequence[CheckResult], scores: Scores) -> list[str]:
     for c in checked:
         told = f"{c.task.known.name}, {settings(c.task)}{_covered(c)}"
         lines += wrapped(told, "  ", "    ")
-    names = [claim.name.text for claim in spec.claims]
+    names = [claim.name.text for claim in spec.claims] + shown_names(checked)
     cells = {
         (name, c.task.known.name): _cell(c, name) for name in names for c in checked
     }
@@ -186,6 +187,9 @@ def rests_on(checked: CheckResult, scores: Scores, covered: bool = True) -> list
                 told[-1] += " " + line.strip()
             else:
                 told.append(line.strip())
+    asserted = summary(checked)
+    if asserted:
+        told.append(asserted)
     if task.known.cls in scores:
         told.append(f"mutants: {scores[task.known.cls]}")
     return told
@@ -237,8 +241,8 @@ def _across(
     for some in many:
         here = {c.task.known.name: c for c in some}
         lines.append(Path(some[0].task.spec.file).stem)
-        for claim in some[0].task.spec.claims:
-            name = claim.name.text
+        claims = [claim.name.text for claim in some[0].task.spec.claims]
+        for name in claims + shown_names(some):
             cells = [_brief(here[n], name) if n in here else "" for n in names]
             lines += _row(name, cells)
     told = list(sizes.rows(names)) if sizes else []
@@ -276,7 +280,7 @@ def _brief(checked: CheckResult, name: str) -> str:
 def _counted(some: Sequence[CheckResult]) -> str:
     """How the properties of some specs on one design came out."""
     words: Counter[str] = Counter()
-    for answer in (a for c in some for a in c.answers):
+    for answer in (a for c in some for a in shown(c)):
         words[counted(answer.verdict)] += 1
     told = ", ".join(f"{n} {word}" for word, n in words.most_common())
     return f"{len(some)}: {told}"

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import pairwise
+from traceback import walk_tb
 from typing import Any
 
 from poolproof.checker.core.compiled import Compiled
@@ -30,6 +31,8 @@ from poolproof.checker.core.verdict import Defect, Step, Trace
 from poolproof.model.language import (
     Disabled,
     Element,
+    KernelBug,
+    KernelWarning,
     ModelError,
     Values,
     action_methods,
@@ -63,6 +66,7 @@ class Runner:
     def __init__(self, compiled: Compiled) -> None:
         self.compiled = compiled
         self.design = compiled.design()
+        self.stopped: KernelBug | None = None
         binding = bind(
             compiled.source, compiled.bounds, compiled.without, compiled.having
         )
@@ -83,15 +87,35 @@ class Runner:
     def load(self, state: State) -> None:
         self.design.load(state)
 
+    @property
+    def asserted(self) -> set[int]:
+        """The lines of the `bug_on` and `warn_on` calls whose conditions the
+        last step met."""
+        lines = {
+            w.lineno
+            for w in self.design.warned
+            if issubclass(w.category, KernelWarning)
+        }
+        if self.stopped is not None and self.stopped.__traceback__ is not None:
+            last = list(walk_tb(self.stopped.__traceback__))
+            lines.add(last[-2][1])  # the call; the last is bug_on itself
+        return lines
+
     def python_arguments(self, step: Step) -> tuple[Any, ...]:
         """The step's arguments as its method takes them."""
         values = self._parameters[step.action]
         return tuple(v.python(r) for v, r in zip(values, step.arguments, strict=True))
 
     def take(self, step: Step) -> int | None:
-        """Takes the step and returns its raw result. Raises what
-        Design.step raises, and leaves the state as it was then."""
-        value = self.design.step(step.action, *self.python_arguments(step))
+        """Takes the step and returns its raw result; None, and nothing has
+        changed, where it ends at a `bug_on`. Raises what Design.step raises,
+        and leaves the state as it was then."""
+        self.stopped = None
+        try:
+            value = self.design.step(step.action, *self.python_arguments(step))
+        except KernelBug as e:
+            self.stopped = e
+            return None
         result = self.compiled.system.action_by_name[step.action].result
         return None if result is None else raw_of(result.sort, value)
 
@@ -302,6 +326,9 @@ def _take_all(
                 f"{read or 'possible'} in the IR, {told}"
             )
         assert ours is not None
+        if runner.stopped is not None:
+            ours = ours[0], None
+        _same_assertions(runner, before, step, result, ours[0])
         if ours != (runner.state, result):
             raise ReplayDisagrees(
                 f"{where}: CPython and the IR differ\n"
@@ -309,6 +336,26 @@ def _take_all(
             )
         taken.append(Taken(step, result, runner.state))
     return tuple(taken)
+
+
+def _same_assertions(
+    runner: Runner, before: State, step: Step, result: int | None, after: State
+) -> None:
+    """CPython and the IR agree on what the kernel says of the step."""
+    compiled = runner.compiled
+    broken_ = {
+        p.span.line
+        for p in compiled.assertions
+        if p.kind is Kind.STEP
+        and p.span is not None
+        and breaks_step(compiled.system, p, before, step, result, after)
+    }
+    if broken_ != runner.asserted:
+        raise ReplayDisagrees(
+            f"{show_step(compiled.system, step)}: the kernel's assertions in lines "
+            f"{sorted(runner.asserted)} fail under CPython, {sorted(broken_)} in the "
+            f"IR, in\n{show_state(compiled.system, before)}"
+        )
 
 
 def _difference(

@@ -22,6 +22,7 @@ from poolproof.checker.core import ir
 from poolproof.checker.core.compiled import Compiled, Observer, Vocabulary
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.ir import Expr
+from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.source import class_span, member_span, method_tree, span_of
 from poolproof.checker.core.system import (
     Action,
@@ -32,6 +33,7 @@ from poolproof.checker.core.system import (
     Variable,
 )
 from poolproof.checker.frontend.method import (
+    Assertion,
     Pending,
     Ref,
     Translation,
@@ -100,14 +102,17 @@ def _compile(
     every = {s.name: s for s in slots(cls, binding)}
     variables = {n: _variable(s, named) for n, s in every.items() if not s.off}
     work = _Work(Ref(cls, cls, ""), binding, every, variables, named, count(1))
+    actions: list[Action] = []
+    assertions = [*_counted(work)]
+    for name, (function, mark) in action_methods(cls).items():
+        if all(binding.on(f) for f in mark.when):
+            action, own = _action(work, name, function, mark)
+            actions.append(action)
+            assertions += own
     system = TransitionSystem(
         name=cls.__name__,
         variables=tuple(variables.values()),
-        actions=tuple(
-            _action(work, name, function, mark)
-            for name, (function, mark) in action_methods(cls).items()
-            if all(binding.on(f) for f in mark.when)
-        ),
+        actions=tuple(actions),
         initial=_initial(work),
         least={n: known[n].least for n in binding.symbolic},
         bounds=dict(binding.bounds),
@@ -126,7 +131,15 @@ def _compile(
         enums=_enums(cls, binding),
         observers={n: _observer(work, f) for n, f in observer_methods(cls).items()},
     )
-    return Compiled(cls, dict(binding.bounds), without, having, system, vocabulary)
+    return Compiled(
+        cls,
+        dict(binding.bounds),
+        without,
+        having,
+        system,
+        vocabulary,
+        tuple(assertions),
+    )
 
 
 @dataclass(frozen=True)
@@ -281,7 +294,10 @@ def _parameters(work: _Work, function: FunctionType) -> dict[str, Parameter]:
     return found
 
 
-def _action(work: _Work, name: str, function: FunctionType, mark: ActionMark) -> Action:
+def _action(
+    work: _Work, name: str, function: FunctionType, mark: ActionMark
+) -> tuple[Action, list[Property]]:
+    """An action, and what the kernel asserts in it."""
     file, tree = method_tree(function)
     span = span_of(file, tree)
     arguments = _parameters(work, function)
@@ -293,14 +309,17 @@ def _action(work: _Work, name: str, function: FunctionType, mark: ActionMark) ->
     guard = ir.and_(*method.guards)
     facts = _facts(guard)
     now = {n: v.now for n, v in work.variables.items()}
-    changed = {n: e for n, e in final.items() if e is not now[n]}
+    kept = {n: _saturated(work.slots[n], now[n], e) for n, e in final.items()}
+    changed = {
+        n: ir.ite(method.running, e, now[n]) for n, e in kept.items() if e is not now[n]
+    }
     memo: dict[Expr, Expr] = {}
     updates = dict(
         zip(changed, ir.substitute_all(changed.values(), facts, memo), strict=True)
     )
     if result is not None:
         result = ir.substitute_all((result,), facts, memo)[0]
-    return Action(
+    action = Action(
         name=name,
         parameters=tuple(arguments.values()),
         guard=guard,
@@ -311,6 +330,100 @@ def _action(work: _Work, name: str, function: FunctionType, mark: ActionMark) ->
         doc=inspect.getdoc(function) or "",
         span=span,
     )
+    return action, _asserted(name, mark.kernel, method, facts, memo)
+
+
+def _asserted(
+    name: str,
+    kernel: str,
+    method: Translation,
+    facts: Mapping[Expr, Expr],
+    memo: dict[Expr, Expr],
+) -> list[Property]:
+    """A step property for each `bug_on` and `warn_on` that the action can
+    meet; one in a loop is one."""
+    sites: dict[Span, list[Assertion]] = {}
+    for met in method.assertions:
+        sites.setdefault(met.span, []).append(met)
+    found: dict[str, Property] = {}
+    for span, several in sites.items():
+        first = several[0]
+        title = base = f"{first.kind}.{name}.{first.where}"
+        number = 1
+        while title in found:
+            number += 1
+            title = f"{base}_{number}"
+        held = ir.substitute_all([a.held for a in several], facts, memo)
+        found[title] = Property(
+            title,
+            Kind.STEP,
+            ir.and_(*held),
+            name,
+            title=first.text,
+            source=kernel,
+            span=span,
+            assertion=first.kind,
+        )
+    return list(found.values())
+
+
+def _counted(work: _Work) -> Iterator[Property]:
+    """An invariant for each `Counter`: it stays in its range."""
+    for slot in work.slots.values():
+        if slot.off or not slot.values.counter:
+            continue
+        v = work.variables[slot.name]
+        index = [ir.local(f"i{k}#{v.name}", d) for k, d in enumerate(v.index)]
+        cell = ir.select(v.now, *index) if index else v.now
+        formula = ir.le(ir.num(0), cell)
+        if v.hi is not None:
+            formula = ir.and_(formula, ir.lt(cell, v.hi))
+        for binder in reversed(index):
+            formula = ir.aggregate("all", binder, formula)
+        within = (
+            f"0..{slot.values.hi - 1}"
+            if isinstance(slot.values.hi, int)
+            else ("0.." if v.hi is None else f"0..{slot.field.domain.hi}")
+        )
+        yield Property(
+            f"counter.{slot.name}",
+            Kind.INVARIANT,
+            formula,
+            title=f"the count stays within {within}",
+            source=slot.field.doc,
+            span=v.span,
+            assertion="counter",
+        )
+
+
+def _saturated(slot: Slot, now: Expr, e: Expr) -> Expr:
+    """What a counter is at the end of an action, as `Values.saturated`."""
+    values = slot.values
+    if not values.counter or e is now:
+        return e
+    if e.op == "store":
+        table, *index, value = e.args
+        return ir.store(
+            _saturated(slot, now, table), *index, _kept_count(values, value, {})
+        )
+    return _kept_count(values, e, {})
+
+
+def _kept_count(values: Values, e: Expr, known: dict[Expr, Expr]) -> Expr:
+    """A choice is taken apart: what did not change is as it was."""
+    if e in known:
+        return known[e]
+    if e.op == "ite":
+        c, a, b = e.args
+        kept = ir.ite(c, _kept_count(values, a, known), _kept_count(values, b, known))
+    elif e.op in ("var", "select"):
+        kept = e
+    else:
+        kept = ir.max_(e, size_expr(values.lo))
+        if values.hi is not None:
+            kept = ir.min_(kept, size_expr(values.hi))
+    known[e] = kept
+    return kept
 
 
 def _facts(guard: Expr) -> dict[Expr, Expr]:

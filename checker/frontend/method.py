@@ -23,7 +23,7 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.ir import Expr
 from poolproof.checker.core.limits import tick
 from poolproof.checker.core.source import assigned, method_tree, span_of
-from poolproof.checker.core.system import Obligation, Variable
+from poolproof.checker.core.system import Obligation, Span, Variable
 from poolproof.model.language import (
     ANY,
     Arithmetic,
@@ -37,11 +37,13 @@ from poolproof.model.language import (
     ModelError,
     Slot,
     Values,
+    bug_on,
     closure,
     members,
     nearest,
     own_classes,
     require,
+    warn_on,
 )
 
 # --- values that are no expressions yet -----------------------------------
@@ -103,6 +105,8 @@ def sort_of(values: Values) -> ir.Sort:
 
 def domain_of(values: Values, name: str = "") -> ir.Domain:
     """The finite domain of bound values."""
+    if values.counter:
+        raise UserError(None, "a Counter is a field's domain: write Int(0, hi)")
     if not (isinstance(values.lo, int) and isinstance(values.hi, int)):
         raise UserError(None, f"{values} is no finite domain: give it both ends")
     return ir.Domain(sort_of(values), values.lo, values.hi, name or values.name)
@@ -187,6 +191,18 @@ class Frame:
 _NOTHING = object()
 
 
+@dataclass(frozen=True)
+class Assertion:
+    """A `bug_on` or `warn_on` (``kind``) in the method that ``where`` names,
+    as in ``mm.exit_mmap``. ``held``: its condition is false if it is met."""
+
+    kind: str
+    where: str
+    text: str
+    held: Expr
+    span: Span
+
+
 @dataclass
 class Translation:
     """One method being translated, with what it collects."""
@@ -198,6 +214,9 @@ class Translation:
     guards: list[Expr] = field(default_factory=list)
     obligations: list[tuple[int, Obligation]] = field(default_factory=list)
     """Each with the number of guards that came before it."""
+    assertions: list[Assertion] = field(default_factory=list)
+    running: Expr = ir.TRUE
+    """That no `bug_on` so far has ended the action."""
     stack: list[tuple[FunctionType, str]] = field(default_factory=list)
     may_require: bool = True
     parts: dict[Any, dict[str, Any]] = field(default_factory=dict)
@@ -929,6 +948,8 @@ class Translation:
                 target = None if found is _NOTHING else found
                 if target is require:
                     return self.requirement(frame, node, store, pc)
+                if target is bug_on or target is warn_on:
+                    return self.assertion(frame, node, name, store, pc)
                 if name in ("sum", "any", "all") and target is None:
                     return self.aggregate(frame, node, name, store, pc)
                 if name in ("min", "max") and target is None:
@@ -1009,7 +1030,33 @@ class Translation:
         if len(node.args) != 1 or node.keywords:
             raise self.mistake(at, "require(condition) takes one condition")
         truth = self.boolean(frame, node.args[0], store, pc)
-        self.guards.append(ir.implies(pc, truth))
+        self.guards.append(ir.implies(ir.and_(self.running, pc), truth))
+
+    def assertion(
+        self, frame: Frame, node: ast.Call, name: str, store: Store, pc: Expr
+    ) -> None:
+        """bug_on(condition, "text"), warn_on(condition, "text")."""
+        at = (frame, node)
+        if not self.may_require:
+            raise self.mistake(at, f"{name}() has its place in actions only")
+        text = ""
+        match node.args:
+            case [condition] if not node.keywords:
+                pass
+            case [condition, ast.Constant(str(text))] if not node.keywords:
+                pass
+            case _:
+                raise self.mistake(at, f'write {name}(condition, "what is wrong then")')
+        kind = "bug_on" if frame.outer(name) is bug_on else "warn_on"
+        truth = self.boolean(frame, condition, store, pc)
+        held = ir.implies(ir.and_(self.running, pc), ir.not_(truth))
+        where = f"{frame.this.prefix}{frame.function.__name__}"
+        text = text or f"{kind}({ast.unparse(condition)})"
+        if held is not ir.TRUE:
+            span = span_of(frame.file, node)
+            self.assertions.append(Assertion(kind, where, text, held, span))
+        if kind == "bug_on":
+            self.running = ir.and_(self.running, held)
 
     def extremum(
         self, frame: Frame, node: ast.Call, name: str, store: Store, pc: Expr
@@ -1116,6 +1163,7 @@ class Translation:
         binders: list[Expr] = []
         condition = ir.TRUE
         first_guard, first_due = len(self.guards), len(self.obligations)
+        first_assertion = len(self.assertions)
         for g in generators:
             if not isinstance(g.target, ast.Name):
                 raise self.mistake((frame, node), "bind one name at a time")
@@ -1140,6 +1188,10 @@ class Translation:
         if len(self.guards) > first_guard:
             raise self.mistake(
                 (frame, node), "no require() inside: write require(all(...))"
+            )
+        if len(self.assertions) > first_assertion:
+            raise self.mistake(
+                (frame, node), "no bug_on() or warn_on() inside: write bug_on(any(...))"
             )
         for k in range(first_due, len(self.obligations)):
             count, due = self.obligations[k]
@@ -1266,7 +1318,7 @@ class Translation:
         message: str,
         at: tuple[Frame, ast.AST] | None,
     ) -> None:
-        formula = ir.implies(pc, truth)
+        formula = ir.implies(ir.and_(self.running, pc), truth)
         if formula is not ir.TRUE:
             span = span_of(at[0].file, at[1]) if at else None
             due = Obligation(kind, formula, message, span)
@@ -1411,6 +1463,8 @@ def _describe(value: Value) -> str:
 
 _CALLED = (
     "require",
+    "bug_on",
+    "warn_on",
     "sum",
     "any",
     "all",

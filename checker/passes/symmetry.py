@@ -153,7 +153,8 @@ def _expressions(
         if v.init is not None:
             yield None, f"the initial value of {v.name}", v.init
     for p in properties:
-        yield None, p.name, p.formula
+        # an assertion belongs to its action: where that is watched, so is this
+        yield (p.action if p.assertion else None), p.name, p.formula
         for e in p.antecedents:
             yield None, p.name, e
     for a in system.actions:

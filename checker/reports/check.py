@@ -16,6 +16,7 @@ from poolproof.checker.core.verdict import (
     Verdict,
     Violated,
 )
+from poolproof.checker.driver.assertions import shown, summary
 from poolproof.checker.driver.check import CheckResult, Judgement, PropertyResult, Task
 from poolproof.checker.driver.designs import ROOT
 from poolproof.checker.evidence.replay import Replay
@@ -48,6 +49,9 @@ def check_report(
             "    ",
         )
     lines += ["", *table(("", ""), _rows(checked))]
+    asserted = summary(checked)
+    if asserted:
+        lines += ["", f"  {asserted}"]
     for outcome in checked.outcomes:
         told = trust(
             task.compiled.system,
@@ -88,7 +92,8 @@ def settings(task: Task) -> str:
 
 def _rows(checked: CheckResult) -> list[tuple[str, str]]:
     """Each property and its verdicts, in as many words as fit on a line."""
-    task, names = checked.task, [a.prop.name for a in checked.answers]
+    task, answers = checked.task, shown(checked)
+    names = [a.prop.name for a in answers]
     room = WIDTH - 4 - max(map(len, names), default=0)
 
     def full(verdict: Verdict, kind: Kind) -> str:
@@ -98,7 +103,7 @@ def _rows(checked: CheckResult) -> list[tuple[str, str]]:
         return sentence(verdict, kind, {}, _least(task))
 
     for words in (full, unbound, short):
-        texts = [_told(a, words) for a in checked.answers]
+        texts = [_told(a, words) for a in answers]
         if all(len(text) <= room for text in texts):
             break
     rows = list(zip(names, texts, strict=True))

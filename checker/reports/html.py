@@ -15,6 +15,7 @@ from itertools import groupby, product
 
 from poolproof.checker.core.ir import INT, show_raw
 from poolproof.checker.core.system import Cell, State, TransitionSystem, Variable
+from poolproof.checker.driver.assertions import shown_names
 from poolproof.checker.driver.check import CheckResult, Judgement, PropertyResult, Task
 from poolproof.checker.driver.review import LETTERS, LeastPools, rests_on
 from poolproof.checker.driver.scores import Scores
@@ -62,8 +63,8 @@ def markdown(
         lines += [f"## {_md(spec.title)}", "", f"`{spec.file}`", ""]
         lines += ["| | " + " | ".join(c.task.known.name for c in some) + " |"]
         lines += ["|---" * (len(some) + 1) + "|"]
-        for claim in spec.claims:
-            name = claim.name.text
+        claims = [claim.name.text for claim in spec.claims]
+        for name in claims + shown_names(some):
             cells = " | ".join(_md(_cell(c, name)) for c in some)
             lines.append(f"| `{name}` | {cells} |")
         lines.append("")
@@ -178,9 +179,10 @@ def _section(number: int, some: Sequence[CheckResult], scores: Scores) -> Iterat
         yield f'<th scope="col">{escape(c.task.known.name)}<br>'
         yield f'<span class="soft">{escape(settings(c.task))}</span></th>'
     yield "</tr></thead><tbody>"
-    for claim in spec.claims:
-        name = claim.name.text
-        title = f"<br><span>{escape(claim.title)}</span>" if claim.title else ""
+    titles = {claim.name.text: claim.title for claim in spec.claims}
+    for name in (*titles, *shown_names(some)):
+        title = titles.get(name, "")
+        title = f"<br><span>{escape(title)}</span>" if title else ""
         yield f'<tr><th scope="row"><code>{escape(name)}</code>{title}</th>'
         for k, c in enumerate(some):
             answer, text = _answer(c, name), escape(_cell(c, name))

@@ -161,6 +161,7 @@ def _one(checked: CheckResult) -> dict[str, Any]:
             {
                 "name": a.prop.name,
                 "kind": a.prop.kind.value,
+                "assertion": a.prop.assertion,
                 "title": a.prop.title,
                 "source": a.prop.source,
                 "expected": a.expected,

@@ -28,6 +28,7 @@ from poolproof.checker.core.system import Span
 from poolproof.checker.spec.syntax import (
     Aggregate,
     Argument,
+    Assertion,
     Await,
     Binary,
     Binder,
@@ -780,6 +781,7 @@ class _Builder:
         lets: list[Let] = []
         claims: list[Claim] = []
         scenarios: list[Scenario] = []
+        assertions: list[Assertion] = []
         for part in parts:
             match part:
                 case Token(type="DOC"):
@@ -796,13 +798,17 @@ class _Builder:
                     claims.append(self.claim(part))
                 case Tree(data="liveness"):
                     claims.append(self.liveness(part))
+                case Tree(data="assertion"):
+                    assertions.append(self.assertion(part))
                 case Tree(data="scenario"):
                     scenarios.append(self.scenario(part))
         once(designs, "is named twice")
         once((d.name for d in lets), "is defined twice")
         once((c.name for c in claims), "is the name of two properties")
         once((c.name for c in scenarios), "is the name of two scenarios")
-        expected = [d for c in claims for e in c.expects for d in e.designs]
+        once((a.name for a in assertions), "stands twice: put the lines together")
+        lines = [*(c.expects for c in claims), *(a.expects for a in assertions)]
+        expected = [d for expects in lines for e in expects for d in e.designs]
         for word in expected if designs else ():
             if word.text not in {d.text for d in designs}:
                 raise UserError(
@@ -824,6 +830,7 @@ class _Builder:
             tuple(lets),
             tuple(claims),
             tuple(scenarios),
+            tuple(assertions),
         )
 
     def text(self, tree: Token | Tree[Token]) -> str:
@@ -889,13 +896,24 @@ class _Builder:
         word = self.word(name)
         if "." in word.text:
             raise UserError(word.span, "a property's name is one word, without dots")
+        self.clear(expects)
+        return word
+
+    def clear(self, expects: list[Expect]) -> None:
+        """Raises UserError where two lines say what is expected of a design."""
         named = [d for e in expects for d in e.designs]
         once(named, "has two expectations")
         once(
             (Word("expect", e.span) for e in expects if not e.designs),
             "stands twice: say which designs, as in `expect holds for Hugetlb`",
         )
-        return word
+
+    def assertion(self, tree: Tree[Token]) -> Assertion:
+        name, *lines = tree.children
+        assert isinstance(name, Token)
+        expects = [self.expect(t, Kind.INVARIANT) for t in lines if isinstance(t, Tree)]
+        self.clear(expects)
+        return Assertion(self.word(name), tuple(expects))
 
     def liveness(self, tree: Tree[Token]) -> Claim:
         title = ""

@@ -46,6 +46,7 @@ from poolproof.checker.spec.syntax import (
     Claim,
     Compare,
     Display,
+    Expect,
     Expression,
     IfElse,
     Index,
@@ -66,8 +67,11 @@ from poolproof.model.language import (
     Design,
     Feature,
     ModelError,
+    action_methods,
+    bind,
     declared,
     outside,
+    slots,
     with_needs,
 )
 
@@ -119,7 +123,60 @@ def resolve_all(spec: Spec, designs: Sequence[Compiled]) -> tuple[Resolved, ...]
         first = next(iter(reasons), None)
         if first is not None and all(r is not None and not r.off for r in reasons):
             raise first.mistake
+    _assertions_exist(spec, designs)
     return tuple(resolved)
+
+
+def _assertions_exist(spec: Spec, designs: Sequence[Compiled]) -> None:
+    """Raises UserError for an expectation of an assertion that no design has,
+    whatever its features."""
+    here = [p.name for c in designs for p in c.assertions]
+    for stated in spec.assertions:
+        name = stated.name.text
+        if name in here or any(_may_assert(c, name) for c in designs):
+            continue
+        shown = listed(c.source.__name__ for c in designs)
+        raise UserError(
+            stated.name.span,
+            f"{shown} has no kernel assertion `{name}`:{nearest(name, here)} "
+            f"there is {listed(here) if here else 'none'}",
+        )
+
+
+def _may_assert(compiled: Compiled, name: str) -> bool:
+    """Whether an assertion of that name may be there with other features."""
+    kind, _, rest = name.partition(".")
+    if kind == "counter":
+        binding = bind(compiled.source, {})
+        known = [s.name for s in slots(compiled.source, binding) if s.values.counter]
+        return rest in known
+    action, _, where = rest.partition(".")
+    return (
+        bool(where)
+        and kind in ("bug_on", "warn_on")
+        and (action in action_methods(compiled.source))
+    )
+
+
+def _asserted(spec: Spec, compiled: Compiled) -> Iterator[Property]:
+    """What the design brings along, with what the spec expects of it."""
+    stated = {a.name.text: a.expects for a in spec.assertions}
+    for p in compiled.assertions:
+        expects = stated.get(p.name, ())
+        yield replace(p, expect=_expected(spec, compiled.source, expects))
+
+
+def _expected(
+    spec: Spec, source: type, expects: Sequence[Expect]
+) -> Expectation | None:
+    """Return what is stated of the design, or of the nearest base that the
+    spec is for."""
+    stated = {d.text: e for e in expects for d in e.designs}
+    others = next((e for e in expects if not e.designs), None)
+    named = [word.text for word in spec.designs]
+    name = nearest_named(source, named or stated)
+    e = others if name is None else stated.get(name, others)
+    return None if e is None else Expectation(e.verdict, e.depth, e.span)
 
 
 def _resolve(spec: Spec, compiled: Compiled) -> tuple[Resolved, dict[str, MissingName]]:
@@ -146,6 +203,7 @@ def _resolve(spec: Spec, compiled: Compiled) -> tuple[Resolved, dict[str, Missin
             raise UserError(claim.span, "this formula is nested too deeply") from None
         except ir.SortError as e:
             raise UserError(start(claim.formula), str(e)) from None
+    properties += _asserted(spec, compiled)
     missing = {name: reason.what for name, reason in lacks.items()}
     return Resolved(tuple(properties), missing, tuple(obligations)), lacks
 
@@ -321,16 +379,23 @@ class _Reading:
         return Property(
             name=claim.name.text,
             kind=claim.kind,
-            formula=self.total(body),
+            formula=self.running(self.total(body)),
             action=None if self.action is None else self.action.name,
             antecedents=tuple(self.antecedents),
             title=claim.title,
             source=claim.source or self.spec.source,
-            expect=self.expectation(),
+            expect=_expected(self.spec, self.names.source, claim.expects),
             span=claim.span,
             goal=None if goal is None else self.total(goal),
             fair=fair,
         )
+
+    def running(self, formula: Expr) -> Expr:
+        """A step that ends at a `bug_on` returns nothing, and nobody sees
+        what it did: only the `bug_on` itself is about it."""
+        if self.action is None:
+            return formula
+        return ir.or_(self.names.compiled.stops(self.action.name), formula)
 
     def parameters(self) -> dict[str, _Local | _Closure]:
         on = self.claim.on
@@ -351,16 +416,6 @@ class _Reading:
             scope[a.alias.text] = _Local(known[name], "a parameter")
         return scope
 
-    def expectation(self) -> Expectation | None:
-        """Return what is stated of the design, or of the nearest base that
-        the spec is for."""
-        stated = {d.text: e for e in self.claim.expects for d in e.designs}
-        others = next((e for e in self.claim.expects if not e.designs), None)
-        named = [word.text for word in self.spec.designs]
-        name = nearest_named(self.names.source, named or stated)
-        e = others if name is None else stated.get(name, others)
-        return None if e is None else Expectation(e.verdict, e.depth, e.span)
-
     def obligations(self) -> Iterator[Property]:
         """Each says: where the indices read before it are inside, so is this
         one."""
@@ -370,7 +425,7 @@ class _Reading:
             yield Property(
                 name=f"{self.claim.name.text}@{span.line}:{span.column}",
                 kind=kind,
-                formula=ir.implies(ir.and_(*before), inside),
+                formula=self.running(ir.implies(ir.and_(*before), inside)),
                 action=None if self.action is None else self.action.name,
                 title=message,
                 span=span,

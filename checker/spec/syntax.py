@@ -274,6 +274,15 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Assertion:
+    """``assertion counter.mm.locked_vm: expect violated at 4``: what comes
+    of a property that the design itself brings along."""
+
+    name: Word
+    expects: tuple[Expect, ...]
+
+
+@dataclass(frozen=True)
 class Invocation:
     """``fault(v0, 0..3, _)`` in a program: a value, some values, any."""
 
@@ -356,3 +365,4 @@ class Spec:
     lets: tuple[Let, ...]
     claims: tuple[Claim, ...]
     scenarios: tuple[Scenario, ...] = ()
+    assertions: tuple[Assertion, ...] = ()

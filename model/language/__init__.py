@@ -20,6 +20,12 @@ mentions mean, inside an instance, that instance's values: its methods are
 rebound to a namespace where `V` is 3 and `VMAS` can be iterated. There, too,
 `any` and `all` look at every element: an aggregate has no order.
 
+What the kernel itself asserts is written as such: a field over `Counter`,
+`warn_on(condition)`, `bug_on(condition)`. Each is an implicit property of the
+design, asked in every check beside the spec's own; a violation is a finding
+with a trace. `assert` and an `Int`'s range speak of the model: a violation
+says that the design is not what its author meant, and ends the check.
+
 Import what a design needs from here; model.language.domains has the domains and
 their values, model.language.declarations fields, blocks, actions and lists of them.
 """
@@ -27,6 +33,7 @@ their values, model.language.declarations fields, blocks, actions and lists of t
 from __future__ import annotations
 
 import builtins
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from types import CellType, FunctionType
@@ -63,6 +70,7 @@ from poolproof.model.language.domains import (
     Binding,
     Bool,
     Bound,
+    Counter,
     Disabled,
     Domain,
     Either,
@@ -70,6 +78,8 @@ from poolproof.model.language.domains import (
     Feature,
     Given,
     Int,
+    KernelBug,
+    KernelWarning,
     Maybe,
     ModelError,
     Natural,
@@ -79,8 +89,10 @@ from poolproof.model.language.domains import (
     SetOf,
     Values,
     Wrapping,
+    bug_on,
     nearest,
     require,
+    warn_on,
 )
 
 __all__ = [
@@ -91,6 +103,7 @@ __all__ = [
     "Block",
     "Bool",
     "Bound",
+    "Counter",
     "Design",
     "Disabled",
     "Domain",
@@ -100,6 +113,8 @@ __all__ = [
     "Field",
     "Given",
     "Int",
+    "KernelBug",
+    "KernelWarning",
     "Maybe",
     "ModelError",
     "Natural",
@@ -114,6 +129,7 @@ __all__ = [
     "action",
     "action_methods",
     "bind",
+    "bug_on",
     "closure",
     "declared",
     "members",
@@ -130,6 +146,7 @@ __all__ = [
     "structural",
     "table",
     "var",
+    "warn_on",
     "with_needs",
 ]
 
@@ -280,6 +297,7 @@ class Design(Block):
             "_source": cls,
             "_slots": [s for s in declared_slots.values() if not s.off],
             "_domains": {},
+            "warned": (),
         }
         for name, value in hidden.items():
             object.__setattr__(design, name, value)
@@ -321,18 +339,38 @@ class Design(Block):
 
     def step(self, name: str, *arguments: Any) -> Any:
         """Takes an action with Python arguments and returns its result.
-        Raises Disabled where a `require` is false, OutOfRange/OutOfDomain/
-        AssertionError where the model is wrong; the state is then as before.
+        Raises Disabled where a `require` is false, KernelBug at a `bug_on`,
+        OutOfRange/OutOfDomain/AssertionError where the model is wrong; the
+        state is then as before. ``warned`` has the step's KernelWarnings.
         """
         self._check_call(name, arguments)
         before = self.dump()
         try:
-            result = getattr(self, name)(*arguments)
+            with warnings.catch_warnings(record=True) as warned:
+                warnings.simplefilter("always", KernelWarning)
+                object.__setattr__(self, "warned", warned)
+                result = getattr(self, name)(*arguments)
+            self._saturate()
             self.check_ranges()
         except BaseException:
             self.load(before)
             raise
         return result
+
+    def _saturate(self) -> None:
+        """Counters at the end of an action: see `Counter`."""
+        for slot in self._slots:  # type: ignore[attr-defined]
+            values = slot.values
+            if not values.counter:
+                continue
+            owner, name = _owner(self, slot.name)
+            if slot.index:
+                cells = getattr(owner, name).cells
+                for at, raw in cells.items():
+                    cells[at] = values.saturated(raw)
+            else:
+                raw = values.saturated(getattr(owner, name))
+                object.__setattr__(owner, name, raw)
 
     def _check_call(self, name: str, arguments: tuple[Any, ...]) -> None:
         """Raises ModelError for what is no call of an action."""

@@ -22,6 +22,7 @@ from poolproof.model.language.domains import (
     ModelError,
     OutOfRange,
     Values,
+    _Counter,
     _Given,
     _Int,
     _Maybe,
@@ -50,6 +51,8 @@ class Field:
         if self.init is not None:
             return self.init
         match values.kind:
+            case "int" if values.counter:
+                return 0
             case "int" if values.lo is None or values.hi is None:
                 return 0 if values.lo is None else values.lo
             case "int" if values.finite and not values.lo <= 0 <= values.hi:
@@ -220,6 +223,8 @@ def slots(owner: Any, binding: Binding, prefix: str = "") -> Iterator[Slot]:
 def _slot(name: str, field: Field, binding: Binding, where: tuple[type, str]) -> Slot:
     index = tuple(binding.values(d) for d in field.index)
     for v in index:
+        if v.counter:
+            raise ModelError("a Counter is a field's domain: write Int(0, hi)")
         if not v.finite:
             raise ModelError(f"{v} is no index: give the domain both ends")
         if v.hi < v.lo:
@@ -238,6 +243,8 @@ def _slot(name: str, field: Field, binding: Binding, where: tuple[type, str]) ->
         low = isinstance(values.lo, int) and raw < values.lo
         if low or (isinstance(values.hi, int) and raw > values.hi):
             raise ModelError(f"it starts as {start!r}, outside {values}")
+    if values.counter and (start is ANY or (isinstance(start, int) and start < 0)):
+        raise ModelError(f"a Counter starts as a count, not as {start}")
     off = not all(binding.on(f) for f in field.when)
     return Slot(name, field, index, values, start, off, where)
 
@@ -401,6 +408,8 @@ def declared(cls: type) -> tuple[dict[str, Bound], dict[str, Feature]]:
             case _Int(lo, hi):
                 visit(lo)
                 visit(hi)
+            case _Counter(hi):
+                visit(hi)
             case _Scalarset(name, size, _, _):
                 note(scalarsets, name, value)
                 visit(size)
@@ -448,6 +457,8 @@ def structural(cls: type) -> frozenset[str]:
             case _Int(lo, hi):
                 sizes(lo)
                 sizes(hi)
+            case _Counter(hi):
+                sizes(hi)
             case _Scalarset(_, size, _, _):
                 sizes(size)
             case _Maybe(inner) | _SetOf(inner) | _Given(_, inner, _):
@@ -458,7 +469,7 @@ def structural(cls: type) -> frozenset[str]:
             case Field(index, domain, _, _, _):
                 for part in index:
                     sizes(part)
-                if not isinstance(domain, _Int):
+                if not isinstance(domain, _Int | _Counter):
                     sizes(domain)
             case FunctionType():
                 for part in _mentioned(owner, value, returned=False):

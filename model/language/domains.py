@@ -8,6 +8,7 @@ a range of raw ints and what each of them means in Python.
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -42,6 +43,30 @@ def require(condition: bool) -> None:
     not, nothing happened, whatever was assigned before."""
     if not condition:
         raise Disabled
+
+
+class KernelBug(Exception):
+    """A `bug_on` condition was true: the kernel stops here."""
+
+
+class KernelWarning(UserWarning):
+    """A `warn_on` condition was true: the kernel says so and goes on."""
+
+
+def bug_on(condition: bool, text: str = "") -> None:
+    """The kernel's BUG_ON and VM_BUG_ON: never true, says an implicit
+    property of the design. Where it is true, the run ends with this step,
+    which changes nothing and returns nothing. ``text`` is its title."""
+    if condition:
+        raise KernelBug(text)
+
+
+def warn_on(condition: bool, text: str = "") -> None:
+    """The kernel's WARN_ON, WARN_ONCE and VM_WARN_ON: never true, says an
+    implicit property of the design. Where it is true, the action goes on.
+    ``text`` is the property's title."""
+    if condition:
+        warnings.warn(text, KernelWarning, stacklevel=2)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -167,6 +192,11 @@ class _Wrapping(Domain):
 
 
 @dataclass(frozen=True)
+class _Counter(Domain):
+    hi: Any
+
+
+@dataclass(frozen=True)
 class _Bool(Domain):
     pass
 
@@ -213,6 +243,17 @@ def Natural() -> Any:
 def Wrapping(bits: int) -> Any:
     """An unsigned machine integer: every assignment wraps modulo 2**bits."""
     return _Wrapping(bits)
+
+
+def Counter(hi: Any = None) -> Any:
+    """A field that the kernel counts in: 0..hi, or without upper bound.
+
+    Leaving that range is a bug of the kernel, not of the model: an implicit
+    property with the field's name says that it does not happen. A count
+    below 0 at the end of an action is kept as -1, one above ``hi`` as
+    hi + 1, by however much, so that searches end. Runs go on from there.
+    """
+    return _Counter(hi)
 
 
 def Bool() -> Any:
@@ -286,7 +327,8 @@ class Values:
 
     ``kind`` is int, bool, enum, element or set. ``lo``/``hi`` are ints, None
     (open), or arithmetic over bounds that were left symbolic. ``off``: this
-    is the one value of a `Given` whose feature is off.
+    is the one value of a `Given` whose feature is off. ``counter``: lo and
+    hi stand for every count below and above what a `Counter` may be.
     """
 
     kind: str
@@ -300,6 +342,14 @@ class Values:
     ordered: bool = False
     inner: Values | None = None
     off: bool = False
+    counter: bool = False
+
+    def saturated(self, raw: int) -> int:
+        """The raw value that stands for a count at the end of an action."""
+        if not self.counter:
+            return raw
+        low = max(raw, int(self.lo))
+        return low if self.hi is None else min(low, int(self.hi))
 
     def python(self, raw: int) -> Any:
         """The Python value of a raw one."""
@@ -365,6 +415,8 @@ class Values:
 
     def __str__(self) -> str:
         match self.kind:
+            case "int" if self.counter:
+                return f"counts {_show(self.lo, '-inf')}..{_show(self.hi, 'inf')}"
             case "int" if self.bits is not None:
                 return f"unsigned {self.bits}-bit integers"
             case "int":
@@ -417,6 +469,10 @@ class Binding:
                 if not isinstance(bits, int) or bits < 1:
                     raise ModelError(f"Wrapping({bits}): a number of bits, like 64")
                 return Values("int", "int", 0, (1 << bits) - 1, bits=bits)
+            case _Counter(hi):
+                end = self._end(hi)
+                above = end + 1 if end is not None else None
+                return Values("int", "int", -1, above, counter=True)
             case _Bool():
                 return Values("bool", "bool", 0, 1)
             case type() if issubclass(domain, Enum):
@@ -457,7 +513,7 @@ class Binding:
         shown = domain.__name__ if isinstance(domain, type) else repr(domain)
         raise ModelError(
             f"{shown} is no domain: write Int(lo, hi), Bool(), an Enum class, "
-            "Scalarset(...), Maybe(...), SetOf(...), Wrapping(bits)"
+            "Scalarset(...), Maybe(...), SetOf(...), Wrapping(bits), Counter(hi)"
         )
 
     def _end(self, value: Any) -> Any:

@@ -13,6 +13,7 @@ compared on reachable and on random states, and so are the actions in `BEYOND`.
 
 import importlib
 import pkgutil
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
@@ -53,14 +54,17 @@ from poolproof.model import designs
 from poolproof.model.language import (
     Design,
     Disabled,
+    KernelBug,
     ModelError,
     OutOfDomain,
     OutOfRange,
+    Values,
     action_methods,
     bind,
     declared,
     parameters,
     returns,
+    slots,
 )
 from tests.common.indices import Careless, Elements, Indices
 from tests.common.symbolic_int import SymbolicInt, TooManyPaths, paths, term_of
@@ -146,6 +150,8 @@ class Validation:
             compiled.source, compiled.bounds, compiled.without, compiled.having
         )
         self.design = compiled.design()
+        by_name = {s.name: s.values for s in slots(compiled.source, self.binding)}
+        self.values = [by_name[c.variable.name] for c in self.system.cells]
         ranges = declared_ranges(self.system)
         self.now = [
             unknown(Integers(), c.name, c.variable.element, None)
@@ -184,6 +190,11 @@ class Validation:
         sound = conjunction(due for _, due in dues)
         after = self._after(low, action)
         result = None if action.result is None else _raw(low(action.result))
+        held = [
+            (p, low.truth(p.formula))
+            for p in self.compiled.assertions
+            if p.action == action.name
+        ]
 
         def run(path: Any) -> Any:
             self.design.load([SymbolicInt(path, r) for r in self.raw])
@@ -191,8 +202,17 @@ class Validation:
                 v.python(SymbolicInt(path, r))
                 for v, r in zip(domains, raw, strict=True)
             ]
+            warned: set[int] = set()
             try:
-                value = getattr(self.design, action.name)(*arguments)
+                with warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always")
+                    value = getattr(self.design, action.name)(*arguments)
+                warned = {w.lineno for w in caught}
+            except KernelBug:
+                same = [a == b for a, b in zip(after, self.raw, strict=True)]
+                bugs = [t for p, t in held if p.assertion == "bug_on"]
+                stops = negation(conjunction(bugs))
+                return conjunction((sound, guard, stops, *same))
             except Disabled:
                 return conjunction((sound, negation(guard)))
             except AssertionError:
@@ -202,13 +222,21 @@ class Validation:
             except OutOfRange:  # of a field that is off
                 return _first(dues, "assert")
             same = [
-                mine == term_of(cell)
-                for mine, cell in zip(after, self.design.dump(), strict=True)
+                mine == _kept(v, term_of(raw_))
+                for mine, raw_, v in zip(
+                    after, self.design.dump(), self.values, strict=True
+                )
             ]
             if wanted is not None:
                 returned = self.binding.values(wanted).raw(value)
                 same.append(result == term_of(returned))
-            return conjunction((sound, guard, *same))
+            stays = [t for p, t in held if p.assertion == "bug_on"]
+            warns = [
+                negation(t) if p.span and p.span.line in warned else t
+                for p, t in held
+                if p.assertion == "warn_on"
+            ]
+            return conjunction((sound, guard, *same, *stays, *warns))
 
         count = 0
         for solver, claim in paths([*self.assumed, *within], run, most):
@@ -234,6 +262,14 @@ def _first(dues: list[tuple[str, Any]], kind: str) -> Any:
         if other == kind
     ]
     return z3.Or(*claims) if claims else z3.BoolVal(False)
+
+
+def _kept(values: Values, raw: Any) -> Any:
+    """The raw value at the end of an action, as `Values.saturated` has it."""
+    if not values.counter:
+        return raw
+    low = z3.If(raw < values.lo, values.lo, raw)
+    return low if values.hi is None else z3.If(low > values.hi, values.hi, low)
 
 
 def _raw(value: Any) -> Any:
@@ -362,6 +398,8 @@ def same_step(
     except (ModelError, AssertionError) as e:
         assert broken or outside, f"{where}: {e}"
     else:
+        if step is not None and runner.stopped is not None:
+            step = step[0], None
         assert (runner.state, result) == step, where
     return runner.state
 

@@ -1,0 +1,46 @@
+"""What the kernel itself asserts, beside what a spec asks.
+
+Every check asks the assertions of a design, whichever spec it is for. One
+that fails has a row and a trace like any property; those that nothing broke
+and nobody mentions are counted in a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from poolproof.checker.core.verdict import Unknown, Violated
+from poolproof.checker.driver.check import CheckResult, Judgement, PropertyResult
+
+
+def unmentioned(answer: PropertyResult) -> bool:
+    """Whether it is an assertion that has no row of its own: not violated,
+    and the spec does not say what is expected of it."""
+    return bool(
+        answer.prop.assertion
+        and answer.prop.expect is None
+        and not isinstance(answer.verdict, Violated)
+        and answer.judgement is not Judgement.UNEXPECTED
+    )
+
+
+def shown(checked: CheckResult) -> list[PropertyResult]:
+    """The answers that have a row of their own, in order."""
+    return [a for a in checked.answers if not unmentioned(a)]
+
+
+def shown_names(checked: Sequence[CheckResult]) -> list[str]:
+    """The assertions that have a row in a table of all these designs."""
+    found = (a.prop.name for c in checked for a in shown(c) if a.prop.assertion)
+    return list(dict.fromkeys(found))
+
+
+def summary(checked: CheckResult) -> str:
+    """``kernel assertions: 12, none violated``; empty where there are none."""
+    mine = [a for a in checked.answers if a.prop.assertion]
+    if not mine:
+        return ""
+    violated = sum(isinstance(a.verdict, Violated) for a in mine)
+    unknown = sum(isinstance(a.verdict, Unknown) for a in mine)
+    text = f"kernel assertions: {len(mine)}, {violated or 'none'} violated"
+    return text + (f", {unknown} unknown" if unknown else "")
