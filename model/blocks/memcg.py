@@ -27,7 +27,7 @@ from enum import Enum
 from typing import Any
 
 from poolproof.model.blocks.quota import PageCounters
-from poolproof.model.language import Block, Feature, Int, Maybe, table
+from poolproof.model.language import Block, Counter, Feature, Int, Maybe, table
 
 
 class Css(Enum):
@@ -44,13 +44,15 @@ FREED, ONLINE, DYING, OFFLINE = Css
 
 class Cgroups(Block):
     """The tree. FREED ones do not exist, and can be made anew. ``refs`` is
-    the most references that one may have."""
+    the most references that one may have. ``refcnt`` below zero is a css_put
+    without a css_get: the css was freed while it was in use
+    (lib/percpu-refcount.c: "percpu ref <= 0")."""
 
     def __init__(self, cgroups: Any, refs: Any) -> None:
         self.cgroups = cgroups
         self.css = table(cgroups, Css)
         self.parent = table(cgroups, Maybe(cgroups))
-        self.refcnt = table(cgroups, Int(0, refs))
+        self.refcnt = table(cgroups, Counter(refs), doc="lib/percpu-refcount.c")
 
     def is_descendant(self, cgroup, ancestor):
         """include/linux/cgroup.h:cgroup_is_descendant: of itself, too."""

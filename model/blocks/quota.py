@@ -8,7 +8,16 @@ mm/hugetlb.c (hugepage_subpool_*) and mm/hugetlb_cgroup.c, v6.12. Both answer
 
 from typing import Any
 
-from poolproof.model.language import Block, Bool, Feature, Int, Maybe, table, var
+from poolproof.model.language import (
+    Block,
+    Bool,
+    Counter,
+    Feature,
+    Int,
+    Maybe,
+    table,
+    var,
+)
 
 
 class HugepageSubpool(Block):
@@ -77,13 +86,17 @@ class HugepageSubpool(Block):
 
 class PageCounters(Block):
     """A page counter with a limit for each cgroup, struct page_counter. None
-    stands for the root, which counts nothing and has no limit. Going below
-    zero is the kernel's WARN "page_counter underflow". Without a hierarchy:
-    model.blocks.memcg has counters with parents, and limits that are written."""
+    stands for the root, which counts nothing and has no limit. Without a
+    hierarchy: model.blocks.memcg has counters with parents, and limits that are
+    written.
+
+    Below zero, page_counter_cancel says WARN_ONCE "page_counter underflow",
+    sets the counter to 0 and goes on (mm/page_counter.c, v6.12). Here it
+    shows as -1, and what is charged next starts from 0."""
 
     def __init__(self, cgroups: Any, limit: Any, when: Feature) -> None:
         self.limit = limit
-        self.usage = table(cgroups, Int(0, limit), when=when)
+        self.usage = table(cgroups, Counter(limit), when=when, doc="mm/page_counter.c")
 
     def limit_of(self, cgroup):
         return self.limit
@@ -92,12 +105,14 @@ class PageCounters(Block):
         """page_counter_try_charge: whether the pages are within the limit."""
         if cgroup is None:
             return True
-        if self.usage[cgroup] + pages > self.limit_of(cgroup):
+        usage = max(0, self.usage[cgroup]) + pages
+        if usage > self.limit_of(cgroup):
             return False
-        self.usage[cgroup] += pages
+        self.usage[cgroup] = usage
         return True
 
     def uncharge(self, cgroup, pages):
+        """mm/page_counter.c:page_counter_cancel."""
         if cgroup is not None:
             self.usage[cgroup] -= pages
 

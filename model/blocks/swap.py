@@ -22,9 +22,11 @@ from typing import Any
 from poolproof.model.language import (
     Block,
     Bool,
+    Counter,
     Feature,
     Int,
     Maybe,
+    bug_on,
     require,
     table,
     var,
@@ -71,7 +73,7 @@ class SwapDevice(Block):
         self.huge = table(clusters, Bool(), when=when, doc="ci->order is PMD_ORDER")
         self.next_cluster = table(cpus, Maybe(clusters), when=when)
         self.next_slot = table(cpus, self.slots, when=when)
-        self.inuse_pages = var(Int(0), when=when)
+        self.inuse_pages = var(Counter(), when=when)
 
     def free_slots(self):
         """nr_swap_pages, if this is the only device."""
@@ -93,8 +95,9 @@ class SwapDevice(Block):
 
     def swap_entry_range_free(self, cluster, slot):
         """mm/swapfile.c:swap_entry_range_free and dec_cluster_info_page, one
-        slot. The cluster is free, or on the list of its order."""
-        assert self.swap_map[cluster, slot] != UNUSED
+        slot. The cluster is free, or on the list of its order.
+        VM_BUG_ON(*map != SWAP_HAS_CACHE) stops the kernel."""
+        bug_on(self.swap_map[cluster, slot] == UNUSED, "a free slot is freed again")
         self.swap_map[cluster, slot] = UNUSED
         self.inuse_pages -= 1
         if self.count(cluster) == 0:
@@ -250,7 +253,7 @@ class AnonSwap(SwapDevice):
         self.cluster = table(owners, self.slots, Maybe(clusters))
         self.slot = table(owners, self.slots, self.slots)
         self.cgroup = table(clusters, self.slots, Maybe(cgroups), when=memcg)
-        self.usage = table(cgroups, Int(0), when=memcg)
+        self.usage = table(cgroups, Counter(), when=memcg, doc="mm/page_counter.c")
         self.max = table(cgroups, Int(0, limit), init=limit, when=(memcg, lowered))
 
     def is_entry(self, owner, page, cluster, slot):
@@ -276,9 +279,10 @@ class AnonSwap(SwapDevice):
         """mm/memcontrol.c:__mem_cgroup_try_charge_swap; None is the root."""
         if cgroup is None:
             return True
-        if self.usage[cgroup] + pages > self.max[cgroup]:
+        usage = max(0, self.usage[cgroup]) + pages
+        if usage > self.max[cgroup]:
             return False
-        self.usage[cgroup] += pages
+        self.usage[cgroup] = usage
         return True
 
     def swap_entry_range_free(self, cluster, slot):

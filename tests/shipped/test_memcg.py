@@ -19,7 +19,6 @@ from poolproof.model.language import (
     Disabled,
     Feature,
     Maybe,
-    OutOfRange,
     Scalarset,
     action,
     action_methods,
@@ -128,11 +127,13 @@ def test_offline_takes_the_charge_off_the_local_counter_only() -> None:
     assert usage(design.small, cgroups) == [0, 0, 0, 0]
 
 
-def test_an_uncharge_too_many_is_an_underflow() -> None:
+def test_after_an_underflow_the_counter_starts_from_zero() -> None:
+    """page_counter_cancel: WARN_ONCE, and the counter is set to 0."""
     design, cgroups = two()
     design.small.uncharge(cgroups[2], 1)
-    with pytest.raises(OutOfRange, match="usage"):
-        design.check_ranges()
+    assert usage(design.small, cgroups) == [-1, -1, -1, 0]
+    assert design.small.try_charge(cgroups[2], 2)
+    assert usage(design.small, cgroups) == [2, 2, 2, 0]
 
 
 # --- the design ---------------------------------------------------------

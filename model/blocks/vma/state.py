@@ -18,7 +18,17 @@ address space only, not on its history.
 from enum import Enum
 from typing import Any
 
-from poolproof.model.language import Block, Bool, Feature, Int, Maybe, SetOf, table, var
+from poolproof.model.language import (
+    Block,
+    Bool,
+    Counter,
+    Feature,
+    Int,
+    Maybe,
+    SetOf,
+    table,
+    var,
+)
 
 
 class Mark(Enum):
@@ -102,7 +112,9 @@ class VmaState(Block):
 
     ``tasks`` and ``files`` and ``policies`` are scalarsets, ``pages`` is how
     many base pages an address space has. ``max_map_count`` is the sysctl,
-    ``commit_limit`` CommitLimit with overcommit_memory = 2.
+    ``commit_limit`` CommitLimit with overcommit_memory = 2. The kernel does
+    not notice when locked_vm, an unsigned long, or vm_committed_as wraps;
+    map_count it compares in exit_mmap.
     """
 
     def __init__(
@@ -119,8 +131,8 @@ class VmaState(Block):
         self.PAGES = Int(0, pages - 1)
         # named, so that the limits count as sizes: with M open, a proof would have
         # to reason about every call at any number of VMAs
-        self.COUNTS = Int(0, max_map_count + 2)
-        self.COMMITTED = Int(0, commit_limit + pages)
+        self.COUNTS = Counter(max_map_count + 2)
+        self.COMMITTED = Counter(commit_limit + pages)
         self.max_map_count = max_map_count
         self.commit_limit = commit_limit
         self.mark = table(tasks, self.PAGES, Mark)
@@ -132,7 +144,7 @@ class VmaState(Block):
         self.vm_policy = table(tasks, self.PAGES, Maybe(policies), when=POLICY)
         self.brk = table(tasks, Int(0, pages), when=BRK)
         self.map_count = table(tasks, self.COUNTS)
-        self.locked_vm = table(tasks, Int(0, pages), when=MLOCK)
+        self.locked_vm = table(tasks, Counter(pages), when=MLOCK)
         self.vm_committed_as = var(self.COMMITTED, when=COMMIT)
         self.fail = var(Fail, when=FAILURES)
         self.fail_nth = var(Int(0, 2), when=FAILURES)

@@ -5,6 +5,7 @@
 
 from poolproof.model.blocks.vma.merge import VmaMerge
 from poolproof.model.blocks.vma.state import BRK, ENOMEM, MLOCK, OK, VM, Fail, Mark
+from poolproof.model.language import bug_on
 
 
 class VmaUnmap(VmaMerge):
@@ -58,7 +59,12 @@ class VmaUnmap(VmaMerge):
         return OK
 
     def exit_mmap(self, task):
-        """mm/mmap.c:exit_mmap, of a task that exits or calls exec."""
+        """mm/mmap.c:exit_mmap, of a task that exits or calls exec; its
+        BUG_ON(count != mm->map_count) stops the kernel."""
+        bug_on(
+            self.count_vmas(task) != self.map_count[task],
+            "exit_mmap counts other VMAs than map_count",
+        )
         self.vms_complete_munmap_vmas(task, 0, self.SIZE)
         if BRK:
             self.brk[task] = 0

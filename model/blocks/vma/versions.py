@@ -19,7 +19,7 @@ from poolproof.model.blocks.vma.state import (
     Fail,
     Mark,
 )
-from poolproof.model.language import Int, table
+from poolproof.model.language import Counter, table
 
 
 class AddressSpace618(AddressSpace):
@@ -39,7 +39,7 @@ class AddressSpace618(AddressSpace):
         commit_limit: Any,
     ) -> None:
         super().__init__(tasks, pages, files, policies, max_map_count, commit_limit)
-        self.locked_vm = table(tasks, Int(0), when=MLOCK)
+        self.locked_vm = table(tasks, Counter(), when=MLOCK)
 
     def mremap_headroom(self, task, placed, dontunmap):
         """mm/mremap.c:check_mremap_params"""
