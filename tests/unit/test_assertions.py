@@ -33,7 +33,8 @@ from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.reports.check import check_report
 from poolproof.checker.reports.json import check_json
 from poolproof.checker.spec import parse_text, resolve, resolve_all
-from poolproof.model.designs.probes.address_space import Vmas618
+from poolproof.model.blocks.vma.address_space import VM, Errno, Fail, Place, Prot, Remap
+from poolproof.model.designs.probes.address_space import TASKS, Vmas618
 from poolproof.model.language import (
     ANY,
     Counter,
@@ -267,3 +268,41 @@ def test_one_that_is_off_is_no_mistake() -> None:
     compiled = compile_design(Vmas618, {"P": 1, "T": 1})
     lines = 'spec "x"\nfor Vmas618\nassertion counter.mm.locked_vm: expect holds'
     resolve_all(parse_text(lines, "x"), [compiled])
+
+
+# --- v6.18 ------------------------------------------------------------------
+
+
+def test_the_next_address_space_starts_unlocked() -> None:
+    """MREMAP_DONTUNMAP leaves locked_vm too high there; mm_init sets it to 0
+    for whoever comes next."""
+    bounds = {"P": 4, "T": 2}
+    having = ("mlock", "mremap", "fork")
+    design = Vmas618(bounds, having=having)
+    t0, t1 = elements(Vmas618, TASKS, bounds)
+    none, nth = Fail.NONE, 1
+    for task in (t0, t1):
+        lock = task is t0
+        made = design.step(
+            "mmap",
+            task,
+            0,
+            2,
+            Place.FIXED,
+            Prot.WRITE,
+            False,
+            lock,
+            None,
+            False,
+            0,
+            False,
+            none,
+            nth,
+        )
+        assert made is Errno.OK
+    moved = design.step("mremap", t0, 0, 1, 1, Remap.FIXED_DONTUNMAP, 3, none, nth)
+    assert moved is Errno.OK
+    assert design.mm.locked_vm[t0] > design.mm.pages_with(t0, 0, 4, VM.LOCKED)
+    design.step("exit_mmap", t0)
+    assert design.step("fork", t1, t0, none, nth) is Errno.OK
+    assert design.mm.locked_vm[t0] == 0

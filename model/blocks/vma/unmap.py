@@ -60,11 +60,14 @@ class VmaUnmap(VmaMerge):
 
     def exit_mmap(self, task):
         """mm/mmap.c:exit_mmap, of a task that exits or calls exec; its
-        BUG_ON(count != mm->map_count) stops the kernel."""
+        BUG_ON(count != mm->map_count) stops the kernel. The task's next
+        address space starts with nothing locked, kernel/fork.c:mm_init."""
         bug_on(
             self.count_vmas(task) != self.map_count[task],
             "exit_mmap counts other VMAs than map_count",
         )
         self.vms_complete_munmap_vmas(task, 0, self.SIZE)
+        if MLOCK:
+            self.locked_vm[task] = 0
         if BRK:
             self.brk[task] = 0
