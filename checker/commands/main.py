@@ -29,9 +29,11 @@ from poolproof.checker.commands.streams import (
     standard_output,
     writable,
 )
+from poolproof.checker.core.bounds import parse_bounds
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.limits import Spent, doing
 from poolproof.checker.core.source import shown_path
+from poolproof.checker.core.text import WIDTH, count
 from poolproof.checker.core.verdict import Budget, Reporter, Silent, Violated
 from poolproof.checker.driver.check import (
     EXHAUSTIVE,
@@ -59,7 +61,7 @@ from poolproof.checker.driver.size import Sized, find_size
 from poolproof.checker.driver.stored import Replayed, replay_file, trace_report
 from poolproof.checker.engines import registry
 from poolproof.checker.evidence.replay import NotReproduced, show_step
-from poolproof.checker.evidence.trace_file import WIDTH, count, nearest, parse_bounds
+from poolproof.checker.evidence.trace_file import nearest
 from poolproof.checker.reports import json as export
 from poolproof.checker.reports.certificate import certificate_files
 from poolproof.checker.reports.check import (

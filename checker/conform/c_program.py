@@ -29,8 +29,8 @@ from poolproof.checker.conform.environment import STATIC
 from poolproof.checker.conform.script import Script
 from poolproof.checker.conform.sequence import observables
 from poolproof.checker.conform.shown import Showing
+from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.property import Kind
-from poolproof.checker.evidence.trace_file import show_bounds
 from poolproof.checker.kernel.answer import Counters
 
 _ADVICE = {

@@ -18,8 +18,9 @@ from poolproof.checker.conform.sequence import (
 )
 from poolproof.checker.conform.shrink import Found
 from poolproof.checker.conform.trace_validation import Match
+from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.ir import show_raw
-from poolproof.checker.evidence.trace_file import count, show_bounds
+from poolproof.checker.core.text import count
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.kernel.answer import Answer, Counters
 from poolproof.checker.reports.text import possible_results, table, wrapped

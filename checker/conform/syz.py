@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from poolproof.checker.conform.environment import BIND, STATIC
 from poolproof.checker.conform.script import Script
+from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.diagnostic import UserError
-from poolproof.checker.evidence.trace_file import show_bounds
 
 _BASE = 0x7F0000000000
 _HPAGE = 2 << 20

@@ -38,7 +38,7 @@ from poolproof.checker.conform.sequence import (
 )
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.system import Span
-from poolproof.checker.evidence.trace_file import read_text
+from poolproof.checker.core.user_file import read_text
 from poolproof.checker.kernel.answer import (
     Answer,
     Counters,

@@ -19,7 +19,8 @@ from types import FrameType, ModuleType
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.source import shown_path
 from poolproof.checker.core.system import Span
-from poolproof.checker.evidence.trace_file import nearest, read_text
+from poolproof.checker.core.user_file import read_text
+from poolproof.checker.evidence.trace_file import nearest
 from poolproof.checker.spec.heirs import nearest_named
 from poolproof.checker.spec.syntax import Spec, Word
 from poolproof.model import designs

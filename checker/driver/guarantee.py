@@ -13,10 +13,12 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
+from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.limits import Spent
 from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.text import count
 from poolproof.checker.core.verdict import (
     Budget,
     Holds,
@@ -29,7 +31,7 @@ from poolproof.checker.driver.designs import DesignRef
 from poolproof.checker.driver.effect import has_effect
 from poolproof.checker.engines import registry
 from poolproof.checker.evidence.replay import Replay, confirm, show_step
-from poolproof.checker.evidence.trace_file import count, nearest, show_bounds
+from poolproof.checker.evidence.trace_file import nearest
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.reports.text import table, wrapped
 from poolproof.checker.spec import Spec, resolve

@@ -31,11 +31,11 @@ from poolproof.checker.core.ir import not_
 from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.source import altered
 from poolproof.checker.core.system import Action, State, TransitionSystem
+from poolproof.checker.core.text import count
 from poolproof.checker.core.verdict import Budget, Reporter
 from poolproof.checker.driver.check import Request, Task, prepare
 from poolproof.checker.driver.mutants import KINDS, Mutant, mutants
 from poolproof.checker.driver.scores import text_line
-from poolproof.checker.evidence.trace_file import count
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.passes.symmetry import Symmetry, canonical_under, find_symmetry
 from poolproof.checker.reports.text import table, wrapped

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from poolproof.checker.core.text import WIDTH, count
 from poolproof.checker.driver.assertions import shown, shown_names, summary
 from poolproof.checker.driver.check import CheckResult, Judgement, PropertyResult
 from poolproof.checker.driver.scores import Scores
 from poolproof.checker.driver.size import Sized
-from poolproof.checker.evidence.trace_file import WIDTH, count
 from poolproof.checker.reports.check import settings, shelved
 from poolproof.checker.reports.text import broken_by, run, table, trust, wrapped
 from poolproof.checker.reports.words import MARKS, cell, counted, mark

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.property import Property
@@ -25,7 +26,6 @@ from poolproof.checker.evidence.trace_file import (
     bind,
     load,
     nearest,
-    show_bounds,
 )
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.reports.text import broken_by, run, why, wrapped

@@ -22,17 +22,17 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from pathlib import Path
 
+from poolproof.checker.core.bounds import parse_bounds, show_bounds
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.evaluate import Valuation
 from poolproof.checker.core.ir import Domain, show_raw
 from poolproof.checker.core.system import Action, Span, State, TransitionSystem
+from poolproof.checker.core.text import WIDTH, count
+from poolproof.checker.core.user_file import read_text
 from poolproof.checker.core.verdict import Step, Trace
 from poolproof.checker.evidence.replay import Replay, is_shown, named, show_step
-
-WIDTH = 75
 
 
 @dataclass(frozen=True)
@@ -165,16 +165,6 @@ def changes(system: TransitionSystem, before: State, after: State) -> list[str]:
     ]
 
 
-def show_bounds(bounds: Mapping[str, int]) -> str:
-    """``B=2 P=3``, sorted by name."""
-    return " ".join(f"{k}={bounds[k]}" for k in sorted(bounds))
-
-
-def count(number: int, noun: str) -> str:
-    """``1 step``, ``1,024 states``."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
 # --- reading --------------------------------------------------------------
 
 _KEYS = (
@@ -200,36 +190,6 @@ _VERDICT = re.compile(
 def load(path: str) -> TraceFile:
     """Reads a trace file. Raises UserError for anything that is none."""
     return parse(read_text(path, "a trace"), path)
-
-
-def read_text(path: str, what: str) -> str:
-    """The text of the user's file. Raises UserError where it has none."""
-    head = Span(path, 1, 1)
-    try:
-        data = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise UserError(head, f"there is no such file; {what} is wanted") from None
-    except IsADirectoryError:
-        raise UserError(head, f"this is a directory; name {what} inside it") from None
-    except (OSError, ValueError) as e:
-        reason = e.strerror if isinstance(e, OSError) and e.strerror else str(e)
-        raise UserError(head, f"cannot be read: {reason}") from None
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as e:
-        line = data[: e.start].count(b"\n") + 1
-        column = e.start - (data[: e.start].rfind(b"\n") + 1) + 1
-        raise UserError(
-            Span(path, line, column), f"this is no UTF-8 text; {what} is wanted here"
-        ) from None
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
-        raise UserError(
-            Span(path, line, 1), f"this is a binary file; {what} is wanted here"
-        )
-    if not text.strip():
-        raise UserError(head, f"the file is empty; {what} is wanted here")
-    return text
 
 
 def parse(text: str, path: str) -> TraceFile:
@@ -352,28 +312,6 @@ def _bounds(word: Word) -> dict[str, int]:
         return parse_bounds(word.text)
     except UserError as e:
         raise UserError(word.span, e.message) from None
-
-
-_DIGITS = 30
-
-
-def parse_bounds(text: str) -> dict[str, int]:
-    """``B=2 P=3`` or ``B=2,P=3`` as a dict. Raises UserError without a span."""
-    bounds: dict[str, int] = {}
-    for part in text.replace(",", " ").split():
-        name, equals, value = part.partition("=")
-        if (
-            not _NAME.fullmatch(name)
-            or not equals
-            or not re.fullmatch(r"[-+]?[0-9]+", value)
-        ):
-            raise UserError(None, f"{part!r} is no bound: write NAME=NUMBER, like V=3")
-        if name in bounds:
-            raise UserError(None, f"the bound {name} is given twice")
-        if len(value) > _DIGITS:
-            raise UserError(None, f"{name}: a number has at most {_DIGITS} digits")
-        bounds[name] = int(value)
-    return bounds
 
 
 def _start(word: Word) -> tuple[Word, Word]:

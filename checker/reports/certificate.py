@@ -5,9 +5,10 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+from poolproof.checker.core.bounds import show_bounds
+from poolproof.checker.core.text import WIDTH
 from poolproof.checker.core.verdict import Certificate, Holds
 from poolproof.checker.driver.check import CheckResult, open_sizes
-from poolproof.checker.evidence.trace_file import WIDTH, show_bounds
 
 
 def _from(name: str, least: int | None) -> str:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.property import Kind
 from poolproof.checker.core.source import shown_path
+from poolproof.checker.core.text import WIDTH
 from poolproof.checker.core.verdict import (
     Defect,
     Holds,
@@ -20,7 +22,7 @@ from poolproof.checker.driver.assertions import shown, summary
 from poolproof.checker.driver.check import CheckResult, Judgement, PropertyResult, Task
 from poolproof.checker.driver.designs import ROOT
 from poolproof.checker.evidence.replay import Replay
-from poolproof.checker.evidence.trace_file import WIDTH, Heading, show_bounds
+from poolproof.checker.evidence.trace_file import Heading
 from poolproof.checker.evidence.trace_file import write as write_trace
 from poolproof.checker.frontend.overrides import idle_methods
 from poolproof.checker.reports.text import broken_by, run, table, trust, why, wrapped

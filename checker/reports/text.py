@@ -25,11 +25,11 @@ from poolproof.checker.core.ir import (
 )
 from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.system import Obligation, State, TransitionSystem, Variable
+from poolproof.checker.core.text import WIDTH, count
 from poolproof.checker.core.vacuity import NO_START, NO_STEP, never_possible
 from poolproof.checker.core.verdict import Holds, Outcome, Unknown, Vacuous
 from poolproof.checker.evidence.explain import reasons
 from poolproof.checker.evidence.replay import Replay, at_step, show_step
-from poolproof.checker.evidence.trace_file import WIDTH, count
 from poolproof.checker.reports.words import sentence
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.property import Kind
+from poolproof.checker.core.text import count
 from poolproof.checker.core.verdict import (
     Holds,
     Reached,
@@ -18,7 +20,6 @@ from poolproof.checker.core.verdict import (
     Verdict,
     Violated,
 )
-from poolproof.checker.evidence.trace_file import count, show_bounds
 
 MARKS = (
     "holds: in all states within the bounds above. V4: violated after 4 steps, "

@@ -1,0 +1,39 @@
+"""The text of files that a user names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.system import Span
+
+
+def read_text(path: str, what: str) -> str:
+    """Return the text of the user's file. ``what`` names what is wanted, for
+    messages. Raises UserError if the file cannot be read or has no text."""
+    head = Span(path, 1, 1)
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise UserError(head, f"there is no such file; {what} is wanted") from None
+    except IsADirectoryError:
+        raise UserError(head, f"this is a directory; name {what} inside it") from None
+    except (OSError, ValueError) as e:
+        reason = e.strerror if isinstance(e, OSError) and e.strerror else str(e)
+        raise UserError(head, f"cannot be read: {reason}") from None
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as e:
+        line = data[: e.start].count(b"\n") + 1
+        column = e.start - (data[: e.start].rfind(b"\n") + 1) + 1
+        raise UserError(
+            Span(path, line, column), f"this is no UTF-8 text; {what} is wanted here"
+        ) from None
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise UserError(
+            Span(path, line, 1), f"this is a binary file; {what} is wanted here"
+        )
+    if not text.strip():
+        raise UserError(head, f"the file is empty; {what} is wanted here")
+    return text
