@@ -41,7 +41,7 @@ from hypothesis.stateful import (
 from poolproof.checker.backends import python as lower
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.evaluate import Valuation, broken, initial_states
-from poolproof.checker.core.limits import Spent, overtime, tick
+from poolproof.checker.core.limits import Spent, look, overtime, tick
 from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.system import Action, State, TransitionSystem
 from poolproof.checker.core.verdict import (
@@ -247,8 +247,9 @@ def _hunt(hunt: _Hunt, budget: Budget) -> None:
             with warnings.catch_warnings(), suppress(Unsatisfiable):
                 warnings.simplefilter("ignore", HypothesisWarning)
                 run_state_machine_as_test(machine, settings=config)
-        except HypothesisException:
-            if hunt.over():  # it takes a run that stops short for a flaky one
+        except HypothesisException:  # it takes a run that stops short for a flaky one
+            look()
+            if hunt.over():
                 raise _Stop from None
             raise
         if budget.seconds is None or not hunt.runs:
