@@ -44,7 +44,7 @@ from poolproof.model.language import (
 )
 
 
-class Errno(Enum):
+class Told(Enum):
     OK = 0
     ENOMEM = 12
 
@@ -72,17 +72,17 @@ class Locking(Design):
     total = var(Counter(3))
 
     @action
-    def lock(self, task: TASKS) -> Errno:
+    def lock(self, task: TASKS) -> Told:
         if self.held[task]:
-            return Errno.ENOMEM
+            return Told.ENOMEM
         self.held[task] = True
         self.mm.locked[task] += 1
         self.mm.pages[task] += 1
         self.total += 1
-        return Errno.OK
+        return Told.OK
 
     @action
-    def unlock(self, task: TASKS) -> Errno:
+    def unlock(self, task: TASKS) -> Told:
         bug_on(self.mm.locked[task] == 2)
         self.held[task] = False
         self.mm.locked[task] -= 1
@@ -90,7 +90,7 @@ class Locking(Design):
         bug_on(self.mm.locked[task] == -2, "unlocked twice")
         require(self.total > 0)
         self.total -= 1
-        return Errno.OK
+        return Told.OK
 
 
 # --- planted in shipped designs --------------------------------------------
