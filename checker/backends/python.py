@@ -12,7 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from poolproof.checker.core.ir import (
     OPERATORS,
@@ -26,8 +26,20 @@ from poolproof.checker.core.limits import tick
 from poolproof.checker.core.property import Property, result_local
 from poolproof.checker.core.system import Action, State, TransitionSystem
 
-Successors = Callable[[State], list[tuple[tuple[int, ...], State, int, int]]]
-"""state -> [(arguments, next state, raw result or -1, failed obligation or -1)]"""
+
+class Taken(NamedTuple):
+    """A step that an action allows in a state. ``result`` is raw, None of an
+    action without one. Where the step fails an obligation, ``broken`` is its
+    number, and ``after`` means nothing."""
+
+    arguments: tuple[int, ...]
+    after: State
+    result: int | None = None
+    broken: int | None = None
+
+
+Successors = Callable[[State], list[Taken]]
+"""Every enabled step of one action from a state."""
 
 
 @dataclass
@@ -117,7 +129,7 @@ class _Writer:
 
 
 def _compiled(text: str, name: str) -> Any:
-    scope: dict[str, Any] = {"tick": tick}
+    scope: dict[str, Any] = {"tick": tick, "new": tuple.__new__, "Taken": Taken}
     exec(compile(text, f"<{name}>", "exec"), scope)
     return scope[name]
 
@@ -176,8 +188,8 @@ def successors(system: TransitionSystem, action: Action) -> Successors:
             guard = f"if {' and '.join(checks)}: " if checks else ""
             w.emit(f"{guard}t[{where}] = {w.text(value)}")
     arguments = "(" + "".join(f"{n}, " for n in names) + ")"
-    shown = w.text(result) if result is not None else "-1"
-    w.emit(f"out.append(({arguments}, tuple(t), int({shown}), -1))")
+    shown = f"int({w.text(result)})" if result is not None else None
+    w.emit(f"out.append(new(Taken, ({arguments}, tuple(t), {shown}, None)))")
     w.indent = "    "
     w.emit("return out")
     found: Successors = _compiled("\n".join(w.lines), f"step_{action.name}")
@@ -191,7 +203,7 @@ def _obligations(w: _Writer, names: list[str], some: list[tuple[int, Any]]) -> N
         skip = "continue" if names else "return out"
         _share_large(w, formula)
         w.emit(f"if not {w.text(formula)}:")
-        w.emit(f"    out.append(({arguments}, s, -1, {k})); {skip}")
+        w.emit(f"    out.append(new(Taken, ({arguments}, s, None, {k}))); {skip}")
 
 
 _LONG = 100
@@ -239,7 +251,7 @@ def predicates(
     return found
 
 
-StepPredicates = Callable[[State, State, tuple[int, ...], int], tuple[bool, ...]]
+StepPredicates = Callable[[State, State, tuple[int, ...], int | None], tuple[bool, ...]]
 
 
 def step_predicates(
@@ -266,8 +278,8 @@ def result_of(action: Action) -> Expr:
     return result_local(sort, len(getattr(sort, "labels", (0, 1))))
 
 
-def in_range(system: TransitionSystem) -> Callable[[State], int]:
-    """A function of a state: the number of a cell outside its range, or -1."""
+def in_range(system: TransitionSystem) -> Callable[[State], int | None]:
+    """A function of a state: the number of a cell outside its range, or None."""
     w = _Writer(system)
     w.lines.append("def outside(s):")
     for k, cell in enumerate(system.cells):
@@ -276,8 +288,8 @@ def in_range(system: TransitionSystem) -> Callable[[State], int]:
             w.emit(f"if s[{k}] < {w.text(v.lo)}: return {k}")
         if v.hi is not None:
             w.emit(f"if s[{k}] > {w.text(v.hi)}: return {k}")
-    w.emit("return -1")
-    found: Callable[[State], int] = _compiled("\n".join(w.lines), "outside")
+    w.emit("return None")
+    found: Callable[[State], int | None] = _compiled("\n".join(w.lines), "outside")
     return found
 
 

@@ -14,8 +14,8 @@ from poolproof.checker.backends import python as lower
 from poolproof.checker.core.evaluate import initial_states
 from poolproof.checker.core.system import State, TransitionSystem
 
-Step = tuple[str, tuple[int, ...], int, State | None]
-"""Action, arguments, result (-1: none), and what both systems have of the state
+Step = tuple[str, tuple[int, ...], int | None, State | None]
+"""Action, arguments, result, and what both systems have of the state
 after it (None: an obligation fails). All raw: features change no size."""
 
 
@@ -85,8 +85,8 @@ class _Side:
         found: dict[Step, State] = {}
         for action, successors in self.actions:
             for given, after, result, broken in successors(state):
-                if broken >= 0:  # what is said of the state after it means nothing
-                    found[action.name, given, -1, None] = state
+                if broken is not None:  # the state after it means nothing
+                    found[action.name, given, None, None] = state
                 else:
                     found[action.name, given, result, self.seen(after)] = after
         return found

@@ -108,7 +108,7 @@ class Search:
                     for arguments, after, result, broken in self.successors(action)(
                         state
                     ):
-                        if broken >= 0:
+                        if broken is not None:
                             self.breaks = action.obligations[broken].message
                             return
                         if self.outside(after):
@@ -152,15 +152,15 @@ class Search:
         )
 
     @cached_property
-    def _outside(self) -> Callable[[State], int]:
+    def _outside(self) -> Callable[[State], int | None]:
         return lower.in_range(self.system)
 
     def outside(self, state: State) -> bool:
         cell = self._outside(state)
-        if cell >= 0:
+        if cell is not None:
             name = self.system.cells[cell].name
             self.breaks = f"{name} becomes {state[cell]}, outside its range"
-        return cell >= 0
+        return cell is not None
 
     def note(
         self,

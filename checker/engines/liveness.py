@@ -91,7 +91,7 @@ def build(system: TransitionSystem, budget: Budget, report: Reporter) -> Graph:
             state = graph.states[k]
             for name, successors in steps:
                 for arguments, after, _, broken in successors(state):
-                    if broken >= 0 or outside(after) >= 0:
+                    if broken is not None or outside(after) is not None:
                         reason = f"{name} breaks an obligation of the model"
                         continue
                     label = (name, arguments)

@@ -1,0 +1,88 @@
+"""Properties as functions of a state, or of a step: what these decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from poolproof.checker.backends import python as lower
+from poolproof.checker.backends.python import Taken
+from poolproof.checker.core.ir import not_
+from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.system import Action, State, TransitionSystem
+
+
+class Watch:
+    """The properties that one state or one step decides: by violating it, or
+    as the witness of a reachable one. ``seen`` says of each property which of
+    its antecedents came true. Raises ValueError for another kind."""
+
+    def __init__(
+        self, system: TransitionSystem, properties: Sequence[Property]
+    ) -> None:
+        for p in properties:
+            if p.kind not in (Kind.INVARIANT, Kind.STEP, Kind.REACHABLE):
+                raise ValueError(f"no state and no step decides `{p.kind.value}`")
+        self.system = system
+        self.seen = {p.name: [False] * len(p.antecedents) for p in properties}
+        self.steps = [p for p in properties if p.kind is Kind.STEP]
+        mine = [p for p in properties if p.kind is not Kind.STEP]
+        self.names = [p.name for p in mine]
+        self.truths = lower.predicates(
+            system,
+            [p.formula if p.kind is Kind.REACHABLE else not_(p.formula) for p in mine],
+        )
+        self.of_states = _Antecedents(mine, self.seen)
+        self.antecedents = lower.predicates(system, self.of_states.formulas)
+
+    def state(self, state: State) -> Sequence[str]:
+        """The names of the properties that the state decides."""
+        if self.of_states.pending:
+            self.of_states.note(self.antecedents(state))
+        hits = self.truths(state)
+        if True not in hits:
+            return ()
+        return [n for n, hit in zip(self.names, hits, strict=True) if hit]
+
+    def of_step(self, action: Action) -> Callable[[State, Taken], Sequence[str]] | None:
+        """A function of a state and a step of the action: the names of the
+        properties that the step violates. None where none speaks of it."""
+        mine = lower.step_properties(self.steps, action)
+        if not mine:
+            return None
+        names = [p.name for p in mine]
+        formulas = [p.formula for p in mine]
+        truths = lower.step_predicates(self.system, action, formulas)
+        antecedents = _Antecedents(mine, self.seen)
+        holds = lower.step_predicates(self.system, action, antecedents.formulas)
+
+        def violated(state: State, taken: Taken) -> Sequence[str]:
+            arguments, after, result, _ = taken
+            if antecedents.pending:
+                antecedents.note(holds(state, after, arguments, result))
+            good = truths(state, after, arguments, result)
+            if False not in good:
+                return ()
+            return [n for n, fine in zip(names, good, strict=True) if not fine]
+
+        return violated
+
+
+class _Antecedents:
+    """Those that have not come true yet, by their numbers."""
+
+    def __init__(
+        self, properties: Sequence[Property], seen: dict[str, list[bool]]
+    ) -> None:
+        every = [
+            (p.name, k, a) for p in properties for k, a in enumerate(p.antecedents)
+        ]
+        self.formulas = [a for _, _, a in every]
+        self.places = [(seen[name], k) for name, k, _ in every]
+        self.pending = list(range(len(every)))
+
+    def note(self, values: Sequence[bool]) -> None:
+        if True in values:
+            for number in [n for n in self.pending if values[n]]:
+                of, k = self.places[number]
+                of[k] = True
+                self.pending.remove(number)
