@@ -1,16 +1,12 @@
-"""The quota of Reserved THP over VMAs: what the specs expect comes out in each of
-their bounds, and runs with more blocks than a search has, counted by hand."""
+"""The quota of Reserved THP over VMAs: runs with more blocks than a search has,
+counted by hand."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from poolproof.checker.core.verdict import Budget, Shown, Silent
-from poolproof.checker.driver.check import Judgement, Request, prepare, run
-from poolproof.checker.spec import parse
 from poolproof.model.blocks.vma.address_space import (
     EINVAL,
     ENOMEM,
@@ -23,30 +19,7 @@ from poolproof.model.blocks.vma.address_space import (
 from poolproof.model.designs.reserved_thp.vmas import ReservedPagesVmas, ReservedThpVmas
 from poolproof.model.language import Element
 
-ROOT = Path(__file__).parents[2]
-QUICK = ("", "tight", "shift", "strict", "files")
-BOUNDS = [
-    pytest.param(
-        path,
-        bounds.label,
-        id=f"{path.stem}-{bounds.label}",
-        marks=() if bounds.label in QUICK else pytest.mark.slow,
-    )
-    for path in sorted(ROOT.glob("specs/**/reserved_thp_vma*.spec"))
-    for bounds in parse(path).bounds
-]
 TASK = Element("TASKS", "t", 0)
-
-
-@pytest.mark.parametrize(("path", "label"), BOUNDS)
-def test_expected(path: Path, label: str) -> None:
-    for task in prepare(parse(path), Request(label=label)):
-        checked = run(task, "exhaustive", Budget(), Silent())
-        assert not checked.defects and not checked.mistakes
-        for answer in checked.answers:
-            assert answer.judgement is Judgement.EXPECTED, answer.prop.name
-            if isinstance(answer.verdict, Shown):
-                assert answer.replay is not None and answer.verdict.shortest
 
 
 def reserved(cls: Any, pages: int, block: int, end: int, having: str = "") -> Any:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import random
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from poolproof.checker.core.verdict import Budget, Silent
-from poolproof.checker.driver.check import Judgement, Request, Task, prepare, run
-from poolproof.checker.spec import parse
 from poolproof.model.blocks.swap import FRAG, FREE, FULL, NONFULL, SWAPPED, SwapDevice
 from poolproof.model.designs.probes import swap_space
 from poolproof.model.designs.probes.swap_space import Result, SwapSpace
@@ -26,23 +22,6 @@ from poolproof.model.language import (
 )
 
 OK, SPLIT, KEPT, OOM = Result
-
-ROOT = Path(__file__).parents[2]
-TASKS = {
-    f"{path.stem}{bounds.label}": task
-    for path in sorted(ROOT.glob("specs/**/swap*.spec"))
-    for spec in [parse(path)]
-    for bounds in spec.bounds
-    for task in prepare(spec, Request((), bounds.label))
-}
-
-
-@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
-def test_expected(task: Task) -> None:
-    checked = run(task, "exhaustive", Budget(), Silent())
-    assert not checked.defects and not checked.mistakes
-    for answer in checked.answers:
-        assert answer.judgement is Judgement.EXPECTED, answer.prop.name
 
 
 class Space:
