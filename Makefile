@@ -11,7 +11,7 @@ review: $(READY)          ## check the shipped designs, print the table
 	@$(BIN)/poolproof review
 
 test: $(READY)            ## the tests, in minutes
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-slow: $(READY)       ## the tests that take longer, or need a kernel
 	@$(BIN)/python -m pytest -m slow
