@@ -1,11 +1,14 @@
 # Two commands do everything: `make review` and `make test`.
 
 PYTHON ?= python3
+# make mutants: one module instead of all, and the time for each.
+MODULE  ?=
+SECONDS ?= 1800
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: review test test-slow random lint bench conform clean
+.PHONY: review test test-slow random mutants lint bench conform clean
 
 review: $(READY)          ## check the shipped designs, print the table
 	@$(BIN)/poolproof review
@@ -18,6 +21,10 @@ test-slow: $(READY)       ## the tests that take longer, or need a kernel
 
 random: $(READY)          ## random texts through each engine: COUNT, SEED
 	@$(BIN)/python -m tests.common.random_run --count $(or $(COUNT),20000) --seed $(or $(SEED),0)
+
+mutants: $(READY)         ## which changes of the checker its tests miss: hours
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[mutants]'
+	@SECONDS=$(SECONDS) $(BIN)/python -m tests.common.mutation $(MODULE)
 
 lint: $(READY)            ## ruff, and mypy --strict on model/ and checker/
 	@$(BIN)/ruff check .

@@ -110,9 +110,7 @@ def _names(formulas: Iterable[Expr], symmetry: bool) -> set[str]:
         if e.op == "var":
             found.add(f"variable {e.data[0]}")
         if symmetry:
-            found |= _scalars((e.sort,))
-            if e.op in ("sum", "all", "any", "setof"):
-                found |= _scalars((e.data[1].sort,))
+            found |= _scalars((e.sort,))  # a binder's too: its body has it
     return found
 
 
