@@ -37,13 +37,8 @@ WITH_LABEL = {
     ("pageblock_claim", "apart"): ("polluted", "no fragments are claimed"),
     ("pageblock_leaks", "repaired"): ("p1_no_stranger p2_no_other", "both repairs"),
     ("reserved_thp_vma", "flags"): ("part_stays", "a call meets one VMA"),
-    ("reserved_thp_vma", "tight"): (
-        "munmap_splits protected_in_part",
-        "a base page is a block: none can be cut",
-    ),
     ("reserved_thp_vma_failures", "blocks"): ("reserve_splits", "blocks stay whole"),
     ("reserved_thp_vma_failures", "several"): ("reserve_splits", "blocks stay whole"),
-    ("reserved_thp_vma_grow", "more"): ("destination_lost", "the quota is enough"),
 }
 """By spec and label: what is not violated (or reached) there though it is within
 the spec's first bounds, and why. A spec has no `expect` for a label."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from enum import Enum
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -30,10 +31,12 @@ from poolproof.checker.evidence.replay import (
     confirm_deadlock,
     confirm_defect,
     named,
+    raw_of,
     replay,
     show_step,
 )
 from poolproof.checker.frontend.design import compile_design
+from poolproof.model.language import Element
 from tests.common.random_designs import design_text
 from tests.common.toys import Shelf
 
@@ -220,6 +223,62 @@ def test_the_explicit_engine_finds_all_three() -> None:
     }
 
 
+def test_a_start_outside_its_range_is_a_defect() -> None:
+    resv = POOL.system.by_name["resv"]
+    below = replace(resv, init=ir.num(-1))
+    variables = tuple(below if v is resv else v for v in POOL.system.variables)
+    wrong = replace(POOL, system=replace(POOL.system, variables=variables))
+    defect = Defect("resv is -1", Trace(start_of(wrong, resv=-1), ()))
+    played = confirm_defect(wrong, defect)
+    assert played.failure == "resv starts outside its range"
+    assert (played.trace, played.taken, played.failing) == (defect.trace, (), None)
+    with pytest.raises(NotReproduced, match="no initial state"):
+        confirm_defect(POOL, defect)
+    with pytest.raises(
+        NotReproduced, match="the initial state is no defect: it breaks"
+    ):
+        confirm_defect(POOL, Defect("it breaks", trace(POOL)))
+
+
+THINGS = ir.scalar_sort("REPLAYED", 3, "r")
+
+
+class Colour(Enum):
+    RED = 7
+    GREEN = 3
+
+
+@pytest.mark.parametrize(
+    ("sort", "value", "raw"),
+    [
+        (ir.INT, 5, 5),
+        (ir.INT, -2, -2),
+        (ir.BOOL, True, 1),
+        (ir.BOOL, False, 0),
+        (THINGS, Element("REPLAYED", "r", 2), 2),
+        (THINGS, None, 3),
+        (ir.enum_sort("Colour", ("RED", "GREEN")), Colour.GREEN, 1),
+        (ir.set_sort(ir.Domain(THINGS, 0, 2)), frozenset(), 0),
+        (
+            ir.set_sort(ir.Domain(THINGS, 0, 2)),
+            {Element("REPLAYED", "r", 0), Element("REPLAYED", "r", 2)},
+            0b101,
+        ),
+        (ir.set_sort(ir.Domain(ir.INT, 2, 5)), frozenset({2, 5}), 0b1001),
+    ],
+)
+def test_what_a_method_returns_as_a_raw_value(
+    sort: ir.Sort, value: object, raw: int
+) -> None:
+    assert raw_of(sort, value) == raw
+
+
+@pytest.mark.parametrize("value", ["text", None, 0.5])
+def test_what_no_sort_has_is_an_error(value: object) -> None:
+    with pytest.raises(ReplayDisagrees, match=r"returned .*, and the IR expects int"):
+        raw_of(ir.INT, value)
+
+
 # --- lassos ---------------------------------------------------------------
 
 
@@ -244,6 +303,35 @@ def test_a_lasso_must_close_avoid_the_goal_and_be_fair() -> None:
     put = (Step("put", (0, 0, 0)),)
     with pytest.raises(NotReproduced, match="meets the goal"):
         confirm(compiled, prop, Trace(start, put, 1))
+
+
+def test_a_lasso_is_asked_where_its_formula_is_true() -> None:
+    """From some state on that is asked, no later one has the goal."""
+    compiled = compile_design(Shelf, {"R": 1})
+    left = compiled.system.by_name["left"].now
+    one, none = ir.eq(left, ir.num(1)), ir.eq(left, ir.num(0))
+    start = start_of(compiled, left=1)
+    around = (Step("close", (1,)), Step("close", (0,)))
+    put = Step("put", (0, 0, 0))
+    stays, leaves = Trace(start, around, 0), Trace(start, (put, *around), 1)
+    for asked, goal, lasso in (
+        (one, none, stays),
+        (one, ir.FALSE, leaves),
+        (none, one, leaves),
+        (ir.TRUE, one, leaves),
+    ):
+        prop = Property("p", Kind.LEADS_TO, asked, goal=goal)
+        assert confirm(compiled, prop, lasso).trace == lasso
+    for asked, goal, lasso in (
+        (none, ir.FALSE, stays),
+        (one, one, stays),
+        (one, none, leaves),
+        (ir.TRUE, none, leaves),
+        (ir.FALSE, ir.FALSE, leaves),
+    ):
+        prop = Property("p", Kind.LEADS_TO, asked, goal=goal)
+        with pytest.raises(NotReproduced, match="meets the goal, or asks nothing"):
+            confirm(compiled, prop, lasso)
 
 
 # --- at random ------------------------------------------------------------
