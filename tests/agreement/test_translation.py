@@ -39,10 +39,10 @@ from poolproof.checker.core.system import Action, State
 from poolproof.checker.core.verdict import (
     Budget,
     Engine,
+    Reached,
     Silent,
     Step,
     Unknown,
-    Violated,
 )
 from poolproof.checker.engines.bmc import bmc
 from poolproof.checker.engines.explicit import explicit
@@ -361,7 +361,7 @@ def test_engines_read_every_sort_of_index(engine: Engine) -> None:
         if depth > 3:
             assert isinstance(verdict, Unknown)
         else:
-            assert isinstance(verdict, Violated) and len(verdict.trace) == depth
+            assert isinstance(verdict, Reached) and len(verdict.trace) == depth
 
 
 def test_a_wrong_translation_is_refuted() -> None:
