@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from poolproof.checker.core.ir import Domain, Expr, Sort, local
@@ -69,6 +70,22 @@ class Property:
     goal: Expr | None = None
     fair: tuple[Fairness, ...] = ()
     assertion: str = ""
+
+    def formulas(self) -> Iterator[Expr]:
+        """Every expression of the property."""
+        yield self.formula
+        yield from self.antecedents
+        if self.goal is not None:
+            yield self.goal
+
+    def map(self, f: Callable[[Expr], Expr]) -> Property:
+        """The property with ``f`` applied to every expression."""
+        return replace(
+            self,
+            formula=f(self.formula),
+            antecedents=tuple(f(a) for a in self.antecedents),
+            goal=None if self.goal is None else f(self.goal),
+        )
 
 
 def result_local(sort: Sort, size: int) -> Expr:

@@ -7,8 +7,9 @@ action's own parameters and rigid params, unless said otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
 from functools import cached_property
 from itertools import product
 
@@ -64,6 +65,20 @@ class Variable:
     @property
     def element(self) -> Sort:
         return self.sort.element if isinstance(self.sort, TableSort) else self.sort
+
+    def formulas(self) -> Iterator[Formula]:
+        """The expressions of the declaration with their roles."""
+        of = {Role.LEAST: self.lo, Role.MOST: self.hi, Role.INIT: self.init}
+        for role, expr in of.items():
+            if expr is not None:
+                yield Formula(role, expr, variable=self.name)
+
+    def map(self, f: Callable[[Expr], Expr]) -> Variable:
+        """The variable with ``f`` applied to every expression."""
+        lo, hi, init = (
+            None if e is None else f(e) for e in (self.lo, self.hi, self.init)
+        )
+        return replace(self, lo=lo, hi=hi, init=init)
 
     @property
     def now(self) -> Expr:
@@ -127,6 +142,61 @@ class Action:
             tick()
             yield raw
 
+    def formulas(self) -> Iterator[Formula]:
+        """Every expression of the action with its role."""
+        yield Formula(Role.GUARD, self.guard, action=self)
+        for name, update in self.updates.items():
+            yield Formula(Role.UPDATE, update, action=self, variable=name)
+        if self.result is not None:
+            yield Formula(Role.RESULT, self.result, action=self)
+        for due in self.obligations:
+            yield Formula(Role.OBLIGATION, due.formula, action=self)
+
+    def map(self, f: Callable[[Expr], Expr]) -> Action:
+        """The action with ``f`` applied to every expression."""
+        return replace(
+            self,
+            guard=f(self.guard),
+            updates={name: f(update) for name, update in self.updates.items()},
+            result=None if self.result is None else f(self.result),
+            obligations=tuple(
+                replace(due, formula=f(due.formula)) for due in self.obligations
+            ),
+        )
+
+
+class Role(Enum):
+    """What a formula is for in its system."""
+
+    INITIAL = "initial state"
+    LEAST = "least value"
+    MOST = "greatest value"
+    INIT = "initial value"
+    GUARD = "guard"
+    UPDATE = "update"
+    RESULT = "result"
+    OBLIGATION = "obligation"
+
+
+@dataclass(frozen=True)
+class Formula:
+    """An expression of a system: its role, the action it belongs to (None:
+    the system's own), and the variable that it bounds, starts or updates."""
+
+    role: Role
+    expr: Expr
+    action: Action | None = None
+    variable: str = ""
+
+    @property
+    def where(self) -> str:
+        """What to call it in a message: the action, or the role."""
+        if self.action is not None:
+            return self.action.name
+        if self.variable:
+            return f"the {self.role.value} of {self.variable}"
+        return f"the {self.role.value}"
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -158,6 +228,25 @@ class TransitionSystem:
     initial: Expr
     least: Mapping[str, int | None]
     bounds: Mapping[str, int]
+
+    def formulas(self) -> Iterator[Formula]:
+        """Every expression of the system with its role: the initial states',
+        the declarations', the actions'. An algorithm that must see all of a
+        system goes through here, so that a new part cannot be overlooked."""
+        yield Formula(Role.INITIAL, self.initial)
+        for v in self.variables:
+            yield from v.formulas()
+        for a in self.actions:
+            yield from a.formulas()
+
+    def map(self, f: Callable[[Expr], Expr]) -> TransitionSystem:
+        """The system with ``f`` applied to every expression."""
+        return replace(
+            self,
+            variables=tuple(v.map(f) for v in self.variables),
+            actions=tuple(a.map(f) for a in self.actions),
+            initial=f(self.initial),
+        )
 
     @cached_property
     def by_name(self) -> dict[str, Variable]:

@@ -384,12 +384,8 @@ def open_sizes(task: Task) -> tuple[Compiled, Resolved]:
 
 def _params(compiled: Compiled, resolved: Resolved) -> frozenset[str]:
     """The symbolic bounds that occur in a system or its properties."""
-    system = compiled.system
-    roots = [system.initial, *(p.formula for p in resolved.properties)]
-    for v in system.variables:
-        roots += [e for e in (v.lo, v.hi, v.init) if e is not None]
-    for a in system.actions:
-        roots += [a.guard, *a.updates.values(), *(o.formula for o in a.obligations)]
+    roots = [f.expr for f in compiled.system.formulas()]
+    roots += [e for p in resolved.properties for e in p.formulas()]
     return frozenset(e.data for e in subterms(*roots) if e.op == "param")
 
 

@@ -43,7 +43,7 @@ def independent(
     for a in system.actions:
         same.join(f"action {a.name}", *_of_action(a, symmetry))
     for p in properties:
-        names = _names((p.formula, *p.antecedents), symmetry)
+        names = _names(p.formulas(), symmetry)
         if p.action is not None:
             names.add(f"action {p.action}")
         same.join(f"property {p.name}", *names)
@@ -92,11 +92,7 @@ class _Classes:
 
 
 def _of_action(action: Action, symmetry: bool) -> set[str]:
-    formulas = [action.guard, *action.updates.values()]
-    formulas += [o.formula for o in action.obligations]
-    if action.result is not None:
-        formulas.append(action.result)
-    names = _names(formulas, symmetry)
+    names = _names((f.expr for f in action.formulas()), symmetry)
     names |= {f"variable {name}" for name in action.updates}
     if symmetry:
         names |= _scalars(p.domain.sort for p in action.parameters)

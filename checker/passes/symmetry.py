@@ -44,7 +44,13 @@ from poolproof.checker.core.ir import (
 )
 from poolproof.checker.core.limits import tick
 from poolproof.checker.core.property import Property
-from poolproof.checker.core.system import Cell, State, TransitionSystem, Variable
+from poolproof.checker.core.system import (
+    Cell,
+    Role,
+    State,
+    TransitionSystem,
+    Variable,
+)
 
 Permutation = Mapping[ScalarSort, tuple[int, ...]]
 """For each scalarset, the new raw value of each old one."""
@@ -148,23 +154,15 @@ def _expressions(
     system: TransitionSystem, properties: tuple[Property, ...]
 ) -> Iterator[tuple[str | None, str, Expr]]:
     """(action, what to call it, expression) of all that a search evaluates."""
-    yield None, "the initial state", system.initial
-    for v in system.variables:
-        if v.init is not None:
-            yield None, f"the initial value of {v.name}", v.init
+    for f in system.formulas():
+        # ranges are seen to in `_asymmetric_variable`
+        if f.role not in (Role.LEAST, Role.MOST):
+            yield f.action.name if f.action else None, f.where, f.expr
     for p in properties:
         # an assertion belongs to its action: where that is watched, so is this
         yield (p.action if p.assertion else None), p.name, p.formula
         for e in p.antecedents:
             yield None, p.name, e
-    for a in system.actions:
-        yield a.name, a.name, a.guard
-        for update in a.updates.values():
-            yield a.name, a.name, update
-        if a.result is not None:
-            yield a.name, a.name, a.result
-        for o in a.obligations:
-            yield a.name, a.name, o.formula
 
 
 def _partial(domain: Domain, sort: ScalarSort) -> bool:
