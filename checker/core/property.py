@@ -25,6 +25,27 @@ class Kind(Enum):
     """On every fair run, each state with ``formula`` is followed (or met) by
     one with ``goal``. `eventually GOAL` is `true leads to GOAL`."""
 
+    @property
+    def of_states(self) -> bool:
+        """Whether one state decides it, by violating it or as its witness."""
+        return self in (Kind.INVARIANT, Kind.REACHABLE)
+
+    @property
+    def of_steps(self) -> bool:
+        """Whether one step decides it: its formula may mention `next`, the
+        action's parameters and its result."""
+        return self is Kind.STEP
+
+    @property
+    def of_runs(self) -> bool:
+        """Whether only an infinite run decides it."""
+        return self is Kind.LEADS_TO
+
+    @property
+    def wants_witness(self) -> bool:
+        """Whether the state that decides it is good news: a witness."""
+        return self is Kind.REACHABLE
+
 
 @dataclass(frozen=True)
 class Fairness:

@@ -18,196 +18,128 @@ import multiprocessing
 import random
 import signal
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
-from poolproof.checker.backends import python as lower
+from poolproof.checker.backends.python import Taken
 from poolproof.checker.core.diagnostic import UserError
-from poolproof.checker.core.evaluate import initial_states
-from poolproof.checker.core.ir import not_
-from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.property import Property
 from poolproof.checker.core.source import altered
-from poolproof.checker.core.system import Action, State, TransitionSystem
+from poolproof.checker.core.system import Action, State
 from poolproof.checker.core.text import count
 from poolproof.checker.core.verdict import Budget, Reporter
 from poolproof.checker.driver.check import Request, Task, prepare
 from poolproof.checker.driver.mutants import KINDS, Mutant, mutants
 from poolproof.checker.driver.scores import text_line
+from poolproof.checker.engines.space import (
+    Enough,
+    Explored,
+    OnStep,
+    StateSpace,
+    Visitor,
+    explore,
+)
+from poolproof.checker.engines.watch import Watch
 from poolproof.checker.frontend.design import compile_design
-from poolproof.checker.passes.symmetry import Symmetry, canonical_under, find_symmetry
+from poolproof.checker.passes.symmetry import find_symmetry
 from poolproof.checker.reports.text import table, wrapped
 from poolproof.checker.spec import Spec
 
-# --- the search -----------------------------------------------------------
+# --- when each property is decided -----------------------------------------
 
 
-@dataclass
-class Search:
-    """A breadth-first search that ends at the first property that does not
-    come out as ``expected``, where something is expected; or at the first
-    range, index or assert that breaks.
+class Profile(Visitor):
+    """After how many steps each property is violated, or reached, in the space;
+    and, where a profile is ``expected``, the first difference from it.
 
-    ``levels`` are the states by distance, one of each orbit; ``found`` says
-    after how many steps a property was violated, or reached."""
+    ``levels`` are the states by distance (with symmetry, one of each orbit),
+    ``found`` maps a property's name to the number of steps, ``breaks`` is the
+    first error of the model, ``killer`` a property that comes out otherwise than
+    expected. This is not an engine of the registry: it has no verdicts and no
+    traces, begins where the original's runs end, and ends at a difference."""
 
-    system: TransitionSystem
-    asked: tuple[Property, ...]
-    symmetry: Symmetry
-    expected: Search | None = None
-    levels: list[list[State]] = field(default_factory=list)
-    found: dict[str, int] = field(default_factory=dict)
-    visited: set[State] = field(default_factory=set)
-    transitions: int = 0
-    complete: bool = False
-    breaks: str = ""
-    killer: str = ""
-    steps: dict[str, lower.Successors] = field(default_factory=dict)
+    def __init__(
+        self,
+        space: StateSpace,
+        asked: tuple[Property, ...],
+        states: int,
+        expected: Profile | None = None,
+    ) -> None:
+        self.space, self.asked, self.states = space, asked, states
+        self.expected = expected
+        self.watch = Watch(space.system, [replace(p, antecedents=()) for p in asked])
+        self.levels: list[list[State]] = []
+        self.found: dict[str, int] = {}
+        self.breaks = self.killer = ""
+        self.explored = Explored(space)
 
-    @cached_property
-    def canonical(self) -> Callable[[State], State]:
-        return canonical_under(self.system, self.symmetry)
-
-    def successors(self, action: Action) -> lower.Successors:
-        if action.name not in self.steps:
-            self.steps[action.name] = lower.successors(self.system, action)
-        return self.steps[action.name]
-
-    def begin(self) -> None:
-        """From the initial states."""
-        for state in initial_states(self.system):
-            if self.outside(state):
-                return
-            self.visited.add(self.canonical(state))
-        self.levels.append(list(self.visited))
-        self.note(self.levels[0], 0)
-
-    def go_on(self, other: Search, level: int) -> None:
-        """From what another search found up to a level, that included."""
-        self.levels = other.levels[: level + 1]
-        self.visited = {s for states in self.levels for s in states}
-        self.found = {n: d for n, d in other.found.items() if d <= level}
-
-    def run(self, states: int | None) -> None:
-        """To the end, or until so many states are there."""
-        truths = self.state_truths
-        checks = [self._step_check(a) for a in self.system.actions]
-        while self.levels and self.levels[-1] and not self.over:
-            depth = len(self.levels)
-            if self.expected is not None and depth > self.expected.covered:
-                return
-            if states is not None and len(self.visited) >= states:
-                return
-            level: list[State] = []
-            for state in self.levels[-1]:
-                for action, (names, holds) in zip(
-                    self.system.actions, checks, strict=True
-                ):
-                    for arguments, after, result, broken in self.successors(action)(
-                        state
-                    ):
-                        if broken is not None:
-                            self.breaks = action.obligations[broken].message
-                            return
-                        if self.outside(after):
-                            return
-                        self.transitions += 1
-                        if names:
-                            told = holds(state, after, arguments, result)
-                            for name, good in zip(names, told, strict=True):
-                                if not good and self.tell(name, depth):
-                                    return
-                        form = self.canonical(after)
-                        if form not in self.visited:
-                            self.visited.add(form)
-                            level.append(form)
-            self.levels.append(level)
-            if self.note(level, depth, truths) or self.lacks(depth):
-                return
-        self.complete = not self.over
+    def run(self, after: int | None = None) -> None:
+        """Search from the initial states, or from what is expected to be the
+        same up to the distance ``after``. Search no farther than the expected
+        profile knows, and begin no level beyond ``states`` states."""
+        was, begun = self.expected, None
+        if was is not None and after is not None:
+            begun = was.explored.until(after, self.space)
+            self.levels = was.levels[: after + 1]
+            self.found = {n: d for n, d in was.found.items() if d <= after}
+        most = None if was is None or was.complete else len(was.levels) - 1
+        found = explore(self.space, (self,), Budget(depth=most), None, begun)
+        self.explored = found.or_raise()
 
     @property
-    def over(self) -> bool:
+    def complete(self) -> bool:
+        """Whether every state was visited, without a difference."""
+        return self.explored.complete
+
+    @property
+    def differs(self) -> bool:
         return bool(self.breaks or self.killer)
 
-    @property
-    def covered(self) -> float:
-        """All runs of so many steps were looked at."""
-        return float("inf") if self.complete else len(self.levels) - 1
-
-    @cached_property
-    def state_properties(self) -> list[Property]:
-        return [p for p in self.asked if p.kind is not Kind.STEP]
-
-    @cached_property
-    def state_truths(self) -> Callable[[State], tuple[bool, ...]]:
-        return lower.predicates(
-            self.system,
-            [
-                p.formula if p.kind is Kind.REACHABLE else not_(p.formula)
-                for p in self.state_properties
-            ],
-        )
-
-    @cached_property
-    def _outside(self) -> Callable[[State], int | None]:
-        return lower.in_range(self.system)
-
-    def outside(self, state: State) -> bool:
-        cell = self._outside(state)
-        if cell is not None:
-            name = self.system.cells[cell].name
-            self.breaks = f"{name} becomes {state[cell]}, outside its range"
-        return cell is not None
-
-    def note(
-        self,
-        level: list[State],
-        depth: int,
-        truths: Callable[[State], tuple[bool, ...]] | None = None,
-    ) -> bool:
-        """What new states show; whether the search is over."""
-        truths = truths or self.state_truths
-        open_ = [
-            (k, p)
-            for k, p in enumerate(self.state_properties)
-            if p.name not in self.found
-        ]
-        for state in level if open_ else ():
-            hits = truths(state)
-            for k, p in open_:
-                if hits[k] and p.name not in self.found and self.tell(p.name, depth):
-                    return True
-        return False
-
-    def tell(self, name: str, depth: int) -> bool:
-        """A property is violated, or reached; whether the search is over."""
-        if name in self.found:
-            return False
-        self.found[name] = depth
-        if self.expected is not None and depth < self.expected.found.get(
-            name, float("inf")
-        ):
-            self.killer = name
-        return self.over
-
-    def lacks(self, depth: int) -> bool:
-        """Whether something expected at this distance has not come."""
+    def level(self, states: list[State], depth: int) -> None:
+        self.levels.append(states)
+        if any(p.kind.of_states and p.name not in self.found for p in self.asked):
+            for state in states:
+                for name in self.watch.state(state):
+                    self.decided(name, depth)
         if self.expected is not None:
             for name, wanted in self.expected.found.items():
                 if wanted <= depth and name not in self.found:
-                    self.killer = name
-                    return True
-        return False
+                    self.end(killer=name)
+        if states and sum(map(len, self.levels)) >= self.states:
+            raise Enough
 
-    def _step_check(self, action: Action) -> tuple[list[str], lower.StepPredicates]:
-        mine = lower.step_properties(
-            [p for p in self.asked if p.kind is Kind.STEP], action
-        )
-        holds = lower.step_predicates(self.system, action, [p.formula for p in mine])
-        return [p.name for p in mine], holds
+    def on_step(self, action: Action) -> OnStep | None:
+        violated = self.watch.of_step(action)
+        if violated is None:
+            return None
+
+        def look_at(state: State, taken: Taken) -> None:
+            for name in violated(state, taken):
+                self.decided(name, len(self.levels))
+
+        return look_at
+
+    def broken(self, state: State, action: Action, taken: Taken) -> None:
+        assert taken.broken is not None
+        self.end(breaks=action.obligations[taken.broken].message)
+
+    def leaves(
+        self, state: State, cell: int, before: State | None, action: Action | None
+    ) -> None:
+        self.end(breaks=self.space.excess(state, cell))
+
+    def decided(self, name: str, depth: int) -> None:
+        if name not in self.found:
+            self.found[name] = depth
+            was = self.expected
+            if was is not None and depth < was.found.get(name, float("inf")):
+                self.end(killer=name)
+
+    def end(self, breaks: str = "", killer: str = "") -> NoReturn:
+        self.breaks, self.killer = breaks, killer
+        raise Enough
 
 
 @dataclass(frozen=True)
@@ -215,25 +147,24 @@ class Original:
     """A spec on the design as it is, and what came out."""
 
     task: Task
-    search: Search
+    profile: Profile
 
 
 def look(task: Task, states: int) -> Original:
-    """The original's verdicts and states, within ``states`` of them. Raises
+    """Return the original's profile, within ``states`` of its states. Raises
     UserError where the original breaks."""
     everything = (*task.resolved.properties, *task.resolved.obligations)
-    asked = tuple(p for p in everything if p.kind is not Kind.LEADS_TO)
+    asked = tuple(p for p in everything if not p.kind.of_runs)
     system = task.compiled.system
-    search = Search(system, asked, find_symmetry(system, asked))
-    search.begin()
-    search.run(states)
-    if search.breaks:
+    profile = Profile(StateSpace(system, find_symmetry(system, asked)), asked, states)
+    profile.run()
+    if profile.breaks:
         raise UserError(
             None,
-            f"{task.spec.file}: the model itself is wrong ({search.breaks}): "
+            f"{task.spec.file}: the model itself is wrong ({profile.breaks}): "
             "poolproof check says where",
         )
-    return Original(task, search)
+    return Original(task, profile)
 
 
 # --- one mutant -----------------------------------------------------------
@@ -264,7 +195,8 @@ def judge(mutant: Mutant, originals: Sequence[Original]) -> Result:
     """Every spec in turn, until one kills the mutant."""
     fate = MutantStatus.UNUSED
     for original in originals:
-        was, compiled = original.search, original.task.compiled
+        was, compiled = original.profile, original.task.compiled
+        old = was.space.system
         try:
             with altered(mutant.tree, mutant.other):
                 system = compile_design(
@@ -275,41 +207,32 @@ def judge(mutant: Mutant, originals: Sequence[Original]) -> Result:
                 ).system
         except UserError:
             return Result(mutant, MutantStatus.KILLED, "it is no design")
-        changed = [
-            (a, b)
-            for a, b in zip(was.system.actions, system.actions, strict=True)
-            if not _alike(a, b)
-        ]
-        if not changed:
-            continue
         # what did not change stays the same object, and its parts with it
-        system = replace(
-            was.system,
-            actions=tuple(
-                b if any(b is c for _, c in changed) else a
-                for a, b in zip(was.system.actions, system.actions, strict=True)
-            ),
+        actions = tuple(
+            a if _alike(a, b) else b
+            for a, b in zip(old.actions, system.actions, strict=True)
         )
+        if actions == old.actions:
+            continue
+        system = replace(old, actions=actions)
         symmetry = find_symmetry(system, was.asked)
-        search = Search(system, was.asked, symmetry, was)
-        for a in was.system.actions:
-            if all(a is not old for old, _ in changed):
-                search.steps[a.name] = was.successors(a)
-        if symmetry == was.symmetry:
-            level = _first_difference(was, search, [b for _, b in changed])
+        space = StateSpace(system, symmetry, was.space)
+        most = 3 * len(was.explored.parents) + 1000
+        profile = Profile(space, was.asked, most, was)
+        if symmetry == was.space.symmetry:
+            level = _first_difference(was, space)
             if level is None:
                 fate = MutantStatus.SAME if fate is MutantStatus.UNUSED else fate
                 continue
-            search.go_on(was, level)
+            profile.run(level)
         else:
-            search.begin()
-        search.run(3 * len(was.visited) + 1000)
-        if search.over:
-            by = search.killer or f"the model breaks: {search.breaks}"
+            profile.run()
+        if profile.differs:
+            by = profile.killer or f"the model breaks: {profile.breaks}"
             return Result(
                 mutant, MutantStatus.KILLED, f"{original.task.spec.file}: {by}"
             )
-        if was.complete and not search.complete:
+        if was.complete and not profile.complete:
             fate = MutantStatus.UNDECIDED
         elif fate is not MutantStatus.UNDECIDED:
             fate = MutantStatus.SURVIVED
@@ -326,13 +249,12 @@ def _alike(a: Action, b: Action) -> bool:
     )
 
 
-def _first_difference(
-    was: Search, search: Search, changed: Sequence[Action]
-) -> int | None:
-    """The first level with a state from which some step differs."""
+def _first_difference(was: Profile, space: StateSpace) -> int | None:
+    """Return the first distance of a state from which some step differs."""
     pairs = [
-        (was.successors(was.system.action_by_name[a.name]), search.successors(a))
-        for a in changed
+        (was.space.successors(a), space.successors(b))
+        for a, b in zip(was.space.system.actions, space.system.actions, strict=True)
+        if a is not b
     ]
     for number, level in enumerate(was.levels):
         for state in level:
@@ -399,7 +321,7 @@ def campaign(
             late.append(task.spec.file)
         else:
             originals.append(look(task, states))
-    originals.sort(key=lambda o: o.search.transitions)
+    originals.sort(key=lambda o: o.profile.explored.transitions)
     everything = list(mutants(tasks[0].compiled.source)) if tasks else []
     random.Random(seed).shuffle(everything)
     chosen = everything if sample is None else everything[:sample]
@@ -413,7 +335,7 @@ def campaign(
         states,
         text_line(tasks[0].compiled.source, files) if tasks else "",
         tuple(
-            dict.fromkeys(o.task.spec.file for o in originals if not o.search.complete)
+            dict.fromkeys(o.task.spec.file for o in originals if not o.profile.complete)
         ),
     )
     if late:

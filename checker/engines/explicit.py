@@ -117,9 +117,9 @@ class _Defects(Visitor):
     def leaves(
         self, state: State, cell: int, before: State | None, action: Action | None
     ) -> None:
-        c, outside = self.space.system.cells[cell], self.space.outside
-        message = f"{c.name} becomes {state[cell]}, outside its range"
-        key = f"range {c.variable.name} {action.name if action else ''}"
+        outside, message = self.space.outside, self.space.excess(state, cell)
+        variable = self.space.system.cells[cell].variable
+        key = f"range {variable.name} {action.name if action else ''}"
         if before is None or action is None:
             self.found.setdefault(key, (message, state, None, None))
         elif key not in self.found:
@@ -139,10 +139,11 @@ class _Ends(Visitor):
         self.count = 0
         self.first: State | None = None
 
-    def deadlock(self, state: State) -> None:
-        self.count += 1
-        if self.first is None:
-            self.first = state
+    def expanded(self, state: State, enabled: bool) -> None:
+        if not enabled:
+            self.count += 1
+            if self.first is None:
+                self.first = state
 
 
 def _outcome(

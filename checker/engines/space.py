@@ -1,10 +1,10 @@
-"""The states of a system and the steps between them, and one search of them.
+"""The state space of a system, and the only search of it in Python.
 
-Breadth first: `explore` visits every reachable state once, in order of
-distance, or one of each orbit where the space is seen up to symmetry. What a
-search is for is up to its visitors: they are told of each state, of each step
-of the actions that they ask for, of each error of the model. A visitor that
-knows enough raises `Enough`.
+`explore` goes breadth first: it visits every reachable state once, in order of
+distance, or with symmetry one state of each orbit. Its visitors decide what the
+search is for. `explore` calls them for each state, for each step of the actions
+they choose, and for each error of the model. A visitor raises `Enough` to end
+the search.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 
 from poolproof.checker.backends import python as lower
 from poolproof.checker.backends.python import Taken
@@ -26,31 +27,42 @@ _BATCH = 2048
 """States between two reports of progress."""
 
 _WORK = 100
-"""What visiting a state costs at least, see checker.core.limits."""
+"""Least cost of visiting a state, in the units of checker.core.limits."""
 
 NO_SYMMETRY = Symmetry((), (), ())
 
 OnStep = Callable[[State, Taken], None]
-"""What a visitor does with a step from a state: one that breaks nothing and
+"""Called with a state and a step from it that satisfies its obligations and
 stays in range."""
 
 
 class StateSpace:
-    """A system as a graph: where it starts, and which steps a state has. With
-    ``symmetry`` states count up to permutations of its scalarsets."""
+    """A system as a graph. With ``symmetry``, states count up to permutations
+    of its scalarsets. ``like`` is the space of a system with the same
+    variables: what was compiled there for actions of this one is used again."""
 
     def __init__(
-        self, system: TransitionSystem, symmetry: Symmetry = NO_SYMMETRY
+        self,
+        system: TransitionSystem,
+        symmetry: Symmetry = NO_SYMMETRY,
+        like: StateSpace | None = None,
     ) -> None:
         self.system, self.symmetry = system, symmetry
         self.functions: dict[str, lower.Successors] = {}
+        if like is not None and like.system.variables is system.variables:
+            old = like.system.action_by_name
+            self.functions = {
+                a.name: like.successors(a)
+                for a in system.actions
+                if a is old.get(a.name)
+            }
 
     def initial(self) -> Sequence[State]:
-        """The initial states, those outside their ranges included."""
+        """Return the initial states, those outside their ranges included."""
         return initial_states(self.system)
 
     def successors(self, action: Action) -> lower.Successors:
-        """The function from a state to the action's steps."""
+        """Return the function from a state to the action's steps."""
         found = self.functions.get(action.name)
         if found is None:
             found = self.functions[action.name] = lower.successors(self.system, action)
@@ -58,27 +70,33 @@ class StateSpace:
 
     @cached_property
     def canonical(self) -> Callable[[State], State]:
-        """One state for each orbit."""
+        """A function from a state to the representative of its orbit."""
         return canonical_under(self.system, self.symmetry)
 
     @cached_property
     def outside(self) -> Callable[[State], int | None]:
-        """The number of a cell outside its range, or None."""
+        """A function from a state to the number of a cell outside its range,
+        or None."""
         return lower.in_range(self.system)
+
+    def excess(self, state: State, cell: int) -> str:
+        """Return the message for a state whose cell is outside its range."""
+        name = self.system.cells[cell].name
+        return f"{name} becomes {state[cell]}, outside its range"
 
 
 class Enough(Exception):
-    """Raised by a visitor: the search may end."""
+    """Raised by a visitor to end the search."""
 
 
 class Visitor:
-    """Who watches a search; each method does nothing until it is overridden."""
+    """A client of a search; each method does nothing until it is overridden."""
 
     def state(self, state: State, depth: int) -> None:
-        """A state (its canonical form) is visited first, so many steps away."""
+        """A state (in canonical form) is found, this many steps away."""
 
     def on_step(self, action: Action) -> OnStep | None:
-        """What to do with the steps of an action; asked once."""
+        """Return what to do with the action's steps; called once an action."""
         return None
 
     def broken(self, state: State, action: Action, taken: Taken) -> None:
@@ -87,21 +105,23 @@ class Visitor:
     def leaves(
         self, state: State, cell: int, before: State | None, action: Action | None
     ) -> None:
-        """An initial state, or one after a step, has a cell out of range."""
+        """``cell`` is out of range in an initial state, or in the one that
+        ``action`` leads to from ``before``."""
 
-    def deadlock(self, state: State) -> None:
-        """No action is possible."""
+    def expanded(self, state: State, enabled: bool) -> None:
+        """All steps from the state were visited; ``enabled``: there are any."""
 
     def level(self, states: list[State], depth: int) -> None:
-        """All states at this distance were found."""
+        """All states at this distance are found."""
 
 
 @dataclass
 class Explored:
-    """What a search has found. ``parents`` has every state visited (canonical)
-    with the one it was first reached from, ``starts`` an initial state for
-    each of their canonical forms. ``stopped`` says why it is not complete;
-    it is also empty where a visitor had enough (``ended``)."""
+    """What a search has found. ``parents`` maps every state visited (in
+    canonical form, by distance) to the one it was first reached from, and
+    ``starts`` the canonical form of each initial state to one of them.
+    ``depth`` is the distance of the last state. ``stopped`` says why the search
+    is not complete; ``enough`` that a visitor ended it."""
 
     space: StateSpace
     parents: dict[State, State | None] = field(default_factory=dict)
@@ -109,21 +129,47 @@ class Explored:
     fired: dict[str, int] = field(default_factory=dict)
     results: dict[tuple[str, int], int] = field(default_factory=dict)
     depth: int = 0
+    sizes: list[int] = field(default_factory=list)
+    """Number of states up to each distance."""
     stopped: str = ""
-    ended: bool = False
+    enough: bool = False
+    cut: BaseException | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every reachable state was visited."""
+        return not self.stopped and not self.enough
 
     @property
     def transitions(self) -> int:
         return sum(self.fired.values())
 
+    def or_raise(self) -> Explored:
+        """Return this; raise the KeyboardInterrupt or Spent that ended it."""
+        if self.cut is not None:
+            raise self.cut
+        return self
+
+    def until(self, depth: int, space: StateSpace) -> Explored:
+        """Return the states up to a distance, as the beginning of a search of
+        a space with the same ones up to there (and the same orbits)."""
+        states = islice(self.parents.items(), self.sizes[depth])
+        return Explored(
+            space,
+            dict(states),
+            dict(self.starts),
+            depth=depth,
+            sizes=self.sizes[: depth + 1],
+        )
+
 
 @dataclass
 class _Row:
-    """An action at work: its function, who is told of its steps, its counts."""
+    """An action in a search: its function, the visitors' functions, counts."""
 
     action: Action
     successors: lower.Successors
-    told: tuple[OnStep, ...]
+    on_step: tuple[OnStep, ...]
     fired: int = 0
     results: dict[int | None, int] = field(default_factory=dict)
 
@@ -133,10 +179,13 @@ def explore(
     visitors: Sequence[Visitor],
     budget: Budget,
     report: Reporter | None = None,
+    begun: Explored | None = None,
 ) -> Explored:
-    """Searches the space until all is visited, a limit is reached, a visitor
-    has enough, or on Ctrl-C."""
-    return _Search(space, visitors, budget, report or Silent()).run()
+    """Return what was visited when there is nothing left, a limit is reached, a
+    visitor raises Enough, or on Ctrl-C. ``begun`` (see `Explored.until`; it
+    is added to) is known already: visitors are not called for its states, and
+    counts of steps are of what follows."""
+    return _Exploration(space, visitors, budget, report or Silent(), begun).run()
 
 
 def _overriding(visitors: Iterable[Visitor], name: str) -> tuple[Visitor, ...]:
@@ -144,16 +193,19 @@ def _overriding(visitors: Iterable[Visitor], name: str) -> tuple[Visitor, ...]:
     return tuple(v for v in visitors if getattr(type(v), name) is not plain)
 
 
-class _Search:
+class _Exploration:
+    """One run of `explore`."""
+
     def __init__(
         self,
         space: StateSpace,
         visitors: Sequence[Visitor],
         budget: Budget,
         report: Reporter,
+        begun: Explored | None,
     ) -> None:
         self.space, self.budget, self.report = space, budget, report
-        self.found = Explored(space)
+        self.found = Explored(space) if begun is None else begun
         self.visitors = visitors
         self.rows = [
             _Row(
@@ -168,15 +220,15 @@ class _Search:
     def run(self) -> Explored:
         found = self.found
         try:
-            level = self.first()
+            level = self.first() if not found.sizes else self.last()
             while level and not found.stopped:
                 level = self.next(level)
         except Enough:
-            found.ended = True
-        except KeyboardInterrupt:
-            found.stopped = "interrupted"
-        except Spent as spent:
-            found.stopped = str(spent)
+            found.enough = True
+        except KeyboardInterrupt as cut:
+            found.stopped, found.cut = "interrupted", cut
+        except Spent as cut:
+            found.stopped, found.cut = str(cut), cut
         for row in self.rows:
             name = row.action.name
             found.fired[name] = row.fired
@@ -187,7 +239,7 @@ class _Search:
         return found
 
     def first(self) -> list[State]:
-        """The initial states that are in range."""
+        """Return the initial states that are in range."""
         found, level = self.found, []
         for start in self.space.initial():
             cell = self.space.outside(start)
@@ -202,25 +254,29 @@ class _Search:
                 level.append(form)
                 for v in self.visitors:
                     v.state(form, 0)
-        self.ended(level)
+        self.level_ended(level)
         return level
 
-    def ended(self, level: list[State]) -> None:
+    def last(self) -> list[State]:
+        """Return the states of the last level of those known from the start."""
+        sizes = [0, *self.found.sizes]
+        return list(islice(self.found.parents, sizes[-2], sizes[-1]))
+
+    def level_ended(self, level: list[State]) -> None:
+        self.found.sizes.append(len(self.found.parents))
         for v in self.visitors:
-            v.level(level, self.found.depth)
+            v.level(level, len(self.found.sizes) - 1)
 
     def next(self, level: list[State]) -> list[State]:
-        """The states one step further than these."""
+        """Return the states one step further than these."""
         found, budget = self.found, self.budget
         if budget.depth is not None and found.depth >= budget.depth:
             found.stopped = f"the depth budget of {budget.depth} steps"
             return []
-        parents, canonical, outside = (
-            found.parents,
-            self.space.canonical,
-            self.space.outside,
-        )
+        parents = found.parents
+        canonical, outside = self.space.canonical, self.space.outside
         visiting = [v.state for v in _overriding(self.visitors, "state")]
+        expanding = [v.expanded for v in _overriding(self.visitors, "expanded")]
         depth, rows = found.depth + 1, self.rows
         most = float("inf") if budget.states is None else budget.states
         further: list[State] = []
@@ -237,7 +293,7 @@ class _Search:
                 if not steps:
                     continue
                 enabled = True
-                told, results = row.told, row.results
+                on_step, results = row.on_step, row.results
                 for taken in steps:
                     _, after, result, broken = taken
                     if broken is not None:
@@ -249,20 +305,19 @@ class _Search:
                         continue
                     row.fired += 1
                     results[result] = results.get(result, 0) + 1
-                    for tell in told:
-                        tell(state, taken)
+                    for call in on_step:
+                        call(state, taken)
                     form = canonical(after)
                     if form not in parents:
                         parents[form] = state
                         further.append(form)
                         for visit in visiting:
                             visit(form, depth)
-            if not enabled:
-                for v in self.visitors:
-                    v.deadlock(state)
+            for expand in expanding:
+                expand(state, enabled)
         if further:
             found.depth = depth
-        self.ended(further)
+        self.level_ended(further)
         return further
 
     def broken(self, state: State, action: Action, taken: Taken) -> None:

@@ -54,7 +54,7 @@ def searched(notes: Notes, budget: Budget | None = None) -> Explored:
 def test_each_state_is_told_once_and_by_distance() -> None:
     notes = Notes()
     found = searched(notes)
-    assert not found.stopped and not found.ended
+    assert not found.stopped and not found.enough
     assert list(notes.depths) == list(found.parents)
     assert [s for level in notes.levels for s in level] == list(found.parents)
     for state, parent in found.parents.items():
@@ -86,7 +86,7 @@ def test_each_step_is_told_to_who_asks_for_its_action() -> None:
 def test_it_ends_where_a_visitor_has_enough() -> None:
     notes = Notes(most=5)
     found = searched(notes)
-    assert found.ended and not found.stopped and len(notes.depths) == 5
+    assert found.enough and not found.stopped and len(notes.depths) == 5
 
 
 def test_budgets() -> None:

@@ -69,7 +69,7 @@ def by_check(task: Task) -> Told:
 
 
 def by_mutate(task: Task) -> Told:
-    search = look(task, STATES).search
+    search = look(task, STATES).profile
     return {
         p.name: Answer(search.found.get(p.name))
         for p in search.asked

@@ -150,12 +150,12 @@ def test_the_same_fates_from_the_start(files: Path) -> None:
         m = result.mutant
         with altered(m.tree, m.other):
             system = compile_design(compiled.source, compiled.bounds).system
-        outcome = explicit(system, original.search.asked, Budget(), Silent())
+        outcome = explicit(system, original.profile.asked, Budget(), Silent())
         broken = bool(outcome.defects)
-        for p in original.search.asked:
+        for p in original.profile.asked:
             verdict = outcome.verdicts[p.name]
             depth = len(verdict.trace) if isinstance(verdict, Shown) else None
-            broken = broken or depth != original.search.found.get(p.name)
+            broken = broken or depth != original.profile.found.get(p.name)
         assert broken == (result.fate is MutantStatus.KILLED), m.what
 
 
