@@ -20,7 +20,6 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Reporter
 from poolproof.checker.driver.designs import designs_named
 from poolproof.checker.driver.stored import Replayed
-from poolproof.checker.evidence.trace_file import nearest
 from poolproof.checker.kernel.fetch import (
     PACKAGES,
     Image,
@@ -32,7 +31,7 @@ from poolproof.checker.kernel.guest import Guest
 from poolproof.checker.kernel.kernel import Kernel, Unavailable
 from poolproof.checker.kernel.live import Live
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
-from poolproof.model.language import declared
+from poolproof.model.language import declared, did_you_mean
 
 LIVE = "live"
 
@@ -144,7 +143,7 @@ def _features(design: type[Hugetlb], given: list[str]) -> tuple[str, ...]:
             there = ", ".join(sorted(known))
             raise UserError(
                 None,
-                f"{design.__name__}: no feature {name!r}{nearest(name, known)}; "
+                f"{design.__name__}: no feature {name!r}{did_you_mean(name, known)}; "
                 f"there are {there}",
             )
     return names

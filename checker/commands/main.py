@@ -61,7 +61,6 @@ from poolproof.checker.driver.size import Sized, find_size
 from poolproof.checker.driver.stored import Replayed, replay_file, trace_report
 from poolproof.checker.engines import registry
 from poolproof.checker.evidence.replay import NotReproduced, show_step
-from poolproof.checker.evidence.trace_file import nearest
 from poolproof.checker.reports import json as export
 from poolproof.checker.reports.certificate import certificate_files
 from poolproof.checker.reports.check import (
@@ -74,7 +73,7 @@ from poolproof.checker.reports.text import table, wrapped
 from poolproof.checker.spec import Spec, parse
 from poolproof.checker.spec.names import MissingName
 from poolproof.checker.spec.syntax import Scenario
-from poolproof.model.language import Feature, ModelError, declared
+from poolproof.model.language import Feature, ModelError, declared, did_you_mean
 
 DEFAULT_SECONDS = {"auto": 60.0, EXHAUSTIVE: 60.0}
 """Time for each engine where --budget says nothing; the others have no limit."""
@@ -401,7 +400,8 @@ def _budget(options: argparse.Namespace, engine: str) -> Budget:
         raise UserError(
             None,
             f"--engine {options.engine}: no such engine"
-            f"{nearest(options.engine, engines())}; there are {', '.join(engines())}",
+            f"{did_you_mean(options.engine, engines())}; "
+            f"there are {', '.join(engines())}",
         )
     return Budget(
         seconds=_seconds(options.budget, DEFAULT_SECONDS.get(options.engine)),
@@ -770,7 +770,7 @@ def _size(options: argparse.Namespace) -> int:
         if name not in named:
             raise UserError(
                 None,
-                f"no scenario {name!r}{nearest(name, named)}; "
+                f"no scenario {name!r}{did_you_mean(name, named)}; "
                 f"there are {', '.join(named) or 'none'}",
             )
     code = 0

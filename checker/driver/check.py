@@ -32,7 +32,6 @@ from poolproof.checker.core.verdict import (
 from poolproof.checker.driver.designs import DesignRef, designs_for
 from poolproof.checker.engines import registry
 from poolproof.checker.evidence.replay import Replay, confirm, confirm_defect
-from poolproof.checker.evidence.trace_file import nearest
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.reports.words import expectation
 from poolproof.checker.spec import Resolved, Sizes, Spec, resolve, resolve_all, sizes
@@ -42,6 +41,7 @@ from poolproof.model.language import (
     Feature,
     ModelError,
     declared,
+    did_you_mean,
     outside,
     structural,
     with_needs,
@@ -104,7 +104,7 @@ def prepare(spec: Spec, request: Request) -> tuple[Task, ...]:
         raise UserError(
             None,
             f"--bounds {request.label}: write NAME=NUMBER, like "
-            f"{request.label}=2{there}{nearest(request.label, labels)}",
+            f"{request.label}=2{there}{did_you_mean(request.label, labels)}",
         )
     _check_not_empty(spec)
     known = designs_for(spec, request.designs)
@@ -213,7 +213,9 @@ def _check_request(request: Request, known: Sequence[DesignRef]) -> None:
 
 def _unknown(what: str, name: str, known: tuple[str, ...], designs: str) -> str:
     there = ", ".join(sorted(known)) or "none"
-    return f"{designs}: no {what} {name!r}{nearest(name, known)}; there are {there}"
+    return (
+        f"{designs}: no {what} {name!r}{did_you_mean(name, known)}; there are {there}"
+    )
 
 
 # --- what comes of it -----------------------------------------------------

@@ -20,11 +20,10 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.source import shown_path
 from poolproof.checker.core.system import Span
 from poolproof.checker.core.user_file import read_text
-from poolproof.checker.evidence.trace_file import nearest
 from poolproof.checker.spec.heirs import nearest_named
 from poolproof.checker.spec.syntax import Spec, Word
 from poolproof.model import designs
-from poolproof.model.language import Design, ModelError, action_methods
+from poolproof.model.language import Design, ModelError, action_methods, did_you_mean
 
 ROOT = Path(__file__).resolve().parents[2]
 """The checkout, or the installed package, with specs/ and counterexamples/ in it."""
@@ -114,7 +113,7 @@ def _one_of(known: Sequence[DesignRef], name: str, place: str) -> DesignRef:
     names = tuple(k.name for k in known)
     raise UserError(
         None,
-        f"{place} has no design {name!r}{nearest(name, names)}; "
+        f"{place} has no design {name!r}{did_you_mean(name, names)}; "
         f"it has {', '.join(names)}",
     )
 
@@ -288,7 +287,7 @@ def _for_name(spec: Spec, word: Word) -> DesignRef:
     names = tuple(dict.fromkeys(k.name for k in _places(spec)))
     raise UserError(
         word.span,
-        f"there is no design {word.text!r}{nearest(word.text, names)}; "
+        f"there is no design {word.text!r}{did_you_mean(word.text, names)}; "
         f"there are {', '.join(names)}; for one of your own, use --design file.py",
     )
 

@@ -31,11 +31,10 @@ from poolproof.checker.driver.designs import DesignRef
 from poolproof.checker.driver.effect import has_effect
 from poolproof.checker.engines import registry
 from poolproof.checker.evidence.replay import Replay, confirm, show_step
-from poolproof.checker.evidence.trace_file import nearest
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.reports.text import table, wrapped
 from poolproof.checker.spec import Spec, resolve
-from poolproof.model.language import declared, with_needs
+from poolproof.model.language import declared, did_you_mean, with_needs
 
 SPEC = "specs/questions/promise_plain.spec"
 PROPERTY = "q2_promise_kept"
@@ -156,7 +155,7 @@ def guarantee(
         raise UserError(
             None,
             f"{spec.file} has no property {name!r}"
-            f"{nearest(name, tuple(claims))}; "
+            f"{did_you_mean(name, tuple(claims))}; "
             f"it has {', '.join(claims)}",
         )
     spec = replace(spec, claims=(claims[name],))

@@ -25,13 +25,12 @@ from poolproof.checker.evidence.trace_file import (
     TraceFile,
     bind,
     load,
-    nearest,
 )
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.reports.text import broken_by, run, why, wrapped
 from poolproof.checker.reports.words import sentence
 from poolproof.checker.spec import parse, resolve
-from poolproof.model.language import declared, outside
+from poolproof.model.language import declared, did_you_mean, outside
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def _compiled(file: TraceFile, known: DesignRef) -> Compiled:
                 what = "bound" if key == "bounds" else "feature"
                 raise UserError(
                     file.at.get(key),
-                    f"{known.name} has no {what} {name!r}{nearest(name, there)}; "
+                    f"{known.name} has no {what} {name!r}{did_you_mean(name, there)}; "
                     f"it has {', '.join(sorted(there)) or 'none'}",
                 )
     for name, value in heading.bounds.items():
@@ -127,7 +126,7 @@ def _property(file: TraceFile, compiled: Compiled, path: str) -> Property:
     raise UserError(
         span,
         f"{heading.spec} has no property {heading.property!r}"
-        f"{nearest(heading.property, names)}; it has {', '.join(names)}",
+        f"{did_you_mean(heading.property, names)}; it has {', '.join(names)}",
     )
 
 

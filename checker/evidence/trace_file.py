@@ -21,7 +21,6 @@ import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 from poolproof.checker.core.bounds import parse_bounds, show_bounds
 from poolproof.checker.core.compiled import Compiled
@@ -33,6 +32,7 @@ from poolproof.checker.core.text import WIDTH, count
 from poolproof.checker.core.user_file import read_text
 from poolproof.checker.core.verdict import Step, Trace
 from poolproof.checker.evidence.replay import Replay, is_shown, named, show_step
+from poolproof.model.language import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,7 @@ def _check_key(key: str, rows: Mapping[str, list[Word]], span: Span) -> None:
     if key not in _KEYS:
         raise UserError(
             span,
-            f"{key!r} is no line of a trace's heading{nearest(key, _KEYS)}; "
+            f"{key!r} is no line of a trace's heading{did_you_mean(key, _KEYS)}; "
             f"it has {', '.join(_KEYS)}",
         )
     if key in rows and key != "start":
@@ -401,7 +401,7 @@ def _step(call: Call, system: TransitionSystem) -> Step:
         raise UserError(
             call.action.span,
             f"{system.name} has no action {call.action.text!r}"
-            f"{nearest(call.action.text, names)}; it has {', '.join(names)}",
+            f"{did_you_mean(call.action.text, names)}; it has {', '.join(names)}",
         )
     said = [p for p in action.parameters if is_shown(p)]
     if len(call.arguments) == len(action.parameters):
@@ -447,7 +447,7 @@ def _check_result(word: Word, action: Action) -> None:
         raise UserError(
             word.span,
             f"{word.text!r} is no result of {action.name}"
-            f"{nearest(word.text, labels)}; it returns {', '.join(labels)}",
+            f"{did_you_mean(word.text, labels)}; it returns {', '.join(labels)}",
         )
 
 
@@ -478,16 +478,10 @@ def _initial(file: TraceFile, system: TransitionSystem) -> State:
         names = tuple(c.name for c in system.cells)
         raise UserError(
             name.span,
-            f"{system.name} has no cell {name.text!r}{nearest(name.text, names)}",
+            f"{system.name} has no cell {name.text!r}{did_you_mean(name.text, names)}",
         )
     return tuple(state)
 
 
 def _squeeze(text: str) -> str:
     return "".join(text.split())
-
-
-def nearest(word: str, known: tuple[str, ...]) -> str:
-    """`` (did you mean 'mmap'?)``, or nothing."""
-    close = get_close_matches(word, known, 1, 0.6)
-    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from difflib import get_close_matches
 from types import FunctionType
 from typing import Any
 
@@ -25,6 +24,7 @@ from poolproof.checker.core.system import Span
 from poolproof.model.language import (
     Design,
     action_methods,
+    did_you_mean,
     observer_methods,
     own_classes,
 )
@@ -51,12 +51,10 @@ def check_overrides(design: type[Design]) -> None:
             for n, v in inherited.items()
             if isinstance(v, FunctionType) and n not in vars(cls)
         ]
-        for close in get_close_matches(name, others, 1, _ALIKE):
+        close = did_you_mean(name, others, alike=_ALIKE)
+        if close:
             does = "is never called and overrides" if value else "= None removes"
-            raise UserError(
-                _place(cls, name, value),
-                f"{name} {does} nothing; did you mean {close}?",
-            )
+            raise UserError(_place(cls, name, value), f"{name} {does} nothing{close}")
 
 
 def idle_methods(design: type[Design]) -> tuple[tuple[Span, str], ...]:

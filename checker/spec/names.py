@@ -9,7 +9,6 @@ designs): it raises MissingName, and the property does not apply.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +25,7 @@ from poolproof.model.language import (
     Slot,
     action_methods,
     bind,
+    did_you_mean,
     slots,
 )
 
@@ -51,18 +51,13 @@ class MissingName(Exception):
         self.mistake = UserError(span, message)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """`` did you mean `x`?``, or nothing."""
-    known = list(known)
-    by_case = {k.casefold(): k for k in known}
-    for other in (_ELSEWHERE.get(name), by_case.get(name.casefold())):
-        if other:
-            return f" did you mean `{other}`?"
-    tails = [k for k in known if k.rpartition(".")[2] == name]
-    close = tails or [
-        by_case[k] for k in get_close_matches(name.casefold(), by_case, 1, 0.6)
-    ]
-    return f" did you mean `{close[0]}`?" if close else ""
+def suggestion(name: str, *known: Iterable[str]) -> str:
+    """Return `` (did you mean `x`?)`` with a name of the first collection that
+    has one like it, or nothing."""
+    other = _ELSEWHERE.get(name)
+    if other:
+        return did_you_mean(other, (other,), "`")
+    return next(filter(None, (did_you_mean(name, k, "`") for k in known)), "")
 
 
 def listed(names: Iterable[str]) -> str:
@@ -192,15 +187,21 @@ class Names:
         raise self.unknown(name, span, "action", known)
 
     def unknown(
-        self, name: str, span: Span, what: str, known: Iterable[str]
+        self,
+        name: str,
+        span: Span,
+        what: str,
+        known: Iterable[str],
+        also: Iterable[str] = (),
     ) -> MissingName:
-        """What to raise where ``known`` does not have the name."""
+        """Return what to raise where ``known`` does not have the name; names
+        in ``also`` are suggested, but not listed."""
         known = list(known)
         short = f"no {what} {name}" if what in ("action", "domain") else f"no {name}"
         return MissingName(
             short,
             span,
-            f"unknown {what} `{name}`:{nearest(name, known)} "
+            f"unknown {what} `{name}`{suggestion(name, known, also)}: "
             f"{self.design} has {listed(known)}",
         )
 

@@ -12,7 +12,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from inspect import cleandoc
 from pathlib import Path
@@ -63,6 +62,7 @@ from poolproof.checker.spec.syntax import (
     Word,
     start,
 )
+from poolproof.model.language import nearest_name
 
 GRAMMAR = Path(__file__).with_name("grammar.lark")
 
@@ -299,7 +299,7 @@ REFUSALS: tuple[Refusal, ...] = (
         wanted=("NAME",),
     ),
     Refusal(
-        "`{found}` is unknown here: did you mean `{near}`?",
+        "`{found}` is unknown here (did you mean `{near}`?)",
         'spec "s" invarient a: true',
         found=r"[A-Za-z].*",
     ),
@@ -584,8 +584,7 @@ def _without_comments(text: str) -> str:
 def _nearest(found: str, wanted: frozenset[str]) -> str:
     """The keyword that could stand here and looks most like ``found``."""
     words = {w.text for w in _keywords() if w.type in wanted}
-    close = get_close_matches(found.casefold(), sorted(words), 1, 0.75)
-    return close[0] if close else ""
+    return nearest_name(found, sorted(words), 0.75) or ""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,13 @@ from poolproof.checker.core.property import (
 )
 from poolproof.checker.core.system import Action, Span
 from poolproof.checker.spec.heirs import nearest_named
-from poolproof.checker.spec.names import MissingName, Names, listed, nearest, sort_text
+from poolproof.checker.spec.names import (
+    MissingName,
+    Names,
+    listed,
+    sort_text,
+    suggestion,
+)
 from poolproof.checker.spec.syntax import (
     Aggregate,
     Binary,
@@ -138,7 +144,7 @@ def _assertions_exist(spec: Spec, designs: Sequence[Compiled]) -> None:
         shown = listed(c.source.__name__ for c in designs)
         raise UserError(
             stated.name.span,
-            f"{shown} has no kernel assertion `{name}`:{nearest(name, here)} "
+            f"{shown} has no kernel assertion `{name}`{suggestion(name, here)}: "
             f"there is {listed(here) if here else 'none'}",
         )
 
@@ -283,7 +289,8 @@ def _no_size(
 ) -> UserError:
     return UserError(
         span,
-        f"unknown {what} `{name}`:{nearest(name, known)} {shown} has {listed(known)}",
+        f"unknown {what} `{name}`{suggestion(name, known)}: "
+        f"{shown} has {listed(known)}",
     )
 
 
@@ -410,8 +417,8 @@ class _Reading:
                 raise MissingName(
                     f"no parameter {name} of {self.action.name}",
                     a.parameter.span,
-                    f"`{self.action.name}` has no parameter `{name}`:"
-                    f"{nearest(name, known)} it has {', '.join(known) or 'none'}",
+                    f"`{self.action.name}` has no parameter `{name}`"
+                    f"{suggestion(name, known)}: it has {', '.join(known) or 'none'}",
                 )
             scope[a.alias.text] = _Local(known[name], "a parameter")
         return scope
@@ -933,13 +940,8 @@ class _Reading:
             *self.names.vocabulary.observers,
             *self.names.vocabulary.bounds,
         )
-        lacks = self.names.unknown(e.text, e.span, "name", known)
-        if not nearest(e.text, known):
-            more = nearest(e.text, (*self.names.labels, *self.names.domains))
-            if more:
-                message = lacks.mistake.message.replace(":", f":{more}", 1)
-                lacks = MissingName(lacks.what, e.span, message)
-        return lacks
+        also = (*self.names.labels, *self.names.domains)
+        return self.names.unknown(e.text, e.span, "name", known, also)
 
     def result(self, e: Name) -> Expr:
         if self.action is None:

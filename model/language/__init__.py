@@ -90,10 +90,10 @@ from poolproof.model.language.domains import (
     Values,
     Wrapping,
     bug_on,
-    nearest,
     require,
     warn_on,
 )
+from poolproof.model.language.spelling import did_you_mean, nearest, nearest_name
 
 __all__ = [
     "ANY",
@@ -132,8 +132,10 @@ __all__ = [
     "bug_on",
     "closure",
     "declared",
+    "did_you_mean",
     "members",
     "nearest",
+    "nearest_name",
     "observer",
     "observer_methods",
     "outside",

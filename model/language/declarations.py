@@ -28,8 +28,8 @@ from poolproof.model.language.domains import (
     _Maybe,
     _Scalarset,
     _SetOf,
-    nearest,
 )
+from poolproof.model.language.spelling import nearest
 
 # --- fields --------------------------------------------------------------
 

@@ -7,9 +7,8 @@ a range of raw ints and what each of them means in Python.
 
 from __future__ import annotations
 
-import difflib
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
@@ -67,15 +66,6 @@ def warn_on(condition: bool, text: str = "") -> None:
     ``text`` is the property's title."""
     if condition:
         warnings.warn(text, KernelWarning, stacklevel=2)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """What to add to "no such name": the nearest spelling, or what there is."""
-    names = sorted({k for k in known if not k.startswith("_")})
-    close = difflib.get_close_matches(name, names, 1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; there is {', '.join(names)}" if 0 < len(names) <= 12 else ""
 
 
 # --- bounds and features -------------------------------------------------

@@ -93,12 +93,12 @@ WRONG = {
     "an observer": ("def total(self, vma: VMAS) -> int:\n    return 0", "overrides"),
     "a hook's name misspelt": (
         "def adjust_reservations(self, vma, amount=1):\n    pass",
-        "adjust_reservations is never called and overrides nothing; "
-        "did you mean adjust_reservation?",
+        "adjust_reservations is never called and overrides nothing "
+        "(did you mean 'adjust_reservation'?)",
     ),
     "a removed action's name misspelt": (
         "mmapp = None",
-        "mmapp = None removes nothing; did you mean mmap?",
+        "mmapp = None removes nothing (did you mean 'mmap'?)",
     ),
 }
 
@@ -140,7 +140,7 @@ def test_a_block_beside_the_design(tmp_path: Path) -> None:
     block = "\n\nclass Tight(Quota):\n    def charges(self, amount=1):\n        pass\n"
     design = "\n\nclass Tighter(Base):\n    quota = Tight()\n"
     known = heir(tmp_path, "pass", block + design)
-    with pytest.raises(UserError, match="did you mean charge"):
+    with pytest.raises(UserError, match="did you mean 'charge"):
         compile_design(known.cls)
 
 

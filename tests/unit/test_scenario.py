@@ -173,5 +173,5 @@ def test_no_scenario(text: str, message: str) -> None:
 
 
 def test_an_action_that_the_design_lacks() -> None:
-    with pytest.raises(MissingName, match="unknown action `reserv`: did you mean"):
+    with pytest.raises(MissingName, match=r"unknown action `reserv` \(did you mean"):
         made("task a: reserv(v0, 1)", pool(2))

@@ -421,7 +421,7 @@ def test_a_property_applies_where_the_names_are() -> None:
 def test_a_name_that_no_design_has_is_a_mistake() -> None:
     spec = parse_text('spec "s" invariant a: resvd >= 0 invariant b: true')
     assert resolve(spec, POOL).missing == {"a": "no resvd"}
-    with pytest.raises(UserError, match=r"<spec>:1:23: .* did you mean `resv`\?"):
+    with pytest.raises(UserError, match=r"<spec>:1:23: .* .did you mean `resv`\?"):
         resolve_all(spec, [POOL, MASKS])
 
 

@@ -1,6 +1,5 @@
 from poolproof.model.language import *
 
-
 class Pool(Block):
     free = var(Int(0, 3))
 

@@ -1,6 +1,5 @@
 from poolproof.model.language import *
 
-
 class Pool(Block):
     def __init__(self, size):
         self.size = size

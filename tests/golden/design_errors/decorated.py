@@ -1,6 +1,5 @@
 from poolproof.model.language import *
 
-
 def twice(method):
     def both(*arguments):
         method(*arguments)

@@ -1,6 +1,5 @@
 from poolproof.model.language import *
 
-
 def make():
     total = 0
 

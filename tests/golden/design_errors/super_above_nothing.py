@@ -1,6 +1,5 @@
 from poolproof.model.language import *
 
-
 class Right(Design):
     count = var(Int(0, 3))
 
