@@ -294,7 +294,7 @@ REFUSALS: tuple[Refusal, ...] = (
     Refusal(
         "`{found}` is a word of the language: choose another name",
         'spec "s" invariant reachable: true',
-        found=rf"{_ITEMS}|and|or|not|implies|iff|in|if|else|true|false|none",
+        found=rf"{_ITEMS}|and|or|not|implies|imply|iff|in|if|else|true|false|none",
         after=rf"\b({_KINDS}|let|for|bounds|without|having|on)",
         wanted=("NAME",),
     ),
@@ -694,6 +694,7 @@ _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "IN",
             "NOT",
             "IMPLIES",
+            "IMPLY",
             "IFF",
             "BAR",
             "AMP",
@@ -1126,7 +1127,10 @@ class _Builder:
                 return Unary(str(word), self.expr(operand), first)
             case "binary", [left, Token() as word, right]:
                 return Binary(
-                    str(word), self.expr(left), self.expr(right), self.at(word)
+                    "implies" if word == "imply" else str(word),
+                    self.expr(left),
+                    self.expr(right),
+                    self.at(word),
                 )
             case "compare", parts:
                 relations = tuple(self.relation(r) for r in parts[1::2])
