@@ -55,21 +55,19 @@ from poolproof.checker.driver.designs import (
     shipped_specs,
     specs_for,
 )
-from poolproof.checker.driver.review import SCENARIOS, LeastPools, page, review_report
+from poolproof.checker.driver.review import SCENARIOS, LeastPools
 from poolproof.checker.driver.scores import SCORES, stored_scores
 from poolproof.checker.driver.size import Sized, find_size
-from poolproof.checker.driver.stored import Replayed, replay_file, trace_report
+from poolproof.checker.driver.stored import Replayed, replay_file, trace_name
 from poolproof.checker.engines import registry
 from poolproof.checker.evidence.replay import NotReproduced, show_step
 from poolproof.checker.reports import json as export
 from poolproof.checker.reports.certificate import certificate_files
-from poolproof.checker.reports.check import (
-    check_report,
-    defect_text,
-    trace_name,
-    trace_text,
-)
+from poolproof.checker.reports.check import check_report
+from poolproof.checker.reports.itf import itf
+from poolproof.checker.reports.review import page, review_report
 from poolproof.checker.reports.text import table, wrapped
+from poolproof.checker.reports.trace import defect_text, trace_report, trace_text
 from poolproof.checker.spec import Spec, parse
 from poolproof.checker.spec.names import MissingName
 from poolproof.checker.spec.syntax import Scenario
@@ -616,6 +614,7 @@ def _certify(checked: CheckResult, directory: str) -> list[str]:
 
 def _review(options: argparse.Namespace) -> int:
     from poolproof.checker.reports import html
+    from poolproof.checker.reports.markdown import markdown
 
     budget, request = _budget(options, EXHAUSTIVE), _request(options)
     paths = shipped_specs()
@@ -650,7 +649,7 @@ def _review(options: argparse.Namespace) -> int:
         if options.json:
             out.write(export.text(export.check_json(done, code, sizes)))
         elif options.markdown:
-            out.write(html.markdown(done, scores, sizes))
+            out.write(markdown(done, scores, sizes))
         else:
             lines = page(done, sizes) + _totals(done)
             print("\n".join([*([] if options.page else [""]), *lines]), file=out)
@@ -720,6 +719,7 @@ def _totals(done: Sequence[CheckResult]) -> list[str]:
 
 def _mutate(options: argparse.Namespace) -> int:
     from poolproof.checker.driver import mutate
+    from poolproof.checker.reports.mutate import mutation_report
 
     designs = designs_named(options.design)
     if len(designs) != 1:
@@ -752,9 +752,9 @@ def _mutate(options: argparse.Namespace) -> int:
         if terminal is not None:
             terminal.clear()
         if options.json:
-            out.write(export.text(mutate.mutation_json(done)))
+            out.write(export.text(export.mutation_json(done)))
         else:
-            print("\n".join(mutate.mutation_report(done)), file=out)
+            print("\n".join(mutation_report(done)), file=out)
     return 3 if done.stopped else 0
 
 
@@ -902,6 +902,7 @@ def _schedule(found: Sized, title: str, scenario: str, design: str) -> list[str]
 
 def _guarantee(options: argparse.Namespace) -> int:
     from poolproof.checker.driver import guarantee as table_of
+    from poolproof.checker.reports.guarantee import guarantee_report
 
     path = options.spec or str(ROOT / table_of.SPEC)
     spec = parse(shown_path(path))
@@ -932,9 +933,9 @@ def _guarantee(options: argparse.Namespace) -> int:
             if "interrupted" in done[-1].stopped:
                 break
         if options.json:
-            out.write(export.text(table_of.guarantee_json(done)))
+            out.write(export.text(export.guarantee_json(done)))
         else:
-            print("\n".join(table_of.guarantee_report(done)), file=out)
+            print("\n".join(guarantee_report(done)), file=out)
     return 3 if any(g.stopped for g in done) else 0
 
 
@@ -966,7 +967,7 @@ def _trace_text(replayed: Replayed, options: argparse.Namespace) -> str:
     if calls:
         return calls
     if options.itf:
-        return export.text(export.itf(replayed.heading, system, replayed.played))
+        return export.text(itf(replayed.heading, system, replayed.played))
     if options.json:
         return export.text(export.trace_json(replayed.heading, system, replayed.played))
     return "\n".join(trace_report(replayed)) + "\n"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from poolproof.checker.core.verdict import Unknown, Violated
+from poolproof.checker.core.verdict import Violated
 from poolproof.checker.driver.check import CheckResult, Judgement, PropertyResult
 
 
@@ -33,14 +33,3 @@ def shown_names(checked: Sequence[CheckResult]) -> list[str]:
     """The assertions that have a row in a table of all these designs."""
     found = (a.prop.name for c in checked for a in shown(c) if a.prop.assertion)
     return list(dict.fromkeys(found))
-
-
-def summary(checked: CheckResult) -> str:
-    """``kernel assertions: 12, none violated``; empty where there are none."""
-    mine = [a for a in checked.answers if a.prop.assertion]
-    if not mine:
-        return ""
-    violated = sum(isinstance(a.verdict, Violated) for a in mine)
-    unknown = sum(isinstance(a.verdict, Unknown) for a in mine)
-    text = f"kernel assertions: {len(mine)}, {violated or 'none'} violated"
-    return text + (f", {unknown} unknown" if unknown else "")

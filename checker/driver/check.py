@@ -33,7 +33,6 @@ from poolproof.checker.driver.designs import DesignRef, designs_for
 from poolproof.checker.engines import registry
 from poolproof.checker.evidence.replay import Replay, confirm, confirm_defect
 from poolproof.checker.frontend.design import compile_design
-from poolproof.checker.reports.words import expectation
 from poolproof.checker.spec import Resolved, Sizes, Spec, resolve, resolve_all, sizes
 from poolproof.model.language import (
     Bound,
@@ -515,6 +514,23 @@ def judge(
         case Holds():
             wrong = want != "holds" and as_written
     return (Judgement.UNEXPECTED if wrong else Judgement.EXPECTED), told
+
+
+def expectation(verdict: Verdict) -> str:
+    """Return the verdict as `expect` writes it."""
+    match verdict:
+        case Holds():
+            return "holds"
+        case Violated():
+            return "violated"
+        case Reached():
+            return "reachable"
+        case Unreachable():
+            return "unreachable"
+        case Vacuous():
+            return "vacuous"
+        case Unknown():
+            return "unknown"
 
 
 def exit_code(checked: Sequence[CheckResult], strict: bool = False) -> int:

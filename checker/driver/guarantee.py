@@ -11,14 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from typing import Any
 
-from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.limits import Spent
 from poolproof.checker.core.property import Kind, Property
-from poolproof.checker.core.text import count
 from poolproof.checker.core.verdict import (
     Budget,
     Holds,
@@ -30,9 +27,8 @@ from poolproof.checker.core.verdict import (
 from poolproof.checker.driver.designs import DesignRef
 from poolproof.checker.driver.effect import has_effect
 from poolproof.checker.engines import registry
-from poolproof.checker.evidence.replay import Replay, confirm, show_step
+from poolproof.checker.evidence.replay import Replay, confirm
 from poolproof.checker.frontend.design import compile_design
-from poolproof.checker.reports.text import table, wrapped
 from poolproof.checker.spec import Spec, resolve
 from poolproof.model.language import declared, did_you_mean, with_needs
 
@@ -73,18 +69,10 @@ class Finding:
     assertion: str = ""
 
     @property
-    def text(self) -> str:
-        if self.effect is False:
-            return "no effect"
-        if self.defect:
-            return f"the model breaks: {self.defect}"
-        if self.depth is not None:
-            return f"broken after {count(self.depth, 'step')}"
-        if self.assertion:
-            return f"not broken, but {self.assertion} is violated"
-        if self.vacuous:
-            return "vacuous"
-        return "holds" if self.complete else "not broken, not all states visited"
+    def holds(self) -> bool:
+        """Whether all states were visited, and nothing at all is wrong there."""
+        wrong = self.depth is not None or self.defect or self.assertion or self.vacuous
+        return self.complete and not wrong and self.effect is not False
 
 
 @dataclass
@@ -127,8 +115,7 @@ class Guarantee:
         """The pairs that hold where one of the two alone does not."""
         for pair in self.of(2):
             ones = [self.alone(n) for n in pair.features]
-            holds = pair.text == "holds"
-            if holds and any(o and o.depth is not None for o in ones):
+            if pair.holds and any(o and o.depth is not None for o in ones):
                 yield pair
 
 
@@ -253,108 +240,3 @@ def _broken(
 ) -> Finding:
     played = confirm(compiled, prop, verdict.trace, verdict.shortest)
     return Finding(having, len(verdict.trace), True, played, compiled)
-
-
-# --- what it says ---------------------------------------------------------
-
-
-NO_EFFECT = "no effect: at these sizes every run is one without the feature, too."
-
-
-def guarantee_report(done: Sequence[Guarantee]) -> list[str]:
-    """Each design by itself, then all of them, in 75 columns."""
-    lines: list[str] = []
-    for one in done:
-        lines += [*_design_report(one), ""]
-    rows = []
-    for g in done:
-        plain = next(iter(g.of(0)), None)
-        rows.append(
-            (
-                g.known.name,
-                plain.text if plain else "n/a",
-                f"n/a: {g.missing}" if g.missing else _first(g),
-            )
-        )
-    return [*lines, *table(("design", "nothing on", "what breaks it first"), rows)]
-
-
-def _first(g: Guarantee) -> str:
-    first = g.first
-    if first is None:
-        sure = not g.stopped and all(f.complete for f in g.findings)
-        return "nothing" if sure else "nothing that was found"
-    return f"{_named(first)}, after {count(first.depth or 0, 'step')}"
-
-
-def _named(finding: Finding) -> str:
-    told = " + ".join(finding.features) or "nothing on"
-    return told + (f" (needs {', '.join(finding.needed)})" if finding.needed else "")
-
-
-def _design_report(g: Guarantee) -> list[str]:
-    head = f"{g.known.name}: {g.name}" + (f" ({g.title})" if g.title else "")
-    lines = wrapped(head, "", "    ")
-    for size in g.sizes:
-        lines += wrapped(show_bounds(size) or "no bounds", "  ", "    ")
-    if g.missing:
-        return [*lines, *wrapped(f"n/a: {g.missing}", "  ", "    ")]
-    singles = [*g.of(0), *g.of(1)]
-    lines += ["", *table(("", ""), [(_named(f), f.text) for f in singles])]
-    if any(f.effect is False for f in singles):
-        lines += ["", *wrapped(NO_EFFECT, "  ", "  ")]
-    pairs = list(g.together())
-    if pairs:
-        lines += ["", "  only together:"]
-        lines += table(("", ""), [(_named(f), f.text) for f in pairs])
-    if repaired := list(g.repaired()):
-        lines += wrapped(
-            "holds again with: " + ", ".join(_named(f) for f in repaired), "  ", "    "
-        )
-    lines += ["", *wrapped(_counted(g), "  ", "    ")]
-    first = g.first
-    if first is not None and first.played is not None and first.compiled is not None:
-        lines += ["", *wrapped(f"first broken with {_named(first)}:", "  ", "    ")]
-        lines += wrapped(show_bounds(first.compiled.bounds), "    ", "      ")
-        for number, taken in enumerate(first.played.taken, 1):
-            call = show_step(first.compiled.system, taken.step, taken.result)
-            lines += wrapped(call, f"  {number:>3}. ", "       ")
-    return lines
-
-
-def _counted(g: Guarantee) -> str:
-    pairs = g.of(2)
-    broken = sum(f.depth is not None for f in pairs)
-    open_ = sum(f.depth is None and not f.complete and not f.defect for f in g.findings)
-    told = f"{len(pairs)} pairs: {broken} broken" if pairs else "no pairs asked"
-    if open_:
-        told += f"; {open_} combinations where not all states were visited"
-    return told + (f"; {g.stopped}" if g.stopped else "")
-
-
-def guarantee_json(done: Sequence[Guarantee]) -> list[dict[str, Any]]:
-    """The same for programs, every pair included."""
-    return [
-        {
-            "design": g.known.name,
-            "spec": g.spec,
-            "property": g.name,
-            "sizes": [dict(s) for s in g.sizes],
-            "missing": g.missing,
-            "stopped": g.stopped,
-            "findings": [
-                {
-                    "features": list(f.features),
-                    "needed": list(f.needed),
-                    "effect": f.effect,
-                    "broken_after": f.depth,
-                    "complete": f.complete,
-                    "vacuous": f.vacuous,
-                    "defect": f.defect,
-                    "assertion": f.assertion,
-                }
-                for f in g.findings
-            ],
-        }
-        for g in done
-    ]

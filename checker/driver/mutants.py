@@ -19,15 +19,6 @@ from poolproof.checker.core.source import method_tree, methods
 from poolproof.checker.core.system import Span
 from poolproof.model.language import Design, observer_methods
 
-KINDS = {
-    "guard": "guards dropped",
-    "if": "conditions negated",
-    "update": "updates dropped",
-    "amount": "amounts by one",
-    "comparison": "<=, < exchanged",
-}
-"""What is changed, and how a table calls it."""
-
 
 @dataclass(frozen=True)
 class Mutant:

@@ -21,17 +21,16 @@ import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from poolproof.checker.backends.python import Taken
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.source import altered
 from poolproof.checker.core.system import Action, State
-from poolproof.checker.core.text import count
 from poolproof.checker.core.verdict import Budget, Reporter
 from poolproof.checker.driver.check import Request, Task, prepare
-from poolproof.checker.driver.mutants import KINDS, Mutant, mutants
+from poolproof.checker.driver.mutants import Mutant, mutants
 from poolproof.checker.driver.scores import text_line
 from poolproof.checker.engines.space import (
     Enough,
@@ -44,7 +43,6 @@ from poolproof.checker.engines.space import (
 from poolproof.checker.engines.watch import Watch
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.passes.symmetry import find_symmetry
-from poolproof.checker.reports.text import table, wrapped
 from poolproof.checker.spec import Spec
 
 # --- when each property is decided -----------------------------------------
@@ -390,95 +388,3 @@ def _judged(
         told = pool.imap(_judge_number, range(len(chosen)))
         for mutant, (fate, by) in zip(chosen, told, strict=True):
             yield Result(mutant, fate, by)
-
-
-# --- what it says ---------------------------------------------------------
-
-
-def mutation_report(done: Campaign) -> list[str]:
-    """The score and the survivors, each with its place."""
-    told = f"{done.design}: {count(done.total, 'mutant')}"
-    if done.chosen < done.total or done.stopped:
-        told += f", of which {len(done.results)} were tried (seed {done.seed})"
-    lines = wrapped(told, "", "    ")
-    if done.stopped:
-        lines += wrapped(f"ended by: {done.stopped}", "  ", "    ")
-    lines += wrapped(f"specs: {', '.join(done.specs)}", "  ", "    ")
-    if done.incomplete:
-        lines += wrapped(
-            f"not all states (the first {done.states:,}) of: "
-            + ", ".join(done.incomplete),
-            "  ",
-            "    ",
-        )
-    rows = []
-    for kind, text in KINDS.items():
-        mine = [r.fate for r in done.results if r.mutant.kind == kind]
-        rows.append((text, *(str(mine.count(f)) for f in MutantStatus)))
-    fates = [r.fate for r in done.results]
-    rows.append(("all", *(str(fates.count(f)) for f in MutantStatus)))
-    lines += ["", *table(("", *(f.value for f in MutantStatus)), rows), ""]
-    lines += wrapped(
-        "same: no step differs in any state visited. unused: no spec's features "
-        "lead there. undecided: the mutant's states are more than three times "
-        "the original's.",
-        "  ",
-        "  ",
-    )
-    score = done.score
-    if score is None:
-        return [*lines, "", "no score: no mutant changes a step"]
-    killed, counted = (
-        len(done.of(MutantStatus.KILLED)),
-        len(fates) - fates.count(MutantStatus.SAME),
-    )
-    lines += [
-        "",
-        f"score: {killed} of {counted} killed, {100 * score:.0f} %",
-        f"text: {done.text}",
-    ]
-    for fate in (MutantStatus.SURVIVED, MutantStatus.UNDECIDED, MutantStatus.UNUSED):
-        found = done.of(fate)
-        if found:
-            lines += ["", f"{fate.value}:"]
-        for r in found:
-            m = r.mutant
-            where = f"{m.span.file}:{m.span.line}: {m.method}"
-            lines += wrapped(where, "  ", "    ")
-            lines += wrapped(_shortened(m.what), "      ", "        ")
-    return lines
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 180 else f"{text[:140]} ... {text[-35:]}"
-
-
-def mutation_json(done: Campaign) -> dict[str, Any]:
-    """The same for programs; texts in full."""
-    fates = [r.fate for r in done.results]
-    return {
-        "design": done.design,
-        "specs": list(done.specs),
-        "incomplete": list(done.incomplete),
-        "mutants": done.total,
-        "tried": len(done.results),
-        "seed": done.seed,
-        "text": done.text,
-        "states": done.states,
-        "stopped": done.stopped,
-        "score": None if done.score is None else round(done.score, 4),
-        **{f.value: fates.count(f) for f in MutantStatus},
-        "results": [
-            {
-                "file": r.mutant.span.file,
-                "line": r.mutant.span.line,
-                "method": r.mutant.method,
-                "kind": r.mutant.kind,
-                "what": r.mutant.what,
-                "fate": f.value,
-                "by": r.by,
-            }
-            for f in MutantStatus
-            for r in done.of(f)
-        ],
-    }

@@ -1,16 +1,17 @@
-"""A stored trace, replayed: what `poolproof trace FILE` does."""
+"""Stored traces: where each one is, and its replay."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.property import Property
+from poolproof.checker.core.source import shown_path
 from poolproof.checker.core.system import Span
-from poolproof.checker.core.verdict import Defect, shown_by
+from poolproof.checker.core.verdict import Defect
+from poolproof.checker.driver.check import Task
 from poolproof.checker.driver.designs import ROOT, DesignRef, designs_named
 from poolproof.checker.evidence.replay import (
     NotReproduced,
@@ -27,10 +28,22 @@ from poolproof.checker.evidence.trace_file import (
     load,
 )
 from poolproof.checker.frontend.design import compile_design
-from poolproof.checker.reports.text import broken_by, run, why, wrapped
-from poolproof.checker.reports.words import sentence
 from poolproof.checker.spec import parse, resolve
 from poolproof.model.language import declared, did_you_mean, outside
+
+STORE = "counterexamples"
+"""The folder of the shipped traces."""
+
+
+def trace_name(task: Task, prop: str) -> str:
+    """The path of a property's trace: DESIGN/SPEC.PROPERTY.trace."""
+    return f"{task.known.name}/{Path(task.spec.file).stem}.{prop}.trace"
+
+
+def stored_trace(task: Task, prop: str) -> str | None:
+    """The shipped trace of a property, as a user would type it."""
+    path = ROOT / STORE / trace_name(task, prop)
+    return shown_path(str(path)) if path.is_file() else None
 
 
 @dataclass(frozen=True)
@@ -141,35 +154,3 @@ def _check_results(file: TraceFile, compiled: Compiled, played: Replay) -> None:
                 f"{call.result.span}: {action.name} returns {shown} here, "
                 f"not {call.result.text}"
             )
-
-
-def trace_report(replayed: Replayed) -> list[str]:
-    """The run in plain text, and why it counts."""
-    heading, system = replayed.heading, replayed.compiled.system
-    title = heading.property or heading.shows
-    if heading.title:
-        title += f": {heading.title}"
-    lines = wrapped(title, "", "    ")
-    if heading.source:
-        lines += wrapped(f"({heading.source})", "  ", "   ")
-    lines += wrapped(_circumstances(heading), "  ", "    ")
-    lines += ["", *run(system, replayed.played)]
-    if replayed.prop is not None:
-        lines += why(system, replayed.prop, replayed.played)
-        prop = replayed.prop
-        verdict = shown_by(prop, replayed.played.trace, heading.shortest)
-        lines += ["", "  " + sentence(verdict, prop.kind, heading.bounds)]
-    elif heading.shows == "defect":
-        lines += broken_by(replayed.played, heading.title, None)
-    else:
-        lines += ["  no action is possible here"]
-    return lines
-
-
-def _circumstances(heading: Heading) -> str:
-    parts = [heading.design, show_bounds(heading.bounds)]
-    if heading.having:
-        parts.append("with " + " ".join(heading.having))
-    if heading.without:
-        parts.append("without " + " ".join(heading.without))
-    return ", ".join(p for p in parts if p)

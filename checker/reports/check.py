@@ -1,39 +1,24 @@
-"""What a check, a review or a trace says, as plain text of 75 columns."""
+"""One spec checked on one design, as plain text of 75 columns."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from pathlib import Path
 
 from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.property import Kind
-from poolproof.checker.core.source import shown_path
 from poolproof.checker.core.text import WIDTH
 from poolproof.checker.core.verdict import (
-    Defect,
     Holds,
-    Shown,
     Unknown,
     Verdict,
     Violated,
 )
-from poolproof.checker.driver.assertions import shown, summary
+from poolproof.checker.driver.assertions import shown
 from poolproof.checker.driver.check import CheckResult, Judgement, PropertyResult, Task
-from poolproof.checker.driver.designs import ROOT
-from poolproof.checker.evidence.replay import Replay
-from poolproof.checker.evidence.trace_file import Heading
-from poolproof.checker.evidence.trace_file import write as write_trace
 from poolproof.checker.frontend.overrides import idle_methods
 from poolproof.checker.reports.text import broken_by, run, table, trust, why, wrapped
-from poolproof.checker.reports.words import key, sentence, short
+from poolproof.checker.reports.words import sentence, short
 from poolproof.model.language import declared
-
-SHELF = "counterexamples"
-"""Where the shipped traces are, in the checkout."""
-
-
-# --- one check ------------------------------------------------------------
 
 
 def check_report(
@@ -51,7 +36,7 @@ def check_report(
             "    ",
         )
     lines += ["", *table(("", ""), _rows(checked))]
-    asserted = summary(checked)
+    asserted = assertions_summary(checked)
     if asserted:
         lines += ["", f"  {asserted}"]
     for outcome in checked.outcomes:
@@ -90,6 +75,17 @@ def settings(task: Task) -> str:
     if task.sizes.without:
         parts.append("without " + " ".join(task.sizes.without))
     return ", ".join(p for p in parts if p) or "no bounds"
+
+
+def assertions_summary(checked: CheckResult) -> str:
+    """``kernel assertions: 12, none violated``; empty where there are none."""
+    mine = [a for a in checked.answers if a.prop.assertion]
+    if not mine:
+        return ""
+    violated = sum(isinstance(a.verdict, Violated) for a in mine)
+    unknown = sum(isinstance(a.verdict, Unknown) for a in mine)
+    text = f"kernel assertions: {len(mine)}, {violated or 'none'} violated"
+    return text + (f", {unknown} unknown" if unknown else "")
 
 
 def _rows(checked: CheckResult) -> list[tuple[str, str]]:
@@ -143,49 +139,3 @@ def answer_run(task: Task, answer: PropertyResult) -> list[str]:
     assert answer.replay is not None
     lines += run(system, answer.replay)
     return [*lines, *why(system, prop, answer.replay)]
-
-
-# --- stored traces --------------------------------------------------------
-
-
-def trace_name(task: Task, prop: str) -> str:
-    """The path of a property's trace: DESIGN/SPEC.PROPERTY.trace."""
-    return f"{task.known.name}/{Path(task.spec.file).stem}.{prop}.trace"
-
-
-def shelved(task: Task, prop: str) -> str | None:
-    """The shipped trace of a property, as a user would type it."""
-    path = ROOT / SHELF / trace_name(task, prop)
-    return shown_path(str(path)) if path.is_file() else None
-
-
-def trace_text(task: Task, answer: PropertyResult) -> str:
-    """The trace file of a violated property, or of a witness."""
-    assert answer.replay is not None and isinstance(answer.verdict, Shown)
-    heading = replace(
-        _heading(task, key(answer.verdict), answer.replay),
-        shortest=answer.verdict.shortest,
-        spec=task.spec.file,
-        property=answer.prop.name,
-        title=answer.prop.title,
-        source=answer.prop.source,
-    )
-    return write_trace(heading, task.compiled, answer.replay)
-
-
-def defect_text(task: Task, defect: Defect, played: Replay) -> str:
-    """The trace file of an error of the model."""
-    heading = replace(_heading(task, "defect", played), title=defect.message)
-    return write_trace(heading, task.compiled, played)
-
-
-def _heading(task: Task, shows: str, played: Replay) -> Heading:
-    return Heading(
-        design=task.known.reference,
-        bounds=task.shown,
-        shows=shows,
-        depth=len(played.trace),
-        without=task.sizes.without,
-        having=task.sizes.having,
-        loop=played.trace.loop,
-    )

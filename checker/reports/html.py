@@ -1,4 +1,4 @@
-"""The review as one page, and as Markdown.
+"""The review as one page of HTML.
 
 The page stands by itself: no script, no network, light and dark. Each run is
 a picture for each step: tables of two indices as strips, counters as bars,
@@ -11,98 +11,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import groupby, product
+from itertools import product
 
 from poolproof.checker.core.ir import INT, show_raw
 from poolproof.checker.core.system import Cell, State, TransitionSystem, Variable
 from poolproof.checker.driver.assertions import shown_names
 from poolproof.checker.driver.check import CheckResult, Judgement, PropertyResult, Task
-from poolproof.checker.driver.review import LETTERS, LeastPools, rests_on
+from poolproof.checker.driver.review import LeastPools
 from poolproof.checker.driver.scores import Scores
 from poolproof.checker.evidence.replay import Replay, show_step
 from poolproof.checker.reports.check import settings
+from poolproof.checker.reports.review import (
+    LETTERS,
+    answer_of,
+    cell_text,
+    each_spec,
+    rests_on,
+    size_rows,
+)
 from poolproof.checker.reports.text import broken_by, is_strips, letters, why
 from poolproof.checker.reports.words import short
-
-# --- what both say --------------------------------------------------------
-
-
-def _by_spec(done: Sequence[CheckResult]) -> Iterator[list[CheckResult]]:
-    for _, some in groupby(done, key=lambda c: c.task.spec.file):
-        yield list(some)
-
-
-def _answer(checked: CheckResult, name: str) -> PropertyResult | None:
-    return next((a for a in checked.answers if a.prop.name == name), None)
-
-
-def _cell(checked: CheckResult, name: str) -> str:
-    """A verdict, or what the design has no name for."""
-    answer = _answer(checked, name)
-    if answer is None:
-        missing = checked.task.resolved.missing.get(name)
-        return f"n/a: {missing}" if missing else "not asked"
-    told = short(answer.verdict, answer.prop.kind)
-    if answer.judgement is Judgement.UNEXPECTED:
-        return f"{told}; expected: {answer.expected}"
-    if not answer.as_stated:
-        return f"{told}; the spec as written: {answer.expected}"
-    return told
-
-
-# --- Markdown -------------------------------------------------------------
-
-
-def markdown(
-    done: Sequence[CheckResult], scores: Scores, sizes: LeastPools | None = None
-) -> str:
-    """The tables, what they rest on, and each run as a list of calls."""
-    lines = ["# Review", ""]
-    for some in _by_spec(done):
-        spec = some[0].task.spec
-        lines += [f"## {_md(spec.title)}", "", f"`{spec.file}`", ""]
-        lines += ["| | " + " | ".join(c.task.known.name for c in some) + " |"]
-        lines += ["|---" * (len(some) + 1) + "|"]
-        claims = [claim.name.text for claim in spec.claims]
-        for name in claims + shown_names(some):
-            cells = " | ".join(_md(_cell(c, name)) for c in some)
-            lines.append(f"| `{name}` | {cells} |")
-        lines.append("")
-        for c in some:
-            told = "; ".join([settings(c.task), *rests_on(c, scores)])
-            lines.append(f"- {c.task.known.name}: {_md(told)}")
-        for c in some:
-            for answer in c.answers:
-                if answer.replay is not None:
-                    lines += ["", *_markdown_run(c.task, answer, answer.replay)]
-        lines.append("")
-    if sizes is not None:
-        names = sizes.designs
-        lines += [f"## {_md(sizes.spec.title)}", "", f"`{sizes.spec.file}`", ""]
-        lines += ["| least pool | " + " | ".join(names) + " |"]
-        lines += ["|---" * (len(names) + 1) + "|"]
-        for name, row in sizes.rows(names):
-            lines.append(f"| `{name}` | " + " | ".join(map(_md, row)) + " |")
-        lines += ["", LETTERS]
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def _md(text: str) -> str:
-    for mark in "\\|*_<>`":
-        text = text.replace(mark, "\\" + mark)
-    return text
-
-
-def _markdown_run(task: Task, answer: PropertyResult, played: Replay) -> list[str]:
-    system = task.compiled.system
-    calls = [
-        f"{n}. {show_step(system, t.step, t.result)}"
-        for n, t in enumerate(played.taken, 1)
-    ]
-    head = f"{task.known.name}, {answer.prop.name}: {answer.prop.title}".rstrip(": ")
-    told = [line[2:] for line in why(system, answer.prop, played)]
-    return [f"{_md(head)}:", "", "```", *calls, *told, "```"]
-
 
 # --- the page -------------------------------------------------------------
 
@@ -150,13 +78,13 @@ def page(
         "n/a names what the design has no word for.</p>"
     )
     parts.append("<nav><ul>")
-    for number, some in enumerate(_by_spec(done)):
+    for number, some in enumerate(each_spec(done)):
         title = escape(some[0].task.spec.title)
         parts.append(f'<li><a href="#spec{number}">{title}</a></li>')
     if sizes is not None:
         parts.append(f'<li><a href="#sizes">{escape(sizes.spec.title)}</a></li>')
     parts.append("</ul></nav><main>")
-    for number, some in enumerate(_by_spec(done)):
+    for number, some in enumerate(each_spec(done)):
         parts += _section(number, some, scores)
     if sizes is not None:
         parts += _sizes(sizes)
@@ -185,7 +113,7 @@ def _section(number: int, some: Sequence[CheckResult], scores: Scores) -> Iterat
         title = f"<br><span>{escape(title)}</span>" if title else ""
         yield f'<tr><th scope="row"><code>{escape(name)}</code>{title}</th>'
         for k, c in enumerate(some):
-            answer, text = _answer(c, name), escape(_cell(c, name))
+            answer, text = answer_of(c, name), escape(cell_text(c, name))
             if answer is not None and answer.replay is not None:
                 text = f'<a href="#{_anchor(number, k, name)}">{text}</a>'
             odd = answer is not None and answer.judgement is Judgement.UNEXPECTED
@@ -219,7 +147,7 @@ def _sizes(sizes: LeastPools) -> Iterator[str]:
     for name in names:
         yield f'<th scope="col">{escape(name)}</th>'
     yield "</tr></thead><tbody>"
-    for name, cells in sizes.rows(names):
+    for name, cells in size_rows(sizes, names):
         yield f'<tr><th scope="row"><code>{escape(name)}</code><br>'
         yield f"<span>{escape(titles[name])}</span></th>"
         for cell in cells:

@@ -1,10 +1,9 @@
-"""Runs and verdicts for other programs: JSON, and the Informal Trace Format
-of Apalache (ADR-015), which its viewer and Quint's tools read."""
+"""Runs, verdicts and the other answers for programs, as JSON."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from poolproof.checker.core.ir import (
@@ -13,10 +12,9 @@ from poolproof.checker.core.ir import (
     ScalarSort,
     SetSort,
     Sort,
-    TableSort,
     show_raw,
 )
-from poolproof.checker.core.system import State, TransitionSystem, Variable
+from poolproof.checker.core.system import State, TransitionSystem
 from poolproof.checker.core.verdict import (
     Holds,
     Outcome,
@@ -29,14 +27,13 @@ from poolproof.checker.core.verdict import (
     Violated,
 )
 from poolproof.checker.driver.check import CheckResult
+from poolproof.checker.driver.guarantee import Guarantee
+from poolproof.checker.driver.mutate import Campaign, MutantStatus
 from poolproof.checker.driver.review import LeastPools
 from poolproof.checker.driver.size import Failure, Sized
 from poolproof.checker.evidence.replay import Replay, Taken, show_result, show_step
 from poolproof.checker.evidence.trace_file import Heading
 from poolproof.checker.reports.words import key
-
-_SAFE = 2**53
-"""From here on JSON readers lose digits."""
 
 
 def text(value: Any) -> str:
@@ -229,84 +226,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-# --- ITF ------------------------------------------------------------------
-
-
-def itf(heading: Heading, system: TransitionSystem, played: Replay) -> dict[str, Any]:
-    """The run in Apalache's format. A block's variables are one record; the
-    step that led to a state is named as Quint names it."""
-    names = list(dict.fromkeys(v.name.partition(".")[0] for v in system.variables))
-    about = heading.property or heading.shows
-    found: dict[str, Any] = {
-        "#meta": {
-            "format": "ITF",
-            "format-description": "https://apalache-mc.org/docs/adr/015adr-trace.html",
-            "source": heading.design,
-            "description": f"{about}: {heading.shows} after {heading.depth} steps",
-        },
-        "vars": [*names, "mbt::actionTaken", "mbt::nondetPicks"],
-        "states": [
-            _itf_state(system, k, state, played.taken[k - 1] if k else None)
-            for k, state in enumerate(played.states)
-        ],
-    }
-    if played.trace.loop is not None:
-        found["loop"] = played.trace.loop
-    return found
-
-
-def _itf_state(
-    system: TransitionSystem, number: int, state: State, taken: Taken | None
-) -> dict[str, Any]:
-    values: dict[str, Any] = {"#meta": {"index": number}}
-    for v in system.variables:
-        *blocks, name = v.name.split(".")
-        record = values
-        for block in blocks:
-            record = record.setdefault(block, {})
-        record[name] = _itf_variable(system, v, state)
-    picks: Mapping[str, Any] = {}
-    if taken is not None:
-        picks = {
-            p.name: _itf_value(p.domain.sort, raw)
-            for p, raw in zip(
-                system.action_by_name[taken.step.action].parameters,
-                taken.step.arguments,
-                strict=True,
-            )
-        }
-    values["mbt::actionTaken"] = "init" if taken is None else taken.step.action
-    values["mbt::nondetPicks"] = dict(picks)
-    return values
-
-
-def _itf_variable(system: TransitionSystem, v: Variable, state: State) -> Any:
-    if not isinstance(v.sort, TableSort):
-        return _itf_value(v.sort, state[system.cell_of[v.name, ()]])
-    pairs = []
-    for cell in system.cells:
-        if cell.variable is v:
-            key = [
-                _itf_value(d.sort, i) for d, i in zip(v.index, cell.index, strict=True)
-            ]
-            raw = state[system.cell_of[v.name, cell.index]]
-            pairs.append(
-                [key[0] if len(key) == 1 else {"#tup": key}, _itf_value(v.element, raw)]
-            )
-    return {"#map": pairs}
-
-
-def _itf_value(sort: Sort, raw: int) -> Any:
-    match sort:
-        case SetSort(domain=domain):
-            members = (v for k, v in enumerate(domain) if raw >> k & 1)
-            return {"#set": [_itf_value(domain.sort, v) for v in members]}
-        case EnumSort() | ScalarSort():
-            return show_raw(sort, raw)
-        case _ if sort is BOOL:
-            return bool(raw)
-        case _:
-            return raw if abs(raw) < _SAFE else {"#bigint": str(raw)}
+# --- sizes, guarantees, mutants -------------------------------------------
 
 
 def size_json(scenario: str, design: str, found: Sized) -> dict[str, Any]:
@@ -332,3 +252,62 @@ def size_json(scenario: str, design: str, found: Sized) -> dict[str, Any]:
 def _failure_json(failure: Failure) -> dict[str, Any]:
     run = run_json(failure.compiled.system, failure.played)
     return {"kind": failure.kind, "who": list(failure.who), **run}
+
+
+def guarantee_json(done: Sequence[Guarantee]) -> list[dict[str, Any]]:
+    """The same for programs, every pair included."""
+    return [
+        {
+            "design": g.known.name,
+            "spec": g.spec,
+            "property": g.name,
+            "sizes": [dict(s) for s in g.sizes],
+            "missing": g.missing,
+            "stopped": g.stopped,
+            "findings": [
+                {
+                    "features": list(f.features),
+                    "needed": list(f.needed),
+                    "effect": f.effect,
+                    "broken_after": f.depth,
+                    "complete": f.complete,
+                    "vacuous": f.vacuous,
+                    "defect": f.defect,
+                    "assertion": f.assertion,
+                }
+                for f in g.findings
+            ],
+        }
+        for g in done
+    ]
+
+
+def mutation_json(done: Campaign) -> dict[str, Any]:
+    """The same for programs; texts in full."""
+    fates = [r.fate for r in done.results]
+    return {
+        "design": done.design,
+        "specs": list(done.specs),
+        "incomplete": list(done.incomplete),
+        "mutants": done.total,
+        "tried": len(done.results),
+        "seed": done.seed,
+        "text": done.text,
+        "states": done.states,
+        "stopped": done.stopped,
+        "score": None if done.score is None else round(done.score, 4),
+        **{f.value: fates.count(f) for f in MutantStatus},
+        "results": [
+            {
+                "file": r.mutant.span.file,
+                "line": r.mutant.span.line,
+                "method": r.mutant.method,
+                "kind": r.mutant.kind,
+                "what": r.mutant.what,
+                "fate": f.value,
+                "by": r.by,
+            }
+            for f in MutantStatus
+            for r in done.of(f)
+        ],
+    }

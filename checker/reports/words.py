@@ -139,7 +139,7 @@ def counted(verdict: Verdict) -> str:
 
 
 def key(verdict: Verdict) -> str:
-    """The verdict's name in JSON, and in `expect` but for a few."""
+    """The verdict's name in JSON."""
     match verdict:
         case Holds(exhaustive=True):
             return "holds"
@@ -155,17 +155,6 @@ def key(verdict: Verdict) -> str:
             return "vacuous"
         case Unknown():
             return "unknown"
-
-
-def expectation(verdict: Verdict) -> str:
-    """The verdict as `expect` writes it."""
-    match verdict:
-        case Holds():
-            return "holds"
-        case Reached():
-            return "reachable"
-        case _:
-            return key(verdict)
 
 
 def _none_within(kind: Kind, depth: int) -> str:

@@ -16,6 +16,7 @@ from poolproof.checker.driver.check import CheckResult, Request, prepare, run
 from poolproof.checker.driver.review import SCENARIOS, LeastPools
 from poolproof.checker.driver.size import AtSize, Sized
 from poolproof.checker.reports import html
+from poolproof.checker.reports.markdown import markdown
 from poolproof.checker.spec import parse
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 
@@ -113,7 +114,7 @@ def test_the_same_again(done: list[CheckResult], sizes: LeastPools, text: str) -
 
 
 def test_markdown(done: list[CheckResult], sizes: LeastPools) -> None:
-    told = html.markdown(done, {}, sizes)
+    told = markdown(done, {}, sizes)
     rows = [line for line in told.splitlines() if line.startswith("| ")]
     assert "| `promise_is_kept` | violated after 5 steps |" in rows
     assert any("n/a: no failed" in row for row in rows)

@@ -9,8 +9,9 @@ import pytest
 from poolproof.checker.core.property import Kind
 from poolproof.checker.core.verdict import Violated
 from poolproof.checker.driver.check import Judgement, Request, judge, prepare
-from poolproof.checker.driver.stored import replay_file, trace_report
+from poolproof.checker.driver.stored import replay_file
 from poolproof.checker.evidence.trace_file import write
+from poolproof.checker.reports.trace import trace_report
 from poolproof.checker.spec import parse
 
 ROOT = Path(__file__).parents[2]

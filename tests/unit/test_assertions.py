@@ -15,7 +15,6 @@ from poolproof.checker.core.verdict import (
     Unknown,
     Violated,
 )
-from poolproof.checker.driver.assertions import summary
 from poolproof.checker.driver.check import (
     CheckResult,
     Judgement,
@@ -30,7 +29,7 @@ from poolproof.checker.engines.fuzz import fuzz_engine
 from poolproof.checker.engines.native import native
 from poolproof.checker.evidence.replay import confirm
 from poolproof.checker.frontend.design import compile_design
-from poolproof.checker.reports.check import check_report
+from poolproof.checker.reports.check import assertions_summary, check_report
 from poolproof.checker.reports.json import check_json
 from poolproof.checker.spec import parse_text, resolve, resolve_all
 from poolproof.model.blocks.vma.address_space import VM, Errno, Fail, Place, Prot, Remap
@@ -239,7 +238,7 @@ def test_a_planted_bug_is_a_violation(
     assert not any(isinstance(a.verdict, Unknown) for a in answers.values())
     text = "\n".join(check_report(done, {}, False))
     assert f"{name} is false:" in text and "THE MODEL IS WRONG" not in text
-    assert "1 violated" in summary(done)
+    assert "1 violated" in assertions_summary(done)
     (one,) = check_json([done], 1)["checks"]
     told = {p["name"]: p for p in one["properties"]}
     assert told[name]["assertion"] == name.partition(".")[0]

@@ -10,12 +10,9 @@ import pytest
 from poolproof.checker.commands.main import main
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.driver.designs import designs_named
-from poolproof.checker.driver.guarantee import (
-    Guarantee,
-    guarantee,
-    guarantee_json,
-    guarantee_report,
-)
+from poolproof.checker.driver.guarantee import Guarantee, guarantee
+from poolproof.checker.reports.guarantee import finding_text, guarantee_report
+from poolproof.checker.reports.json import guarantee_json
 from poolproof.checker.spec import parse
 
 DESIGN = '''
@@ -123,7 +120,7 @@ def test_what_is_vacuous_does_not_hold(files: Path) -> None:
     text = SPEC + "invariant late: half implies steps == total\n"
     (files / "fragile.spec").write_text(text)
     done = ask("late")
-    told = {f.features: f.text for f in done.findings}
+    told = {f.features: finding_text(f) for f in done.findings}
     assert told[()] == "vacuous" and told["a",] == told["a", "b"] == "holds"
     assert told["b",] == "no effect"
     assert not list(done.repaired())
@@ -147,7 +144,7 @@ def test_a_shipped_design() -> None:
     (known,) = designs_named("HugetlbPool")
     spec = parse("specs/questions/promise_plain.spec")
     done = guarantee(known, spec, "q2_promise_kept", pairs=False)
-    assert done.of(0)[0].text == "holds"
+    assert finding_text(done.of(0)[0]) == "holds"
     numa = done.alone("numa")
     assert numa is not None and numa.depth is not None
 
@@ -209,7 +206,7 @@ def test_what_a_feature_needs_is_on_and_no_effect_is_no_success(
     (tmp_path / "m.spec").write_text('spec "m"\nfor Mounted\ninvariant few: used < 2\n')
     (known,) = designs_named("mounted.py")
     done = guarantee(known, parse("m.spec"), "few", sizes=({},), pairs=False)
-    told = {f.features: (f.text, f.needed) for f in done.findings}
+    told = {f.features: (finding_text(f), f.needed) for f in done.findings}
     assert told == {
         (): ("holds", ()),
         ("idle",): ("no effect", ("mount",)),

@@ -16,7 +16,8 @@ ROOMS = (
     ("core",),
     ("evidence", "frontend", "passes", "backends", "spec"),
     ("engines",),
-    ("driver", "reports"),
+    ("driver",),
+    ("reports",),
     ("conform",),
     ("commands",),
 )

@@ -14,15 +14,10 @@ from poolproof.checker.core.source import altered
 from poolproof.checker.core.verdict import Budget, Shown, Silent
 from poolproof.checker.driver.check import Request, prepare
 from poolproof.checker.driver.mutants import mutants
-from poolproof.checker.driver.mutate import (
-    Campaign,
-    MutantStatus,
-    campaign,
-    look,
-    mutation_report,
-)
+from poolproof.checker.driver.mutate import Campaign, MutantStatus, campaign, look
 from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.frontend.design import compile_design
+from poolproof.checker.reports.mutate import mutation_report
 from poolproof.checker.spec import parse
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.language import observer_methods

@@ -29,12 +29,18 @@ from poolproof.checker.core.verdict import (
     Verdict,
     Violated,
 )
-from poolproof.checker.driver.check import CheckResult, Request, prepare, run
-from poolproof.checker.driver.review import page, review_report
+from poolproof.checker.driver.check import (
+    CheckResult,
+    Request,
+    expectation,
+    prepare,
+    run,
+)
 from poolproof.checker.evidence.explain import reasons
 from poolproof.checker.evidence.replay import replay
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.reports.check import answer_run, check_report
+from poolproof.checker.reports.review import page, review_report
 from poolproof.checker.reports.text import (
     memory,
     possible_results,
@@ -43,15 +49,7 @@ from poolproof.checker.reports.text import (
     wrapped,
 )
 from poolproof.checker.reports.text import run as show_run
-from poolproof.checker.reports.words import (
-    cell,
-    counted,
-    expectation,
-    key,
-    mark,
-    sentence,
-    short,
-)
+from poolproof.checker.reports.words import cell, counted, key, mark, sentence, short
 from poolproof.checker.spec import parse_text, resolve
 from tests.common.toys import Shelf
 

@@ -12,6 +12,7 @@ from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.driver.designs import designs_named
 from poolproof.checker.driver.review import LeastPools
 from poolproof.checker.driver.size import AtSize, Failure, Sized, find_size
+from poolproof.checker.reports.review import size_rows
 from poolproof.checker.spec import parse
 
 ROOT = Path(__file__).parents[2]
@@ -76,12 +77,12 @@ def test_cells_of_the_review() -> None:
     }
     sizes = LeastPools(parse(ROOT / FOUR), found)
     assert sizes.designs == ["A", "B"]
-    assert list(sizes.rows(["A", "B", "C"])) == [
+    assert list(size_rows(sizes, ["A", "B", "C"])) == [
         ("mappings", ["2e", ">2l", ""]),
         ("files", ["", "?", ""]),
         ("cma", ["2b", "1", ""]),
     ]
-    assert list(sizes.rows(["C"])) == []
+    assert list(size_rows(sizes, ["C"])) == []
 
 
 def test_what_is_smallest_does_not_rest_on_monotony() -> None:

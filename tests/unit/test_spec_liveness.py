@@ -11,10 +11,11 @@ from poolproof.checker.core import ir
 from poolproof.checker.core.property import Fairness, Kind
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.driver.check import CheckResult, Request, prepare, run
-from poolproof.checker.driver.stored import replay_file, trace_report
+from poolproof.checker.driver.stored import replay_file
 from poolproof.checker.frontend.design import compile_design
-from poolproof.checker.reports.check import answer_run, trace_text
-from poolproof.checker.reports.json import itf
+from poolproof.checker.reports.check import answer_run
+from poolproof.checker.reports.itf import itf
+from poolproof.checker.reports.trace import trace_report, trace_text
 from poolproof.checker.spec import parse, parse_text, resolve
 
 ROOT = Path(__file__).parents[2]

@@ -245,7 +245,10 @@ def test_a_hash_in_a_string_is_no_comment() -> None:
         ("step a on b(c, c): true", "1:25: `c` is named twice"),
         ("step a on b(c = x, d = x): true", "is the name of two parameters"),
         ("invariant a: b expect holds expect unknown", "1:45: `expect` stands twice"),
-        ("invariant a: x == 99999999999999999999", "1:28: a number has at most 18 digits"),
+        (
+            "invariant a: x == 99999999999999999999",
+            "1:28: a number has at most 18 digits",
+        ),
         ("for A, A", "1:17: `A` is named twice"),
     ],
 )

@@ -23,11 +23,10 @@ from poolproof.checker.core.verdict import (
     Silent,
     Violated,
 )
-from poolproof.checker.driver.check import Request, prepare
+from poolproof.checker.driver.check import Request, expectation, prepare
 from poolproof.checker.driver.designs import ROOT
 from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.frontend.design import compile_design
-from poolproof.checker.reports.words import expectation
 from poolproof.checker.spec import (
     Resolved,
     parse,

@@ -17,6 +17,7 @@ from poolproof.checker.evidence.replay import replay
 from poolproof.checker.evidence.trace_file import Heading, bind, load, parse, write
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.reports import json as export
+from poolproof.checker.reports.itf import itf
 from tests.common.toys import Shelf
 
 POOL = compile_design(Pool)
@@ -213,7 +214,7 @@ def test_itf_has_maps_sets_and_the_steps_taken() -> None:
         loop=2,
     )
     heading = Heading("shelf.py:Shelf", {}, "deadlock", 2)
-    found = export.itf(heading, SHELF.system, replay(SHELF, trace))
+    found = itf(heading, SHELF.system, replay(SHELF, trace))
     assert found["#meta"]["format"] == "ITF"
     assert found["vars"] == [
         "left",

@@ -1,5 +1,6 @@
 from poolproof.model.language import *
 
+
 class Pool(Block):
     free = var(Int(0, 3))
 

@@ -1,5 +1,6 @@
 from poolproof.model.language import *
 
+
 class Pool(Block):
     def __init__(self, size):
         self.size = size

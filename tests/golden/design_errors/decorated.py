@@ -1,5 +1,6 @@
 from poolproof.model.language import *
 
+
 def twice(method):
     def both(*arguments):
         method(*arguments)

@@ -1,5 +1,6 @@
 from poolproof.model.language import *
 
+
 def make():
     total = 0
 

@@ -1,5 +1,6 @@
 from poolproof.model.language import *
 
+
 class Right(Design):
     count = var(Int(0, 3))
 

@@ -1,0 +1,81 @@
+"""A stored trace: as plain text for people, and as the file itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from poolproof.checker.core.bounds import show_bounds
+from poolproof.checker.core.verdict import Defect, Shown, shown_by
+from poolproof.checker.driver.check import PropertyResult, Task
+from poolproof.checker.driver.stored import Replayed
+from poolproof.checker.evidence.replay import Replay
+from poolproof.checker.evidence.trace_file import Heading, write
+from poolproof.checker.reports.text import broken_by, run, why, wrapped
+from poolproof.checker.reports.words import key, sentence
+
+
+def trace_report(replayed: Replayed) -> list[str]:
+    """The run in plain text, and why it counts."""
+    heading, system = replayed.heading, replayed.compiled.system
+    title = heading.property or heading.shows
+    if heading.title:
+        title += f": {heading.title}"
+    lines = wrapped(title, "", "    ")
+    if heading.source:
+        lines += wrapped(f"({heading.source})", "  ", "   ")
+    lines += wrapped(_circumstances(heading), "  ", "    ")
+    lines += ["", *run(system, replayed.played)]
+    if replayed.prop is not None:
+        lines += why(system, replayed.prop, replayed.played)
+        prop = replayed.prop
+        verdict = shown_by(prop, replayed.played.trace, heading.shortest)
+        lines += ["", "  " + sentence(verdict, prop.kind, heading.bounds)]
+    elif heading.shows == "defect":
+        lines += broken_by(replayed.played, heading.title, None)
+    else:
+        lines += ["  no action is possible here"]
+    return lines
+
+
+def _circumstances(heading: Heading) -> str:
+    parts = [heading.design, show_bounds(heading.bounds)]
+    if heading.having:
+        parts.append("with " + " ".join(heading.having))
+    if heading.without:
+        parts.append("without " + " ".join(heading.without))
+    return ", ".join(p for p in parts if p)
+
+
+# --- the file -------------------------------------------------------------
+
+
+def trace_text(task: Task, answer: PropertyResult) -> str:
+    """The trace file of a violated property, or of a witness."""
+    assert answer.replay is not None and isinstance(answer.verdict, Shown)
+    heading = replace(
+        _heading(task, key(answer.verdict), answer.replay),
+        shortest=answer.verdict.shortest,
+        spec=task.spec.file,
+        property=answer.prop.name,
+        title=answer.prop.title,
+        source=answer.prop.source,
+    )
+    return write(heading, task.compiled, answer.replay)
+
+
+def defect_text(task: Task, defect: Defect, played: Replay) -> str:
+    """The trace file of an error of the model."""
+    heading = replace(_heading(task, "defect", played), title=defect.message)
+    return write(heading, task.compiled, played)
+
+
+def _heading(task: Task, shows: str, played: Replay) -> Heading:
+    return Heading(
+        design=task.known.reference,
+        bounds=task.shown,
+        shows=shows,
+        depth=len(played.trace),
+        without=task.sizes.without,
+        having=task.sizes.having,
+        loop=played.trace.loop,
+    )
