@@ -66,18 +66,18 @@ from poolproof.model.language import nearest_name
 
 GRAMMAR = Path(__file__).with_name("grammar.lark")
 
-TAKEN = (
-    "result",
-    "len",
-    "min",
-    "max",
-    "unchanged",
-    "sum",
-    "count",
-    "all",
-    "any",
-    "setof",
-)
+
+def _aggregates() -> str:
+    """The names of the aggregates as the grammar has them: `sum|count|...`."""
+    terminal = r"^AGGREGATE\S* /\((.*?)\)"
+    found = re.search(terminal, GRAMMAR.read_text(encoding="utf-8"), re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
+_AGGREGATES = _aggregates()
+
+TAKEN = ("result", "len", "min", "max", "unchanged", *_AGGREGATES.split("|"))
 """Names that a spec cannot give to anything of its own."""
 
 
@@ -182,7 +182,7 @@ class Refusal:
     only: bool = False
 
 
-_AGGREGATE = r"\b(sum|count|all|any|setof)"
+_AGGREGATE = rf"\b({_AGGREGATES})"
 _ITEMS = (
     r"let|invariant|step|reachable|eventually|leadsto|scenario|expect|spec|for|bounds"
     r"|source"
@@ -453,7 +453,7 @@ REFUSALS: tuple[Refusal, ...] = (
         "write `all(v in VMAS: ...)`, with parentheses",
         'spec "s" invariant a: all v in VMAS: live[v]',
         found=r"\w+",
-        after=r"\b(all|any|sum|count|setof|forall|exists)",
+        after=rf"\b({_AGGREGATES}|forall|exists)",
         wanted=("AND",),
     ),
     Refusal(
