@@ -8,13 +8,19 @@ verdict about the one with the feature then says nothing about the feature.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from poolproof.checker.backends import python as lower
-from poolproof.checker.core.evaluate import initial_states
-from poolproof.checker.core.system import State, TransitionSystem
+from poolproof.checker.backends.python import Taken
+from poolproof.checker.core.system import Action, State, TransitionSystem
+from poolproof.checker.core.verdict import Budget
+from poolproof.checker.engines.space import (
+    Enough,
+    OnStep,
+    StateSpace,
+    Visitor,
+    explore,
+)
 
-Step = tuple[str, tuple[int, ...], int | None, State | None]
+Change = tuple[str, tuple[int, ...], int | None, State | None]
 """Action, arguments, result, and what both systems have of the state
 after it (None: an obligation fails). All raw: features change no size."""
 
@@ -33,60 +39,87 @@ def has_effect(
         on.initial,
     ):
         return False
-    common = {c.name for c in off.cells} & {c.name for c in on.cells}
-    one, other = _Side(off, common), _Side(on, common)
-    begin, begins = one.initial(), other.initial()
-    if begin.keys() != begins.keys():
+    shared = {c.name for c in off.cells} & {c.name for c in on.cells}
+    one, other = _Side(StateSpace(off), shared), _Side(StateSpace(on), shared)
+    if one.initial().keys() != other.initial().keys() or one.moved or other.moved:
         return True
-    todo = [(begin[m], begins[m]) for m in begin]
-    seen = set(begin)
-    for a, b in todo:
-        if over() or len(seen) > states:
-            return None
-        was, now = one.steps(a), other.steps(b)
-        if was.keys() != now.keys() or one.moved or other.moved:
-            return True
-        for step, after in was.items():
-            if step[-1] is not None and step[-1] not in seen:
-                seen.add(step[-1])
-                todo.append((after, now[step]))
-    return one.moved or other.moved
+    comparison = _Comparison(one, other, over)
+    found = explore(one.space, (comparison,), Budget(states=states + 1)).or_raise()
+    return True if comparison.differs else False if found.complete else None
 
 
-@dataclass
+class _Comparison(Visitor):
+    """Compares the steps of two systems, while one of them is explored, and
+    ends the search at the first difference."""
+
+    def __init__(self, one: _Side, other: _Side, over: Callable[[], bool]) -> None:
+        self.one, self.other, self.over = one, other, over
+        self.differs = False
+        self.steps: set[Change] = set()
+        self.beside = other.initial()
+        """The other system's state for what both have of a state."""
+
+    def on_step(self, action: Action) -> OnStep:
+        name, one = action.name, self.one
+
+        def add(state: State, taken: Taken) -> None:
+            self.steps.add(one.change(name, taken))
+
+        return add
+
+    def broken(self, state: State, action: Action, taken: Taken) -> None:
+        self.steps.add(self.one.change(action.name, taken))
+
+    def leaves(self, state: State, action: Action, taken: Taken, cell: int) -> None:
+        self.steps.add(self.one.change(action.name, taken))
+
+    def expanded(self, state: State, enabled: bool) -> None:
+        if self.over():
+            raise Enough
+        steps, self.steps = self.steps, set()
+        there = self.other.steps(self.beside[self.one.common(state)])
+        if steps != there.keys() or self.one.moved or self.other.moved:
+            self.differs = True
+            raise Enough
+        for (*_, common), after in there.items():
+            if common is not None:
+                self.beside.setdefault(common, after)
+
+
 class _Side:
     """One of the two systems, seen through the cells that both have.
     ``moved``: another cell of its own has had two values."""
 
-    system: TransitionSystem
-    common: set[str]
-    moved: bool = False
-    alone: set[State] = field(default_factory=set)
+    def __init__(self, space: StateSpace, shared: set[str]) -> None:
+        self.space = space
+        number = {c.name: k for k, c in enumerate(space.system.cells)}
+        self.shared = [number[name] for name in sorted(shared)]
+        self.own = [k for name, k in number.items() if name not in shared]
+        self.alone: set[State] = set()
 
-    def __post_init__(self) -> None:
-        number = {c.name: k for k, c in enumerate(self.system.cells)}
-        self.shared = [number[name] for name in sorted(self.common)]
-        self.own = [k for name, k in number.items() if name not in self.common]
-        self.actions = [
-            (a, lower.successors(self.system, a)) for a in self.system.actions
-        ]
+    @property
+    def moved(self) -> bool:
+        return len(self.alone) > 1
 
     def initial(self) -> dict[State, State]:
-        return {self.seen(s): s for s in initial_states(self.system)}
+        return {self.common(s): s for s in self.space.initial()}
 
-    def seen(self, state: State) -> State:
-        """What both systems have of a state."""
-        self.alone.add(tuple(state[k] for k in self.own))
-        self.moved = len(self.alone) > 1
-        return tuple(state[k] for k in self.shared)
+    def common(self, state: State) -> State:
+        """Return what both systems have of a state."""
+        if self.own:
+            self.alone.add(tuple([state[k] for k in self.own]))
+        return tuple([state[k] for k in self.shared])
 
-    def steps(self, state: State) -> dict[Step, State]:
-        """The steps from a state, and the states after them."""
-        found: dict[Step, State] = {}
-        for action, successors in self.actions:
-            for given, after, result, broken in successors(state):
-                if broken is not None:  # the state after it means nothing
-                    found[action.name, given, None, None] = state
-                else:
-                    found[action.name, given, result, self.seen(after)] = after
-        return found
+    def change(self, name: str, taken: Taken) -> Change:
+        arguments, after, result, broken = taken
+        if broken is not None:  # the state after it means nothing
+            return name, arguments, None, None
+        return name, arguments, result, self.common(after)
+
+    def steps(self, state: State) -> dict[Change, State]:
+        """Return the steps from a state, and the states after them."""
+        return {
+            self.change(action.name, taken): taken.after
+            for action in self.space.system.actions
+            for taken in self.space.successors(action)(state)
+        }

@@ -123,10 +123,11 @@ class Profile(Visitor):
         assert taken.broken is not None
         self.end(breaks=action.obligations[taken.broken].message)
 
-    def leaves(
-        self, state: State, cell: int, before: State | None, action: Action | None
-    ) -> None:
-        self.end(breaks=self.space.excess(state, cell))
+    def leaves(self, state: State, action: Action, taken: Taken, cell: int) -> None:
+        self.end(breaks=self.space.excess(taken.after, cell))
+
+    def outside(self, start: State, cell: int) -> None:
+        self.end(breaks=self.space.excess(start, cell))
 
     def decided(self, name: str, depth: int) -> None:
         if name not in self.found:

@@ -114,22 +114,25 @@ class _Defects(Visitor):
             last = action.name, lambda state, taken: taken.broken == number
             self.found[key] = due.message, state, last, due
 
-    def leaves(
-        self, state: State, cell: int, before: State | None, action: Action | None
-    ) -> None:
-        outside, message = self.space.outside, self.space.excess(state, cell)
-        variable = self.space.system.cells[cell].variable
-        key = f"range {variable.name} {action.name if action else ''}"
-        if before is None or action is None:
-            self.found.setdefault(key, (message, state, None, None))
-        elif key not in self.found:
+    def leaves(self, state: State, action: Action, taken: Taken, cell: int) -> None:
+        outside = self.space.outside
+        key = self.key(cell, action.name)
+        if key not in self.found:
             last = (
                 action.name,
                 lambda state, taken: (
                     taken.broken is None and outside(taken.after) is not None
                 ),
             )
-            self.found[key] = message, before, last, None
+            message = self.space.excess(taken.after, cell)
+            self.found[key] = message, state, last, None
+
+    def outside(self, start: State, cell: int) -> None:
+        message = self.space.excess(start, cell)
+        self.found.setdefault(self.key(cell, ""), (message, start, None, None))
+
+    def key(self, cell: int, action: str) -> str:
+        return f"range {self.space.system.cells[cell].variable.name} {action}"
 
 
 class _Ends(Visitor):

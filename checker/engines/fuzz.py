@@ -14,9 +14,10 @@ from __future__ import annotations
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import count
 from math import prod
 from tempfile import TemporaryDirectory
@@ -39,10 +40,11 @@ from hypothesis.stateful import (
 )
 
 from poolproof.checker.backends import python as lower
+from poolproof.checker.backends.python import Taken
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.evaluate import Valuation, broken, initial_states
 from poolproof.checker.core.limits import Spent, look, overtime, tick
-from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Action, State, TransitionSystem
 from poolproof.checker.core.verdict import (
     Budget,
@@ -58,6 +60,7 @@ from poolproof.checker.core.verdict import (
     shown_by,
     within_budget,
 )
+from poolproof.checker.engines.watch import OfStep, Watch
 from poolproof.checker.evidence.replay import MODEL_IS_WRONG, Runner
 from poolproof.model.language import Disabled
 
@@ -90,7 +93,7 @@ class _Hunt:
     report: Reporter
     runner: Runner
     possible: dict[str, _Possible]
-    watch: _Watch
+    watch: Watch
     best: dict[str, Trace] = field(default_factory=dict)
     defects: dict[str, Defect] = field(default_factory=dict)
     fired: Counter[str] = field(default_factory=Counter)
@@ -98,6 +101,19 @@ class _Hunt:
     runs: int = 0
     stopped: str = ""
     begin: float = field(default_factory=time.monotonic)
+
+    @cached_property
+    def of_steps(self) -> Mapping[str, OfStep | None]:
+        return {a.name: self.watch.of_step(a) for a in self.system.actions}
+
+    def violated(
+        self, before: State, step: Step, result: int | None, after: State
+    ) -> Sequence[str]:
+        """Return the names of the step properties that the step violates."""
+        violated = self.of_steps[step.action]
+        if violated is None:
+            return ()
+        return violated(before, Taken(step.arguments, after, result))
 
     @property
     def system(self) -> TransitionSystem:
@@ -110,62 +126,6 @@ class _Hunt:
             return False
         self.best[key] = trace
         return True
-
-
-class _Watch:
-    """The properties as functions of a state, or of an action's step: which
-    of them it decides. (Python text of the IR; every trace is replayed with
-    the IR's plain reading before it is shown.)"""
-
-    def __init__(
-        self, system: TransitionSystem, properties: Sequence[Property]
-    ) -> None:
-        self.antecedents = {p.name: [False] * len(p.antecedents) for p in properties}
-        mine = [p for p in properties if p.kind in (Kind.INVARIANT, Kind.REACHABLE)]
-        self.of_states = [
-            (p.name, p.kind is Kind.REACHABLE, len(p.antecedents)) for p in mine
-        ]
-        self.state_truths = lower.predicates(
-            system, [f for p in mine for f in (p.formula, *p.antecedents)]
-        )
-        self.of_steps: dict[str, list[tuple[str, bool, int]]] = {}
-        self.step_truths: dict[str, lower.StepPredicates] = {}
-        for action in system.actions:
-            some = lower.step_properties(
-                [p for p in properties if p.kind is Kind.STEP], action
-            )
-            self.of_steps[action.name] = [
-                (p.name, False, len(p.antecedents)) for p in some
-            ]
-            self.step_truths[action.name] = lower.step_predicates(
-                system, action, [f for p in some for f in (p.formula, *p.antecedents)]
-            )
-
-    def state(self, state: State) -> list[str]:
-        """The names of the properties that the state decides."""
-        return self._decided(self.of_states, self.state_truths(state))
-
-    def step(
-        self, before: State, step: Step, result: int | None, after: State
-    ) -> list[str]:
-        """The names of the step properties that the step violates."""
-        truths = self.step_truths[step.action](
-            before, after, step.arguments, -1 if result is None else result
-        )
-        return self._decided(self.of_steps[step.action], truths)
-
-    def _decided(
-        self, asked: Sequence[tuple[str, bool, int]], truths: Sequence[bool]
-    ) -> list[str]:
-        found, k = [], 0
-        for name, when, antecedents in asked:
-            if truths[k] is when:
-                found.append(name)
-            seen = self.antecedents[name]
-            for j in range(antecedents):
-                seen[j] = seen[j] or truths[k + 1 + j]
-            k += 1 + antecedents
-        return found
 
 
 def _size(trace: Trace) -> tuple[Any, ...]:
@@ -198,7 +158,7 @@ def _fuzz(
     depth = DEPTH if budget.depth is None else budget.depth
     runner = Runner(compiled)
     possible = {a.name: _Possible(compiled.system, a) for a in compiled.system.actions}
-    watch = _Watch(compiled.system, properties)
+    watch = Watch(compiled.system, properties)
     hunt = _Hunt(
         compiled, properties, depth, budget.clock(), report, runner, possible, watch
     )
@@ -333,7 +293,8 @@ def _again(hunt: _Hunt, key: str, trace: Trace, move: bool) -> Trace | None:
             return Trace(trace.initial, (*taken, e.step)) if same else None
         taken.append(step)
         after = runner.state
-        if key in watch.state(after) or key in watch.step(before, step, result, after):
+        names = hunt.violated(before, step, result, after)
+        if key in names or key in watch.state(after):
             return Trace(trace.initial, tuple(taken))
     return None
 
@@ -418,7 +379,7 @@ def _machine(hunt: _Hunt) -> type[RuleBasedStateMachine]:
             hunt.fired[step.action] += 1
             if result is not None:
                 hunt.results[step.action, result] += 1
-            for name in watch.step(before, step, result, self.now):
+            for name in hunt.violated(before, step, result, self.now):
                 hunt.found(name, self.trace())
             self.look()
 
@@ -526,7 +487,7 @@ def _outcome(hunt: _Hunt, properties: tuple[Property, ...], budget: Budget) -> O
         seconds=time.monotonic() - hunt.begin,
         fired={a.name: hunt.fired[a.name] for a in hunt.system.actions},
         results=dict(hunt.results),
-        true_antecedents={n: tuple(v) for n, v in hunt.watch.antecedents.items()},
+        true_antecedents={n: tuple(v) for n, v in hunt.watch.seen.items()},
         notes=(said,),
     )
     return Outcome("fuzz", verdicts, tuple(hunt.defects.values()), statistics)

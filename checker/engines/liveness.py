@@ -14,16 +14,16 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NoReturn
 
 import networkx as nx
 
 from poolproof.checker.backends import python as lower
+from poolproof.checker.backends.python import Taken
 from poolproof.checker.core import ir
-from poolproof.checker.core.evaluate import initial_states
-from poolproof.checker.core.limits import Spent, doing, look, overtime, tick
+from poolproof.checker.core.limits import doing, overtime, tick
 from poolproof.checker.core.property import Fairness, Kind, Property
-from poolproof.checker.core.system import State, TransitionSystem
+from poolproof.checker.core.system import Action, State, TransitionSystem
 from poolproof.checker.core.verdict import (
     Budget,
     Holds,
@@ -38,70 +38,65 @@ from poolproof.checker.core.verdict import (
     within_budget,
 )
 from poolproof.checker.engines.lasso import Label, lasso
+from poolproof.checker.engines.space import (
+    Enough,
+    OnStep,
+    StateSpace,
+    Visitor,
+    explore,
+)
 
 
-@dataclass(frozen=True)
-class Graph:
-    """Every reachable state and step. ``numbers`` is in order of discovery,
-    ``parents`` the breadth-first tree; ``reason`` says why it is partial."""
+class Graph(Visitor):
+    """Every reachable state and step. A state's number is its place in the
+    search's order, ``edges`` has the labels and targets of its steps.
+    ``reason`` says why the graph is not complete."""
 
-    states: list[State]
-    edges: list[list[tuple[Label, int]]]
-    parents: list[tuple[int, Label] | None]
-    depth: int
-    reason: str
+    def __init__(
+        self, system: TransitionSystem, budget: Budget, report: Reporter
+    ) -> None:
+        self.number: dict[State, int] = {}
+        self.edges: list[list[tuple[Label, int]]] = []
+        self.source: State | None = None
+        self.leaving: list[tuple[Label, int]] = []
+        self.defect = ""
+        # without symmetry: a permuted cycle is no cycle
+        self.found = explore(StateSpace(system), (self,), budget, report)
+        self.reason = self.defect or self.found.stopped
+        self.states = list(self.found.parents)
+        self.edges += [[] for _ in self.states[len(self.edges) :]]
 
+    @property
+    def starts(self) -> list[int]:
+        return [self.number[s] for s in self.found.starts]
 
-def build(system: TransitionSystem, budget: Budget, report: Reporter) -> Graph:
-    """The reachable graph, without symmetry (a permuted cycle is no cycle)."""
-    steps = [(a.name, lower.successors(system, a)) for a in system.actions]
-    outside = lower.in_range(system)
-    begin = time.monotonic()
-    number: dict[State, int] = {}
-    graph = Graph([], [], [], 0, "")
-    level: list[int] = []
-    depth = [0]
+    def state(self, state: State, depth: int) -> None:
+        self.number.setdefault(state, len(self.number))
+        self.edges.append([])
 
-    def add(state: State, parent: tuple[int, Label] | None) -> int:
-        if state not in number:
-            number[state] = len(graph.states)
-            graph.states.append(state)
-            graph.edges.append([])
-            graph.parents.append(parent)
-            level.append(0 if parent is None else level[parent[0]] + 1)
-            depth[0] = max(depth[0], level[-1])
-        return number[state]
+    def on_step(self, action: Action) -> OnStep | None:
+        number, name = self.number, action.name
 
-    reason = ""
-    k = 0
-    try:
-        for start in initial_states(system):
-            add(start, None)
-        while k < len(graph.states) and not reason:
-            if k % 1024 == 0:
-                report.progress(
-                    states=len(graph.states),
-                    depth=depth[0],
-                    seconds=time.monotonic() - begin,
-                )
-                look()
-                if budget.states is not None and len(graph.states) > budget.states:
-                    reason = f"the budget of {budget.states:,} states"
-            tick(100)
-            state = graph.states[k]
-            for name, successors in steps:
-                for arguments, after, _, broken in successors(state):
-                    if broken is not None or outside(after) is not None:
-                        reason = f"{name} breaks an obligation of the model"
-                        continue
-                    label = (name, arguments)
-                    graph.edges[k].append((label, add(after, (k, label))))
-            k += 1
-    except KeyboardInterrupt:
-        reason = "interrupted"
-    except Spent as spent:
-        reason = str(spent)
-    return Graph(graph.states, graph.edges, graph.parents, depth[0], reason)
+        def add(state: State, taken: Taken) -> None:
+            if state is not self.source:
+                self.source, self.leaving = state, self.edges[number[state]]
+            target = number.setdefault(taken.after, len(number))
+            self.leaving.append(((name, taken.arguments), target))
+
+        return add
+
+    def broken(self, state: State, action: Action, taken: Taken) -> None:
+        self.end(action.name)
+
+    def leaves(self, state: State, action: Action, taken: Taken, cell: int) -> None:
+        self.end(action.name)
+
+    def outside(self, start: State, cell: int) -> None:
+        self.end("an initial state")
+
+    def end(self, who: str) -> NoReturn:
+        self.defect = f"{who} breaks an obligation of the model"
+        raise Enough
 
 
 @within_budget("liveness")
@@ -117,7 +112,7 @@ def liveness(
     mine = [p for p in properties if p.kind is Kind.LEADS_TO]
     if not mine:
         return Outcome("liveness", {})
-    graph = build(system, budget, report)
+    graph = Graph(system, budget, report)
     verdicts: dict[str, Verdict] = {}
     seen: dict[str, tuple[bool, ...]] = {}
     with overtime(), doing("looking for fair cycles"):
@@ -128,20 +123,17 @@ def liveness(
             verdicts[p.name] = _answer(system, graph, p)
     statistics = Statistics(
         states=len(graph.states),
-        transitions=sum(map(len, graph.edges)),
-        depth=graph.depth,
+        transitions=graph.found.transitions,
+        depth=graph.found.depth,
         seconds=time.monotonic() - begin,
         complete=not graph.reason,
         no_start=not graph.states and not graph.reason,
-        impossible=frozenset() if graph.reason else _never_taken(system, graph),
+        impossible=frozenset()
+        if graph.reason
+        else frozenset(n for n, times in graph.found.fired.items() if not times),
         true_antecedents=seen,
     )
     return Outcome("liveness", verdicts, (), statistics)
-
-
-def _never_taken(system: TransitionSystem, graph: Graph) -> frozenset[str]:
-    taken = {label[0] for edges in graph.edges for label, _ in edges}
-    return frozenset(a.name for a in system.actions if a.name not in taken)
 
 
 def _answer(system: TransitionSystem, graph: Graph, p: Property) -> Verdict:
@@ -149,6 +141,7 @@ def _answer(system: TransitionSystem, graph: Graph, p: Property) -> Verdict:
     truths = lower.predicates(system, [p.formula, goal])
     asked: list[int] = []
     avoiding: set[int] = set()
+    depth = graph.found.depth
     for k, state in enumerate(graph.states):
         here, there = truths(state)
         if not there:
@@ -156,33 +149,23 @@ def _answer(system: TransitionSystem, graph: Graph, p: Property) -> Verdict:
             if here:
                 asked.append(k)
     if graph.reason:  # a missing edge could be the fair way out: no verdict
-        return Unknown(graph.reason, max(graph.depth - 1, 0))
+        return Unknown(graph.reason, max(depth - 1, 0))
     inside = nx.DiGraph()
     inside.add_nodes_from(avoiding)
     inside.add_edges_from(
         (k, t) for k in avoiding for _, t in graph.edges[k] if t in avoiding
     )
-    reached = _reachable(inside, asked)
+    reached: set[int] = set()
+    for layer in nx.bfs_layers(inside, asked):
+        tick(len(layer))
+        reached.update(layer)
     components = list(_fair_components(graph, inside.subgraph(reached), p.fair))
     if not components:
-        return Holds(True, len(graph.states), graph.depth)
-    starts = [k for k, parent in enumerate(graph.parents) if parent is None]
-    found = lasso(graph.edges, starts, set(asked), avoiding, components, p.fair)
+        return Holds(True, len(graph.states), depth)
+    found = lasso(graph.edges, graph.starts, set(asked), avoiding, components, p.fair)
     steps = tuple(Step(name, arguments) for name, arguments in found.steps)
     trace = Trace(graph.states[found.start], steps, found.loop)
     return Violated(trace, found.shortest)
-
-
-def _reachable(inside: nx.DiGraph, sources: Iterable[int]) -> set[int]:
-    seen = set(sources)
-    queue = deque(seen)
-    while queue:
-        tick()
-        for t in inside.successors(queue.popleft()):
-            if t not in seen:
-                seen.add(t)
-                queue.append(t)
-    return seen
 
 
 def _fair_components(

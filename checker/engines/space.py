@@ -102,11 +102,11 @@ class Visitor:
     def broken(self, state: State, action: Action, taken: Taken) -> None:
         """The step fails its obligation ``taken.broken``."""
 
-    def leaves(
-        self, state: State, cell: int, before: State | None, action: Action | None
-    ) -> None:
-        """``cell`` is out of range in an initial state, or in the one that
-        ``action`` leads to from ``before``."""
+    def leaves(self, state: State, action: Action, taken: Taken, cell: int) -> None:
+        """The step leads to a state with ``cell`` out of range."""
+
+    def outside(self, start: State, cell: int) -> None:
+        """An initial state has ``cell`` out of range; it is not visited."""
 
     def expanded(self, state: State, enabled: bool) -> None:
         """All steps from the state were visited; ``enabled``: there are any."""
@@ -245,7 +245,7 @@ class _Exploration:
             cell = self.space.outside(start)
             if cell is not None:
                 for v in self.visitors:
-                    v.leaves(start, cell, None, None)
+                    v.outside(start, cell)
                 continue
             form = self.space.canonical(start)
             if form not in found.parents:
@@ -301,7 +301,7 @@ class _Exploration:
                         continue
                     cell = outside(after)
                     if cell is not None:
-                        self.leaves(after, cell, state, row.action)
+                        self.leaves(state, row.action, taken, cell)
                         continue
                     row.fired += 1
                     results[result] = results.get(result, 0) + 1
@@ -324,9 +324,9 @@ class _Exploration:
         for v in self.visitors:
             v.broken(state, action, taken)
 
-    def leaves(self, after: State, cell: int, before: State, action: Action) -> None:
+    def leaves(self, state: State, action: Action, taken: Taken, cell: int) -> None:
         for v in self.visitors:
-            v.leaves(after, cell, before, action)
+            v.leaves(state, action, taken, cell)
 
     def progress(self, frontier: int) -> None:
         self.report.progress(

@@ -7,35 +7,39 @@ from collections.abc import Callable, Sequence
 from poolproof.checker.backends import python as lower
 from poolproof.checker.backends.python import Taken
 from poolproof.checker.core.ir import not_
-from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Action, State, TransitionSystem
+
+OfStep = Callable[[State, Taken], Sequence[str]]
+"""A function of a state and a step from it: the names of the step properties
+that the step violates."""
 
 
 class Watch:
-    """The properties that one state or one step decides: by violating it, or
-    as the witness of a reachable one. ``seen`` says of each property which of
-    its antecedents came true. Raises ValueError for another kind."""
+    """What one state or one step decides: a violation, or a witness. ``seen``
+    maps each property to which of its antecedents came true. Raises ValueError
+    for a property that only a run decides."""
 
     def __init__(
         self, system: TransitionSystem, properties: Sequence[Property]
     ) -> None:
         for p in properties:
-            if p.kind not in (Kind.INVARIANT, Kind.STEP, Kind.REACHABLE):
+            if p.kind.of_runs:
                 raise ValueError(f"no state and no step decides `{p.kind.value}`")
         self.system = system
         self.seen = {p.name: [False] * len(p.antecedents) for p in properties}
-        self.steps = [p for p in properties if p.kind is Kind.STEP]
-        mine = [p for p in properties if p.kind is not Kind.STEP]
+        self.steps = [p for p in properties if p.kind.of_steps]
+        mine = [p for p in properties if p.kind.of_states]
         self.names = [p.name for p in mine]
         self.truths = lower.predicates(
             system,
-            [p.formula if p.kind is Kind.REACHABLE else not_(p.formula) for p in mine],
+            [p.formula if p.kind.wants_witness else not_(p.formula) for p in mine],
         )
         self.of_states = _Antecedents(mine, self.seen)
         self.antecedents = lower.predicates(system, self.of_states.formulas)
 
     def state(self, state: State) -> Sequence[str]:
-        """The names of the properties that the state decides."""
+        """Return the names of the properties that the state decides."""
         if self.of_states.pending:
             self.of_states.note(self.antecedents(state))
         hits = self.truths(state)
@@ -43,9 +47,9 @@ class Watch:
             return ()
         return [n for n, hit in zip(self.names, hits, strict=True) if hit]
 
-    def of_step(self, action: Action) -> Callable[[State, Taken], Sequence[str]] | None:
-        """A function of a state and a step of the action: the names of the
-        properties that the step violates. None where none speaks of it."""
+    def of_step(self, action: Action) -> OfStep | None:
+        """Return what the action's steps violate; None if no property is about
+        them."""
         mine = lower.step_properties(self.steps, action)
         if not mine:
             return None
