@@ -1,1 +1,1 @@
-"""The model asked the same as a real kernel, answer by answer."""
+"""A design and a real kernel, call by call: do they answer alike?"""

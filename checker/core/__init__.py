@@ -1,1 +1,1 @@
-"""What all engines share: the meaning of a search, whatever it is for."""
+"""What every room uses: expressions, systems, properties, verdicts, budgets."""

@@ -1,1 +1,1 @@
-"""Questions that users ask: a check, a review, a size, a guarantee, mutants."""
+"""What users ask for: a check, a review, a size, a guarantee, mutants."""

@@ -1,0 +1,1 @@
+"""Engines: each decides some kinds of property. registry.py names them all."""

@@ -1,1 +1,1 @@
-"""A design class to a transition system."""
+"""From a design class to a transition system."""

@@ -1,1 +1,1 @@
-"""Real kernels: a guest under QEMU or the running one, asked through one agent."""
+"""A real kernel, under QEMU or the running one, driven through one agent."""

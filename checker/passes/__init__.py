@@ -1,1 +1,1 @@
-"""A transition system to a smaller one: symmetry, components."""
+"""From a transition system to a smaller one: symmetry, components."""

@@ -1,1 +1,1 @@
-"""Answers in words: plain text, HTML, Markdown, JSON."""
+"""Answers as plain text, HTML, Markdown and JSON."""

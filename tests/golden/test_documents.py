@@ -1,7 +1,9 @@
-"""Every snippet in README.md runs, and prints what the document says."""
+"""Every snippet in README.md runs, and prints what the document says; every
+folder says what belongs there."""
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from pathlib import Path
@@ -81,3 +83,44 @@ def test_the_architecture_names_what_exists() -> None:
     assert len(names) > 10
     for name in names:
         assert list(ROOT.glob(name.rstrip("/"))), name
+
+
+ROOMS = ("bench", "checker", "counterexamples", "model", "poolproof", "specs", "tests")
+"""The folders of the repository that people write in."""
+
+LISTED = re.compile(r"^\| ([\w/.]+/) \|", re.MULTILINE)
+"""A folder in a README's table."""
+
+
+def folders() -> list[Path]:
+    """All folders with text in them; a design's counterexamples need no word."""
+    found = []
+    for room in ROOMS:
+        inner = () if room == "counterexamples" else (ROOT / room).rglob("*/")
+        for folder in (ROOT / room, *inner):
+            parts = folder.relative_to(ROOT).parts
+            ours = not any(p.startswith((".", "__")) for p in parts)
+            if ours and any(p.is_file() for p in folder.iterdir()):
+                found.append(folder)
+    return found
+
+
+def listed(readme: Path) -> list[str]:
+    """The folders in a README's table."""
+    return LISTED.findall(readme.read_text(encoding="utf-8")) if readme.exists() else []
+
+
+@pytest.mark.parametrize(
+    "folder", folders(), ids=lambda folder: str(folder.relative_to(ROOT))
+)
+def test_a_folder_says_what_belongs_there(folder: Path) -> None:
+    for name in listed(folder / "README.md"):
+        assert (folder / name).is_dir(), name
+    package, above = folder / "__init__.py", folder.parent / "README.md"
+    if package.exists():
+        assert ast.get_docstring(ast.parse(package.read_text(encoding="utf-8")))
+    elif not (folder / "README.md").exists():
+        assert f"{folder.name}/" in listed(above)
+    if folder.name in ("specs", "tests"):
+        inner = {f"{p.name}/" for p in folder.iterdir() if p in folders()}
+        assert inner == set(listed(folder / "README.md"))

@@ -1,2 +1,2 @@
-"""Designs that ask about one building block by itself, or about the
-kernel around a pool."""
+"""Designs that exercise one building block by itself, or the kernel around a
+pool."""
