@@ -100,7 +100,11 @@ def folders() -> list[Path]:
         for folder in (ROOT / room, *inner):
             parts = folder.relative_to(ROOT).parts
             ours = not any(p.startswith((".", "__")) for p in parts)
-            if ours and any(p.is_file() for p in folder.iterdir()):
+            if (
+                ours
+                and not folder.is_symlink()
+                and any(map(Path.is_file, folder.iterdir()))
+            ):
                 found.append(folder)
     return found
 
