@@ -1,11 +1,9 @@
-"""What a spec must not say: each .spec in errors/ with its .err beside it.
-
-`POOLPROOF_BLESS=1 pytest tests/golden` writes the .err files anew.
+"""Every mistake in a spec is answered with file:line:column and what to
+write instead: spec_errors/ has the mistakes and the answers.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -15,13 +13,14 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec import parse, parse_text, resolve_all, sizes
 from poolproof.checker.spec.parse import REFUSALS, Refusal, examples
+from tests.common.cases import Case, cases_in
 from tests.common.masks import Masks
 
-ERRORS = Path(__file__).parent / "spec_errors"
+CASES = cases_in(Path(__file__).parent / "spec_errors", "*.spec")
 DESIGNS = {"Pool": Pool, "Masks": Masks}
 
 
-def check(path: str) -> None:
+def check(path: Path) -> None:
     """All that is done with a spec before an engine runs."""
     spec = parse(path)
     designs = [DESIGNS[word.text] for word in spec.designs]
@@ -34,22 +33,14 @@ def check(path: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", sorted(p.stem for p in ERRORS.glob("*.spec")))
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_mistakes_are_refused_with_their_golden_message(
-    name: str, monkeypatch: pytest.MonkeyPatch
+    case: Case, tmp_path: Path
 ) -> None:
-    monkeypatch.chdir(ERRORS)
+    path = case.write(tmp_path)
     with pytest.raises(UserError) as refused:
-        check(f"{name}.spec")
-    golden = Path(f"{name}.err")
-    if os.environ.get("POOLPROOF_BLESS"):
-        golden.write_text(f"{refused.value}\n")
-    assert f"{refused.value}\n" == golden.read_text()
-
-
-def test_every_golden_message_belongs_to_a_spec() -> None:
-    specs = {p.stem for p in ERRORS.glob("*.spec")}
-    assert {p.stem for p in ERRORS.glob("*.err")} == specs
+        check(path)
+    case.check(refused.value, path)
 
 
 @pytest.mark.parametrize("row", REFUSALS, ids=lambda row: row.example)

@@ -1,9 +1,0 @@
-from poolproof.model.language import *
-
-B = Bound("B", 2)
-FORK = Feature("fork")
-CALL = {"bounds": {"B": 0}}
-
-
-class Wrong(Design):
-    count = var(Int(0, B), when=FORK)

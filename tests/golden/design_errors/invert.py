@@ -1,9 +1,0 @@
-from poolproof.model.language import *
-
-
-class Wrong(Design):
-    flag = var(Bool())
-
-    @action
-    def act(self):
-        require(~self.flag)
