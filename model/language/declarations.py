@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from poolproof.model.language.domains import (
     ANY,
@@ -112,9 +112,13 @@ class ActionMark:
     when: tuple[Feature, ...]
 
 
+@overload
+def action(function: Method, /) -> Method: ...
+@overload
+def action(*, kernel: str = "", when: Any = None) -> Callable[[Method], Method]: ...
 def action(
     function: Method | None = None, *, kernel: str = "", when: Any = None
-) -> Any:
+) -> Method | Callable[[Method], Method]:
     """Marks a method as an action: one critical section that may happen for
     any arguments its `require`s allow. ``kernel`` cites file:function."""
 
