@@ -9,17 +9,19 @@ domain reads 0 there: the obligation that says so is checked beforehand.
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections import ChainMap, Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from poolproof.checker.core.fold import Algebra, fold
+from poolproof.checker.core.interval import inside
 from poolproof.checker.core.ir import (
-    OPERATORS,
     Domain,
     Expr,
+    SetSort,
+    TableSort,
     expand_all,
-    interval,
     subterms,
 )
 from poolproof.checker.core.limits import tick
@@ -70,62 +72,119 @@ class _Writer:
                 self.emit(f"x{self.fresh} = {text}")
 
     def text(self, e: Expr) -> str:
-        known = self.names.get(e)
-        if known is not None:
-            return known
-        tick()
-        match e.op:
-            case "const":
-                return f"({e.data})" if e.data < 0 else str(e.data)
-            case "var":
-                name, primed = e.data
-                return f"{'t' if primed else 's'}[{self.system.cell_of[name, ()]}]"
-            case "select":
-                return self.select(e)
-            case "local":
-                raise KeyError(f"unbound {e.data[0]}")
-            case "and" | "or" | "add":
-                join = f" {OPERATORS[e.op].symbol} "
-                return "(" + join.join(self.text(a) for a in e.args) + ")"
-        row = OPERATORS[e.op]
-        texts = dict(zip("abc", (self.text(a) for a in e.args), strict=False))
-        sets = [a.sort for a in (*e.args, e) if hasattr(a.sort, "domain")]
-        if sets:
-            texts["lo"] = str(sets[-1].domain.lo)
-        return row.python.format(**texts)
-
-    def select(self, e: Expr) -> str:
-        table, *index = e.args
-        if table.op != "var":
-            raise ValueError(f"{e}: a table that is no variable")
-        name, primed = table.data
-        v = self.system.by_name[name]
-        state = "t" if primed else "s"
-        where, checks = self.position(v.name, v.index, index)
-        read = f"{state}[{where}]"
-        return f"({read} if {' and '.join(checks)} else 0)" if checks else read
+        """The text of e; what has a name is not read again."""
+        return fold((e,), PYTHON, self, ChainMap({}, self.names))[0]
 
     def position(
-        self, name: str, domains: tuple[Domain, ...], index: Iterable[Expr]
+        self,
+        name: str,
+        domains: tuple[Domain, ...],
+        index: Sequence[Expr],
+        texts: Sequence[str],
     ) -> tuple[str, list[str]]:
-        """(text of the cell's number, conditions under which it is one)."""
-        index = tuple(index)
+        """(text of the cell's number, conditions under which it is one).
+        ``texts`` are the index's."""
         base = self.system.cell_of[name, tuple(d.lo for d in domains)]
         terms: list[str] = []
         checks: list[str] = []
         stride = 1
-        for d, i in zip(reversed(domains), reversed(index), strict=True):
+        for d, i, text in zip(
+            reversed(domains), reversed(index), reversed(texts), strict=True
+        ):
             if i.is_const:
                 base += (i.data - d.lo) * stride
             else:
                 base -= d.lo * stride
-                text = self.text(i)
                 terms.append(text if stride == 1 else f"{text} * {stride}")
-                lo, hi = interval(i)
-                if lo is None or hi is None or lo < d.lo or hi > d.hi:
+                if not inside(i.interval, d):
                     checks.append(f"{d.lo} <= {text} <= {d.hi}")
             stride *= len(d)
         return " + ".join([*terms, str(base)] if base or not terms else terms), checks
+
+
+def _template(text: str) -> Callable[..., str]:
+    """Text over the arguments' texts a, b and c."""
+    return lambda w, e, *args: text.format(**dict(zip("abc", args, strict=False)))
+
+
+def _joined(word: str) -> Callable[..., str]:
+    return lambda w, e, *args: "(" + f" {word} ".join(args) + ")"
+
+
+def _constant(w: _Writer, e: Expr) -> str:
+    return f"({e.data})" if e.data < 0 else str(e.data)
+
+
+def _state(primed: bool) -> str:
+    return "t" if primed else "s"
+
+
+def _variable(w: _Writer, e: Expr) -> str:
+    name, primed = e.data
+    if isinstance(e.sort, TableSort):
+        return ""  # its cells are read by `select`
+    return f"{_state(primed)}[{w.system.cell_of[name, ()]}]"
+
+
+def _unbound(w: _Writer, e: Expr) -> str:
+    raise KeyError(f"{e} has no value here")
+
+
+def _beyond(w: _Writer, e: Expr, *args: str) -> str:
+    """Aggregates are written out; a table is read by cells, written by
+    `successors`."""
+    raise ValueError(f"{e}: {e.op} has no text of its own")
+
+
+def _select(w: _Writer, e: Expr, _: str, *index: str) -> str:
+    table, *at = e.args
+    if table.op != "var":
+        raise ValueError(f"{e}: a table that is no variable")
+    name, primed = table.data
+    v = w.system.by_name[name]
+    where, checks = w.position(v.name, v.index, at, index)
+    read = f"{_state(primed)}[{where}]"
+    return f"({read} if {' and '.join(checks)} else 0)" if checks else read
+
+
+def _lowest(s: Expr) -> int:
+    assert isinstance(s.sort, SetSort)
+    return s.sort.domain.lo
+
+
+PYTHON: Algebra[str] = {
+    "const": _constant,
+    "param": _unbound,
+    "var": _variable,
+    "local": _unbound,
+    "not": _template("(not {a})"),
+    "and": _joined("and"),
+    "or": _joined("or"),
+    "eq": _template("({a} == {b})"),
+    "lt": _template("({a} < {b})"),
+    "le": _template("({a} <= {b})"),
+    "add": _joined("+"),
+    "sub": _template("({a} - {b})"),
+    "mul": _template("({a} * {b})"),
+    "div": _template("({a} // {b})"),
+    "mod": _template("({a} % {b})"),
+    "min": _template("min({a}, {b})"),
+    "max": _template("max({a}, {b})"),
+    "ite": _template("({b} if {a} else {c})"),
+    "in": lambda w, e, a, s: f"({s} >> ({a} - {_lowest(e.args[1])}) & 1 == 1)",
+    "union": _template("({a} | {b})"),
+    "inter": _template("({a} & {b})"),
+    "diff": _template("({a} & ~{b})"),
+    "single": lambda w, e, a: f"(1 << ({a} - {_lowest(e)}))",
+    "card": _template("({a}).bit_count()"),
+    "select": _select,
+    "store": _beyond,
+    "fill": _beyond,
+    "sum": _beyond,
+    "all": _beyond,
+    "any": _beyond,
+    "setof": _beyond,
+}
 
 
 def _compiled(text: str, name: str) -> Any:
@@ -184,7 +243,8 @@ def successors(system: TransitionSystem, action: Action) -> Successors:
     for name, update in updates.items():
         for at, value in _writes(update):
             v = system.by_name[name]
-            where, checks = w.position(name, v.index, at)
+            texts = [w.text(i) for i in at]
+            where, checks = w.position(name, v.index, at, texts)
             guard = f"if {' and '.join(checks)}: " if checks else ""
             w.emit(f"{guard}t[{where}] = {w.text(value)}")
     arguments = "(" + "".join(f"{n}, " for n in names) + ")"

@@ -15,7 +15,6 @@ obligations say, and it is for the engines to check them first.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
@@ -24,19 +23,18 @@ from typing import Any, Protocol
 
 import z3  # type: ignore[import-untyped]
 
+from poolproof.checker.core import interval
+from poolproof.checker.core.fold import Algebra, fold
+from poolproof.checker.core.interval import Interval
 from poolproof.checker.core.ir import (
     BOOL,
     Domain,
-    EnumSort,
     Expr,
-    ScalarSort,
     SetSort,
     Sort,
     TableSort,
     expand_all,
-    subterms,
 )
-from poolproof.checker.core.limits import tick
 from poolproof.checker.core.system import TransitionSystem
 
 Term = Any
@@ -50,6 +48,10 @@ class Number:
     term: Term
     lo: int | None
     hi: int | None
+
+    @property
+    def within(self) -> Interval:
+        return self.lo, self.hi
 
     @property
     def known(self) -> int | None:
@@ -82,43 +84,6 @@ class Encoding(Protocol):
         """The number as one of lo..hi, where its value is one of those."""
 
 
-# --- intervals -------------------------------------------------------------
-
-
-def _sum(parts: Iterable[int | None]) -> int | None:
-    total = 0
-    for p in parts:
-        if p is None:
-            return None
-        total += p
-    return total
-
-
-def _least(*parts: int | None) -> int | None:
-    known = [p for p in parts if p is not None]
-    return min(known) if len(known) == len(parts) else None
-
-
-def _most(*parts: int | None) -> int | None:
-    known = [p for p in parts if p is not None]
-    return max(known) if len(known) == len(parts) else None
-
-
-def _products(a: Number, b: Number) -> tuple[int | None, int | None]:
-    ends = [a.lo, a.hi, b.lo, b.hi]
-    if None in ends:
-        return None, None
-    corners = [x * y for x in (a.lo, a.hi) for y in (b.lo, b.hi)]  # type: ignore[operator]
-    return min(corners), max(corners)
-
-
-def _remainders(a: Number, by: int) -> tuple[int, int]:
-    """The interval of a mod by."""
-    if a.lo is not None and a.hi is not None and a.lo // by == a.hi // by:
-        return a.lo % by, a.hi % by
-    return 0, by - 1
-
-
 # --- unbounded integers ------------------------------------------------------
 
 
@@ -147,22 +112,15 @@ class Integers:
     def add(self, numbers: Sequence[Number]) -> Number:
         if len(numbers) == 1:  # SMT-LIB has no sum of one term, z3 prints one
             return numbers[0]
-        return Number(
-            z3.Sum(*(n.term for n in numbers)),
-            _sum(n.lo for n in numbers),
-            _sum(n.hi for n in numbers),
-        )
+        term = z3.Sum(*(n.term for n in numbers))
+        return Number(term, *interval.plus(*(n.within for n in numbers)))
 
     def sub(self, a: Number, b: Number) -> Number:
-        return Number(
-            a.term - b.term,
-            None if a.lo is None or b.hi is None else a.lo - b.hi,
-            None if a.hi is None or b.lo is None else a.hi - b.lo,
-        )
+        return Number(a.term - b.term, *interval.minus(a.within, b.within))
 
     def mul(self, a: Number, b: Number) -> Number:
         """Linear where one factor has few values: a choice over them."""
-        lo, hi = _products(a, b)
+        lo, hi = interval.times(a.within, b.within)
         if a.known is not None or b.known is not None:
             return Number(a.term * b.term, lo, hi)
         for x, y in ((a, b), (b, a)):
@@ -174,14 +132,10 @@ class Integers:
         return Number(a.term * b.term, lo, hi)
 
     def div(self, a: Number, by: int) -> Number:
-        return Number(
-            a.term / by,
-            None if a.lo is None else a.lo // by,
-            None if a.hi is None else a.hi // by,
-        )
+        return Number(a.term / by, *interval.quotient(a.within, by))
 
     def mod(self, a: Number, by: int) -> Number:
-        return Number(a.term % by, *_remainders(a, by))
+        return Number(a.term % by, *interval.remainder(a.within, by))
 
     def eq(self, a: Number, b: Number) -> Term:
         return a.term == b.term
@@ -190,7 +144,8 @@ class Integers:
         return a.term <= b.term
 
     def choose(self, c: Term, a: Number, b: Number) -> Number:
-        return Number(z3.If(c, a.term, b.term), _least(a.lo, b.lo), _most(a.hi, b.hi))
+        term = z3.If(c, a.term, b.term)
+        return Number(term, *interval.either(a.within, b.within))
 
 
 # --- sized bits --------------------------------------------------------------
@@ -235,16 +190,16 @@ class Bits:
         return Number(_resized(a, _width(lo, hi)), lo, hi)
 
     def add(self, numbers: Sequence[Number]) -> Number:
-        lo, hi = _sum(n.lo for n in numbers), _sum(n.hi for n in numbers)
+        lo, hi = interval.plus(*(n.within for n in numbers))
         return self._modular(lo, hi, numbers, lambda x, y: x + y)
 
     def sub(self, a: Number, b: Number) -> Number:
-        assert a.lo is not None and a.hi is not None
-        assert b.lo is not None and b.hi is not None
-        return self._modular(a.lo - b.hi, a.hi - b.lo, (a, b), lambda x, y: x - y)
+        lo, hi = interval.minus(a.within, b.within)
+        return self._modular(lo, hi, (a, b), lambda x, y: x - y)
 
     def mul(self, a: Number, b: Number) -> Number:
-        return self._modular(*_products(a, b), (a, b), lambda x, y: x * y)
+        lo, hi = interval.times(a.within, b.within)
+        return self._modular(lo, hi, (a, b), lambda x, y: x * y)
 
     def _modular(
         self,
@@ -274,7 +229,7 @@ class Bits:
         assert above.hi is not None
         if above.hi < by:
             return Number(above.term, 0, above.hi)
-        lo, hi = _remainders(a, by)
+        lo, hi = interval.remainder(a.within, by)
         remainder = z3.URem(above.term, z3.BitVecVal(by, above.term.size()))
         return self.fit(Number(remainder, 0, by - 1), lo, hi)
 
@@ -297,11 +252,11 @@ class Bits:
 
     def choose(self, c: Term, a: Number, b: Number) -> Number:
         width, _ = self._common(a, b)
-        lo, hi = _least(a.lo, b.lo), _most(a.hi, b.hi)
+        lo, hi = interval.either(a.within, b.within)
         return Number(z3.If(c, _resized(a, width), _resized(b, width)), lo, hi)
 
     def _common(self, a: Number, b: Number) -> tuple[int, bool]:
-        lo, hi = _least(a.lo, b.lo), _most(a.hi, b.hi)
+        lo, hi = interval.either(a.within, b.within)
         assert lo is not None and hi is not None
         return _width(lo, hi), lo < 0
 
@@ -327,38 +282,7 @@ _TRUE = z3.BoolVal(True)
 _FALSE = z3.BoolVal(False)
 
 
-# --- the range of a sort -----------------------------------------------------
-
-
-def sort_range(sort: Sort) -> tuple[int | None, int | None]:
-    """The raw values that values of a scalar sort can have by their sort."""
-    match sort:
-        case EnumSort(labels=labels):
-            return 0, len(labels) - 1
-        case ScalarSort(size=size):
-            return 0, size
-        case SetSort(domain=domain):
-            return 0, (1 << len(domain)) - 1
-        case _ if sort is BOOL:
-            return 0, 1
-    return None, None
-
-
-def declared_ranges(
-    system: TransitionSystem,
-) -> list[tuple[int | None, int | None]]:
-    """For each cell the constant bounds that its declaration and its sort
-    give; None where there is none or it mentions a param."""
-    ranges = []
-    for cell in system.cells:
-        v = cell.variable
-        lo, hi = sort_range(v.element)
-        if v.lo is not None and v.lo.is_const:
-            lo = v.lo.data if lo is None else max(lo, v.lo.data)
-        if v.hi is not None and v.hi.is_const:
-            hi = v.hi.data if hi is None else min(hi, v.hi.data)
-        ranges.append((lo, hi))
-    return ranges
+# --- leaves ------------------------------------------------------------------
 
 
 def unknown(encoding: Encoding, name: str, sort: Sort, domain: Domain | None) -> Value:
@@ -370,7 +294,7 @@ def unknown(encoding: Encoding, name: str, sort: Sort, domain: Domain | None) ->
         return z3.Bool(name)
     if isinstance(sort, SetSort):
         return z3.BitVec(name, max(1, len(sort.domain)))
-    lo, hi = (domain.lo, domain.hi) if domain else sort_range(sort)
+    lo, hi = (domain.lo, domain.hi) if domain else interval.of_sort(sort)
     return encoding.fresh(name, lo, hi)
 
 
@@ -422,21 +346,10 @@ class Lowering:
 
     def all(self, roots: Iterable[Expr]) -> list[Value]:
         """Several expressions at once; aggregates are written out."""
-        roots = tuple(roots)
-        expanded = expand_all(r for r in roots)
-        for node in subterms(*expanded):
-            if node not in self.memo:
-                tick(_WORK)
-                self.memo[node] = LOWER[node.op](self, node)
-        return [self.memo[e] for e in expanded]
+        return fold(expand_all(roots), LOWER, self, self.memo, work=_WORK)
 
     def truth(self, e: Expr) -> Term:
         return self(e)
-
-    def number(self, e: Expr) -> Number:
-        value = self.memo[e]
-        assert isinstance(value, Number)
-        return value
 
     def equal(self, a: Value, b: Value) -> Term:
         """Equality of two values of one sort."""
@@ -453,14 +366,14 @@ class Lowering:
             return _TRUE
         if a.known is not None and a.known == b.known:
             return _TRUE
-        if _below(a.hi, b.lo) or _below(b.hi, a.lo):
+        if interval.below(a.hi, b.lo) or interval.below(b.hi, a.lo):
             return _FALSE
         return self.encoding.eq(a, b)
 
     def at_most(self, a: Number, b: Number) -> Term:
         if a.hi is not None and b.lo is not None and a.hi <= b.lo:
             return _TRUE
-        return _FALSE if _below(b.hi, a.lo) else self.encoding.le(a, b)
+        return _FALSE if interval.below(b.hi, a.lo) else self.encoding.le(a, b)
 
     def choose(self, c: Term, a: Value, b: Value) -> Value:
         """If c then a else b, for values of one sort."""
@@ -525,10 +438,6 @@ class Lowering:
         return {i: cells[where[name, i]] for i in product(*v.index)}
 
 
-def _below(a: int | None, b: int | None) -> bool:
-    return a is not None and b is not None and a < b
-
-
 def _differ(a: Term, b: Term) -> bool:
     values = z3.is_bv_value(a) and z3.is_bv_value(b)
     return bool(values and a.as_long() != b.as_long())
@@ -577,10 +486,6 @@ def negation(a: Term) -> Term:
 # --- one row per operator ----------------------------------------------------
 
 
-def _args(low: Lowering, e: Expr) -> list[Any]:
-    return [low.memo[a] for a in e.args]
-
-
 def _domain(e: Expr) -> Domain:
     assert isinstance(e.sort, SetSort)
     return e.sort.domain
@@ -593,26 +498,19 @@ def _leaf_local(low: Lowering, e: Expr) -> Value:
         raise KeyError(f"{e.data[0]} has no value here") from None
 
 
-def _extremum(low: Lowering, e: Expr) -> Value:
-    a, b = _args(low, e)
-    if e.op == "max":
-        a, b = b, a
-    chosen = low.choose(low.at_most(a, b), low.memo[e.args[0]], low.memo[e.args[1]])
+def _lesser(low: Lowering, e: Expr, a: Number, b: Number) -> Value:
+    chosen = low.choose(low.at_most(a, b), a, b)
     assert isinstance(chosen, Number)
-    if e.op == "min":
-        lo, hi = chosen.lo, _tightest(min, a.hi, b.hi)
-    else:
-        lo, hi = _tightest(max, a.lo, b.lo), chosen.hi
-    return low.encoding.fit(chosen, lo, hi)
+    return low.encoding.fit(chosen, *interval.lesser(a.within, b.within))
 
 
-def _tightest(pick: Callable[[Iterable[int]], int], *ends: int | None) -> int | None:
-    known = [x for x in ends if x is not None]
-    return pick(known) if known else None
+def _greater(low: Lowering, e: Expr, a: Number, b: Number) -> Value:
+    chosen = low.choose(low.at_most(b, a), a, b)
+    assert isinstance(chosen, Number)
+    return low.encoding.fit(chosen, *interval.greater(a.within, b.within))
 
 
-def _member(low: Lowering, e: Expr) -> Value:
-    i, s = _args(low, e)
+def _member(low: Lowering, e: Expr, i: Value, s: Term) -> Value:
     hits, domain = [], _domain(e.args[1])
     for k, v in enumerate(domain):
         bit = z3.Extract(k, k, s) == 1
@@ -620,8 +518,7 @@ def _member(low: Lowering, e: Expr) -> Value:
     return disjunction(hits)
 
 
-def _single(low: Lowering, e: Expr) -> Value:
-    (i,) = _args(low, e)
+def _single(low: Lowering, e: Expr, i: Value) -> Value:
     result = constant(low.encoding, e.sort, 0)
     for k, v in enumerate(_domain(e)):
         one = constant(low.encoding, e.sort, 1 << k)
@@ -629,8 +526,7 @@ def _single(low: Lowering, e: Expr) -> Value:
     return result
 
 
-def _card(low: Lowering, e: Expr) -> Value:
-    (s,) = _args(low, e)
+def _card(low: Lowering, e: Expr, s: Term) -> Value:
     zero, one = low.encoding.constant(0), low.encoding.constant(1)
     bits = [
         low.encoding.choose(z3.Extract(k, k, s) == 1, one, zero)
@@ -639,61 +535,54 @@ def _card(low: Lowering, e: Expr) -> Value:
     return low.encoding.add(bits) if bits else zero
 
 
-def _select(low: Lowering, e: Expr) -> Value:
-    table, *index = _args(low, e)
+def _select(low: Lowering, e: Expr, table: Any, *index: Value) -> Value:
     sort = e.args[0].sort
     assert isinstance(sort, TableSort)
     return low.read(table, sort.index, index)
 
 
-def _store(low: Lowering, e: Expr) -> Value:
-    table, *index, value = _args(low, e)
+def _store(low: Lowering, e: Expr, table: Any, *rest: Value) -> Value:
+    *index, value = rest
     assert isinstance(e.sort, TableSort)
     return low.write(table, e.sort.index, index, value)
 
 
-def _fill(low: Lowering, e: Expr) -> Value:
+def _fill(low: Lowering, e: Expr, value: Value) -> Value:
     assert isinstance(e.sort, TableSort)
-    (value,) = _args(low, e)
     return dict.fromkeys(product(*e.sort.index), value)
 
 
-def _written_out(low: Lowering, e: Expr) -> Value:
-    """Aggregates do not get here alone: `Lowering.all` writes them out."""
-    return low(e)
+def _written_out(low: Lowering, e: Expr, *body: Value) -> Value:
+    raise ValueError(f"{e}: `Lowering.all` writes aggregates out")
 
 
-def _difference(a: Term, b: Term) -> Term:
-    return a & ~b
-
-
-def _less(low: Lowering, a: Number, b: Number) -> Term:
+def _less(low: Lowering, e: Expr, a: Number, b: Number) -> Value:
     return negation(low.at_most(b, a))
 
 
-LOWER: dict[str, Callable[[Lowering, Expr], Value]] = {
+LOWER: Algebra[Value] = {
     "const": lambda low, e: constant(low.encoding, e.sort, e.data),
     "param": lambda low, e: low.params[e.data],
     "var": lambda low, e: low.cells_of(*e.data),
     "local": _leaf_local,
-    "not": lambda low, e: negation(low.memo[e.args[0]]),
-    "and": lambda low, e: conjunction(_args(low, e)),
-    "or": lambda low, e: disjunction(_args(low, e)),
-    "eq": lambda low, e: low.equal(*_args(low, e)),
-    "lt": lambda low, e: _less(low, *_args(low, e)),
-    "le": lambda low, e: low.at_most(*_args(low, e)),
-    "add": lambda low, e: low.encoding.add(_args(low, e)),
-    "sub": lambda low, e: low.encoding.sub(*_args(low, e)),
-    "mul": lambda low, e: low.encoding.mul(*_args(low, e)),
-    "div": lambda low, e: low.encoding.div(low.number(e.args[0]), e.args[1].data),
-    "mod": lambda low, e: low.encoding.mod(low.number(e.args[0]), e.args[1].data),
-    "min": _extremum,
-    "max": _extremum,
-    "ite": lambda low, e: low.choose(*_args(low, e)),
+    "not": lambda low, e, a: negation(a),
+    "and": lambda low, e, *args: conjunction(args),
+    "or": lambda low, e, *args: disjunction(args),
+    "eq": lambda low, e, a, b: low.equal(a, b),
+    "lt": _less,
+    "le": lambda low, e, a, b: low.at_most(a, b),
+    "add": lambda low, e, *terms: low.encoding.add(terms),
+    "sub": lambda low, e, a, b: low.encoding.sub(a, b),
+    "mul": lambda low, e, a, b: low.encoding.mul(a, b),
+    "div": lambda low, e, a, b: low.encoding.div(a, e.args[1].data),
+    "mod": lambda low, e, a, b: low.encoding.mod(a, e.args[1].data),
+    "min": _lesser,
+    "max": _greater,
+    "ite": lambda low, e, c, a, b: low.choose(c, a, b),
     "in": _member,
-    "union": lambda low, e: operator.or_(*_args(low, e)),
-    "inter": lambda low, e: operator.and_(*_args(low, e)),
-    "diff": lambda low, e: _difference(*_args(low, e)),
+    "union": lambda low, e, a, b: a | b,
+    "inter": lambda low, e, a, b: a & b,
+    "diff": lambda low, e, a, b: a & ~b,
     "single": _single,
     "card": _card,
     "select": _select,
@@ -704,4 +593,4 @@ LOWER: dict[str, Callable[[Lowering, Expr], Value]] = {
     "any": _written_out,
     "setof": _written_out,
 }
-"""Every operator of `ir.OPERATORS`."""
+"""The IR as z3 terms."""

@@ -1,15 +1,18 @@
 """The IR on concrete values: the plain reading every backend must agree with.
 
-Slow and simple on purpose. Replays, violated-conjunct reports and tests use
-it; engines use their own lowering.
+An algebra whose values are functions of a `Valuation`: and/or/if ask for the
+arguments that they need. Slow and simple on purpose. Replays, reports of
+violated conjuncts and tests use it; engines use their own lowering.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import product
+from typing import Any
 
-from poolproof.checker.core.ir import Expr, TableSort, binder_of
+from poolproof.checker.core.fold import Algebra, fold
+from poolproof.checker.core.ir import Domain, Expr, SetSort, TableSort, binder_of
 from poolproof.checker.core.limits import tick
 from poolproof.checker.core.system import Action, Obligation, State, TransitionSystem
 
@@ -58,14 +61,16 @@ class Valuation:
         """The value of e. Raises Undefined for an index out of its domain.
         and/or/if are evaluated from the left and stop early. Shared nodes
         are evaluated once: an expression is no tree."""
-        if not e.args:
-            return _READ[e.op](self, e)
-        if self._outer is not None and self._outer[1] not in e.free:
-            return self._outer[0].value(e)
-        if e not in self._known:
-            tick(4)
-            self._known[e] = _READ[e.op](self, e)
-        return self._known[e]
+        found: Value = fold((e,), VALUES, known=_READ)[0](self)
+        return found
+
+    def scope(self, e: Expr) -> Valuation:
+        """The outermost valuation in which e has the same value: binders
+        that e does not mention are left."""
+        at = self
+        while at._outer is not None and at._outer[1] not in e.free:
+            at = at._outer[0]
+        return at
 
     def raw(self, e: Expr) -> int:
         value = self.value(e)
@@ -87,92 +92,155 @@ class Valuation:
         return inner
 
 
-Reader = Callable[[Valuation, Expr], Value]
+Reader = Callable[[Valuation], Any]
+"""What an expression is to a valuation: its `Value`."""
+
+_READ: dict[Expr, Reader] = {}
 
 
-def _select(v: Valuation, e: Expr) -> Value:
-    table, *index = e.args
-    at = tuple(v.raw(i) for i in index)
-    if table.op == "var":
-        name, primed = table.data
-        state = v.after if primed else v.state
-        where = v.system.cell_of.get((name, at))
-        if where is None or state is None:
+def _shared(make: Callable[..., Reader]) -> Callable[..., Reader]:
+    """The reading, with the value kept: an expression is no tree."""
+
+    def shared(_: None, e: Expr, *args: Reader) -> Reader:
+        read = make(e, *args)
+
+        def value(v: Valuation) -> Value:
+            at = v.scope(e)
+            known = at._known
+            if e not in known:
+                tick(4)
+                known[e] = read(at)
+            return known[e]
+
+        return value
+
+    return shared
+
+
+def _leaf(read: Callable[[Valuation, Expr], Value]) -> Callable[..., Reader]:
+    return lambda _, e: lambda v: read(v, e)
+
+
+def _strict(of: Callable[..., int]) -> Callable[..., Reader]:
+    """An operation on the values of all arguments."""
+    return _shared(lambda e, *args: lambda v: of(*(a(v) for a in args)))
+
+
+def _ite(e: Expr, c: Reader, a: Reader, b: Reader) -> Reader:
+    return lambda v: a(v) if c(v) else b(v)
+
+
+def _select(e: Expr, table: Reader, *index: Reader) -> Reader:
+    cells = e.args[0]
+
+    def read(v: Valuation) -> Value:
+        at = tuple(i(v) for i in index)
+        if cells.op == "var":
+            name, primed = cells.data
+            state = v.after if primed else v.state
+            where = v.system.cell_of.get((name, at))
+            if where is None or state is None:
+                raise Undefined(f"{e}: index {at}")
+            return state[where]
+        values: dict[tuple[int, ...], int] = table(v)
+        if at not in values:
             raise Undefined(f"{e}: index {at}")
-        return state[where]
-    values = v.table(table)
-    if at not in values:
-        raise Undefined(f"{e}: index {at}")
-    return values[at]
+        return values[at]
+
+    return read
 
 
-def _store(v: Valuation, e: Expr) -> Value:
-    table, *index, value = e.args
-    values = v.table(table)
-    at = tuple(v.raw(i) for i in index)
-    return {**values, at: v.raw(value)} if at in values else values
+def _store(e: Expr, table: Reader, *rest: Reader) -> Reader:
+    *index, value = rest
+
+    def read(v: Valuation) -> Value:
+        values: dict[tuple[int, ...], int] = table(v)
+        at = tuple(i(v) for i in index)
+        return {**values, at: value(v)} if at in values else values
+
+    return read
 
 
-def _fill(v: Valuation, e: Expr) -> Value:
+def _fill(e: Expr, value: Reader) -> Reader:
     assert isinstance(e.sort, TableSort)
-    raw = v.raw(e.args[0])
-    return dict.fromkeys(product(*e.sort.index), raw)
+    index = e.sort.index
+
+    def read(v: Valuation) -> Value:
+        raw: int = value(v)
+        return dict.fromkeys(product(*index), raw)
+
+    return read
 
 
-def _bodies(v: Valuation, e: Expr) -> list[int]:
-    binder = binder_of(e)
-    return [v.with_local(binder, raw).raw(e.args[0]) for raw in e.data[1]]
+def _binder(of: Callable[[list[int]], int]) -> Callable[..., Reader]:
+    """An operation on the body's values over the binder's domain."""
+
+    def make(e: Expr, body: Reader) -> Reader:
+        binder, domain = binder_of(e), e.data[1]
+        return lambda v: of([body(v.with_local(binder, raw)) for raw in domain])
+
+    return _shared(make)
 
 
-def _position(e: Expr, raw: int) -> int:
-    """The bit that stands for ``raw`` in a set like the sort of ``e``."""
-    return raw - e.sort.domain.lo  # type: ignore[attr-defined, no-any-return]
+def _domain(s: Expr) -> Domain:
+    assert isinstance(s.sort, SetSort)
+    return s.sort.domain
 
 
-def _member(v: Valuation, e: Expr) -> Value:
-    k = _position(e.args[1], v.raw(e.args[0]))
-    return int(k >= 0 and v.raw(e.args[1]) >> k & 1)
+def _member(e: Expr, element: Reader, members: Reader) -> Reader:
+    lo = _domain(e.args[1]).lo
+
+    def read(v: Valuation) -> Value:
+        k = element(v) - lo
+        return int(k >= 0 and members(v) >> k & 1)
+
+    return read
 
 
-def _single(v: Valuation, e: Expr) -> Value:
-    raw = v.raw(e.args[0])
-    if raw not in e.sort.domain:  # type: ignore[attr-defined]
-        raise Undefined(f"{e}: {raw} is no element")
-    return 1 << _position(e, raw)
+def _single(e: Expr, element: Reader) -> Reader:
+    domain = _domain(e)
+
+    def read(v: Valuation) -> Value:
+        raw: int = element(v)
+        if raw not in domain:
+            raise Undefined(f"{e}: {raw} is no element")
+        return 1 << raw - domain.lo
+
+    return read
 
 
-_READ: dict[str, Reader] = {
-    "const": lambda v, e: e.data,
-    "param": lambda v, e: v.params[e.data],
-    "local": lambda v, e: v.locals[e],
-    "var": lambda v, e: v.variable(*e.data),
-    "not": lambda v, e: int(not v.raw(e.args[0])),
-    "and": lambda v, e: int(all(v.raw(a) for a in e.args)),
-    "or": lambda v, e: int(any(v.raw(a) for a in e.args)),
-    "eq": lambda v, e: int(v.value(e.args[0]) == v.value(e.args[1])),
-    "lt": lambda v, e: int(v.raw(e.args[0]) < v.raw(e.args[1])),
-    "le": lambda v, e: int(v.raw(e.args[0]) <= v.raw(e.args[1])),
-    "add": lambda v, e: sum(v.raw(a) for a in e.args),
-    "sub": lambda v, e: v.raw(e.args[0]) - v.raw(e.args[1]),
-    "mul": lambda v, e: v.raw(e.args[0]) * v.raw(e.args[1]),
-    "div": lambda v, e: v.raw(e.args[0]) // v.raw(e.args[1]),
-    "mod": lambda v, e: v.raw(e.args[0]) % v.raw(e.args[1]),
-    "min": lambda v, e: min(v.raw(a) for a in e.args),
-    "max": lambda v, e: max(v.raw(a) for a in e.args),
-    "ite": lambda v, e: v.value(e.args[1] if v.raw(e.args[0]) else e.args[2]),
-    "in": _member,
-    "union": lambda v, e: v.raw(e.args[0]) | v.raw(e.args[1]),
-    "inter": lambda v, e: v.raw(e.args[0]) & v.raw(e.args[1]),
-    "diff": lambda v, e: v.raw(e.args[0]) & ~v.raw(e.args[1]),
-    "single": _single,
-    "card": lambda v, e: v.raw(e.args[0]).bit_count(),
-    "select": _select,
-    "store": _store,
-    "fill": _fill,
-    "sum": lambda v, e: sum(_bodies(v, e)),
-    "all": lambda v, e: int(all(_bodies(v, e))),
-    "any": lambda v, e: int(any(_bodies(v, e))),
-    "setof": lambda v, e: sum(b << k for k, b in enumerate(_bodies(v, e))),
+VALUES: Algebra[Reader] = {
+    "const": _leaf(lambda v, e: e.data),
+    "param": _leaf(lambda v, e: v.params[e.data]),
+    "local": _leaf(lambda v, e: v.locals[e]),
+    "var": _leaf(lambda v, e: v.variable(*e.data)),
+    "not": _strict(lambda a: int(not a)),
+    "and": _shared(lambda e, *args: lambda v: int(all(a(v) for a in args))),
+    "or": _shared(lambda e, *args: lambda v: int(any(a(v) for a in args))),
+    "eq": _strict(lambda a, b: int(a == b)),
+    "lt": _strict(lambda a, b: int(a < b)),
+    "le": _strict(lambda a, b: int(a <= b)),
+    "add": _strict(lambda *terms: sum(terms)),
+    "sub": _strict(lambda a, b: a - b),
+    "mul": _strict(lambda a, b: a * b),
+    "div": _strict(lambda a, b: a // b),
+    "mod": _strict(lambda a, b: a % b),
+    "min": _strict(min),
+    "max": _strict(max),
+    "ite": _shared(_ite),
+    "in": _shared(_member),
+    "union": _strict(lambda a, b: a | b),
+    "inter": _strict(lambda a, b: a & b),
+    "diff": _strict(lambda a, b: a & ~b),
+    "single": _shared(_single),
+    "card": _strict(lambda a: a.bit_count()),
+    "select": _shared(_select),
+    "store": _shared(_store),
+    "fill": _shared(_fill),
+    "sum": _binder(sum),
+    "all": _binder(lambda bodies: int(all(bodies))),
+    "any": _binder(lambda bodies: int(any(bodies))),
+    "setof": _binder(lambda bodies: sum(b << k for k, b in enumerate(bodies))),
 }
 
 

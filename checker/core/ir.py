@@ -22,135 +22,30 @@ are cached, as nodes are: what has been built once is built at once again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from poolproof.checker.core.fold import Algebra, fold
+from poolproof.checker.core.interval import INTERVALS, STRUCTURE, Interval, inside
 from poolproof.checker.core.limits import tick
-
-# --- sorts ---------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class Sort:
-    """What a raw int means. Sorts are interned: compare them with ``is``."""
-
-    name: str
-
-    def __repr__(self) -> str:
-        return self.name
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class EnumSort(Sort):
-    """A finite sort of named labels; raw k is ``labels[k]``."""
-
-    labels: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class ScalarSort(Sort):
-    """A finite sort of ``size`` elements; raw ``size`` stands for none.
-
-    ``interchangeable`` is the design's claim that no action tells its
-    elements apart; checker.passes.symmetry checks the claim before it is used.
-    """
-
-    size: int
-    prefix: str
-    interchangeable: bool
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class SetSort(Sort):
-    """Subsets of a finite domain, as bit masks."""
-
-    domain: Domain
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class TableSort(Sort):
-    """Total maps from the product of ``index`` domains to ``element``."""
-
-    index: tuple[Domain, ...]
-    element: Sort
-
-
-@dataclass(frozen=True)
-class Domain:
-    """The raw values lo..hi (inclusive) of ``sort``: binders, indices,
-    parameters. ``name`` is what the user called it and no part of equality."""
-
-    sort: Sort
-    lo: int
-    hi: int
-    name: str = field(default="", compare=False)
-
-    def __len__(self) -> int:
-        return self.hi - self.lo + 1
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(range(self.lo, self.hi + 1))
-
-    def __contains__(self, raw: object) -> bool:
-        return isinstance(raw, int) and self.lo <= raw <= self.hi
-
-
-BOOL = Sort("bool")
-INT = Sort("int")
-
-
-@cache
-def enum_sort(name: str, labels: tuple[str, ...]) -> EnumSort:
-    return EnumSort(name, labels)
-
-
-@cache
-def scalar_sort(
-    name: str, size: int, prefix: str = "", interchangeable: bool = True
-) -> ScalarSort:
-    return ScalarSort(name, size, prefix or name.lower(), interchangeable)
-
-
-@cache
-def set_sort(domain: Domain) -> SetSort:
-    return SetSort(f"set of {domain.name or domain.sort}", domain)
-
-
-@cache
-def table_sort(index: tuple[Domain, ...], element: Sort) -> TableSort:
-    over = " ".join(str(d.name or d.sort) for d in index)
-    return TableSort(f"table over {over} of {element}", index, element)
-
-
-def scalarsets(sort: Sort) -> Iterator[ScalarSort]:
-    """The scalarsets that index a sort's values, or are among them."""
-    match sort:
-        case ScalarSort():
-            yield sort
-        case SetSort(domain=domain):
-            yield from scalarsets(domain.sort)
-        case TableSort(index=index, element=element):
-            for domain in index:
-                yield from scalarsets(domain.sort)
-            yield from scalarsets(element)
-
-
-def show_raw(sort: Sort, raw: int) -> str:
-    """The raw value as a user writes it: ``true``, ``ENOMEM``, ``v1``, ``{n0}``."""
-    match sort:
-        case EnumSort(labels=labels):
-            return labels[raw] if 0 <= raw < len(labels) else f"{sort.name}#{raw}"
-        case ScalarSort(size=size, prefix=prefix):
-            return "none" if raw == size else f"{prefix}{raw}"
-        case SetSort(domain=domain):
-            members = (v for k, v in enumerate(domain) if raw >> k & 1)
-            return "{" + ", ".join(show_raw(domain.sort, v) for v in members) + "}"
-        case _ if sort is BOOL:
-            return "true" if raw else "false"
-        case _:
-            return str(raw)
-
+from poolproof.checker.core.operators import BINDERS as BINDERS
+from poolproof.checker.core.operators import OPERATORS as OPERATORS
+from poolproof.checker.core.show import show as show
+from poolproof.checker.core.sorts import BOOL as BOOL
+from poolproof.checker.core.sorts import INT as INT
+from poolproof.checker.core.sorts import Domain as Domain
+from poolproof.checker.core.sorts import EnumSort as EnumSort
+from poolproof.checker.core.sorts import ScalarSort as ScalarSort
+from poolproof.checker.core.sorts import SetSort as SetSort
+from poolproof.checker.core.sorts import Sort as Sort
+from poolproof.checker.core.sorts import SortError as SortError
+from poolproof.checker.core.sorts import TableSort as TableSort
+from poolproof.checker.core.sorts import enum_sort as enum_sort
+from poolproof.checker.core.sorts import scalar_sort as scalar_sort
+from poolproof.checker.core.sorts import scalarsets as scalarsets
+from poolproof.checker.core.sorts import set_sort as set_sort
+from poolproof.checker.core.sorts import show_raw as show_raw
+from poolproof.checker.core.sorts import table_sort as table_sort
 
 # --- nodes ---------------------------------------------------------------
 
@@ -159,7 +54,17 @@ class Expr:
     """One interned node. ``data`` is what the operator needs besides its
     arguments: a constant's raw value, a name, a binder's (name, Domain)."""
 
-    __slots__ = ("args", "data", "free", "is_const", "negation", "op", "sort", "total")
+    __slots__ = (
+        "args",
+        "data",
+        "free",
+        "interval",
+        "is_const",
+        "negation",
+        "op",
+        "sort",
+        "total",
+    )
     op: str
     sort: Sort
     args: tuple[Expr, ...]
@@ -169,6 +74,10 @@ class Expr:
     is_const: bool
     negation: Expr | None
     """`not_` of this node, once somebody asked for it."""
+    interval: Interval
+    """Bounds that the raw value certainly keeps, from constants, locals and
+    structure alone. A variable's declared range is an obligation, and is not
+    used here; see `poolproof.checker.core.ranges`."""
     total: bool
     """It has a value wherever its leaves have: no index, element of a set
     included, may leave its domain."""
@@ -183,7 +92,7 @@ class Expr:
         if node is None:
             node = super().__new__(cls)
             node.op, node.sort, node.args, node.data = op, sort, args, data
-            OPERATORS[op].check(args)
+            OPERATORS[op].check(len(args))
             free: frozenset[Expr] = frozenset()
             for arg in args:
                 if arg.free:
@@ -195,6 +104,8 @@ class Expr:
             node.free = free
             node.is_const = op == "const"
             node.negation = None
+            bounds = (a.interval for a in args)
+            node.interval = INTERVALS[op](STRUCTURE, node, *bounds)
             node.total = all(a.total for a in args) and (not args or _inside(node))
             cls._interned[key] = node
             tick(4)
@@ -202,75 +113,6 @@ class Expr:
 
     def __repr__(self) -> str:
         return show(self)
-
-
-class SortError(TypeError):
-    """An operator was applied to a sort it is not defined on."""
-
-
-# --- the operator table --------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Operator:
-    """One row of the table: what every backend needs to know of an operator.
-
-    ``least`` and ``most`` (None: any) arguments. ``python`` is a template
-    over the argument texts a, b, c. ``symbol`` and ``binding`` print the
-    expression (higher binds tighter).
-    """
-
-    name: str
-    least: int
-    most: int | None
-    symbol: str
-    python: str
-    binding: int = 9
-
-    def check(self, args: tuple[Expr, ...]) -> None:
-        """Raises SortError for too few or too many arguments."""
-        if len(args) < self.least or (self.most is not None and len(args) > self.most):
-            raise SortError(f"{self.name} does not take {len(args)} arguments")
-
-
-OPERATORS: dict[str, Operator] = {
-    o.name: o
-    for o in (
-        Operator("not", 1, 1, "not {a}", "(not {a})", 3),
-        Operator("and", 1, None, "and", "", 2),
-        Operator("or", 1, None, "or", "", 1),
-        Operator("eq", 2, 2, "==", "({a} == {b})", 4),
-        Operator("lt", 2, 2, "<", "({a} < {b})", 4),
-        Operator("le", 2, 2, "<=", "({a} <= {b})", 4),
-        Operator("add", 1, None, "+", "", 6),
-        Operator("sub", 2, 2, "-", "({a} - {b})", 6),
-        Operator("mul", 2, 2, "*", "({a} * {b})", 7),
-        Operator("div", 2, 2, "//", "({a} // {b})", 7),
-        Operator("mod", 2, 2, "%", "({a} % {b})", 7),
-        Operator("min", 2, 2, "min", "min({a}, {b})"),
-        Operator("max", 2, 2, "max", "max({a}, {b})"),
-        Operator("ite", 3, 3, "if", "({b} if {a} else {c})"),
-        Operator("in", 2, 2, "in", "({b} >> ({a} - {lo}) & 1 == 1)", 4),
-        Operator("union", 2, 2, "|", "({a} | {b})", 5),
-        Operator("inter", 2, 2, "&", "({a} & {b})", 5),
-        Operator("diff", 2, 2, "-", "({a} & ~{b})", 6),
-        Operator("single", 1, 1, "{a}", "(1 << ({a} - {lo}))"),
-        Operator("card", 1, 1, "len", "({a}).bit_count()"),
-        Operator("select", 2, None, "[]", ""),
-        Operator("store", 3, None, "[:=]", ""),
-        Operator("fill", 1, 1, "fill", ""),
-        Operator("sum", 1, 1, "sum", ""),
-        Operator("all", 1, 1, "all", ""),
-        Operator("any", 1, 1, "any", ""),
-        Operator("setof", 1, 1, "setof", ""),
-        Operator("const", 0, 0, "", ""),
-        Operator("param", 0, 0, "", ""),
-        Operator("var", 0, 0, "", ""),
-        Operator("local", 0, 0, "", ""),
-    )
-}
-
-BINDERS = frozenset(("sum", "all", "any", "setof"))
 
 
 # --- leaves --------------------------------------------------------------
@@ -408,7 +250,7 @@ def eq(a: Expr, b: Expr) -> Expr:
     if b.is_const and not isinstance(a.sort, TableSort):
         if _chooses_constant(a):
             return _in_branches(a, lambda leaf: eq(leaf, b), _chooses_constant)
-        lo, hi = interval(a)
+        lo, hi = a.interval
         if (lo is not None and b.data < lo) or (hi is not None and b.data > hi):
             return FALSE
     return Expr("eq", BOOL, (a, b))
@@ -460,7 +302,7 @@ def _compare(op: str, a: Expr, b: Expr) -> Expr:
     _want(INT, a, b)
     if a is b:
         return boolean(op == "le")
-    (alo, ahi), (blo, bhi) = interval(a), interval(b)
+    (alo, ahi), (blo, bhi) = a.interval, b.interval
     strict = int(op == "lt")
     if ahi is not None and blo is not None and ahi + strict <= blo:
         return TRUE
@@ -531,7 +373,7 @@ def _quotient(op: str, a: Expr, b: Expr, fold: Callable[[int, int], int]) -> Exp
         raise SortError(f"{show(b)} is no positive constant to divide by")
     if a.is_const:
         return num(fold(a.data, b.data))
-    lo, hi = interval(a)
+    lo, hi = a.interval
     if lo is not None and hi is not None and lo >= 0 and hi < b.data:
         return num(0) if op == "div" else a
     return Expr(op, INT, (a, b))
@@ -734,15 +576,20 @@ def store(table: Expr, *index_and_value: Expr) -> Expr:
 
 
 def _table(table: Expr, index: tuple[Expr, ...]) -> TableSort:
-    if not isinstance(table.sort, TableSort):
-        raise SortError(f"{show(table)} is {table.sort}, not a table")
-    if len(index) != len(table.sort.index):
+    sort = _sort_of_table(table)
+    if len(index) != len(sort.index):
         raise SortError(
-            f"{show(table)} takes {len(table.sort.index)} indices, not {len(index)}"
+            f"{show(table)} takes {len(sort.index)} indices, not {len(index)}"
         )
-    for i, d in zip(index, table.sort.index, strict=True):
+    for i, d in zip(index, sort.index, strict=True):
         _want(d.sort, i)
-    return table.sort
+    return sort
+
+
+def _sort_of_table(e: Expr) -> TableSort:
+    if not isinstance(e.sort, TableSort):
+        raise SortError(f"{show(e)} is {e.sort}, not a table")
+    return e.sort
 
 
 def fill(sort: TableSort, value: Expr) -> Expr:
@@ -824,8 +671,7 @@ def _in_domain(e: Expr, domain: Domain) -> Expr:
 
 
 def _certainly_in(e: Expr, domain: Domain) -> bool:
-    lo, hi = interval(e)
-    return lo is not None and hi is not None and domain.lo <= lo and hi <= domain.hi
+    return inside(e.interval, domain)
 
 
 def _set(*exprs: Expr) -> SetSort:
@@ -909,47 +755,55 @@ def subterms(*roots: Expr) -> Iterator[Expr]:
 
 def rebuild(e: Expr, args: tuple[Expr, ...]) -> Expr:
     """The node with other arguments, simplified again."""
-    match e.op:
-        case "and":
-            return and_(*args)
-        case "or":
-            return or_(*args)
-        case "add":
-            return add(*args)
-        case "sum" | "all" | "any" | "setof":
-            return aggregate(e.op, binder_of(e), args[0])
-        case "fill":
-            assert isinstance(e.sort, TableSort)
-            return fill(e.sort, args[0])
-        case "single":
-            assert isinstance(e.sort, SetSort)
-            return single(args[0], e.sort.domain)
-        case op if op in _BUILDERS:
-            return _BUILDERS[op](*args)
-        case _:
-            return e
+    return e if args == e.args else BUILD[e.op](None, e, *args)
 
 
-_BUILDERS: dict[str, Callable[..., Expr]] = {
-    "not": not_,
-    "eq": eq,
-    "lt": lt,
-    "le": le,
-    "sub": sub,
-    "mul": mul,
-    "div": div,
-    "mod": mod,
-    "min": min_,
-    "max": max_,
-    "ite": ite,
-    "select": select,
-    "store": store,
-    "in": member,
-    "union": union,
-    "inter": inter,
-    "diff": diff,
-    "card": card,
+def _leaf(_: None, e: Expr) -> Expr:
+    return e
+
+
+def _builder(build: Callable[..., Expr]) -> Callable[..., Expr]:
+    return lambda _, e, *args: build(*args)
+
+
+def _aggregate(_: None, e: Expr, body: Expr) -> Expr:
+    return aggregate(e.op, binder_of(e), body)
+
+
+BUILD: Algebra[Expr] = {
+    "const": _leaf,
+    "param": _leaf,
+    "var": _leaf,
+    "local": _leaf,
+    "not": _builder(not_),
+    "and": _builder(and_),
+    "or": _builder(or_),
+    "eq": _builder(eq),
+    "lt": _builder(lt),
+    "le": _builder(le),
+    "add": _builder(add),
+    "sub": _builder(sub),
+    "mul": _builder(mul),
+    "div": _builder(div),
+    "mod": _builder(mod),
+    "min": _builder(min_),
+    "max": _builder(max_),
+    "ite": _builder(ite),
+    "in": _builder(member),
+    "union": _builder(union),
+    "inter": _builder(inter),
+    "diff": _builder(diff),
+    "single": lambda _, e, a: single(a, _set(e).domain),
+    "card": _builder(card),
+    "select": _builder(select),
+    "store": _builder(store),
+    "fill": lambda _, e, a: fill(_sort_of_table(e), a),
+    "sum": _aggregate,
+    "all": _aggregate,
+    "any": _aggregate,
+    "setof": _aggregate,
 }
+"""The reading of an expression as itself: each node by its constructor."""
 
 
 def substitute(e: Expr, by: Mapping[Expr, Expr]) -> Expr:
@@ -986,7 +840,7 @@ def substitute_all(
             stack.extend(waiting)
             continue
         args = tuple(done[a] for a in node.args)
-        done[node] = node if args == node.args else rebuild(node, args)
+        done[node] = rebuild(node, args)
         stack.pop()
         tick()
     return tuple(done[r] for r in roots)
@@ -999,80 +853,99 @@ def expand(e: Expr) -> Expr:
 
 
 def expand_all(roots: Iterable[Expr]) -> tuple[Expr, ...]:
-    roots = tuple(roots)
-    done: dict[Expr, Expr] = {}
-    for node in subterms(*roots):
-        args = tuple(done[a] for a in node.args)
-        if node.op in BINDERS:
-            binder, domain = binder_of(node), node.data[1]
-            parts = [
-                expand(substitute(args[0], {binder: const(domain.sort, v)}))
-                for v in domain
-            ]
-            done[node] = _join(node, parts)
-        elif node.op == "eq" and isinstance(args[0].sort, TableSort):
-            done[node] = and_(
-                *(
-                    eq(select(args[0], *at), select(args[1], *at))
-                    for at in index_space(args[0].sort)
-                )
-            )
-        else:
-            done[node] = node if args == node.args else rebuild(node, args)
-    return tuple(done[r] for r in roots)
+    return tuple(fold(roots, _EXPANDED))
 
 
-def _join(node: Expr, parts: list[Expr]) -> Expr:
-    match node.op:
+def _rebuilt(_: None, e: Expr, *args: Expr) -> Expr:
+    return rebuild(e, args)
+
+
+def _written_out(_: None, e: Expr, body: Expr) -> Expr:
+    binder, domain = binder_of(e), e.data[1]
+    parts = [expand(substitute(body, {binder: const(domain.sort, v)})) for v in domain]
+    match e.op:
         case "sum":
             return add(*parts)
         case "all":
             return and_(*parts)
         case "any":
             return or_(*parts)
-    sort = node.sort
-    result = const(sort, 0)
+    result = empty = const(e.sort, 0)
     for k, part in enumerate(parts):
-        result = union(result, ite(part, const(sort, 1 << k), const(sort, 0)))
+        result = union(result, ite(part, const(e.sort, 1 << k), empty))
     return result
+
+
+def _cell_by_cell(_: None, e: Expr, a: Expr, b: Expr) -> Expr:
+    if not isinstance(a.sort, TableSort):
+        return rebuild(e, (a, b))
+    space = index_space(a.sort)
+    return and_(*(eq(select(a, *at), select(b, *at)) for at in space))
+
+
+_EXPANDED: Algebra[Expr] = {
+    **dict.fromkeys(BUILD, _rebuilt),
+    **dict.fromkeys(BINDERS, _written_out),
+    "eq": _cell_by_cell,
+}
 
 
 def defined(e: Expr) -> Expr:
     """Where e has a value: the condition, itself defined everywhere, that
     evaluating e (and/or/if from the left) reads tables inside their index
     domains and makes sets of elements of their domain."""
-    done: dict[Expr, Expr] = {}
-    for node in subterms(e):
-        of = [done[a] for a in node.args]
-        match node.op:
-            case "and" | "or":
-                condition, reached = TRUE, TRUE
-                for arg, known in zip(node.args, of, strict=True):
-                    condition = and_(condition, implies(reached, known))
-                    reached = and_(reached, arg if node.op == "and" else not_(arg))
-            case "ite":
-                test = node.args[0]
-                condition = and_(
-                    of[0], implies(test, of[1]), implies(not_(test), of[2])
-                )
-            case "sum" | "all" | "any" | "setof":
-                condition = aggregate("all", binder_of(node), of[0])
-            case "select" | "store":
-                sort = node.args[0].sort
-                assert isinstance(sort, TableSort)
-                index = zip(node.args[1:], sort.index, strict=False)
-                inside = and_(*(_in_domain(i, d) for i, d in index))
-                if node.op == "select":
-                    condition = and_(*of, inside)
-                else:
-                    condition = and_(*of[:-1], implies(inside, of[-1]))
-            case "single":
-                assert isinstance(node.sort, SetSort)
-                condition = and_(of[0], _in_domain(node.args[0], node.sort.domain))
-            case _:
-                condition = and_(*of)
-        done[node] = condition
-    return done[e]
+    return fold((e,), _DEFINED)[0]
+
+
+def _all_defined(_: None, e: Expr, *of: Expr) -> Expr:
+    return and_(*of)
+
+
+def _junction_defined(_: None, e: Expr, *of: Expr) -> Expr:
+    condition, reached = TRUE, TRUE
+    for arg, known in zip(e.args, of, strict=True):
+        condition = and_(condition, implies(reached, known))
+        reached = and_(reached, arg if e.op == "and" else not_(arg))
+    return condition
+
+
+def _ite_defined(_: None, e: Expr, c: Expr, a: Expr, b: Expr) -> Expr:
+    test = e.args[0]
+    return and_(c, implies(test, a), implies(not_(test), b))
+
+
+def _body_defined(_: None, e: Expr, body: Expr) -> Expr:
+    return aggregate("all", binder_of(e), body)
+
+
+def _index_inside(e: Expr) -> Expr:
+    """That the index of a select or store is in the table."""
+    index = zip(e.args[1:], _sort_of_table(e.args[0]).index, strict=False)
+    return and_(*(_in_domain(i, d) for i, d in index))
+
+
+def _select_defined(_: None, e: Expr, *of: Expr) -> Expr:
+    return and_(*of, _index_inside(e))
+
+
+def _store_defined(_: None, e: Expr, *of: Expr) -> Expr:
+    return and_(*of[:-1], implies(_index_inside(e), of[-1]))
+
+
+def _single_defined(_: None, e: Expr, a: Expr) -> Expr:
+    return and_(a, _in_domain(e.args[0], _set(e).domain))
+
+
+_DEFINED: Algebra[Expr] = {
+    **dict.fromkeys(BUILD, _all_defined),
+    **dict.fromkeys(BINDERS, _body_defined),
+    "and": _junction_defined,
+    "or": _junction_defined,
+    "ite": _ite_defined,
+    "select": _select_defined,
+    "store": _store_defined,
+    "single": _single_defined,
+}
 
 
 def index_space(sort: TableSort) -> Iterator[tuple[Expr, ...]]:
@@ -1087,123 +960,3 @@ def index_space(sort: TableSort) -> Iterator[tuple[Expr, ...]]:
                 yield (const(domains[0].sort, v), *rest)
 
     return walk(sort.index)
-
-
-@cache
-def interval(e: Expr) -> tuple[int | None, int | None]:
-    """Bounds that e's raw value certainly keeps, from constants, locals and
-    structure alone (a variable's declared range is an obligation, and is not
-    used here)."""
-    match e.op:
-        case "const":
-            return e.data, e.data
-        case "local":
-            return e.data[1].lo, e.data[1].hi
-        case "add":
-            los, his = zip(*(interval(a) for a in e.args), strict=True)
-            return _total(los), _total(his)
-        case "sub":
-            (alo, ahi), (blo, bhi) = interval(e.args[0]), interval(e.args[1])
-            return (
-                None if alo is None or bhi is None else alo - bhi,
-                None if ahi is None or blo is None else ahi - blo,
-            )
-        case "mod":
-            return 0, e.args[1].data - 1
-        case "ite":
-            (alo, ahi), (blo, bhi) = interval(e.args[1]), interval(e.args[2])
-            return (
-                None if alo is None or blo is None else min(alo, blo),
-                None if ahi is None or bhi is None else max(ahi, bhi),
-            )
-        case "min" | "max":
-            return _extremum_interval(e)
-        case "card":
-            sort = e.args[0].sort
-            return 0, len(sort.domain) if isinstance(sort, SetSort) else None
-        case "sum":
-            lo, hi = interval(e.args[0])
-            n = len(e.data[1])
-            return None if lo is None else lo * n, None if hi is None else hi * n
-        case _:
-            return (0, 1) if e.sort is BOOL else (None, None)
-
-
-def _extremum_interval(e: Expr) -> tuple[int | None, int | None]:
-    (alo, ahi), (blo, bhi) = interval(e.args[0]), interval(e.args[1])
-    least, most = (alo, blo), (ahi, bhi)
-    if e.op == "min":
-        known = [h for h in most if h is not None]
-        lo = None if None in least else min(x for x in least if x is not None)
-        return lo, min(known) if known else None
-    floors = [x for x in least if x is not None]
-    hi = None if None in most else max(h for h in most if h is not None)
-    return max(floors) if floors else None, hi
-
-
-def _total(parts: Iterable[int | None]) -> int | None:
-    total = 0
-    for p in parts:
-        if p is None:
-            return None
-        total += p
-    return total
-
-
-# --- printing ------------------------------------------------------------
-
-
-def show(e: Expr) -> str:
-    """The expression in the spec language's own syntax."""
-    return _show(e, 0)
-
-
-COMPARISON = OPERATORS["eq"].binding
-
-
-def _show(e: Expr, outer: int) -> str:
-    match e.op:
-        case "const":
-            return show_raw(e.sort, e.data)
-        case "param":
-            return str(e.data)
-        case "var":
-            return str(e.data[0]) + ("'" if e.data[1] else "")
-        case "local":
-            return str(e.data[0]).split("#")[0]
-        case "select":
-            table, *index = e.args
-            return f"{_show(table, 9)}[{', '.join(_show(i, 0) for i in index)}]"
-        case "store":
-            table, *index, value = e.args
-            at = ", ".join(_show(i, 0) for i in index)
-            return f"{_show(table, 9)}[{at} := {_show(value, 0)}]"
-        case "sum" | "all" | "any" | "setof":
-            name, domain = e.data
-            values = domain.name or f"{domain.lo}..{domain.hi}"
-            if not domain.name and domain.sort is not INT:
-                values = str(domain.sort)
-            head = f"{name.split('#')[0]} in {values}"
-            return f"{e.op}({head}: {_show(e.args[0], 0)})"
-        case "ite":
-            c, a, b = (_show(x, 1) for x in e.args)
-            text, mine = f"{a} if {c} else {b}", 0
-        case "min" | "max" | "card" | "fill":
-            name = OPERATORS[e.op].symbol
-            return f"{name}({', '.join(_show(a, 0) for a in e.args)})"
-        case "single":
-            return "{" + _show(e.args[0], 0) + "}"
-        case "not" if e.args[0].op == "eq":
-            text, mine = " != ".join(_show(a, 5) for a in e.args[0].args), 4
-        case "not":
-            text, mine = "not " + _show(e.args[0], 3), 3
-        case _:
-            row = OPERATORS[e.op]
-            mine = row.binding
-            right = mine + 1
-            first, *rest = e.args
-            left = right if mine == COMPARISON else mine  # a chain is a conjunction
-            text = f" {row.symbol} ".join(
-                (_show(first, left), *(_show(a, right) for a in rest))
-            )
-    return f"({text})" if mine < outer else text

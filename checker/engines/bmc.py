@@ -32,7 +32,6 @@ from poolproof.checker.backends.smt import (
     Term,
     Value,
     conjunction,
-    declared_ranges,
     disjunction,
     negation,
     raw_of,
@@ -58,6 +57,7 @@ from poolproof.checker.core.limits import (
     tick,
 )
 from poolproof.checker.core.property import Kind, Property, result_local
+from poolproof.checker.core.ranges import declared
 from poolproof.checker.core.system import Action, Obligation, State, TransitionSystem
 from poolproof.checker.core.verdict import (
     Budget,
@@ -587,7 +587,7 @@ class _Search:
 
     def unrolling(self) -> _Unrolling:
         system = self.system
-        ranges = declared_ranges(system)
+        ranges = [declared(c.variable) for c in system.cells]
         finite = all(lo is not None and hi is not None for lo, hi in ranges)
         ordered: tuple[ir.ScalarSort, ...] = ()
         if self.budget.symmetry and all(v.init is not None for v in system.variables):

@@ -923,7 +923,7 @@ class Translation:
         )
 
     def interval(self, e: Expr) -> tuple[int | None, int | None]:
-        """`ir.interval`, with declared ranges: every state that is explored
+        """`Expr.interval`, with declared ranges: every state that is explored
         keeps them, since leaving one is an obligation of its own."""
         node = e.args[0] if e.op == "select" else e
         if node.op == "var" and node.data[0] in self.variables:
@@ -936,7 +936,7 @@ class Translation:
             (alo, ahi), (blo, bhi) = (self.interval(a) for a in e.args[1:])
             if None not in (alo, ahi, blo, bhi):
                 return min(alo, blo), max(ahi, bhi)  # type: ignore[type-var]
-        return ir.interval(e)
+        return e.interval
 
     # -- calls --
 

@@ -1225,7 +1225,7 @@ class _Reading:
         """That the value is in the domain, as far as that is not certain.
         Declared ranges are certain: no state outside them is explored.
         ``strictly``: the upper end is written with ``<``."""
-        lo, hi = ir.interval(ir.substitute(value, self.ranges(value)))
+        lo, hi = ir.substitute(value, self.ranges(value)).interval
         low = lo is not None and domain.lo <= lo
         high = hi is not None and hi <= domain.hi
         if value.sort is ir.INT:

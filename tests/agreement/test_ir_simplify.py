@@ -26,7 +26,9 @@ from poolproof.checker.backends.smt import (
 )
 from poolproof.checker.core import ir
 from poolproof.checker.core.evaluate import Undefined, Valuation
+from poolproof.checker.core.fold import fold
 from poolproof.checker.core.ir import BOOL, INT, Domain, Expr, SetSort, Sort, num
+from poolproof.checker.core.ranges import Ranges
 from poolproof.checker.core.system import TransitionSystem, Variable
 from tests.common.random_systems import Grammar
 
@@ -132,10 +134,7 @@ def raw_expressions(draw: st.DrawFn) -> Expr:
 
 def simplified(e: Expr) -> Expr:
     """The same expression by the constructors."""
-    done: dict[Expr, Expr] = {}
-    for node in ir.subterms(e):
-        done[node] = ir.rebuild(node, tuple(done[a] for a in node.args))
-    return done[e]
+    return fold((e,), ir.BUILD)[0]
 
 
 def written_out(e: Expr) -> Expr:
@@ -186,10 +185,7 @@ def lowering() -> tuple[Lowering, list[Term]]:
 
 def lowered(low: Lowering, e: Expr) -> Value:
     """e by the table of rows alone: nothing is simplified on the way."""
-    for node in ir.subterms(e):
-        if node not in low.memo:
-            low.memo[node] = LOWER[node.op](low, node)
-    return low.memo[e]
+    return fold((e,), LOWER, low, low.memo)[0]
 
 
 @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
@@ -268,10 +264,10 @@ def test_true_is_not_one() -> None:
 
 
 def test_the_number_range_is_what_evaluation_gives() -> None:
-    """`interval` encloses the values of an index sum."""
+    """`Expr.interval` encloses the values of an index sum."""
     i, j = LOCALS[2], LOCALS[3]
     e = ir.sub(ir.mul(i, num(2)), ir.min_(j, num(2)))
-    lo, hi = ir.interval(e)
+    lo, hi = e.interval
     values = [2 * a - min(b, 2) for a in i.data[1] for b in j.data[1]]
     assert (lo is None or lo <= min(values)) and (hi is None or hi >= max(values))
 
@@ -280,3 +276,31 @@ def test_numbers_of_bits_hold_their_interval() -> None:
     low, _ = lowering()
     value = low(ir.add(VARIABLES[1].now, VARIABLES[2].now))
     assert isinstance(value, Number) and (value.lo, value.hi) == (-3, 6)
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@given(raw_expressions(), st.data())
+def test_intervals_enclose_the_plain_reading(raw: Expr, data: st.DataObject) -> None:
+    """Of every node: by structure, by declared ranges, and under a guard."""
+    declared = Ranges.of_variables(VARIABLES)
+    at = valuation(data)
+    for node in ir.subterms(raw):
+        if isinstance(node.sort, ir.TableSort) or not node.free <= set(LOCALS):
+            continue
+        try:
+            value = at.raw(node)
+        except Undefined:
+            continue
+        readings = [node.interval, declared.of(node)]
+        if node.sort is BOOL and value:
+            guarded = declared.where(node.args if node.op == "and" else (node,))
+            readings += [guarded.of(node)]
+            sides = [a for a in node.args if not isinstance(a.sort, ir.TableSort)]
+            for side in sides if node.op in ("eq", "lt", "le") else ():
+                lo, hi = guarded.of(side)
+                raw_side = at.raw(side)
+                assert lo is None or lo <= raw_side, (node, side)
+                assert hi is None or hi >= raw_side, (node, side)
+        for lo, hi in readings:
+            assert lo is None or lo <= value, node
+            assert hi is None or hi >= value, node

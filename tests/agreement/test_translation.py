@@ -29,12 +29,12 @@ from poolproof.checker.backends.smt import (
     Lowering,
     Number,
     conjunction,
-    declared_ranges,
     negation,
     unknown,
 )
 from poolproof.checker.core import evaluate, ir
 from poolproof.checker.core.compiled import Compiled
+from poolproof.checker.core.ranges import declared as declared_range
 from poolproof.checker.core.system import Action, State
 from poolproof.checker.core.verdict import (
     Budget,
@@ -152,7 +152,7 @@ class Validation:
         self.design = compiled.design()
         by_name = {s.name: s.values for s in slots(compiled.source, self.binding)}
         self.values = [by_name[c.variable.name] for c in self.system.cells]
-        ranges = declared_ranges(self.system)
+        ranges = [declared_range(c.variable) for c in self.system.cells]
         self.now = [
             unknown(Integers(), c.name, c.variable.element, None)
             for c in self.system.cells
@@ -414,7 +414,7 @@ def test_all_features_at_once(design: type[Design]) -> None:
     state = start
     ranges = [
         (-3 if lo is None else lo, 9 if hi is None else hi)
-        for lo, hi in declared_ranges(system)
+        for lo, hi in [declared_range(c.variable) for c in system.cells]
     ]
     for round_ in range(ROUNDS):
         for action in system.actions:

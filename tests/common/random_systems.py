@@ -485,7 +485,7 @@ class Grammar:
 
     @staticmethod
     def certain(e: Expr, domain: Domain) -> bool:
-        lo, hi = ir.interval(e)
+        lo, hi = e.interval
         return lo is not None and hi is not None and lo in domain and hi in domain
 
     def constant(self, sort: Sort) -> Expr:

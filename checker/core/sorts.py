@@ -1,0 +1,132 @@
+"""Sorts: what the raw ints of the IR mean, and finite domains of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+
+
+class SortError(TypeError):
+    """An operator was applied to a sort it is not defined on."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sort:
+    """What a raw int means. Sorts are interned: compare them with ``is``."""
+
+    name: str
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class EnumSort(Sort):
+    """A finite sort of named labels; raw k is ``labels[k]``."""
+
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ScalarSort(Sort):
+    """A finite sort of ``size`` elements; raw ``size`` stands for none.
+
+    ``interchangeable`` is the design's claim that no action tells its
+    elements apart; checker.passes.symmetry checks the claim before it is used.
+    """
+
+    size: int
+    prefix: str
+    interchangeable: bool
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SetSort(Sort):
+    """Subsets of a finite domain, as bit masks."""
+
+    domain: Domain
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TableSort(Sort):
+    """Total maps from the product of ``index`` domains to ``element``."""
+
+    index: tuple[Domain, ...]
+    element: Sort
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The raw values lo..hi (inclusive) of ``sort``: binders, indices,
+    parameters. ``name`` is what the user called it and no part of equality."""
+
+    sort: Sort
+    lo: int
+    hi: int
+    name: str = field(default="", compare=False)
+
+    def __len__(self) -> int:
+        return self.hi - self.lo + 1
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.lo, self.hi + 1))
+
+    def __contains__(self, raw: object) -> bool:
+        return isinstance(raw, int) and self.lo <= raw <= self.hi
+
+
+BOOL = Sort("bool")
+INT = Sort("int")
+
+
+@cache
+def enum_sort(name: str, labels: tuple[str, ...]) -> EnumSort:
+    return EnumSort(name, labels)
+
+
+@cache
+def scalar_sort(
+    name: str, size: int, prefix: str = "", interchangeable: bool = True
+) -> ScalarSort:
+    return ScalarSort(name, size, prefix or name.lower(), interchangeable)
+
+
+@cache
+def set_sort(domain: Domain) -> SetSort:
+    return SetSort(f"set of {domain.name or domain.sort}", domain)
+
+
+@cache
+def table_sort(index: tuple[Domain, ...], element: Sort) -> TableSort:
+    over = " ".join(str(d.name or d.sort) for d in index)
+    return TableSort(f"table over {over} of {element}", index, element)
+
+
+def scalarsets(sort: Sort) -> Iterator[ScalarSort]:
+    """The scalarsets that index a sort's values, or are among them."""
+    match sort:
+        case ScalarSort():
+            yield sort
+        case SetSort(domain=domain):
+            yield from scalarsets(domain.sort)
+        case TableSort(index=index, element=element):
+            for domain in index:
+                yield from scalarsets(domain.sort)
+            yield from scalarsets(element)
+
+
+def show_raw(sort: Sort, raw: int) -> str:
+    """The raw value as a user writes it: ``true``, ``ENOMEM``, ``v1``, ``{n0}``."""
+    match sort:
+        case EnumSort(labels=labels):
+            return labels[raw] if 0 <= raw < len(labels) else f"{sort.name}#{raw}"
+        case ScalarSort(size=size, prefix=prefix):
+            return "none" if raw == size else f"{prefix}{raw}"
+        case SetSort(domain=domain):
+            members = (v for k, v in enumerate(domain) if raw >> k & 1)
+            return "{" + ", ".join(show_raw(domain.sort, v) for v in members) + "}"
+        case _ if sort is BOOL:
+            return "true" if raw else "false"
+        case _:
+            return str(raw)
