@@ -1,4 +1,4 @@
-"""`poolproof conform`: its options, and what it does. cli.py prints."""
+"""`poolproof conform`: its options, and what it does. main.py prints."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from poolproof.checker.core.verdict import Budget, Silent, Unknown, Violated
 from poolproof.checker.driver.designs import designs_named
 from poolproof.checker.driver.guarantee import guarantee
 from poolproof.checker.engines import registry
+from poolproof.checker.reports.guarantee import finding_text
 from poolproof.checker.spec import parse
 from tests.common.pool_system import pool
 
@@ -178,7 +179,7 @@ def test_guarantee_answers_what_comes_at_last_as_check_does() -> None:
     spec = parse(ROOT / "specs/questions/liveness.spec")
     size = {"nodes": 1, "blocks": 1, "V": 2, "P": 1, "spare": 1}
     done = guarantee(known, spec, "q10_unasked", sizes=(size,), pairs=False)
-    assert [f.text for f in done.of(0)] == ["holds"]
+    assert [finding_text(f) for f in done.of(0)] == ["holds"]
     assert [f.depth for f in done.of(1) if f.features == ("lending",)] == [1]
 
 

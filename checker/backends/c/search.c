@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
  * Breadth-first search over packed states; the part of the native engine that
- * is the same for every system of as many WORDS. checker/lower/c.py prints the
+ * is the same for every system of as many WORDS. checker/backends/c prints the
  * rest, checker/engines/native.py compiles both and talks to the program.
  *
  * Every thread appends the states it finds first to an array of its own, so

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
  * What the search and the C that is printed for one system know of each
- * other. checker/lower/c.py puts this text in front of the latter.
+ * other. checker/backends/c puts this text in front of the latter.
  */
 #ifndef SEARCH_H
 #define SEARCH_H
