@@ -45,7 +45,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "vacuity": ("tests/agreement/test_vacuity.py",),
     "symmetry": ("tests/agreement/test_symmetry.py",),
     "components": ("tests/unit/test_components.py",),
-    "replay": ("tests/unit/test_replay.py",),
+    "replay": ("tests/unit/test_replay.py", "tests/unit/test_assertions.py"),
     "program": ("tests/agreement/test_native.py",),
     "python": (
         "tests/agreement/test_symmetry.py",
@@ -126,8 +126,9 @@ def score(codes: Mapping[str, int | None]) -> Score:
     return Score(killed, tuple(alive), len(codes) - killed - len(alive))
 
 
-def digest(module: str) -> str:
-    return hashlib.sha256((ROOT / module).read_bytes()).hexdigest()[:16]
+def digest(module: str, root: Path = ROOT) -> str:
+    """Of the module's text, in the checkout or in another folder."""
+    return hashlib.sha256((root / module).read_bytes()).hexdigest()[:16]
 
 
 # --- a run --------------------------------------------------------------------
@@ -144,6 +145,7 @@ def prepare(module: str) -> Path:
             dirs_exist_ok=True,
             ignore=shutil.ignore_patterns("__pycache__"),
         )
+    _refresh(folder)
     settings = {
         "source_paths": ["poolproof"],
         "only_mutate": [f"poolproof/{module}"],
@@ -158,6 +160,16 @@ def prepare(module: str) -> Path:
     (folder / "pyproject.toml").write_text(text + markers, encoding="utf-8")
     _try_again(folder, module)
     return folder
+
+
+def _refresh(folder: Path) -> None:
+    """mutmut looks at Python text only for what has changed."""
+    copy = folder / "mutants"
+    for path in (folder / "poolproof").rglob("*") if copy.exists() else ():
+        if path.is_file() and path.suffix != ".py":
+            target = copy / path.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target)
 
 
 def _try_again(folder: Path, module: str) -> None:
@@ -198,13 +210,16 @@ def mutate(folder: Path, seconds: float, children: int) -> None:
 
 
 def codes(folder: Path, module: str) -> dict[str, int | None]:
-    """mutmut's exit code for each mutant of the module; None: not tried."""
+    """mutmut's exit code for each mutant of the module; None: not tried. Ends the
+    program where none was, as where a test fails without any change."""
     path = folder / "mutants/poolproof" / f"{module}.meta"
-    if not path.exists():
-        last = (folder / "mutmut.log").read_text().splitlines()[-3:]
-        raise SystemExit("\n".join([f"{module}: mutmut made no mutants", *last]))
-    found = json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]
-    return dict(found)
+    found: dict[str, int | None] = {}
+    if path.exists():
+        found = json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]
+    if all(code is None for code in found.values()):
+        last = (folder / "mutmut.log").read_text().splitlines()[-5:]
+        raise SystemExit("\n".join([f"{module}: mutmut tried no mutant", *last]))
+    return found
 
 
 def change(folder: Path, mutant: str) -> Iterator[str]:
@@ -223,7 +238,7 @@ def change(folder: Path, mutant: str) -> Iterator[str]:
 def report(module: str, folder: Path, found: Score) -> list[str]:
     lines = [
         f"module: {module}",
-        f"digest: {digest(module)}",
+        f"digest: {digest(module, folder / 'poolproof')}",
         f"tests: {' '.join(killers(module))}",
         f"score: {found}",
     ]

@@ -30,6 +30,7 @@ from poolproof.checker.evidence.replay import (
     confirm,
     confirm_deadlock,
     confirm_defect,
+    is_initial,
     named,
     raw_of,
     replay,
@@ -277,6 +278,24 @@ def test_what_a_method_returns_as_a_raw_value(
 def test_what_no_sort_has_is_an_error(value: object) -> None:
     with pytest.raises(ReplayDisagrees, match=r"returned .*, and the IR expects int"):
         raw_of(ir.INT, value)
+
+
+def test_which_states_a_system_starts_in() -> None:
+    """`left` may be anything from 0 to 3, but for what initial() refuses."""
+    compiled = compile_design(Shelf)
+    system = compiled.system
+    everything = replace(system, initial=ir.TRUE)
+    start = list(start_of(compiled, left=1))
+    at = {c.name: k for k, c in enumerate(system.cells)}
+    for left in range(-1, 5):
+        start[at["left"]] = left
+        assert is_initial(system, tuple(start)) == (left in (1, 3))
+        assert is_initial(everything, tuple(start)) == (0 <= left <= 3)
+    start[at["left"]] = 1
+    assert not is_initial(system, tuple(start[:-1]))
+    assert not is_initial(system, (*start, 0))
+    start[at["alarm"]] = 1
+    assert not is_initial(system, tuple(start))
 
 
 # --- lassos ---------------------------------------------------------------
