@@ -16,7 +16,15 @@ from types import CodeType, FunctionType
 
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.system import Span
-from poolproof.model.language import Block, Design, action_methods, members, own_classes
+from poolproof.model.language import (
+    Block,
+    Design,
+    action_methods,
+    forwarded,
+    members,
+    own_classes,
+    resolved,
+)
 
 
 @dataclass(frozen=True)
@@ -164,7 +172,8 @@ def methods(design: type[Design]) -> Iterator[tuple[str, FunctionType]]:
     known: dict[str, list[FunctionType]] = {}
     for name, function in _all_methods(design):
         known.setdefault(name, []).append(function)
-    todo, seen = list(action_methods(design)), set()
+    actions = (f for f, _ in action_methods(design).values())
+    todo, seen = [resolved(design, f)[1].__name__ for f in actions], set()
     while todo:
         name = todo.pop()
         if name in seen:
@@ -201,5 +210,7 @@ def _all_methods(design: type[Design]) -> Iterator[tuple[str, FunctionType]]:
     owners = dict.fromkeys(c for part in parts(design) for c in own_classes(part))
     for owner in owners:
         for name, value in vars(owner).items():
-            if isinstance(value, FunctionType) and not name.startswith("__"):
+            if not isinstance(value, FunctionType) or name.startswith("__"):
+                continue
+            if not forwarded(value):
                 yield name, value

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from poolproof.checker.core.source import method_tree, methods
 from poolproof.checker.core.system import Span
-from poolproof.model.language import Design, observer_methods
+from poolproof.model.language import Design, observer_methods, resolved
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,9 @@ class Mutant:
 def mutants(design: type[Design]) -> tuple[Mutant, ...]:
     """All of a design, in the order of the text."""
     found: dict[tuple[str, int, int, str], Mutant] = {}
-    observers = observer_methods(design)
+    observers = {
+        resolved(design, f)[1].__name__ for f in observer_methods(design).values()
+    }
     for _, function in methods(design):
         if function.__name__ in observers:
             continue

@@ -41,6 +41,7 @@ from poolproof.checker.frontend.method import (
     size_expr,
     sort_of,
     start_of,
+    written,
 )
 from poolproof.checker.frontend.overrides import check_overrides
 from poolproof.model.language import (
@@ -269,7 +270,11 @@ _MOST = 1 << 20
 """Values of a parameter: each is tried in every state."""
 
 
-def _parameters(work: _Work, function: FunctionType) -> dict[str, Parameter]:
+def _parameters(
+    this: Ref, work: _Work, name: str, function: FunctionType
+) -> dict[str, Parameter]:
+    """The parameters of a method of ``this``; ``name`` is its name in the
+    design."""
     file, tree = method_tree(function)
     if not tree.args.args:
         raise UserError(span_of(file, tree), "a method takes self first")
@@ -278,7 +283,7 @@ def _parameters(work: _Work, function: FunctionType) -> dict[str, Parameter]:
     found: dict[str, Parameter] = {}
     for p in taken:
         try:
-            annotation = parameter_domain(work.this.cls, function, p)
+            annotation = parameter_domain(this.owner, function, p)
             values = work.binding.values(annotation)
             domain = domain_of(values, _name_of(annotation, work.named))
         except (ModelError, UserError) as e:
@@ -289,7 +294,7 @@ def _parameters(work: _Work, function: FunctionType) -> dict[str, Parameter]:
                 f"{p.name} has more than {_MOST:,} values at these bounds: "
                 "choose smaller ones",
             )
-        local = ir.local(f"{p.name}#{function.__name__}", domain)
+        local = ir.local(f"{p.name}#{name}", domain)
         found[p.name] = Parameter(p.name, local)
     return found
 
@@ -298,14 +303,15 @@ def _action(
     work: _Work, name: str, function: FunctionType, mark: ActionMark
 ) -> tuple[Action, list[Property]]:
     """An action, and what the kernel asserts in it."""
-    file, tree = method_tree(function)
+    this, text = written(work.this, function)
+    file, tree = method_tree(text)
     span = span_of(file, tree)
-    arguments = _parameters(work, function)
+    arguments = _parameters(this, work, name, text)
     method = work.translation()
     final, value = method.run(
         work.this, function, {n: p.local for n, p in arguments.items()}
     )
-    result = _result(work, method, function, value, span)
+    result = _result(this, work, method, text, value, span)
     guard = ir.and_(*method.guards)
     facts = _facts(guard)
     now = {n: v.now for n, v in work.variables.items()}
@@ -327,7 +333,7 @@ def _action(
         result=result,
         obligations=_obligations(method),
         kernel=mark.kernel,
-        doc=inspect.getdoc(function) or "",
+        doc=inspect.getdoc(text) or "",
         span=span,
     )
     return action, _asserted(name, mark.kernel, method, facts, memo)
@@ -451,12 +457,17 @@ def _obligations(method: Translation) -> tuple[Obligation, ...]:
 
 
 def _result(
-    work: _Work, method: Translation, function: FunctionType, value: Any, span: Span
+    this: Ref,
+    work: _Work,
+    method: Translation,
+    function: FunctionType,
+    value: Any,
+    span: Span,
 ) -> Expr | None:
     """What the method returns, of the sort that its annotation names."""
     name = function.__name__
     try:
-        wanted = returns(work.this.cls, function)
+        wanted = returns(this.owner, function)
         sort = None if wanted is None else sort_of(work.binding.values(wanted))
     except ModelError as e:
         raise UserError(span, f"what {name} returns: {e}") from None
@@ -471,18 +482,19 @@ def _result(
 
 
 def _observer(work: _Work, function: FunctionType) -> Observer:
-    file, tree = method_tree(function)
+    this, text = written(work.this, function)
+    file, tree = method_tree(text)
     span = span_of(file, tree)
-    arguments = _parameters(work, function)
+    name = function.__name__
+    arguments = _parameters(this, work, name, text)
     method = work.translation(may_require=False)
     final, value = method.run(
         work.this, function, {n: p.local for n, p in arguments.items()}
     )
-    name = function.__name__
     changed = [n for n, e in final.items() if e is not work.variables[n].now]
     if changed:
         raise UserError(span, f"{name} changes {changed[0]}: an observer only looks")
-    body = _result(work, method, function, value, span)
+    body = _result(this, work, method, text, value, span)
     if body is None:
         raise UserError(span, f"{name} returns nothing: an observer returns a value")
     return Observer(name, tuple(arguments.values()), body, _obligations(method))

@@ -12,7 +12,7 @@ import ast
 import builtins
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cache
 from types import FunctionType
@@ -39,10 +39,13 @@ from poolproof.model.language import (
     Values,
     bug_on,
     closure,
+    forwarded,
     members,
     nearest,
+    no_hook,
     own_classes,
     require,
+    resolved,
     warn_on,
 )
 
@@ -51,11 +54,13 @@ from poolproof.model.language import (
 
 @dataclass(frozen=True)
 class Ref:
-    """The design itself (prefix "") or one of its blocks ("pool.")."""
+    """The design itself (prefix "") or one of its blocks ("pool."); with
+    ``hooks`` it is the `self.design` of a block."""
 
     owner: Any
     cls: type
     prefix: str
+    hooks: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,16 @@ class Tuple:
 
 
 Value = Any  # Expr, Ref, Pending, Unusable, Tuple, Values, an Enum class, None
+
+
+def written(this: Ref, function: FunctionType) -> tuple[Ref, FunctionType]:
+    """The block and its method that a method of a design stands for; the two
+    themselves if the design's text has it."""
+    link = forwarded(function)
+    if link is None:
+        return this, function
+    block, method = resolved(this.owner, function)
+    return Ref(block, type(block), f"{this.prefix}{link.block}."), method
 
 
 def sort_of(values: Values) -> ir.Sort:
@@ -221,6 +236,8 @@ class Translation:
     may_require: bool = True
     parts: dict[Any, dict[str, Any]] = field(default_factory=dict)
     """The members of each design class or block that was asked for them."""
+    design: Ref | None = None
+    """What `self.design` means in a block's methods."""
 
     # -- entry points --
 
@@ -229,6 +246,7 @@ class Translation:
     ) -> tuple[dict[str, Expr], Value]:
         """Executes a method; returns the variables' final values and the
         returned value (None where nothing is returned)."""
+        self.design = replace(this, hooks=True)
         start = {name: v.now for name, v in self.variables.items()}
         return self.call(this, function, arguments, start, ir.TRUE, None)
 
@@ -241,6 +259,7 @@ class Translation:
         pc: Expr,
         site: tuple[Frame, ast.AST] | None,
     ) -> tuple[dict[str, Expr], Value]:
+        this, function = written(this, function)
         if (function, this.prefix) in self.stack:
             raise self.mistake(
                 site, f"{function.__name__} calls itself: loop over a domain instead"
@@ -836,6 +855,8 @@ class Translation:
             )
         if not isinstance(owner, Ref):
             raise self.mistake(at, f"{_describe(owner)} has no attribute {name!r}")
+        if name == "design" and owner.prefix:
+            return self.design
         part = self.part(at, owner, name)
         if isinstance(part, Field):
             slot = self.slots[owner.prefix + name]
@@ -852,6 +873,8 @@ class Translation:
         parts = self.parts.get(ref.owner)
         if parts is None:
             parts = self.parts[ref.owner] = members(ref.owner)
+        if ref.hooks and not isinstance(parts.get(name), FunctionType):
+            raise self.mistake(at, no_hook(ref.cls, name))
         if name not in parts:
             raise self.mistake(
                 at, f"{ref.cls.__name__} has no {name!r}" + nearest(name, parts)
@@ -973,6 +996,7 @@ class Translation:
                         at, f"{_describe(found)} has no method {name!r}" + _or_set(name)
                     )
                 owner, function = found, self.part(at, found, name)
+                owner = replace(owner, hooks=False)
             case _:
                 raise self.mistake(at, "only methods of self and of its blocks")
         if not isinstance(function, FunctionType):

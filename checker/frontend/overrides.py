@@ -25,8 +25,10 @@ from poolproof.model.language import (
     Design,
     action_methods,
     did_you_mean,
+    forwarded,
     observer_methods,
     own_classes,
+    resolved,
 )
 
 _ALIKE = 0.82
@@ -41,8 +43,8 @@ def check_overrides(design: type[Design]) -> None:
     for _, _, value, inherited in _members(design):
         if value is not None:
             known = inherited.get(value.__name__)
-            if isinstance(known, FunctionType):
-                _check_parameters(design, value, known)
+            if isinstance(known, FunctionType) and not forwarded(value):
+                _check_parameters(design, value, resolved(design, known)[1])
     for cls, name, value, inherited in _idle(design):
         if not _written_with(design, cls):
             continue

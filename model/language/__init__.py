@@ -27,7 +27,8 @@ with a trace. `assert` and an `Int`'s range speak of the model: a violation
 says that the design is not what its author meant, and ends the check.
 
 Import what a design needs from here; model.language.domains has the domains and
-their values, model.language.declarations fields, blocks, actions and lists of them.
+their values, model.language.declarations fields, actions and blocks,
+model.language.methods and contents the lists of all that a design has.
 """
 
 from __future__ import annotations
@@ -36,33 +37,30 @@ import builtins
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
-from types import CellType, FunctionType
+from types import CellType, FunctionType, MethodType
 from typing import Any
 
+from poolproof.model.language.contents import (
+    Slot,
+    bind,
+    declared,
+    outside,
+    slots,
+    structural,
+    with_needs,
+)
 from poolproof.model.language.declarations import (
     LANGUAGE,
     ActionMark,
     Block,
     Field,
-    Slot,
     action,
-    action_methods,
-    bind,
-    closure,
-    declared,
+    domain,
     members,
     observer,
-    observer_methods,
-    outside,
     own_classes,
-    parameter_domain,
-    parameters,
-    returns,
-    slots,
-    structural,
     table,
     var,
-    with_needs,
 )
 from poolproof.model.language.domains import (
     ANY,
@@ -93,6 +91,19 @@ from poolproof.model.language.domains import (
     require,
     warn_on,
 )
+from poolproof.model.language.methods import (
+    Forward,
+    action_methods,
+    add_forwarders,
+    closure,
+    forwarded,
+    no_hook,
+    observer_methods,
+    parameter_domain,
+    parameters,
+    resolved,
+    returns,
+)
 from poolproof.model.language.spelling import did_you_mean, nearest, nearest_name
 
 __all__ = [
@@ -111,6 +122,7 @@ __all__ = [
     "Element",
     "Feature",
     "Field",
+    "Forward",
     "Given",
     "Int",
     "KernelBug",
@@ -133,9 +145,12 @@ __all__ = [
     "closure",
     "declared",
     "did_you_mean",
+    "domain",
+    "forwarded",
     "members",
     "nearest",
     "nearest_name",
+    "no_hook",
     "observer",
     "observer_methods",
     "outside",
@@ -143,6 +158,7 @@ __all__ = [
     "parameter_domain",
     "parameters",
     "require",
+    "resolved",
     "returns",
     "slots",
     "structural",
@@ -283,6 +299,10 @@ class Design(Block):
     for a name the design does not have, or a bound below its least value.
     """
 
+    def __init_subclass__(cls, **given: Any) -> None:
+        super().__init_subclass__(**given)
+        add_forwarders(cls)
+
     def __new__(
         cls,
         bounds: Mapping[str, int] | None = None,
@@ -293,7 +313,7 @@ class Design(Block):
         declared_slots = {s.name: s for s in slots(cls, binding)}
         twins = _Twins(binding)
         design: Any = object.__new__(twins.twin(cls))
-        _fill(design, members(cls), declared_slots, twins, "")
+        _fill(design, members(cls), declared_slots, twins, "", _Hooks(design))
         hidden = {
             "_binding": binding,
             "_source": cls,
@@ -429,6 +449,24 @@ def _owner(design: Any, dotted: str) -> tuple[Any, str]:
     return design, name
 
 
+class _Hooks:
+    """What ``self.design`` is in a block: the design's methods only."""
+
+    __slots__ = ("_design",)
+
+    def __init__(self, design: Any) -> None:
+        object.__setattr__(self, "_design", design)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise ModelError(no_hook(type(self._design), name))
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._design, name, None)
+        if isinstance(found, MethodType):
+            return found
+        raise ModelError(no_hook(type(self._design), name))
+
+
 _METHODS = (FunctionType, property, classmethod, staticmethod)
 
 
@@ -438,6 +476,7 @@ def _fill(
     declared_slots: Mapping[str, Slot],
     twins: _Twins,
     prefix: str,
+    hooks: _Hooks,
 ) -> None:
     scalars: dict[str, tuple[Values, bool]] = {}
     for name, value in parts.items():
@@ -453,7 +492,9 @@ def _fill(
                 object.__setattr__(target, name, values.python(values.raw(start)))
         elif isinstance(value, Block):
             inner: Any = object.__new__(twins.twin(type(value)))
-            _fill(inner, members(value), declared_slots, twins, f"{prefix}{name}.")
+            within = f"{prefix}{name}."
+            _fill(inner, members(value), declared_slots, twins, within, hooks)
+            object.__setattr__(inner, "design", hooks)
             object.__setattr__(target, name, inner)
         elif not isinstance(value, _METHODS) and not name.startswith("__"):
             object.__setattr__(target, name, twins.bound(value))

@@ -19,6 +19,7 @@ from poolproof.model.language import (
     SetOf,
     Wrapping,
     action,
+    domain,
     observer,
     require,
     table,
@@ -441,6 +442,98 @@ class Blocks(Design):
     @observer
     def same(self) -> Bool():
         return self.tasks.pages.total() == self.nodes.pages.total()
+
+
+class Holds(Block):
+    """Actions, an observer and hooks, over domains that it is given."""
+
+    holders, pages, most = domain(), domain(), domain()
+
+    def __init__(self, holders, pages, most, when):
+        self.holders, self.pages, self.most = holders, pages, most
+        self.when = when
+        self.held = table(holders, pages, Bool(), when=when)
+        self.kept = var(Int(0, most), when=when)
+
+    @action(kernel="mm/gup.c:pin_user_pages", when="when")
+    def pin(self, holder: holders, page: pages, n: Int(1, most) = 1):
+        require(not self.held[holder, page])
+        require(self.design.may_hold(holder))
+        self.held[holder, page] = n > 0
+
+    @action(when="when")
+    def unpin(self, holder: holders, page: pages) -> Errno:
+        require(self.held[holder, page])
+        self.held[holder, page] = False
+        if self.design.dropped(holder, self.kept):
+            self.keep(1)
+            return OK
+        return ENOMEM
+
+    def keep(self, n):
+        self.kept += n
+
+    @action
+    def forget(self):
+        self.kept = 0
+
+    @observer
+    def holds(self, holder: holders) -> Int():
+        return sum(1 for p in self.pages if self.held[holder, p])
+
+
+class Machine(Block):
+    """A block whose block has the actions."""
+
+    spare = var(Int(0, 2))
+
+    def __init__(self, holders):
+        self.holds = Holds(holders, PAGES, 2, SWAP)
+
+
+class Exports(Design):
+    """The actions of two blocks of one class, one of them inside a block."""
+
+    tasks = Holds(VMAS, PAGES, 2, ())
+    count = var(Int(0, 3))
+    machine = Machine(NODES)
+    pin_page = machine.holds.pin
+    unpin_page = machine.holds.unpin
+    node_holds = machine.holds.holds
+    forget_nodes = machine.holds.forget
+    forget = None
+
+    def may_hold(self, holder):
+        return self.count < 3
+
+    def dropped(self, holder, kept):
+        self.count += 1
+        return kept < self.count
+
+    @action
+    def again(self, vma: VMAS, page: PAGES) -> Errno:
+        self.pin(vma, page)
+        return self.unpin(vma, page=page)
+
+    @observer
+    def several(self) -> Bool():
+        return any(self.holds(v) > 1 for v in VMAS)
+
+
+class ExportsVariant(Exports):
+    """An heir that overrides an action of a block, and calls it."""
+
+    tasks = Holds(VMAS, PAGES, 1, FORK)
+    again = None
+
+    def unpin(self, holder, page):
+        error = super().unpin(holder, page)
+        if error != OK:
+            self.count = 0
+        return error
+
+    def dropped(self, holder, kept):
+        return super().dropped(holder, kept) and not self.several()
 
 
 class Features(Design):

@@ -65,6 +65,15 @@ VMAS = Scalarset("VMAS", 2, prefix="v")
 class Pool(Block):
     spare = var(Int(0, 3))
 
+    def ask(self):
+        require(self.design.may())
+
+    def look(self):
+        require(self.design.count)
+
+    def take(self):
+        self.design.count = 0
+
 
 class Wrong(Design):
     count = var(Int(0, 3))
@@ -126,6 +135,27 @@ IN_ACTION = [
         "self.used[node, node] = n",
         n1,
         "ModelError: used takes 1 index, not 2",
+    ),
+    (
+        "hook_assigned",
+        "self.pool.take()",
+        n1,
+        "ModelError: count is the design's own: a block calls methods of its "
+        "design, like `self.design.get_count()`",
+    ),
+    (
+        "hook_missing",
+        "self.pool.ask()",
+        n1,
+        "ModelError: Wrong has no method 'may', which its block calls: write "
+        "`def may(self, ...)`; there is act, fork",
+    ),
+    (
+        "hook_read",
+        "self.pool.look()",
+        n1,
+        "ModelError: count is the design's own: a block calls methods of its "
+        "design, like `self.design.get_count()`",
     ),
     ("int_for_bool", "self.flag = n", n1, "ModelError: 2 is no value of bool"),
     (

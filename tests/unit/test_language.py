@@ -22,6 +22,7 @@ from poolproof.checker.core import evaluate, ir
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.system import Action, Cell, State, TransitionSystem
+from poolproof.checker.driver.mutants import mutants
 from poolproof.checker.frontend.design import compile_design
 from poolproof.model.language import (
     Binding,
@@ -51,6 +52,10 @@ CASES: dict[str, dict[str, Any]] = {
     "Deeper": {"bounds": {"B": 1}},
     "Ordered": {},
     "Enclosed": {"bounds": {"S": 3}},
+    "Exports": {"having": ("swap",)},
+    "Exports without": {},
+    "ExportsVariant": {},
+    "ExportsVariant without": {"without": ("fork",)},
 }
 
 
@@ -187,6 +192,40 @@ def test_initial(compiled: dict[str, Compiled], name: str) -> None:
         if design.initial():
             chosen.append(state)
     assert chosen == starts and starts
+
+
+def test_a_design_has_the_actions_of_its_blocks() -> None:
+    """In order: what the design's text declares, then block by block."""
+    names = {
+        name: [*compile_design(getattr(constructs, name), **how).system.action_by_name]
+        for name, how in (
+            ("Exports", {"having": ("swap",)}),
+            ("ExportsVariant", {"without": ("fork",)}),
+        )
+    }
+    own = ["pin_page", "unpin_page", "forget_nodes", "again", "pin", "unpin"]
+    assert names["Exports"] == own
+    assert names["ExportsVariant"] == ["forget_nodes"]
+    vocabulary = compile_design(constructs.Exports).vocabulary
+    assert sorted(vocabulary.observers) == ["holds", "node_holds", "several"]
+
+
+def test_an_action_of_a_block_says_where_it_is_written() -> None:
+    action = compile_design(constructs.Exports).system.action_by_name["pin"]
+    assert action.kernel == "mm/gup.c:pin_user_pages"
+    assert action.span is not None and action.span.file.endswith("constructs.py")
+    assert [p.name for p in action.parameters] == ["holder", "page", "n"]
+    assert action.parameters[0].domain.name == "VMAS"
+    design: Any = constructs.Exports()
+    v0, *_ = design._binding.values(constructs.VMAS)
+    design.step("pin", v0, 1, 2)
+    assert design.tasks.held[v0, 1] and design.holds(v0) == 1
+
+
+def test_a_mutant_may_be_in_the_action_of_a_block() -> None:
+    found = {m.method for m in mutants(constructs.Exports)}
+    assert {"Holds.pin", "Holds.unpin", "Holds.keep", "Exports.dropped"} <= found
+    assert "Holds.holds" not in found
 
 
 REFUSALS = ("is no index of", "no None in a set", "is no element of")

@@ -1,20 +1,6 @@
 from poolproof.model.language import *
 
 
-# === action_in_block
-class Pool(Block):
-    free = var(Int(0, 3))
-
-    @action
-    # 5: Pool.take: a block has no actions; write one in the design that calls it
-    def take(self):
-        self.free -= 1
-
-
-class Wrong(Design):
-    pool = Pool()
-
-
 # === any_of_open_range
 class Wrong(Design):
     # 5: count: init=ANY needs a finite range

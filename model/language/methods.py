@@ -1,0 +1,354 @@
+"""The methods of a design: its actions and observers, and their parameters.
+
+Those of a design's blocks are among them. Each has a *forwarder* in the
+design's class, a method that calls the block's; `resolved` leads from there to
+what was written.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import FunctionType, MethodType
+from typing import Any
+
+from poolproof.model.language.declarations import (
+    ActionMark,
+    Block,
+    OwnDomain,
+    as_features,
+    members,
+    own_classes,
+)
+from poolproof.model.language.domains import (
+    Bool,
+    Domain,
+    Feature,
+    Int,
+    ModelError,
+    _Given,
+    _Int,
+    _Maybe,
+    _SetOf,
+)
+from poolproof.model.language.spelling import nearest
+
+# --- actions and observers -----------------------------------------------
+
+
+def action_methods(owner: Any) -> dict[str, tuple[FunctionType, ActionMark]]:
+    """The actions of a design class (or block) by name, in order of first
+    declaration, each with its features. A subclass that overrides a method of
+    the same name keeps it an action; one that sets the name to None removes
+    it. Raises ModelError where ``when`` names no feature."""
+    return {
+        name: (function, ActionMark(mark.kernel, features_of(whose, name, mark)))
+        for name, (function, whose, mark) in _marked(owner).items()
+    }
+
+
+def _marked(owner: Any) -> dict[str, tuple[FunctionType, Any, ActionMark]]:
+    """The actions by name: each with the design class or block that it is
+    written in, and its mark."""
+    found: dict[str, tuple[FunctionType, Any, ActionMark]] = {}
+    for base in reversed(own_classes(owner)):
+        for name, value in vars(base).items():
+            if value is None or (isinstance(value, FunctionType) and forwarded(value)):
+                found.pop(name, None)
+            if not isinstance(value, FunctionType):
+                continue
+            if (link := forwarded(value)) is not None:
+                block, _ = _followed(owner, value)
+                known = _marked(block).get(link.method) if block else None
+                if known is not None:
+                    found[name] = (value, *known[1:])
+            elif (mark := value.__dict__.get("action")) is not None:
+                found[name] = (value, owner, mark)
+            elif name in found:
+                found[name] = (value, *found[name][1:])
+    return found
+
+
+def features_of(owner: Any, name: str, mark: ActionMark) -> tuple[Feature, ...]:
+    """The features without which there is no such action of the design class
+    or block. Raises ModelError where ``when`` names none."""
+    if not mark.named:
+        return mark.when
+    known = members(owner)
+    try:
+        if mark.named not in known:
+            raise ModelError(f"no {mark.named!r} here" + nearest(mark.named, known))
+        return as_features(known[mark.named])
+    except ModelError as e:
+        wrong = ModelError(f"when={mark.named!r}: {e}")
+        wrong.where = (own_classes(owner)[0], name)
+        raise wrong from None
+
+
+def observer_methods(owner: Any) -> dict[str, FunctionType]:
+    """The observers by name; overridden and removed as actions are."""
+    found: dict[str, FunctionType] = {}
+    for base in reversed(own_classes(owner)):
+        for name, value in vars(base).items():
+            if isinstance(value, FunctionType):
+                _, function = _followed(owner, value)
+                if forwarded(value) and function is None:
+                    found.pop(name, None)
+                elif name in found or (
+                    function is not None and _is_observer(owner, value)
+                ):
+                    found[name] = value
+            elif value is None and name in found:
+                del found[name]
+    return found
+
+
+def _is_observer(owner: Any, function: FunctionType) -> bool:
+    link = forwarded(function)
+    if link is None:
+        return bool(function.__dict__.get("observer"))
+    block, _ = _followed(owner, function)
+    return link.method in observer_methods(block)
+
+
+# --- those of blocks -----------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Forward:
+    """The method ``method`` of the block at ``block`` (``mm`` or ``mm.pins``)."""
+
+    block: str
+    method: str
+
+
+def forwarded(function: FunctionType) -> Forward | None:
+    """What a forwarder stands for; None if it is a method that was written."""
+    link: Forward | None = function.__dict__.get("forward")
+    return link
+
+
+def resolved(owner: Any, function: FunctionType) -> tuple[Any, FunctionType]:
+    """The block and its method that a method of a design class stands for;
+    the two themselves if it is no forwarder."""
+    block, method = _followed(owner, function)
+    if method is None:
+        raise ModelError(f"{function.__name__}: its block has no such method now")
+    return block, method
+
+
+def _followed(owner: Any, function: FunctionType) -> tuple[Any, FunctionType | None]:
+    """As `resolved`; no method where an heir has another block, without it."""
+    link = forwarded(function)
+    if link is None:
+        return owner, function
+    for part in link.block.split("."):
+        owner = members(owner).get(part)
+        if not isinstance(owner, Block):
+            return None, None
+    method = members(owner).get(link.method)
+    return owner, method if isinstance(method, FunctionType) else None
+
+
+def add_forwarders(cls: type) -> None:
+    """Gives a design class the actions and observers of its blocks."""
+    known = dict(_blocks(cls))
+    for name, value in list(vars(cls).items()):
+        if isinstance(value, MethodType):  # name = block.method
+            for path, block in known.items():
+                if block is value.__self__:
+                    link = Forward(path, value.__func__.__name__)
+                    setattr(cls, name, _forwarder(cls, name, link, block))
+    for link, block, clash in _missing(cls):
+        if not clash:
+            setattr(cls, link.method, _forwarder(cls, link.method, link, block))
+
+
+def check_forwarders(cls: type) -> None:
+    """Raises ModelError, at the block, where the name of one of its actions
+    or observers means something else in the design."""
+    for link, _, clash in _missing(cls):
+        if clash:
+            other = f"{link.block.replace('.', '_')}_{link.method}"
+            wrong = ModelError(
+                f"{link.method} is an action or observer of {link.block}, and "
+                f"{clash}: write `{other} = {link.block}.{link.method}` to give "
+                "it another name"
+            )
+            wrong.where = (cls, link.block.partition(".")[0])
+            raise wrong
+    for path, block in _blocks(cls):
+        if "design" in members(block):
+            wrong = ModelError(
+                f"{path}.design: in a block's methods self.design is the design; "
+                "give the block's own attribute another name"
+            )
+            wrong.where = (type(block), "design")
+            raise wrong
+    for name, value in members(cls).items():
+        if isinstance(value, MethodType) and isinstance(value.__self__, Block):
+            wrong = ModelError(
+                f"{name}: only a method of a block that the design has can "
+                "become one of the design's"
+            )
+            wrong.where = (cls, name)
+            raise wrong
+
+
+def _blocks(owner: Any, prefix: str = "") -> Iterator[tuple[str, Block]]:
+    for name, value in members(owner).items():
+        if isinstance(value, Block):
+            yield prefix + name, value
+            yield from _blocks(value, f"{prefix}{name}.")
+
+
+def _missing(cls: type) -> Iterator[tuple[Forward, Block, str]]:
+    """The actions and observers of blocks that have no forwarder yet, and
+    what else has the name, if anything."""
+    there = [v for c in cls.__mro__ for v in vars(c).values()]
+    links = {forwarded(v) for v in there if isinstance(v, FunctionType)}
+    named = {n for c in cls.__mro__ for n in vars(c)}
+    for path, block in _blocks(cls):
+        for name in (*_marked(block), *observer_methods(block)):
+            link = Forward(path, name)
+            if link in links:
+                continue
+            if name not in named:
+                named.add(name)
+                yield link, block, ""
+            elif (found := getattr(cls, name)) is not None:
+                other = forwarded(found) if isinstance(found, FunctionType) else None
+                of = other.block if other else f"the design {cls.__name__} itself"
+                yield link, block, f"of {of}"
+
+
+def no_hook(design: type, name: str) -> str:
+    """Why a block cannot call ``self.design.name()``."""
+    known = members(design)
+    if name not in known:
+        hooks = [n for n, v in known.items() if isinstance(v, FunctionType)]
+        return (
+            f"{design.__name__} has no method {name!r}, which its block calls: "
+            f"write `def {name}(self, ...)`" + nearest(name, hooks)
+        )
+    return (
+        f"{name} is the design's own: a block calls methods of its design, "
+        f"like `self.design.get_{name}()`"
+    )
+
+
+def _forwarder(cls: type, name: str, link: Forward, block: Block) -> FunctionType:
+    path, method = link.block.split("."), link.method
+
+    def forwarder(self: Any, *arguments: Any, **named: Any) -> Any:
+        for part in path:
+            self = getattr(self, part)
+        return getattr(self, method)(*arguments, **named)
+
+    written = members(block)[method]
+    forwarder.__name__, forwarder.__doc__ = name, written.__doc__
+    forwarder.__qualname__ = f"{cls.__qualname__}.{name}"
+    forwarder.__dict__["__signature__"] = inspect.signature(written)
+    forwarder.__dict__["forward"] = link
+    assert isinstance(forwarder, FunctionType)
+    return forwarder
+
+
+# --- parameters ----------------------------------------------------------
+
+
+def parameters(owner: Any, function: FunctionType) -> dict[str, Any]:
+    """The parameters of a method of a design class (or block) and their
+    domains, from its annotations; a missing annotation is taken from the
+    method it overrides. Raises ModelError where there is none."""
+    owner, function = resolved(owner, function)
+    _, *taken = inspect.signature(function).parameters.values()
+    return {p.name: parameter_domain(owner, function, p) for p in taken}
+
+
+def parameter_domain(owner: Any, function: FunctionType, p: inspect.Parameter) -> Any:
+    """The domain of one of `parameters`."""
+    if p.kind is not p.POSITIONAL_OR_KEYWORD:
+        raise ModelError(f"parameter {p.name!r}: no *, ** and / among parameters")
+    for whose, f in _annotated(owner, function):
+        if p.name in f.__annotations__:
+            return evaluated(whose, f, f.__annotations__[p.name])
+    raise ModelError(
+        f"parameter {p.name!r} has no domain: annotate it, like `{p.name}: DOMAIN`"
+    )
+
+
+def returns(owner: Any, function: FunctionType) -> Any:
+    """The domain that a method's return annotation names, or None. Here, and
+    only here, ``bool`` and ``int`` say enough."""
+    owner, function = resolved(owner, function)
+    for whose, f in _annotated(owner, function):
+        if "return" in f.__annotations__:
+            wanted = evaluated(whose, f, f.__annotations__["return"])
+            return Bool() if wanted is bool else Int() if wanted is int else wanted
+    return None
+
+
+def _annotated(owner: Any, function: FunctionType) -> Iterator[tuple[Any, Any]]:
+    """The method, and those of its name in the classes: whose, and each."""
+    yield owner, function
+    for base in own_classes(owner):
+        f = vars(base).get(function.__name__)
+        if isinstance(f, FunctionType):
+            whose, method = _followed(owner, f)
+            if method is not None:
+                yield whose, method
+
+
+def closure(function: FunctionType) -> dict[str, Any]:
+    """The names that a method takes from an enclosing function."""
+    found: dict[str, Any] = {}
+    names = function.__code__.co_freevars
+    for name, cell in zip(names, function.__closure__ or (), strict=True):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:  # not assigned yet
+            continue
+    return found
+
+
+def evaluated(owner: Any, function: FunctionType, annotation: Any) -> Any:
+    """What an annotation of a method of a design class or block means. Raises
+    ModelError for a name that does not exist."""
+    if not isinstance(annotation, str):
+        return _filled(owner, annotation)
+    scope = members(owner)
+    try:
+        found = eval(annotation, {**function.__globals__, **closure(function)}, scope)
+    except NameError as e:
+        known = [
+            k
+            for k, v in {**function.__globals__, **scope}.items()
+            if isinstance(v, Domain | type)
+        ]
+        raise ModelError(f"no {e.name!r} here" + nearest(e.name or "", known)) from None
+    except Exception as e:
+        shown = e.msg if isinstance(e, SyntaxError) else e
+        raise ModelError(f"annotation {annotation!r}: {shown}") from None
+    return _filled(owner, found)
+
+
+def _filled(owner: Any, annotation: Any) -> Any:
+    """The annotation with the domains that a block was given."""
+    match annotation:
+        case OwnDomain(name=name):
+            found = members(owner)[name]
+            if isinstance(found, OwnDomain):
+                raise ModelError(f"{name} is not given: set self.{name} in __init__")
+            return found
+        case _Int(lo, hi):
+            return _Int(_filled(owner, lo), _filled(owner, hi))
+        case _Maybe(inner):
+            return _Maybe(_filled(owner, inner))
+        case _SetOf(inner):
+            return _SetOf(_filled(owner, inner))
+        case _Given(feature, inner, off):
+            return _Given(_filled(owner, feature), _filled(owner, inner), off)
+        case _:
+            return annotation
