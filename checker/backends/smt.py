@@ -173,7 +173,8 @@ class Bits:
         """Also for a term that may have any value of its width."""
         parts = []
         least, most = a.lo, a.hi
-        assert least is not None and most is not None
+        assert least is not None
+        assert most is not None
         if z3.is_const(a.term) and not z3.is_bv_value(a.term):
             size = a.term.size()
             least = -(1 << size - 1) if least < 0 else 0
@@ -186,7 +187,8 @@ class Bits:
         return z3.And(*parts) if len(parts) > 1 else parts[0] if parts else _TRUE
 
     def fit(self, a: Number, lo: int | None, hi: int | None) -> Number:
-        assert lo is not None and hi is not None
+        assert lo is not None
+        assert hi is not None
         return Number(_resized(a, _width(lo, hi)), lo, hi)
 
     def add(self, numbers: Sequence[Number]) -> Number:
@@ -209,7 +211,8 @@ class Bits:
         op: Callable[[Term, Term], Term],
     ) -> Number:
         """Exact if done modulo 2**width, as the result fits the width."""
-        assert lo is not None and hi is not None
+        assert lo is not None
+        assert hi is not None
         if lo == hi:
             return self.constant(lo)
         width = _width(lo, hi)
@@ -257,7 +260,8 @@ class Bits:
 
     def _common(self, a: Number, b: Number) -> tuple[int, bool]:
         lo, hi = interval.either(a.within, b.within)
-        assert lo is not None and hi is not None
+        assert lo is not None
+        assert hi is not None
         return _width(lo, hi), lo < 0
 
 

@@ -577,10 +577,11 @@ def _check_directory(option: str, path: str) -> None:
 def _store(checked: CheckResult, directory: str) -> dict[str, str]:
     """Writes a trace for each violation; where each is."""
     stored: dict[str, str] = {}
-    texts: list[tuple[str, str]] = []
-    for answer in checked.answers:
-        if isinstance(answer.verdict, Violated):
-            texts.append((answer.prop.name, trace_text(checked.task, answer)))
+    texts = [
+        (answer.prop.name, trace_text(checked.task, answer))
+        for answer in checked.answers
+        if isinstance(answer.verdict, Violated)
+    ]
     for number, (defect, played) in enumerate(checked.defects, 1):
         texts.append((f"defect{number}", defect_text(checked.task, defect, played)))
     for name, text in texts:

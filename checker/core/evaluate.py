@@ -302,7 +302,8 @@ def initial_states(system: TransitionSystem) -> list[State]:
     for cell in system.cells:
         v = cell.variable
         if v.init is None:
-            assert v.lo is not None and v.hi is not None
+            assert v.lo is not None
+            assert v.hi is not None
             choices.append(list(range(at.raw(v.lo), at.raw(v.hi) + 1)))
             continue
         value = at.value(v.init)

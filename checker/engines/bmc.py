@@ -847,7 +847,8 @@ def _replayed(system: TransitionSystem, trace: Trace) -> list[State]:
 def confirm(system: TransitionSystem, trace: Trace, p: Property) -> None:
     """Raises AssertionError where the run does not show what z3 says."""
     if p.kind is Kind.STEP:
-        assert trace.steps and p.action in (None, trace.steps[-1].action), trace
+        assert trace.steps, trace
+        assert p.action in (None, trace.steps[-1].action), trace
     if not trace.steps:
         at = Valuation(system, trace.initial)
         assert at.true(p.formula) == (p.kind is Kind.REACHABLE), trace
@@ -877,4 +878,5 @@ def confirm_defect(system: TransitionSystem, trace: Trace) -> None:
     if broken(system, action, before, last.arguments) is not None:
         return
     taken = successor(system, action, before, last.arguments)
-    assert taken is not None and out_of_range(system, taken[0]), trace
+    assert taken is not None, trace
+    assert out_of_range(system, taken[0]), trace

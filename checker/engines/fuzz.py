@@ -454,7 +454,8 @@ def _add_start(machine: type[Any], system: TransitionSystem) -> None:
     for cell in system.cells:
         v = cell.variable
         if v.init is None:
-            assert v.lo is not None and v.hi is not None
+            assert v.lo is not None
+            assert v.hi is not None
             drawn.append(st.integers(at.raw(v.lo), at.raw(v.hi)))
         else:
             value = at.value(v.init)

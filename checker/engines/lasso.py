@@ -233,7 +233,8 @@ class _Search:
                 steps.append(label)
             if seen.done and seen.node == entry:
                 return _Loop(entry, tuple(steps))
-            assert way and seen != here, "the component was fair"
+            assert way, "the component was fair"
+            assert seen != here, "the component was fair"
 
     def nearest(
         self, seen: _Seen, entry: int, component: set[int]

@@ -104,13 +104,10 @@ def native(
     if len(parts) < 2:
         outcome = _alone(system, mine, budget, report, until_decided, cone)
     else:
-        done: list[Outcome] = []
-        for part in parts:
-            done.append(
-                _alone(
-                    part.system, part.properties, budget, report, until_decided, True
-                )
-            )
+        done = [
+            _alone(part.system, part.properties, budget, report, until_decided, True)
+            for part in parts
+        ]
         outcome = _together(parts, done, time.monotonic() - begin)
     others = {
         p.name: Unknown(f"the native engine does not decide '{p.kind.value}'")

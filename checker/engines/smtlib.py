@@ -73,8 +73,7 @@ def questions(
     for each file."""
     work = _Questions(system, certificate, about)
     found = [work.initiation()]
-    for action in system.actions:
-        found.append(work.consecution(action))
+    found += (work.consecution(action) for action in system.actions)
     found += work.deep()
     found.append(work.ranges())
     found += (work.obligations(a) for a in system.actions if a.obligations)

@@ -471,7 +471,8 @@ def _initial(file: TraceFile, system: TransitionSystem) -> State:
             raise UserError(
                 where, f"where does {cell.name} start? Write `start: {cell.name} = ...`"
             )
-        assert variable.lo is not None and variable.hi is not None
+        assert variable.lo is not None
+        assert variable.hi is not None
         domain = Domain(variable.element, at.raw(variable.lo), at.raw(variable.hi))
         state.append(_raw(hit[1], domain, f"value of {cell.name}"))
     for name, _ in given.values():

@@ -119,7 +119,9 @@ class Live:
             bufsize=0,
         )
         self._process = process
-        assert process.stdin and process.stdout and process.stderr
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
         link = Link(process.stdout.fileno(), process.stdin.fileno())
         try:
             conversation = greet(link, self._patience)

@@ -51,7 +51,8 @@ def _circumstances(heading: Heading) -> str:
 
 def trace_text(task: Task, answer: PropertyResult) -> str:
     """The trace file of a violated property, or of a witness."""
-    assert answer.replay is not None and isinstance(answer.verdict, Shown)
+    assert answer.replay is not None
+    assert isinstance(answer.verdict, Shown)
     heading = replace(
         _heading(task, key(answer.verdict), answer.replay),
         shortest=answer.verdict.shortest,

@@ -73,7 +73,8 @@ def test_shortest_run_to_sigbus(b: int, v: int, p: int, depth: int) -> None:
     system = pool(b, v, p)
     asked = prop(pool_properties(system), "no_sigbus")
     verdict = bmc(system, asked, Budget(seconds=100), Silent()).verdicts["no_sigbus"]
-    assert isinstance(verdict, Violated) and len(verdict.trace) == depth
+    assert isinstance(verdict, Violated)
+    assert len(verdict.trace) == depth
 
 
 X = Variable("x", INT, num(0), num(3), num(0))
@@ -89,14 +90,16 @@ UP = Action("up", (), le(X.now, num(2)), {"x": add(X.now, num(1))}, None)
 def test_a_bad_state_that_is_a_deadlock_is_found() -> None:
     bad = Property("p", Kind.INVARIANT, not_(eq(X.now, num(3))))
     verdict = bmc(counter(UP), (bad,), Budget(), Silent()).verdicts["p"]
-    assert isinstance(verdict, Violated) and len(verdict.trace) == 3
+    assert isinstance(verdict, Violated)
+    assert len(verdict.trace) == 3
 
 
 def test_when_no_run_is_left_the_answer_is_complete() -> None:
     good = Property("p", Kind.INVARIANT, le(X.now, num(3)))
     never = Property("q", Kind.REACHABLE, eq(X.now, num(7)))
     verdicts = bmc(counter(UP), (good, never), Budget(), Silent()).verdicts
-    assert isinstance(verdicts["p"], Holds) and verdicts["p"].depth == 3
+    assert isinstance(verdicts["p"], Holds)
+    assert verdicts["p"].depth == 3
     assert isinstance(verdicts["q"], Unreachable)
 
 
@@ -148,17 +151,20 @@ def test_an_action_without_arguments_to_choose_is_never_taken() -> None:
     never = Action("never", (at,), TRUE, {"x": num(3)}, None)
     good = Property("p", Kind.INVARIANT, le(X.now, num(2)))
     verdict = bmc(counter(never), (good,), Budget(), Silent()).verdicts["p"]
-    assert isinstance(verdict, Holds) and verdict.depth == 0
+    assert isinstance(verdict, Holds)
+    assert verdict.depth == 0
     system = TransitionSystem("counter", (X,), (never, UP), TRUE, {}, {})
     verdict = bmc(system, (good,), Budget(), Silent()).verdicts["p"]
-    assert isinstance(verdict, Violated) and len(verdict.trace) == 3
+    assert isinstance(verdict, Violated)
+    assert len(verdict.trace) == 3
 
 
 def test_the_time_budget_ends_runs_that_need_no_question() -> None:
     stays = Action("stay", (), TRUE, {"x": X.now}, None)
     good = Property("p", Kind.INVARIANT, le(X.now, num(1)))
     verdict = bmc(counter(stays), (good,), Budget(seconds=0.2), Silent()).verdicts["p"]
-    assert isinstance(verdict, Unknown) and "time budget" in verdict.reason
+    assert isinstance(verdict, Unknown)
+    assert "time budget" in verdict.reason
 
 
 def test_unknown_is_never_good() -> None:
@@ -166,7 +172,8 @@ def test_unknown_is_never_good() -> None:
     asked = prop(pool_properties(system), "resv_exact")
     outcome = bmc(system, asked, Budget(seconds=0.0), Silent())
     verdict = outcome.verdicts["resv_exact"]
-    assert isinstance(verdict, Unknown) and "time budget" in verdict.reason
+    assert isinstance(verdict, Unknown)
+    assert "time budget" in verdict.reason
 
 
 def test_the_depth_budget_is_said() -> None:

@@ -234,7 +234,8 @@ def test_a_condition_stays_before_what_it_guards() -> None:
     for k in range(3):
         state[SYSTEM.cell_of["x4", ()]] = k
         at = Valuation(SYSTEM, tuple(state))
-        assert not at.true(guarded) and at.true(dual)
+        assert not at.true(guarded)
+        assert at.true(dual)
     assert ir.and_(here[0], ir.or_(*here)) is here[0]
 
 
@@ -242,7 +243,8 @@ def valuation(data: st.DataObject) -> Valuation:
     """A random state and random arguments."""
     cells = []
     for c in SYSTEM.cells:
-        assert c.variable.lo is not None and c.variable.hi is not None
+        assert c.variable.lo is not None
+        assert c.variable.hi is not None
         lo, hi = c.variable.lo.data, c.variable.hi.data
         cells.append(data.draw(st.integers(lo, hi)))
     names = {x: data.draw(st.sampled_from(list(x.data[1]))) for x in LOCALS}
@@ -251,7 +253,8 @@ def valuation(data: st.DataObject) -> Valuation:
 
 def test_true_is_not_one() -> None:
     """Nodes are interned by sort too: the int 1 and true never meet."""
-    assert ir.TRUE is not num(1) and ir.const(BOOL, 1) is ir.TRUE
+    assert ir.TRUE is not num(1)
+    assert ir.const(BOOL, 1) is ir.TRUE
     assert ir.const(INT, True) is num(1)
     x, b = VARIABLES[1].now, VARIABLES[0].now
     picked = ir.ite(b, ir.eq(x, num(1)), ir.TRUE)
@@ -269,13 +272,15 @@ def test_the_number_range_is_what_evaluation_gives() -> None:
     e = ir.sub(ir.mul(i, num(2)), ir.min_(j, num(2)))
     lo, hi = e.interval
     values = [2 * a - min(b, 2) for a in i.data[1] for b in j.data[1]]
-    assert (lo is None or lo <= min(values)) and (hi is None or hi >= max(values))
+    assert lo is None or lo <= min(values)
+    assert hi is None or hi >= max(values)
 
 
 def test_numbers_of_bits_hold_their_interval() -> None:
     low, _ = lowering()
     value = low(ir.add(VARIABLES[1].now, VARIABLES[2].now))
-    assert isinstance(value, Number) and (value.lo, value.hi) == (-3, 6)
+    assert isinstance(value, Number)
+    assert (value.lo, value.hi) == (-3, 6)
 
 
 @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))

@@ -148,7 +148,8 @@ def test_lassos_are_shortest_in_prefix_and_then_in_loop(
     if isinstance(verdict, Holds):
         assert truth is None
         return
-    assert isinstance(verdict, Violated) and verdict.shortest
+    assert isinstance(verdict, Violated)
+    assert verdict.shortest
     prefix, loop = found(verdict.trace)
     if loop <= LONGEST:
         assert (prefix, loop) == truth
@@ -176,7 +177,8 @@ def test_leads_to_agrees_with_the_reference(case: Case) -> None:
 def lassos(s: TransitionSystem, p: Property, trace: Trace) -> None:
     """The trace is a run that repeats, fair, with the formula and no goal."""
     states, loop = run(s, trace), trace.loop
-    assert loop is not None and states[loop] == states[-1]
+    assert loop is not None
+    assert states[loop] == states[-1]
     truths = [Valuation(s, state) for state in states]
     goal = ir.FALSE if p.goal is None else p.goal
     first = max((k for k, at in enumerate(truths) if at.true(goal)), default=-1) + 1
@@ -190,7 +192,8 @@ def lassos(s: TransitionSystem, p: Property, trace: Trace) -> None:
     for f in p.fair:
         some = {step for here in there for step in here if step.action == f.action}
         for step in some - taken:
-            assert not f.strong and not all(step in here for here in there)
+            assert not f.strong
+            assert not all(step in here for here in there)
 
 
 LADDER: tuple[Edge, ...] = (
@@ -216,4 +219,5 @@ def test_a_search_that_is_cut_short_says_so(
     assert isinstance(verdict, Violated)
     assert verdict.shortest is bool(work)
     prefix, loop = found(verdict.trace)
-    assert prefix == 0 and (loop == 6 if work else loop >= 6)
+    assert prefix == 0
+    assert loop == 6 if work else loop >= 6

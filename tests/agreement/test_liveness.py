@@ -58,13 +58,15 @@ def test_without_fairness_a_run_may_stop() -> None:
     s = system(("go", 0, 1))
     verdict = ask(s, 0, 1).verdicts["p"]
     assert isinstance(verdict, Violated)
-    assert run_of(s, verdict.trace) == [0] and verdict.trace.loop == 0
+    assert run_of(s, verdict.trace) == [0]
+    assert verdict.trace.loop == 0
 
 
 def test_weak_fairness_takes_what_stays_possible() -> None:
     s = system(("go", 0, 1))
     verdict = ask(s, 0, 1, Fairness("go")).verdicts["p"]
-    assert isinstance(verdict, Holds) and verdict.states == 2
+    assert isinstance(verdict, Holds)
+    assert verdict.states == 2
 
 
 BLINK = system(("on", 0, 1), ("off", 1, 0), ("leave", 1, 2))
@@ -78,7 +80,8 @@ def test_weak_fairness_does_not_help_what_blinks() -> None:
     run = run_of(BLINK, verdict.trace)
     loop = verdict.trace.loop
     assert loop is not None
-    assert run[-1] == run[loop] and set(run[loop:]) == {0, 1}
+    assert run[-1] == run[loop]
+    assert set(run[loop:]) == {0, 1}
 
 
 def test_strong_fairness_helps_what_blinks() -> None:
@@ -97,7 +100,9 @@ def test_the_stem_reaches_the_formula_first() -> None:
     verdict = ask(s, 1, 3, Fairness("b"), Fairness("c")).verdicts["p"]
     assert isinstance(verdict, Violated)
     run = run_of(s, verdict.trace)
-    assert run[0] == 0 and 1 in run and run[-1] == run[verdict.trace.loop or 0]
+    assert run[0] == 0
+    assert 1 in run
+    assert run[-1] == run[verdict.trace.loop or 0]
     formula = Valuation(s, (run[1],)).true(at(1))
     assert formula
 
@@ -107,7 +112,8 @@ def test_a_partial_graph_gives_no_verdict() -> None:
     p = Property("p", Kind.LEADS_TO, at(0), goal=at(3), fair=(Fairness("go"),))
     outcome = liveness(s, (p,), Budget(seconds=-1.0), Silent())
     verdict = outcome.verdicts["p"]
-    assert isinstance(verdict, Unknown) and "time budget" in verdict.reason
+    assert isinstance(verdict, Unknown)
+    assert "time budget" in verdict.reason
 
 
 @pytest.mark.parametrize("goal", [0, 1])

@@ -217,7 +217,9 @@ def test_pool(size: tuple[int, int, int], symmetry: bool) -> None:
     s = outcome.statistics
     assert s.states == (orbits if symmetry else states)
     assert depth in (None, s.depth)
-    assert s.complete and not outcome.defects and not s.notes
+    assert s.complete
+    assert not outcome.defects
+    assert not s.notes
     assert depths_of(outcome) == {"no_sigbus": sigbus}
     assert all(
         isinstance(v, Holds)
@@ -320,7 +322,8 @@ def test_interrupt_ends_with_what_is_known() -> None:
     assert not outcome.statistics.complete
     assert outcome.statistics.states > 0
     verdict = outcome.verdicts["resv_exact"]
-    assert isinstance(verdict, Unknown) and verdict.reason == "interrupted"
+    assert isinstance(verdict, Unknown)
+    assert verdict.reason == "interrupted"
 
 
 def counter(lo: int | None, hi: int | None, step: int = 1) -> TransitionSystem:
@@ -354,7 +357,8 @@ def test_a_variable_without_range_is_explored_as_far_as_it_fits() -> None:
     outcome = check(system, (never, fine))
     assert depths_of(outcome) == {"never": 5}
     verdict = outcome.verdicts["fine"]
-    assert isinstance(verdict, Unknown) and "has no range" in verdict.reason
+    assert isinstance(verdict, Unknown)
+    assert "has no range" in verdict.reason
     assert outcome.statistics.states == 1 << 11
 
 
@@ -661,7 +665,9 @@ def test_two_pools_in_the_time_of_one() -> None:
     both = beside(one, renamed(one, "other_"))
     outcome = check(both.system, both.properties, symmetry=False)
     s = outcome.statistics
-    assert s.complete and s.states == 6_798**2 and s.depth == 2 * 10
+    assert s.complete
+    assert s.states == 6_798**2
+    assert s.depth == 2 * 10
     assert depths_of(outcome) == {"no_sigbus": 5, "other_no_sigbus": 5}
 
 

@@ -66,7 +66,8 @@ def test_pool_for_any_b(v: int, p: int) -> None:
     verdicts = prove(system, properties, Budget(seconds=100), Silent()).verdicts
     for name in TRUE_INVARIANTS:
         verdict = verdicts[name]
-        assert isinstance(verdict, Holds) and not verdict.exhaustive
+        assert isinstance(verdict, Holds)
+        assert not verdict.exhaustive
         assert verdict.certificate is not None
         assert verdict.certificate.params == ("B",)
 
@@ -75,7 +76,8 @@ def test_a_certificate_with_a_lemma_too_few_is_refused() -> None:
     system, properties = pool_of_any_size(2, 2)
     verdicts = prove(system, properties, Budget(seconds=100), Silent()).verdicts
     holds = verdicts["resv_exact"]
-    assert isinstance(holds, Holds) and holds.certificate is not None
+    assert isinstance(holds, Holds)
+    assert holds.certificate is not None
     good = holds.certificate
     claimed = tuple(p for p in properties if p.name in TRUE_INVARIANTS)
     assert check_certificate(system, claimed, good) == ""
@@ -111,7 +113,8 @@ def test_what_is_proved_is_true(case: Case) -> None:
     for name, verdict in outcome.verdicts.items():
         assert isinstance(verdict, Holds | Unknown)
         if isinstance(verdict, Holds):
-            assert name not in truth.found and not truth.defects
+            assert name not in truth.found
+            assert not truth.defects
 
 
 X = Variable("x", INT, num(0), num(9), num(0))
@@ -144,7 +147,8 @@ def test_two_steps_where_one_is_not_enough() -> None:
 def test_the_failing_action_and_conjunct_are_named() -> None:
     jump = Action("jump", (), lt(X.now, num(5)), {"x": num(7)}, None)
     reason = asked(Property("p", Kind.INVARIANT, not_(eq(X.now, num(7)))), jump)
-    assert "jump" in reason and "x != 7" in reason
+    assert "jump" in reason
+    assert "x != 7" in reason
 
 
 def test_what_only_a_stronger_invariant_shows() -> None:
@@ -247,13 +251,15 @@ def test_a_lemma_that_one_action_breaks(updates: dict[str, Expr]) -> None:
     said = refused(
         Action("one", (), lt(num(3), X.now), updates, None), SAME, *RANGES, "(= x y)"
     )
-    assert said.startswith("one ") and said.endswith("a lemma")
+    assert said.startswith("one ")
+    assert said.endswith("a lemma")
 
 
 def test_an_assert_that_one_action_breaks() -> None:
     due = Obligation("assert", lt(X.now, num(5)), "x is small", None)
     said = refused(Action("one", (), TRUE, {}, None, (due,)), ANY, *RANGES, "(= x y)")
-    assert said.startswith("one ") and said.endswith("x is small")
+    assert said.startswith("one ")
+    assert said.endswith("x is small")
 
 
 def test_a_step_property_that_one_action_breaks() -> None:
@@ -264,7 +270,8 @@ def test_a_step_property_that_one_action_breaks() -> None:
     )
     jump = Action("one", (), TRUE, {"x": num(7), "y": num(7)}, None)
     said = refused(jump, never, *RANGES, "(= x y)")
-    assert said.startswith("one ") and said.endswith("no_jump")
+    assert said.startswith("one ")
+    assert said.endswith("no_jump")
     ones = replace(never, action="both")
     other = replace(XY, actions=(*KEEPERS, jump))
     lemmas = (*RANGES, "(= x y)")
@@ -332,7 +339,8 @@ def test_an_index_outside_its_table_is_no_proof() -> None:
     p = Property("p", Kind.INVARIANT, le(X.now, num(9)))
     system = TransitionSystem("read", (on, at, X), (turn, read), TRUE, {}, {})
     verdict = prove(system, (p,), Budget(seconds=20), Silent()).verdicts["p"]
-    assert isinstance(verdict, Unknown) and "on[at]: at is none" in verdict.reason
+    assert isinstance(verdict, Unknown)
+    assert "on[at]: at is none" in verdict.reason
 
 
 def test_a_property_that_reads_outside_is_not_proved() -> None:

@@ -94,7 +94,8 @@ def test_nothing_calls_an_engine_around_the_registry() -> None:
 def test_each_row_has_its_function() -> None:
     for row in registry.ROWS:
         function = registry._load(replace(row, of_design=False), None)
-        assert callable(function) and row.decides
+        assert callable(function)
+        assert row.decides
 
 
 @pytest.mark.parametrize("row", registry.ROWS, ids=lambda row: row.name)
@@ -190,5 +191,6 @@ def test_guarantee_answers_leads_to() -> None:
     size = {"nodes": 1, "blocks": 1, "V": 2, "P": 1, "files": 1}
     for name in ("e7_limbo", "q16_whole"):
         done = guarantee(known, spec, name, sizes=(size,), pairs=False)
-        assert done.findings and all(f.complete for f in done.findings)
+        assert done.findings
+        assert all(f.complete for f in done.findings)
         assert all(f.played is not None for f in done.findings if f.depth is not None)

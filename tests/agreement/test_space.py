@@ -54,7 +54,8 @@ def searched(notes: Notes, budget: Budget | None = None) -> Explored:
 def test_each_state_is_told_once_and_by_distance() -> None:
     notes = Notes()
     found = searched(notes)
-    assert not found.stopped and not found.enough
+    assert not found.stopped
+    assert not found.enough
     assert list(notes.depths) == list(found.parents)
     assert [s for level in notes.levels for s in level] == list(found.parents)
     for state, parent in found.parents.items():
@@ -86,14 +87,17 @@ def test_each_step_is_told_to_who_asks_for_its_action() -> None:
 def test_it_ends_where_a_visitor_has_enough() -> None:
     notes = Notes(most=5)
     found = searched(notes)
-    assert found.enough and not found.stopped and len(notes.depths) == 5
+    assert found.enough
+    assert not found.stopped
+    assert len(notes.depths) == 5
 
 
 def test_budgets() -> None:
     found = searched(Notes(), Budget(depth=2))
     assert (found.stopped, found.depth) == ("the depth budget of 2 steps", 2)
     found = searched(Notes(), Budget(states=7))
-    assert found.stopped == "the budget of 7 states" and len(found.parents) >= 7
+    assert found.stopped == "the budget of 7 states"
+    assert len(found.parents) >= 7
 
 
 def test_with_symmetry_one_state_of_each_orbit() -> None:
@@ -124,7 +128,8 @@ def test_the_watch_says_what_a_state_and_a_step_decide() -> None:
     )
     watch = Watch(SYSTEM, properties)
     assert watch.state(first) == ["never", "here"]
-    assert watch.seen["never"] == [True, False] and watch.seen["moves"] == [False]
+    assert watch.seen["never"] == [True, False]
+    assert watch.seen["moves"] == [False]
     for number, action in enumerate(SYSTEM.actions):
         decided = watch.of_step(action)
         assert decided is not None

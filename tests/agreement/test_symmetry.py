@@ -101,7 +101,8 @@ def everything(system: TransitionSystem) -> list[State]:
     spans = []
     for cell in system.cells:
         lo, hi = cell.variable.lo, cell.variable.hi
-        assert lo is not None and hi is not None
+        assert lo is not None
+        assert hi is not None
         spans.append(range(lo.data, hi.data + 1))
     return list(product(*spans))
 
@@ -390,8 +391,8 @@ def test_pool_orbits() -> None:
     assert count == orbits
 
 
-@pytest.mark.parametrize("op", (ir.mul, ir.min_, ir.max_, ir.union, ir.inter))
-@pytest.mark.parametrize("count", (3, 4))
+@pytest.mark.parametrize("op", [ir.mul, ir.min_, ir.max_, ir.union, ir.inter])
+@pytest.mark.parametrize("count", [3, 4])
 def test_an_operator_of_two_in_a_row(
     op: Callable[[Expr, Expr], Expr], count: int
 ) -> None:

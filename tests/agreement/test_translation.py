@@ -327,7 +327,7 @@ def test_compiled_is_executed_beyond(design: type[Design], on: tuple[str, ...]) 
         assert proof.prove(proof.system.action_by_name[name], 100 * MOST) > MOST
 
 
-@pytest.mark.parametrize("design", (Careless, Elements))
+@pytest.mark.parametrize("design", [Careless, Elements])
 def test_every_sort_of_index(design: type[Design]) -> None:
     proof = Validation(compile_design(design))
     for action in proof.system.actions:
@@ -348,7 +348,7 @@ INDICES_SEEN = {
 """What is first true after how many steps."""
 
 
-@pytest.mark.parametrize("engine", (explicit, native, bmc))
+@pytest.mark.parametrize("engine", [explicit, native, bmc])
 def test_engines_read_every_sort_of_index(engine: Engine) -> None:
     compiled = compile_design(Indices)
     lines = [f"reachable p{k}: {said}" for k, said in enumerate(INDICES_SEEN)]
@@ -361,7 +361,8 @@ def test_engines_read_every_sort_of_index(engine: Engine) -> None:
         if depth > 3:
             assert isinstance(verdict, Unknown)
         else:
-            assert isinstance(verdict, Reached) and len(verdict.trace) == depth
+            assert isinstance(verdict, Reached)
+            assert len(verdict.trace) == depth
 
 
 def test_a_wrong_translation_is_refuted() -> None:
@@ -394,7 +395,8 @@ def same_step(
     try:
         result = runner.take(Step(action.name, raw))
     except Disabled:
-        assert broken is None and step is None, where
+        assert broken is None, where
+        assert step is None, where
     except (ModelError, AssertionError) as e:
         assert broken or outside, f"{where}: {e}"
     else:

@@ -86,7 +86,8 @@ def by_guarantee(task: Task) -> Told:
         size = task.compiled.bounds
         done = Guarantee(task.known, spec.file, prop.name, prop.title, (size,))
         finding = ask(done, spec, task.sizes.having, STATES)
-        assert finding is not None and not finding.defect, prop.name
+        assert finding is not None, prop.name
+        assert not finding.defect, prop.name
         if finding.complete:
             told[prop.name] = Answer(finding.depth)
     return told

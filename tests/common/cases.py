@@ -63,7 +63,8 @@ class Case:
         ``path``; with POOLPROOF_BLESS, write it into the file.
         """
         span = error.span
-        assert span is not None and Path(span.file).resolve() == path.resolve()
+        assert span is not None
+        assert Path(span.file).resolve() == path.resolve()
         if os.environ.get("POOLPROOF_BLESS"):
             self._renew(span.line, f"{span.column}: {error.message}")
         else:

@@ -501,7 +501,8 @@ class Kernel:
         )
 
     def run(self, calls: list[Any]) -> list[Any]:
-        assert self.process.stdin is not None and self.process.stdout is not None
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(calls) + "\n")
         self.process.stdin.flush()
         answer: list[Any] = json.loads(self.process.stdout.readline())

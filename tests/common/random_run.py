@@ -105,9 +105,11 @@ def _wrong(t: Texts, right: Truth, engine: str, answer: dict[str, Any]) -> list[
             elif word == "unknown" and not shallow and _decides(engine, kind, found):
                 wrong.append(f"{where}: {verdict['reason']}")
     if engine in ("explicit", "native") and not shallow:
-        for outcome in answer["engines"]:
-            if outcome["engine"] == "explicit" and outcome["states"] > right.states:
-                wrong.append(f"{outcome['states']} states of {right.states}")
+        wrong += (
+            f"{outcome['states']} states of {right.states}"
+            for outcome in answer["engines"]
+            if outcome["engine"] == "explicit" and outcome["states"] > right.states
+        )
     return wrong
 
 

@@ -735,7 +735,8 @@ def _few_initial_states(variables: Iterable[Variable]) -> list[Variable]:
     kept, starts = [], 1
     for v in variables:
         if v.init is None:
-            assert v.lo is not None and v.hi is not None
+            assert v.lo is not None
+            assert v.hi is not None
             starts *= (v.hi.data - v.lo.data + 1) ** _cells((v,))
             if starts > 24:
                 starts = 24
@@ -757,7 +758,8 @@ def _initial(
 
 def _kept(draw: st.DrawFn, v: Variable, value: Expr, careless: bool) -> Expr:
     """``value`` made to fit the variable's range, unless careless."""
-    assert v.lo is not None and v.hi is not None
+    assert v.lo is not None
+    assert v.hi is not None
     lo, hi = v.lo.data, v.hi.data
     if careless:
         return value

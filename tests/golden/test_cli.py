@@ -47,7 +47,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "d.spec").write_text(SPEC.format(3))
     (tmp_path / "low.spec").write_text(SPEC.format(1))
     monkeypatch.chdir(tmp_path)
-    yield tmp_path
+    return tmp_path
 
 
 def call(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
@@ -218,7 +218,8 @@ def test_defects_are_shown_stored_and_replayed(
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = call(capsys, "list")
     assert (code, err) == (0, "")
-    assert "  Hugetlb " in out and "specs/hugetlb" in out
+    assert "  Hugetlb " in out
+    assert "specs/hugetlb" in out
     code, out, _ = call(capsys, "list", "--design", "shelf.py:Shelf")
     assert (code, out) == (
         0,
@@ -499,7 +500,8 @@ def test_python_m_checker() -> None:
 
 def test_a_closed_pipe_is_no_error() -> None:
     running = process("list")
-    assert running.stdout is not None and running.stderr is not None
+    assert running.stdout is not None
+    assert running.stderr is not None
     running.stdout.close()
     assert running.stderr.read() == ""
     assert running.wait(timeout=60) == 0

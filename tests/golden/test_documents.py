@@ -67,7 +67,8 @@ def test_commands_print_what_the_document_says(
     assert program == "poolproof"
     main(arguments)
     out, err = capsys.readouterr()
-    assert out.rstrip() == printed.rstrip() and err == ""
+    assert out.rstrip() == printed.rstrip()
+    assert err == ""
 
 
 def test_two_commands_are_in_the_makefile() -> None:

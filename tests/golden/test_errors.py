@@ -26,7 +26,8 @@ CASES = cases_in(Path(__file__).parent / "design_errors", "*.py")
 def load(path: Path) -> ModuleType:
     name = f"design_errors_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     with warnings.catch_warnings():

@@ -92,7 +92,8 @@ def test_an_undo_that_is_dropped_is_found(altered: type[Hugetlb]) -> None:
     assert len(found.run.rows) <= 12
     report = "\n".join(campaign_report(done))
     assert all(len(line) <= 75 for line in report.splitlines())
-    assert "model" in report and "kernel" in report
+    assert "model" in report
+    assert "kernel" in report
     if LEFT_BEHIND not in found.difference.what:
         assert found.difference.at == len(found.run.rows) - 1
 

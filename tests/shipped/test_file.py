@@ -241,5 +241,7 @@ def test_a_file_that_is_handed_over_is_there_once(
     (mine,) = (s for s in spec.scenarios if s.name.text == scenario)
     found = find_size(mine, spec, known.cls, {}, Budget(seconds=60), Silent())
     below = found.just_below()
-    assert found.smallest == smallest and below is not None
-    assert below.failure is not None and below.failure.kind == "late"
+    assert found.smallest == smallest
+    assert below is not None
+    assert below.failure is not None
+    assert below.failure.kind == "late"

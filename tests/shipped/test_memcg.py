@@ -108,7 +108,8 @@ def test_set_max_refuses_below_the_usage_and_write_max_does_not() -> None:
     assert design.small.set_max(cgroups[0], 2)
     assert not design.small.try_charge(cgroups[3], 1)
     design.small.write_max(cgroups[1], 0)
-    assert design.small.over(cgroups[1]) and not design.small.over(cgroups[0])
+    assert design.small.over(cgroups[1])
+    assert not design.small.over(cgroups[0])
     assert usage(design.small, cgroups) == [2, 2, 0, 0]
 
 

@@ -79,7 +79,8 @@ def test_three_pieces_lose_a_block(cls: Any) -> None:
         ("unmap_tail", 0, 1, None),
         ("unmap", 0, None),
     )
-    assert d.idle() and (d.used(), d.free_blocks()) == (1, 2)
+    assert d.idle()
+    assert (d.used(), d.free_blocks()) == (1, 2)
 
 
 @pytest.mark.parametrize("cls", RTHP)
@@ -121,7 +122,8 @@ def test_uncharged_child_takes_what_a_third_was_promised(cls: Any) -> None:
         ("fault", 1, 0, 0, "OK"),
         ("fault", 2, 0, 0, "SIGBUS"),
     )
-    assert d.failed and d.used() < d.entitled()
+    assert d.failed
+    assert d.used() < d.entitled()
 
 
 @pytest.mark.parametrize("cls", [*RTHP, HugetlbPool])
@@ -153,7 +155,8 @@ def test_a_pinned_block_is_not_free(cls: Any) -> None:
         ("unmap", 0, None),
         ("reserve", 1, 1, again),
     )
-    assert not d.idle() and d.free_blocks() == 0
+    assert not d.idle()
+    assert d.free_blocks() == 0
 
 
 def test_swap_comes_back_small_as_posted_and_huge_as_planned() -> None:
@@ -181,7 +184,8 @@ def test_the_owner_takes_the_page_from_its_child() -> None:
         ("write", 0, 0, 0, "OK"),
         ("fault", 1, 0, 0, "SIGBUS"),
     )
-    assert not d.failed and d.populated() == 1
+    assert not d.failed
+    assert d.populated() == 1
 
 
 def test_a_promised_page_with_an_error_is_still_counted() -> None:
@@ -193,7 +197,8 @@ def test_a_promised_page_with_an_error_is_still_counted() -> None:
         ("poison", 0, None),
         ("fault", 0, 0, 0, "SIGBUS"),
     )
-    assert d.failed and d.total() == 1
+    assert d.failed
+    assert d.total() == 1
 
 
 @pytest.mark.parametrize("second", ["no spare memory", "a pin"])

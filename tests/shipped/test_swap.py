@@ -70,9 +70,11 @@ def test_a_free_cluster_comes_before_one_in_use() -> None:
     with pytest.raises(Disabled):
         s.others(0)
     s.others(1, 1, 1, 1)
-    assert s.flags() == [NONFULL, FULL] and s.design.free_slots() == 1
+    assert s.flags() == [NONFULL, FULL]
+    assert s.design.free_slots() == 1
     s.others(0)
-    assert s.flags() == [FULL, FULL] and s.design.free_slots() == 0
+    assert s.flags() == [FULL, FULL]
+    assert s.design.free_slots() == 0
 
 
 def test_a_cluster_that_was_tried_is_on_the_other_list() -> None:
@@ -94,7 +96,8 @@ def test_what_was_taken_whole_is_tried_last() -> None:
     s.others(1, 1)
     s.step("swap_in", s.v[0], 0, True)
     s.step("other_free", s.sc[1], 0)
-    assert s.flags() == [NONFULL, NONFULL] and s.swap.huge[s.sc[0]]
+    assert s.flags() == [NONFULL, NONFULL]
+    assert s.swap.huge[s.sc[0]]
     with pytest.raises(Disabled):
         s.others(0)
     s.others(1, 0)
@@ -267,7 +270,8 @@ def test_reclaim_always_ends_in_something(having: str) -> None:
     for call in every:
         if call[0] == "exit" and enabled(s.design, call):
             s.step(*call)
-    assert s.flags() == [FREE] * 3 and s.design.free_slots() == 6
+    assert s.flags() == [FREE] * 3
+    assert s.design.free_slots() == 6
     for cpu in s.cpu:  # where a CPU stopped is all that is left
         s.swap.next_cluster[cpu], s.swap.next_slot[cpu] = None, 0
     if "lowered" in having:
@@ -309,7 +313,8 @@ def test_two_devices_have_nothing_in_common() -> None:
     assert (d.first.free_slots(), d.second.free_slots()) == (0, 4)
     assert d.step("page_out", cpu, b)
     assert (d.second.flags[a], d.second.flags[b]) == (FREE, NONFULL)
-    assert d.step("folio_out", a) and d.second.free_slots() == 1
+    assert d.step("folio_out", a)
+    assert d.second.free_slots() == 1
     assert not d.step("folio_out", b)
     d.first.swap_entry_range_free(a, 0)
     assert (d.first.free_slots(), d.second.free_slots()) == (1, 1)

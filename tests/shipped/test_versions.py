@@ -59,7 +59,8 @@ def sides(release: tuple[int, int]) -> tuple[str, str]:
     versions: Sequence[tuple[int, int]] = sorted(VARIANTS)
     before = [v for v in versions if v < release]
     after = [v for v in versions if v >= release]
-    assert before and after, f"no design on both sides of {release}"
+    assert before, f"no design before {release}"
+    assert after, f"no design from {release} on"
     return VARIANTS[before[-1]].__name__, VARIANTS[after[0]].__name__
 
 

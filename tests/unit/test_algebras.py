@@ -58,8 +58,11 @@ def test_what_is_known_is_not_read_and_a_closed_operator_reads_itself() -> None:
         known=known,
         closed=BINDERS,
     )
-    assert known[X.now] == "known" and k not in known and body not in known
-    assert known[e] == "and2" and known[e.args[0]] == "all0"
+    assert known[X.now] == "known"
+    assert k not in known
+    assert body not in known
+    assert known[e] == "and2"
+    assert known[e.args[0]] == "all0"
 
 
 def test_a_deep_expression_overflows_nothing() -> None:
@@ -75,7 +78,8 @@ def test_a_deep_expression_overflows_nothing() -> None:
 def test_ranges_know_a_guard() -> None:
     ranges = Ranges.of_variables((X,))
     x = X.now
-    assert x.interval == (None, None) and ranges.of(x) == (0, 7)
+    assert x.interval == (None, None)
+    assert ranges.of(x) == (0, 7)
     inside = ranges.where((ir.lt(ir.num(2), x), ir.ne(x, ir.num(7))))
     assert inside.of(x) == (3, 6)
     assert inside.of(ir.mod(x, ir.num(4))) == (0, 3)

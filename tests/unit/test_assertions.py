@@ -81,7 +81,7 @@ def checked(tmp_path: Path, spec: str, design: str) -> CheckResult:
     return run(task, "exhaustive", Budget(seconds=60), Silent())
 
 
-@pytest.mark.parametrize("engine", (explicit, native, bmc))
+@pytest.mark.parametrize("engine", [explicit, native, bmc])
 def test_every_engine_decides_them(engine: Engine) -> None:
     compiled = compile_design(asserting.Locking)
     properties = resolve(parse_text(LOCKING, "locking"), compiled).properties
@@ -91,7 +91,8 @@ def test_every_engine_decides_them(engine: Engine) -> None:
     for p in properties:
         verdict, depth = outcome.verdicts[p.name], DECIDED.get(p.name)
         if depth is not None:
-            assert isinstance(verdict, Violated) and len(verdict.trace) == depth
+            assert isinstance(verdict, Violated)
+            assert len(verdict.trace) == depth
             confirm(compiled, p, verdict.trace, True)
         elif p.name != "both":
             assert isinstance(verdict, Holds | Unknown)
@@ -131,7 +132,8 @@ def test_a_warning_goes_on_and_a_bug_stops() -> None:
     assert design.warned == []
     design.step("unlock", t1)
     assert [str(w.message) for w in design.warned] == ["pages underflow"]
-    assert design.mm.locked[t1] == -1 and design.total == 0
+    assert design.mm.locked[t1] == -1
+    assert design.total == 0
     before = design.dump()
     with pytest.raises(KernelBug, match="unlocked twice"):
         design.step("unlock", t1)
@@ -158,7 +160,7 @@ def test_a_count_is_kept_within_one_of_its_range() -> None:
     confirm(compiled, counter, outcome.verdicts[counter.name].trace, True)
 
 
-@pytest.mark.parametrize("init", (-1, ANY))
+@pytest.mark.parametrize("init", [-1, ANY])
 def test_a_counter_starts_as_a_count(init: object) -> None:
     class Wrong(Design):
         n = var(Counter(2), init=init)
@@ -230,14 +232,17 @@ def test_a_planted_bug_is_a_violation(
 ) -> None:
     """Violated, exit 1, with a replayed trace; everything else is answered."""
     done = checked(tmp_path, spec, design)
-    assert not done.defects and exit_code([done]) == 1
+    assert not done.defects
+    assert exit_code([done]) == 1
     answers = {a.prop.name: a for a in done.answers}
     failing = answers.pop(name)
-    assert isinstance(failing.verdict, Violated) and failing.replay is not None
+    assert isinstance(failing.verdict, Violated)
+    assert failing.replay is not None
     assert failing.judgement is Judgement.UNEXPECTED
     assert not any(isinstance(a.verdict, Unknown) for a in answers.values())
     text = "\n".join(check_report(done, {}, False))
-    assert f"{name} is false:" in text and "THE MODEL IS WRONG" not in text
+    assert f"{name} is false:" in text
+    assert "THE MODEL IS WRONG" not in text
     assert "1 violated" in assertions_summary(done)
     (one,) = check_json([done], 1)["checks"]
     told = {p["name"]: p for p in one["properties"]}

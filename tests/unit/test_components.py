@@ -163,7 +163,8 @@ def test_what_may_start_or_step_in_several_ways_is_whole(
 def test_one_action_is_one_part() -> None:
     system = replace(APART, actions=(UP_A,))
     (part,) = independent(system, [OF_A, OF_B], False)
-    assert part.system is system and part.properties == (OF_A, OF_B)
+    assert part.system is system
+    assert part.properties == (OF_A, OF_B)
 
 
 # --- with symmetry, no scalarset is in two parts -----------------------------

@@ -89,10 +89,12 @@ def test_alone_and_in_pairs(files: Path) -> None:
     assert len(done.findings) == 1 + 4 + 6
     depths = {f.features: f.depth for f in done.findings}
     assert depths[()] is depths["a",] is depths["b",] is depths["d",] is None
-    assert depths["a", "b"] == 4 and depths["c",] == 2
+    assert depths["a", "b"] == 4
+    assert depths["c",] == 2
     assert [f.features for f in done.together()] == [("a", "b")]
     assert [f.features for f in done.repaired()] == [("c", "d")]
-    assert done.first is not None and done.first.features == ("c",)
+    assert done.first is not None
+    assert done.first.features == ("c",)
     assert all(f.complete for f in done.findings)
     assert done.sizes == ({"total": 2},)
 
@@ -101,15 +103,18 @@ def test_the_text(files: Path) -> None:
     lines = guarantee_report([ask()])
     assert max(map(len, lines)) <= 75
     text = "\n".join(lines)
-    assert "only together:" in text and "a + b  broken after 4 steps" in text
+    assert "only together:" in text
+    assert "a + b  broken after 4 steps" in text
     assert "holds again with: c + d" in text
-    assert "1. advance()" in text and "2. third()" in text
+    assert "1. advance()" in text
+    assert "2. third()" in text
     assert "c, after 2 steps" in text
 
 
 def test_what_is_missing_is_named(files: Path) -> None:
     done = ask("other")
-    assert "missing_name" in done.missing and not done.findings
+    assert "missing_name" in done.missing
+    assert not done.findings
     assert "n/a: " in "\n".join(guarantee_report([done]))
     with pytest.raises(UserError, match="it has kept, other"):
         ask("nothing")
@@ -121,7 +126,8 @@ def test_what_is_vacuous_does_not_hold(files: Path) -> None:
     (files / "fragile.spec").write_text(text)
     done = ask("late")
     told = {f.features: finding_text(f) for f in done.findings}
-    assert told[()] == "vacuous" and told["a",] == told["a", "b"] == "holds"
+    assert told[()] == "vacuous"
+    assert told["a",] == told["a", "b"] == "holds"
     assert told["b",] == "no effect"
     assert not list(done.repaired())
 
@@ -146,7 +152,8 @@ def test_a_shipped_design() -> None:
     done = guarantee(known, spec, "q2_promise_kept", pairs=False)
     assert finding_text(done.of(0)[0]) == "holds"
     numa = done.alone("numa")
-    assert numa is not None and numa.depth is not None
+    assert numa is not None
+    assert numa.depth is not None
 
 
 def test_the_command(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -215,7 +222,8 @@ def test_what_a_feature_needs_is_on_and_no_effect_is_no_success(
         ("size",): ("broken after 2 steps", ("mount",)),
     }
     text = "\n".join(guarantee_report([done]))
-    assert "idle (needs mount)  no effect" in text and "no effect: at these" in text
+    assert "idle (needs mount)  no effect" in text
+    assert "no effect: at these" in text
     assert [f["effect"] for f in guarantee_json([done])[0]["findings"]] == [
         None,
         False,

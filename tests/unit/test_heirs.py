@@ -95,7 +95,8 @@ def test_expectations(cls: type[Design], expected: list[str | None]) -> None:
 def test_expectations_without_a_for_line() -> None:
     text = 'spec "s"\ninvariant low: level <= 1\n    expect violated at 2 for Tank\n'
     (prop,) = resolve(parse_text(text, "s.spec"), compile_design(Renamed)).properties
-    assert prop.expect is not None and prop.expect.depth == 2
+    assert prop.expect is not None
+    assert prop.expect.depth == 2
 
 
 def test_which_specs_are_asked() -> None:

@@ -68,7 +68,8 @@ def imports(path: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0 and node.module, f"{path}: a relative import"
+            assert node.level == 0, f"{path}: a relative import"
+            assert node.module
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
                 yield inner if inner in CHECKER or inner in MODEL else node.module

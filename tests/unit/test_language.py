@@ -191,7 +191,8 @@ def test_initial(compiled: dict[str, Compiled], name: str) -> None:
         design.load(state)
         if design.initial():
             chosen.append(state)
-    assert chosen == starts and starts
+    assert chosen == starts
+    assert starts
 
 
 def test_a_design_has_the_actions_of_its_blocks() -> None:
@@ -213,13 +214,15 @@ def test_a_design_has_the_actions_of_its_blocks() -> None:
 def test_an_action_of_a_block_says_where_it_is_written() -> None:
     action = compile_design(constructs.Exports).system.action_by_name["pin"]
     assert action.kernel == "mm/gup.c:pin_user_pages"
-    assert action.span is not None and action.span.file.endswith("constructs.py")
+    assert action.span is not None
+    assert action.span.file.endswith("constructs.py")
     assert [p.name for p in action.parameters] == ["holder", "page", "n"]
     assert action.parameters[0].domain.name == "VMAS"
     design: Any = constructs.Exports()
     v0, *_ = design._binding.values(constructs.VMAS)
     design.step("pin", v0, 1, 2)
-    assert design.tasks.held[v0, 1] and design.holds(v0) == 1
+    assert design.tasks.held[v0, 1]
+    assert design.holds(v0) == 1
 
 
 def test_a_mutant_may_be_in_the_action_of_a_block() -> None:
@@ -237,7 +240,8 @@ def random_design(seed: int, folder: Path) -> Compiled | None:
     path = folder / f"{name}.py"
     path.write_text(design_text(seed), encoding="utf-8")
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     try:

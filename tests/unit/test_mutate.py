@@ -168,7 +168,8 @@ def test_a_counter_that_is_wrong_is_told(files: Path) -> None:
         fates["Quota.drop", "without self.reserved[vma] = False"] is MutantStatus.KILLED
     )
     assert fates["Quota.take", "without self.calls = 1"] is MutantStatus.KILLED
-    assert done.score is not None and done.score > 0.8
+    assert done.score is not None
+    assert done.score > 0.8
 
 
 def test_a_blind_spec_lets_mutants_live(files: Path) -> None:
@@ -177,7 +178,8 @@ def test_a_blind_spec_lets_mutants_live(files: Path) -> None:
         'invariant said "nothing much": used <= total\n'
     )
     blind, seeing = run("blind.spec"), run()
-    assert blind.score is not None and seeing.score is not None
+    assert blind.score is not None
+    assert seeing.score is not None
     assert blind.score < seeing.score
     survivors = {
         (r.mutant.method, r.mutant.what) for r in blind.of(MutantStatus.SURVIVED)
@@ -190,7 +192,8 @@ def test_a_blind_spec_lets_mutants_live(files: Path) -> None:
 
 def test_the_same_again(files: Path) -> None:
     first, again = run(sample=5, seed=3), run(sample=5, seed=3)
-    assert first.results == again.results and len(first.results) == 5
+    assert first.results == again.results
+    assert len(first.results) == 5
     assert [r.mutant for r in first.results] != [
         r.mutant for r in run(sample=5, seed=4).results
     ]
@@ -206,7 +209,8 @@ def test_the_command(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call = ["mutate", "quota.py", "--spec", "quota.spec"]
     assert main([*call, "--json", "-o", "out.json"]) == 0
     told = json.loads((files / "out.json").read_text())
-    assert told["design"] == "Quota" and told["tried"] == told["mutants"]
+    assert told["design"] == "Quota"
+    assert told["tried"] == told["mutants"]
     assert main([*call, "--sample", "2", "--budget", "60"]) == 0
     assert "of which 2 were tried (seed 0)" in capsys.readouterr().out
     assert main(["mutate", "quota.py"]) == 2
@@ -223,5 +227,6 @@ def test_a_budget_that_ends_before_the_first_mutant_is_told(files: Path) -> None
         seconds=1e-9,
         report=Silent(),
     )
-    assert done.results == [] and "before quota.spec" in done.stopped
+    assert done.results == []
+    assert "before quota.spec" in done.stopped
     assert "no score" in "\n".join(mutation_report(done))

@@ -46,7 +46,8 @@ def test_a_stored_score_is_high_enough(path: Path) -> None:
     """Of the text that it was made of: `make mutants` makes it anew."""
     module, of, _, told = path.read_text(encoding="utf-8").splitlines()[:4]
     module = module.removeprefix("module: ")
-    assert module in modules().values() and path.stem == Path(module).stem
+    assert module in modules().values()
+    assert path.stem == Path(module).stem
     assert re.fullmatch(r"digest: [0-9a-f]{16}", of)
     assert len(digest(module)) == 16
     found = re.fullmatch(r"score: (\d+) % \(\d+ of \d+ killed\)", told)

@@ -110,7 +110,8 @@ def test_what_is_refused(case: str, tmp_path: Path) -> None:
     with pytest.raises(UserError) as e:
         compile_design(known.cls)
     place = e.value.span
-    assert place is not None and place.file.endswith("patch.py")
+    assert place is not None
+    assert place.file.endswith("patch.py")
     line = FIRST + text.startswith("@")
     assert (place.line, place.column) == (line, 5)
     wanted = wanted.format(

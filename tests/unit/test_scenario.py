@@ -65,7 +65,8 @@ def test_a_scenario_is_made_of_clauses_and_tasks() -> None:
         "title",
         ["HugetlbPool"],
     )
-    assert a.measure is not None and (a.measure.lo, a.measure.hi) == (1, 4)
+    assert a.measure is not None
+    assert (a.measure.lo, a.measure.hi) == (1, 4)
     assert [p.task.text for p in a.programs] == ["old", "idle"]
     assert [i.action.text for i in a.environment] == ["pin", "unpin"]
     assert [i.action.text for i in a.anytime] == ["unmap"]
@@ -76,7 +77,8 @@ def test_programs_are_calls_in_order() -> None:
     old, new = whole.programs.tasks.values()
     assert [c.action.name for c in old] == ["reserve", "fault", "fault"]
     assert old[1].given == (frozenset({0}), frozenset({0}), frozenset({0}))
-    assert new[0].after == (("old", 3),) and new[1].after == ()
+    assert new[0].after == (("old", 3),)
+    assert new[1].after == ()
     assert new[0].given[1] == frozenset({1})
 
 
@@ -111,7 +113,8 @@ def test_waiting_for_ever_is_no_success() -> None:
     outcome = explored(whole)
     assert isinstance(outcome.verdicts[GUARANTEED], Holds)
     stuck = outcome.verdicts[NEVER_STUCK]
-    assert isinstance(stuck, Violated) and len(stuck.trace) == 2
+    assert isinstance(stuck, Violated)
+    assert len(stuck.trace) == 2
     failure = confirmed(whole, pool(2), whole.properties[1], stuck)
     assert failure.kind == "stuck"
 

@@ -141,7 +141,8 @@ def shelf(
 def test_a_score_of_this_text(shelf: tuple[DesignRef, str, Path]) -> None:
     _, spec, folder = shelf
     (told,) = stored_scores(folder, [parse(spec)]).values()
-    assert told.endswith(" %") and "killed" in told
+    assert told.endswith(" %")
+    assert "killed" in told
 
 
 def test_a_score_of_earlier_specs(shelf: tuple[DesignRef, str, Path]) -> None:

@@ -54,7 +54,9 @@ def test_hot_upgrade(file: str, scenario: str, design: str) -> None:
     (mine,) = (s for s in spec.scenarios if s.name.text == scenario)
     found = find_size(mine, spec, known.cls, {}, Budget(seconds=60), Silent())
     below = found.just_below()
-    assert below is not None and below.failure is not None and found.monotone
+    assert below is not None
+    assert below.failure is not None
+    assert found.monotone
     smallest = found.smallest
     assert (smallest, below.failure.kind) == EXPECTED[file, scenario, design]
     assert below.size == (found.sizes[-1].size if smallest is None else smallest - 1)
@@ -89,9 +91,11 @@ def test_what_is_smallest_does_not_rest_on_monotony() -> None:
     failure = Failure.__new__(Failure)
     sizes = (AtSize(1, 5, failure), AtSize(2, 5), AtSize(3, 5, failure), AtSize(4, 5))
     found = Sized("blocks", sizes)
-    assert found.smallest == 2 and not found.monotone
+    assert found.smallest == 2
+    assert not found.monotone
     below = found.just_below()
-    assert below is not None and below.size == 1
+    assert below is not None
+    assert below.size == 1
     unknown = Sized("blocks", (AtSize(1, 5, None, "the time"), AtSize(2, 5)))
     assert unknown.smallest is None
 
@@ -131,9 +135,11 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     call = ["size", FOUR, "--scenario", "mappings", "--design", "HugetlbPool"]
     assert main([*call, "--json"]) == 0
     [answer] = json.loads(capsys.readouterr().out)["answers"]
-    assert answer["smallest"] == 8 and answer["bound"] == "blocks"
+    assert answer["smallest"] == 8
+    assert answer["bound"] == "blocks"
     below = next(at for at in answer["sizes"] if at["size"] == 7)
-    assert not below["guaranteed"] and below["failure"]["kind"] == "early"
+    assert not below["guaranteed"]
+    assert below["failure"]["kind"] == "early"
     assert len(below["failure"]["who"]) == len(below["failure"]["steps"])
 
 
@@ -192,7 +198,8 @@ def test_step_properties_are_asked(counter: Path, on: str) -> None:
     if on == "on rest":
         assert two.guaranteed
         return
-    assert two.failure is not None and two.failure.kind == "slow"
+    assert two.failure is not None
+    assert two.failure.kind == "slow"
     assert len(two.failure.played.taken) == 1
 
 
@@ -206,4 +213,5 @@ def test_what_is_not_asked_is_refused(
     (counter / "c.scenario").write_text(SCENARIO.format(claim=claim))
     assert main(["size", "c.scenario", "--design", "counter.py"]) == 2
     said = capsys.readouterr().err
-    assert said.startswith("c.scenario:3:") and f"`{kind}`" in said
+    assert said.startswith("c.scenario:3:")
+    assert f"`{kind}`" in said

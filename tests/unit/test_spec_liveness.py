@@ -34,16 +34,21 @@ def test_what_a_liveness_property_says() -> None:
         eventually empty: resv == 0""")
     freed, empty = resolve(spec, POOL).properties
     assert freed.kind is empty.kind is Kind.LEADS_TO
-    assert freed.title == "all goes back" and freed.source == "a mail"
+    assert freed.title == "all goes back"
+    assert freed.source == "a mail"
     assert freed.fair == (
         Fairness("munmap", True),
         Fairness("fault", True),
         Fairness("merge"),
     )
-    assert freed.goal is empty.goal and freed.goal is not None
+    assert freed.goal is empty.goal
+    assert freed.goal is not None
     assert freed.antecedents == (freed.formula,)
-    assert empty.formula is ir.TRUE and not empty.fair and not empty.antecedents
-    assert freed.expect is not None and freed.expect.verdict == "violated"
+    assert empty.formula is ir.TRUE
+    assert not empty.fair
+    assert not empty.antecedents
+    assert freed.expect is not None
+    assert freed.expect.verdict == "violated"
 
 
 def test_the_words_of_liveness_can_be_names() -> None:

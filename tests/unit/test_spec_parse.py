@@ -138,7 +138,8 @@ def test_the_items(spec: Spec) -> None:
     assert [
         (e.verdict, e.depth, [d.text for d in e.designs]) for e in exact.expects
     ] == [("holds", None, []), ("violated", 4, ["Hugetlb61"])]
-    assert failed.kind is Kind.STEP and failed.on is not None
+    assert failed.kind is Kind.STEP
+    assert failed.on is not None
     assert failed.on.action.text == "mmap"
     assert [(a.parameter.text, a.alias.text) for a in failed.on.arguments] == [
         ("task", "task"),

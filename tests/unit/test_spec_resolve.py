@@ -211,7 +211,8 @@ def test_a_step_property_is_checked_on_its_action_only() -> None:
     assert isinstance(verdicts["on_fault"], Holds)
     assert isinstance(verdicts["told"], Holds)
     violated = verdicts["on_all"]
-    assert isinstance(violated, Violated) and len(violated.trace) == 1
+    assert isinstance(violated, Violated)
+    assert len(violated.trace) == 1
 
 
 def test_labels_take_the_sort_that_they_are_compared_with() -> None:
@@ -295,7 +296,8 @@ def test_an_index_that_nothing_guards_is_an_obligation() -> None:
         "`cgroup[v] != none implies ...`"
     )
     verdict = run(resolved).verdicts[due.name]
-    assert isinstance(verdict, Violated) and len(verdict.trace) == 0
+    assert isinstance(verdict, Violated)
+    assert len(verdict.trace) == 0
 
 
 def test_an_obligation_that_holds_says_nothing() -> None:
@@ -480,7 +482,8 @@ def test_the_reference_spec_expects_what_comes_out() -> None:
     (size,) = sizes(spec, [Pool])
     compiled = compile_design(Pool, bounds=size.bounds)
     (resolved,) = resolve_all(spec, [compiled])
-    assert resolved.obligations == () and resolved.missing == {}
+    assert resolved.obligations == ()
+    assert resolved.missing == {}
     outcome = run(resolved, compiled)
     assert outcome.statistics.states == 898
     for p in resolved.properties:

@@ -99,14 +99,15 @@ def test_a_compiler_that_fails() -> None:
     done = exhaustive(CC=broken)
     assert (done.returncode, done.stderr) == (0, "")
     assert "no violation: 40,001 states" in done.stdout
-    assert "explicit\n" in done.stdout and "cc: error: no room" in done.stdout
+    assert "explicit\n" in done.stdout
+    assert "cc: error: no room" in done.stdout
     done = run(*NATIVE, CC=broken)
     assert (done.returncode, done.stderr) == (3, "")
     assert "cannot: the C compiler fails: cc: error: no room" in done.stdout
 
 
 @needs_compiler
-@pytest.mark.parametrize("text", ("sleep 60", "cat > /dev/null; sleep 60", "yes >&2"))
+@pytest.mark.parametrize("text", ["sleep 60", "cat > /dev/null; sleep 60", "yes >&2"])
 def test_a_compiler_that_hangs(text: str) -> None:
     begin = time.monotonic()
     done = run(*NATIVE, "--budget", "1", CC=script("cc", text))
@@ -122,14 +123,15 @@ def test_no_compiler() -> None:
     assert "explicit\n" in done.stdout
     done = run(*NATIVE, PATH="/nonexistent")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.count("\n") == 1 and "install gcc or clang" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "install gcc or clang" in done.stderr
 
 
 # --- the cache -------------------------------------------------------------
 
 
 @needs_compiler
-@pytest.mark.parametrize("home", ("/proc/nonexistent", "/dev/null/x", "d.py"))
+@pytest.mark.parametrize("home", ["/proc/nonexistent", "/dev/null/x", "d.py"])
 def test_a_home_where_nothing_can_be_written(home: str) -> None:
     done = run(*NATIVE, home=home)
     holds(done)
@@ -155,7 +157,7 @@ def test_a_disk_that_is_full() -> None:
 
 
 @needs_compiler
-@pytest.mark.parametrize("mode", (0o777, 0o770))
+@pytest.mark.parametrize("mode", [0o777, 0o770])
 def test_a_cache_that_others_can_write(mode: int) -> None:
     folder = Path("home/.cache/poolproof")
     folder.mkdir(parents=True)
@@ -185,11 +187,12 @@ def programs() -> list[Path]:
 
 
 @needs_compiler
-@pytest.mark.parametrize("harm", ("cut", "flip", "empty", "mode", "foreign text"))
+@pytest.mark.parametrize("harm", ["cut", "flip", "empty", "mode", "foreign text"])
 def test_a_damaged_program_is_made_again(harm: str) -> None:
     holds(run(*NATIVE))
     kept = programs()
-    assert kept and all(cache.intact(p) for p in kept)
+    assert kept
+    assert all(cache.intact(p) for p in kept)
     for path in kept:
         text = bytearray(path.read_bytes())
         match harm:
@@ -216,7 +219,8 @@ def test_a_program_that_is_no_file_of_ours(here: Path) -> None:
     sealed.chmod(0o700)
     assert cache.intact(sealed)
     (here / "link").symlink_to(sealed)
-    assert not cache.intact(here / "link") and not cache.intact(here / "none")
+    assert not cache.intact(here / "link")
+    assert not cache.intact(here / "none")
 
 
 @needs_compiler
@@ -251,7 +255,7 @@ EXPLICIT = "--design d.py --engine explicit"
 
 @pytest.mark.parametrize(
     "command",
-    (
+    [
         f"poolproof check low.spec {EXPLICIT} > /dev/full",
         f"poolproof check low.spec {EXPLICIT} --json > /dev/full",
         f"poolproof check low.spec {EXPLICIT} -o /dev/full",
@@ -259,13 +263,14 @@ EXPLICIT = "--design d.py --engine explicit"
         f"poolproof check low.spec {EXPLICIT} --store .",
         "poolproof list > /dev/full",
         "poolproof --help > /dev/full",
-    ),
+    ],
 )
 def test_a_full_disk_is_one_line(command: str) -> None:
     code, _, err = shell(command)
     assert code == 2
     assert err.endswith(": cannot be written: No space left on device\n")
-    assert err.startswith("poolproof: ") and err.count("\n") == 1
+    assert err.startswith("poolproof: ")
+    assert err.count("\n") == 1
 
 
 def test_standard_output_that_is_closed() -> None:
@@ -274,8 +279,8 @@ def test_standard_output_that_is_closed() -> None:
     assert "standard output: cannot be written" in err
 
 
-@pytest.mark.parametrize(("spec", "code"), (("low.spec", 1), ("d.spec", 0)))
-@pytest.mark.parametrize("reader", ("head -1", "true"))
+@pytest.mark.parametrize(("spec", "code"), [("low.spec", 1), ("d.spec", 0)])
+@pytest.mark.parametrize("reader", ["head -1", "true"])
 def test_a_reader_who_leaves_changes_no_exit_code(
     spec: str, code: int, reader: str
 ) -> None:
@@ -294,14 +299,14 @@ def test_standard_error_that_is_closed() -> None:
 
 @pytest.mark.parametrize(
     "raised",
-    (
+    [
         "SystemExit(0)",
         "SystemExit(1)",
         "KeyboardInterrupt",
         "GeneratorExit",
         "BaseException('no')",
         "type('Own', (BaseException,), {})()",
-    ),
+    ],
 )
 def test_a_design_that_raises_when_imported(raised: str) -> None:
     Path("bad.py").write_text(f"raise {raised}\n")
@@ -315,7 +320,7 @@ def test_a_design_that_raises_when_imported(raised: str) -> None:
 # --- Ctrl-C ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("delay", (0.05, 0.15, 0.3, 0.5, 0.8, 1.2))
+@pytest.mark.parametrize("delay", [0.05, 0.15, 0.3, 0.5, 0.8, 1.2])
 def test_ctrl_c_in_the_first_second(delay: float) -> None:
     Path("wait.py").write_text(f"import time\ntime.sleep(9)\n{DESIGN}")
     running = subprocess.Popen(
@@ -347,14 +352,15 @@ def test_ctrl_c_in_the_first_second(delay: float) -> None:
 # --- the grammar's tables --------------------------------------------------
 
 
-@pytest.mark.parametrize("text", (b"", b"junk", b"cos\nsystem\n(S'touch owned'\ntR."))
+@pytest.mark.parametrize("text", [b"", b"junk", b"cos\nsystem\n(S'touch owned'\ntR."])
 def test_tables_that_are_damaged_are_made_again(text: bytes) -> None:
     folder = Path("home/.cache/poolproof")
     folder.mkdir(parents=True, mode=0o700)
     tables = folder / "spec-grammar"
     holds(run(*EXPLICIT_CHECK))
     digest = tables.read_bytes().partition(b"\n")[0]
-    assert len(digest) == 64 and not tables.stat().st_mode & 0o022
+    assert len(digest) == 64
+    assert not tables.stat().st_mode & 0o022
     tables.write_bytes(text)
     holds(run(*EXPLICIT_CHECK))
     assert tables.read_bytes().startswith(digest)

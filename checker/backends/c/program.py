@@ -1608,8 +1608,10 @@ def canonical_text(layout: Layout, found: Symmetry) -> str:
     text.append(_row("member_sort", (k for k, _ in tour)))
     text.append(_row("member_at", (at for _, at in tour)))
     text.append("void member(u64 *w, u32 k)\n{\n\tswitch (member_sort[k]) {")
-    for k in sorted({k for k, _ in tour}):
-        text.append(f"\tcase {k}: swap{k}(w, member_at[k]); break;")
+    text += (
+        f"\tcase {k}: swap{k}(w, member_at[k]); break;"
+        for k in sorted({k for k, _ in tour})
+    )
     text.append("\t}\n}\n")
     text.append("static inline void canon(u64 *w)\n{")
     if not orders:
