@@ -14,14 +14,15 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from functools import cache
+from functools import cache, cached_property
 from types import FunctionType
 from typing import Any
 
-from poolproof.checker.core import ir
+from poolproof.checker.core import interval, ir
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.ir import Expr
 from poolproof.checker.core.limits import tick
+from poolproof.checker.core.ranges import Ranges
 from poolproof.checker.core.source import assigned, method_tree, span_of
 from poolproof.checker.core.system import Obligation, Span, Variable
 from poolproof.model.language import (
@@ -945,22 +946,6 @@ class Translation:
             at,
         )
 
-    def interval(self, e: Expr) -> tuple[int | None, int | None]:
-        """`Expr.interval`, with declared ranges: every state that is explored
-        keeps them, since leaving one is an obligation of its own."""
-        node = e.args[0] if e.op == "select" else e
-        if node.op == "var" and node.data[0] in self.variables:
-            v = self.variables[node.data[0]]
-            return (
-                v.lo.data if v.lo is not None and v.lo.is_const else None,
-                v.hi.data if v.hi is not None and v.hi.is_const else None,
-            )
-        if e.op == "ite":
-            (alo, ahi), (blo, bhi) = (self.interval(a) for a in e.args[1:])
-            if None not in (alo, ahi, blo, bhi):
-                return min(alo, blo), max(ahi, bhi)  # type: ignore[type-var]
-        return e.interval
-
     # -- calls --
 
     def calling(self, frame: Frame, node: ast.Call, store: Store, pc: Expr) -> Value:
@@ -1328,11 +1313,15 @@ class Translation:
         return result
 
     def certain(self, e: Expr, domain: ir.Domain) -> Expr:
-        """That e lies in the domain; TRUE where declared ranges say so."""
-        lo, hi = self.interval(e)
-        if lo is not None and hi is not None and domain.lo <= lo and hi <= domain.hi:
-            return ir.TRUE
-        return _inside(e, domain)
+        """That e lies in the domain; TRUE where declared ranges say so: every
+        state that is explored keeps them, since leaving one is an obligation
+        of its own."""
+        kept = interval.inside(self.ranges.of(e), domain)
+        return ir.TRUE if kept else _inside(e, domain)
+
+    @cached_property
+    def ranges(self) -> Ranges:
+        return Ranges.of_variables(self.variables.values())
 
     def oblige(
         self,

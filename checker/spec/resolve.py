@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from poolproof.checker.core import ir
 from poolproof.checker.core.compiled import Compiled, Observer
@@ -34,6 +35,7 @@ from poolproof.checker.core.property import (
     Property,
     result_local,
 )
+from poolproof.checker.core.ranges import Ranges
 from poolproof.checker.core.system import Action, Span
 from poolproof.checker.spec.heirs import nearest_named
 from poolproof.checker.spec.names import (
@@ -1221,11 +1223,15 @@ class _Reading:
             formula = ir.and_(self.needs[span][1], formula)
         self.needs[span] = (message, formula)
 
+    @cached_property
+    def ranges(self) -> Ranges:
+        return Ranges.of_variables(self.names.system.variables)
+
     def inside(self, value: Expr, domain: Domain, strictly: bool = False) -> Expr:
         """That the value is in the domain, as far as that is not certain.
         Declared ranges are certain: no state outside them is explored.
         ``strictly``: the upper end is written with ``<``."""
-        lo, hi = ir.substitute(value, self.ranges(value)).interval
+        lo, hi = self.ranges.of(value)
         low = lo is not None and domain.lo <= lo
         high = hi is not None and hi <= domain.hi
         if value.sort is ir.INT:
@@ -1242,24 +1248,6 @@ class _Reading:
         if isinstance(value.sort, ScalarSort) and len(domain) == value.sort.size:
             return ir.ne(value, ir.const(value.sort, value.sort.size))
         return ir.or_(*(ir.eq(value, ir.const(value.sort, raw)) for raw in domain))
-
-    def ranges(self, value: Expr) -> dict[Expr, Expr]:
-        """For each state variable read in the value, a local of its range."""
-        found: dict[Expr, Expr] = {}
-        for node in ir.subterms(value):
-            source = node.args[0] if node.op == "select" else node
-            if source.op != "var" or isinstance(node.sort, TableSort):
-                continue
-            v = self.names.system.by_name[source.data[0]]
-            if (
-                v.lo is not None
-                and v.hi is not None
-                and v.lo.is_const
-                and v.hi.is_const
-            ):
-                domain = Domain(node.sort, v.lo.data, v.hi.data)
-                found[node] = ir.local(f"{v.name}#range", domain)
-        return found
 
 
 def _what(meaning: _Local | _Closure) -> str:
