@@ -153,7 +153,7 @@ def environment(at: Path) -> dict[str, str]:
 
 
 def poolproof(symmetry: bool, threads: int) -> Tool:
-    def go(size: Size, at: Path, limit: float) -> Result:
+    def go(size: Size, at: Path, _limit: float) -> Result:
         cold = ours(size, at, symmetry, threads, False)
         warm = ours(size, at, symmetry, threads, False, "compiled")
         answer = json.loads(warm.output.splitlines()[-1])

@@ -482,7 +482,7 @@ class _Interrupts:
 
     @contextlib.contextmanager
     def caught(self) -> Iterator[None]:
-        def note(number: int, frame: FrameType | None) -> None:
+        def note(_number: int, _frame: FrameType | None) -> None:
             self.count += 1
             raise KeyboardInterrupt
 

@@ -64,7 +64,7 @@ class Coverage:
     @property
     def branches(self) -> tuple[Branch, ...]:
         """All branches, by file and line."""
-        return tuple(self._all(lambda taken: True))
+        return tuple(self._all(lambda _: True))
 
     @property
     def missed(self) -> tuple[Branch, ...]:
@@ -91,7 +91,7 @@ class Coverage:
         finally:
             sys.settrace(before)
 
-    def _enter(self, frame: FrameType, event: str, arg: Any) -> Any:
+    def _enter(self, frame: FrameType, _event: str, _arg: Any) -> Any:
         known = self._open.get(frame.f_code)
         if known is None:
             return None
@@ -101,7 +101,7 @@ class Coverage:
             return None
         at: _Fork | None = None
 
-        def follow(frame: FrameType, event: str, arg: Any) -> Any:
+        def follow(frame: FrameType, event: str, _arg: Any) -> Any:
             nonlocal at
             line = frame.f_lineno
             if at is not None and event in ("line", "return"):

@@ -84,7 +84,7 @@ class Memory(Files):
         end = page + length
         here = [a for a in self.areas_of(process) if page < a.end and a.start < end]
         if len(here) > 1:
-            self._munmap_all(self._within(process, page, length, lambda a: True))
+            self._munmap_all(self._within(process, page, length, lambda _: True))
             return
         for a in here:
             if a.start < page and end < a.end:

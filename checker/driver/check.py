@@ -310,7 +310,7 @@ def _single(name: str) -> Stage:
     """The engine, asked all but what `_rest` is asked."""
 
     def stage(
-        task: Task, before: Sequence[Outcome], budget: Budget, report: Reporter
+        task: Task, _before: Sequence[Outcome], budget: Budget, report: Reporter
     ) -> Outcome | None:
         asked = tuple(p for p in _everything(task) if not _left_to_rest(name, p))
         system = task.compiled.system

@@ -190,7 +190,7 @@ def _interrupts_apart() -> Iterator[None]:
     came: list[int] = []
     handler = signal.getsignal(signal.SIGINT)
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def note(number: int, _frame: FrameType | None) -> None:
         came.append(number)
         raise KeyboardInterrupt
 

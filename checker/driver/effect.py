@@ -62,7 +62,7 @@ class _Comparison(Visitor):
     def on_step(self, action: Action) -> OnStep:
         name, one = action.name, self.one
 
-        def add(state: State, taken: Taken) -> None:
+        def add(_state: State, taken: Taken) -> None:
             self.steps.add(one.change(name, taken))
 
         return add

@@ -148,11 +148,11 @@ _OTHER: dict[type[ast.cmpop], type[ast.cmpop]] = {
 }
 
 
-def _nothing(node: ast.AST) -> ast.AST:
+def _nothing(_: ast.AST) -> ast.AST:
     return ast.Pass()
 
 
-def _true(node: ast.AST) -> ast.AST:
+def _true(_: ast.AST) -> ast.AST:
     return ast.Constant(True)
 
 

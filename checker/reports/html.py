@@ -293,7 +293,7 @@ def _figure(
             cells = [system.cell_of[v.name, index] for index in row]
             wide = _row_width(v, row, tops)
             pen.room(wide)
-            marks += _row(system, v, row, cells, state, before, tops, pen)
+            marks += _row(v, row, cells, state, before, tops, pen)
             if before is not None:
                 changes += [
                     _change(system.cells[k], before, state, k)
@@ -355,7 +355,6 @@ def _row_width(
 
 
 def _row(
-    system: TransitionSystem,
     v: Variable,
     row: Sequence[tuple[int, ...]],
     cells: Sequence[int],

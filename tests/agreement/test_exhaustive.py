@@ -33,7 +33,7 @@ def test_a_slow_machine_gets_the_same_answer(
     most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     system = pool(2, 2, 1)
-    monkeypatch.setattr(engine, "first_states", lambda system: most)
+    monkeypatch.setattr(engine, "first_states", lambda _: most)
     usual = answered(system)
     begin, real = time.monotonic(), time.monotonic
     monkeypatch.setattr(time, "monotonic", lambda: begin + (real() - begin) * 1000)
@@ -50,7 +50,7 @@ def test_few_states_where_each_has_many_steps() -> None:
 
 def test_without_a_compiler_all_is_python(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "compiler", lambda: None)
-    monkeypatch.setattr(engine, "first_states", lambda system: 5)
+    monkeypatch.setattr(engine, "first_states", lambda _: 5)
     outcome = answered(pool(2, 2, 1))
     assert outcome.engine == "explicit"
     assert outcome.statistics.complete

@@ -145,8 +145,9 @@ def test_a_toy_engine_is_one_file_and_one_row(
     assert "toy does not decide `reachable`" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("counter")
 def test_each_kind_that_an_engine_leaves_is_said(
-    counter: Path, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     argv = ["check", "counter.spec", "--design", "counter.py", "--engine"]
     assert cli.main([*argv, "bmc"]) == 1

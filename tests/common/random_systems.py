@@ -166,9 +166,7 @@ def explore(
                     at = Valuation(system, state, after, bound)
                     name = action.name
 
-                    def about(
-                        p: Property, at: Valuation = at, name: str = name
-                    ) -> bool:
+                    def about(p: Property, name: str = name) -> bool:
                         return p.kind is Kind.STEP and p.action in (None, name)
 
                     for p in properties:
@@ -756,7 +754,7 @@ def _initial(
     return ir.const(sort, draw(st.integers(lo, min(hi, lo + 9))))
 
 
-def _kept(draw: st.DrawFn, v: Variable, value: Expr, careless: bool) -> Expr:
+def _kept(v: Variable, value: Expr, careless: bool) -> Expr:
     """``value`` made to fit the variable's range, unless careless."""
     assert v.lo is not None
     assert v.hi is not None
@@ -798,13 +796,13 @@ def _action(
             value = v.now
             for _ in range(draw(st.integers(1, 2))):
                 at = [g.element(d) for d in v.index]
-                new = _kept(draw, v, g.expr(v.element, 2), careless)
+                new = _kept(v, g.expr(v.element, 2), careless)
                 changed = ir.store(value, *at, new)
                 if draw(st.integers(0, 2)) == 0:
                     changed = ir.ite(g.boolean(1), changed, value)
                 value = changed
         else:
-            value = _kept(draw, v, _towards(draw, g, v), careless)
+            value = _kept(v, _towards(draw, g, v), careless)
         if value is not v.now:
             updates[v.name] = value
     result = g.expr(RESULT, 2) if draw(st.booleans()) else None

@@ -96,7 +96,7 @@ def paths(
 class SymbolicInt:
     """Says that it is an int. ``term`` is a z3 term, an int once chosen."""
 
-    __class__ = property(lambda self: int)  # type: ignore[assignment]
+    __class__ = property(lambda _: int)  # type: ignore[assignment]
 
     def __init__(self, path: Path, term: Any) -> None:
         self.path, self.term = path, term

@@ -60,8 +60,9 @@ def test_the_document_has_its_parts() -> None:
 
 
 @pytest.mark.parametrize(("command", "printed"), console_blocks())
+@pytest.mark.usefixtures("checkout")
 def test_commands_print_what_the_document_says(
-    command: str, printed: str, checkout: Path, capsys: pytest.CaptureFixture[str]
+    command: str, printed: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     program, *arguments = shlex.split(command)
     assert program == "poolproof"

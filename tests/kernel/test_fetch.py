@@ -63,7 +63,7 @@ def test_a_tool_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @needs_gcc
-def test_the_agent_compiles_without_a_warning(tmp_path: Path) -> None:
+def test_the_agent_compiles_without_a_warning() -> None:
     source = Path(kernel.__file__).with_name("agent.c").read_bytes()
     flags = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-fsyntax-only")
     done = subprocess.run(

@@ -39,7 +39,7 @@ def test_each_node_is_read_once_and_from_the_left() -> None:
     e = ir.sub(ir.mul(shared, a), ir.div(shared, b))
     order: list[str] = []
 
-    def seen(_: None, node: ir.Expr, *args: str) -> str:
+    def seen(_: None, node: ir.Expr, *_args: str) -> str:
         order.append(node.op)
         return node.op
 

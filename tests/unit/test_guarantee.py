@@ -84,7 +84,8 @@ def ask(name: str = "kept", pairs: bool = True) -> Guarantee:
     )
 
 
-def test_alone_and_in_pairs(files: Path) -> None:
+@pytest.mark.usefixtures("files")
+def test_alone_and_in_pairs() -> None:
     done = ask()
     assert len(done.findings) == 1 + 4 + 6
     depths = {f.features: f.depth for f in done.findings}
@@ -99,7 +100,8 @@ def test_alone_and_in_pairs(files: Path) -> None:
     assert done.sizes == ({"total": 2},)
 
 
-def test_the_text(files: Path) -> None:
+@pytest.mark.usefixtures("files")
+def test_the_text() -> None:
     lines = guarantee_report([ask()])
     assert max(map(len, lines)) <= 75
     text = "\n".join(lines)
@@ -111,7 +113,8 @@ def test_the_text(files: Path) -> None:
     assert "c, after 2 steps" in text
 
 
-def test_what_is_missing_is_named(files: Path) -> None:
+@pytest.mark.usefixtures("files")
+def test_what_is_missing_is_named() -> None:
     done = ask("other")
     assert "missing_name" in done.missing
     assert not done.findings
@@ -132,7 +135,8 @@ def test_what_is_vacuous_does_not_hold(files: Path) -> None:
     assert not list(done.repaired())
 
 
-def test_states_that_were_not_visited_are_told(files: Path) -> None:
+@pytest.mark.usefixtures("files")
+def test_states_that_were_not_visited_are_told() -> None:
     (known,) = designs_named("fragile.py")
     done = guarantee(
         known,
@@ -156,7 +160,8 @@ def test_a_shipped_design() -> None:
     assert numa.depth is not None
 
 
-def test_the_command(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("files")
+def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     call = [
         "guarantee",
         "--spec",

@@ -95,7 +95,8 @@ def run(
     )
 
 
-def test_each_change_is_one_thing(files: Path) -> None:
+@pytest.mark.usefixtures("files")
+def test_each_change_is_one_thing() -> None:
     (task,) = prepare(parse("quota.spec"), Request(designs=("quota.py",)))
     design = task.compiled.source
     found = mutants(design)
@@ -131,12 +132,14 @@ def test_methods_of_blocks_are_changed_too() -> None:
     assert {"Hugetlb", "Hstate", "ResvMap"} <= changed
 
 
-def test_observers_stay(files: Path) -> None:
+@pytest.mark.usefixtures("files")
+def test_observers_stay() -> None:
     seen = {m.method for m in mutants(Hugetlb)}
     assert not seen & {f"Hugetlb.{name}" for name in observer_methods(Hugetlb)}
 
 
-def test_the_same_fates_from_the_start(files: Path) -> None:
+@pytest.mark.usefixtures("files")
+def test_the_same_fates_from_the_start() -> None:
     """A mutant's search that goes on from the original's tells what one from
     the initial states tells."""
     (task,) = prepare(parse("quota.spec"), Request(designs=("quota.py",)))
@@ -154,12 +157,14 @@ def test_the_same_fates_from_the_start(files: Path) -> None:
         assert broken == (result.fate is MutantStatus.KILLED), m.what
 
 
-def test_processes_tell_the_same(files: Path) -> None:
+@pytest.mark.usefixtures("files")
+def test_processes_tell_the_same() -> None:
     one, two = run(), run(threads=2)
     assert one.results == two.results
 
 
-def test_a_counter_that_is_wrong_is_told(files: Path) -> None:
+@pytest.mark.usefixtures("files")
+def test_a_counter_that_is_wrong_is_told() -> None:
     done = run()
     fates = {(r.mutant.method, r.mutant.what): r.fate for r in done.results}
     assert len(fates) == done.total == done.chosen
@@ -190,7 +195,8 @@ def test_a_blind_spec_lets_mutants_live(files: Path) -> None:
     assert max(map(len, report.splitlines())) <= 75
 
 
-def test_the_same_again(files: Path) -> None:
+@pytest.mark.usefixtures("files")
+def test_the_same_again() -> None:
     first, again = run(sample=5, seed=3), run(sample=5, seed=3)
     assert first.results == again.results
     assert len(first.results) == 5
@@ -217,7 +223,8 @@ def test_the_command(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "--spec" in capsys.readouterr().err
 
 
-def test_a_budget_that_ends_before_the_first_mutant_is_told(files: Path) -> None:
+@pytest.mark.usefixtures("files")
+def test_a_budget_that_ends_before_the_first_mutant_is_told() -> None:
     done = campaign(
         [parse("quota.spec")],
         Request(designs=("quota.py",)),

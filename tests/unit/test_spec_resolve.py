@@ -103,7 +103,7 @@ MEANINGS: dict[str, Callable[[Any, Any], bool]] = {
         sum(d.length[v] for v in e["v"] if d.cgroup[v] == e["c"][0]) * 2 - 1
         < max(d.resv, 1, 2)
     ),
-    "resv // 2 + resv % 2 == min(resv, 1) and 0 <= resv <= 2 * B": lambda d, e: (
+    "resv // 2 + resv % 2 == min(resv, 1) and 0 <= resv <= 2 * B": lambda d, _: (
         d.resv // 2 + d.resv % 2 == min(d.resv, 1) and 0 <= d.resv <= 4
     ),
     "any(k in 1..P: all(v in VMAS: length[v] != k)) and not sigbus": lambda d, e: (
