@@ -23,7 +23,7 @@ random: $(READY)          ## random texts through each engine: COUNT, SEED
 	@$(BIN)/python -m tests.common.random_run --count $(or $(COUNT),20000) --seed $(or $(SEED),0)
 
 mutants: $(READY)         ## which changes of the checker its tests miss: hours
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[mutants]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[mutants]'
 	@SECONDS=$(SECONDS) $(BIN)/python -m tests.common.mutation $(MODULE)
 
 lint: $(READY)            ## ruff, and mypy --strict on model/ and checker/
@@ -36,7 +36,7 @@ conform: $(READY)         ## ask a real kernel: QEMU, two nodes, ten minutes
 bench: $(READY)           ## this checker and its peers, side by side
 	@$(BIN)/python -m bench.run
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "poolproof needs Python 3.11 or newer: make PYTHON=python3.11"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
@@ -45,7 +45,7 @@ $(READY): pyproject.toml
 	    echo "no C compiler: the slower Python engine is used (apt-get install gcc)"
 	@echo "installing into $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[test]'
 	@touch $@
 
 clean:

@@ -468,7 +468,7 @@ def small(runs: int) -> str:
         "B=2,V=3,P=2",
         "--engine",
     ]
-    imports = "import poolproof.checker.commands.main, bench.pool"
+    imports = "import poolproof.checker.commands.check, bench.pool"
     took: dict[str, list[float]] = {}
 
     def time(name: str, at: Path, *asked: str) -> None:

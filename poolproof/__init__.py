@@ -3,3 +3,5 @@
 `poolproof.model` has the language, the building blocks and the designs,
 `poolproof.checker` what answers questions about them.
 """
+
+__version__ = "0.1.0"

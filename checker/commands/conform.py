@@ -1,25 +1,22 @@
-"""`poolproof conform`: its options, and what it does. main.py prints."""
+"""`poolproof conform`: ask a kernel what a design says it does."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from poolproof.checker.conform.c_program import c_program
+from poolproof.checker.commands import options as shared
+from poolproof.checker.commands.streams import output
+from poolproof.checker.commands.terminal import progress
 from poolproof.checker.conform.campaign import Plan, campaign
 from poolproof.checker.conform.report import campaign_report, log_report
-from poolproof.checker.conform.script import script
-from poolproof.checker.conform.shown import showing
-from poolproof.checker.conform.syz import syz_program
 from poolproof.checker.conform.trace_validation import load, match
 from poolproof.checker.core.cache import cache_folder
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Reporter
-from poolproof.checker.driver.designs import designs_named
-from poolproof.checker.driver.stored import Replayed
 from poolproof.checker.kernel.fetch import (
     PACKAGES,
     Image,
@@ -35,12 +32,13 @@ from poolproof.model.language import declared, did_you_mean
 
 LIVE = "live"
 
-EXAMPLES = """\
+_EXAMPLES = """\
 kernels:
-  6.12, 6.1  Debian's, as a guest under QEMU with two nodes; --install gets it
+  6.12, 6.1  Debian's, as a guest under QEMU with two nodes (--install)
   PATH       a kernel image of your own with virtio and hugetlb built in
-  live       the running kernel, as root. Its huge pages must be unused. They
-             are put back, but a kernel that dies takes the machine with it
+  live       the running kernel, as root. Its huge pages must be unused.
+             They are put back, but a kernel that dies takes the machine
+             with it
 
 examples:
   poolproof conform Hugetlb --kernel 6.12 --install --budget 600
@@ -48,22 +46,6 @@ examples:
   poolproof conform Hugetlb --kernel live --without fork --sequences 200
   poolproof conform Hugetlb --log calls.jsonl
 """
-
-
-def add_forms(form: argparse._MutuallyExclusiveGroup) -> None:
-    """What `poolproof trace` may write a trace as."""
-    form.add_argument(
-        "--c", action="store_true", help="print a C program that does it (kselftest)"
-    )
-    form.add_argument("--syz", action="store_true", help="print a syzkaller program")
-
-
-def reproducer(replayed: Replayed, given: argparse.Namespace) -> str:
-    """The trace in the form that was asked for; empty where none was. Raises
-    UserError where system calls cannot bring it about."""
-    if given.c:
-        return c_program(showing(script(replayed)))
-    return syz_program(script(replayed)) if given.syz else ""
 
 
 @dataclass(frozen=True)
@@ -77,8 +59,9 @@ class Options:
     install: bool
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """The arguments of the command."""
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    parser.epilog = _EXAMPLES
     add = parser.add_argument
     add(
         "design",
@@ -94,49 +77,71 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default="6.12",
         help=f"{LIVE}, {names} or the path of an image",
     )
-    add("--sequences", metavar="N", help="how many; 1000 by default")
-    add("--steps", metavar="N", help="actions in each; 26 by default")
-    add("--seed", metavar="N", help="0 by default")
-    add(
-        "--without",
-        action="append",
-        default=[],
-        metavar="FEATURE[,FEATURE]",
-        help="features that no sequence has",
+    shared.add_value(
+        parser,
+        "--sequences",
+        shared.whole(1),
+        default=1000,
+        metavar="N",
+        help="how many; 1000 by default",
     )
-    add("--budget", metavar="SECONDS", help="end after this time")
+    shared.add_value(
+        parser,
+        "--steps",
+        shared.whole(1),
+        default=26,
+        metavar="N",
+        help="actions in each; 26 by default",
+    )
+    shared.add_value(
+        parser,
+        "--seed",
+        shared.whole(0),
+        default=0,
+        metavar="N",
+        help="0 by default",
+    )
+    shared.add_names(parser, "--without", "features that no sequence has")
+    shared.add_value(
+        parser,
+        "--budget",
+        shared.seconds,
+        metavar="SECONDS",
+        help="end after this time",
+    )
     add("--log", metavar="FILE", help="match a log of calls instead of a kernel")
     add(
         "--install",
         action="store_true",
         help="install QEMU and gcc, download the kernel, where missing",
     )
+    shared.add_output(parser, json=False)
 
 
-def options(
-    given: argparse.Namespace,
-    number: Callable[[str | None, str, int], int | None],
-    seconds: Callable[[str | None, float | None], float | None],
-) -> Options:
-    """The options understood, with the CLI's own readers of numbers. Raises
-    UserError."""
-    if not given.kernel:
+def run(options: argparse.Namespace) -> int:
+    """Ask, print, and return the exit code."""
+    if not options.kernel:
         raise UserError(None, "--kernel: name one, like 6.12")
-    design = _design(given.design)
+    design = _design(options.design)
+    _check_features(design, options.without)
     plan = Plan(
-        sequences=number(given.sequences, "--sequences", 1) or 1000,
-        steps=number(given.steps, "--steps", 1) or 26,
-        seed=number(given.seed, "--seed", 0) or 0,
-        seconds=seconds(given.budget, None),
-        leaks=given.kernel != LIVE,
-        alone=given.kernel != LIVE,
-        without=_features(design, given.without),
+        sequences=options.sequences,
+        steps=options.steps,
+        seed=options.seed,
+        seconds=options.budget,
+        leaks=options.kernel != LIVE,
+        alone=options.kernel != LIVE,
+        without=tuple(options.without),
     )
-    return Options(design, given.kernel, plan, given.log or "", given.install)
+    asked = Options(design, options.kernel, plan, options.log or "", options.install)
+    with output(options.output) as out:
+        with progress("conform") as report:
+            lines, code = conform(asked, report)
+        print("\n".join(lines), file=out)
+    return code
 
 
-def _features(design: type[Hugetlb], given: list[str]) -> tuple[str, ...]:
-    names = tuple(n for text in given for n in text.replace(",", " ").split())
+def _check_features(design: type[Hugetlb], names: list[str]) -> None:
     known = tuple(declared(design)[1])
     for name in names:
         if name not in known:
@@ -146,19 +151,15 @@ def _features(design: type[Hugetlb], given: list[str]) -> tuple[str, ...]:
                 f"{design.__name__}: no feature {name!r}{did_you_mean(name, known)}; "
                 f"there are {there}",
             )
-    return names
 
 
 def _design(reference: str) -> type[Hugetlb]:
-    found = designs_named(reference)
-    if len(found) != 1:
-        names = ", ".join(k.name for k in found)
-        raise UserError(None, f"which of {names}? Write file.py:Class")
-    cls = found[0].cls
+    known = shared.one_design(reference)
+    cls = known.cls
     if not issubclass(cls, Hugetlb):
         raise UserError(
             None,
-            f"{found[0].name} has no mapping to system calls; Hugetlb has, and "
+            f"{known.name} has no mapping to system calls; Hugetlb has, and "
             "designs that inherit it",
         )
     return cls

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from types import TracebackType
 from typing import TextIO
 
@@ -95,3 +96,13 @@ def complain(text: str) -> None:
         with contextlib.suppress(OSError):
             sys.stderr.write(f"{text}\n")
             sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def output(path: str | None) -> Iterator[Stream]:
+    """Within, what a verb prints to: the file of -o, or standard output."""
+    if not path:
+        yield standard_output()
+        return
+    with writable(path) as file:
+        yield file

@@ -52,19 +52,30 @@ def shipped_designs() -> tuple[DesignRef, ...]:
     return tuple(sorted(found, key=lambda k: k.name))
 
 
-def shipped_specs() -> tuple[str, ...]:
-    """The files of specs/, as a user would type them, sorted."""
-    return tuple(sorted(shown_path(str(p)) for p in ROOT.glob("specs/**/*.spec")))
+def shipped_scenarios() -> tuple[str, ...]:
+    """The files of specs/scenarios/, as a user would type them, sorted."""
+    return tuple(sorted(shown_path(str(p)) for p in ROOT.glob("specs/**/*.scenario")))
 
 
 def find_spec(name: str) -> str:
-    """The path of a spec or scenario: a file, or the name of a shipped one
-    without its folder and ending."""
-    if not _is_path(name) and not Path(name).suffix:
-        for path in sorted(ROOT.glob("specs/**/*")):
-            if path.stem == name and path.suffix in (".spec", ".scenario"):
-                return shown_path(str(path))
-    return name
+    """Return the path of a spec or scenario: that of a file, or of the shipped
+    one whose name, without folder and ending, is ``name``. Raises UserError if
+    a bare name is no shipped one."""
+    if _is_path(name) or Path(name).suffix:
+        return name
+    known = {Path(path).stem: path for path in (*shipped_specs(), *shipped_scenarios())}
+    if name not in known:
+        raise UserError(
+            None,
+            f"there is no spec {name!r}{did_you_mean(name, tuple(known))}; write the "
+            "path of a file, or a name of `poolproof list`",
+        )
+    return known[name]
+
+
+def shipped_specs() -> tuple[str, ...]:
+    """The files of specs/, as a user would type them, sorted."""
+    return tuple(sorted(shown_path(str(p)) for p in ROOT.glob("specs/**/*.spec")))
 
 
 def _designs_in(module: ModuleType) -> list[type[Design]]:

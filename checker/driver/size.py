@@ -10,8 +10,8 @@ the design's own class has run it under CPython and the programs allow it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
@@ -26,6 +26,12 @@ from poolproof.checker.core.verdict import (
     Unknown,
     Vacuous,
     Violated,
+)
+from poolproof.checker.driver.designs import (
+    DesignRef,
+    designs_for,
+    designs_named,
+    designs_of,
 )
 from poolproof.checker.engines import registry
 from poolproof.checker.evidence.replay import (
@@ -111,6 +117,23 @@ class Sized:
             if at.failure is not None and (smallest is None or at.size < smallest)
         ]
         return failing[-1] if failing else None
+
+
+def scenarios_on(
+    spec: Spec, designs: Sequence[str], names: Collection[str] = ()
+) -> Iterator[tuple[Scenario, DesignRef]]:
+    """Yield each scenario (of ``names``, if there are any) with each design it
+    is for; ``designs`` are those of --design."""
+    wanted = [k for r in designs for k in designs_named(r)]
+    for scenario in spec.scenarios:
+        if names and scenario.name.text not in names:
+            continue
+        words = scenario.designs or spec.designs
+        if words and wanted:
+            chosen = designs_of(words, wanted)
+        else:
+            chosen = tuple(wanted) or designs_for(replace(spec, designs=words), ())
+        yield from ((scenario, known) for known in chosen)
 
 
 def find_size(

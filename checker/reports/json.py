@@ -33,6 +33,7 @@ from poolproof.checker.driver.review import LeastPools
 from poolproof.checker.driver.size import Failure, Sized
 from poolproof.checker.evidence.replay import Replay, Taken, show_result, show_step
 from poolproof.checker.evidence.trace_file import Heading
+from poolproof.checker.reports.size import SizeAnswer
 from poolproof.checker.reports.words import key
 
 
@@ -227,6 +228,18 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
 
 
 # --- sizes, guarantees, mutants -------------------------------------------
+
+
+def sizes_json(answers: Sequence[SizeAnswer], code: int) -> dict[str, Any]:
+    """All that `size` says."""
+    return {"exit": code, "answers": [_size_answer(a) for a in answers]}
+
+
+def _size_answer(answer: SizeAnswer) -> dict[str, Any]:
+    scenario = answer.scenario.name.text
+    if answer.found is not None:
+        return size_json(scenario, answer.design, answer.found)
+    return {"scenario": scenario, "design": answer.design, "missing": answer.missing}
 
 
 def size_json(scenario: str, design: str, found: Sized) -> dict[str, Any]:

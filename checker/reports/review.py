@@ -299,3 +299,18 @@ def _counted(some: Sequence[CheckResult]) -> str:
         words[counted(answer.verdict)] += 1
     told = ", ".join(f"{n} {word}" for word, n in words.most_common())
     return f"{len(some)}: {told}"
+
+
+def totals(done: Sequence[CheckResult]) -> list[str]:
+    """Return how many properties there are, and how many came out how."""
+    judged = [a.judgement.value for c in done for a in c.answers]
+    parts = [f"{len(judged)} properties"]
+    for word, text in (
+        ("expected", "as expected"),
+        ("unexpected", "not as expected"),
+        ("vacuous", "vacuous"),
+        ("open", "unknown"),
+    ):
+        if word in judged:
+            parts.append(f"{judged.count(word)} {text}")
+    return ["", *wrapped(", ".join(parts))]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from poolproof.checker.commands import main as cli
+from poolproof.checker.commands import review
+from poolproof.checker.commands.main import main
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.driver.check import CheckResult, Request, prepare, run
 from poolproof.checker.driver.review import SCENARIOS, LeastPools
@@ -131,14 +132,14 @@ def test_the_command(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(
-        cli, "shipped_specs", lambda: ("specs/hugetlb/hugetlb_cpuset.spec",)
+        review, "shipped_specs", lambda: ("specs/hugetlb/hugetlb_cpuset.spec",)
     )
     out = tmp_path / "review.html"
     call = ["review", "--engine", "explicit", "--html", str(out)]
-    assert cli.main([*call, "--markdown"]) == 0
+    assert main([*call, "--markdown"]) == 0
     assert capsys.readouterr().out.startswith("# Review\n")
     assert '<svg role="img"' in out.read_text()
-    assert cli.main(call) == 0
+    assert main(call) == 0
     assert "# Review" not in capsys.readouterr().out
 
 

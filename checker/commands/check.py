@@ -1,0 +1,170 @@
+"""`poolproof check`: specs, each on its designs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from poolproof.checker.commands import options as shared
+from poolproof.checker.commands.streams import complain, output, writable
+from poolproof.checker.commands.terminal import Interrupts, progress
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.limits import Spent, doing
+from poolproof.checker.core.text import count
+from poolproof.checker.core.verdict import Budget, Violated
+from poolproof.checker.driver.check import (
+    CheckResult,
+    Request,
+    Task,
+    exit_code,
+    prepare,
+)
+from poolproof.checker.driver.check import run as run_task
+from poolproof.checker.driver.designs import find_spec
+from poolproof.checker.driver.stored import trace_name
+from poolproof.checker.reports import json
+from poolproof.checker.reports.certificate import certificate_files
+from poolproof.checker.reports.check import check_report
+from poolproof.checker.reports.text import wrapped
+from poolproof.checker.reports.trace import defect_text, trace_text
+from poolproof.checker.spec import Spec, parse
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    parser.epilog = shared.engines_help()
+    add = parser.add_argument
+    add("spec", nargs="+", metavar="SPEC", help="a .spec file, or a shipped spec")
+    shared.add_engine(parser)
+    add("--store", metavar="DIR", help="write the trace of each violation to DIR")
+    add(
+        "--certificate",
+        metavar="DIR",
+        help="write what was proved as SMT-LIB 2 files to DIR",
+    )
+    add(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="print the runs of expected violations and of witnesses, too",
+    )
+    add(
+        "--strict",
+        action="store_true",
+        help="exit 3 if something is vacuous, as review does",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check, print, and return the exit code."""
+    engine = options.engine or shared.AUTO
+    budget, request = shared.budget(options, engine), shared.request(options)
+    for name in ("store", "certificate"):
+        if vars(options)[name]:
+            _make_folder(f"--{name}", vars(options)[name])
+    specs = [parse(find_spec(name)) for name in options.spec]
+    tasks, late = prepared(specs, request, budget)
+    interrupts = Interrupts()
+    done: list[CheckResult] = []
+    with output(options.output) as out:
+        for task in tasks:
+            if interrupts():
+                break
+            checked = check(task, engine, budget, interrupts)
+            stored = _store(checked, options.store) if options.store else {}
+            proof = (
+                _certify(checked, options.certificate) if options.certificate else []
+            )
+            if not options.json:
+                if done:
+                    print(file=out)
+                lines = check_report(checked, stored, options.verbose) + proof
+                print("\n".join(lines), file=out, flush=True)
+            done.append(checked)
+        code = 3 if len(done) < len(tasks) else exit_code(done, options.strict)
+        code = code or (3 if late else 0)
+        if options.json:
+            out.write(json.text(json.check_json(done, code)))
+    complain_of_mistakes(done)
+    return code
+
+
+def prepared(
+    specs: Sequence[Spec], request: Request, budget: Budget
+) -> tuple[list[Task], bool]:
+    """Return the specs on their designs, and whether some are missing because
+    the budget does not suffice to compile them; stderr then says so."""
+    tasks: list[Task] = []
+    late = False
+    for spec in specs:
+        try:
+            with budget.limited(), doing("compiling the design"):
+                tasks += prepare(spec, request)
+        except Spent as spent:
+            complain(f"{spec.file}: nothing is known: {spent}")
+            late = True
+    return tasks, late
+
+
+def check(
+    task: Task, engine: str, budget: Budget, interrupts: Interrupts
+) -> CheckResult:
+    """Return what came out, with progress on a terminal. Ctrl-C ends it early."""
+    with (
+        progress(f"{task.known.name} {Path(task.spec.file).stem}") as report,
+        interrupts.caught(),
+    ):
+        return run_task(task, engine, budget, report, interrupts)
+
+
+def complain_of_mistakes(done: Sequence[CheckResult]) -> None:
+    """Print the places of specs that some run showed to be undefined."""
+    for checked in done:
+        for mistake in checked.mistakes:
+            complain(str(mistake))
+
+
+def _make_folder(option: str, path: str) -> None:
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise UserError(None, f"{option} {path}: {e.strerror}") from None
+
+
+def _store(checked: CheckResult, directory: str) -> dict[str, str]:
+    """Write a trace for each violation; return where each is."""
+    stored: dict[str, str] = {}
+    texts = [
+        (answer.prop.name, trace_text(checked.task, answer))
+        for answer in checked.answers
+        if isinstance(answer.verdict, Violated)
+    ]
+    for number, (defect, played) in enumerate(checked.defects, 1):
+        texts.append((f"defect{number}", defect_text(checked.task, defect, played)))
+    for name, text in texts:
+        path = os.path.join(directory, trace_name(checked.task, name))
+        with writable(path, parents=True) as file:
+            file.write(text)
+        stored[name] = path
+    return stored
+
+
+def _certify(checked: CheckResult, directory: str) -> list[str]:
+    """Write the questions of all certificates; return what to print."""
+    files = certificate_files(checked)
+    for path, text in files.items():
+        whole = Path(directory, path)
+        _make_folder("--certificate", str(whole.parent))
+        with writable(str(whole)) as file:
+            file.write(text)
+    lines = []
+    for folder, paths in groupby(files, key=lambda path: path.split("/")[0]):
+        number = count(len(list(paths)), "question")
+        where = os.path.join(directory, folder)
+        lines += wrapped(
+            f"certificate: {number} in {where}, each should be unsat", "  ", "    "
+        )
+    return ["", *(lines or ["  certificate: none, nothing was proved"])]

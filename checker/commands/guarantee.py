@@ -1,0 +1,90 @@
+"""`poolproof guarantee`: which feature breaks a promise first."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from poolproof.checker.commands import options as shared
+from poolproof.checker.commands.streams import output
+from poolproof.checker.commands.terminal import progress
+from poolproof.checker.core.bounds import parse_bounds
+from poolproof.checker.core.verdict import Budget
+from poolproof.checker.driver.designs import designs_named, find_spec
+from poolproof.checker.driver.guarantee import PROPERTY, SIZES, SPEC, guarantee
+from poolproof.checker.reports import json
+from poolproof.checker.reports.guarantee import guarantee_report
+from poolproof.checker.spec import parse
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    add = parser.add_argument
+    add(
+        "--design",
+        action="append",
+        default=[],
+        metavar="DESIGN",
+        help="as for check; without it, those of the spec",
+    )
+    name = Path(SPEC).stem
+    add("--spec", default=name, metavar="SPEC", help=f"{name} by default")
+    add("--property", metavar="NAME", default=PROPERTY, help=f"{PROPERTY} by default")
+    add(
+        "--bounds",
+        action="append",
+        type=parse_bounds,
+        default=[],
+        metavar="K=V[,K=V]",
+        help="a size to try; again for another",
+    )
+    shared.add_value(
+        parser,
+        "--states",
+        shared.whole(1),
+        default=3000,
+        metavar="N",
+        help="states of each search; 3000 by default",
+    )
+    shared.add_value(
+        parser,
+        "--budget",
+        shared.seconds,
+        default=300.0,
+        metavar="SECONDS",
+        help="time for all; 300 by default",
+    )
+    add("--single", action="store_true", help="no pairs")
+    shared.add_output(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Try the features, print the tables, and return the exit code."""
+    spec = parse(find_spec(options.spec))
+    wanted = options.design or [w.text for w in spec.designs]
+    designs = [k for reference in wanted for k in designs_named(reference)]
+    budget = Budget(seconds=options.budget)
+    over = budget.clock()
+    done = []
+    with output(options.output) as out, budget.limited():
+        for known in designs:
+            with progress(known.name) as report:
+                done.append(
+                    guarantee(
+                        known,
+                        spec,
+                        options.property,
+                        sizes=options.bounds or SIZES,
+                        states=options.states,
+                        over=over,
+                        report=report,
+                        pairs=not options.single,
+                    )
+                )
+            if "interrupted" in done[-1].stopped:
+                break
+        if options.json:
+            out.write(json.text(json.guarantee_json(done)))
+        else:
+            print("\n".join(guarantee_report(done)), file=out)
+    return 3 if any(g.stopped for g in done) else 0

@@ -1,0 +1,20 @@
+"""`poolproof help`: the reference of the languages."""
+
+from __future__ import annotations
+
+import argparse
+
+from poolproof.checker.reports.language import TOPICS, language
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    parser.add_argument(
+        "topic", choices=tuple(TOPICS), metavar="TOPIC", help=" or ".join(TOPICS)
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print, and return the exit code."""
+    print("\n".join(language(options.topic)))
+    return 0

@@ -1,0 +1,34 @@
+"""`poolproof list`: the designs and specs there are, or one design."""
+
+from __future__ import annotations
+
+import argparse
+
+from poolproof.checker.driver.designs import (
+    designs_named,
+    shipped_designs,
+    shipped_scenarios,
+    shipped_specs,
+)
+from poolproof.checker.reports.catalogue import catalogue, design_text
+from poolproof.checker.spec import parse
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    parser.add_argument(
+        "--design", metavar="DESIGN", help="one design's bounds, features, actions"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print, and return the exit code."""
+    if options.design:
+        for number, known in enumerate(designs_named(options.design)):
+            if number:
+                print()
+            print("\n".join(design_text(known)))
+        return 0
+    specs = [parse(path) for path in (*shipped_specs(), *shipped_scenarios())]
+    print("\n".join(catalogue(shipped_designs(), specs)))
+    return 0

@@ -1,0 +1,89 @@
+"""`poolproof mutate`: change a design in one place at a time."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from poolproof.checker.commands import options as shared
+from poolproof.checker.commands.streams import output
+from poolproof.checker.commands.terminal import progress
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.driver.check import Request
+from poolproof.checker.driver.designs import find_spec, shipped_specs, specs_for
+from poolproof.checker.driver.mutate import campaign
+from poolproof.checker.reports import json
+from poolproof.checker.reports.mutate import mutation_report
+from poolproof.checker.spec import parse
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    add = parser.add_argument
+    add("design", metavar="DESIGN", help="as for check --design")
+    add(
+        "--spec",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="tell by this one; else by all shipped ones",
+    )
+    for name, read, default, metavar, text in (
+        ("--sample", shared.whole(1), None, "N", "try so many mutants only"),
+        ("--seed", shared.whole(0), 0, "N", "decides their order; 0 by default"),
+        (
+            "--states",
+            shared.whole(1),
+            4000,
+            "N",
+            "states of each original; 4000 by default",
+        ),
+        (
+            "--budget",
+            shared.seconds,
+            120.0,
+            "SECONDS",
+            "time for all; 120 by default",
+        ),
+        (
+            "--threads",
+            shared.whole(1),
+            len(os.sched_getaffinity(0)),
+            "N",
+            "processes; as many as cores by default",
+        ),
+    ):
+        shared.add_value(
+            parser, name, read, default=default, metavar=metavar, help=text
+        )
+    shared.add_output(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Try the mutants, print the score, and return the exit code."""
+    known = shared.one_design(options.design)
+    paths = [find_spec(name) for name in options.spec] or shipped_specs()
+    specs = [parse(path) for path in paths]
+    if not options.spec:
+        specs = list(specs_for(specs, known))
+    if not specs:
+        raise UserError(
+            None, f"no shipped spec is for {known.name}: name one with --spec"
+        )
+    with output(options.output) as out:
+        with progress(f"{known.name} mutants") as report:
+            done = campaign(
+                specs,
+                Request(designs=(options.design,)),
+                sample=options.sample,
+                seed=options.seed,
+                states=options.states,
+                seconds=options.budget,
+                report=report,
+                threads=options.threads,
+            )
+        if options.json:
+            out.write(json.text(json.mutation_json(done)))
+        else:
+            print("\n".join(mutation_report(done)), file=out)
+    return 3 if done.stopped else 0

@@ -1,0 +1,237 @@
+"""The options that several verbs share, and readers of their values.
+
+A reader takes the text of one option and returns its value, or raises
+ArgumentTypeError with the reason; `add_value` puts the option before it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from poolproof.checker.core.bounds import parse_bounds
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.verdict import Budget
+from poolproof.checker.driver.check import EXHAUSTIVE, Request, engines
+from poolproof.checker.driver.designs import DesignRef, designs_named
+from poolproof.checker.engines import registry
+from poolproof.model.language import did_you_mean
+
+AUTO = "auto"
+DEFAULT_SECONDS = {AUTO: 60.0, EXHAUSTIVE: 60.0}
+"""Seconds for each engine without --budget; the other engines have no limit."""
+
+
+def engines_help() -> str:
+    """Return what each engine does, for the end of a verb's help."""
+    rows = [
+        (AUTO, "every state within the bounds, then a proof for any size"),
+        *((row.name, row.help) for row in registry.choices()),
+    ]
+    return "\n".join(
+        [
+            "engines:",
+            *(f"  {name:<8}  {text}" for name, text in rows),
+            "Without --engine, check is auto; review visits every state (native, or",
+            "explicit without a compiler). Both then have 60 seconds for each.",
+            "",
+        ]
+    )
+
+
+# --- readers --------------------------------------------------------------
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """Return a reader of whole numbers from ``least`` on."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[0-9]+", text) or int(text) < least:
+            raise argparse.ArgumentTypeError(f"a whole number from {least} is wanted")
+        return int(text)
+
+    return read
+
+
+def seconds(text: str) -> float:
+    """Return a finite number of seconds above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError("seconds above 0 are wanted")
+    return value
+
+
+def memory(text: str) -> int:
+    """Return the bytes of ``500M`` or ``4G``."""
+    found = re.fullmatch(r"([0-9]+)([KMG]?)B?", text.upper())
+    if found is None or int(found[1]) == 0:
+        raise argparse.ArgumentTypeError("write bytes, or like 500M, 4G")
+    return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2]]
+
+
+def names(text: str) -> list[str]:
+    """Return the names of ``A,B``."""
+    return text.replace(",", " ").split()
+
+
+def engine(text: str) -> str:
+    """Return the name of an engine."""
+    known = engines()
+    if text not in known:
+        raise argparse.ArgumentTypeError(
+            f"no such engine{did_you_mean(text, known)}; there are {', '.join(known)}"
+        )
+    return text
+
+
+# --- options --------------------------------------------------------------
+
+
+def add_value(
+    parser: argparse.ArgumentParser,
+    name: str,
+    read: Callable[[str], Any],
+    **more: Any,
+) -> None:
+    """Add an option whose text ``read`` reads. The parser raises UserError,
+    with the option and its text, where ``read`` refuses."""
+
+    def value(text: str) -> Any:
+        try:
+            return read(text)
+        except argparse.ArgumentTypeError as e:
+            raise UserError(None, f"{name} {text}: {e}") from None
+
+    parser.add_argument(name, type=value, **more)
+
+
+def add_names(parser: argparse.ArgumentParser, name: str, what: str) -> None:
+    """Add an option that takes features, and may be repeated."""
+    add_value(
+        parser,
+        name,
+        names,
+        action="extend",
+        default=[],
+        metavar="FEATURE[,FEATURE]",
+        help=what,
+    )
+
+
+def add_output(parser: argparse.ArgumentParser, json: bool = True) -> None:
+    """Add -o, and --json unless the verb has forms of its own."""
+    if json:
+        parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("-o", metavar="FILE", dest="output", help="print to FILE")
+
+
+def add_designs(parser: argparse.ArgumentParser) -> None:
+    """Add which designs a spec is asked of, and at which bounds."""
+    add = parser.add_argument
+    add(
+        "--design",
+        action="append",
+        default=[],
+        metavar="DESIGN",
+        help="instead of the spec's `for`: Hugetlb, package.module:Class, "
+        "my.py:Class, or my.py",
+    )
+    add(
+        "--bounds",
+        action="append",
+        default=[],
+        metavar="K=V[,K=V]",
+        help="set bounds; or a label of the spec's bounds",
+    )
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Add what is checked, by which engine, and for how long."""
+    add_designs(parser)
+    add_names(parser, "--without", "leave features out")
+    add_names(parser, "--having", "turn features on")
+    add_value(parser, "--engine", engine, metavar="ENGINE", help=", ".join(engines()))
+    add_value(
+        parser,
+        "--budget",
+        seconds,
+        metavar="SECONDS",
+        help="time for each engine on each design",
+    )
+    add_value(
+        parser, "--depth", whole(0), metavar="STEPS", help="no run longer than this"
+    )
+    add_value(parser, "--memory", memory, metavar="SIZE", help="like 500M or 4G")
+    add_value(
+        parser,
+        "--threads",
+        whole(1),
+        default=0,
+        metavar="N",
+        help="workers of the native engine",
+    )
+    add_value(
+        parser,
+        "--seed",
+        whole(0),
+        default=0,
+        metavar="N",
+        help="for the fuzz engine; 0 by default",
+    )
+    parser.add_argument(
+        "--no-symmetry", action="store_true", help="visit symmetric states, too"
+    )
+    add_output(parser)
+
+
+# --- what they mean -------------------------------------------------------
+
+
+def budget(options: argparse.Namespace, engine: str) -> Budget:
+    """Return the limits of the options for an engine."""
+    otherwise = DEFAULT_SECONDS.get(engine)
+    return Budget(
+        seconds=otherwise if options.budget is None else options.budget,
+        depth=options.depth,
+        memory=options.memory,
+        symmetry=not options.no_symmetry,
+        threads=options.threads,
+        seed=options.seed,
+    )
+
+
+def request(options: argparse.Namespace) -> Request:
+    """Return what the options add to a spec. Raises UserError for bounds that
+    contradict each other."""
+    label, bounds = "", {}
+    for part in (p for text in options.bounds for p in text.split(",") if p.strip()):
+        if "=" in part:
+            for name, value in parse_bounds(part).items():
+                if name in bounds:
+                    raise UserError(None, f"--bounds sets {name} twice")
+                bounds[name] = value
+        elif label:
+            raise UserError(None, f"--bounds {label} and {part.strip()}: one is enough")
+        else:
+            label = part.strip()
+    return Request(
+        designs=tuple(options.design),
+        label=label,
+        bounds=bounds,
+        without=tuple(options.without),
+        having=tuple(options.having),
+    )
+
+
+def one_design(reference: str) -> DesignRef:
+    """Return the only design that is meant. Raises UserError."""
+    found: Sequence[DesignRef] = designs_named(reference)
+    if len(found) != 1:
+        names = ", ".join(k.name for k in found)
+        raise UserError(None, f"which of {names}? Write file.py:Class")
+    return found[0]

@@ -1,0 +1,93 @@
+"""`poolproof size`: the smallest pool with which a scenario must succeed."""
+
+from __future__ import annotations
+
+import argparse
+
+from poolproof.checker.commands import options as shared
+from poolproof.checker.commands.streams import output
+from poolproof.checker.core.bounds import parse_bounds
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.verdict import Budget, Silent
+from poolproof.checker.driver.designs import find_spec
+from poolproof.checker.driver.size import find_size, scenarios_on
+from poolproof.checker.reports import json
+from poolproof.checker.reports.size import SizeAnswer, size_report
+from poolproof.checker.spec import Spec, parse
+from poolproof.checker.spec.names import MissingName
+from poolproof.model.language import did_you_mean
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    add = parser.add_argument
+    add("spec", nargs="+", metavar="FILE", help="a .scenario file, or a shipped one")
+    add(
+        "--scenario",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only these scenarios",
+    )
+    add("--table", action="store_true", help="do not print the failing schedules")
+    shared.add_designs(parser)
+    shared.add_value(
+        parser,
+        "--budget",
+        shared.seconds,
+        default=shared.DEFAULT_SECONDS[shared.AUTO],
+        metavar="SECONDS",
+        help="time for each scenario, on each design",
+    )
+    shared.add_output(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Find the sizes, print them, and return the exit code."""
+    bounds = parse_bounds(",".join(options.bounds))
+    specs = [parse(find_spec(name)) for name in options.spec]
+    _check_names(specs, options.scenario)
+    answers: list[SizeAnswer] = []
+    with output(options.output) as out:
+        for spec in specs:
+            mine: list[SizeAnswer] = []
+            for scenario, known in scenarios_on(spec, options.design, options.scenario):
+                budget = Budget(seconds=options.budget)
+                try:
+                    found = find_size(
+                        scenario, spec, known.cls, bounds, budget, Silent()
+                    )
+                    mine.append(SizeAnswer(scenario, known.name, found))
+                except MissingName as e:
+                    mine.append(SizeAnswer(scenario, known.name, None, e.what))
+            if not mine:
+                raise UserError(
+                    None, f"{spec.file}: no such scenario is for these designs"
+                )
+            if not options.json:
+                lines = size_report(spec, mine, schedules=not options.table)
+                print("\n".join(lines), file=out, flush=True)
+            answers += mine
+        code = _exit_code(answers)
+        if options.json:
+            out.write(json.text(json.sizes_json(answers, code)))
+    return code
+
+
+def _check_names(specs: list[Spec], wanted: list[str]) -> None:
+    named = tuple(s.name.text for spec in specs for s in spec.scenarios)
+    for name in wanted:
+        if name not in named:
+            raise UserError(
+                None,
+                f"no scenario {name!r}{did_you_mean(name, named)}; "
+                f"there are {', '.join(named) or 'none'}",
+            )
+
+
+def _exit_code(answers: list[SizeAnswer]) -> int:
+    """Return 3 if a size is not known, 1 if no size is large enough, else 0."""
+    found = [a.found for a in answers if a.found is not None]
+    if any(at.unknown for f in found for at in f.sizes):
+        return 3
+    return 1 if any(f.smallest is None for f in found) else 0

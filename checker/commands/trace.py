@@ -1,0 +1,64 @@
+"""`poolproof trace`: replay stored traces under CPython."""
+
+from __future__ import annotations
+
+import argparse
+
+from poolproof.checker.commands import options as shared
+from poolproof.checker.commands.streams import output
+from poolproof.checker.conform.c_program import c_program
+from poolproof.checker.conform.script import script
+from poolproof.checker.conform.shown import showing
+from poolproof.checker.conform.syz import syz_program
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.driver.stored import Replayed, replay_file
+from poolproof.checker.evidence.replay import NotReproduced
+from poolproof.checker.reports import json
+from poolproof.checker.reports.itf import itf
+from poolproof.checker.reports.trace import trace_report
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    parser.add_argument("file", nargs="+", metavar="FILE", help="a .trace file")
+    add = parser.add_mutually_exclusive_group().add_argument
+    add("--json", action="store_true", help="print JSON")
+    add("--itf", action="store_true", help="print Apalache's trace format (ITF)")
+    add("--c", action="store_true", help="print a C program that does it (kselftest)")
+    add("--syz", action="store_true", help="print a syzkaller program")
+    shared.add_output(parser, json=False)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Replay, print, and return the exit code."""
+    alone = options.json or options.itf or options.c or options.syz
+    if len(options.file) > 1 and alone:
+        raise UserError(None, "--json, --itf, --c and --syz take one trace at a time")
+    code = 0
+    with output(options.output) as out:
+        for number, path in enumerate(options.file):
+            try:
+                replayed = replay_file(path)
+            except NotReproduced as e:
+                print(f"{path}: this no longer shows what it says\n{e}", file=out)
+                code = 1
+                continue
+            if number:
+                print(file=out)
+            out.write(_text(replayed, options))
+    return code
+
+
+def _text(replayed: Replayed, options: argparse.Namespace) -> str:
+    """The trace in the form that was chosen. Raises UserError where system
+    calls cannot bring it about."""
+    system = replayed.compiled.system
+    if options.c:
+        return c_program(showing(script(replayed)))
+    if options.syz:
+        return syz_program(script(replayed))
+    if options.itf:
+        return json.text(itf(replayed.heading, system, replayed.played))
+    if options.json:
+        return json.text(json.trace_json(replayed.heading, system, replayed.played))
+    return "\n".join(trace_report(replayed)) + "\n"

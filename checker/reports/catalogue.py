@@ -1,0 +1,68 @@
+"""The designs and specs there are, and one design, as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from poolproof.checker.core.text import count
+from poolproof.checker.driver.designs import DesignRef
+from poolproof.checker.frontend.design import compile_design
+from poolproof.checker.reports.text import table, wrapped
+from poolproof.checker.spec.syntax import Spec
+from poolproof.model.language import Feature, declared
+
+
+def catalogue(designs: Sequence[DesignRef], specs: Sequence[Spec]) -> list[str]:
+    """Return the designs, and the specs by folder. ``specs`` are sorted by
+    their paths."""
+    rows = [(k.name, _first_line(k.cls.__doc__)) for k in designs]
+    lines = ["designs (poolproof list --design NAME says more)"]
+    lines += table(("", ""), rows)
+    for folder, some in groupby(specs, key=lambda s: str(Path(s.file).parent)):
+        titles = [(Path(s.file).stem, f"{s.title} ({_counted(s)})") for s in some]
+        lines += ["", folder, *table(("", ""), titles)]
+    return lines
+
+
+def _counted(spec: Spec) -> str:
+    if spec.scenarios and not spec.claims:
+        return count(len(spec.scenarios), "scenario")
+    number = len(spec.claims)
+    return "1 property" if number == 1 else f"{number} properties"
+
+
+def design_text(known: DesignRef) -> list[str]:
+    """Return a design's bounds, features and actions."""
+    cls = known.cls
+    bounds, features = declared(cls)
+    system = compile_design(
+        cls, having=[n for n, f in features.items() if not f.default]
+    ).system
+    lines = wrapped(known.reference)
+    lines += wrapped(_first_line(cls.__doc__), "  ", "  ") if cls.__doc__ else []
+    if bounds:
+        rows = [(n, str(b.default), b.doc) for n, b in sorted(bounds.items())]
+        lines += ["", "bounds, their defaults", *table(("", "", ""), rows)]
+    if features:
+        switches = [
+            (n, "on" if f.default else "off", _told(f))
+            for n, f in sorted(features.items())
+        ]
+        lines += ["", "features, their defaults", *table(("", "", ""), switches)]
+    actions = [
+        (f"{a.name}({', '.join(p.name for p in a.parameters)})", a.kernel)
+        for a in system.actions
+    ]
+    return [*lines, "", "actions", *table(("", ""), actions)]
+
+
+def _first_line(doc: str | None) -> str:
+    return " ".join((doc or "").strip().partition("\n\n")[0].split())
+
+
+def _told(feature: Feature) -> str:
+    """What a feature is, and which others it needs."""
+    needs = ", ".join(str(need) for need in feature.needs)
+    return f"{feature.doc}; needs {needs}" if needs else feature.doc
