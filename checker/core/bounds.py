@@ -12,12 +12,12 @@ _DIGITS = 30
 
 
 def show_bounds(bounds: Mapping[str, int]) -> str:
-    """``B=2 P=3``, sorted by name."""
+    """Return ``B=2 P=3``, sorted by name."""
     return " ".join(f"{k}={bounds[k]}" for k in sorted(bounds))
 
 
 def parse_bounds(text: str) -> dict[str, int]:
-    """``B=2 P=3`` or ``B=2,P=3`` as a dict. Raises UserError without a span."""
+    """Return ``B=2 P=3`` or ``B=2,P=3`` as a dict. Raise UserError without a span."""
     bounds: dict[str, int] = {}
     for part in text.replace(",", " ").split():
         name, equals, value = part.partition("=")

@@ -1,8 +1,8 @@
-"""Where what takes long to make is kept for the next time: compiled programs,
-the grammar's tables, kernels and what they run on.
+"""The cache of things that take long to make: compiled programs, the grammar's
+tables, kernels and their guests.
 
-What is kept here is run and unpickled, so that only folders and files count
-that are the user's own and that nobody else can write.
+Cached files are executed and unpickled. So only folders and files are used that
+belong to the user and that nobody else can write.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 
 _SEAL = b"\npoolproof "
-"""Begins the end of a kept file: it, and the digest of what is before."""
+"""The mark at the end of a cached file, before the digest of its content."""
 
 
 def cache_folder() -> Path:
@@ -32,8 +32,8 @@ def cache_folder() -> Path:
 
 
 def own_folder() -> Path:
-    """`cache_folder`, made if it was not there. Raises OSError with what is
-    wrong where it cannot be, or where it is not safe to use."""
+    """Return `cache_folder`, after making it if necessary. Raise OSError with the
+    reason if it cannot be made, or is not safe to use."""
     folder = cache_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if reason := _unsafe(folder):
@@ -43,7 +43,7 @@ def own_folder() -> Path:
 
 @cache
 def temporary_folder() -> Path:
-    """A folder of this process alone, removed at its end. Raises OSError."""
+    """Return a folder of this process alone, removed at its end. Raise OSError."""
     folder = tempfile.mkdtemp(prefix="poolproof-")
     owner = os.getpid()
 
@@ -56,7 +56,7 @@ def temporary_folder() -> Path:
 
 
 def _unsafe(folder: Path) -> str:
-    """Why somebody else may put something there, or ''."""
+    """Return why somebody else could write there, or ''."""
     found = folder.stat()
     if found.st_uid != os.geteuid():
         return "belongs to somebody else"
@@ -73,16 +73,16 @@ def _unsafe(folder: Path) -> str:
 
 
 def seal(file: Path) -> None:
-    """Append the digest of what is in the file, for `intact`. Programs and
-    object files do not mind what stands after their end."""
+    """Append the digest of the file's content, for `intact`. Programs and object
+    files may have more bytes after their end."""
     with open(file, "rb+") as whole:
         digest = hashlib.sha256(whole.read()).hexdigest()
         whole.write(_SEAL + digest.encode())
 
 
 def intact(file: Path) -> bool:
-    """Return whether the file is there, the user's own, written by nobody
-    else, and as it was when it was sealed."""
+    """Return whether the file exists, belongs to the user, can be written by nobody
+    else, and is as it was when it was sealed."""
     if not is_own(file):
         return False
     with contextlib.suppress(OSError):
@@ -93,8 +93,7 @@ def intact(file: Path) -> bool:
 
 
 def is_own(file: Path) -> bool:
-    """Return whether it is a file of the user's own that nobody else can
-    write."""
+    """Return whether the file belongs to the user and nobody else can write it."""
     with contextlib.suppress(OSError):
         found = file.lstat()
         others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

@@ -1,4 +1,4 @@
-"""What the frontend makes of a design: the system, and the names in it."""
+"""A compiled design: its transition system, and the names that specs may use."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class Compiled:
     assertions: tuple[Property, ...] = ()
 
     def stops(self, action: str) -> Expr:
-        """When a step of the action ends at a `bug_on`: over the state
-        before it and its parameters."""
+        """Return the condition under which a step of the action ends at a `bug_on`,
+        over the state before the step and the action's parameters."""
         held = (
             p.formula
             for p in self.assertions

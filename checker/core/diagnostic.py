@@ -6,8 +6,8 @@ from poolproof.checker.core.system import Span
 
 
 class UserError(Exception):
-    """Something in a design, a spec or the call that cannot be accepted.
-    ``message`` says what is wrong and, where it can, what to write instead.
+    """A mistake of the user in a design, a spec or the call. ``message`` says
+    what is wrong and, if possible, what to write instead.
     """
 
     def __init__(self, span: Span | None, message: str) -> None:

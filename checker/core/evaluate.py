@@ -1,4 +1,4 @@
-"""The IR on concrete values: the plain reading every backend must agree with.
+"""The IR on concrete values: the reference that every backend must agree with.
 
 An algebra whose values are functions of a `Valuation`: and/or/if ask for the
 arguments that they need. Slow and simple on purpose. Replays, reports of
@@ -60,7 +60,7 @@ class Valuation:
     def value(self, e: Expr) -> Value:
         """The value of e. Raises Undefined for an index out of its domain.
         and/or/if are evaluated from the left and stop early. Shared nodes
-        are evaluated once: an expression is no tree."""
+        are evaluated once."""
         found: Value = fold((e,), VALUES, known=_READ)[0](self)
         return found
 
@@ -93,13 +93,13 @@ class Valuation:
 
 
 Reader = Callable[[Valuation], Any]
-"""What an expression is to a valuation: its `Value`."""
+"""A node under this algebra: a function from a valuation to its `Value`."""
 
 _READ: dict[Expr, Reader] = {}
 
 
 def _shared(make: Callable[..., Reader]) -> Callable[..., Reader]:
-    """The reading, with the value kept: an expression is no tree."""
+    """Cache the value: expressions share nodes."""
 
     def shared(_: None, e: Expr, *args: Reader) -> Reader:
         read = make(e, *args)
@@ -252,7 +252,7 @@ def arguments(action: Action, raw: tuple[int, ...]) -> dict[Expr, int]:
 def broken(
     system: TransitionSystem, action: Action, state: State, raw: tuple[int, ...]
 ) -> Obligation | None:
-    """The first of the action's obligations that fails here, if any."""
+    """Return the first obligation of the action that fails here, if any."""
     at = Valuation(system, state, locals_=arguments(action, raw))
     for obligation in action.obligations:
         if not at.true(obligation.formula):
@@ -263,8 +263,8 @@ def broken(
 def successor(
     system: TransitionSystem, action: Action, state: State, raw: tuple[int, ...]
 ) -> tuple[State, int | None] | None:
-    """(next state, raw result) of the action, or None where its guard is
-    false. Obligations are the caller's to check first."""
+    """Return (next state, raw result) of the action, or None if its guard is
+    false. The caller checks obligations first."""
     at = Valuation(system, state, locals_=arguments(action, raw))
     if not at.true(action.guard):
         return None
@@ -283,7 +283,7 @@ def successor(
 def out_of_range(
     system: TransitionSystem, state: State, params: Mapping[str, int] | None = None
 ) -> str | None:
-    """The name of a cell whose value leaves its declared range, if any."""
+    """Return the name of a cell that is outside its declared range, if any."""
     at = Valuation(system, state, params=params)
     for cell, raw in zip(system.cells, state, strict=True):
         lo, hi = cell.variable.lo, cell.variable.hi
@@ -295,7 +295,7 @@ def out_of_range(
 
 
 def initial_states(system: TransitionSystem) -> list[State]:
-    """Every initial state, in lexicographic order of the cells. Variables
+    """Return every initial state, in lexicographic order of the cells. Variables
     without ``init`` range over their declared (finite) range."""
     at = Valuation(system, ())
     choices: list[list[int]] = []

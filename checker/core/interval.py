@@ -1,10 +1,10 @@
 """Interval arithmetic, and the one interval analysis of the IR.
 
 An interval is (least, greatest) raw value; None is no bound on that side.
-`INTERVALS` is the analysis, as an algebra (`poolproof.checker.core.fold`);
-what it knows of variables it is given (`Leaves`). Every node has the interval
-that it keeps whatever the variables hold (`Expr.interval`); under declared
-ranges and the conditions of a guard `poolproof.checker.core.ranges` reads.
+`INTERVALS` is the analysis, as an algebra (`poolproof.checker.core.fold`) over
+what is known about variables (`Leaves`). `Expr.interval` assumes nothing about
+them; `poolproof.checker.core.ranges` assumes their declared ranges and the
+conditions of a guard.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def inside(a: Interval, domain: Domain) -> bool:
 
 
 def full(sort: SetSort) -> Interval:
-    """The interval of all sets."""
+    """Return the interval of all sets."""
     return 0, (1 << len(sort.domain)) - 1
 
 
@@ -143,7 +143,7 @@ def of_sort(sort: Sort) -> Interval:
 
 
 class Leaves(Protocol):
-    """What is known of the variables."""
+    """Known intervals of the variables."""
 
     def variable(self, e: Node) -> Interval:
         """The interval of a scalar variable."""

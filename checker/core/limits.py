@@ -1,10 +1,9 @@
-"""What a run may use: one deadline and one limit of memory for all its phases.
+"""The limits of a run: one deadline and one limit of memory for all its phases.
 
-Whoever starts an engine opens `limited`; whatever builds or searches something
-that can become large counts its work with `tick`, which looks at the clock
-and at the process's memory from time to time, and raises `Spent`. So a budget
-holds while a design is unrolled, a formula is built or a trace is replayed,
-as it does in the search itself.
+Whoever starts an engine opens `limited`. Code that may build or search something
+large counts its work with `tick`, which checks the clock and the process's
+memory from time to time and raises `Spent`. So a budget also binds while a
+design is unrolled, a formula is built or a trace is replayed.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Spent(BaseException):
-    """A limit was reached; as a text, what an engine's Unknown says. Like
-    KeyboardInterrupt no Exception: it is not the failure of what it ends."""
+    """A limit was reached. Its text is the reason of an engine's Unknown. Like
+    KeyboardInterrupt it is no Exception: the code that it ends did not fail."""
 
     def __init__(self, limits: Limits, reason: str) -> None:
         super().__init__(reason)
@@ -54,7 +53,7 @@ class Limits:
         return max(0.0, self.begin + self.seconds + more - time.monotonic())
 
     def look(self, resident: int) -> None:
-        """Raise Spent where the time or the memory is used up."""
+        """Raise Spent if the time or the memory is used up."""
         if self.left() == 0.0:
             raise Spent(self, f"the time budget of {self.seconds:g} s{_while()}")
         if self.memory is None:
@@ -96,8 +95,8 @@ def look() -> None:
 
 @contextlib.contextmanager
 def limited(seconds: float | None, memory: int | None = None) -> Iterator[Limits]:
-    """Within, work may take so long and the process grow so much. Limits
-    nest; the strictest counts."""
+    """Hold the work within to ``seconds`` of wall time, and the process to
+    growing by ``memory`` bytes. Limits nest; the strictest counts."""
     limits = Limits(seconds, memory)
     _active.append(limits)
     try:
@@ -108,8 +107,8 @@ def limited(seconds: float | None, memory: int | None = None) -> Iterator[Limits
 
 @contextlib.contextmanager
 def overtime() -> Iterator[None]:
-    """Within, the limits in force are a quarter wider: so much is left to
-    write down, and to check, what was found when they were reached."""
+    """Widen the limits in force by a quarter, to write down and check what was
+    found when they were reached."""
     before = [(limits, limits.late) for limits in _active]
     for limits in _active:
         limits.late = True
@@ -122,8 +121,8 @@ def overtime() -> Iterator[None]:
 
 @contextlib.contextmanager
 def doing(phase: str) -> Iterator[None]:
-    """Name what is done, for the reason that Spent gives: "building the
-    formula". The innermost name counts."""
+    """Name the phase for the reason that Spent gives: "building the formula".
+    The innermost name counts."""
     _phases.append(phase)
     try:
         yield

@@ -50,9 +50,9 @@ class Kind(Enum):
 @dataclass(frozen=True)
 class Fairness:
     """An assumption about runs, for each choice of the action's arguments
-    separately. Weak: a step that stays possible is taken at last. Strong:
-    one that is possible again and again is. Stated in the spec, never
-    implied."""
+    separately. Weak: a step that stays enabled is taken eventually. Strong: a
+    step that is enabled infinitely often is. Specs state fairness; nothing
+    implies it."""
 
     action: str
     strong: bool = False
@@ -60,7 +60,7 @@ class Fairness:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What the spec's author says will come out, and why it is understood.
+    """The outcome that the spec's author expects.
 
     ``verdict`` is 'holds' or 'violated' ('reachable'/'unreachable' for a
     reachable property), 'vacuous' or 'unknown'; ``depth`` the length of the
@@ -74,10 +74,10 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Property:
-    """One named question. ``antecedents`` are formulas of which each should
-    be true in some reachable state (or step), or the property is vacuous.
-    ``assertion``: the kernel's own, which the design brings along: 'counter',
-    'warn_on' or 'bug_on'; empty for what a spec asks."""
+    """One named property. Each of the ``antecedents`` should be true in some
+    reachable state (or step), or else the property is vacuous. ``assertion`` is
+    'counter', 'warn_on' or 'bug_on' for an assertion of the kernel, which
+    comes from the design, and empty for a property of a spec."""
 
     name: str
     kind: Kind
@@ -110,5 +110,5 @@ class Property:
 
 
 def result_local(sort: Sort, size: int) -> Expr:
-    """How a step property's formula mentions the action's result."""
+    """Return the local that stands for the action's result in a step property."""
     return local("result", Domain(sort, 0, size - 1, "result"))

@@ -1,7 +1,7 @@
-"""Intervals of expressions where the variables are in their declared ranges.
+"""Intervals of expressions, given that variables are in their declared ranges.
 
-Leaving a range is an obligation of its own and no state outside is explored,
-so what is said here holds of every state that an engine reads. The analysis
+Staying in range is an obligation of its own, and no state outside is explored.
+So these intervals hold in every state that an engine reads. The analysis
 is that of `poolproof.checker.core.interval`; a guard's comparisons narrow it.
 """
 
@@ -121,7 +121,8 @@ class Ranges:
         return inner
 
     def decide(self, *roots: Expr) -> tuple[Expr, ...]:
-        """The expressions with comparisons that the ranges decide decided."""
+        """Return the expressions with a constant for each comparison that the
+        ranges decide."""
         by: dict[Expr, Expr] = {}
         for node in subterms(*roots):
             if node.op in ("lt", "le") or (

@@ -32,8 +32,8 @@ class EnumSort(Sort):
 class ScalarSort(Sort):
     """A finite sort of ``size`` elements; raw ``size`` stands for none.
 
-    ``interchangeable`` is the design's claim that no action tells its
-    elements apart; checker.passes.symmetry checks the claim before it is used.
+    ``interchangeable`` is the design's claim that permuting the elements changes
+    nothing; checker.passes.symmetry checks the claim before it is used.
     """
 
     size: int
@@ -59,7 +59,7 @@ class TableSort(Sort):
 @dataclass(frozen=True)
 class Domain:
     """The raw values lo..hi (inclusive) of ``sort``: binders, indices,
-    parameters. ``name`` is what the user called it and no part of equality."""
+    parameters. ``name`` is the user's; equality ignores it."""
 
     sort: Sort
     lo: int
@@ -104,7 +104,7 @@ def table_sort(index: tuple[Domain, ...], element: Sort) -> TableSort:
 
 
 def scalarsets(sort: Sort) -> Iterator[ScalarSort]:
-    """The scalarsets that index a sort's values, or are among them."""
+    """Return the scalarsets that index a sort's values, or are among them."""
     match sort:
         case ScalarSort():
             yield sort

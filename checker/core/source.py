@@ -60,7 +60,7 @@ def _trees(file: str) -> _Trees:
 
 
 def shown_path(file: str) -> str:
-    """The file as a user would type it: relative where that is shorter."""
+    """Return the file as a user would type it: relative if that is shorter."""
     try:
         relative = os.path.relpath(os.path.realpath(file))
     except ValueError:
@@ -75,7 +75,7 @@ _instead: ContextVar[tuple[ast.FunctionDef, ast.FunctionDef] | None] = ContextVa
 
 @contextmanager
 def altered(tree: ast.FunctionDef, other: ast.FunctionDef) -> Iterator[None]:
-    """Here `method_tree` finds another tree for one method."""
+    """Let `method_tree` find another tree for one method within."""
     token = _instead.set((tree, other))
     try:
         yield
@@ -84,8 +84,8 @@ def altered(tree: ast.FunctionDef, other: ast.FunctionDef) -> Iterator[None]:
 
 
 def method_tree(function: FunctionType) -> tuple[str, ast.FunctionDef]:
-    """(file as shown in messages, syntax tree). Raises UserError where the
-    source cannot be had (typed into an interpreter, say)."""
+    """Return (file as shown in messages, syntax tree). Raise UserError if there
+    is no source (it was typed into an interpreter, say)."""
     file, tree = _method_tree(function)
     instead = _instead.get()
     return file, instead[1] if instead and instead[0] is tree else tree
@@ -137,7 +137,7 @@ def _class_tree(cls: type) -> tuple[str, ast.ClassDef] | None:
 
 
 def class_span(cls: type) -> Span | None:
-    """Where the class is written."""
+    """Return the place of the class."""
     found = _class_tree(cls)
     return None if found is None else span_of(*found)
 

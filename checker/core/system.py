@@ -91,7 +91,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class Parameter:
-    """An action's parameter; ``local`` is how expressions mention it."""
+    """An action's parameter; ``local`` stands for it in expressions."""
 
     name: str
     local: Expr

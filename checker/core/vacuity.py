@@ -1,8 +1,8 @@
-"""Whether a verdict says anything: the one place that calls one vacuous.
+"""Vacuity: the one place that decides whether a verdict says anything.
 
-"No violation" is worth nothing where nothing happens. An engine says, in its
-statistics, what it knows never to happen; `judged` turns each verdict that
-rests on nothing into `Vacuous`. What an engine does not know is left alone.
+"No violation" is worth nothing if nothing happens. The statistics of an engine
+say what it knows never to happen. `judged` turns each verdict that rests on
+nothing into `Vacuous`, and leaves a verdict alone if the engine does not know.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NO_STEP = "no action is ever possible"
 def judged(
     system: TransitionSystem, properties: tuple[Property, ...], outcome: Outcome
 ) -> Outcome:
-    """The outcome, with `Vacuous` in place of what rests on nothing."""
+    """Return the outcome with `Vacuous` for each verdict that rests on nothing."""
     verdicts: dict[str, Verdict] = dict(outcome.verdicts)
     for p in properties:
         verdict = verdicts.get(p.name)
@@ -57,8 +57,8 @@ def _reason(
 
 
 def never_possible(system: TransitionSystem, s: Statistics) -> frozenset[str]:
-    """The actions that no reachable state allows, as far as is known: all
-    states were visited and the action was not taken, or induction shows it."""
+    """Return the actions that are known to be disabled in every reachable state:
+    all states were visited and the action never fired, or by induction."""
     if s.complete and s.fired:
         return frozenset(a.name for a in system.actions if not s.fired.get(a.name))
     return s.impossible

@@ -67,8 +67,8 @@ class Reached:
 
 @dataclass(frozen=True)
 class Unknown:
-    """Neither; ``reason`` says why and ``depth`` what was covered: no
-    violation within that many steps."""
+    """Neither violated nor proved. ``reason`` says why; there is no violation
+    within ``depth`` steps."""
 
     reason: str
     depth: int = 0
@@ -76,7 +76,7 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Unreachable:
-    """A reachable property without witness, every state within the bounds
+    """A reachable property without a witness: every state within the bounds was
     visited."""
 
     states: int = 0
@@ -85,8 +85,8 @@ class Unreachable:
 
 @dataclass(frozen=True)
 class Vacuous:
-    """No violation (or no witness, ``of`` says which), but nothing was asked:
-    ``reason`` says what never happens. See checker.core.vacuity."""
+    """No violation (or no witness, see ``of``), but the property is about
+    something that never happens: ``reason`` says what. See checker.core.vacuity."""
 
     reason: str
     of: Holds | Unreachable
@@ -99,13 +99,13 @@ Shown = Violated | Reached
 
 
 def shown_by(p: Property, trace: Trace, shortest: bool = True) -> Shown:
-    """What a run to a deciding state or step shows of the property."""
+    """Return the verdict that a run to a deciding state or step gives."""
     kind = Reached if p.kind is Kind.REACHABLE else Violated
     return kind(trace, shortest)
 
 
 def settled(p: Property, states: int, depth: int) -> Holds | Unreachable:
-    """The verdict where all was visited and nothing decided the property."""
+    """Return the verdict if all states were visited and none decided the property."""
     if p.kind is Kind.REACHABLE:
         return Unreachable(states, depth)
     return Holds(True, states, depth)
@@ -137,13 +137,13 @@ class Defect:
 
 @dataclass(frozen=True)
 class Statistics:
-    """What an exploration covered. ``fired`` counts, per action, the
+    """The coverage of an exploration. ``fired`` counts, per action, the
     transitions taken; ``results`` the transitions per (action, raw result);
     ``deadlock`` a shortest run to a state without successor;
-    ``true_antecedents`` per property which of its antecedents came true, or
-    may come true for all that is known. ``no_start``: there is certainly no
-    initial state; ``impossible`` are actions that certainly never fire, where
-    ``fired`` does not say so of all states."""
+    ``true_antecedents`` says for each property which of its antecedents came
+    true, or may come true as far as is known. ``no_start``: there is certainly
+    no initial state. ``impossible`` are actions that certainly never fire, even
+    if ``fired`` does not cover all states."""
 
     states: int = 0
     transitions: int = 0
@@ -163,7 +163,7 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All that one run of one engine says, keyed by the property's name."""
+    """The answer of one run of one engine, keyed by the property's name."""
 
     engine: str
     verdicts: Mapping[str, Verdict]
@@ -172,7 +172,7 @@ class Outcome:
 
 
 class Reporter(Protocol):
-    """Where progress goes. Engines never print."""
+    """The receiver of progress. Engines never print."""
 
     def progress(self, **figures: int | float | str) -> None:
         """Figures of the moment: states, depth, frontier, seconds ..."""
@@ -189,8 +189,8 @@ class Silent:
 class Budget:
     """Limits of one run; None is no limit. ``seconds`` of wall time,
     ``states`` visited, ``depth`` in steps, ``memory`` in bytes. ``symmetry``
-    asks for canonical forms where the scalarsets allow them, ``threads`` for
-    that many workers. ``seed`` is for engines that sample."""
+    turns on canonical forms where the scalarsets allow them, ``threads`` is the
+    number of workers (0: as many as cores). ``seed`` is for engines that sample."""
 
     seconds: float | None = None
     states: int | None = None
@@ -201,13 +201,13 @@ class Budget:
     seed: int = 0
 
     def clock(self) -> Callable[[], bool]:
-        """A function that says whether the time is up, from now on."""
+        """Return a function that returns whether the time, from now on, is up."""
         end = None if self.seconds is None else time.monotonic() + self.seconds
         return lambda: end is not None and time.monotonic() > end
 
     def limited(self) -> AbstractContextManager[Limits]:
-        """Within, all work is held to this time and memory, from now on; see
-        checker.core.limits. Memory that is not limited is what is free now."""
+        """Hold all work within to this time and memory, from now on; see
+        checker.core.limits. Without a limit, memory is what is free now."""
         memory = available() if self.memory is None else self.memory
         return limited(self.seconds, memory)
 
@@ -218,9 +218,9 @@ P = ParamSpec("P")
 def within_budget(
     name: str,
 ) -> Callable[[Callable[P, Outcome]], Callable[P, Outcome]]:
-    """Hold an engine to the time and the memory of its budget in all that it
-    does. Where it does not say itself what it knows by then, every property
-    is Unknown, with the phase that used the budget up."""
+    """Hold an engine to the time and memory of its budget in all phases. If it
+    does not return what it knows by then, every property is Unknown, and the
+    reason names the phase that used up the budget."""
 
     def decorate(engine: Callable[P, Outcome]) -> Callable[P, Outcome]:
         @wraps(engine)
@@ -242,8 +242,8 @@ def within_budget(
 
 
 class Engine(Protocol):
-    """One run answers every property; KeyboardInterrupt ends it with what is
-    known so far (Unknown for the rest), and is not raised to the caller."""
+    """A function whose one run answers every property. At KeyboardInterrupt it
+    returns what is known so far (Unknown for the rest) and raises nothing."""
 
     def __call__(
         self,

@@ -24,17 +24,17 @@ from poolproof.checker.core.ir import (
 )
 
 Line = tuple[int, str]
-"""(depth, text): how far in the text belongs."""
+"""(depth of indentation, text)."""
 
 _INSTANCES = 3
-"""Of how many values of a quantified variable the reasons are told."""
+"""Upper limit on the values of a bound variable for which reasons are given."""
 
 _LONG = 50
-"""Text from which on the bodies of aggregates are left out."""
+"""Aggregates in a longer text (characters) are abbreviated."""
 
 
 def reasons(at: Valuation, formula: Expr) -> list[Line]:
-    """Why the formula is true, or false, here."""
+    """Return the reasons why the formula is true, or false, here."""
     return list(_because(at, formula, 0))
 
 
@@ -121,7 +121,7 @@ def _leaf(at: Valuation, e: Expr, true: bool, depth: int) -> Iterator[Line]:
 
 
 def _is_plain(e: Expr) -> bool:
-    """A constant, a variable, or a cell: its value says it all."""
+    """Whether e is a constant, a variable or a cell."""
     return (
         e.is_const
         or e.op in ("var", "local", "param")
@@ -198,8 +198,8 @@ def _value(at: Valuation, e: Expr) -> str:
 
 
 def _show(e: Expr) -> str:
-    """The text, an `or` of negations as the implication it was written as,
-    and aggregates without their body where the whole is long."""
+    """Return e as text: an `or` with negations as the implication it was written
+    as, and aggregates without their body if the whole is long."""
     if e.op == "or" and len(e.args) > 1:
         *others, last = e.args
         left = " and ".join(_bracketed(not_(a)) for a in others)

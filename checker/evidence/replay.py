@@ -1,9 +1,9 @@
 """Replays: a trace under CPython on the design's own class.
 
-No trace is shown that was not replayed. Each step is taken twice: by the
-Python method itself and by the IR's plain reading; the two must agree on the
-state and the result, and the property must really be decided at the end.
-Anything else is an error of poolproof, never a verdict: ReplayDisagrees.
+Every trace is replayed before it is printed. Each step is taken twice, by the
+Python method and by the IR's evaluation. The two must agree on the state and
+the result, and the last step must decide the property. Anything else is an
+error of poolproof (ReplayDisagrees), never a verdict.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from poolproof.model.language import (
 )
 
 MODEL_IS_WRONG = (ModelError, AssertionError)
-"""What a design's own class raises where an obligation fails."""
+"""The exceptions of a design's class if an obligation fails."""
 
 _DISABLED = "a `require` is false"
 
@@ -51,7 +51,7 @@ class ReplayDisagrees(Exception):
 
 
 class NotReproduced(ReplayDisagrees):
-    """CPython and the IR agree that the trace is not what it was said to be:
+    """CPython and the IR agree that the trace does not show what it claims:
     an engine's bug, or a stored trace of a design that has changed since.
     ``number`` is the step that cannot happen (0: the start), or None."""
 
@@ -102,14 +102,14 @@ class Runner:
         return lines
 
     def python_arguments(self, step: Step) -> tuple[Any, ...]:
-        """The step's arguments as its method takes them."""
+        """Return the step's arguments as Python values for its method."""
         values = self._parameters[step.action]
         return tuple(v.python(r) for v, r in zip(values, step.arguments, strict=True))
 
     def take(self, step: Step) -> int | None:
-        """Takes the step and returns its raw result; None, and nothing has
-        changed, where it ends at a `bug_on`. Raises what Design.step raises,
-        and leaves the state as it was then."""
+        """Take the step and return its raw result; None if it ends at a `bug_on`,
+        which leaves the state unchanged. Raise what Design.step raises; the
+        state is then as before."""
         self.stopped = None
         try:
             value = self.design.step(step.action, *self.python_arguments(step))
@@ -121,7 +121,7 @@ class Runner:
 
 
 def raw_of(sort: Sort, value: Any) -> int:
-    """The raw value that a method's Python result stands for."""
+    """Return the raw value of a method's Python result."""
     match sort, value:
         case SetSort(domain=domain), frozenset() | set():
             return sum(1 << raw_of(domain.sort, v) - domain.lo for v in value)
@@ -138,7 +138,7 @@ def raw_of(sort: Sort, value: Any) -> int:
 
 @dataclass(frozen=True)
 class Taken:
-    """One step as it went: the raw result and the state after it."""
+    """A step that was taken: the raw result and the state after it."""
 
     step: Step
     result: int | None
@@ -147,9 +147,9 @@ class Taken:
 
 @dataclass(frozen=True)
 class Replay:
-    """A trace with the states in between. Where ``failure`` is not empty,
-    ``failing`` is the step that the model does not survive (None: the
-    initial state is wrong already), and ``taken`` are those before it."""
+    """A trace with the states in between. If ``failure`` is not empty, the
+    model fails at the step ``failing`` (None: in the initial state), and
+    ``taken`` are the steps before it."""
 
     trace: Trace
     taken: tuple[Taken, ...]
@@ -162,8 +162,8 @@ class Replay:
 
 
 def replay(compiled: Compiled, trace: Trace) -> Replay:
-    """The trace's steps under CPython. Raises ReplayDisagrees where it is no
-    run of the design, or where the IR says otherwise."""
+    """Take the trace's steps under CPython. Raise ReplayDisagrees if it is no
+    run of the design, or if the IR disagrees."""
     system = compiled.system
     check_initial(system, trace.initial)
     return Replay(trace, _take_all(Runner(compiled), trace.initial, trace.steps))
@@ -172,9 +172,10 @@ def replay(compiled: Compiled, trace: Trace) -> Replay:
 def confirm(
     compiled: Compiled, prop: Property, trace: Trace, shortest: bool = False
 ) -> Replay:
-    """`replay`, and the property is violated (reachable: witnessed) by the
-    last step. With ``shortest``, by no step before it. A trace against
-    `leads to` is a fair lasso that avoids the goal."""
+    """`replay`, and check that the last step violates the property (or is the
+    witness of a reachable one); with ``shortest``, that no earlier step does. A
+    counterexample to `leads to` is a fair lasso that avoids the goal. Raise
+    NotReproduced otherwise."""
     played = replay(compiled, trace)
     if prop.kind is Kind.LEADS_TO:
         _confirm_lasso(compiled.system, prop, played)
@@ -229,7 +230,7 @@ def _confirm_lasso(system: TransitionSystem, prop: Property, played: Replay) -> 
 
 
 def confirm_defect(compiled: Compiled, defect: Defect) -> Replay:
-    """The trace up to its last step, and that step really breaks the model
+    """`replay` up to the last step, and check that this step breaks the model
     (without steps: the initial state does), for CPython and for the IR."""
     system, trace = compiled.system, defect.trace
     if not trace.steps:
@@ -263,7 +264,7 @@ def confirm_defect(compiled: Compiled, defect: Defect) -> Replay:
 
 
 def confirm_deadlock(compiled: Compiled, trace: Trace) -> Replay:
-    """`replay`, and no action is possible at the end."""
+    """`replay`, and check that no action is enabled at the end."""
     played = replay(compiled, trace)
     end = played.states[-1]
     for action in compiled.system.actions:
@@ -278,8 +279,8 @@ def confirm_deadlock(compiled: Compiled, trace: Trace) -> Replay:
 def _read(
     system: TransitionSystem, state: State, step: Step
 ) -> tuple[str, tuple[State, int | None] | None]:
-    """The IR's reading of a step: how it breaks the model (or nothing), and
-    the successor (None where the guard is false)."""
+    """Return how a step breaks the model according to the IR (or nothing), and
+    the successor (None if the guard is false)."""
     action = system.action_by_name[step.action]
     try:
         obligation = broken(system, action, state, step.arguments)
@@ -341,7 +342,7 @@ def _take_all(
 def _same_assertions(
     runner: Runner, before: State, step: Step, result: int | None, after: State
 ) -> None:
-    """CPython and the IR agree on what the kernel says of the step."""
+    """Check that CPython and the IR agree on the kernel's assertions in the step."""
     compiled = runner.compiled
     broken_ = {
         p.span.line
@@ -382,7 +383,7 @@ def _difference(
 
 
 def is_initial(system: TransitionSystem, state: State) -> bool:
-    """Whether the state is a start of the system."""
+    """Return whether the state is an initial state of the system."""
     if len(state) != len(system.cells):
         return False
     at = Valuation(system, state)
@@ -403,7 +404,7 @@ def is_initial(system: TransitionSystem, state: State) -> bool:
 
 
 def check_initial(system: TransitionSystem, state: State) -> None:
-    """Raises ReplayDisagrees for a state the system does not start in."""
+    """Raise ReplayDisagrees if the state is no initial state of the system."""
     if not is_initial(system, state):
         raise NotReproduced(
             f"a trace starts in no initial state:\n{show_state(system, state)}", 0
@@ -414,9 +415,9 @@ def check_initial(system: TransitionSystem, state: State) -> None:
 
 
 def deciding(system: TransitionSystem, prop: Property, played: Replay) -> list[int]:
-    """After how many steps the run decides the property, each time: an
-    invariant is false, a reachable formula true, a step property false of
-    the step that ends there."""
+    """Return every number of steps after which the run decides the property: an
+    invariant is false there, a reachable formula true, or a step property false
+    of the step that ends there."""
     if prop.kind is Kind.STEP:
         return [
             number
@@ -433,7 +434,7 @@ def deciding(system: TransitionSystem, prop: Property, played: Replay) -> list[i
 
 
 def decided_by(system: TransitionSystem, prop: Property, state: State) -> bool:
-    """Whether a state violates the invariant, or witnesses the reachable."""
+    """Return whether a state violates the invariant, or is the witness."""
     true = Valuation(system, state).true(prop.formula)
     return true if prop.kind is Kind.REACHABLE else not true
 
@@ -446,7 +447,7 @@ def breaks_step(
     result: int | None,
     after: State,
 ) -> bool:
-    """Whether a step violates the step property."""
+    """Return whether a step violates the step property."""
     if prop.action not in (None, step.action):
         return False
     at = at_step(system, prop.formula, before, step, result, after)
@@ -461,7 +462,7 @@ def at_step(
     result: int | None,
     after: State,
 ) -> Valuation:
-    """The leaves' values for a formula over one step."""
+    """Return the valuation for a formula over one step."""
     bound = arguments(system.action_by_name[step.action], step.arguments)
     if result is not None:
         bound.update(
@@ -474,7 +475,7 @@ def at_step(
 
 
 def show_step(system: TransitionSystem, step: Step, result: int | None = None) -> str:
-    """The step as a call: ``touch(v0, 2, write=true) -> OK``."""
+    """Return the step as a call: ``touch(v0, 2, write=true) -> OK``."""
     action = system.action_by_name[step.action]
     shown = ", ".join(
         (f"{p.name}=" if p.local.sort is BOOL else "") + show_raw(p.local.sort, r)
@@ -486,26 +487,26 @@ def show_step(system: TransitionSystem, step: Step, result: int | None = None) -
 
 
 def is_shown(parameter: Parameter) -> bool:
-    """Whether calls mention the parameter: a switch that can have one value
-    only (its feature is off) is left out."""
+    """Return whether calls mention the parameter. One that can have only one
+    value, because its feature is off, is left out."""
     return parameter.local.sort is not BOOL or len(parameter.domain) > 1
 
 
 def show_result(action: Action, result: int | None) -> str:
-    """The action's raw result as the user writes it."""
+    """Return the action's raw result as the user writes it."""
     if result is None or action.result is None:
         return "nothing"
     return show_raw(action.result.sort, result)
 
 
 def show_state(system: TransitionSystem, state: State) -> str:
-    """Every cell on a line of its own."""
+    """Return the state as text, one line for each cell."""
     cells = named(system, state).items()
     return "\n".join(f"  {name} = {text}" for name, text in cells)
 
 
 def named(system: TransitionSystem, state: State) -> Mapping[str, str]:
-    """Every cell's value as the user writes it, by the cell's name."""
+    """Return the value of each cell as the user writes it, by the cell's name."""
     return {
         cell.name: show_raw(cell.variable.element, raw)
         for cell, raw in zip(system.cells, state, strict=False)

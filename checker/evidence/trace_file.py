@@ -11,8 +11,8 @@
     fault_sigbus(v0, 0) -> SIGBUS
     #   sigbus = true
 
-A line that begins with # is a comment, and so is what follows a call's #: the
-states are for the reader; a replay computes them again.
+Text after a # is a comment, at the start of a line or after a call. The states
+are for the reader; a replay computes them again.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from poolproof.model.language import did_you_mean
 
 @dataclass(frozen=True)
 class Heading:
-    """What a stored run is a run of, and what it shows.
+    """The heading of a stored run: its design and what it shows.
 
     ``design`` and ``spec`` are as the command line takes them. ``shows`` is
     'violated', 'reached', 'defect' or 'deadlock'; the property is empty for
@@ -60,7 +60,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Word:
-    """A piece of the file and where it stands."""
+    """A piece of the file and its place."""
 
     text: str
     span: Span
@@ -78,7 +78,7 @@ class Call:
 @dataclass(frozen=True)
 class TraceFile:
     """A trace as written, not yet understood in terms of its design.
-    ``at`` is where each line of the heading stands."""
+    ``at`` has the place of each line of the heading."""
 
     heading: Heading
     calls: tuple[Call, ...]
@@ -90,7 +90,7 @@ class TraceFile:
 
 
 def write(heading: Heading, compiled: Compiled, played: Replay) -> str:
-    """The text of a trace file."""
+    """Return the text of a trace file."""
     system = compiled.system
     verdict = f"{heading.shows} after {count(heading.depth, 'step')}"
     rows = [
@@ -134,7 +134,7 @@ def _row(key: str, text: str) -> list[str]:
 
 
 def _comment(parts: list[str]) -> list[str]:
-    """The parts side by side, none of them broken where it fits on a line."""
+    """Return the parts side by side; one that fits on a line is not broken."""
     short = (p.replace(" ", "\0") if len(p) < WIDTH - 8 else p for p in parts)
     lines = textwrap.wrap(
         ", ".join(short) or "nothing changes",
@@ -148,7 +148,7 @@ def _comment(parts: list[str]) -> list[str]:
 
 
 def _free_cells(system: TransitionSystem, initial: State) -> list[str]:
-    """The cells that the design does not say the initial value of."""
+    """Return the cells whose initial value the design leaves open."""
     texts = named(system, initial)
     return [
         f"{c.name} = {texts[c.name]}" for c in system.cells if c.variable.init is None
@@ -156,7 +156,7 @@ def _free_cells(system: TransitionSystem, initial: State) -> list[str]:
 
 
 def changes(system: TransitionSystem, before: State, after: State) -> list[str]:
-    """``cell = value`` for each cell that a step changes."""
+    """Return ``cell = value`` for each cell that a step changes."""
     texts = named(system, after)
     return [
         f"{cell.name} = {texts[cell.name]}"
@@ -188,12 +188,12 @@ _VERDICT = re.compile(
 
 
 def load(path: str) -> TraceFile:
-    """Reads a trace file. Raises UserError for anything that is none."""
+    """Return the trace in a file. Raise UserError if it is no trace file."""
     return parse(read_text(path, "a trace"), path)
 
 
 def parse(text: str, path: str) -> TraceFile:
-    """Reads the text of a trace file; ``path`` is for messages."""
+    """Return the trace in a text; ``path`` is for messages."""
     rows: dict[str, list[Word]] = {}
     calls: list[Call] = []
     last: str | None = None
@@ -366,8 +366,8 @@ def _call(line: str, number: int, path: str) -> Call:
 
 
 def _split(line: str, at: int) -> Iterator[tuple[int, int]]:
-    """(start, end) of each argument; the last end is at the closing bracket
-    (or the line's end where there is none)."""
+    """Return (start, end) of each argument; the last end is at the closing
+    bracket, or at the end of the line if there is none."""
     depth, start = 0, at
     for k in range(at, len(line)):
         match line[k]:
@@ -388,8 +388,8 @@ def _split(line: str, at: int) -> Iterator[tuple[int, int]]:
 
 
 def bind(file: TraceFile, compiled: Compiled) -> Trace:
-    """The run that the file describes, in raw values. Raises UserError for a
-    name or value that the design does not have."""
+    """Return the run of the file in raw values. Raise UserError for a name or
+    value that the design does not have."""
     steps = tuple(_step(call, compiled.system) for call in file.calls)
     return Trace(_initial(file, compiled.system), steps, file.heading.loop)
 

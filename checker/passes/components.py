@@ -1,12 +1,12 @@
-"""Parts of a system that have nothing to do with each other.
+"""Components: parts of a system that are independent of each other.
 
-Two actions commute where no variable of one occurs in the other. If that cuts
+Two actions commute if no variable of one occurs in the other. If this cuts
 the variables into parts, the reachable states are all combinations of the
-parts' own: each part is searched alone, which is the strongest partial order
-reduction there is (Godefroid 1996, persistent sets: those of one part).
-Sound, and exact: a shortest run to what one part shows takes no step of
-another, and all counts follow from the parts' (`Part`). The conditions are
-read off the system; where one does not hold, there is one part.
+parts' reachable states, so each part is searched alone. This is partial order
+reduction at its strongest (Godefroid 1996; the persistent sets are the parts).
+It is sound and exact: a shortest run to a violation in one part takes no step of
+another part, and all counts follow from the parts' counts (`Part`). If one of
+the conditions, which are syntactic, does not hold, there is one part.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from poolproof.checker.core.system import Action, TransitionSystem
 
 @dataclass(frozen=True)
 class Part:
-    """The whole system's variables with some of its actions, and what is
-    asked of them. Other actions change nothing that these mention."""
+    """All variables of the system with some of its actions and properties. The
+    other actions change nothing that these mention."""
 
     system: TransitionSystem
     properties: tuple[Property, ...]
@@ -74,7 +74,7 @@ def independent(
 
 
 class _Classes:
-    """Names that belong together."""
+    """Equivalence classes of names (union-find)."""
 
     def __init__(self) -> None:
         self.parent: dict[str, str] = {}
@@ -100,7 +100,7 @@ def _of_action(action: Action, symmetry: bool) -> set[str]:
 
 
 def _names(formulas: Iterable[Expr], symmetry: bool) -> set[str]:
-    """The variables that occur and, with symmetry, the scalarsets."""
+    """Return the variables that occur and, with symmetry, the scalarsets."""
     found: set[str] = set()
     for e in subterms(*formulas):
         if e.op == "var":

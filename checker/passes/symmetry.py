@@ -1,4 +1,4 @@
-"""Which scalarsets are interchangeable, and canonical forms under them.
+"""Symmetry: the interchangeable scalarsets, and canonical forms under them.
 
 Papers: Ip and Dill, "Better verification through symmetry" (1996); Clarke,
 Emerson, Jha and Sistla, "Symmetry reductions in model checking" (1998).
@@ -58,12 +58,12 @@ Permutation = Mapping[ScalarSort, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Symmetry:
-    """What the check found. ``sorts`` may be permuted. The elements of
-    ``rows`` only index tables, no table by two of them and none twice: given
-    the other sorts' order they are put in order by sorting. ``notes`` says
-    of each scalarset that is not used what stands in the way. ``doubts``:
-    (scalarset, action) of which the search must see for itself, in every
-    state, that the action's steps are the same up to permutation."""
+    """The result of the check. ``sorts`` may be permuted. The elements of
+    ``rows`` only index tables, no table by two of them and none twice; given
+    the order of the other sorts, sorting puts them in order. ``notes`` says
+    what stands in the way of each scalarset that is not used. ``doubts`` are
+    pairs (scalarset, action): in every state, the search must check that the
+    action's steps are the same up to permutation."""
 
     sorts: tuple[ScalarSort, ...]
     rows: tuple[ScalarSort, ...]
@@ -80,8 +80,8 @@ def find_symmetry(
     properties: Iterable[Property],
     doubtful: bool = False,
 ) -> Symmetry:
-    """Check the system's claims. With ``doubtful``, an action of which the
-    check does not know is a doubt, and not an obstacle."""
+    """Check which scalarsets may be permuted. With ``doubtful``, an action for
+    which the check is inconclusive is a doubt, not an obstacle."""
     properties = tuple(properties)
     sorts, notes = [], []
     doubts: list[tuple[ScalarSort, str]] = []
@@ -113,7 +113,7 @@ def _only_indexes(sort: Sort, candidate: ScalarSort, rows: list[ScalarSort]) -> 
 
 
 def _scalar_in(sort: Sort) -> ScalarSort | None:
-    """The scalarset whose elements occur in values of the (element) sort."""
+    """Return the scalarset whose elements occur in values of the (element) sort."""
     if isinstance(sort, SetSort):
         sort = sort.domain.sort
     return sort if isinstance(sort, ScalarSort) else None
@@ -125,8 +125,8 @@ def _scalar_in(sort: Sort) -> ScalarSort | None:
 def _obstacle(
     system: TransitionSystem, properties: tuple[Property, ...], sort: ScalarSort
 ) -> tuple[str | None, list[str]]:
-    """Why the sort's elements are told apart, or None; and the actions that
-    may tell them apart."""
+    """Return why permuting ``sort`` is unsound (None if it is sound), and the
+    actions for which the syntactic check is inconclusive."""
     doubted: dict[str, None] = {}
     for v in system.variables:
         why = _asymmetric_variable(v, sort)
@@ -153,7 +153,8 @@ def _obstacle(
 def _expressions(
     system: TransitionSystem, properties: tuple[Property, ...]
 ) -> Iterator[tuple[str | None, str, Expr]]:
-    """(action, what to call it, expression) of all that a search evaluates."""
+    """Return (action, its name in messages, expression) for all that a search
+    evaluates."""
     for f in system.formulas():
         # ranges are seen to in `_asymmetric_variable`
         if f.role not in (Role.LEAST, Role.MOST):
@@ -166,7 +167,7 @@ def _expressions(
 
 
 def _partial(domain: Domain, sort: ScalarSort) -> bool:
-    """Whether it has some of the elements. Only None: it has none of them."""
+    """Return whether the domain has some, but not all, of the elements."""
     return (
         domain.sort is sort
         and domain.lo != sort.size
@@ -205,11 +206,11 @@ def _asymmetric_variable(v: Variable, sort: ScalarSort) -> str | None:
 
 
 SPLITS = 300
-"""Case distinctions to make at most for one expression."""
+"""Upper limit on the case distinctions for one expression."""
 
 
 class _Check:
-    """Whether expressions commute with the permutations of one scalarset."""
+    """The check that expressions commute with the permutations of one scalarset."""
 
     def __init__(self, sort: ScalarSort) -> None:
         self.sort = sort
@@ -340,7 +341,7 @@ class _Check:
         return Expr(node.op, node.sort, args, node.data)
 
     def _height(self, e: Expr) -> int:
-        """How deep binders nest in e."""
+        """Return how deep binders nest in e."""
         if e not in self.height:
             for node in subterms(e):
                 below = max((self.height[a] for a in node.args), default=0)
@@ -411,7 +412,7 @@ class _Check:
 
 
 def _operands(op: str, args: Iterable[Expr]) -> Iterator[Expr]:
-    """What an associative operator is applied to in the end."""
+    """Return the operands of nested uses of an associative operator."""
     for a in args:
         if a.op == op:
             yield from _operands(op, a.args)
@@ -420,12 +421,12 @@ def _operands(op: str, args: Iterable[Expr]) -> Iterator[Expr]:
 
 
 def _terms(e: Expr) -> list[Expr]:
-    """What e is the sum of."""
+    """Return the terms of the sum e."""
     return list(e.args) if e.op == "add" else [e]
 
 
 def _common(a: Expr, b: Expr) -> tuple[list[Expr], list[Expr], list[Expr]]:
-    """The terms of both sums, of the first only, of the second only."""
+    """Return the terms of both sums, of the first only, and of the second only."""
     more, less, both = _terms(a), _terms(b), []
     for t in tuple(more):
         if t in less:
@@ -436,7 +437,7 @@ def _common(a: Expr, b: Expr) -> tuple[list[Expr], list[Expr], list[Expr]]:
 
 
 def _rename(e: Expr, old: Expr, new: Expr) -> Expr:
-    """e with a local renamed and nothing simplified."""
+    """Return e with a local renamed, without simplification."""
     done: dict[Expr, Expr] = {old: new}
     for node in subterms(e):
         if node not in done:
@@ -485,7 +486,7 @@ def _apart(i: tuple[Expr, ...], j: tuple[Expr, ...]) -> bool:
 
 
 def permute_raw(sort: Sort, raw: int, by: Permutation) -> int:
-    """The value of ``sort`` after the permutation."""
+    """Return the value of ``sort`` after the permutation."""
     if isinstance(sort, ScalarSort):
         moved = by.get(sort)
         return raw if moved is None or raw >= sort.size else moved[raw]
@@ -508,7 +509,7 @@ def _moved(cell: Cell, by: Permutation) -> tuple[int, ...]:
 
 
 def permute(system: TransitionSystem, state: State, by: Permutation) -> State:
-    """The state with every element renamed."""
+    """Return the state with every element renamed."""
     result = list(state)
     for cell, raw in zip(system.cells, state, strict=True):
         target = system.cell_of[cell.variable.name, _moved(cell, by)]
@@ -517,7 +518,7 @@ def permute(system: TransitionSystem, state: State, by: Permutation) -> State:
 
 
 def group(sorts: Iterable[ScalarSort]) -> Iterator[dict[ScalarSort, tuple[int, ...]]]:
-    """Every permutation of the scalarsets, the identity first."""
+    """Return every permutation of the scalarsets, the identity first."""
     sorts = tuple(sorts)
     for choice in product(*(permutations(range(s.size)) for s in sorts)):
         tick(4)
@@ -530,15 +531,15 @@ def group(sorts: Iterable[ScalarSort]) -> Iterator[dict[ScalarSort, tuple[int, .
 def canonicaliser(
     system: TransitionSystem, properties: Iterable[Property]
 ) -> Callable[[State], State]:
-    """A function from states to one member of the state's orbit, under the
-    scalarsets that are interchangeable here."""
+    """Return a function from a state to the canonical state of its orbit under
+    the scalarsets that are interchangeable here."""
     return canonical_under(system, find_symmetry(system, properties))
 
 
 def canonical_under(
     system: TransitionSystem, found: Symmetry
 ) -> Callable[[State], State]:
-    """`canonicaliser` for a symmetry that was found before."""
+    """Return the `canonicaliser` of a symmetry that was found before."""
     if not found.sorts:
         return lambda state: state
     cells = system.cells
@@ -573,7 +574,7 @@ def canonical_under(
 
 
 def _row_cells(cells: Sequence[Cell], sort: ScalarSort) -> list[list[int]]:
-    """For each element, its cells, in an order that is the same for all."""
+    """Return the cells of each element, in the same order for all elements."""
     rows: list[list[int]] = [[] for _ in range(sort.size)]
     for k, cell in enumerate(cells):
         for d, i in zip(cell.variable.index, cell.index, strict=True):
@@ -583,7 +584,7 @@ def _row_cells(cells: Sequence[Cell], sort: ScalarSort) -> list[list[int]]:
 
 
 def _mover(system: TransitionSystem, by: Permutation) -> Callable[[State], list[int]]:
-    """`permute` by a permutation known in advance."""
+    """Return `permute` for one permutation, as a function of the state."""
     source = [0] * len(system.cells)
     tables: list[dict[int, int] | None] = [None] * len(system.cells)
     identity = {s: p for s, p in by.items() if p != tuple(range(s.size))}
@@ -620,9 +621,9 @@ Key = tuple[ScalarSort, list[list[list[int]]], list[list[int]]]
 def _key_cells(
     cells: Sequence[Cell], sort: ScalarSort, sorts: tuple[ScalarSort, ...]
 ) -> tuple[ScalarSort, list[list[list[int]]], list[list[int]]]:
-    """What distinguishes the sort's elements whatever the order of all
-    sorts: per element and variable, cells with plain values that it indexes
-    once; and per variable the cells whose value it may be."""
+    """Return the cells that distinguish the sort's elements under any order of
+    all sorts: per element and variable, cells with plain values that it indexes
+    once; and per variable, the cells whose value it may be."""
     indexed: list[dict[str, list[int]]] = [{} for _ in range(sort.size)]
     valued: dict[str, list[int]] = {}
     for k, cell in enumerate(cells):
@@ -642,8 +643,8 @@ def _orders(
     indexed: list[list[list[int]]],
     valued: list[list[int]],
 ) -> Iterator[tuple[int, ...]]:
-    """The permutations of the sort that put its elements in the order of
-    their keys: one, where no keys are equal."""
+    """Return the permutations of the sort that order its elements by their keys;
+    only one if all keys differ."""
     keys: list[Any] = []
     for e in range(sort.size):
         plain = [sorted([state[k] for k in group]) for group in indexed[e]]

@@ -1,7 +1,7 @@
-"""What a spec says, as a tree: frozen dataclasses with their places.
+"""The syntax tree of a spec: frozen dataclasses with their places.
 
-The span of an expression is where its operator or first word stands; `start`
-is where its text begins.
+The span of an expression is the place of its operator or first word; `start`
+returns the place where its text begins.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from poolproof.checker.core.system import Span
 
 @dataclass(frozen=True)
 class Word:
-    """A name, as it stands in the text."""
+    """A name as written."""
 
     text: str
     span: Span
@@ -38,7 +38,7 @@ class Literal:
 
 @dataclass(frozen=True)
 class Name:
-    """A name that stands for a value; ``primed``: of the state after."""
+    """A name that stands for a value; ``primed``: in the state after the step."""
 
     text: str
     primed: bool
@@ -174,7 +174,7 @@ Expression = (
 
 
 def start(e: Expression) -> Span:
-    """Where the expression's text begins."""
+    """Return the place where the expression's text begins."""
     match e:
         case Junction(parts=(first, *_)) | Compare(operands=(first, *_)):
             return start(first)
@@ -189,8 +189,8 @@ def start(e: Expression) -> Span:
 
 @dataclass(frozen=True)
 class Let:
-    """``let name(parameters) = body``: the body stands wherever the name
-    does. It is visible below the place where it is written."""
+    """``let name(parameters) = body``: the body replaces the name. It is visible
+    below its own place."""
 
     name: Word
     parameters: tuple[Word, ...]
@@ -207,8 +207,8 @@ class Setting:
 
 @dataclass(frozen=True)
 class Bounds:
-    """One ``bounds`` line; the first is what a check uses unless it is told
-    the ``label`` of another."""
+    """One ``bounds`` line. A check uses the first one, or the one whose ``label``
+    it is given."""
 
     label: str
     settings: tuple[Setting, ...]
@@ -219,8 +219,8 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Argument:
-    """A parameter of the action, by its own name, and what the formula calls
-    it: ``length`` or ``length = n``."""
+    """A parameter of the action, and its name in the formula: ``length`` or
+    ``length = n``."""
 
     parameter: Word
     alias: Word
@@ -228,7 +228,7 @@ class Argument:
 
 @dataclass(frozen=True)
 class On:
-    """The action that a step property speaks of."""
+    """The action that a step property is about."""
 
     action: Word
     arguments: tuple[Argument, ...]
@@ -236,8 +236,8 @@ class On:
 
 @dataclass(frozen=True)
 class Expect:
-    """``expect violated at 5 for Hugetlb61``; without designs: for those
-    that no other line names."""
+    """``expect violated at 5 for Hugetlb61``; without designs, for those that no
+    other line names."""
 
     verdict: str
     depth: int | None
@@ -247,7 +247,7 @@ class Expect:
 
 @dataclass(frozen=True)
 class Fair:
-    """``strongly fair recall``: an assumption about the runs that count."""
+    """``strongly fair recall``: an assumption about runs."""
 
     action: Word
     strong: bool
@@ -255,8 +255,8 @@ class Fair:
 
 @dataclass(frozen=True)
 class Claim:
-    """One property, not yet of any design. ``goal`` and ``fair`` are for
-    those that say what follows; `eventually GOAL` has `true` as formula."""
+    """One property, before it is resolved for a design. Only `leads to` has
+    ``goal`` and ``fair``; the formula of `eventually GOAL` is `true`."""
 
     kind: Kind
     name: Word
@@ -275,8 +275,8 @@ class Claim:
 
 @dataclass(frozen=True)
 class Assertion:
-    """``assertion counter.mm.locked_vm: expect violated at 4``: what comes
-    of a property that the design itself brings along."""
+    """``assertion counter.mm.locked_vm: expect violated at 4``: the expected
+    outcome of an assertion of the kernel, which comes from the design."""
 
     name: Word
     expects: tuple[Expect, ...]
@@ -284,7 +284,7 @@ class Assertion:
 
 @dataclass(frozen=True)
 class Invocation:
-    """``fault(v0, 0..3, _)`` in a program: a value, some values, any."""
+    """``fault(v0, 0..3, _)`` in a program: one value, a range of values, any value."""
 
     action: Word
     arguments: tuple[Expression | Range, ...]
@@ -299,14 +299,14 @@ class Await:
 
 @dataclass(frozen=True)
 class Signal:
-    """All calls of the task above this have returned."""
+    """Said once all calls above it in the task have returned."""
 
     name: Word
 
 
 @dataclass(frozen=True)
 class Repeat:
-    """``repeat p in 0..3: fault(v0, p, _)``: once for each, in order."""
+    """``repeat p in 0..3: fault(v0, p, _)``: once for each value, in order."""
 
     name: Word
     over: Range
@@ -318,7 +318,7 @@ Stage = Invocation | Await | Signal | Repeat
 
 @dataclass(frozen=True)
 class Program:
-    """What one task does, in order."""
+    """The calls of one task, in order."""
 
     task: Word
     body: tuple[Stage, ...]
@@ -326,7 +326,7 @@ class Program:
 
 @dataclass(frozen=True)
 class Measure:
-    """``size blocks = 0..9``: the bound whose least value is looked for."""
+    """``size blocks = 0..9``: the bound to minimise, and its range."""
 
     bound: Word
     lo: int
@@ -335,9 +335,9 @@ class Measure:
 
 @dataclass(frozen=True)
 class Scenario:
-    """Programs whose success must be guaranteed. ``environment`` may happen
-    at any time, with any result; ``anytime`` too, but it must succeed.
-    ``early``: actions that refuse before anything was promised."""
+    """Programs whose success must be guaranteed. Calls of ``environment`` may
+    happen at any time, with any result; those of ``anytime`` too, but they must
+    succeed. ``early`` are the actions whose failures count as early."""
 
     name: Word
     title: str
@@ -353,8 +353,8 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Spec:
-    """A whole file. ``designs`` are class names; ``source`` is where the
-    questions come from, for claims that cite nothing themselves."""
+    """A whole file. ``designs`` are class names; ``source`` is the source of
+    claims that cite none themselves."""
 
     file: str
     title: str
