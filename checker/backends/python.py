@@ -25,7 +25,6 @@ from poolproof.checker.core.ir import (
     subterms,
 )
 from poolproof.checker.core.limits import tick
-from poolproof.checker.core.property import Property, result_local
 from poolproof.checker.core.system import Action, State, TransitionSystem
 
 
@@ -323,19 +322,12 @@ def step_predicates(
     for k, p in enumerate(action.parameters):
         w.names[p.local] = f"p[{k}]"
     if action.result is not None:
-        w.names[result_of(action)] = "r"
+        w.names[action.returned] = "r"
     expanded = expand_all(formulas)
     w.share(expanded)
     w.emit("return (" + "".join(f"bool({w.text(e)}), " for e in expanded) + ")")
     found: StepPredicates = _compiled("\n".join(w.lines), "truth")
     return found
-
-
-def result_of(action: Action) -> Expr:
-    """How formulas mention this action's result."""
-    assert action.result is not None
-    sort = action.result.sort
-    return result_local(sort, len(getattr(sort, "labels", (0, 1))))
 
 
 def in_range(system: TransitionSystem) -> Callable[[State], int | None]:
@@ -351,8 +343,3 @@ def in_range(system: TransitionSystem) -> Callable[[State], int | None]:
     w.emit("return None")
     found: Callable[[State], int | None] = _compiled("\n".join(w.lines), "outside")
     return found
-
-
-def step_properties(properties: Iterable[Property], action: Action) -> list[Property]:
-    """The step properties that speak of this action."""
-    return [p for p in properties if p.action in (None, action.name)]

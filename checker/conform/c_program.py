@@ -30,7 +30,6 @@ from poolproof.checker.conform.script import Script
 from poolproof.checker.conform.sequence import observables
 from poolproof.checker.conform.shown import Showing
 from poolproof.checker.core.bounds import show_bounds
-from poolproof.checker.core.property import Kind
 from poolproof.checker.kernel.answer import Counters
 
 _ADVICE = {
@@ -190,7 +189,7 @@ def _exit_codes(showing: Showing) -> str:
 def _words(script: Script) -> tuple[str, str, str]:
     """What the trace shows, and KTAP's words where it is seen and where not."""
     prop = script.replayed.prop
-    if prop is not None and prop.kind is Kind.REACHABLE:
+    if prop is not None and prop.kind.wants_witness:
         return "reached", "ok", "not ok"
     return "violated", "not ok", "ok"
 

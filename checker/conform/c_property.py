@@ -23,7 +23,7 @@ from poolproof.checker.core.ir import (
     substitute,
     subterms,
 )
-from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Cell
 
 _INFIX = {
@@ -51,7 +51,7 @@ def c_property(showing: Showing, observed: Sequence[str]) -> str:
         return ""
     try:
         formula, known = _of_what_is_seen(showing, prop)
-        bad = _c(formula if prop.kind is Kind.REACHABLE else not_(formula), observed)
+        bad = _c(formula if prop.kind.wants_witness else not_(formula), observed)
     except _Unseen:
         return ""
     lines = [
@@ -88,7 +88,7 @@ def _of_what_is_seen(showing: Showing, prop: Property) -> tuple[Expr, bool]:
     of KNOWN after the step are in it. Raises _Unseen."""
     replayed = showing.script.replayed
     system, played = replayed.compiled.system, replayed.played
-    step = prop.kind is Kind.STEP
+    step = prop.kind.of_steps
     by: dict[Expr, Expr] = {}
     after: dict[Expr, Cell] = {}
     for number, cell in enumerate(system.cells):

@@ -48,7 +48,7 @@ from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.evaluate import Undefined, Valuation
 from poolproof.checker.core.ir import subterms
-from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import State
 from poolproof.checker.evidence.replay import breaks_step, decided_by
 from poolproof.checker.frontend.design import compile_design
@@ -116,7 +116,7 @@ def showing(script: Script) -> Showing:
     decided, prop = len(script.steps), script.replayed.prop
     if prop is None:
         return Showing(script, decided, "no property is asked of this run")
-    if prop.kind is Kind.LEADS_TO:
+    if prop.kind.of_runs:
         return Showing(script, decided, "no kernel makes a run that never ends")
     end = script.performer.machine.saved()
     found = _Search(script, explanations(script, prop)).run()
@@ -157,7 +157,7 @@ def _violated(script: Script, prop: Property, after: State) -> bool:
     has no value is no explanation."""
     system, played = script.replayed.compiled.system, script.replayed.played
     try:
-        if prop.kind is not Kind.STEP:
+        if not prop.kind.of_steps:
             return decided_by(system, prop, after)
         last = played.taken[-1]
         before = played.states[-2]
@@ -170,7 +170,7 @@ def _states_beside(compiled: Compiled, prop: Property, state: State) -> Iterator
     """The states that differ in the property's hidden cells: in all of them if
     EXPLANATIONS allows it, else in as many at a time as it allows."""
     system = compiled.system
-    primed = prop.kind is Kind.STEP
+    primed = prop.kind.of_steps
     read = {
         e.data[0]
         for e in subterms(prop.formula)
@@ -241,7 +241,7 @@ def _ends_violated(
     compiled: Compiled, prop: Property, states: list[State], script: Script
 ) -> bool:
     system = compiled.system
-    if prop.kind is not Kind.STEP:
+    if not prop.kind.of_steps:
         return any(decided_by(system, prop, state) for state in states)
     return any(
         breaks_step(system, prop, before, taken.step, taken.result, after)

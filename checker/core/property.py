@@ -1,4 +1,20 @@
-"""Properties as engines see them: formulas over a transition system."""
+"""Properties as engines see them: formulas over a transition system.
+
+Who adds a kind of property looks at these files, and at no other:
+
+1. core/property.py: its member of `Kind` and its traits. `FINITE` and `SAFETY`
+   follow, and with them which of the engines decide it.
+2. spec/grammar.lark and spec/parse.py: how it is written; only the grammar,
+   where it is written like an invariant.
+3. spec/syntax.py and spec/resolve.py: only where it has more than one formula.
+4. engines/registry.py, and a file for a new engine: only where no state and no
+   step decides it.
+5. evidence/replay.py: what a run must show of it; reports/text.py: why it does.
+   Both only where no state and no step decides it.
+
+Elsewhere kinds are named only to make properties: spec/scenario.py and
+frontend/design.py. tests/unit/test_kinds.py checks this list.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +22,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from poolproof.checker.core.ir import Domain, Expr, Sort, local
-from poolproof.checker.core.system import Span
+from poolproof.checker.core.ir import Expr, not_
+from poolproof.checker.core.system import Action, Span
 
 
 class Kind(Enum):
@@ -17,7 +33,7 @@ class Kind(Enum):
     """``formula`` (over unprimed variables) holds in every reachable state."""
     STEP = "step"
     """``formula`` (over unprimed and primed variables, the parameters of
-    ``action`` and `result_local`) holds for every reachable step: of
+    ``action`` and `Action.returned`) holds for every reachable step: of
     ``action`` where one is named, else of every action."""
     REACHABLE = "reachable"
     """Some reachable state satisfies ``formula``: a witness must exist."""
@@ -28,23 +44,63 @@ class Kind(Enum):
     @property
     def of_states(self) -> bool:
         """Whether one state decides it, by violating it or as its witness."""
-        return self in (Kind.INVARIANT, Kind.REACHABLE)
+        return _TRAITS[self].decided_by == "state"
 
     @property
     def of_steps(self) -> bool:
-        """Whether one step decides it: its formula may mention `next`, the
-        action's parameters and its result."""
-        return self is Kind.STEP
+        """Whether one step decides it: its formula may mention the state after
+        the step, the action's parameters and its result."""
+        return _TRAITS[self].decided_by == "step"
 
     @property
     def of_runs(self) -> bool:
         """Whether only an infinite run decides it."""
-        return self is Kind.LEADS_TO
+        return _TRAITS[self].decided_by == "run"
 
     @property
     def wants_witness(self) -> bool:
-        """Whether the state that decides it is good news: a witness."""
-        return self is Kind.REACHABLE
+        """Whether what decides it is good news: a witness, not a violation."""
+        return _TRAITS[self].wants_witness
+
+    @property
+    def safety(self) -> bool:
+        """Whether a finite run may violate it, and none confirms it."""
+        return not self.of_runs and not self.wants_witness
+
+    @property
+    def outcomes(self) -> tuple[str, str]:
+        """The words of `expect` for good news and for bad."""
+        if self.wants_witness:
+            return "reachable", "unreachable"
+        return "holds", "violated"
+
+    @property
+    def noun(self) -> str:
+        """The kind in a sentence, with its article."""
+        return _TRAITS[self].noun
+
+
+@dataclass(frozen=True)
+class _Traits:
+    """``decided_by``: 'state', 'step' or 'run'."""
+
+    noun: str
+    decided_by: str
+    wants_witness: bool = False
+
+
+_TRAITS = {
+    Kind.INVARIANT: _Traits("an invariant", "state"),
+    Kind.STEP: _Traits("a step property", "step"),
+    Kind.REACHABLE: _Traits("a reachable property", "state", True),
+    Kind.LEADS_TO: _Traits("a `leads to` property", "run"),
+}
+
+FINITE = frozenset(kind for kind in Kind if not kind.of_runs)
+"""The kinds that a finite run decides."""
+
+SAFETY = frozenset(kind for kind in Kind if kind.safety)
+"""The kinds that a finite run can only violate."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +148,15 @@ class Property:
     fair: tuple[Fairness, ...] = ()
     assertion: str = ""
 
+    @property
+    def deciding(self) -> Expr:
+        """The formula that is true of a state, or a step, that decides it."""
+        return self.formula if self.kind.wants_witness else not_(self.formula)
+
+    def about(self, action: Action) -> bool:
+        """Whether it is a step property that the action's steps may violate."""
+        return self.kind.of_steps and self.action in (None, action.name)
+
     def formulas(self) -> Iterator[Expr]:
         """Every expression of the property."""
         yield self.formula
@@ -107,8 +172,3 @@ class Property:
             antecedents=tuple(f(a) for a in self.antecedents),
             goal=None if self.goal is None else f(self.goal),
         )
-
-
-def result_local(sort: Sort, size: int) -> Expr:
-    """Return the local that stands for the action's result in a step property."""
-    return local("result", Domain(sort, 0, size - 1, "result"))

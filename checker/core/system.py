@@ -19,6 +19,7 @@ from poolproof.checker.core.ir import (
     ScalarSort,
     Sort,
     TableSort,
+    local,
     scalarsets,
     show_raw,
     var,
@@ -135,6 +136,16 @@ class Action:
     kernel: str = ""
     doc: str = ""
     span: Span | None = None
+
+    @cached_property
+    def returned(self) -> Expr:
+        """The local by which formulas about a step mention the result. Raises
+        ValueError for an action without one."""
+        if self.result is None:
+            raise ValueError(f"{self.name} returns nothing")
+        sort = self.result.sort
+        size = len(getattr(sort, "labels", (0, 1)))
+        return local("result", Domain(sort, 0, size - 1, "result"))
 
     def valuations(self) -> Iterator[tuple[int, ...]]:
         """All arguments, as raw values, last parameter fastest."""

@@ -10,7 +10,7 @@ from functools import wraps
 from typing import ParamSpec, Protocol
 
 from poolproof.checker.core.limits import Limits, Spent, available, limited
-from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Obligation, State, TransitionSystem
 
 
@@ -100,13 +100,13 @@ Shown = Violated | Reached
 
 def shown_by(p: Property, trace: Trace, shortest: bool = True) -> Shown:
     """Return the verdict that a run to a deciding state or step gives."""
-    kind = Reached if p.kind is Kind.REACHABLE else Violated
+    kind = Reached if p.kind.wants_witness else Violated
     return kind(trace, shortest)
 
 
 def settled(p: Property, states: int, depth: int) -> Holds | Unreachable:
     """Return the verdict if all states were visited and none decided the property."""
-    if p.kind is Kind.REACHABLE:
+    if p.kind.wants_witness:
         return Unreachable(states, depth)
     return Holds(True, states, depth)
 

@@ -14,7 +14,7 @@ from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.ir import subterms
 from poolproof.checker.core.limits import Spent, doing
-from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.property import Property
 from poolproof.checker.core.verdict import (
     Budget,
     Defect,
@@ -482,8 +482,7 @@ def judge(
     reached; vacuous is neither, unless it is expected. At other bounds than
     the spec's own, no depth is expected, and what was expected to be violated
     may hold."""
-    reach = prop.kind is Kind.REACHABLE
-    want = prop.expect.verdict if prop.expect else ("reachable" if reach else "holds")
+    want = prop.expect.verdict if prop.expect else prop.kind.outcomes[0]
     depth = prop.expect.depth if prop.expect else None
     told = want if depth is None else f"{want} at {depth}"
     depth = depth if as_written else None

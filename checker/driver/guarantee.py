@@ -15,7 +15,7 @@ from itertools import combinations
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.limits import Spent
-from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.property import Property
 from poolproof.checker.core.verdict import (
     Budget,
     Holds,
@@ -192,7 +192,7 @@ def ask(
             done.missing = resolved.missing.get(done.name, "it does not apply")
             return None
         done.title = prop.title
-        if prop.kind is Kind.REACHABLE:
+        if prop.kind.wants_witness:
             raise UserError(None, f"{done.name} asks for a witness: name an invariant")
         engine, budget = registry.every_state(prop.kind), Budget(states=states)
         asked = (prop, *compiled.assertions)

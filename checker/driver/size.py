@@ -17,7 +17,7 @@ from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.evaluate import successor
 from poolproof.checker.core.limits import Spent, doing, left
-from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import State
 from poolproof.checker.core.verdict import (
     Budget,
@@ -53,9 +53,6 @@ from poolproof.checker.spec.scenario import (
 )
 from poolproof.checker.spec.syntax import Scenario, Spec
 from poolproof.model.language import Design, declared, outside
-
-_ALL_ALONG = (Kind.INVARIANT, Kind.STEP)
-"""The kinds of property that a scenario's success can include."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +200,7 @@ def _at(
 ) -> AtSize:
     resolved = resolve(spec, compiled)
     for p in resolved.properties:
-        if p.kind not in _ALL_ALONG:
+        if not p.kind.safety:
             raise UserError(
                 p.span,
                 f"size asks what must be so all along, and `{p.kind.value}` is not: "

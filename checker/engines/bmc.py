@@ -56,7 +56,7 @@ from poolproof.checker.core.limits import (
     overtime,
     tick,
 )
-from poolproof.checker.core.property import Kind, Property, result_local
+from poolproof.checker.core.property import Property
 from poolproof.checker.core.ranges import declared
 from poolproof.checker.core.system import Action, Obligation, State, TransitionSystem
 from poolproof.checker.core.verdict import (
@@ -448,7 +448,7 @@ class _Search:
             self.stopped = "the model itself is wrong (see the defects)"
             return
         for p in self.properties:
-            if p.kind is Kind.LEADS_TO:
+            if p.kind.of_runs:
                 self.verdicts[p.name] = Unknown("bmc looks at finite runs only")
         unrolling = self.unrolling()
         self.settle_for_good(unrolling)
@@ -505,7 +505,11 @@ class _Search:
         work = Induction(self.system, lambda: limits.left() or 0.0)
         sorts = find_symmetry(self.system, self.properties).sorts
         steps = work.representatives(frozenset(sorts))
-        asked = [Lemma(p.name, conjuncts(p)) for p in self.open(Kind.INVARIANT)]
+        asked = [
+            Lemma(p.name, conjuncts(p))
+            for p in self.open()
+            if p.kind.of_states and p.kind.safety
+        ]
         names = {lemma.name for lemma in asked}
         guessed = (Lemma(n, parts) for n, parts in guesses(self.system).items())
         kept, _ = work.strongest(steps, [*asked, *guessed])
@@ -598,30 +602,25 @@ class _Search:
 
     # -- questions --
 
-    def open(self, *kinds: Kind) -> list[Property]:
-        return [
-            p
-            for p in self.properties
-            if p.kind in kinds and p.name not in self.verdicts
-        ]
+    def open(self) -> list[Property]:
+        return [p for p in self.properties if p.name not in self.verdicts]
 
     def at_state(self, unrolling: _Unrolling) -> list[_Question]:
         low = Lowering(self.system, unrolling.encoding, unrolling.states[-1])
         found = []
-        for p in self.open(Kind.INVARIANT, Kind.REACHABLE):
-            if p.name in self.lasts:
-                continue
-            truth = low.truth(p.formula)
-            bad = truth if p.kind is Kind.REACHABLE else negation(truth)
-            found.append(_Question(p.name, bad, None, p))
+        for p in self.open():
+            if p.kind.of_states and p.name not in self.lasts:
+                truth = low.truth(p.formula)
+                bad = truth if p.kind.wants_witness else negation(truth)
+                found.append(_Question(p.name, bad, None, p))
         return found
 
     def steps_asked(self, unrolling: _Unrolling) -> list[_Question]:
         """The step properties, of the step to come."""
         found = []
-        for p in self.open(Kind.STEP):
+        for p in self.open():
             for c in unrolling.choices[-1]:
-                if p.action in (None, c.action.name):
+                if p.about(c.action):
                     bad = self.step_fails(unrolling, c, p)
                     found.append(_Question(p.name, bad, c, p))
         return found
@@ -638,9 +637,7 @@ class _Search:
             self.system, unrolling.encoding, before, after, dict(c.lowering.locals)
         )
         if c.result is not None and c.action.result is not None:
-            sort = c.action.result.sort
-            size = len(getattr(sort, "labels", (0, 1)))
-            low.locals[result_local(sort, size)] = c.result
+            low.locals[c.action.returned] = c.result
         return low
 
     def step_fails(self, unrolling: _Unrolling, c: _Choice, p: Property) -> Term:
@@ -786,16 +783,16 @@ class _Never:
         here = {
             key: now.truth(a)
             for key, (p, a) in self.antecedents.items()
-            if p.kind is not Kind.STEP
+            if p.kind.of_states
         }
         steps = {
             key: disjunction(
                 self.taken_with(choices, c, a, states[depth], states[depth + 1])
                 for c in choices
-                if p.action in (None, c.action.name)
+                if p.about(c.action)
             )
             for key, (p, a) in self.antecedents.items()
-            if p.kind is Kind.STEP
+            if p.kind.of_steps
         }
         for key in (*self.possible(depth, here), *self.possible(depth + 1, steps)):
             del self.antecedents[key]
@@ -846,12 +843,12 @@ def _replayed(system: TransitionSystem, trace: Trace) -> list[State]:
 
 def confirm(system: TransitionSystem, trace: Trace, p: Property) -> None:
     """Raises AssertionError where the run does not show what z3 says."""
-    if p.kind is Kind.STEP:
+    if p.kind.of_steps:
         assert trace.steps, trace
         assert p.action in (None, trace.steps[-1].action), trace
     if not trace.steps:
         at = Valuation(system, trace.initial)
-        assert at.true(p.formula) == (p.kind is Kind.REACHABLE), trace
+        assert at.true(p.formula) == p.kind.wants_witness, trace
         return
     before = _replayed(system, trace)[-1]
     last = trace.steps[-1]
@@ -859,14 +856,13 @@ def confirm(system: TransitionSystem, trace: Trace, p: Property) -> None:
     taken = successor(system, action, before, last.arguments)
     assert taken is not None, f"{last} is not enabled"
     after, result = taken
-    if p.kind is not Kind.STEP:
+    if not p.kind.of_steps:
         at = Valuation(system, after)
-        assert at.true(p.formula) == (p.kind is Kind.REACHABLE), trace
+        assert at.true(p.formula) == p.kind.wants_witness, trace
         return
     locals_: dict[Expr, int] = arguments(action, last.arguments)
     if action.result is not None and result is not None:
-        size = len(getattr(action.result.sort, "labels", (0, 1)))
-        locals_[result_local(action.result.sort, size)] = result
+        locals_[action.returned] = result
     assert not Valuation(system, before, after, locals_).true(p.formula), trace
 
 

@@ -32,7 +32,7 @@ from poolproof.checker.backends.smt import (
 from poolproof.checker.core import ir
 from poolproof.checker.core.ir import BOOL, Expr, SetSort, show_raw
 from poolproof.checker.core.limits import look, tick
-from poolproof.checker.core.property import Property, result_local
+from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Action, Obligation, TransitionSystem, Variable
 from poolproof.checker.core.verdict import Reporter, Silent
 from poolproof.checker.engines.interruptible import asking, handle_interrupts
@@ -294,9 +294,7 @@ class Induction:
             self.params,
         )
         if step.result is not None and step.action.result is not None:
-            sort = step.action.result.sort
-            size = len(getattr(sort, "labels", (0, 1)))
-            low.locals[result_local(sort, size)] = step.result
+            low.locals[step.action.returned] = step.result
         return low.truth(formula)
 
     # -- Houdini --

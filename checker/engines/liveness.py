@@ -22,7 +22,7 @@ from poolproof.checker.backends import python as lower
 from poolproof.checker.backends.python import Taken
 from poolproof.checker.core import ir
 from poolproof.checker.core.limits import doing, overtime, tick
-from poolproof.checker.core.property import Fairness, Kind, Property
+from poolproof.checker.core.property import Fairness, Property
 from poolproof.checker.core.system import Action, State, TransitionSystem
 from poolproof.checker.core.verdict import (
     Budget,
@@ -109,7 +109,7 @@ def liveness(
     """Answers the `leads to` properties; see verdict.Engine. The others are
     left out of the outcome: they are the other engines' business."""
     begin = time.monotonic()
-    mine = [p for p in properties if p.kind is Kind.LEADS_TO]
+    mine = [p for p in properties if p.kind.of_runs]
     if not mine:
         return Outcome("liveness", {})
     graph = Graph(system, budget, report)

@@ -31,7 +31,7 @@ from poolproof.checker.core import evaluate
 from poolproof.checker.core.cache import intact, own_folder, seal, temporary_folder
 from poolproof.checker.core.ir import ScalarSort
 from poolproof.checker.core.limits import available, doing, left, look, overtime
-from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.property import FINITE, Property
 from poolproof.checker.core.system import State, TransitionSystem
 from poolproof.checker.core.verdict import (
     Budget,
@@ -60,8 +60,6 @@ good. (-O2 takes a system's half twice as long and makes it no faster.)"""
 
 CANNOT = "the native engine cannot"
 """How the reason begins where it has not searched at all."""
-
-_KINDS = (Kind.INVARIANT, Kind.STEP, Kind.REACHABLE)
 
 GROUP = 50_000
 """Permutations of the scalarsets that are not rows that are tried at most."""
@@ -99,7 +97,7 @@ def native(
     if compiler() is None:
         raise FileNotFoundError(_NO_COMPILER)
     begin = time.monotonic()
-    mine = tuple(p for p in properties if p.kind in _KINDS)
+    mine = tuple(p for p in properties if p.kind in FINITE)
     parts = independent(system, mine, budget.symmetry) if cone else ()
     if len(parts) < 2:
         outcome = _alone(system, mine, budget, report, until_decided, cone)
@@ -112,7 +110,7 @@ def native(
     others = {
         p.name: Unknown(f"the native engine does not decide '{p.kind.value}'")
         for p in properties
-        if p.kind not in _KINDS
+        if p.kind not in FINITE
     }
     return replace(outcome, verdicts={**outcome.verdicts, **others})
 
@@ -828,7 +826,7 @@ class _Checked:
         if event.kind == "state":
             p = next(p for p in reduced.properties if p.name == event.asked)
             value = evaluate.Valuation(system, after).true(p.formula)
-            self.expect(value is (p.kind is Kind.REACHABLE), event, trace)
+            self.expect(value is p.kind.wants_witness, event, trace)
 
     @staticmethod
     def expect(fine: bool, event: lower.Event, trace: Trace) -> None:

@@ -21,7 +21,7 @@ import z3  # type: ignore[import-untyped]
 from poolproof.checker.backends.smt import Term, term_of
 from poolproof.checker.core import ir
 from poolproof.checker.core.limits import Spent, doing, left
-from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Obligation, TransitionSystem, Variable
 from poolproof.checker.core.verdict import (
     Budget,
@@ -81,9 +81,9 @@ def check_certificate(
         if reason := all_known.refuted(claim):
             return f"{reason} a declared range"
     for p in claimed:
-        if p.kind is Kind.INVARIANT and (reason := all_known.refuted(work.holds(p))):
+        if p.kind.of_states and (reason := all_known.refuted(work.holds(p))):
             return f"{reason} {p.name}"
-    steps = [p for p in claimed if p.kind is Kind.STEP]
+    steps = [p for p in claimed if p.kind.of_steps]
     for action in system.actions:
         for step in work.instances(action):
             moved = moves(before, step.after)
@@ -178,17 +178,17 @@ class _Search:
 
     def go(self) -> None:
         for p in self.properties:
-            if p.kind not in (Kind.INVARIANT, Kind.STEP):
+            if not p.kind.safety:
                 self.verdicts[p.name] = Unknown(
                     "induction does not show what follows"
-                    if p.kind is Kind.LEADS_TO
+                    if p.kind.of_runs
                     else "induction does not show what is reached"
                 )
         sorts = frozenset(find_symmetry(self.system, self.properties).sorts)
         self.work = Induction(self.system, self.left, self.report)
         self.steps = self.work.representatives(sorts)
         self.invariants = {
-            p.name: p for p in self.properties if p.kind is Kind.INVARIANT
+            p.name: p for p in self.properties if p.kind.of_states and p.kind.safety
         }
         kept, why, wrong = self.lemmas()
         if wrong:
@@ -257,10 +257,8 @@ class _Search:
         found = [p for name, p in self.invariants.items() if name in names]
         facts = self.work.given(base)
         for p in self.properties:
-            if p.kind is not Kind.STEP:
-                continue
             for step in self.steps:
-                if p.action not in (None, step.action.name):
+                if not p.about(step.action):
                     continue
                 facts.assume(step.given)
                 reason = facts.refuted(self.work.holds(p, step))
@@ -297,10 +295,10 @@ class _Search:
 
     def may_be_true(self, facts: Facts, p: Property, antecedent: ir.Expr) -> bool:
         never = replace(p, formula=ir.not_(antecedent))
-        if p.kind is Kind.INVARIANT:
+        if p.kind.of_states:
             return bool(facts.refuted(self.work.holds(never)))
         for step in self.steps:
-            if p.action in (None, step.action.name):
+            if p.about(step.action):
                 facts.assume(step.given)
                 may = bool(facts.refuted(self.work.holds(never, step)))
                 facts.forget()

@@ -17,7 +17,7 @@ from typing import Any
 
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
-from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.property import FINITE, SAFETY, Kind, Property
 from poolproof.checker.core.system import TransitionSystem
 from poolproof.checker.core.vacuity import judged
 from poolproof.checker.core.verdict import Budget, Engine, Outcome, Reporter, Unknown
@@ -68,13 +68,10 @@ class Row:
     of_design: bool = False
 
 
-_FINITE = frozenset({Kind.INVARIANT, Kind.STEP, Kind.REACHABLE})
-"""What a finite run decides."""
-
 ROWS: tuple[Row, ...] = (
     Row(
         "explicit",
-        _FINITE,
+        FINITE,
         help="every state, breadth first, in Python",
         answers="every state, shortest traces, exact counts; Python",
         use="the oracle",
@@ -82,18 +79,18 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "native",
-        _FINITE,
+        FINITE,
         (COMPILER,),
         help="the same as a C program (needs a C compiler)",
         answers="the same as a C program, both cores",
         use="anything large",
         rest="liveness",
     ),
-    Row("exhaustive", _FINITE, rest="liveness"),
-    Row("liveness", frozenset({Kind.LEADS_TO}), (NETWORKX,)),
+    Row("exhaustive", FINITE, rest="liveness"),
+    Row("liveness", frozenset(Kind) - FINITE, (NETWORKX,)),
     Row(
         "bmc",
-        _FINITE,
+        FINITE,
         (Z3,),
         help="runs of growing length, with z3",
         answers="shortest traces with z3, no claim beyond its depth",
@@ -101,7 +98,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "prove",
-        frozenset({Kind.INVARIANT, Kind.STEP}),
+        SAFETY,
         (Z3,),
         help="induction with z3, bounds left open",
         answers="induction with z3, a certificate for any size",
@@ -109,7 +106,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         "fuzz",
-        _FINITE,
+        FINITE,
         (HYPOTHESIS,),
         help="random runs of the Python class, shrunk; any bounds",
         answers="random runs of the class under hypothesis, shrunk",
@@ -135,7 +132,7 @@ def choices() -> tuple[Row, ...]:
 
 def every_state(kind: Kind) -> str:
     """The engine in Python that decides the kind in every reachable state."""
-    return "liveness" if kind is Kind.LEADS_TO else "explicit"
+    return "liveness" if kind.of_runs else "explicit"
 
 
 def ask(

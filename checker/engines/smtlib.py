@@ -43,7 +43,7 @@ from poolproof.checker.backends.smt import (
     unknown,
 )
 from poolproof.checker.core.ir import BOOL, SetSort
-from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Action, TransitionSystem
 from poolproof.checker.core.verdict import Certificate
 from poolproof.checker.engines.induction import Induction, Step
@@ -78,14 +78,10 @@ def questions(
     found.append(work.ranges())
     found += (work.obligations(a) for a in system.actions if a.obligations)
     for p in claimed:
-        if p.kind is Kind.INVARIANT:
+        if p.kind.of_states and p.kind.safety:
             found.append(work.invariant(p))
-        elif p.kind is Kind.STEP:
-            found += (
-                work.step_property(p, a)
-                for a in system.actions
-                if p.action in (None, a.name)
-            )
+        elif p.kind.of_steps:
+            found += (work.step_property(p, a) for a in system.actions if p.about(a))
         else:
             raise ValueError(f"{p.name}: a certificate shows no `{p.kind.value}`")
     return [

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 from poolproof.checker.backends import python as lower
 from poolproof.checker.backends.python import Taken
-from poolproof.checker.core.ir import not_
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Action, State, TransitionSystem
 
@@ -31,10 +30,7 @@ class Watch:
         self.steps = [p for p in properties if p.kind.of_steps]
         mine = [p for p in properties if p.kind.of_states]
         self.names = [p.name for p in mine]
-        self.truths = lower.predicates(
-            system,
-            [p.formula if p.kind.wants_witness else not_(p.formula) for p in mine],
-        )
+        self.truths = lower.predicates(system, [p.deciding for p in mine])
         self.of_states = _Antecedents(mine, self.seen)
         self.antecedents = lower.predicates(system, self.of_states.formulas)
 
@@ -50,7 +46,7 @@ class Watch:
     def of_step(self, action: Action) -> OfStep | None:
         """Return what the action's steps violate; None if no property is about
         them."""
-        mine = lower.step_properties(self.steps, action)
+        mine = [p for p in self.steps if p.about(action)]
         if not mine:
             return None
         names = [p.name for p in mine]

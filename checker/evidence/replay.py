@@ -24,8 +24,8 @@ from poolproof.checker.core.evaluate import (
     out_of_range,
     successor,
 )
-from poolproof.checker.core.ir import BOOL, Expr, ScalarSort, SetSort, Sort, show_raw
-from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.ir import BOOL, ScalarSort, SetSort, Sort, show_raw
+from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Action, Parameter, State, TransitionSystem
 from poolproof.checker.core.verdict import Defect, Step, Trace
 from poolproof.model.language import (
@@ -177,7 +177,7 @@ def confirm(
     counterexample to `leads to` is a fair lasso that avoids the goal. Raise
     NotReproduced otherwise."""
     played = replay(compiled, trace)
-    if prop.kind is Kind.LEADS_TO:
+    if prop.kind.of_runs:
         _confirm_lasso(compiled.system, prop, played)
         return played
     found = deciding(compiled.system, prop, played)
@@ -347,7 +347,7 @@ def _same_assertions(
     broken_ = {
         p.span.line
         for p in compiled.assertions
-        if p.kind is Kind.STEP
+        if p.kind.of_steps
         and p.span is not None
         and breaks_step(compiled.system, p, before, step, result, after)
     }
@@ -418,7 +418,7 @@ def deciding(system: TransitionSystem, prop: Property, played: Replay) -> list[i
     """Return every number of steps after which the run decides the property: an
     invariant is false there, a reachable formula true, or a step property false
     of the step that ends there."""
-    if prop.kind is Kind.STEP:
+    if prop.kind.of_steps:
         return [
             number
             for number, ((before, after), taken) in enumerate(
@@ -435,8 +435,7 @@ def deciding(system: TransitionSystem, prop: Property, played: Replay) -> list[i
 
 def decided_by(system: TransitionSystem, prop: Property, state: State) -> bool:
     """Return whether a state violates the invariant, or is the witness."""
-    true = Valuation(system, state).true(prop.formula)
-    return true if prop.kind is Kind.REACHABLE else not true
+    return Valuation(system, state).true(prop.formula) is prop.kind.wants_witness
 
 
 def breaks_step(
@@ -450,24 +449,22 @@ def breaks_step(
     """Return whether a step violates the step property."""
     if prop.action not in (None, step.action):
         return False
-    at = at_step(system, prop.formula, before, step, result, after)
+    at = at_step(system, before, step, result, after)
     return not at.true(prop.formula)
 
 
 def at_step(
     system: TransitionSystem,
-    formula: Expr,
     before: State,
     step: Step,
     result: int | None,
     after: State,
 ) -> Valuation:
     """Return the valuation for a formula over one step."""
-    bound = arguments(system.action_by_name[step.action], step.arguments)
+    action = system.action_by_name[step.action]
+    bound = arguments(action, step.arguments)
     if result is not None:
-        bound.update(
-            (name, result) for name in formula.free if name.data[0] == "result"
-        )
+        bound[action.returned] = result
     return Valuation(system, before, after, bound)
 
 

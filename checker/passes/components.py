@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from poolproof.checker.core.ir import TRUE, Expr, Sort, scalarsets, subterms
-from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Action, TransitionSystem
 
 
@@ -35,7 +35,7 @@ def independent(
     of any step; with ``symmetry``, no scalarset is in two parts, so that
     orbits are combinations, too."""
     whole = (Part(system, tuple(properties)),)
-    anywhere = any(p.kind is Kind.STEP and p.action is None for p in properties)
+    anywhere = any(p.kind.of_steps and p.action is None for p in properties)
     fixed = system.initial is TRUE and all(v.init is not None for v in system.variables)
     if anywhere or not fixed:
         return whole

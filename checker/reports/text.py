@@ -183,15 +183,15 @@ def _aligned(changed: Sequence[_Change]) -> list[str]:
 def why(system: TransitionSystem, prop: Property, played: Replay) -> list[str]:
     """Which part of the property is false at the run's end (of a reachable
     one: nothing), and with which values."""
-    if prop.kind is Kind.REACHABLE:
+    if prop.kind.wants_witness:
         return []
     *_, end = played.states
-    if prop.kind is Kind.LEADS_TO:
+    if prop.kind.of_runs:
         return _never(prop, played)
-    if prop.kind is Kind.STEP:
+    if prop.kind.of_steps:
         last = played.taken[-1]
         before = played.states[-2]
-        at = at_step(system, prop.formula, before, last.step, last.result, end)
+        at = at_step(system, before, last.step, last.result, end)
     else:
         at = Valuation(system, end)
     lines = [f"  {prop.name} is false:"]

@@ -158,7 +158,7 @@ def key(verdict: Verdict) -> str:
 
 
 def _none_within(kind: Kind, depth: int) -> str:
-    word = "witness" if kind is Kind.REACHABLE else "violation"
+    word = "witness" if kind.wants_witness else "violation"
     return f"no {word} within {count(depth, 'step')}"
 
 

@@ -956,11 +956,10 @@ class _Builder:
     def on(self, tree: Tree[Token], kind: Kind) -> On:
         action, *parts = tree.children
         assert isinstance(action, Token)
-        if kind is not Kind.STEP:
+        if not kind.of_steps:
             raise UserError(
                 self.at(action),
-                f"`on` is for steps: {_article(kind)} speaks of states, whatever "
-                "led there",
+                f"`on` is for steps: {kind.noun} speaks of states, whatever led there",
             )
         arguments: list[Argument] = []
         for part in parts:
@@ -990,17 +989,13 @@ class _Builder:
                     designs = self.names(part)
                 case Token():
                     depth = _integer(str(part), self.at(part))
-        possible = (
-            ("reachable", "unreachable")
-            if kind is Kind.REACHABLE
-            else ("holds", "violated")
-        )
+        possible = kind.outcomes
         if verdict not in (*possible, "vacuous", "unknown"):
             raise UserError(
                 span,
-                f"{_article(kind)} is {possible[0]}, {possible[1]}, vacuous or unknown"
-                if kind is Kind.REACHABLE
-                else f"{_article(kind)} holds, is violated, vacuous or unknown",
+                f"{kind.noun} is {possible[0]}, {possible[1]}, vacuous or unknown"
+                if kind.wants_witness
+                else f"{kind.noun} holds, is violated, vacuous or unknown",
             )
         if depth is not None and verdict not in ("violated", "reachable"):
             raise UserError(
@@ -1180,15 +1175,6 @@ def _integer(digits: str, span: Span, most: int = _DIGITS) -> int:
     if len(digits) > most:
         raise UserError(span, f"a number has at most {most} digits")
     return int(digits)
-
-
-def _article(kind: Kind) -> str:
-    return {
-        Kind.INVARIANT: "an invariant",
-        Kind.STEP: "a step property",
-        Kind.REACHABLE: "a reachable property",
-        Kind.LEADS_TO: "a `leads to` property",
-    }[kind]
 
 
 def once(words: Iterable[Word], complaint: str) -> None:

@@ -33,7 +33,6 @@ from poolproof.checker.core.property import (
     Fairness,
     Kind,
     Property,
-    result_local,
 )
 from poolproof.checker.core.ranges import Ranges
 from poolproof.checker.core.system import Action, Span
@@ -374,7 +373,7 @@ class _Reading:
         visible = sum(
             (t.name.span.line, t.name.span.column) < place for t in self.spec.lets
         )
-        strong = claim.kind in (Kind.INVARIANT, Kind.STEP)
+        strong = claim.kind.safety
         body = self.truth(claim.formula, _Env(scope, visible), strong)
         goal = None
         if claim.goal is not None:
@@ -429,7 +428,7 @@ class _Reading:
         """Each says: where the indices read before it are inside, so is this
         one."""
         before: list[Expr] = []
-        kind = Kind.STEP if self.claim.kind is Kind.STEP else Kind.INVARIANT
+        kind = Kind.STEP if self.claim.kind.of_steps else Kind.INVARIANT
         for span, (message, inside) in self.needs.items():
             yield Property(
                 name=f"{self.claim.name.text}@{span.line}:{span.column}",
@@ -861,7 +860,7 @@ class _Reading:
                 f"`{e}` is inside something of the state after already: "
                 "leave out the prime",
             )
-        if e.primed and self.claim.kind is not Kind.STEP:
+        if e.primed and not self.claim.kind.of_steps:
             raise self.mistake(
                 e.span,
                 f"`{e}` is the state after a step, and "
@@ -894,7 +893,7 @@ class _Reading:
                 return self.expr(argument, inner, want, strong)
         if self.let(text, env) is not None:
             return self.expand(e, (), env, want, strong)
-        if text == "result" and self.claim.kind is Kind.STEP:
+        if text == "result" and self.claim.kind.of_steps:
             return self.rigid(e, self.result(e), "what the action returned")
         variable = self.names.variable(text)
         if variable is not None:
@@ -960,11 +959,8 @@ class _Reading:
                 e.span,
                 f"`{name}` returns nothing: there is no `result`",
             )
-        match value.sort:
-            case EnumSort(labels=labels):
-                return result_local(value.sort, len(labels))
-            case sort if sort is ir.BOOL:
-                return result_local(sort, 2)
+        if isinstance(value.sort, EnumSort) or value.sort is ir.BOOL:
+            return self.action.returned
         raise self.mistake(
             e.span,
             f"`{self.action.name}` returns {sort_text(value.sort)}: a spec "
@@ -1122,7 +1118,7 @@ class _Reading:
 
     def unchanged(self, e: Call, env: _Env) -> Expr:
         self.rigid(e.function, ir.TRUE, "a function")
-        if self.claim.kind is not Kind.STEP:
+        if not self.claim.kind.of_steps:
             raise self.mistake(
                 e.span,
                 "`unchanged` speaks of a step, and "

@@ -54,7 +54,7 @@ from poolproof.checker.core.ir import (
     TableSort,
     num,
 )
-from poolproof.checker.core.property import Fairness, Kind, Property, result_local
+from poolproof.checker.core.property import Fairness, Kind, Property
 from poolproof.checker.core.system import (
     Action,
     Obligation,
@@ -282,15 +282,9 @@ def last_step(system: TransitionSystem, trace: Trace) -> tuple[Valuation, Step]:
     action = system.action_by_name[step.action]
     at = Valuation(system, states[-2], states[-1], arguments(action, step.arguments))
     if isinstance(action.result, Expr):
-        size = result_size(action.result.sort)
         raw = Valuation(system, states[-2], None, at.locals).raw(action.result)
-        at.locals[result_local(action.result.sort, size)] = raw
+        at.locals[action.returned] = raw
     return at, step
-
-
-def result_size(sort: Sort) -> int:
-    assert isinstance(sort, EnumSort)
-    return len(sort.labels)
 
 
 # --- symmetry, by brute force ------------------------------------------------
@@ -861,7 +855,7 @@ def _property(
     if action is not None:
         more += [p.local for p in action.parameters]
         if action.result is not None:
-            more.append(result_local(RESULT, len(RESULT.labels)))
+            more.append(action.returned)
     g = grammar(*more, primed=True)
     return _asked(draw, name, kind, g, None if action is None else action.name)
 

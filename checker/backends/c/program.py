@@ -41,7 +41,7 @@ from poolproof.checker.core.ir import (
     substitute_all,
     subterms,
 )
-from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import (
     Action,
     Cell,
@@ -939,7 +939,7 @@ class _Lowering:
         self.system = self.reduced.system
         self.bounds = Bounds(self.reduced.ranges)
         for p in self.reduced.properties:
-            if p.kind is not Kind.STEP:
+            if p.kind.of_states:
                 self.event(Event("state", asked=p.name))
         self.event(Event("deadlock"))
         self.antecedents = [
@@ -958,10 +958,7 @@ class _Lowering:
     def check(self) -> str:
         """C: which state properties fail (or are witnessed) in a state."""
         w = CWriter(self.layout, self.bounds)
-        state = [p for p in self.reduced.properties if p.kind is not Kind.STEP]
-        bad = [
-            p.formula if p.kind is Kind.REACHABLE else not_(p.formula) for p in state
-        ]
+        bad = [p.deciding for p in self.reduced.properties if p.kind.of_states]
         bad = list(self.prepared(*bad, bounds=self.bounds))
         w.share(*bad)
         for k, e in enumerate(bad):
@@ -969,7 +966,7 @@ class _Lowering:
                 w.line(f"if (UNLIKELY({w.text(e)})) event(T, {k}, s, 0);")
         for k, (name, j) in enumerate(self.antecedents):
             p = next(p for p in self.reduced.properties if p.name == name)
-            if p.kind is Kind.STEP:
+            if not p.kind.of_states:
                 continue
             (e,) = self.prepared(p.antecedents[j], bounds=self.bounds)
             if e is FALSE:
@@ -1304,29 +1301,26 @@ class _Lowering:
         for v in self.system.variables:
             if v.name not in i.updates or i.updates[v.name] is v.now:
                 by[v.next] = v.now
+        if i.result is not None:
+            by[i.action.returned] = i.result
         numbers = {x: k for k, x in enumerate(self.antecedents)}
         for p in self.reduced.properties:
-            if p.kind is not Kind.STEP or p.action not in (None, i.action.name):
+            if not p.about(i.action):
                 continue
 
-            def put(e: Expr) -> Expr | None:
-                for x in e.free:
-                    if x.data[0] == "result" and x not in by:
-                        if i.result is None:
-                            return None
-                        by[x] = i.result
+            def put(e: Expr) -> Expr:
                 e = substitute_all((substitute_all((_unroll(e),), by)[0],), given)[0]
                 return bounds.decide(e)[0]
 
-            bad = put(not_(p.formula))
-            if bad is not None and bad is not FALSE:
+            bad = put(p.deciding)
+            if bad is not FALSE:
                 w.share(bad)
                 event = self.event(Event("step", asked=p.name))
                 test = w.text(bad)
                 w.line(f"if (UNLIKELY({test})) event(T, {event}, s, {i.number});")
             for k, e in enumerate(p.antecedents):
                 true = put(e)
-                if true is None or true is FALSE:
+                if true is FALSE:
                     continue
                 j = numbers[p.name, k]
                 w.open(f"if (UNLIKELY(!T->antecedent[{j}]))")
