@@ -18,9 +18,24 @@ private pages, migration and swap (there is none), the guest.
 # mypy: allow-untyped-defs, allow-incomplete-defs
 # mypy: allow-untyped-calls, allow-untyped-decorators
 
-from enum import Enum
-
 from poolproof.model.designs.hugetlb.cma import PagePool
+from poolproof.model.designs.names import (
+    BLOCKS,
+    EAGAIN,
+    ENOMEM,
+    FILES,
+    LIMIT,
+    MEMCG,
+    NODES,
+    NUMA,
+    OK,
+    PINS,
+    POISON,
+    PUNCH,
+    SIGBUS,
+    Errno,
+    P,
+)
 from poolproof.model.language import (
     Bool,
     Bound,
@@ -28,7 +43,6 @@ from poolproof.model.language import (
     Feature,
     Int,
     Maybe,
-    Scalarset,
     action,
     observer,
     require,
@@ -36,35 +50,11 @@ from poolproof.model.language import (
     var,
 )
 
-
-class Errno(Enum):
-    """What a call, or a fault, ends in."""
-
-    OK = 0
-    ENOMEM = 12
-    EAGAIN = 11
-    SIGBUS = 135
-
-
-OK, ENOMEM, EAGAIN, SIGBUS = Errno
-
-BLOCKS = Bound("blocks", 2, doc="huge pages of each node")
-N = Bound("nodes", 1)
-F = Bound("files", 2)
-P = Bound("P", 2, doc="huge pages of a file at most")
-LIMIT = Bound("limit", 1, doc="memory.max, in huge pages")
 SPARE = Bound("spare", 1, doc="memory for page structures, in huge pages split")
 
-NODES = Scalarset("NODES", N, prefix="n")
-FILES = Scalarset("FILES", F, prefix="f")
 PAGES = Int(0, P - 1)
 
-NUMA = Feature("numa", False, "files are bound to a node, and rebound")
-MEMCG = Feature("memcg", False, "all files in one memcg with a limit")
 PARTIAL = Feature("partial", False, "conversion of parts to shared and back")
-PINS = Feature("pins", False, "pages pinned for I/O")
-POISON = Feature("poison", False, "memory errors in free pages")
-PUNCH = Feature("punch", False, "hole punch")
 
 
 class GuestMemfd(Design):

@@ -18,28 +18,31 @@ Left out: nodes, i_size, mount quotas, huge zero pages, 4 KiB.
 
 from enum import Enum
 
+from poolproof.model.designs.names import (
+    BLOCKS,
+    ENOSPC,
+    FILES,
+    LIMIT,
+    MEMCG,
+    OK,
+    PINS,
+    SIGBUS,
+    SLOTS,
+    SWAP_ON,
+    Errno,
+    P,
+)
 from poolproof.model.language import (
     Bool,
-    Bound,
     Design,
     Feature,
     Int,
-    Scalarset,
     action,
     observer,
     require,
     table,
     var,
 )
-
-
-class Errno(Enum):
-    """What a call, or a fault, ends in."""
-
-    OK = 0
-    ENOMEM = 12
-    ENOSPC = 28
-    SIGBUS = 135
 
 
 class Backing(Enum):
@@ -51,24 +54,14 @@ class Backing(Enum):
     SWAP = 3
 
 
-OK, ENOMEM, ENOSPC, SIGBUS = Errno
 NONE, HUGE, SMALL, SWAP = Backing
 
-BLOCKS = Bound("blocks", 2, doc="runs of 1 GiB")
-F = Bound("files", 2)
-P = Bound("P", 2, doc="ranges of a file at most")
-LIMIT = Bound("limit", 1, doc="memory.max, in runs")
-SLOTS = Bound("slots", 1, doc="swap, in runs")
 K = 2
 
-FILES = Scalarset("FILES", F, prefix="f")
 RANGES = Int(0, P - 1)
 
 STRICT = Feature("strict", False, "1 GiB or an error")
-MEMCG = Feature("memcg", False, "all files in one memcg with a limit")
-SWAP_ON = Feature("swap", False, "a swap device")
 PARTIAL = Feature("partial", False, "holes within a range")
-PINS = Feature("pins", False, "others' pages pinned for I/O")
 
 
 class Shmem1g(Design):

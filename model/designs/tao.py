@@ -17,6 +17,16 @@ among policy zones, nodes, memcg, compaction inside the zone.
 
 from enum import Enum
 
+from poolproof.model.designs.names import (
+    BLOCKS,
+    EBUSY,
+    OK,
+    OOM,
+    SLOTS,
+    SWAP_ON,
+    Errno,
+    V,
+)
 from poolproof.model.language import (
     Bound,
     Design,
@@ -29,14 +39,6 @@ from poolproof.model.language import (
     table,
     var,
 )
-
-
-class Errno(Enum):
-    """What a fault or a split ends in."""
-
-    OK = 0
-    OOM = 12
-    EBUSY = 16
 
 
 class Backing(Enum):
@@ -52,17 +54,12 @@ class Backing(Enum):
     SWAP = 5
 
 
-OK, OOM, EBUSY = Errno
 UNMAPPED, NONE, HUGE, PARTLY, SMALL, SWAP = Backing
 
-BLOCKS = Bound("blocks", 2, doc="huge pages of the zone")
-R = Bound("V", 2, doc="ranges of a huge page's size that users map")
 OUTSIDE = Bound("outside", 1, doc="memory outside, in huge pages' worth")
-SLOTS = Bound("slots", 1, doc="swap clusters")
 
-RANGES = Scalarset("RANGES", R, prefix="v")
+RANGES = Scalarset("RANGES", V, prefix="v")
 
-SWAP_ON = Feature("swap", False, "a swap device")
 PARTIAL = Feature("partial", False, "unmapping of parts")
 
 

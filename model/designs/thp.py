@@ -15,8 +15,8 @@ questions apply.
 
 from enum import Enum
 
+from poolproof.model.designs.names import BLOCKS, OK, OOM, SLOTS, SWAP_ON, Errno, V
 from poolproof.model.language import (
-    Bound,
     Design,
     Feature,
     Int,
@@ -29,13 +29,6 @@ from poolproof.model.language import (
 )
 
 
-class Errno(Enum):
-    """What a fault ends in."""
-
-    OK = 0
-    OOM = 12
-
-
 class Backing(Enum):
     """What is behind one aligned range of a huge page's size."""
 
@@ -46,17 +39,12 @@ class Backing(Enum):
     SWAP = 4
 
 
-OK, OOM = Errno
 UNMAPPED, NONE, HUGE, SMALL, SWAP = Backing
 
-BLOCKS = Bound("blocks", 2, doc="pageblocks of the machine")
-R = Bound("V", 2, doc="ranges of a huge page's size that users map")
-SLOTS = Bound("slots", 1, doc="swap clusters")
 K = 2
 
-RANGES = Scalarset("RANGES", R, prefix="v")
+RANGES = Scalarset("RANGES", V, prefix="v")
 
-SWAP_ON = Feature("swap", False, "a swap device")
 PARTIAL = Feature("partial", False, "MADV_DONTNEED of a part")
 
 

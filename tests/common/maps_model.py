@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from poolproof.model.blocks.errno import Errno
 from poolproof.model.blocks.vma.address_space import (
     VM,
     AddressSpace,
     Advice,
-    Errno,
     Fail,
     Lock,
     Mark,

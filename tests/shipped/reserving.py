@@ -3,7 +3,8 @@
 # mypy: allow-untyped-defs, allow-incomplete-defs
 # mypy: allow-untyped-calls, allow-untyped-decorators
 
-from poolproof.model.blocks.vma.address_space import ENOMEM, OK, VM, AddressSpace, Errno
+from poolproof.model.blocks.errno import ENOMEM, OK, Errno
+from poolproof.model.blocks.vma.address_space import VM, AddressSpace
 from poolproof.model.designs.probes.address_space import (
     ENDS,
     FAIL,

@@ -7,15 +7,8 @@ from typing import Any
 
 import pytest
 
-from poolproof.model.blocks.vma.address_space import (
-    EINVAL,
-    ENOMEM,
-    OK,
-    Fail,
-    Place,
-    Prot,
-    Remap,
-)
+from poolproof.model.blocks.errno import EINVAL, ENOMEM, OK
+from poolproof.model.blocks.vma.address_space import Fail, Place, Prot, Remap
 from poolproof.model.designs.reserved_thp.vmas import ReservedPagesVmas, ReservedThpVmas
 from poolproof.model.language import Element
 

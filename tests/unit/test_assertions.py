@@ -32,7 +32,8 @@ from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.reports.check import assertions_summary, check_report
 from poolproof.checker.reports.json import check_json
 from poolproof.checker.spec import parse_text, resolve, resolve_all
-from poolproof.model.blocks.vma.address_space import VM, Errno, Fail, Place, Prot, Remap
+from poolproof.model.blocks.errno import Errno
+from poolproof.model.blocks.vma.address_space import VM, Fail, Place, Prot, Remap
 from poolproof.model.designs.probes.address_space import TASKS, Vmas618
 from poolproof.model.language import (
     ANY,

@@ -23,24 +23,21 @@ not modelled.
 
 from enum import Enum
 
+from poolproof.model.blocks.errno import EINVAL, ENOMEM, OK, Errno
 from poolproof.model.blocks.vma.merge import Merge
 from poolproof.model.blocks.vma.mremap import Remap, VmaRemap
 from poolproof.model.blocks.vma.state import (
     BRK,
     CLOSE,
     COMMIT,
-    EINVAL,
-    ENOMEM,
     FAILURES,
     FAULTS,
     FILES,
     FORK,
     MLOCK,
-    OK,
     POLICY,
     SEVERAL,
     VM,
-    Errno,
     Fail,
     Mark,
 )
@@ -50,20 +47,16 @@ __all__ = [
     "BRK",
     "CLOSE",
     "COMMIT",
-    "EINVAL",
-    "ENOMEM",
     "FAILURES",
     "FAULTS",
     "FILES",
     "FORK",
     "MLOCK",
-    "OK",
     "POLICY",
     "SEVERAL",
     "VM",
     "AddressSpace",
     "Advice",
-    "Errno",
     "Fail",
     "Lock",
     "Mark",

@@ -11,13 +11,11 @@ forbids. `near` is a page of the neighbour that may take part.
 
 from enum import Enum
 
+from poolproof.model.blocks.errno import EINVAL, ENOMEM, OK
 from poolproof.model.blocks.vma.state import (
     CLOSE,
-    EINVAL,
-    ENOMEM,
     FAULTS,
     FILES,
-    OK,
     VM,
     Fail,
     Mark,

@@ -10,17 +10,14 @@ cannot be unmapped and is not accounted.
 
 from enum import Enum
 
+from poolproof.model.blocks.errno import EINVAL, ENOMEM, OK, Errno
 from poolproof.model.blocks.vma.merge import Merge
 from poolproof.model.blocks.vma.state import (
     COMMIT,
-    EINVAL,
-    ENOMEM,
     FAILURES,
     MLOCK,
-    OK,
     SEVERAL,
     VM,
-    Errno,
     Fail,
     Mark,
 )

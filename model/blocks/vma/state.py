@@ -78,21 +78,6 @@ class Fail(Enum):
     """move_page_tables, vm_ops->mremap."""
 
 
-class Errno(Enum):
-    """What a system call returns."""
-
-    OK = 0
-    ENOMEM = 1
-    EINVAL = 2
-    EFAULT = 3
-    EEXIST = 4
-    EAGAIN = 5
-
-
-OK = Errno.OK
-ENOMEM = Errno.ENOMEM
-EINVAL = Errno.EINVAL
-
 FAULTS = Feature("faults", doc="write faults, which give a VMA its anon_vma")
 FORK = Feature("fork", False, "fork, and VMAs whose anon_vma came from a parent")
 FILES = Feature("files", False, "mappings of files, private and shared")

@@ -3,8 +3,9 @@
 # mypy: allow-untyped-defs, allow-incomplete-defs
 # mypy: allow-untyped-calls, allow-untyped-decorators
 
+from poolproof.model.blocks.errno import ENOMEM, OK
 from poolproof.model.blocks.vma.merge import VmaMerge
-from poolproof.model.blocks.vma.state import BRK, ENOMEM, MLOCK, OK, VM, Fail, Mark
+from poolproof.model.blocks.vma.state import BRK, MLOCK, VM, Fail, Mark
 from poolproof.model.language import bug_on
 
 

@@ -8,17 +8,9 @@
 
 from typing import Any
 
+from poolproof.model.blocks.errno import EINVAL, ENOMEM, OK, Errno
 from poolproof.model.blocks.vma.address_space import AddressSpace, Remap
-from poolproof.model.blocks.vma.state import (
-    EINVAL,
-    ENOMEM,
-    MLOCK,
-    OK,
-    VM,
-    Errno,
-    Fail,
-    Mark,
-)
+from poolproof.model.blocks.vma.state import MLOCK, VM, Fail, Mark
 from poolproof.model.language import Counter, table
 
 

@@ -23,11 +23,29 @@ what plays the part today.
 # mypy: allow-untyped-defs, allow-incomplete-defs
 # mypy: allow-untyped-calls, allow-untyped-decorators
 
-from enum import Enum
-
+from poolproof.model.designs.names import (
+    BLOCKS,
+    EBUSY,
+    ENOMEM,
+    ENOSPC,
+    FILES,
+    LENDING,
+    LIMIT,
+    MEMCG,
+    NODES,
+    NUMA,
+    OK,
+    PINS,
+    POISON,
+    PUNCH,
+    SIGBUS,
+    SPARE,
+    Errno,
+    N,
+    P,
+)
 from poolproof.model.language import (
     Bool,
-    Bound,
     Design,
     Feature,
     Int,
@@ -40,33 +58,9 @@ from poolproof.model.language import (
     var,
 )
 
-
-class Errno(Enum):
-    """What a call, or a fault, ends in."""
-
-    OK = 0
-    ENOMEM = 12
-    EBUSY = 16
-    ENOSPC = 28
-    SIGBUS = 135
-
-
-OK, ENOMEM, EBUSY, ENOSPC, SIGBUS = Errno
-
-BLOCKS = Bound("blocks", 2, doc="blocks of the pool on each node")
-SPARE = Bound("spare", 1, doc="base memory for migration targets, in blocks")
-N = Bound("nodes", 2)
-F = Bound("files", 2)
-P = Bound("P", 2, doc="blocks of a file at most")
-LIMIT = Bound("limit", 2, doc="blocks that a memcg may hold")
-
-NODES = Scalarset("NODES", N, prefix="n")
-FILES = Scalarset("FILES", F, prefix="f")
 CGROUPS = Scalarset("CGROUPS", 2, prefix="cg")
 PAGES = Int(0, P - 1)
 
-MEMCG = Feature("memcg", False, "memcg limits")
-NUMA = Feature("numa", False, "tasks are bound to a node, and rebound")
 CPUSET_UNCHECKED = Feature(
     "cpuset_unchecked", False, "rebinding looks at no promise", needs=NUMA
 )
@@ -76,14 +70,10 @@ CHARGE_AT_FAULT = Feature(
 LIMIT_CHANGE = Feature(
     "limit_change", False, "memory.max is lowered later", needs=MEMCG
 )
-LENDING = Feature("lending", False, "idle blocks lent to movable allocations")
 LEND_PROMISED = Feature(
     "lend_promised", False, "promised blocks are lent, too", needs=LENDING
 )
-PINS = Feature("pins", False, "lent blocks can be pinned")
-PUNCH = Feature("punch", False, "hole punch")
 RESIZE = Feature("resize", False, "the pool grows and shrinks at runtime")
-POISON = Feature("poison", False, "memory errors in free blocks")
 
 
 class GlobalPool(Design):

@@ -19,6 +19,7 @@ room (``any_place``: from any block). Nothing moves: no compaction.
 from enum import Enum
 from typing import Any
 
+from poolproof.model.designs.names import ENOSPC, FILES, OK, PUNCH, SIGBUS, Errno, P
 from poolproof.model.language import (
     Bool,
     Bound,
@@ -35,14 +36,6 @@ from poolproof.model.language import (
 )
 
 
-class Errno(Enum):
-    """What a call, or a fault, ends in."""
-
-    OK = 0
-    ENOSPC = 28
-    SIGBUS = 135
-
-
 class Size(Enum):
     """Of a file's pages."""
 
@@ -52,20 +45,15 @@ class Size(Enum):
     PUD = 2
 
 
-OK, ENOSPC, SIGBUS = Errno
 NONE, PMD, PUD = Size
 
 B = Bound("blocks", 2, doc="blocks of 1 GiB")
 K = Bound("K", 2, doc="parts of a block: pages of 2 MiB, so many that it matters")
-F = Bound("files", 2)
-P = Bound("P", 2, doc="pages of a file at most, of its size")
 
 BLOCKS = Scalarset("BLOCKS", B, prefix="b")
-FILES = Scalarset("FILES", F, prefix="f")
 
 COUNTED = Feature("counted", False, "a promise looks at the number of free parts only")
 ANY_PLACE: Any = Feature("any_place", False, "a part is taken from any block")
-PUNCH = Feature("punch", False, "hole punch")
 
 
 class GlobalPoolSizes(Design):

@@ -21,18 +21,36 @@ fallback to alloc_contig_pages(); the search for another run in the area.
 # mypy: allow-untyped-defs, allow-incomplete-defs
 # mypy: allow-untyped-calls, allow-untyped-decorators
 
-from enum import Enum
 from typing import Any
 
+from poolproof.model.designs.names import (
+    BLOCKS,
+    DONTNEED,
+    EBUSY,
+    ENOMEM,
+    FORK,
+    INDICES,
+    LENDING,
+    LIMIT,
+    MEMCG,
+    NODES,
+    NUMA,
+    OK,
+    PINS,
+    POISON,
+    SIGBUS,
+    SPARE,
+    VMAS,
+    Errno,
+    P,
+)
 from poolproof.model.language import (
     Block,
     Bool,
-    Bound,
     Design,
     Feature,
     Int,
     Maybe,
-    Scalarset,
     action,
     observer,
     require,
@@ -40,37 +58,7 @@ from poolproof.model.language import (
     var,
 )
 
-
-class Errno(Enum):
-    """What a call, or a fault, ends in."""
-
-    OK = 0
-    ENOMEM = 12
-    EBUSY = 16
-    SIGBUS = 135
-
-
-OK, ENOMEM, EBUSY, SIGBUS = Errno
-
-BLOCKS = Bound("blocks", 2, doc="huge pages of each node, or room for them")
-N = Bound("nodes", 1)
-V = Bound("V", 2, doc="private mappings")
-P = Bound("P", 2, doc="pages of a mapping at most")
-LIMIT = Bound("limit", 1, doc="memory.max, in huge pages")
-SPARE = Bound("spare", 1, doc="base memory for migration targets, in blocks")
-
-NODES = Scalarset("NODES", N, prefix="n")
-VMAS = Scalarset("VMAS", V, prefix="v")
-INDICES = Int(0, P - 1)
-
-NUMA = Feature("numa", False, "tasks are bound to a node, and rebound")
-MEMCG = Feature("memcg", False, "all mappings in one memcg with a limit")
-DONTNEED = Feature("dontneed", False, "MADV_DONTNEED")
-FORK = Feature("fork", False, "fork and copy-on-write")
-PINS = Feature("pins", False, "pages pinned for I/O")
 RESIZE = Feature("resize", False, "writes to nr_hugepages of a node")
-POISON = Feature("poison", False, "memory errors in free pages")
-LENDING = Feature("lending", False, "idle blocks of the area are lent")
 
 
 class PagePool(Block):

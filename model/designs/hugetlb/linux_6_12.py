@@ -45,8 +45,7 @@ Written down less literally:
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 
-from enum import Enum
-
+from poolproof.model.blocks.errno import ENOMEM, ENOSPC, OK, OOM, SIGBUS, Errno
 from poolproof.model.blocks.folio import Folios, Mappers
 from poolproof.model.blocks.hstate import Hstate
 from poolproof.model.blocks.numa import Mempolicy
@@ -68,23 +67,6 @@ from poolproof.model.language import (
     table,
     var,
 )
-
-
-class Errno(Enum):
-    """What a system call returns, or what a fault ends in."""
-
-    OK = 0
-    ENOMEM = 1
-    ENOSPC = 2
-    SIGBUS = 3
-    OOM = 4
-
-
-OK = Errno.OK
-ENOMEM = Errno.ENOMEM
-ENOSPC = Errno.ENOSPC
-SIGBUS = Errno.SIGBUS
-OOM = Errno.OOM
 
 HUGETLBFS = Feature("files", False, "files, with shared mappings")
 PRIVATE_FILES = Feature(

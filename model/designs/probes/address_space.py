@@ -9,6 +9,7 @@ maps private anonymous memory; files, failures and vm_ops->close are features.
 
 from typing import Any
 
+from poolproof.model.blocks.errno import Errno
 from poolproof.model.blocks.vma.address_space import (
     BRK,
     CLOSE,
@@ -21,7 +22,6 @@ from poolproof.model.blocks.vma.address_space import (
     VM,
     AddressSpace,
     Advice,
-    Errno,
     Fail,
     Lock,
     Mark,

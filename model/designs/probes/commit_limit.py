@@ -15,8 +15,7 @@ ratios, and whoever uses the pool (memory of Reserved THP is charged, too).
 # mypy: allow-untyped-defs, allow-incomplete-defs
 # mypy: allow-untyped-calls, allow-untyped-decorators
 
-from enum import Enum
-
+from poolproof.model.blocks.errno import ENOMEM, OK, OOM, Errno
 from poolproof.model.language import (
     Bool,
     Bound,
@@ -30,17 +29,6 @@ from poolproof.model.language import (
     table,
     var,
 )
-
-
-class Errno(Enum):
-    """What a call, or a fault, ends in."""
-
-    OK = 0
-    ENOMEM = 12
-    OOM = 137
-
-
-OK, ENOMEM, OOM = Errno
 
 RAM = Bound("ram", 5, doc="pages of the machine: totalram_pages()")
 POOL = Bound("pool", 2, doc="pages that the pool may have")

@@ -19,9 +19,9 @@ hugetlb.py has.
 # mypy: allow-untyped-defs, allow-incomplete-defs
 # mypy: allow-untyped-calls, allow-untyped-decorators
 
-from enum import Enum
 from typing import Any
 
+from poolproof.model.blocks.errno import EINVAL, ENOMEM, ENOSPC, OK, SIGBUS, Errno
 from poolproof.model.blocks.file import Entry, Folio, HugetlbfsInodes, ShmemInodes
 from poolproof.model.language import (
     Bool,
@@ -38,18 +38,6 @@ from poolproof.model.language import (
     var,
 )
 
-
-class Errno(Enum):
-    """What a call, or a fault, ends in."""
-
-    OK = 0
-    ENOMEM = 12
-    EINVAL = 22
-    ENOSPC = 28
-    SIGBUS = 135
-
-
-OK, ENOMEM, EINVAL, ENOSPC, SIGBUS = Errno
 HOLE, SMALL, HUGE = Folio
 EMPTY, PTE, PMD, COW = Entry
 

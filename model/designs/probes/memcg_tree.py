@@ -17,8 +17,7 @@ what is reserved there is counted, not kept.
 # mypy: allow-untyped-defs, allow-incomplete-defs
 # mypy: allow-untyped-calls, allow-untyped-decorators
 
-from enum import Enum
-
+from poolproof.model.blocks.errno import EBUSY, ENOMEM, ENOSPC, OK, Errno
 from poolproof.model.blocks.memcg import Cgroups, CounterTree, Css
 from poolproof.model.blocks.quota import Membership
 from poolproof.model.blocks.reserve_map import ChargedResvMap
@@ -35,18 +34,6 @@ from poolproof.model.language import (
     require,
     table,
 )
-
-
-class Errno(Enum):
-    """What a call ends in; for a fault, what alloc_hugetlb_folio returns."""
-
-    OK = 0
-    ENOMEM = 12
-    EBUSY = 16
-    ENOSPC = 28
-
-
-OK, ENOMEM, EBUSY, ENOSPC = Errno
 
 B = Bound("B", 2, doc="huge pages in the pool")
 C = Bound("C", 2, doc="cgroups")

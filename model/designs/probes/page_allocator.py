@@ -12,8 +12,7 @@ Left out: what pageblock.py leaves out; reclaim; who owns the pages.
 # mypy: allow-untyped-defs, allow-incomplete-defs
 # mypy: allow-untyped-calls, allow-untyped-decorators
 
-from enum import Enum
-
+from poolproof.model.blocks.errno import EBUSY, ENOMEM, OK, Errno
 from poolproof.model.blocks.pageblock import (
     CMA,
     HIGHATOMIC,
@@ -42,15 +41,6 @@ from poolproof.model.language import (
     table,
     var,
 )
-
-
-class Errno(Enum):
-    OK = 0
-    ENOMEM = 12
-    EBUSY = 16
-
-
-OK, ENOMEM, EBUSY = Errno
 
 N = Bound("nodes", 1)
 B = Bound("blocks", 3, doc="pageblocks of each node")

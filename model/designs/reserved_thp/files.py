@@ -23,11 +23,31 @@ blocks.
 # mypy: allow-untyped-defs, allow-incomplete-defs
 # mypy: allow-untyped-calls, allow-untyped-decorators
 
-from enum import Enum
 from typing import Any
 
 from poolproof.model.blocks.file import Entry, Folio, HugetlbfsInodes
 from poolproof.model.blocks.reserve_map import ResvMap
+from poolproof.model.designs.names import (
+    BLOCKS,
+    ENOMEM,
+    ENOSPC,
+    FILES,
+    FORK,
+    INDICES,
+    LIMIT,
+    MEMCG,
+    NODES,
+    NUMA,
+    OK,
+    PINS,
+    POISON,
+    PUNCH,
+    SIGBUS,
+    VMAS,
+    Errno,
+    N,
+    P,
+)
 from poolproof.model.language import (
     Bool,
     Bound,
@@ -43,45 +63,18 @@ from poolproof.model.language import (
     var,
 )
 
-
-class Errno(Enum):
-    """What a call, or a fault, ends in."""
-
-    OK = 0
-    ENOMEM = 12
-    ENOSPC = 28
-    SIGBUS = 135
-
-
-OK, ENOMEM, ENOSPC, SIGBUS = Errno
 HOLE, SMALL, HUGE = Folio
 EMPTY, PTE, PMD, COW = Entry
 
-BLOCKS = Bound("blocks", 2, doc="reserved pageblocks of each node")
-N = Bound("nodes", 1)
-F = Bound("files", 2)
 T = Bound("T", 1, doc="tasks")
-V = Bound("V", 2, doc="mappings")
-P = Bound("P", 2, doc="blocks of a file at most")
-LIMIT = Bound("limit", 1, doc="memory.max, in blocks")
 
-NODES = Scalarset("NODES", N, prefix="n")
-FILES = Scalarset("FILES", F, prefix="f")
 TASKS = Scalarset("TASKS", T, prefix="t")
-VMAS = Scalarset("VMAS", V, prefix="v")
-INDICES = Int(0, P - 1)
 
-NUMA = Feature("numa", False, "tasks are bound to a node, and rebound")
-MEMCG = Feature("memcg", False, "all tasks in one memcg with a limit")
-FORK = Feature("fork", False, "fork of mappings")
 SEND = Feature("send", False, "descriptors handed over")
 FALLOCATE = Feature("fallocate", False, "fallocate")
-PUNCH = Feature("punch", False, "FALLOC_FL_PUNCH_HOLE")
 HOLE_KEEPS = Feature("hole_keeps", False, "a hole leaves the charge", needs=PUNCH)
 TRUNCATE = Feature("truncate", False, "ftruncate to a smaller size")
 TABLES = Feature("tables", False, "page tables")
-PINS = Feature("pins", False, "pages pinned for I/O")
-POISON = Feature("poison", False, "memory errors in free blocks")
 
 
 class ReservedInodes(HugetlbfsInodes):

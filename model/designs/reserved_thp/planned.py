@@ -20,24 +20,21 @@ Left out: shmem and hugetlbfs back ends (reserved_thp_files.py has them), 1 GiB
 # mypy: allow-untyped-calls, allow-untyped-decorators
 
 from poolproof.model.blocks.swap import FREE, SWAPPED, SwapDevice
-from poolproof.model.designs.reserved_thp.posted import (
+from poolproof.model.designs.names import (
     BLOCKS,
     FORK,
-    HUGE,
     INDICES,
     NODES,
     NUMA,
     OK,
     SIGBUS,
     SLOTS,
-    SWAP,
     SWAP_ON,
     VMAS,
     Errno,
-    K,
     N,
-    ReservedThp,
 )
+from poolproof.model.designs.reserved_thp.posted import HUGE, SWAP, K, ReservedThp
 from poolproof.model.language import (
     Bool,
     Bound,

@@ -29,6 +29,27 @@ the mapping is split and base pages are copied.
 
 from enum import Enum
 
+from poolproof.model.designs.names import (
+    BLOCKS,
+    DONTNEED,
+    ENOMEM,
+    FORK,
+    INDICES,
+    LIMIT,
+    MEMCG,
+    NODES,
+    NUMA,
+    OK,
+    PINS,
+    POISON,
+    SIGBUS,
+    SLOTS,
+    SWAP_ON,
+    VMAS,
+    Errno,
+    N,
+    P,
+)
 from poolproof.model.language import (
     Bool,
     Bound,
@@ -36,21 +57,12 @@ from poolproof.model.language import (
     Feature,
     Int,
     Maybe,
-    Scalarset,
     action,
     observer,
     require,
     table,
     var,
 )
-
-
-class Errno(Enum):
-    """What a call, or a fault, ends in."""
-
-    OK = 0
-    ENOMEM = 12
-    SIGBUS = 135
 
 
 class Backing(Enum):
@@ -63,33 +75,16 @@ class Backing(Enum):
     SWAP = 3
 
 
-OK, ENOMEM, SIGBUS = Errno
 NONE, HUGE, SMALL, SWAP = Backing
 
-BLOCKS = Bound("blocks", 2, doc="reserved pageblocks of each node")
-N = Bound("nodes", 1)
-V = Bound("V", 2, doc="VMAs with VM_RESERVED_THP")
-P = Bound("P", 2, doc="blocks of a VMA at most")
 K = Bound("K", 1, doc="base pages per block")
-SLOTS = Bound("slots", 1, doc="swap clusters of one block each")
-LIMIT = Bound("limit", 1, doc="memory.max, in blocks")
 
-NODES = Scalarset("NODES", N, prefix="n")
-VMAS = Scalarset("VMAS", V, prefix="v")
-INDICES = Int(0, P - 1)
 
-NUMA = Feature("numa", False, "tasks are bound to a node, and rebound")
-MEMCG = Feature("memcg", False, "all VMAs in one memcg with a limit")
 MREMAP = Feature("mremap", False, "mremap to a new place, and DONTUNMAP")
 PARTIAL = Feature("partial", False, "munmap at any base page")
-DONTNEED = Feature("dontneed", False, "MADV_DONTNEED of whole blocks")
-FORK = Feature("fork", False, "fork and copy-on-write")
 FORK_UNCHARGED = Feature(
     "fork_uncharged", False, "fork does not charge the child", needs=FORK
 )
-SWAP_ON = Feature("swap", False, "a swap device")
-PINS = Feature("pins", False, "pages pinned for I/O")
-POISON = Feature("poison", False, "memory errors in free blocks")
 CAPTURE = Feature("capture", False, "compaction captures free reserved blocks")
 
 

@@ -30,15 +30,12 @@ is older than v7.2, whose MREMAP_DONTUNMAP splits locked VMAs first.
 
 from typing import Any
 
+from poolproof.model.blocks.errno import EINVAL, ENOMEM, OK, Errno
 from poolproof.model.blocks.vma.address_space import (
-    EINVAL,
-    ENOMEM,
     FORK,
-    OK,
     SEVERAL,
     VM,
     AddressSpace,
-    Errno,
     Mark,
 )
 from poolproof.model.designs.probes.address_space import (

@@ -1,0 +1,75 @@
+"""Names that the designs of pools share: one bound, one domain and one feature
+has one name in all of them, so that a spec may be asked of any.
+
+A design declares what it alone has, or what means another thing there, such
+as ``partial``. hugetlb's full account and the probes have shorter names of
+bounds (``N``, ``F``) in their specs, and their own declarations.
+"""
+
+from poolproof.model.blocks.errno import (
+    EAGAIN,
+    EBUSY,
+    ENOMEM,
+    ENOSPC,
+    OK,
+    OOM,
+    SIGBUS,
+    Errno,
+)
+from poolproof.model.language import Bound, Feature, Int, Scalarset
+
+__all__ = [
+    "BLOCKS",
+    "DONTNEED",
+    "EAGAIN",
+    "EBUSY",
+    "ENOMEM",
+    "ENOSPC",
+    "FILES",
+    "FORK",
+    "INDICES",
+    "LENDING",
+    "LIMIT",
+    "MEMCG",
+    "NODES",
+    "NUMA",
+    "OK",
+    "OOM",
+    "PINS",
+    "POISON",
+    "PUNCH",
+    "SIGBUS",
+    "SLOTS",
+    "SPARE",
+    "SWAP_ON",
+    "VMAS",
+    "Errno",
+    "F",
+    "N",
+    "P",
+    "V",
+]
+
+BLOCKS = Bound("blocks", 2, doc="huge pages of the pool, of each node")
+N = Bound("nodes", 1)
+F = Bound("files", 2)
+V = Bound("V", 2, doc="mappings")
+P = Bound("P", 2, doc="huge pages of a mapping or a file at most")
+LIMIT = Bound("limit", 1, doc="memory.max, in huge pages")
+SLOTS = Bound("slots", 1, doc="swap, in huge pages")
+SPARE = Bound("spare", 1, doc="base memory for migration targets, in huge pages")
+
+NODES = Scalarset("NODES", N, prefix="n")
+FILES = Scalarset("FILES", F, prefix="f")
+VMAS = Scalarset("VMAS", V, prefix="v")
+INDICES = Int(0, P - 1)
+
+NUMA = Feature("numa", False, "tasks or files are bound to a node, and rebound")
+MEMCG = Feature("memcg", False, "a memcg with a limit")
+FORK = Feature("fork", False, "fork and copy-on-write")
+DONTNEED = Feature("dontneed", False, "MADV_DONTNEED")
+PUNCH = Feature("punch", False, "FALLOC_FL_PUNCH_HOLE")
+SWAP_ON = Feature("swap", False, "a swap device")
+LENDING = Feature("lending", False, "idle blocks lent to movable allocations")
+PINS = Feature("pins", False, "pages pinned for I/O")
+POISON = Feature("poison", False, "memory errors in free huge pages")
