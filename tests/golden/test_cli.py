@@ -10,12 +10,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from poolproof.checker.commands.main import main
-from poolproof.checker.driver.designs import find_spec
+from poolproof.checker.commands.main import VERBS, main
+from poolproof.checker.driver.designs import (
+    find_spec,
+    shipped_scenarios,
+    shipped_specs,
+)
 
 ROOT = Path(__file__).parents[2]
 DESIGN = "from poolproof.model.language import *\n\n\nclass D(Design):\n"
@@ -246,7 +251,64 @@ actions
     assert max(map(len, out.splitlines())) <= 75
 
 
-@pytest.mark.parametrize("command", ["", "check", "review", "trace", "list"])
+def test_list_has_specs_and_scenarios_by_folder(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = call(capsys, "list")[1]
+    assert max(map(len, out.splitlines())) <= 75
+    paths = (*shipped_specs(), *shipped_scenarios())
+    folders = {str(Path(path).parent) for path in paths}
+    blocks = dict(block.split("\n", 1) for block in out.split("\n\n"))
+    assert folders <= set(blocks)
+    for path in paths:
+        assert f"\n  {Path(path).stem}  " in "\n" + blocks[str(Path(path).parent)]
+
+
+def test_shipped_specs_have_names(capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ("--design", "Thp", "--engine", "explicit")
+    by_name = call(capsys, "check", "promise_plain", *argv)
+    by_path = call(capsys, "check", find_spec("promise_plain"), *argv)
+    assert by_name == by_path
+    assert "promise_plain.spec: promises" in by_name[1].replace("\n    ", "")
+    argv = ("--scenario", "shmem", "--table")
+    assert call(capsys, "size", "hot_upgrade_4", *argv)[0] == 0
+
+
+def test_a_file_goes_before_a_shipped_spec(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "promise_plain").write_text(SPEC.format(3))
+    argv = ("check", "promise_plain", "--design", "d.py", "--engine", "explicit")
+    assert call(capsys, *argv)[1].startswith("promise_plain: x\n")
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(capsys, "--version") == (0, f"poolproof {version('poolproof')}\n", "")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_completion(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = call(capsys, "--print-completion", shell)
+    assert (code, err) == (0, "")
+    for word in (*VERBS, "--certificate", "--scenario", "--sample"):
+        assert word.lstrip("-") in out
+    if shell == "bash":
+        assert subprocess.run(["bash", "-n"], input=out, text=True).returncode == 0
+
+
+def test_help_loads_no_verb() -> None:
+    loaded = "sorted(m for m in sys.modules if m.startswith('poolproof.checker.'))"
+    text = "import sys; from poolproof.checker.commands.main import main\n"
+    text += f"main(['--help']); print({loaded}, file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", text], text=True, capture_output=True, check=True
+    )
+    assert "commands.main" in done.stderr
+    for room in ("driver", "engines", "frontend", "reports", "spec"):
+        assert f"poolproof.checker.{room}" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["", *VERBS])
 def test_help_is_there(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = call(capsys, *command.split(), "--help")
     assert (code, err) == (0, "")
@@ -375,6 +437,15 @@ FILES = {
 D = ("--design", "d.py")
 WRONG = [
     (("check", "no.spec"), "no.spec:1:1: there is no such file"),
+    (
+        ("check", "promise_plane"),
+        "poolproof: there is no spec 'promise_plane' (did you mean 'promise_plain'?)",
+    ),
+    (("mutate", "Thp", "--spec", "no"), "poolproof: there is no spec 'no'"),
+    (("guarantee", "--spec", "no"), "poolproof: there is no spec 'no'"),
+    (("guarantee", "--states", "0"), "poolproof: --states 0: a whole number from 1"),
+    (("size", "no"), "poolproof: there is no spec 'no'"),
+    (("help", "no"), "usage: poolproof help"),
     (("check", "."), ".:1:1: this is a directory"),
     (("check", "empty.spec"), "empty.spec:1:1: the file is empty"),
     (("check", "junk.spec"), "junk.spec:1:6: "),

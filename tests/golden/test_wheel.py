@@ -1,0 +1,120 @@
+"""The wheel, installed beside modules of a user that have the same names."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = (
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "LANGUAGE.md",
+    "poolproof",
+    "checker",
+    "model",
+    "specs",
+    "counterexamples",
+)
+
+pytestmark = pytest.mark.slow
+
+
+def run(*argv: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv, cwd=cwd, text=True, capture_output=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of a copy, because building leaves files behind."""
+    copy = tmp_path_factory.mktemp("copy")
+    for name in SOURCES:
+        if (ROOT / name).is_dir():
+            skip = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=skip)
+        else:
+            shutil.copy(ROOT / name, copy / name)
+    argv = [
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--no-index",
+        "--no-build-isolation",
+        "-w",
+        "dist",
+        ".",
+    ]
+    built = run(sys.executable, *argv, cwd=copy)
+    assert built.returncode == 0, built.stdout + built.stderr
+    [found] = (copy / "dist").glob("*.whl")
+    return found
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh environment with the wheel, and with this one's libraries."""
+    place = tmp_path_factory.mktemp("venv")
+    run(sys.executable, "-m", "venv", "--without-pip", place, cwd=place)
+    made = place / "bin" / "python"
+    argv = f"-m pip --python {made} install --no-deps --no-index {wheel}"
+    installed = run(sys.executable, *argv.split(), cwd=place)
+    assert installed.returncode == 0, installed.stderr
+    [packages] = place.glob("lib/python*/site-packages")
+    libraries = sysconfig.get_paths()["purelib"]
+    (packages / "libraries.pth").write_text(libraries + "\n")
+    return made
+
+
+@pytest.fixture
+def user(tmp_path: Path) -> Path:
+    """A user's folder: its modules have the names of the package's folders."""
+    for name in ("model", "checker"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong one')\n")
+    return tmp_path
+
+
+def test_the_wheel_has_one_package(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert {t for t in tops if not t.endswith(".dist-info")} == {"poolproof"}
+    for name in ("specs/**/*", "counterexamples/**/*", "LANGUAGE.md", "**/*.lark"):
+        for path in (ROOT / "poolproof").glob(name):
+            if path.is_file():
+                assert str(path.relative_to(ROOT)) in names
+
+
+TRACE = "Hugetlb/hugetlb_mempolicy.promise_is_kept.trace"
+
+
+@pytest.mark.parametrize(
+    ("call", "code", "printed"),
+    [
+        ("--version", 0, "poolproof "),
+        ("list", 0, "  Hugetlb "),
+        ("check promise_plain --design Thp", 0, "violated after 5 steps, as expected"),
+        (f"trace {{}}/counterexamples/{TRACE}", 0, "violated after 5 steps"),
+        ("review --help", 0, "usage: poolproof review"),
+        ("review --design Thp --engine explicit --depth 1", 3, "6 unknown"),
+        ("guarantee --design GlobalPool --single --states 50", 0, "nothing on"),
+        ("mutate Thp --spec promise_plain --sample 1 --states 50", 0, "mutant"),
+        ("size hot_upgrade_4 --design Shmem1g --table", 0, "7 fails early"),
+        ("help design", 0, "# Designs"),
+    ],
+)
+def test_it_works_outside_a_checkout(
+    call: str, code: int, printed: str, python: Path, user: Path
+) -> None:
+    [package] = python.parents[1].glob("lib/python*/site-packages/poolproof")
+    arguments = [a.format(package) for a in call.split()]
+    done = run(python, "-m", "poolproof", *arguments, cwd=user)
+    assert (done.returncode, done.stderr) == (code, "")
+    assert printed in done.stdout
+    assert str(ROOT) not in done.stdout
