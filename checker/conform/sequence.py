@@ -105,7 +105,7 @@ def finish(
 
 
 def observables(counters: Counters) -> dict[str, int]:
-    """Every counter by name. What wrapped below zero is -1, by however much."""
+    """Every counter by name. Underflowed counters are reported as -1."""
     found = {
         "HugePages_Total": counters.total,
         "HugePages_Free": counters.free,

@@ -141,8 +141,8 @@ def _plainer(setting: Config) -> Iterator[Config]:
 def minimal(
     items: list[T], test: Callable[[list[T]], R | None], known: R
 ) -> tuple[list[T], R]:
-    """Items such that no smaller list, one left out, passes `test`; and what
-    `test` said of them, or ``known`` of all."""
+    """Return a 1-minimal sublist (ddmin) that still passes `test`, and the result
+    of `test` for it (``known`` for all items)."""
     parts = 2
     while items:
         size = max(1, len(items) // parts)

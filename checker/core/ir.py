@@ -207,9 +207,9 @@ def _junction(op: str, unit: Expr, zero: Expr, args: tuple[Expr, ...]) -> Expr:
                 return zero
             if part is not unit:
                 kept[part] = None
-    # absorb: x and (x or y) is x; a part decides about those to its right
-    # (only those: where it is false, they may be undefined, and what is
-    # between the two may be where they are false)
+    # absorb: x and (x or y) is x. Only operands to the left may absorb:
+    # evaluation is left to right, so an operand may be undefined once an
+    # earlier one is false
     parts = []
     before: set[Expr] = set()
     dual = "or" if op == "and" else "and"

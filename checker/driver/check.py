@@ -111,7 +111,7 @@ def prepare(spec: Spec, request: Request) -> tuple[Task, ...]:
     try:
         given = sizes(spec, classes, request.label)
     except UserError as mistake:
-        # a bound that these lack is no mistake where another design has it
+        # an unknown bound is an error only if none of the spec's designs has it
         others = _others(spec, classes, mistake)
         given = sizes(spec, [*classes, *others], request.label)
     chosen = [_sized(s, k, request) for s, k in zip(given, known, strict=False)]
@@ -123,7 +123,7 @@ def prepare(spec: Spec, request: Request) -> tuple[Task, ...]:
     try:
         resolved = resolve_all(spec, compiled)
     except UserError as mistake:
-        # a name that these lack is no mistake where another design has it
+        # an unknown name is an error only if none of the spec's designs has it
         others = _others(spec, classes, mistake)
         more = [
             compile_design(cls, s.bounds, s.without, s.having)

@@ -2,16 +2,15 @@
 
 Biere, Cimatti, Clarke and Zhu, "Symbolic model checking without BDDs" (1999);
 Een and Sorensson, "Temporal induction by incremental SAT solving" (2003).
-Sound for what it shows: a run is replayed before it is returned. For what it
-does not, it says only up to which depth. A property that was shown at a depth
-is assumed there afterwards. Ranges, indices and asserts are questions of
-their own at each depth; where z3 takes long over one, runs are continued
-without breaking it, and it is asked again at the end: until then no depth
-beyond it is claimed. What induction shows (facts that hold initially and that
-no step from a state within its ranges breaks) is assumed at every depth and
-not asked again. If no run of some length is left, all were looked at. The elements of
-an interchangeable scalarset are named in the order in which a run uses them,
-which loses no run: the single initial state is the same under renaming.
+A run is replayed before it is returned; if no run is found, the answer says up
+to which depth. A property that holds at a depth is assumed there afterwards.
+Ranges, indices and asserts are queries of their own at each depth. If z3 takes
+long over one, the search goes on with runs that do not break it, and repeats
+the query at the end; until then no greater depth is claimed. Facts that hold by
+induction (initially, and after each step from a state within its ranges) are
+assumed at every depth. If there is no run of some length, all were visited.
+Elements of an interchangeable scalarset are named in the order of their first
+use, which loses no run: the single initial state is invariant under renaming.
 """
 
 from __future__ import annotations
@@ -84,8 +83,7 @@ from poolproof.checker.passes.symmetry import find_symmetry
 
 
 class _Solver:
-    """An incremental z3 solver that can also be started afresh from what it
-    was told before."""
+    """An incremental z3 solver that can be started afresh with the same terms."""
 
     def __init__(self, logic: str) -> None:
         self.logic = logic
@@ -100,7 +98,7 @@ class _Solver:
         self.solver.add(*terms)
 
     def check(self, extra: Term, seconds: float | None) -> tuple[Any, Any]:
-        """(answer, model) with one more term, which is then forgotten."""
+        """Return (answer, model) with one more term, which is then dropped."""
         self.solver.push()
         self.solver.add(extra)
         answer = _check(self.solver, seconds)
@@ -129,8 +127,8 @@ def _check(solver: Any, seconds: float | None) -> Any:
 
 @dataclass
 class _Choice:
-    """One action at one depth: whether it is taken, with which arguments,
-    and what then follows."""
+    """One action at one depth: whether it is taken, its arguments, and the next
+    state."""
 
     action: Action
     taken: Term
@@ -147,9 +145,9 @@ its obligations)."""
 
 @dataclass
 class _Question:
-    """Something bad (or looked for) and the verdict it decides: a property,
-    or an error of the model. With ``step`` it is about the step to come, if
-    that is this action; else about the last state."""
+    """A violation (or witness) to look for: of a property, or an error of the
+    model. With ``step`` it is about the next step, if that is this action; else
+    about the last state."""
 
     key: str
     bad: Term
@@ -162,8 +160,8 @@ class _Question:
 
 @dataclass(frozen=True)
 class _Deferred:
-    """Questions about the model itself that took too long when they came up:
-    at which depth, and what the solver knew."""
+    """Queries about the model itself that took too long: their depth, and the
+    terms that the solver had."""
 
     questions: list[_Question]
     depth: int
@@ -173,7 +171,7 @@ class _Deferred:
 _TRUE = z3.BoolVal(True)
 _NO_LIMIT = 2**32 - 1
 _WORK = 200
-"""What one more step of an action costs at least, see checker.core.limits."""
+"""Least cost of one more step of an action, see checker.core.limits."""
 _PATIENCE = 0.25
 """Seconds for the questions about the model at one depth, at first."""
 _INDUCTION = 4.0
@@ -198,7 +196,7 @@ class _Unrolling:
     closed: frozenset[_Number] = frozenset()
 
     def start(self) -> None:
-        """Any initial state."""
+        """Return an arbitrary initial state."""
         cells = []
         for cell, (lo, hi) in zip(self.system.cells, self.ranges, strict=True):
             name = f"{cell.name}@0"
@@ -303,7 +301,7 @@ class _Unrolling:
         ]
 
     def state_after(self, c: _Choice) -> list[Value]:
-        """The next state where an action is taken and breaks no range."""
+        """Return the next state if an action is taken and breaks no range."""
         after = list(self.states[-1])
         for k, value in c.updates.items():
             lo, hi = self.ranges[k]
@@ -389,7 +387,7 @@ class _Unrolling:
 def bounded(
     encoding: Encoding, number: Number, lo: int | None, hi: int | None
 ) -> list[Term]:
-    """That a fresh number lies in lo..hi."""
+    """Return the term for lo <= number <= hi."""
     if isinstance(encoding, Bits):
         return [encoding.within(number, lo, hi)]
     low = [] if lo is None else [number.term >= lo]
@@ -406,8 +404,8 @@ def bmc(
     budget: Budget,
     report: Reporter,
 ) -> Outcome:
-    """Runs of 0, 1, 2 ... steps until the budget is spent, no question is
-    left or no longer run exists; see verdict.Engine."""
+    """Search runs of 0, 1, 2 ... steps until the budget is spent, every property
+    is decided or no longer run exists; see verdict.Engine."""
     search = _Search(system, properties, budget, report)
     try:
         with interruptible(), doing("building the formula"):
@@ -429,13 +427,13 @@ class _Search:
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     defects: dict[str, Defect] = field(default_factory=dict)
     depth: int = -1
-    """All runs of so many steps were looked at."""
+    """All runs of so many steps were searched."""
     stopped: str = ""
     complete: bool = False
     never: _Never | None = None
     deferred: list[_Deferred] = field(default_factory=list)
     told: list[int] = field(default_factory=list)
-    """What the solver knew before the first step, and after each."""
+    """The terms of the solver before the first step, and after each step."""
     lasts: set[str] = field(default_factory=set)
     """The invariants that are never violated, by induction."""
 
@@ -530,7 +528,7 @@ class _Search:
         )
 
     def left(self) -> float | None:
-        """Seconds of the budget that are left; None without one."""
+        """Return the seconds left of the budget; None without one."""
         return left()
 
     def sound(self, unrolling: _Unrolling, depth: int) -> None:
@@ -572,7 +570,7 @@ class _Search:
             self.deferred.pop(0)
 
     def starts_wrong(self) -> bool:
-        """Whether some initial value is outside its declared range."""
+        """Return whether some initial value is outside its declared range."""
         for cell in self.system.cells:
             v = cell.variable
             if v.init is None:
@@ -842,7 +840,7 @@ def _replayed(system: TransitionSystem, trace: Trace) -> list[State]:
 
 
 def confirm(system: TransitionSystem, trace: Trace, p: Property) -> None:
-    """Raises AssertionError where the run does not show what z3 says."""
+    """Raise AssertionError if the run does not show what z3 says."""
     if p.kind.of_steps:
         assert trace.steps, trace
         assert p.action in (None, trace.steps[-1].action), trace
@@ -867,7 +865,7 @@ def confirm(system: TransitionSystem, trace: Trace, p: Property) -> None:
 
 
 def confirm_defect(system: TransitionSystem, trace: Trace) -> None:
-    """Raises AssertionError where the model is not wrong there."""
+    """Raise AssertionError if the model is not wrong there."""
     before = _replayed(system, trace)[-1]
     last = trace.steps[-1]
     action = system.action_by_name[last.action]

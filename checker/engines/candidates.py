@@ -1,9 +1,9 @@
-"""Guesses: invariants that the shape of a state suggests.
+"""Candidate invariants that the shape of the state suggests.
 
-Flanagan and Leino, "Houdini" (2001). Nothing here is believed: the symbolic
-engines keep the guesses that they find initial and inductive, together with
-what a spec asks. Two shapes come up again and again in kernel state, and with
-them a spec's own invariants are often inductive without a helping one:
+Flanagan and Leino, "Houdini" (2001). The symbolic engines keep only candidates
+that they prove to be initial and inductive, together with the spec's own
+invariants. Two shapes are common in kernel state, and often make a spec's
+invariants inductive without further help:
 
 - what a flag guards is as it was initially while the flag is ("a VMA that is
   not live has no pages");
@@ -34,9 +34,9 @@ from poolproof.checker.core.system import TransitionSystem, Variable
 
 
 def guesses(system: TransitionSystem, most: int = 1_000) -> dict[str, tuple[Expr, ...]]:
-    """Candidate invariants by name, of one conjunct per cell: at most so many
-    conjuncts. Each is about all cells of its tables, so that it is the same
-    under every permutation of a scalarset."""
+    """Return candidate invariants by name, with one conjunct per cell, and at most
+    so many conjuncts in all. Each covers all cells of its tables, so it is
+    invariant under permutations of a scalarset."""
     found: dict[str, tuple[Expr, ...]] = {}
     for name, parts in _all(system):
         kept = tuple(p for p in parts if p is not TRUE)
@@ -90,7 +90,7 @@ def _counts(rest: tuple[Domain, ...]) -> bool:
 
 
 def _initial(v: Variable) -> Expr | None:
-    """The constant that all cells start with, if they do."""
+    """Return the initial value of all cells if it is one constant."""
     init = v.init
     if init is not None and init.op == "fill":
         init = init.args[0]

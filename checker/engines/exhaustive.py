@@ -1,9 +1,9 @@
 """Every reachable state, by the engine that suits the system's size.
 
-The Python engine starts at once; the native one first compiles a program, and
-is then a hundred times faster. Which of them answers is decided by counts of
-the system and of its states, never by a clock: they store and count states
-differently, so that the same call must always be answered by the same one.
+The Python engine starts at once. The native engine first compiles a program, and
+is then a hundred times faster. Counts of the system and of its states decide
+which one answers, never a clock: the two store and count states differently, so
+the same call must always be answered by the same engine.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _WORTH = 200
 
 
 def first_states(system: TransitionSystem) -> int:
-    """States that the Python engine may visit first; 0: none."""
+    """Return how many states the Python engine may visit first; 0: none."""
     instances = sum(
         math.prod(len(p.domain) for p in a.parameters) for a in system.actions
     )
@@ -72,6 +72,6 @@ def exhaustive(
 
 
 def _refused(outcome: Outcome) -> str:
-    """Why the native engine has not searched this system, or ''."""
+    """Return why the native engine did not search this system, or ''."""
     notes = outcome.statistics.notes
     return next((note for note in notes if note.startswith(CANNOT)), "")

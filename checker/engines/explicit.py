@@ -2,9 +2,9 @@
 
 Follows Dill et al., "Protocol verification as a hardware design aid" (1992),
 and Ip and Dill, "Better verification through symmetry" (1996).
-Sound: every reachable state is visited once, in order of distance, so the
-first violation of a property has a shortest trace; with symmetry, one state
-of each orbit is, and the canonical form is exact (checker.passes.symmetry).
+Sound: every reachable state is visited once, in order of distance, so the first
+violation of a property has a shortest trace. With symmetry, one state of each
+orbit is visited; the canonical form is exact (checker.passes.symmetry).
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ from poolproof.checker.passes.symmetry import find_symmetry
 
 Accepts = Callable[[State, Taken], bool]
 Last = tuple[str, Accepts]
-"""The end of a trace: an action, and which of its steps from a state will do.
-With symmetry the step that was seen belongs to a canonical state; its image
-under the permutation will."""
+"""The end of a trace: an action, and a test for its steps from a state. With
+symmetry, the step that was seen starts in a canonical state, and the trace ends
+with its image under a permutation."""
 
 
 @within_budget("explicit")
@@ -55,8 +55,8 @@ def explicit(
     budget: Budget,
     report: Reporter,
 ) -> Outcome:
-    """Exhaustive search; see verdict.Engine. Raises ValueError for a property
-    that one state or one step does not decide."""
+    """Visit every state; see verdict.Engine. Raise ValueError for a property that
+    one state or one step does not decide."""
     begin = time.monotonic()
     symmetry = find_symmetry(system, properties) if budget.symmetry else NO_SYMMETRY
     space = StateSpace(system, symmetry)
@@ -190,8 +190,8 @@ def _outcome(
 
 
 def _trace(found: Explored, end: State, last: Last | None = None) -> Trace:
-    """A concrete run to (an image of) the canonical state ``end``, and then
-    a step that ``last`` accepts."""
+    """Return a concrete run to (an image of) the canonical state ``end``, followed
+    by a step that ``last`` accepts."""
     path = [end]
     while (parent := found.parents.get(path[-1])) is not None:
         path.append(parent)

@@ -3,10 +3,10 @@
 Groce et al., "Swarm testing" (2012), which hypothesis does with the rules;
 Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input"
 (2002), for the shrinking.
-Sound for what it finds: a violation is a run of the Python class itself, and
-is replayed against the IR before it is shown. It proves nothing: where it
-finds nothing the verdict is unknown. It does not enumerate, so it works at
-bounds that no exhaustive engine reaches. Deterministic under a seed.
+Sound: a violation is a run of the Python class itself, and is replayed against
+the IR before it is returned. Incomplete: if nothing is found, the verdict is
+unknown. It enumerates nothing, so it works at bounds that no exhaustive engine
+reaches. Deterministic for a given seed.
 """
 
 from __future__ import annotations
@@ -65,16 +65,17 @@ from poolproof.checker.evidence.replay import MODEL_IS_WRONG, Runner
 from poolproof.model.language import Disabled
 
 DEPTH = 40
-"""Steps of one run where the budget says nothing."""
+"""Steps of one run without a depth budget."""
 
 RUNS = 400
-"""Runs of one hunt where the budget gives no time."""
+"""Runs of one hunt without a time budget."""
 
 _WORK = 100
-"""What a step costs at least, see checker.core.limits."""
+"""Least cost of a step, see checker.core.limits."""
 
 _LISTED = 5_000
-"""Up to how many argument lists of an action the possible ones are listed."""
+"""The enabled argument lists of an action are listed if it has at most so many
+argument lists."""
 
 
 class _Stop(BaseException):
@@ -134,7 +135,7 @@ def _size(trace: Trace) -> tuple[Any, ...]:
 
 
 def fuzz_engine(compiled: Compiled) -> Engine:
-    """The engine for this design: it needs the class, not the system alone."""
+    """Return the engine for this design, since it runs the design's class."""
 
     def fuzz(
         system: TransitionSystem,
@@ -300,7 +301,7 @@ def _again(hunt: _Hunt, key: str, trace: Trace, move: bool) -> Trace | None:
 
 
 class _Broken(Exception):
-    """A step that the model does not survive."""
+    """A step that breaks the model."""
 
     def __init__(self, step: Step, error: Exception) -> None:
         super().__init__(str(error))
@@ -308,8 +309,8 @@ class _Broken(Exception):
 
 
 def _take(hunt: _Hunt, step: Step, move: bool) -> tuple[Step, int | None]:
-    """Takes the step under CPython; with ``move``, where its arguments are
-    refused, with the next ones that are not. Raises Disabled, _Broken."""
+    """Take the step under CPython. With ``move``, replace refused arguments by the
+    next ones that are accepted. Raise Disabled or _Broken."""
     try:
         return step, hunt.runner.take(step)
     except Disabled:
@@ -326,7 +327,7 @@ def _defect_key(error: Exception, step: Step) -> str:
 
 
 def _machine(hunt: _Hunt) -> type[RuleBasedStateMachine]:
-    """A state machine with one rule for each action."""
+    """Return a state machine with one rule for each action."""
     system, runner, watch = hunt.system, hunt.runner, hunt.watch
     free = [c for c in system.cells if c.variable.init is None]
     start = None if free else next(iter(initial_states(system)), None)
@@ -350,7 +351,7 @@ def _machine(hunt: _Hunt) -> type[RuleBasedStateMachine]:
 
         @rule()
         def rest(self) -> None:
-            """Always possible, so that a deadlock does not end in an error."""
+            """Always enabled, so that a deadlock is no error of hypothesis."""
 
         def begin(self, state: State) -> None:
             self.initial = self.now = state
@@ -400,9 +401,9 @@ def _machine(hunt: _Hunt) -> type[RuleBasedStateMachine]:
 
 @dataclass
 class _Possible:
-    """Which arguments of an action the IR's guard accepts in a state. At
-    large bounds a `require` refuses most: a refused call is moved to the
-    next one that is accepted. CPython has the last word."""
+    """The arguments of an action that the IR's guard accepts in a state. At large
+    bounds a `require` refuses most of them; a refused call is moved to the next
+    accepted one. CPython has the last word."""
 
     system: TransitionSystem
     action: Action
@@ -415,7 +416,7 @@ class _Possible:
         self.seen: tuple[State, list[tuple[int, ...]]] | None = None
 
     def accepted(self, state: State) -> list[tuple[int, ...]] | None:
-        """All of them, in order; None where there are too many to list."""
+        """Return all of them, in order; None if there are too many to list."""
         if self.successors is None:
             return None
         if self.seen is None or self.seen[0] != state:

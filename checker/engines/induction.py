@@ -1,10 +1,10 @@
-"""What one step keeps, asked of z3 over mathematical integers.
+"""Inductive invariants, with z3 over mathematical integers.
 
-Flanagan and Leino, "Houdini" (2001): of many candidates, the largest set that
-holds initially and that every step keeps. Nothing is assumed but the domains
-of arguments and the least values of open sizes. Symmetry: a candidate is about
-all elements of a scalarset, kept or dropped as a whole, so that one action of
-each orbit tells.
+Flanagan and Leino, "Houdini" (2001): the largest subset of the candidates that
+holds initially and is preserved by every step. The only assumptions are the
+domains of arguments and the least values of open sizes. Symmetry: a candidate is
+about all elements of a scalarset and is kept or dropped as a whole, so one
+action of each orbit suffices.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ from poolproof.checker.core.verdict import Reporter, Silent
 from poolproof.checker.engines.interruptible import asking, handle_interrupts
 
 _QUERY_SECONDS = 20.0
-"""How long z3 may think about one query."""
+"""Time limit of z3 for one query."""
 
 _WORK = 200
-"""What a step costs at least, see checker.core.limits."""
+"""Least cost of a step, see checker.core.limits."""
 
 
 @dataclass(frozen=True)
 class Lemma:
-    """A candidate: what it is called, and its conjuncts over the state."""
+    """A candidate: its name, and its conjuncts over the state."""
 
     name: str
     parts: tuple[Expr, ...]
@@ -81,7 +81,7 @@ class Step:
 
 
 class Facts:
-    """What is given, and one solver that is asked what follows from it."""
+    """Given terms, and one solver for the queries whether a claim follows."""
 
     def __init__(self, work: Induction, terms: Iterable[Term]) -> None:
         self.work = work
@@ -98,8 +98,8 @@ class Facts:
         self.solver.pop()
 
     def refuted(self, claim: Term) -> str:
-        """'' where the claim follows, else why that is not known: z3 has a
-        counterexample (`model`), gave up, or time is up."""
+        """Return '' if the claim follows, else the reason: z3 has a counterexample
+        (`model`), gave up, or the time is up."""
         self.model = None
         if z3.is_true(claim):
             return ""
@@ -147,7 +147,7 @@ class Induction:
         self.low = self.lowering(self.now)
 
     def own(self, term: Term) -> Term:
-        """The term for this induction's solvers."""
+        """Return the term in the context of this induction's solvers."""
         return term if self.context is None else term.translate(self.context)
 
     def state(self) -> list[Value]:
@@ -163,7 +163,7 @@ class Induction:
         return Lowering(self.system, self.encoding, now, params=self.params)
 
     def plain(self, e: Expr) -> Expr:
-        """e with its aggregates written out, once for all steps."""
+        """Return e with its aggregates expanded, cached for all steps."""
         if e not in self.expanded:
             self.expanded[e] = ir.expand(e)
         return self.expanded[e]
@@ -171,7 +171,7 @@ class Induction:
     # -- steps --
 
     def instances(self, action: Action) -> Iterator[Step]:
-        """The action with all arguments, one by one."""
+        """Yield the action with each choice of arguments."""
         for raw in action.valuations():
             yield self.instance(action, raw)
 
@@ -242,7 +242,7 @@ class Induction:
     # -- what is known of states --
 
     def given(self, *terms: Iterable[Term]) -> Facts:
-        """A solver that knows these terms."""
+        """Return a solver with these terms."""
         return Facts(self, [t for some in terms for t in some])
 
     def truths(self, lemmas: Iterable[Lemma], at: Sequence[Value]) -> list[Term]:
@@ -250,7 +250,7 @@ class Induction:
         return low.all(part for lemma in lemmas for part in lemma.parts)
 
     def initial(self) -> list[Term]:
-        """What the initial states satisfy."""
+        """Return the terms of the initial states."""
         terms, low = list(self.sizes), self.lowering(self.now)
         for cell, value in zip(self.system.cells, self.now, strict=True):
             v = cell.variable
@@ -264,7 +264,7 @@ class Induction:
         return terms
 
     def in_range(self, v: Variable, value: Value, low: Lowering) -> list[Term]:
-        """That one cell's value is in its variable's declared range."""
+        """Return the term: the cell's value is in its variable's declared range."""
         if not isinstance(value, Number):
             return []
         terms = []
@@ -280,7 +280,7 @@ class Induction:
         return [t for c, value in cells for t in self.in_range(c.variable, value, low)]
 
     def holds(self, p: Property, step: Step | None = None) -> Term:
-        """That an invariant (or, of a step, a step property) is true, and
+        """Return the term: an invariant (or, for a step, a step property) is true and
         reads no table outside its domain."""
         formula = self.plain(ir.and_(ir.defined(p.formula), p.formula))
         if step is None:
@@ -302,8 +302,8 @@ class Induction:
     def strongest(
         self, steps: Sequence[Step], lemmas: Iterable[Lemma]
     ) -> tuple[list[Lemma], dict[str, str]]:
-        """The largest set of lemmas that holds initially and is kept by every
-        step from a state within its ranges; for each one dropped, why."""
+        """Return the largest set of lemmas that holds initially and is preserved by
+        every step from a state within its ranges; for each dropped one, why."""
         why: dict[str, str] = {}
         start, kept = self.given(self.initial()), []
         for lemma in lemmas:
@@ -341,7 +341,7 @@ class Induction:
         return ""
 
     def example(self, step: Step, model: Any, part: Expr) -> str:
-        """A state from which the step breaks the part, as far as it matters."""
+        """Return the relevant part of a state from which the step breaks ``part``."""
         if model is None:
             return ""
         names = {e.data[0] for e in ir.subterms(part) if e.op == "var"}
@@ -395,7 +395,7 @@ class Induction:
     # -- k-induction, for what one step does not keep --
 
     def paths(self, k: int) -> Iterator[list[Step]]:
-        """All ways to take k actions in a row, with unknown arguments."""
+        """Yield all sequences of k actions, with unknown arguments."""
         for actions in product(self.system.actions, repeat=k):
             path: list[Step] = []
             for n, action in enumerate(actions):
@@ -431,8 +431,8 @@ class Induction:
     # -- Spacer --
 
     def spacer(self, claim: Term, seconds: float) -> tuple[str, list[Term]]:
-        """('', terms over the state that are inductive and imply the claim),
-        or why there are none; nothing is believed of them yet."""
+        """Return ('', terms over the state that are inductive and imply the claim),
+        or the reason why there are none. The caller has to check the terms."""
         sizes = [term_of(p) for p in self.params.values()]
         now = [*(term_of(v) for v in self.now), *sizes]
         solver = z3.Fixedpoint()
@@ -495,6 +495,6 @@ def unknowns(term: Term) -> set[str]:
 
 
 def conjuncts(p: Property) -> tuple[Expr, ...]:
-    """What an invariant says, part by part; also that it can be read."""
+    """Return the conjuncts of an invariant, and the condition that it is defined."""
     whole = ir.expand(ir.and_(ir.defined(p.formula), p.formula))
     return whole.args if whole.op == "and" else (whole,)

@@ -106,8 +106,8 @@ def liveness(
     budget: Budget,
     report: Reporter,
 ) -> Outcome:
-    """Answers the `leads to` properties; see verdict.Engine. The others are
-    left out of the outcome: they are the other engines' business."""
+    """Decide the `leads to` properties; see verdict.Engine. The outcome leaves out
+    the others, which are for other engines."""
     begin = time.monotonic()
     mine = [p for p in properties if p.kind.of_runs]
     if not mine:
@@ -171,8 +171,8 @@ def _answer(system: TransitionSystem, graph: Graph, p: Property) -> Verdict:
 def _fair_components(
     graph: Graph, inside: nx.DiGraph, fair: tuple[Fairness, ...]
 ) -> Iterable[set[int]]:
-    """The largest sets of states in which some run stays for ever, fairly,
-    visiting all. A single state counts: a run may stop there."""
+    """Return the largest sets of states such that some fair run stays within and
+    visits all of them for ever. A single state may be one: a run may stop there."""
     strong = {f.action for f in fair if f.strong}
     weak = {f.action for f in fair if not f.strong}
     waiting = deque(

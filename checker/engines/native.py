@@ -1,11 +1,11 @@
-"""Breadth-first search in compiled C, for bounds where Python gives up.
+"""Breadth-first search in compiled C, for bounds that are too large for Python.
 
 Papers: Holzmann, "An improvement in formal verification" (1994) and Laarman,
 van de Pol and Weber, "Boosting multi-core reachability performance" (2010)
 for the search and its table; Ip and Dill (1996) for symmetry. Soundness: the
-C is a fold over the same expressions that `checker.core.evaluate` reads, states
-are stored whole and levels are complete, so a first find is a shortest one;
-every trace is run again through `evaluate` before it is returned.
+C is a fold over the same expressions that `checker.core.evaluate` evaluates,
+states are stored whole, and levels are complete, so the first violation is a
+shortest one. `evaluate` checks every trace before it is returned.
 """
 
 from __future__ import annotations
@@ -55,24 +55,24 @@ from poolproof.checker.passes.symmetry import Symmetry, find_symmetry
 
 FLAGS = ("-march=native", "-fno-strict-aliasing", "-pthread", "-w")
 QUICK, FAST = ("-O0", "-O0"), ("-O1", "-O2")
-"""How the system's half and the search are compiled, for a first go and for
-good. (-O2 takes a system's half twice as long and makes it no faster.)"""
+"""Optimisation levels (system, search) for the probing run and for the full run.
+(-O2 doubles the time to compile the system, and makes it no faster.)"""
 
 CANNOT = "the native engine cannot"
-"""How the reason begins where it has not searched at all."""
+"""The beginning of the reason if nothing was searched."""
 
 GROUP = 50_000
-"""Permutations of the scalarsets that are not rows that are tried at most."""
+"""Upper limit on the permutations of the scalarsets that are not rows."""
 
 DOUBTS = 24
-"""Permutations in doubt that the search watches at most."""
+"""Upper limit on the permutations that are checked dynamically."""
 
 
 _NO_COMPILER = "no C compiler: install gcc or clang, or set CC"
 
 
 def compiler() -> str | None:
-    """The system's C compiler: $CC, or the first of cc, gcc and clang."""
+    """Return the C compiler: $CC, or the first of cc, gcc and clang."""
     for name in (os.environ.get("CC"), "cc", "gcc", "clang"):
         path = shutil.which(name) if name else None
         if path:
@@ -90,10 +90,10 @@ def native(
     until_decided: bool = False,
     cone: bool = True,
 ) -> Outcome:
-    """Exhaustive search; see verdict.Engine. With ``until_decided`` it ends
-    where every property has its violation or witness. Without ``cone`` every
-    variable is stored, and parts that have nothing to do with each other are
-    searched together. Needs a compiler: raises FileNotFoundError."""
+    """Visit every state; see verdict.Engine. With ``until_decided``, stop as soon as
+    every property has its violation or witness. Without ``cone``, store every
+    variable and search independent components together. Raise FileNotFoundError
+    without a compiler."""
     if compiler() is None:
         raise FileNotFoundError(_NO_COMPILER)
     begin = time.monotonic()
@@ -151,8 +151,8 @@ def _alone(
 def _together(
     parts: Sequence[Part], done: Sequence[Outcome], seconds: float
 ) -> Outcome:
-    """What the searches of all parts say of the whole: its states are the
-    combinations of theirs."""
+    """Return the outcome for the whole from the searches of its parts: its states
+    are the combinations of theirs."""
     figures = [o.statistics for o in done]
     states = math.prod(s.states for s in figures)
     depth = sum(s.depth for s in figures)
@@ -240,7 +240,7 @@ def _nothing(properties: Sequence[Property], reason: str, begin: float) -> Outco
 
 
 class Refused(Exception):
-    """The C compiler fails; as a text, what it says."""
+    """The C compiler failed; the text is its message."""
 
 
 class Build:
@@ -281,7 +281,7 @@ class Build:
         return intact(self.program)
 
     def start(self) -> None:
-        """Compiles both halves at once; the search is the same for many."""
+        """Compile system and search in parallel. Many systems share the search."""
         made = tempfile.mkdtemp(dir=self.folder, prefix=_BUILDING)
         self.directory = Path(made)
         self._compile(self.flags[0], self.text, "model")
@@ -320,12 +320,12 @@ class Build:
 
     @property
     def ready(self) -> bool:
-        """Whether `finish` need not wait."""
+        """Return whether `finish` would return at once."""
         return all(child.poll() is not None for child in self.running)
 
     def finish(self) -> Path:
-        """The program, when the compiler is through. Raises Refused where it
-        fails, Spent where it takes too long."""
+        """Wait for the compiler and return the program. Raise Refused if it fails,
+        Spent if it takes too long."""
         assert self.directory is not None
         try:
             with doing("compiling the C program"):
@@ -361,7 +361,7 @@ class Build:
                 raise Refused(self._said(child.returncode))
 
     def _said(self, code: int) -> str:
-        """The compiler's first error, as one line."""
+        """Return the first error of the compiler, as one line."""
         assert self.directory is not None
         text = (self.directory / _SAID).read_text(errors="replace")
         lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -376,7 +376,7 @@ class Build:
         os.replace(made, name)
 
     def cancel(self) -> None:
-        """Ends the compilers, what they have started and what they wrote."""
+        """Kill the compilers and their children, and remove their files."""
         for child in self.running:
             if child.poll() is None:
                 with contextlib.suppress(ProcessLookupError):
@@ -395,13 +395,13 @@ def _name(*parts: str) -> str:
 
 
 _SAID = "said"
-"""The file with what the compiler says."""
+"""The file with the compiler's messages."""
 _LONGEST = 900.0
-"""Seconds after which a compiler is taken to hang, whatever the budget."""
+"""Seconds after which a compiler counts as hung, whatever the budget."""
 CACHE = 100_000_000
-"""Bytes of compiled programs that are kept."""
+"""Upper limit in bytes on the compiled programs in the cache."""
 _RECENT = 3600.0
-"""What was used in so many seconds is kept in any case."""
+"""Programs that were used within so many seconds are always kept."""
 _PROGRAM = re.compile("[0-9a-f]{32}")
 _BUILDING = ".building-"
 """How programs are called, and where they are compiled; others keep things
@@ -409,8 +409,8 @@ in the cache, too."""
 
 
 def prune(directory: Path) -> None:
-    """Removes the programs that were not used for longest, where all need
-    more than `CACHE`, and what killed runs left."""
+    """Remove the least recently used programs if all need more than `CACHE`, and
+    the files that killed runs left."""
     now, files = time.time(), []
     for path in _entries(directory):
         with contextlib.suppress(OSError):
@@ -434,7 +434,7 @@ def _entries(directory: Path) -> list[Path]:
 
 
 def _processor() -> str:
-    """What -march=native depends on."""
+    """Return the facts about the processor that -march=native depends on."""
     with contextlib.suppress(OSError), open("/proc/cpuinfo") as lines:
         for line in lines:
             if line.startswith(("flags", "Features")):
@@ -479,7 +479,7 @@ class _Starts:
 
 @dataclass
 class _Run:
-    """What the program said."""
+    """The output of the program."""
 
     lowered: lower.Lowered
     figures: dict[str, str] = field(default_factory=dict)
@@ -492,7 +492,7 @@ class _Run:
     stop: str = ""
 
     def take(self, line: bytes, begin: float, report: Reporter) -> None:
-        """One line of the program's output."""
+        """Take one line of the program's output."""
         kind, *rest = line.split()
         match kind:
             case b"progress":
@@ -612,7 +612,7 @@ def _search(
 
 
 class _Child:
-    """The program at work."""
+    """The running program."""
 
     def __init__(
         self,
@@ -648,8 +648,8 @@ class _Child:
             self.process.stdin.close()
 
     def lines(self, run: _Run, report: Reporter, wait: float | None) -> bool:
-        """Takes what the program says, waiting so long for it; true at the
-        program's end."""
+        """Take the program's output, and wait so long for it. Return whether the
+        program has ended."""
         assert self.process.stdout is not None
         out = self.process.stdout.fileno()
         if wait is not None and not select.select([out], [], [], wait)[0]:
@@ -668,7 +668,7 @@ class _Child:
         return True
 
     def interrupt(self, run: _Run) -> None:
-        """Asks the program to come to an end; a second Ctrl-C makes it."""
+        """Ask the program to end; at a second Ctrl-C, kill it."""
         with contextlib.suppress(KeyboardInterrupt):
             self.process.send_signal(signal.SIGINT)
             while not self.lines(run, Silent(), None):

@@ -1,12 +1,12 @@
-"""Induction with z3: what holds for any size, and a certificate that says why.
+"""Induction with z3: proofs for any size, with certificates.
 
 Sheeran, Singh and Stalmarck, k-induction (2000); Komuravelli, Gurfinkel and
 Chaki, Spacer (2014); the lemmas are found as checker.engines.induction says.
-Sound: a property is reported only if lemmas that hold initially and that
-every action keeps imply it, over mathematical integers, and fresh solvers
-found so again from the lemmas' text, for all actions and all arguments.
-Ranges, indices and asserts must follow from the lemmas too; nothing is
-assumed but the domains of arguments and the least values of open sizes.
+Sound: a property holds only if lemmas imply it that hold initially and that
+every action preserves, over mathematical integers, and if fresh solvers confirm
+this from the lemmas' text, for all actions and all arguments. The lemmas must
+also imply ranges, indices and asserts. The only assumptions are the domains of
+arguments and the least values of open sizes.
 Symmetry helps to find lemmas, never to check them.
 """
 
@@ -114,7 +114,7 @@ def check_certificate(
 
 
 def read_lemmas(work: Induction, texts: Iterable[str]) -> list[Term]:
-    """The lemmas as terms over the state's unknowns, from SMT-LIB 2."""
+    """Return the lemmas as terms over the state's unknowns, from SMT-LIB 2."""
     symbols = {str(term_of(v)): term_of(v) for v in (*work.now, *work.params.values())}
     return [
         z3.And(*z3.parse_smt2_string(f"(assert {text})", decls=symbols))
@@ -132,8 +132,8 @@ def prove(
     budget: Budget,
     report: Reporter,
 ) -> Outcome:
-    """Proofs for any size; see verdict.Engine. What cannot be proved is
-    Unknown, with the action and the conjunct that stand in the way."""
+    """Prove properties for any size; see verdict.Engine. What cannot be proved is
+    Unknown; the reason names the action and the conjunct in the way."""
     begin = time.monotonic()
     search = _Search(system, properties, _left, report)
     stopped = "time is up"
@@ -158,7 +158,7 @@ def prove(
 
 
 def _left() -> float:
-    """Seconds for what is still to be asked."""
+    """Return the seconds left for further queries."""
     seconds = left()
     return 3600.0 if seconds is None else seconds
 
@@ -318,7 +318,7 @@ class _Search:
     def certificate(
         self, claimed: tuple[Property, ...], base: list[Term], deep: list[Term], k: int
     ) -> tuple[Certificate, str]:
-        """A certificate, and '' if fresh solvers agree from its text."""
+        """Return a certificate, and '' if fresh solvers confirm it from its text."""
         base = [t for t in base if not z3.is_true(t)]
         certificate = Certificate(
             tuple(t.sexpr() for t in (*base, *deep)),
@@ -330,7 +330,7 @@ class _Search:
         return certificate, wrong
 
     def harder(self, p: Property, base: list[Term], why: str) -> Verdict:
-        """k-induction, then Spacer."""
+        """Try k-induction, then Spacer."""
         reason = f"not inductive: {why}"
         if why.startswith("an initial"):
             return Unknown(reason)

@@ -2,9 +2,9 @@
 
 A new engine is one file and one row: the function `NAME` (see verdict.Engine)
 of `checker/engines/NAME.py`, and a `Row` that says which kinds of property it
-decides. `ask` hands an engine nothing else; what it does not decide is Unknown,
-and what holds because nothing happens is Vacuous.
-The command line's help and README's table say what stands here.
+decides. `ask` gives an engine nothing else; other properties are Unknown, and
+those that hold because nothing happens are Vacuous. The command line's help and
+README's table are made from these rows, or compared with them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from poolproof.checker.core.verdict import Budget, Engine, Outcome, Reporter, Un
 
 @dataclass(frozen=True)
 class Need:
-    """Something outside the checker: ``what`` it is, how one gets it, and
+    """A requirement outside the checker: ``what`` it is, how to ``get`` it, and
     whether it is there."""
 
     what: str
@@ -118,7 +118,7 @@ ROWS: tuple[Row, ...] = (
 
 
 def row(name: str) -> Row:
-    """The row of that name. Raises KeyError for another."""
+    """Return the row of that name. Raise KeyError if there is none."""
     for one in ROWS:
         if one.name == name:
             return one
@@ -126,12 +126,12 @@ def row(name: str) -> Row:
 
 
 def choices() -> tuple[Row, ...]:
-    """The engines that a user may choose."""
+    """Return the engines that a user may choose."""
     return tuple(r for r in ROWS if r.help)
 
 
 def every_state(kind: Kind) -> str:
-    """The engine in Python that decides the kind in every reachable state."""
+    """Return the Python engine that visits every state and decides the kind."""
     return "liveness" if kind.of_runs else "explicit"
 
 
@@ -143,9 +143,9 @@ def ask(
     report: Reporter,
     compiled: Compiled | None = None,
 ) -> Outcome:
-    """Runs an engine on those of the properties that it decides; the others
-    are Unknown. ``compiled`` is the design that the system is of, where it is
-    one. Raises UserError where something that the engine needs is missing."""
+    """Run an engine on the properties that it decides; the others are Unknown.
+    ``compiled`` is the design of the system, if it has one. Raise UserError if
+    something that the engine needs is missing."""
     engine = row(name)
     _check_needs(engine)
     mine = tuple(p for p in properties if p.kind in engine.decides)
@@ -182,7 +182,7 @@ def _instead(kind: Kind) -> str:
 
 
 def _load(engine: Row, compiled: Compiled | None) -> Engine:
-    """The engine's function; its libraries are loaded only now."""
+    """Return the engine's function. Its libraries are loaded only now."""
     module = import_module(f"{__package__}.{engine.name}")
     found: Any = getattr(module, engine.function or engine.name)
     if engine.of_design:

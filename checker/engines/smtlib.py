@@ -1,8 +1,8 @@
-"""A certificate's questions as SMT-LIB 2 files that any solver takes.
+"""The proof obligations of a certificate as SMT-LIB 2 files for any solver.
 
 Barrett, Fontaine and Tinelli, "The SMT-LIB Standard: Version 2.6" (2017). Each
-question is one self-contained script with the expected status `unsat`. The
-certificate shows its properties iff the answer to all of them is `unsat`:
+obligation is one self-contained script with the expected status `unsat`. The
+certificate proves its properties iff all of them are `unsat`:
 
 - initiation: no initial state is without a lemma;
 - consecution, for each action: no step leads from the lemmas to a state
@@ -16,12 +16,12 @@ The lemmas are in the file word for word, as a function of the state, which is
 applied to the state before the step and to the one after it. Arguments of
 actions are unknowns within their domains.
 
-What is shared with the search and with `prove.check_certificate`: how a
-design becomes expressions, and how `checker.backends.smt` and
-`checker.engines.induction` make terms of initial states, steps, ranges and
-properties; z3 prints these terms. Not shared: the solver and its parser, how
-arguments are chosen, how lemmas are moved to the next state, and what is left
-out because an action does not touch it (nothing is).
+Shared with the search and with `prove.check_certificate`: the frontend, and the
+terms of initial states, steps, ranges and properties, which
+`checker.backends.smt` and `checker.engines.induction` make and z3 prints. Not
+shared: the solver and its parser, the choice of arguments, the substitution
+into the next state, and the omission of lemmas that an action does not touch
+(nothing is omitted here).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Properties as functions of a state, or of a step: what these decide."""
+"""The properties that a state, or a step, decides."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ that the step violates."""
 
 
 class Watch:
-    """What one state or one step decides: a violation, or a witness. ``seen``
-    maps each property to which of its antecedents came true. Raises ValueError
-    for a property that only a run decides."""
+    """The properties that one state or one step decides: by a violation, or as a
+    witness. ``seen`` maps each property to which of its antecedents came true.
+    Raise ValueError for a property that only a run decides."""
 
     def __init__(
         self, system: TransitionSystem, properties: Sequence[Property]
@@ -68,7 +68,7 @@ class Watch:
 
 
 class _Antecedents:
-    """Those that have not come true yet, by their numbers."""
+    """The antecedents that have not come true yet, by number."""
 
     def __init__(
         self, properties: Sequence[Property], seen: dict[str, list[bool]]

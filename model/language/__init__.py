@@ -13,18 +13,18 @@
             ...
             return OK
 
-An instance (`Pool(bounds={"V": 3})`) runs under CPython as it stands: pdb,
+An instance (`Pool(bounds={"V": 3})`) runs under CPython unchanged: pdb,
 coverage, hypothesis and the replay of traces work on it. checker.frontend.design
-compiles the same text. Names of bounds, domains and features that a method
-mentions mean, inside an instance, that instance's values: its methods are
-rebound to a namespace where `V` is 3 and `VMAS` can be iterated. There, too,
-`any` and `all` look at every element: an aggregate has no order.
+compiles the same text. In the methods of an instance, names of bounds, domains
+and features mean that instance's values: the methods are rebound to a namespace
+where `V` is 3 and `VMAS` can be iterated. There, `any` and `all` evaluate every
+element, because an aggregate has no order.
 
-What the kernel itself asserts is written as such: a field over `Counter`,
-`warn_on(condition)`, `bug_on(condition)`. Each is an implicit property of the
-design, asked in every check beside the spec's own; a violation is a finding
-with a trace. `assert` and an `Int`'s range speak of the model: a violation
-says that the design is not what its author meant, and ends the check.
+The kernel's own assertions are fields over `Counter`, `warn_on(condition)` and
+`bug_on(condition)`. Each is an implicit property of the design, and every check
+asks it beside the spec's own; a violation is a finding with a trace. `assert`
+and the range of an `Int` are about the model: a violation means that the design
+is not what its author meant, and ends the check.
 
 Import what a design needs from here; model.language.domains has the domains and
 their values, model.language.declarations fields, actions and blocks,
@@ -329,13 +329,13 @@ class Design(Block):
         pass
 
     def initial(self) -> bool:
-        """Which of the possible starts (fields with init=ANY) are meant."""
+        """Return whether a start (of fields with init=ANY) is an initial state."""
         return True
 
     # -- what replay and fuzzing use --
 
     def load(self, state: Sequence[int]) -> None:
-        """Sets every cell from raw values, in the order of `dump`."""
+        """Set every cell from raw values, in the order of `dump`."""
         rest = list(reversed(state))
         for slot in self._slots:  # type: ignore[attr-defined]
             owner, name = _owner(self, slot.name)
@@ -347,8 +347,8 @@ class Design(Block):
                 object.__setattr__(owner, name, slot.values.python(rest.pop()))
 
     def dump(self) -> tuple[int, ...]:
-        """The raw values of all cells: fields in declaration order, tables
-        row by row. Equal to the checker's State."""
+        """Return the raw values of all cells: fields in declaration order, tables row
+        by row. This is the checker's State."""
         state: list[int] = []
         for slot in self._slots:  # type: ignore[attr-defined]
             owner, name = _owner(self, slot.name)
@@ -360,9 +360,9 @@ class Design(Block):
         return tuple(state)
 
     def step(self, name: str, *arguments: Any) -> Any:
-        """Takes an action with Python arguments and returns its result.
-        Raises Disabled where a `require` is false, KernelBug at a `bug_on`,
-        OutOfRange/OutOfDomain/AssertionError where the model is wrong; the
+        """Take an action with Python arguments and return its result. Raise
+        Disabled if a `require` is false, KernelBug at a `bug_on`, and
+        OutOfRange, OutOfDomain or AssertionError if the model is wrong; the
         state is then as before. ``warned`` has the step's KernelWarnings.
         """
         self._check_call(name, arguments)
@@ -380,7 +380,7 @@ class Design(Block):
         return result
 
     def _saturate(self) -> None:
-        """Counters at the end of an action: see `Counter`."""
+        """Saturate counters at the end of an action, see `Counter`."""
         for slot in self._slots:  # type: ignore[attr-defined]
             values = slot.values
             if not values.counter:
@@ -395,7 +395,7 @@ class Design(Block):
                 object.__setattr__(owner, name, raw)
 
     def _check_call(self, name: str, arguments: tuple[Any, ...]) -> None:
-        """Raises ModelError for what is no call of an action."""
+        """Raise ModelError if this is no call of an action."""
         known: dict[str, dict[str, Values]] = self._domains  # type: ignore[attr-defined]
         if name not in known:
             source, binding = self._source, self._binding  # type: ignore[attr-defined]
@@ -425,7 +425,7 @@ class Design(Block):
                 )
 
     def check_ranges(self) -> None:
-        """Raises OutOfRange, naming the first cell outside its range."""
+        """Raise OutOfRange, which names the first cell outside its range."""
         for slot in self._slots:  # type: ignore[attr-defined]
             owner, name = _owner(self, slot.name)
             value, values = getattr(owner, name), slot.values

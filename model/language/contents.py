@@ -1,5 +1,5 @@
-"""What a design has, base classes and blocks included: its state variables,
-and the bounds and features that it depends on.
+"""The contents of a design, with those of base classes and blocks: its state
+variables, and the bounds and features that it depends on.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def _parts(owner: Any) -> Iterator[tuple[Any, str, Any]]:
 
 
 def declared(cls: type) -> tuple[dict[str, Bound], dict[str, Feature]]:
-    """Every bound and feature that a design depends on, by name."""
+    """Return every bound and feature that a design depends on, by name."""
     bounds: dict[str, Bound] = {}
     features: dict[str, Feature] = {}
     scalarsets: dict[str, _Scalarset] = {}
@@ -238,8 +238,8 @@ _ELEMENTS, _NUMBER = 4096, 10**12
 
 
 def outside(cls: type, bound: Bound, value: int) -> str:
-    """Why a bound of the design cannot have the value, with the limit; ''
-    where it can."""
+    """Return why a bound of the design cannot have the value, with the limit; '' if
+    it can."""
     if value < bound.least:
         return f"{bound.name} is at least {bound.least}"
     if value > _NUMBER:
@@ -256,7 +256,7 @@ def bind(
     having: Sequence[str] = (),
     symbolic: frozenset[str] = frozenset(),
 ) -> Binding:
-    """All bounds and features of the design with the given ones set."""
+    """Return the binding of all bounds and features, with the given ones set."""
     known, features = declared(cls)
     for name in (*bounds, *symbolic):
         if name not in known:

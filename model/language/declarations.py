@@ -1,4 +1,4 @@
-"""What a design declares: fields, actions, observers and blocks."""
+"""Declarations of a design: fields, actions, observers and blocks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Field:
     doc: str
 
     def default(self, values: Values) -> Any:
-        """The initial Python value of each cell (ANY stays ANY)."""
+        """Return the initial Python value of each cell (ANY stays ANY)."""
         if values.off:
             return values.python(values.lo)
         if self.init is not None:
@@ -56,7 +56,7 @@ class Field:
 
 
 def as_features(when: Any) -> tuple[Feature, ...]:
-    """Return what ``when=`` gives as a tuple. Raises ModelError for what is
+    """Return the features of ``when=`` as a tuple. Raise ModelError if it is
     neither a Feature nor a tuple of them."""
     given = () if when is None else (when,) if isinstance(when, Feature) else when
     if not isinstance(given, tuple):
@@ -108,10 +108,10 @@ def action(*, kernel: str = "", when: Any = None) -> Callable[[Method], Method]:
 def action(
     function: Method | None = None, *, kernel: str = "", when: Any = None
 ) -> Method | Callable[[Method], Method]:
-    """Marks a method as an action: one critical section that may happen for
-    any arguments its `require`s allow. ``kernel`` cites file:function.
-    ``when``: features without which there is no such action; in a block also
-    the name, in quotes, of the attribute that has them."""
+    """Mark a method as an action: one critical section that may happen with all
+    arguments that its `require`s allow. ``kernel`` cites file:function. ``when``
+    are the features that the action needs; in a block it may also be the name of
+    the attribute that has them."""
     named = when if isinstance(when, str) else ""
     features = as_features(None if named else when)
 
@@ -123,7 +123,7 @@ def action(
 
 
 def observer(function: Method) -> Method:
-    """Marks a pure method that specs may call by its name."""
+    """Mark a pure method that specs may call by its name."""
     function.__dict__["observer"] = True
     return function
 
@@ -168,9 +168,9 @@ class Block:
                 require(self.design.may_pin(holder, index))
                 self.pinned[holder, index] = True
 
-    ``self.design`` in a method is the design that the block is part of, for
-    one thing only: calling its methods. Such a hook may look and may change
-    what is the design's; its fields a block neither reads nor assigns.
+    ``self.design`` in a method is the design that the block is part of. It serves
+    only to call methods of the design. Such a hook may read and change the
+    design's state; the block itself neither reads nor assigns its fields.
     """
 
     design: Any

@@ -38,8 +38,8 @@ class Disabled(Exception):
 
 
 def require(condition: bool) -> None:
-    """The action is possible only where ``condition`` holds. Where it does
-    not, nothing happened, whatever was assigned before."""
+    """Enable the action only where ``condition`` holds. Otherwise nothing happens,
+    whatever was assigned before."""
     if not condition:
         raise Disabled
 
@@ -53,16 +53,16 @@ class KernelWarning(UserWarning):
 
 
 def bug_on(condition: bool, text: str = "") -> None:
-    """The kernel's BUG_ON and VM_BUG_ON: never true, says an implicit
-    property of the design. Where it is true, the run ends with this step,
-    which changes nothing and returns nothing. ``text`` is its title."""
+    """The kernel's BUG_ON and VM_BUG_ON: an implicit property of the design says
+    that ``condition`` is never true. If it is, the run ends with this step, which
+    changes and returns nothing. ``text`` is the property's title."""
     if condition:
         raise KernelBug(text)
 
 
 def warn_on(condition: bool, text: str = "") -> None:
-    """The kernel's WARN_ON, WARN_ONCE and VM_WARN_ON: never true, says an
-    implicit property of the design. Where it is true, the action goes on.
+    """The kernel's WARN_ON, WARN_ONCE and VM_WARN_ON: an implicit property of the
+    design says that ``condition`` is never true. If it is, the action goes on.
     ``text`` is the property's title."""
     if condition:
         warnings.warn(text, KernelWarning, stacklevel=2)
@@ -167,7 +167,7 @@ class Either:
 
 
 class Domain:
-    """What values a field, a parameter or an index has."""
+    """The values of a field, a parameter or an index."""
 
 
 @dataclass(frozen=True)
@@ -236,12 +236,12 @@ def Wrapping(bits: int) -> Any:
 
 
 def Counter(hi: Any = None) -> Any:
-    """A field that the kernel counts in: 0..hi, or without upper bound.
+    """A counter of the kernel: 0..hi, or without upper bound.
 
     Leaving that range is a bug of the kernel, not of the model: an implicit
-    property with the field's name says that it does not happen. A count
-    below 0 at the end of an action is kept as -1, one above ``hi`` as
-    hi + 1, by however much, so that searches end. Runs go on from there.
+    property with the field's name says that it does not happen. At the end of an
+    action, any count below 0 becomes -1 and any count above ``hi`` becomes
+    hi + 1, so that searches end. Runs go on from there.
     """
     return _Counter(hi)
 
@@ -252,10 +252,10 @@ def Bool() -> Any:
 
 
 def Scalarset(name: str, size: Any, prefix: str = "", ordered: bool = False) -> Any:
-    """``size`` elements that can be compared for equality only. Engines use
-    that they are interchangeable, after checking that no action tells them
-    apart. ``ordered`` ones may be told apart by position (a fallback order
-    of nodes): they are never permuted."""
+    """``size`` elements that can be compared for equality only. Engines permute
+    them, after checking that every action is invariant under permutations. The
+    elements of an ``ordered`` one have positions (a fallback order of nodes), and
+    are never permuted."""
     return _Scalarset(name, size, prefix or name.lower().removesuffix("s"), ordered)
 
 
@@ -270,7 +270,7 @@ def SetOf(domain: Any) -> Any:
 
 
 def Given(feature: Feature, domain: Any, off: Any) -> Any:
-    """``domain`` where the feature is on; where it is off, only ``off``."""
+    """``domain`` if the feature is on; if it is off, only ``off``."""
     return _Given(feature, domain, off)
 
 
@@ -335,14 +335,14 @@ class Values:
     counter: bool = False
 
     def saturated(self, raw: int) -> int:
-        """The raw value that stands for a count at the end of an action."""
+        """Return the raw value that a count becomes at the end of an action."""
         if not self.counter:
             return raw
         low = max(raw, int(self.lo))
         return low if self.hi is None else min(low, int(self.hi))
 
     def python(self, raw: int) -> Any:
-        """The Python value of a raw one."""
+        """Return the Python value of a raw one."""
         match self.kind:
             case "bool":
                 return bool(raw)
@@ -360,8 +360,8 @@ class Values:
                 return raw
 
     def raw(self, value: Any) -> int:
-        """The raw value of a Python one. Raises ModelError for a value of
-        another sort (True is no int here); a range is not checked."""
+        """Return the raw value of a Python one. Raise ModelError for a value of
+        another sort (True is no int here); the range is not checked."""
         match self.kind:
             case "bool" if isinstance(value, bool):
                 return int(value)
@@ -400,7 +400,7 @@ class Values:
 
     @property
     def finite(self) -> bool:
-        """Whether both ends are known ints."""
+        """Return whether both ends are known ints."""
         return isinstance(self.lo, int) and isinstance(self.hi, int)
 
     def __str__(self) -> str:
@@ -423,8 +423,8 @@ def _show(end: Any, missing: str) -> str:
 
 @dataclass(frozen=True)
 class Binding:
-    """Values for bounds and features. A bound in ``symbolic`` stays a name:
-    only the frontend, proving for any size, asks for that."""
+    """Values for bounds and features. A bound in ``symbolic`` stays a name; only
+    proofs for any size use that."""
 
     bounds: Mapping[str, int]
     features: Mapping[str, bool]
@@ -448,8 +448,8 @@ class Binding:
         return self.features.get(feature.name, feature.default)
 
     def values(self, domain: Any) -> Values:
-        """The domain with its sizes filled in. Raises ModelError where a
-        scalarset or index would need a symbolic bound."""
+        """Return the domain with its sizes filled in. Raise ModelError if a scalarset
+        or index would need a symbolic bound."""
         match domain:
             case Values():
                 return domain
