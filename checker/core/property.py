@@ -1,19 +1,18 @@
 """Properties as engines see them: formulas over a transition system.
 
-Who adds a kind of property looks at these files, and at no other:
+To add a kind of property, change these files and no others:
 
 1. core/property.py: its member of `Kind` and its traits. `FINITE` and `SAFETY`
-   follow, and with them which of the engines decide it.
-2. spec/grammar.lark and spec/parse.py: how it is written; only the grammar,
-   where it is written like an invariant.
-3. spec/syntax.py and spec/resolve.py: only where it has more than one formula.
-4. engines/registry.py, and a file for a new engine: only where no state and no
-   step decides it.
-5. evidence/replay.py: what a run must show of it; reports/text.py: why it does.
-   Both only where no state and no step decides it.
+   follow from them, and so does which engines decide it.
+2. spec/grammar.lark: its syntax; and spec/parse.py, unless it is written like
+   an invariant.
+3. spec/syntax.py and spec/resolve.py, if it has more than one formula.
+4. engines/registry.py and a new engine, if neither a state nor a step decides it.
+5. evidence/replay.py (which runs decide it) and reports/text.py (why they do),
+   if neither a state nor a step decides it.
 
-Elsewhere kinds are named only to make properties: spec/scenario.py and
-frontend/design.py. tests/unit/test_kinds.py checks this list.
+Only spec/scenario.py and frontend/design.py name kinds besides: they make
+properties. tests/unit/test_kinds.py checks this list.
 """
 
 from __future__ import annotations
