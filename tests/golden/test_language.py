@@ -40,14 +40,14 @@ def test_each_snippet_is_one_that_runs() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("design", ["pool.py:Pool", "pool.py:NoCharge"])
+@pytest.mark.parametrize("design", ["Pool", "PinnedPool", "NoCharge"])
 @pytest.mark.usefixtures("files")
 def test_all_comes_out_as_the_page_expects(
     command: str, design: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     prompt, program, *arguments = shlex.split(command)
     assert (prompt, program, arguments[-2]) == ("$", "poolproof", "--design")
-    assert main([*arguments[:-1], design]) == 0
+    assert main([*arguments[:-1], f"pool.py:{design}"]) == 0
     out, err = capsys.readouterr()
     assert "n/a" not in out
     assert err == ""

@@ -105,7 +105,7 @@ TRACE = "Hugetlb/hugetlb_mempolicy.promise_is_kept.trace"
         ("review --design Thp --engine explicit --depth 1", 3, "6 unknown"),
         ("guarantee --design GlobalPool --single --states 50", 0, "nothing on"),
         ("mutate Thp --spec promise_plain --sample 1 --states 50", 0, "mutant"),
-        ("size hot_upgrade_4 --design Shmem1g --table", 0, "7 fails early"),
+        ("size hot_upgrade_4 --scenario shmem --table", 0, "7 fails early"),
         ("help design", 0, "# Designs"),
     ],
 )
