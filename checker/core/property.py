@@ -11,7 +11,7 @@ To add a kind of property, change these files and no others:
 5. evidence/replay.py (which runs decide it) and reports/text.py (why they do),
    if neither a state nor a step decides it.
 
-Only spec/scenario.py and frontend/design.py name kinds besides: they make
+Elsewhere, only spec/scenario.py and frontend/design.py name kinds: they make
 properties. tests/unit/test_kinds.py checks this list.
 """
 

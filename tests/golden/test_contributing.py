@@ -121,13 +121,13 @@ def test_a_newcomer_does_what_the_page_says(copy: Path) -> None:
             part.apply(copy)
             continue
         out, err = run(copy, part.line)
+        assert err == ""
         said = replace(part, printed=f"{out.rstrip()}\n")
         if os.environ.get("POOLPROOF_BLESS"):
             text = text.replace(part.block, said.block)
             PAGE.write_text(text, encoding="utf-8")
         else:
             assert said == part
-        assert err == ""
 
 
 def test_the_page_has_its_three_examples() -> None:
