@@ -21,6 +21,7 @@ from poolproof.checker.driver.check import (
     Task,
     exit_code,
     prepare,
+    refuse_nothing,
 )
 from poolproof.checker.driver.check import run as run_task
 from poolproof.checker.driver.designs import find_spec
@@ -67,6 +68,7 @@ def run(options: argparse.Namespace) -> int:
             _make_folder(f"--{name}", vars(options)[name])
     specs = [parse(find_spec(name)) for name in options.spec]
     tasks, late = prepared(specs, request, budget)
+    refuse_nothing(tasks)
     interrupts = Interrupts()
     done: list[CheckResult] = []
     with output(options.output) as out:

@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import wraps
-from typing import ParamSpec, Protocol
+from typing import Protocol
 
-from poolproof.checker.core.limits import Limits, Spent, available, limited
+from poolproof.checker.core.limits import Limits, available, limited
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Obligation, State, TransitionSystem
 
@@ -210,35 +209,6 @@ class Budget:
         checker.core.limits. Without a limit, memory is what is free now."""
         memory = available() if self.memory is None else self.memory
         return limited(self.seconds, memory)
-
-
-P = ParamSpec("P")
-
-
-def within_budget(
-    name: str,
-) -> Callable[[Callable[P, Outcome]], Callable[P, Outcome]]:
-    """Hold an engine to the time and memory of its budget in all phases. If it
-    does not return what it knows by then, every property is Unknown, and the
-    reason names the phase that used up the budget."""
-
-    def decorate(engine: Callable[P, Outcome]) -> Callable[P, Outcome]:
-        @wraps(engine)
-        def bound(*args: P.args, **kwargs: P.kwargs) -> Outcome:
-            properties: tuple[Property, ...] = args[1]  # type: ignore[assignment]
-            budget: Budget = args[2]  # type: ignore[assignment]
-            begin = time.monotonic()
-            try:
-                with budget.limited():
-                    return engine(*args, **kwargs)
-            except Spent as spent:
-                verdicts = {p.name: Unknown(str(spent)) for p in properties}
-                seconds = time.monotonic() - begin
-                return Outcome(name, verdicts, (), Statistics(seconds=seconds))
-
-        return bound
-
-    return decorate
 
 
 class Engine(Protocol):

@@ -93,6 +93,24 @@ class Task:
     shown: Mapping[str, int]
     as_written: bool
 
+    @property
+    def asks_nothing(self) -> bool:
+        """Whether no property of the spec applies to the design."""
+        return all(p.assertion for p in self.resolved.properties)
+
+
+def refuse_nothing(tasks: Sequence[Task]) -> None:
+    """Raise UserError where no property of any spec applies to its design."""
+    if not tasks or not all(task.asks_nothing for task in tasks):
+        return
+    task = tasks[0]
+    name, reason = next(iter(task.resolved.missing.items()))
+    raise UserError(
+        None,
+        f"{task.spec.file}: no property applies to {task.known.name}, so that "
+        f"nothing can be wrong: {name} is n/a, {reason}",
+    )
+
 
 def prepare(spec: Spec, request: Request) -> tuple[Task, ...]:
     """The spec on each of its designs. Raises UserError for whatever is wrong
@@ -534,12 +552,15 @@ def expectation(verdict: Verdict) -> str:
 
 def exit_code(checked: Sequence[CheckResult], strict: bool = False) -> int:
     """0 all as expected · 1 something is not · 2 an error in a design or a
-    spec · 3 something is not known, or with ``strict`` vacuous."""
+    spec · 3 something is not known, or with ``strict`` vacuous: a property, or
+    a spec of which no property applies to any of its designs."""
     if any(c.defects or c.mistakes for c in checked):
         return 2
     judgements = [a.judgement for c in checked for a in c.answers]
     if Judgement.UNEXPECTED in judgements:
         return 1
     stopped = any(c.interrupted for c in checked)
-    vacuous = strict and Judgement.VACUOUS in judgements
+    asking = {c.task.spec.file for c in checked if not c.task.asks_nothing}
+    empty = any(c.task.spec.file not in asking for c in checked)
+    vacuous = strict and (empty or Judgement.VACUOUS in judgements)
     return 3 if Judgement.OPEN in judgements or stopped or vacuous else 0

@@ -228,6 +228,11 @@ def _at(
     for verdict in outcome.verdicts.values():
         if isinstance(verdict, Unknown):
             return AtSize(size, states, None, verdict.reason)
+    for p in claims:
+        asked_of = None if p.assertion else p.action
+        if asked_of is not None and asked_of not in whole.called:
+            reason = f"vacuous: {p.name} is about {p.action}, which no program calls"
+            return AtSize(size, states, None, reason)
     success = outcome.verdicts[GUARANTEED]
     if isinstance(success, Vacuous):
         return AtSize(size, states, None, f"vacuous: {success.reason}")

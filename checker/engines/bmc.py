@@ -70,7 +70,6 @@ from poolproof.checker.core.verdict import (
     Verdict,
     settled,
     shown_by,
-    within_budget,
 )
 from poolproof.checker.engines.candidates import guesses
 from poolproof.checker.engines.induction import Induction, Lemma, conjuncts
@@ -397,7 +396,6 @@ def bounded(
 # --- the engine -----------------------------------------------------------
 
 
-@within_budget("bmc")
 def bmc(
     system: TransitionSystem,
     properties: tuple[Property, ...],
@@ -406,19 +404,21 @@ def bmc(
 ) -> Outcome:
     """Search runs of 0, 1, 2 ... steps until the budget is spent, every property
     is decided or no longer run exists; see verdict.Engine."""
-    search = _Search(system, properties, budget, report)
+    runs = _Deepening(system, properties, budget, report)
     try:
         with interruptible(), doing("building the formula"):
-            search.go()
+            runs.go()
     except KeyboardInterrupt:
-        search.stopped = "interrupted"
+        runs.stopped = "interrupted"
     except Spent as spent:
-        search.stopped = str(spent)
-    return search.outcome()
+        runs.stopped = str(spent)
+    return runs.outcome()
 
 
 @dataclass
-class _Search:
+class _Deepening:
+    """One call of `bmc`: runs of growing length, and what they have shown."""
+
     system: TransitionSystem
     properties: tuple[Property, ...]
     budget: Budget
@@ -734,14 +734,14 @@ class _Never:
     """What no run of any length does, once all are known: start at all, take
     an action, make an antecedent true. Nothing is said where z3 gives up."""
 
-    search: _Search
+    search: _Deepening
     unrolling: _Unrolling
     start: bool
     actions: set[str]
     antecedents: dict[tuple[str, int], tuple[Property, Expr]]
 
     @staticmethod
-    def of(search: _Search, unrolling: _Unrolling) -> _Never:
+    def of(search: _Deepening, unrolling: _Unrolling) -> _Never:
         properties = [p for p in search.properties if p.name not in search.verdicts]
         never = _Never(
             search,

@@ -18,7 +18,6 @@ from poolproof.checker.core.verdict import (
     Outcome,
     Reporter,
     Unknown,
-    within_budget,
 )
 from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.engines.native import CANNOT, compiler, native
@@ -42,7 +41,6 @@ def first_states(system: TransitionSystem) -> int:
     return states if states >= _WORTH else 0
 
 
-@within_budget("exhaustive")
 def exhaustive(
     system: TransitionSystem,
     properties: tuple[Property, ...],

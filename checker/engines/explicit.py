@@ -28,7 +28,6 @@ from poolproof.checker.core.verdict import (
     Verdict,
     settled,
     shown_by,
-    within_budget,
 )
 from poolproof.checker.engines.space import (
     NO_SYMMETRY,
@@ -48,7 +47,6 @@ symmetry, the step that was seen starts in a canonical state, and the trace ends
 with its image under a permutation."""
 
 
-@within_budget("explicit")
 def explicit(
     system: TransitionSystem,
     properties: tuple[Property, ...],

@@ -58,7 +58,6 @@ from poolproof.checker.core.verdict import (
     Unknown,
     Verdict,
     shown_by,
-    within_budget,
 )
 from poolproof.checker.engines.watch import OfStep, Watch
 from poolproof.checker.evidence.replay import MODEL_IS_WRONG, Runner
@@ -147,7 +146,7 @@ def fuzz_engine(compiled: Compiled) -> Engine:
             raise ValueError("fuzz_engine was made for another system")
         return _fuzz(compiled, properties, budget, report)
 
-    return within_budget("fuzz")(fuzz)
+    return fuzz
 
 
 def _fuzz(

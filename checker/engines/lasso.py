@@ -89,7 +89,7 @@ def lasso(
     components = list(components)
     component_of = {k: c for c in components for k in c}
     prefixes = _prefixes(edges, starts, asked, avoiding, component_of)
-    search = _Search(edges, fair)
+    search = _Walks(edges, fair)
     loop, shortest = search.best([(entry, component_of[entry]) for entry in prefixes])
     start, prefix = prefixes[loop.entry]
     return Lasso(start, (*prefix, *loop.steps), len(prefix), shortest)
@@ -158,7 +158,7 @@ class _Seen(NamedTuple):
         return not (self.unserved or self.owed)
 
 
-class _Search:
+class _Walks:
     """Short fair closed walks in one graph under one set of assumptions."""
 
     def __init__(self, edges: Edges, fair: Sequence[Fairness]) -> None:

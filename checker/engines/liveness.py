@@ -35,7 +35,6 @@ from poolproof.checker.core.verdict import (
     Unknown,
     Verdict,
     Violated,
-    within_budget,
 )
 from poolproof.checker.engines.lasso import Label, lasso
 from poolproof.checker.engines.space import (
@@ -99,7 +98,6 @@ class Graph(Visitor):
         raise Enough
 
 
-@within_budget("liveness")
 def liveness(
     system: TransitionSystem,
     properties: tuple[Property, ...],

@@ -48,7 +48,6 @@ from poolproof.checker.core.verdict import (
     Verdict,
     settled,
     shown_by,
-    within_budget,
 )
 from poolproof.checker.passes.components import Part, independent
 from poolproof.checker.passes.symmetry import Symmetry, find_symmetry
@@ -80,7 +79,6 @@ def compiler() -> str | None:
     return None
 
 
-@within_budget("native")
 def native(
     system: TransitionSystem,
     properties: tuple[Property, ...],

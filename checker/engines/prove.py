@@ -32,7 +32,6 @@ from poolproof.checker.core.verdict import (
     Statistics,
     Unknown,
     Verdict,
-    within_budget,
 )
 from poolproof.checker.engines.candidates import guesses
 from poolproof.checker.engines.induction import (
@@ -125,7 +124,6 @@ def read_lemmas(work: Induction, texts: Iterable[str]) -> list[Term]:
 # --- the engine -----------------------------------------------------------
 
 
-@within_budget("prove")
 def prove(
     system: TransitionSystem,
     properties: tuple[Property, ...],
@@ -135,24 +133,24 @@ def prove(
     """Prove properties for any size; see verdict.Engine. What cannot be proved is
     Unknown; the reason names the action and the conjunct in the way."""
     begin = time.monotonic()
-    search = _Search(system, properties, _left, report)
+    proofs = _Proofs(system, properties, _left, report)
     stopped = "time is up"
     try:
         with interruptible(), doing("building the formula"):
-            search.go()
+            proofs.go()
     except KeyboardInterrupt:
         stopped = "interrupted"
     except Spent as spent:
         stopped = str(spent)
     return Outcome(
         "prove",
-        {p.name: search.verdicts.get(p.name, Unknown(stopped)) for p in properties},
+        {p.name: proofs.verdicts.get(p.name, Unknown(stopped)) for p in properties},
         statistics=Statistics(
             seconds=time.monotonic() - begin,
-            notes=search.notes,
-            no_start=search.no_start,
-            impossible=search.impossible,
-            true_antecedents=search.possible,
+            notes=proofs.notes,
+            no_start=proofs.no_start,
+            impossible=proofs.impossible,
+            true_antecedents=proofs.possible,
         ),
     )
 
@@ -164,7 +162,9 @@ def _left() -> float:
 
 
 @dataclass
-class _Search:
+class _Proofs:
+    """One call of `prove`: what is shown so far, and by which lemmas."""
+
     system: TransitionSystem
     properties: tuple[Property, ...]
     left: Callable[[], float]

@@ -9,6 +9,7 @@ README's table are made from these rows, or compared with them.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -17,10 +18,18 @@ from typing import Any
 
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.limits import Spent
 from poolproof.checker.core.property import FINITE, SAFETY, Kind, Property
 from poolproof.checker.core.system import TransitionSystem
 from poolproof.checker.core.vacuity import judged
-from poolproof.checker.core.verdict import Budget, Engine, Outcome, Reporter, Unknown
+from poolproof.checker.core.verdict import (
+    Budget,
+    Engine,
+    Outcome,
+    Reporter,
+    Statistics,
+    Unknown,
+)
 
 
 @dataclass(frozen=True)
@@ -156,7 +165,7 @@ def ask(
     }
     if others and not mine:
         return Outcome(name, others)
-    outcome = _load(engine, compiled)(system, mine, budget, report)
+    outcome = engine_of(name, compiled)(system, mine, budget, report)
     outcome = judged(system, mine, outcome)
     return replace(outcome, verdicts={**outcome.verdicts, **others})
 
@@ -181,13 +190,34 @@ def _instead(kind: Kind) -> str:
     return f": use {', '.join((*able, 'auto'))}"
 
 
-def _load(engine: Row, compiled: Compiled | None) -> Engine:
-    """Return the engine's function. Its libraries are loaded only now."""
+def engine_of(name: str, compiled: Compiled | None = None) -> Engine:
+    """Return the engine's function, held to the time and the memory of its
+    budget. Where it does not say itself what it knows by then, every property is
+    Unknown, with the phase that used the budget up. Libraries are loaded only
+    now. Raises ValueError where it needs a compiled design and has none."""
+    engine = row(name)
     module = import_module(f"{__package__}.{engine.name}")
     found: Any = getattr(module, engine.function or engine.name)
     if engine.of_design:
         if compiled is None:
-            raise ValueError(f"{engine.name} runs the class of a compiled design")
+            raise ValueError(f"{name} runs the class of a compiled design")
         found = found(compiled)
-    made: Engine = found
-    return made
+
+    def within_budget(
+        system: TransitionSystem,
+        properties: tuple[Property, ...],
+        budget: Budget,
+        report: Reporter,
+        **more: Any,
+    ) -> Outcome:
+        begin = time.monotonic()
+        try:
+            with budget.limited():
+                made: Outcome = found(system, properties, budget, report, **more)
+                return made
+        except Spent as spent:
+            verdicts = {p.name: Unknown(str(spent)) for p in properties}
+            seconds = time.monotonic() - begin
+            return Outcome(name, verdicts, (), Statistics(seconds=seconds))
+
+    return within_budget

@@ -99,6 +99,11 @@ class Product:
             if action == claim.action:
                 yield replace(claim, name=f"{claim.name} of {name}", action=name)
 
+    @property
+    def called(self) -> frozenset[str]:
+        """The design's actions that a program, or the environment, calls."""
+        return frozenset(action for _, action in self.origin.values())
+
     def of_design(self, claim: Property) -> Property:
         """The design's property that `claimed` made this one of."""
         if claim.action is None:

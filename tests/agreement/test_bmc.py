@@ -32,10 +32,13 @@ from poolproof.checker.core.verdict import (
     Unreachable,
     Violated,
 )
-from poolproof.checker.engines.bmc import bmc, confirm
+from poolproof.checker.engines.bmc import confirm
+from poolproof.checker.engines.registry import engine_of
 from tests.common.interrupt import interrupt_after
 from tests.common.pool_system import pool, pool_properties
 from tests.common.random_systems import Case, cases, explore
+
+bmc = engine_of("bmc")
 
 
 def prop(properties: tuple[Property, ...], name: str) -> tuple[Property, ...]:

@@ -16,11 +16,14 @@ from poolproof.checker.core.ir import INT, TRUE, num
 from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.system import Action, TransitionSystem, Variable
 from poolproof.checker.core.verdict import Budget, Certificate, Holds, Silent
-from poolproof.checker.engines.prove import check_certificate, prove
+from poolproof.checker.engines.prove import check_certificate
+from poolproof.checker.engines.registry import engine_of
 from poolproof.checker.engines.smtlib import Question, questions
 from tests.agreement.test_prove import X, Y, pool_of_any_size, switches
 from tests.common.random_systems import cases
 from tests.common.second_solver import cvc5_says, z3_says
+
+prove = engine_of("prove")
 
 Claims = tuple[TransitionSystem, tuple[Property, ...], Certificate]
 

@@ -21,7 +21,7 @@ from poolproof.checker.core.verdict import (
 )
 from poolproof.checker.driver.designs import from_file
 from poolproof.checker.engines.explicit import explicit
-from poolproof.checker.engines.fuzz import fuzz_engine
+from poolproof.checker.engines.registry import engine_of
 from poolproof.checker.evidence.replay import confirm, confirm_defect
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec import parse, resolve
@@ -35,7 +35,7 @@ SPEC = parse(ROOT / "bench/pool.spec")
 def fuzz(
     compiled: Compiled, *properties: Property, budget: Budget | None = None
 ) -> Outcome:
-    engine = fuzz_engine(compiled)
+    engine = engine_of("fuzz", compiled)
     return engine(compiled.system, properties, budget or Budget(), Silent())
 
 
@@ -117,7 +117,7 @@ def test_an_interrupt_is_answered() -> None:
             raise KeyboardInterrupt
 
     compiled = compile_design(Pool)
-    outcome = fuzz_engine(compiled)(
+    outcome = engine_of("fuzz", compiled)(
         compiled.system, (no_sigbus(compiled),), Budget(seed=1), Stop()
     )
     assert set(outcome.verdicts) == {"no_sigbus"}

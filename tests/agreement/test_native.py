@@ -50,7 +50,8 @@ from poolproof.checker.core.verdict import (
     Violated,
 )
 from poolproof.checker.engines import native as engine
-from poolproof.checker.engines.native import compiler, native
+from poolproof.checker.engines.native import compiler
+from poolproof.checker.engines.registry import engine_of
 from poolproof.checker.passes.components import independent
 from poolproof.checker.passes.symmetry import Symmetry, canonical_under, find_symmetry
 from tests.common.pool_system import POOL_COUNTS, pool, pool_properties
@@ -63,6 +64,8 @@ from tests.common.random_systems import (
     last_step,
     run,
 )
+
+native = engine_of("native")
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
 

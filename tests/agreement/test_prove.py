@@ -42,11 +42,14 @@ from poolproof.checker.core.system import (
     Variable,
 )
 from poolproof.checker.core.verdict import Budget, Certificate, Holds, Silent, Unknown
-from poolproof.checker.engines.prove import check_certificate, prove
+from poolproof.checker.engines.prove import check_certificate
+from poolproof.checker.engines.registry import engine_of
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec import parse, resolve
 from tests.common.interrupt import interrupt_after
 from tests.common.random_systems import Case, cases, explore
+
+prove = engine_of("prove")
 
 TRUE_INVARIANTS = ("resv_exact", "free_exact", "usage_exact", "resv_backed")
 HELPERS = ("dead_is_empty", "live_is_charged", "none_beyond_length")

@@ -10,12 +10,14 @@ from functools import cache
 import pytest
 
 from poolproof.checker.core.verdict import Budget, Silent, Violated
-from poolproof.checker.engines.explicit import explicit
+from poolproof.checker.engines.registry import engine_of
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec import parse_text, resolve
 from poolproof.model.designs.hugetlb import bugs
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.designs.hugetlb.versions import Hugetlb61, Hugetlb70
+
+explicit = engine_of("explicit")
 
 SPEC = """
 spec "hugetlb: what its bugs broke"

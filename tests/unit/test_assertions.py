@@ -25,8 +25,8 @@ from poolproof.checker.driver.check import (
 )
 from poolproof.checker.engines.bmc import bmc
 from poolproof.checker.engines.explicit import explicit
-from poolproof.checker.engines.fuzz import fuzz_engine
 from poolproof.checker.engines.native import native
+from poolproof.checker.engines.registry import engine_of
 from poolproof.checker.evidence.replay import confirm
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.reports.check import assertions_summary, check_report
@@ -102,7 +102,7 @@ def test_every_engine_decides_them(engine: Engine) -> None:
 def test_random_runs_find_them() -> None:
     compiled = compile_design(asserting.Locking)
     budget = Budget(seconds=8, seed=1)
-    engine = fuzz_engine(compiled)
+    engine = engine_of("fuzz", compiled)
     outcome = engine(compiled.system, compiled.assertions, budget, Silent())
     found = {n for n, v in outcome.verdicts.items() if isinstance(v, Violated)}
     assert found == {n for n, depth in DECIDED.items() if depth}

@@ -17,7 +17,9 @@ from poolproof.checker.core.verdict import (
     Unknown,
     Violated,
 )
-from poolproof.checker.engines.liveness import liveness
+from poolproof.checker.engines.registry import engine_of
+
+liveness = engine_of("liveness")
 
 X = Variable("x", ir.INT, ir.num(0), ir.num(3), ir.num(0))
 
