@@ -5,11 +5,19 @@ cpuset's change does to masks without that flag (mpol_rebind_nodemask) is left
 out. The empty mask is "default" for a policy and "all nodes" for a cpuset.
 """
 
-# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
-
 from typing import Any
 
-from poolproof.model.language import Block, Feature, SetOf, table
+from poolproof.model.blocks.errno import OK, Errno
+from poolproof.model.language import (
+    Block,
+    Feature,
+    Maybe,
+    SetOf,
+    action,
+    domain,
+    require,
+    table,
+)
 
 
 class Mempolicy(Block):
@@ -59,3 +67,33 @@ class Mempolicy(Block):
 
     def forget(self, vma):
         self.vm_policy[vma] = set()
+
+
+class NodeBinding(Block):
+    """The one node that each of ``holders`` is bound to, or None for all: what
+    a cpuset comes to where only one node at a time is tried.
+
+    Hook: ``is_there(holder)``, whether the mapping exists.
+    """
+
+    holders, nodes = domain(), domain()
+
+    def __init__(self, holders: Any, nodes: Any, when: Any) -> None:
+        self.holders, self.nodes, self.when = holders, nodes, when
+        self.mems = table(holders, Maybe(nodes), when=when)
+
+    def allowed(self, holder, node):
+        return self.mems[holder] is None or self.mems[holder] == node
+
+    def copy(self, holder, new):
+        self.mems[new] = self.mems[holder]
+
+    def forget(self, holder):
+        self.mems[holder] = None
+
+    @action(kernel="kernel/cgroup/cpuset.c:cpuset_write_resmask", when="when")
+    def bind(self, holder: holders, node: nodes) -> Errno:
+        """cpuset.mems of the holder's task becomes one node."""
+        require(self.design.is_there(holder) and self.mems[holder] != node)
+        self.mems[holder] = node
+        return OK

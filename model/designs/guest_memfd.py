@@ -18,6 +18,7 @@ private pages, migration and swap (there is none), the guest.
 # mypy: allow-untyped-defs, allow-incomplete-defs
 # mypy: allow-untyped-calls, allow-untyped-decorators
 
+from poolproof.model.blocks.pins import Pins
 from poolproof.model.designs.hugetlb.cma import PagePool
 from poolproof.model.designs.names import (
     BLOCKS,
@@ -64,8 +65,7 @@ class GuestMemfd(Design):
     size = table(FILES, Int(0, P), doc="0: no file")
     page = table(FILES, PAGES, Maybe(NODES))
     split = table(FILES, PAGES, Bool(), when=PARTIAL)
-    pinned = table(FILES, PAGES, Bool(), when=PINS)
-    limbo = table(NODES, Int(0, BLOCKS), when=PINS, doc="dropped, still pinned")
+    pins = Pins(FILES, PAGES, NODES, BLOCKS, PINS)
     vmemmap = var(Int(0, SPARE), init=SPARE, when=PARTIAL)
     mems = table(FILES, Maybe(NODES), when=NUMA, doc="shared policy; None: all")
     lost = table(NODES, Int(0, BLOCKS), when=POISON)
@@ -110,7 +110,7 @@ class GuestMemfd(Design):
             self.h.nr_huge_pages()
             - self.h.free_huge_pages()
             - self.populated()
-            - sum(self.limbo[n] for n in NODES)
+            - self.pins.in_limbo()
         )
 
     @observer
@@ -134,9 +134,7 @@ class GuestMemfd(Design):
     @observer
     def idle(self):
         """No file, and no I/O under way."""
-        return all(self.size[f] == 0 for f in FILES) and all(
-            self.limbo[n] == 0 for n in NODES
-        )
+        return all(self.size[f] == 0 for f in FILES) and self.pins.in_limbo() == 0
 
     # -- parts --
 
@@ -144,6 +142,13 @@ class GuestMemfd(Design):
         if NUMA:
             return self.mems[file] is None or self.mems[file] == node
         return True
+
+    def has_page(self, file, page):
+        """Whether there is a page that the host may map, and pin."""
+        return self.page[file, page] is not None
+
+    def free_page(self, node):
+        self.h.free[node] += 1
 
     def drop(self, file, page):
         """A page leaves the file. It goes to the pool merged, when the last
@@ -153,12 +158,8 @@ class GuestMemfd(Design):
             if self.split[file, page]:
                 self.vmemmap += 1
                 self.split[file, page] = False
-            if PINS and self.pinned[file, page]:
-                self.limbo[node] += 1
-            else:
-                self.h.free[node] += 1
+            self.pins.give_up(file, page, node)
             self.page[file, page] = None
-            self.pinned[file, page] = False
 
     # -- files --
 
@@ -190,7 +191,7 @@ class GuestMemfd(Design):
     def punch(self, file: FILES, page: PAGES) -> Errno:
         """The page goes back, and is promised again."""
         require(self.page[file, page] is not None)
-        if self.pinned[file, page]:
+        if self.pins.pinned[file, page]:
             return EAGAIN
         self.drop(file, page)
         self.h.resv += 1
@@ -223,30 +224,13 @@ class GuestMemfd(Design):
     def unshare(self, file: FILES, page: PAGES) -> Errno:
         """All is private again: merged, unless somebody holds a reference."""
         require(self.split[file, page])
-        if self.pinned[file, page]:
+        if self.pins.pinned[file, page]:
             return EAGAIN
         self.split[file, page] = False
         self.vmemmap += 1
         return OK
 
-    # -- pins, binding, errors --
-
-    @action(kernel="mm/gup.c:pin_user_pages", when=PINS)
-    def pin(self, file: FILES, page: PAGES):
-        """Of a page that the host may map."""
-        require(self.page[file, page] is not None and not self.pinned[file, page])
-        self.pinned[file, page] = True
-
-    @action(kernel="mm/gup.c:unpin_user_page", when=PINS)
-    def unpin(self, file: FILES, page: PAGES):
-        require(self.pinned[file, page])
-        self.pinned[file, page] = False
-
-    @action(kernel="mm/gup.c:unpin_user_page", when=PINS)
-    def unpin_last(self, node: NODES):
-        require(self.limbo[node] > 0)
-        self.limbo[node] -= 1
-        self.h.free[node] += 1
+    # -- binding, errors --
 
     @action(kernel="mm/mempolicy.c:mpol_set_shared_policy", when=NUMA)
     def bind(self, file: FILES, node: NODES) -> Errno:

@@ -23,6 +23,8 @@ what plays the part today.
 # mypy: allow-untyped-defs, allow-incomplete-defs
 # mypy: allow-untyped-calls, allow-untyped-decorators
 
+from poolproof.model.blocks.lending import Lending
+from poolproof.model.blocks.pins import Pins
 from poolproof.model.designs.names import (
     BLOCKS,
     EBUSY,
@@ -81,13 +83,10 @@ class GlobalPool(Design):
 
     capacity = table(NODES, Int(0, BLOCKS), init=BLOCKS)
     free = table(NODES, Int(0, BLOCKS), init=BLOCKS)
-    lent = table(NODES, Int(0, BLOCKS), when=LENDING)
-    loan_pinned = table(NODES, Int(0, BLOCKS), when=(LENDING, PINS))
-    spare = var(Int(0, SPARE), init=SPARE, when=LENDING)
+    loans = Lending(NODES, BLOCKS, SPARE, LENDING, (LENDING, PINS))
     promise = table(FILES, NODES, Int(0, P))
     page = table(FILES, PAGES, Maybe(NODES))
-    pinned = table(FILES, PAGES, Bool(), when=PINS)
-    limbo = table(NODES, Int(0, BLOCKS), when=PINS, doc="evicted, still pinned")
+    pins = Pins(FILES, PAGES, NODES, BLOCKS, PINS)
     cgroup = table(FILES, Maybe(CGROUPS))
     mems = table(CGROUPS, Maybe(NODES), when=NUMA, doc="cpuset.mems; None: all")
     usage = table(CGROUPS, Int(0, 2 * P), when=MEMCG)
@@ -116,7 +115,7 @@ class GlobalPool(Design):
     @observer
     def used(self):
         """What the pool counts as spoken for; a pinned block is, to the end."""
-        return self.promised() + self.populated() + sum(self.limbo[n] for n in NODES)
+        return self.promised() + self.populated() + self.pins.in_limbo()
 
     @observer
     def entitled(self):
@@ -125,7 +124,7 @@ class GlobalPool(Design):
 
     @observer
     def borrowed(self):
-        return sum(self.lent[n] for n in NODES)
+        return self.loans.total()
 
     @observer
     def foreign(self):
@@ -135,7 +134,7 @@ class GlobalPool(Design):
             - self.free_blocks()
             - self.populated()
             - self.borrowed()
-            - sum(self.limbo[n] for n in NODES)
+            - self.pins.in_limbo()
         )
 
     @observer
@@ -159,16 +158,14 @@ class GlobalPool(Design):
     @observer
     def idle(self):
         """No file, and no I/O under way."""
-        return all(self.cgroup[f] is None for f in FILES) and all(
-            self.limbo[n] == 0 for n in NODES
-        )
+        return all(self.cgroup[f] is None for f in FILES) and self.pins.in_limbo() == 0
 
     # -- parts --
 
     def backing(self, node):
         """Blocks of a node that a promise may count on."""
         if LEND_PROMISED:
-            return self.free[node] + self.lent[node]
+            return self.free[node] + self.loans.lent[node]
         return self.free[node]
 
     def promised_on(self, node):
@@ -235,7 +232,7 @@ class GlobalPool(Design):
         if not entitled and self.free[node] <= self.promised_on(node):
             return SIGBUS
         if LEND_PROMISED and self.free[node] == 0:
-            self.call_back(node)
+            self.loans.call_back(node)
         if self.free[node] == 0:
             self.failed = self.failed or entitled
             return SIGBUS
@@ -254,7 +251,7 @@ class GlobalPool(Design):
     def punch(self, file: FILES, page: PAGES):
         """Frees a block; the promise for it is renewed (it was paid for). A
         pinned one is not punched out."""
-        require(self.page[file, page] is not None and not self.pinned[file, page])
+        require(self.page[file, page] is not None and not self.pins.pinned[file, page])
         node = self.page[file, page]
         self.page[file, page] = None
         self.free[node] += 1
@@ -273,85 +270,39 @@ class GlobalPool(Design):
             self.uncharge(self.cgroup[file], self.held(file))
         for n in NODES:
             self.free[n] += sum(
-                1 for p in PAGES if self.page[file, p] == n and not self.pinned[file, p]
+                1
+                for p in PAGES
+                if self.page[file, p] == n and not self.pins.pinned[file, p]
             )
             if PINS:
-                self.limbo[n] += sum(
-                    1 for p in PAGES if self.page[file, p] == n and self.pinned[file, p]
+                self.pins.limbo[n] += sum(
+                    1
+                    for p in PAGES
+                    if self.page[file, p] == n and self.pins.pinned[file, p]
                 )
             self.promise[file, n] = 0
         for p in PAGES:
             self.page[file, p] = None
-            self.pinned[file, p] = False
+            self.pins.pinned[file, p] = False
         self.cgroup[file] = None
 
-    # -- lending --
+    # -- what blocks ask --
 
-    @action(kernel="mm/page_alloc.c:__rmqueue_cma_fallback", when=LENDING)
-    def lend(self, node: NODES):
-        """A movable allocation fills an idle block of the pool."""
-        require(self.free[node] > 0)
-        if not LEND_PROMISED:
-            require(self.free[node] > self.promised_on(node))
-        self.free[node] -= 1
-        self.lent[node] += 1
+    def has_page(self, file, page):
+        return self.page[file, page] is not None
 
-    def call_back(self, node):
-        """mm/page_alloc.c:alloc_contig_range: moves a lent block's pages away.
-        Needs memory to move them to, and nothing pinned in the block."""
-        if self.lent[node] > self.loan_pinned[node] and self.spare > 0:
-            self.spare -= 1
-            self.lent[node] -= 1
-            self.free[node] += 1
-            return True
-        return False
-
-    @action(kernel="mm/page_alloc.c:alloc_contig_range", when=LENDING)
-    def recall(self, node: NODES) -> Errno:
-        require(self.lent[node] > 0)
-        done = self.call_back(node)
-        return OK if done else EBUSY
-
-    @action(kernel="mm/page_alloc.c:free_unref_folios", when=LENDING)
-    def give_back(self, node: NODES):
-        """The borrower frees its memory."""
-        require(self.lent[node] > self.loan_pinned[node])
-        self.lent[node] -= 1
+    def free_page(self, node):
         self.free[node] += 1
 
-    @action(kernel="mm/vmscan.c:shrink_folio_list", when=LENDING)
-    def free_spare(self):
-        """Base memory outside the pool becomes free again."""
-        require(self.spare < SPARE)
-        self.spare += 1
+    def may_lend(self, node):
+        """Promised blocks are lent with ``lend_promised`` only."""
+        idle = self.free[node] > 0
+        return idle and (LEND_PROMISED or self.free[node] > self.promised_on(node))
 
-    @action(kernel="mm/gup.c:pin_user_pages", when=(LENDING, PINS))
-    def pin_loan(self, node: NODES):
-        require(self.lent[node] > self.loan_pinned[node])
-        self.loan_pinned[node] += 1
+    def take_idle(self, node):
+        self.free[node] -= 1
 
-    @action(kernel="mm/gup.c:unpin_user_page", when=(LENDING, PINS))
-    def unpin_loan(self, node: NODES):
-        require(self.loan_pinned[node] > 0)
-        self.loan_pinned[node] -= 1
-
-    # -- I/O on the pages of files --
-
-    @action(kernel="mm/gup.c:pin_user_pages", when=PINS)
-    def pin(self, file: FILES, page: PAGES):
-        require(self.page[file, page] is not None and not self.pinned[file, page])
-        self.pinned[file, page] = True
-
-    @action(kernel="mm/gup.c:unpin_user_page", when=PINS)
-    def unpin(self, file: FILES, page: PAGES):
-        require(self.pinned[file, page])
-        self.pinned[file, page] = False
-
-    @action(kernel="mm/gup.c:unpin_user_page", when=PINS)
-    def unpin_last(self, node: NODES):
-        """The I/O on a block of an evicted file ends: now it is free."""
-        require(self.limbo[node] > 0)
-        self.limbo[node] -= 1
+    def put_idle(self, node):
         self.free[node] += 1
 
     # -- administration --

@@ -23,6 +23,9 @@ fallback to alloc_contig_pages(); the search for another run in the area.
 
 from typing import Any
 
+from poolproof.model.blocks.lending import Lending
+from poolproof.model.blocks.numa import NodeBinding
+from poolproof.model.blocks.pins import Pins
 from poolproof.model.designs.names import (
     BLOCKS,
     DONTNEED,
@@ -92,11 +95,10 @@ class HugetlbPool(Design):
     length = table(VMAS, Int(0, P), doc="0: no mapping")
     owner = table(VMAS, Bool(), doc="HPAGE_RESV_OWNER")
     page = table(VMAS, INDICES, Maybe(NODES), doc="the page that is its own")
-    pinned = table(VMAS, INDICES, Bool(), when=PINS)
-    limbo = table(NODES, Int(0, BLOCKS), when=PINS, doc="unmapped, still pinned")
+    pins = Pins(VMAS, INDICES, NODES, BLOCKS, PINS)
     parent = table(VMAS, Maybe(VMAS), when=FORK, doc="whose pages it maps")
     shared = table(VMAS, INDICES, Bool(), when=FORK, doc="maps its parent's page")
-    mems = table(VMAS, Maybe(NODES), when=NUMA, doc="its task's node; None: all")
+    binding = NodeBinding(VMAS, NODES, NUMA)
     lost = table(NODES, Int(0, BLOCKS), when=POISON)
     failed = var(Bool(), doc="a promised fault has failed")
 
@@ -140,7 +142,7 @@ class HugetlbPool(Design):
             self.h.nr_huge_pages()
             - self.h.free_huge_pages()
             - self.populated()
-            - sum(self.limbo[n] for n in NODES)
+            - self.pins.in_limbo()
         )
 
     @observer
@@ -164,9 +166,7 @@ class HugetlbPool(Design):
     @observer
     def idle(self):
         """No mapping, and no I/O under way."""
-        return all(self.length[v] == 0 for v in VMAS) and all(
-            self.limbo[n] == 0 for n in NODES
-        )
+        return all(self.length[v] == 0 for v in VMAS) and self.pins.in_limbo() == 0
 
     # -- parts --
 
@@ -184,9 +184,16 @@ class HugetlbPool(Design):
         return there + self.unconsumed(vma)
 
     def allowed(self, vma, node):
-        if NUMA:
-            return self.mems[vma] is None or self.mems[vma] == node
-        return True
+        return self.binding.allowed(vma, node)
+
+    def has_page(self, vma, page):
+        return self.page[vma, page] is not None
+
+    def free_page(self, node):
+        self.h.free[node] += 1
+
+    def is_there(self, vma):
+        return self.length[vma] > 0
 
     def fits_memcg(self):
         """mm/memcontrol.c:mem_cgroup_charge_hugetlb."""
@@ -199,12 +206,9 @@ class HugetlbPool(Design):
         """free_huge_folio(): promises are the caller's business."""
         node = self.page[vma, page]
         if node is not None:
-            if PINS and self.pinned[vma, page]:
-                self.limbo[node] += 1
-            else:
-                self.h.free[node] += 1
+            self.pins.give_up(vma, page, node)
             self.page[vma, page] = None
-        self.pinned[vma, page] = False
+        self.pins.pinned[vma, page] = False
 
     def zap(self, vma, page):
         """Unmaps a page. A child that maps it keeps it."""
@@ -260,7 +264,7 @@ class HugetlbPool(Design):
             self.zap(vma, p)
         self.length[vma] = 0
         self.owner[vma] = False
-        self.mems[vma] = None
+        self.binding.forget(vma)
         if FORK:
             self.parent[vma] = None
             for c in VMAS:
@@ -284,7 +288,7 @@ class HugetlbPool(Design):
         require(self.parent[vma] is None)
         require(all(self.parent[v] != vma for v in VMAS))
         self.length[child] = self.length[vma]
-        self.mems[child] = self.mems[vma]
+        self.binding.copy(vma, child)
         self.parent[child] = vma
         for p in INDICES:
             self.shared[child, p] = self.page[vma, p] is not None
@@ -315,31 +319,7 @@ class HugetlbPool(Design):
         self.page[vma, page] = node
         return OK
 
-    # -- pins, binding, resizing, errors --
-
-    @action(kernel="mm/gup.c:pin_user_pages", when=PINS)
-    def pin(self, vma: VMAS, page: INDICES):
-        require(self.page[vma, page] is not None and not self.pinned[vma, page])
-        self.pinned[vma, page] = True
-
-    @action(kernel="mm/gup.c:unpin_user_page", when=PINS)
-    def unpin(self, vma: VMAS, page: INDICES):
-        require(self.pinned[vma, page])
-        self.pinned[vma, page] = False
-
-    @action(kernel="mm/gup.c:unpin_user_page", when=PINS)
-    def unpin_last(self, node: NODES):
-        """The I/O on an unmapped page ends: now it is free."""
-        require(self.limbo[node] > 0)
-        self.limbo[node] -= 1
-        self.h.free[node] += 1
-
-    @action(kernel="kernel/cgroup/cpuset.c:cpuset_write_resmask", when=NUMA)
-    def bind(self, vma: VMAS, node: NODES) -> Errno:
-        """cpuset.mems of the mapping's task becomes one node."""
-        require(self.length[vma] > 0 and self.mems[vma] != node)
-        self.mems[vma] = node
-        return OK
+    # -- resizing, errors --
 
     @action(kernel="mm/hugetlb.c:set_max_huge_pages", when=RESIZE)
     def shrink(self, node: NODES) -> Errno:
@@ -375,9 +355,7 @@ class HugetlbCma(HugetlbPool):
     """hugetlb whose pages come from CMA areas while they are needed."""
 
     h = PagePool(NODES, BLOCKS, 0, POISON)
-    lent = table(NODES, Int(0, BLOCKS), when=LENDING)
-    loan_pinned = table(NODES, Int(0, BLOCKS), when=(LENDING, PINS))
-    spare = var(Int(0, SPARE), init=SPARE, when=LENDING)
+    loans = Lending(NODES, BLOCKS, SPARE, LENDING, (LENDING, PINS))
 
     @observer
     def total(self):
@@ -385,7 +363,7 @@ class HugetlbCma(HugetlbPool):
         return sum(BLOCKS - self.lost[n] for n in NODES)
 
     def idle_area(self, node):
-        return BLOCKS - self.lost[node] - self.h.nr[node] - self.lent[node]
+        return BLOCKS - self.lost[node] - self.h.nr[node] - self.loans.lent[node]
 
     @observer
     def free_blocks(self):
@@ -395,7 +373,7 @@ class HugetlbCma(HugetlbPool):
 
     @observer
     def borrowed(self):
-        return sum(self.lent[n] for n in NODES)
+        return self.loans.total()
 
     @action(kernel="mm/cma.c:cma_release")
     def shrink(self, node: NODES) -> Errno:
@@ -412,53 +390,18 @@ class HugetlbCma(HugetlbPool):
         """nr_hugepages + 1: from the area's idle part, or a loan called back."""
         require(self.h.nr[node] + self.lost[node] < BLOCKS)
         if self.idle_area(node) == 0:
-            called = self.call_back(node)
+            called = self.loans.call_back(node)
             if not called:
                 return EBUSY
         self.h.free[node] += 1
         self.h.nr[node] += 1
         return OK
 
-    def call_back(self, node):
-        """mm/page_alloc.c:alloc_contig_range: migrates a lent block's pages
-        away. Needs memory to move them to, and nothing pinned in it."""
-        if self.lent[node] > self.loan_pinned[node] and self.spare > 0:
-            self.spare -= 1
-            self.lent[node] -= 1
-            return True
-        return False
+    def may_lend(self, node):
+        return self.idle_area(node) > 0
 
-    @action(kernel="mm/page_alloc.c:__rmqueue_cma_fallback", when=LENDING)
-    def lend(self, node: NODES):
-        """A movable allocation fills an idle block of the area."""
-        require(self.idle_area(node) > 0)
-        self.lent[node] += 1
+    def take_idle(self, node):
+        """What is lent is idle no more, by the count of loans."""
 
-    @action(kernel="mm/page_alloc.c:alloc_contig_range", when=LENDING)
-    def recall(self, node: NODES) -> Errno:
-        """What cma_alloc() does where the area has no idle block."""
-        require(self.lent[node] > 0)
-        called = self.call_back(node)
-        return OK if called else EBUSY
-
-    @action(kernel="mm/page_alloc.c:free_unref_folios", when=LENDING)
-    def give_back(self, node: NODES):
-        """The borrower frees its memory."""
-        require(self.lent[node] > self.loan_pinned[node])
-        self.lent[node] -= 1
-
-    @action(kernel="mm/vmscan.c:shrink_folio_list", when=LENDING)
-    def free_spare(self):
-        """Memory outside the areas becomes free again."""
-        require(self.spare < SPARE)
-        self.spare += 1
-
-    @action(kernel="mm/gup.c:pin_user_pages", when=(LENDING, PINS))
-    def pin_loan(self, node: NODES):
-        require(self.lent[node] > self.loan_pinned[node])
-        self.loan_pinned[node] += 1
-
-    @action(kernel="mm/gup.c:unpin_user_page", when=(LENDING, PINS))
-    def unpin_loan(self, node: NODES):
-        require(self.loan_pinned[node] > 0)
-        self.loan_pinned[node] -= 1
+    def put_idle(self, node):
+        """What comes back is idle again, by the count of loans."""

@@ -161,6 +161,11 @@ class ReservedThpFiles(Design):
         return sum(self.lost[n] for n in NODES)
 
     @observer
+    def in_limbo(self):
+        """Blocks that no file has, and that I/O keeps."""
+        return sum(self.limbo[n] for n in NODES)
+
+    @observer
     def idle(self):
         """No inode, and no I/O under way."""
         return all(not self.f.exists[f] for f in FILES) and all(

@@ -123,7 +123,7 @@ class ReservedThpPlanned(ReservedThp):
         return (
             self.backing[vma, block] == HUGE
             and self.frame[vma, block] is not None
-            and not self.pinned[vma, block]
+            and not self.pins.pinned[vma, block]
             and not self.locked[vma]
             and not (FORK and any(self.child_of(c, vma, block) for c in VMAS))
         )

@@ -29,6 +29,8 @@ the mapping is split and base pages are copied.
 
 from enum import Enum
 
+from poolproof.model.blocks.numa import NodeBinding
+from poolproof.model.blocks.pins import Pins
 from poolproof.model.designs.names import (
     BLOCKS,
     DONTNEED,
@@ -96,11 +98,10 @@ class ReservedThp(Design):
     length = table(VMAS, Int(0, P * K), doc="in base pages; 0: no VMA")
     backing = table(VMAS, INDICES, Backing)
     frame = table(VMAS, INDICES, Maybe(NODES), doc="the block of the pool it holds")
-    pinned = table(VMAS, INDICES, Bool(), when=PINS)
-    limbo = table(NODES, Int(0, BLOCKS), when=PINS, doc="unmapped, still pinned")
+    pins = Pins(VMAS, INDICES, NODES, BLOCKS, PINS)
     parent = table(VMAS, Maybe(VMAS), when=FORK, doc="whose folios it maps")
     shared = table(VMAS, INDICES, Bool(), when=FORK, doc="maps its parent's folio")
-    mems = table(VMAS, Maybe(NODES), when=NUMA, doc="its task's node; None: all")
+    binding = NodeBinding(VMAS, NODES, NUMA)
     slots = var(Int(0, SLOTS), init=SLOTS, when=SWAP_ON, doc="free swap clusters")
     lost = table(NODES, Int(0, BLOCKS), when=POISON)
     captured = table(NODES, Int(0, BLOCKS), when=CAPTURE)
@@ -169,9 +170,7 @@ class ReservedThp(Design):
     @observer
     def idle(self):
         """No VMA, and no I/O under way."""
-        return all(self.length[v] == 0 for v in VMAS) and all(
-            self.limbo[n] == 0 for n in NODES
-        )
+        return all(self.length[v] == 0 for v in VMAS) and self.pins.in_limbo() == 0
 
     # -- the quota, mm/reserved_thp.c --
 
@@ -192,9 +191,17 @@ class ReservedThp(Design):
     # -- parts --
 
     def allowed(self, vma, node):
-        if NUMA:
-            return self.mems[vma] is None or self.mems[vma] == node
-        return True
+        return self.binding.allowed(vma, node)
+
+    def has_page(self, vma, block):
+        """Whether a block of the pool is there to be pinned."""
+        return self.backing[vma, block] == HUGE and self.frame[vma, block] is not None
+
+    def free_page(self, node):
+        self.free[node] += 1
+
+    def is_there(self, vma):
+        return self.length[vma] > 0
 
     def fits_memcg(self):
         """mm/memcontrol.c:try_charge_memcg: nothing is reclaimed for it."""
@@ -209,12 +216,9 @@ class ReservedThp(Design):
         """The last mapping of a block's folio is gone."""
         node = self.frame[vma, block]
         if node is not None:
-            if PINS and self.pinned[vma, block]:
-                self.limbo[node] += 1
-            else:
-                self.free[node] += 1
+            self.pins.give_up(vma, block, node)
             self.frame[vma, block] = None
-        self.pinned[vma, block] = False
+        self.pins.pinned[vma, block] = False
 
     def child_of(self, child, vma, block):
         return self.parent[child] == vma and self.shared[child, block]
@@ -236,7 +240,7 @@ class ReservedThp(Design):
 
     def forget(self, vma):
         self.length[vma] = 0
-        self.mems[vma] = None
+        self.binding.forget(vma)
         if FORK:
             self.parent[vma] = None
             for c in VMAS:
@@ -304,10 +308,9 @@ class ReservedThp(Design):
     def move_block(self, vma, new, block):
         self.backing[new, block] = self.backing[vma, block]
         self.frame[new, block] = self.frame[vma, block]
-        self.pinned[new, block] = self.pinned[vma, block]
+        self.pins.move(vma, new, block)
         self.backing[vma, block] = NONE
         self.frame[vma, block] = None
-        self.pinned[vma, block] = False
 
     @action(kernel="mm/mremap.c:move_vma", when=MREMAP)
     def mremap(self, vma: VMAS, new: VMAS, blocks: Int(1, P)) -> Errno:
@@ -328,7 +331,7 @@ class ReservedThp(Design):
             else:
                 self.move_block(vma, new, b)
         self.length[new] = blocks * K
-        self.mems[new] = self.mems[vma]
+        self.binding.copy(vma, new)
         self.forget(vma)
         return OK
 
@@ -343,7 +346,7 @@ class ReservedThp(Design):
         for b in INDICES:
             self.move_block(vma, new, b)
         self.length[new] = self.length[vma]
-        self.mems[new] = self.mems[vma]
+        self.binding.copy(vma, new)
         return OK
 
     # -- fork --
@@ -359,7 +362,7 @@ class ReservedThp(Design):
             if not charged:
                 return ENOMEM
         self.length[child] = self.length[vma]
-        self.mems[child] = self.mems[vma]
+        self.binding.copy(vma, child)
         self.parent[child] = vma
         for b in INDICES:
             if self.frame[vma, b] is not None:
@@ -382,7 +385,7 @@ class ReservedThp(Design):
     def swap_out(self, vma: VMAS, block: INDICES):
         """The folio goes out in one piece; the VMA's quota stays."""
         require(self.backing[vma, block] == HUGE and self.frame[vma, block] is not None)
-        require(self.slots > 0 and not self.pinned[vma, block])
+        require(self.slots > 0 and not self.pins.pinned[vma, block])
         require(all(not self.child_of(c, vma, block) for c in VMAS))
         self.slots -= 1
         self.put_frame(vma, block)
@@ -396,32 +399,7 @@ class ReservedThp(Design):
         self.backing[vma, block] = SMALL
         return OK
 
-    # -- pins, binding, errors, the allocator --
-
-    @action(kernel="mm/gup.c:pin_user_pages", when=PINS)
-    def pin(self, vma: VMAS, block: INDICES):
-        require(self.backing[vma, block] == HUGE and self.frame[vma, block] is not None)
-        require(not self.pinned[vma, block])
-        self.pinned[vma, block] = True
-
-    @action(kernel="mm/gup.c:unpin_user_page", when=PINS)
-    def unpin(self, vma: VMAS, block: INDICES):
-        require(self.pinned[vma, block])
-        self.pinned[vma, block] = False
-
-    @action(kernel="mm/gup.c:unpin_user_page", when=PINS)
-    def unpin_last(self, node: NODES):
-        """The I/O on an unmapped block ends: now it is free."""
-        require(self.limbo[node] > 0)
-        self.limbo[node] -= 1
-        self.free[node] += 1
-
-    @action(kernel="kernel/cgroup/cpuset.c:cpuset_write_resmask", when=NUMA)
-    def bind(self, vma: VMAS, node: NODES) -> Errno:
-        """cpuset.mems of the VMA's task becomes one node."""
-        require(self.length[vma] > 0 and self.mems[vma] != node)
-        self.mems[vma] = node
-        return OK
+    # -- errors, the allocator --
 
     @action(kernel="mm/memory-failure.c:memory_failure", when=POISON)
     def poison(self, node: NODES):

@@ -1,0 +1,97 @@
+"""Idle huge pages lent to movable allocations, as in a CMA area.
+
+A loan is called back by migration (mm/page_alloc.c:alloc_contig_range), which
+needs memory to move the pages to, and nothing pinned in the block.
+"""
+
+from typing import Any
+
+from poolproof.model.blocks.errno import EBUSY, OK, Errno
+from poolproof.model.language import (
+    Block,
+    Int,
+    action,
+    domain,
+    observer,
+    require,
+    table,
+    var,
+)
+
+
+class Lending(Block):
+    """Loans of at most ``blocks`` huge pages of each of ``nodes``; memory
+    for ``spare`` of them is left outside the pool. ``pins``: with which
+    features a loan can be pinned.
+
+    Hooks: ``may_lend(node)``, whether the node has an idle block to lend;
+    ``take_idle(node)`` and ``put_idle(node)``, for a block that goes and
+    one that comes back.
+    """
+
+    nodes = domain()
+
+    def __init__(
+        self, nodes: Any, blocks: Any, spare: Any, lending: Any, pins: Any
+    ) -> None:
+        self.nodes, self.most = nodes, spare
+        self.lending, self.pins = lending, pins
+        self.lent = table(nodes, Int(0, blocks), when=lending)
+        self.loan_pinned = table(nodes, Int(0, blocks), when=pins)
+        self.spare = var(Int(0, spare), init=spare, when=lending)
+
+    def total(self):
+        """Huge pages that are lent."""
+        return sum(self.lent[n] for n in self.nodes)
+
+    @observer
+    def loan_is_pinned(self):
+        """Whether any loan cannot be called back now, for I/O."""
+        return any(self.loan_pinned[n] > 0 for n in self.nodes)
+
+    @action(kernel="mm/page_alloc.c:__rmqueue_cma_fallback", when="lending")
+    def lend(self, node: nodes):
+        """A movable allocation fills an idle block."""
+        require(self.design.may_lend(node))
+        self.design.take_idle(node)
+        self.lent[node] += 1
+
+    def call_back(self, node):
+        """mm/page_alloc.c:alloc_contig_range: moves a lent block's pages
+        away. Return whether that was possible."""
+        if self.lent[node] > self.loan_pinned[node] and self.spare > 0:
+            self.spare -= 1
+            self.lent[node] -= 1
+            self.design.put_idle(node)
+            return True
+        return False
+
+    @action(kernel="mm/page_alloc.c:alloc_contig_range", when="lending")
+    def recall(self, node: nodes) -> Errno:
+        """A loan is called back."""
+        require(self.lent[node] > 0)
+        done = self.call_back(node)
+        return OK if done else EBUSY
+
+    @action(kernel="mm/page_alloc.c:free_unref_folios", when="lending")
+    def give_back(self, node: nodes):
+        """The borrower frees its memory."""
+        require(self.lent[node] > self.loan_pinned[node])
+        self.lent[node] -= 1
+        self.design.put_idle(node)
+
+    @action(kernel="mm/vmscan.c:shrink_folio_list", when="lending")
+    def free_spare(self):
+        """Base memory outside the pool becomes free again."""
+        require(self.spare < self.most)
+        self.spare += 1
+
+    @action(kernel="mm/gup.c:pin_user_pages", when="pins")
+    def pin_loan(self, node: nodes):
+        require(self.lent[node] > self.loan_pinned[node])
+        self.loan_pinned[node] += 1
+
+    @action(kernel="mm/gup.c:unpin_user_page", when="pins")
+    def unpin_loan(self, node: nodes):
+        require(self.loan_pinned[node] > 0)
+        self.loan_pinned[node] -= 1
