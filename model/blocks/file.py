@@ -23,7 +23,17 @@ its locks, so that truncation is one step there.
 from enum import Enum
 from typing import Any
 
-from poolproof.model.language import Block, Bool, Int, Maybe, require, table, var
+from poolproof.model.language import (
+    Block,
+    Bool,
+    Int,
+    Maybe,
+    action,
+    domain,
+    require,
+    table,
+    var,
+)
 
 
 class Folio(Enum):
@@ -59,6 +69,8 @@ class Inodes(Block):
     descriptors on their way, ``pins`` references to huge folios from elsewhere.
     """
 
+    inodes, units = domain(), domain()
+
     def __init__(
         self,
         inodes: Any,
@@ -74,6 +86,7 @@ class Inodes(Block):
         messages: Any,
         pins: Any,
     ) -> None:
+        self.inodes = inodes
         self.tasks = tasks
         self.vmas = vmas
         self.units = units
@@ -95,6 +108,20 @@ class Inodes(Block):
         self.entry = table(vmas, pages, Entry, when=tables)
         self.pinned = table(inodes, units, Bool(), when=pins)
         self.orphans = var(Int(0), when=pins)
+
+    # -- I/O --
+
+    @action(kernel="mm/gup.c:try_grab_folio", when="pins")
+    def pin(self, inode: inodes, unit: units):
+        """A reference to a huge folio that is no mapping."""
+        require(self.i_pages[inode, unit * self.unit] == Folio.HUGE)
+        require(not self.pinned[inode, unit])
+        self.pinned[inode, unit] = True
+
+    @action(kernel="mm/gup.c:gup_put_folio", when="pins")
+    def unpin(self, inode: inodes, unit: units):
+        require(self.pinned[inode, unit])
+        self.pinned[inode, unit] = False
 
     # -- who holds an inode --
 

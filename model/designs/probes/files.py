@@ -325,17 +325,7 @@ class ShmemFiles(Design):
 
     # -- others --
 
-    @action(kernel="mm/gup.c:try_grab_folio", when=PINS)
-    def pin(self, file: FILES, unit: UNITS):
-        """A reference to a huge folio that is no mapping."""
-        require(self.f.i_pages[file, unit * K] == HUGE)
-        require(not self.f.pinned[file, unit])
-        self.f.pinned[file, unit] = True
-
-    @action(kernel="mm/gup.c:gup_put_folio", when=PINS)
-    def unpin(self, file: FILES, unit: UNITS):
-        require(self.f.pinned[file, unit])
-        self.f.pinned[file, unit] = False
+    pin, unpin = f.pin, f.unpin
 
     @action(kernel="mm/gup.c:gup_put_folio", when=PINS)
     def unpin_last(self):

@@ -26,6 +26,7 @@ blocks.
 from typing import Any
 
 from poolproof.model.blocks.file import Entry, Folio, HugetlbfsInodes
+from poolproof.model.blocks.numa import NodeBinding
 from poolproof.model.blocks.reserve_map import ResvMap
 from poolproof.model.designs.names import (
     BLOCKS,
@@ -95,7 +96,7 @@ class ReservedThpFiles(Design):
     free = table(NODES, Int(0, BLOCKS), init=BLOCKS, doc="free reserved pageblocks")
     frame = table(FILES, INDICES, Maybe(NODES), doc="the block of the pool it holds")
     limbo = table(NODES, Int(0, BLOCKS), when=PINS, doc="in no file, still pinned")
-    mems = table(VMAS, Maybe(NODES), when=NUMA, doc="its task's node; None: all")
+    binding = NodeBinding(VMAS, NODES, NUMA)
     lost = table(NODES, Int(0, BLOCKS), when=POISON)
     failed = var(Bool(), doc="a promised fault has failed")
 
@@ -203,9 +204,10 @@ class ReservedThpFiles(Design):
     # -- parts --
 
     def allowed(self, vma, node):
-        if NUMA:
-            return self.mems[vma] is None or self.mems[vma] == node
-        return True
+        return self.binding.allowed(vma, node)
+
+    def is_there(self, vma):
+        return self.f.vm_file[vma] is not None
 
     def fits_memcg(self):
         """mm/memcontrol.c:try_charge_memcg: nothing is reclaimed for it."""
@@ -333,27 +335,19 @@ class ReservedThpFiles(Design):
         """munmap(), or exit. The file keeps what was charged."""
         require(self.f.vm_file[vma] is not None)
         self.f.unmap(vma)
-        self.mems[vma] = None
+        self.binding.forget(vma)
 
     @action(kernel="mm/mmap.c:dup_mmap", when=FORK)
     def fork(self, vma: VMAS, child: VMAS) -> Errno:
         """The child maps the same file, and nothing is charged."""
         require(self.f.vm_file[vma] is not None and self.f.vm_file[child] is None)
         self.f.map_file(child, self.f.vm_mm[vma], self.f.vm_file[vma], True)
-        self.mems[child] = self.mems[vma]
+        self.binding.copy(vma, child)
         return OK
 
     # -- pins, binding, errors --
 
-    @action(kernel="mm/gup.c:pin_user_pages", when=PINS)
-    def pin(self, file: FILES, page: INDICES):
-        require(self.f.i_pages[file, page] != HOLE and not self.f.pinned[file, page])
-        self.f.pinned[file, page] = True
-
-    @action(kernel="mm/gup.c:unpin_user_page", when=PINS)
-    def unpin(self, file: FILES, page: INDICES):
-        require(self.f.pinned[file, page])
-        self.f.pinned[file, page] = False
+    pin, unpin = f.pin, f.unpin
 
     @action(kernel="mm/gup.c:unpin_user_page", when=PINS)
     def unpin_last(self, node: NODES):
@@ -363,12 +357,7 @@ class ReservedThpFiles(Design):
         self.f.orphans -= 1
         self.free[node] += 1
 
-    @action(kernel="kernel/cgroup/cpuset.c:cpuset_write_resmask", when=NUMA)
-    def bind(self, vma: VMAS, node: NODES) -> Errno:
-        """cpuset.mems of the mapping's task becomes one node."""
-        require(self.f.vm_file[vma] is not None and self.mems[vma] != node)
-        self.mems[vma] = node
-        return OK
+    bind = binding.bind
 
     @action(kernel="mm/memory-failure.c:memory_failure", when=POISON)
     def poison(self, node: NODES):
