@@ -45,7 +45,7 @@ examples:
   poolproof check my.spec --engine bmc --depth 12 --json -o my.json
   poolproof review
   poolproof size hot_upgrade_4 --table
-  poolproof trace counterexamples/*.trace
+  poolproof trace counterexamples/Thp/*.trace
 
 exit codes:
   0  all as expected (a property holds, where no `expect` says otherwise)

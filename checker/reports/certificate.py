@@ -9,10 +9,7 @@ from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.text import WIDTH
 from poolproof.checker.core.verdict import Certificate, Holds
 from poolproof.checker.driver.check import CheckResult, open_sizes
-
-
-def _from(name: str, least: int | None) -> str:
-    return name if least is None else f"{name} >= {least}"
+from poolproof.checker.reports.words import from_least
 
 
 def certificate_files(checked: CheckResult) -> dict[str, str]:
@@ -42,7 +39,7 @@ def certificate_files(checked: CheckResult) -> dict[str, str]:
             f"{task.known.name} on {Path(task.spec.file).name}",
             *textwrap.wrap(f"bounds: {show_bounds(fixed) or 'none'}", WIDTH - 2),
             *(
-                f"for any {_from(n, compiled.system.least[n])}"
+                f"for any {from_least(n, compiled.system.least[n])}"
                 for n in certificate.params
             ),
             *textwrap.wrap(f"shown: {', '.join(shown)}", WIDTH - 2),

@@ -49,7 +49,9 @@ def sentence(
             fixed = ", ".join(
                 f"{k}={v}" for k, v in sorted(bounds.items()) if k not in params
             )
-            size = ", ".join(_from(p, (least or {}).get(p)) for p in sorted(params))
+            size = ", ".join(
+                from_least(p, (least or {}).get(p)) for p in sorted(params)
+            )
             return (
                 ("inductive for any " + size if size else "inductive")
                 + (f" ({fixed})" if fixed else "")
@@ -162,5 +164,6 @@ def _none_within(kind: Kind, depth: int) -> str:
     return f"no {word} within {count(depth, 'step')}"
 
 
-def _from(param: str, least: int | None) -> str:
+def from_least(param: str, least: int | None) -> str:
+    """Return ``B >= 1``, or ``B`` if any value counts."""
     return param if least is None else f"{param} >= {least}"
