@@ -129,19 +129,21 @@ class _Completion(argparse.Action):
         values: Any,
         _option: str | None = None,
     ) -> None:
-        from shtab import complete
+        import shtab
 
-        print(complete(_whole(parser), values))
+        paths = {"FILE": shtab.FILE, "SPEC": shtab.FILE, "DIR": shtab.DIRECTORY}
+        for verb in _verbs(parser):
+            verb.load()
+            for action in verb._actions:
+                if action.metavar in paths:
+                    action.complete = paths[action.metavar]  # type: ignore[attr-defined]
+        print(shtab.complete(parser, values))
         parser.exit(0)
 
 
-def _whole(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """The parser with all verbs loaded."""
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for verb in action.choices.values():
-                verb.load()
-    return parser
+def _verbs(parser: argparse.ArgumentParser) -> list[_Verb]:
+    found = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    return [verb for action in found for verb in action.choices.values()]
 
 
 def parser() -> argparse.ArgumentParser:

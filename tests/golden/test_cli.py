@@ -292,8 +292,30 @@ def test_completion(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert (code, err) == (0, "")
     for word in (*VERBS, "--certificate", "--scenario", "--sample"):
         assert word.lstrip("-") in out
-    if shell == "bash":
-        assert subprocess.run(["bash", "-n"], input=out, text=True).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("che", "check"),
+        ("check low", "low.spec"),
+        ("check --en", "--engine"),
+        ("help s", "spec"),
+        ("trace d.p", "d.py"),
+    ],
+)
+def test_bash_completes(
+    words: str, found: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = call(capsys, "--print-completion", "bash")[1]
+    script += f"""
+        COMP_WORDS=(poolproof {words})
+        COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+        _shtab_poolproof
+        echo "${{COMPREPLY[@]}}"
+    """
+    done = subprocess.run(["bash"], input=script, text=True, capture_output=True)
+    assert (done.stdout, done.stderr) == (f"{found}\n", "")
 
 
 def test_help_loads_no_verb() -> None:
