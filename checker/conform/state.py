@@ -21,7 +21,7 @@ from poolproof.checker.conform.environment import (
 from poolproof.checker.core.source import shown_path
 from poolproof.checker.kernel.answer import Charge, Counters, Gigantic, NodePool, Space
 from poolproof.model.blocks.errno import Errno
-from poolproof.model.designs.hugetlb import linux_6_12 as hugetlb
+from poolproof.model.designs.hugetlb import names as hugetlb
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.language import Disabled, ModelError, OutOfRange, declared
 

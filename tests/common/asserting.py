@@ -8,7 +8,7 @@ from enum import Enum
 from poolproof.model.blocks.memcg import CounterTree
 from poolproof.model.blocks.quota import PageCounters
 from poolproof.model.blocks.vma.address_space import AddressSpace
-from poolproof.model.designs.hugetlb import linux_6_12 as hugetlb
+from poolproof.model.designs.hugetlb import names as hugetlb
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.designs.probes.address_space import (
     INODES,

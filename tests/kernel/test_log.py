@@ -73,7 +73,7 @@ def test_the_guard_that_fails() -> None:
     setup = [*SETUP, "mount m size=4M", "w 0 open 0 /mnt/m/f"]
     found = only(log([("mount n size=4M", "ok", "2/2/0/0 1/1/0 1/1/0")], setup))
     assert found.matched == 0
-    assert "mount(): model/designs/hugetlb/linux_6_12.py:" in found.why
+    assert "mount(): model/designs/hugetlb/files.py:" in found.why
     assert "require(not self.spool.mounted)" in found.why
 
 

@@ -2,7 +2,8 @@
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 
-from poolproof.model.designs.hugetlb.linux_6_12 import MOUNT, PAGES, SIZE, Hugetlb
+from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
+from poolproof.model.designs.hugetlb.names import MOUNT, PAGES, SIZE
 
 
 class Hugetlb61(Hugetlb):

@@ -1,0 +1,117 @@
+"""What an administrator writes: the pool's size, and who may use what."""
+
+from poolproof.model.blocks.errno import OK, Errno
+from poolproof.model.designs.hugetlb.files import Mounts
+from poolproof.model.designs.hugetlb.names import (
+    CAP,
+    CGROUP,
+    CGROUP_MOVE,
+    CGROUPS,
+    CPUSET,
+    DEMOTE,
+    MBIND,
+    MEMPOLICY,
+    NODES,
+    OC,
+    RATIO,
+    RESIZE,
+    RESIZE_NODE,
+    STEP,
+    SURPLUS,
+    SYSCTL,
+    TASKS,
+    VMAS,
+    N,
+)
+from poolproof.model.language import Int, Maybe, SetOf, action, require
+
+
+class Resizing(Mounts):
+    """nr_hugepages, nr_overcommit_hugepages and demotion."""
+
+    @action(
+        kernel="mm/hugetlb.c:nr_hugepages_store_common", when=(SURPLUS, RESIZE_NODE)
+    )
+    def set_nr_hugepages_node(self, node: NODES, count: Int(0, CAP)) -> Errno:
+        """A write to a node's nr_hugepages."""
+        total = self.node_count(node, count)
+        self.h.set_max_huge_pages_node(total, self.min_count(), node)
+        return OK
+
+    def node_count(self, node, count):
+        """mm/hugetlb.c:set_max_huge_pages, "a node specific request"."""
+        here = self.h.nr_huge_pages_node[node] - self.h.surplus_huge_pages_node[node]
+        others = self.h.persistent_huge_pages() - here
+        if here < 0 or others < 0:
+            # unsigned: the sum overflows, which means as many as possible
+            return self.h.nr_huge_pages() + CAP
+        return count + others
+
+    def min_count(self):
+        """mm/hugetlb.c:set_max_huge_pages: what a shrink leaves, the pages in
+        use or promised. Unsigned: a wrapped promise counter stops it."""
+        if self.h.resv_huge_pages < 0:
+            return self.h.nr_huge_pages()
+        in_use = self.h.nr_huge_pages() - self.h.free_huge_pages()
+        return self.h.resv_huge_pages + in_use
+
+    @action(kernel="mm/hugetlb.c:nr_hugepages_store_common", when=(SURPLUS, RESIZE))
+    def set_nr_hugepages(self, count: Int(0, N * CAP)) -> Errno:
+        """A write to nr_hugepages, by at most STEP pages more or less: more
+        is several writes."""
+        persistent = self.h.persistent_huge_pages()
+        require(persistent - STEP <= count and count <= persistent + STEP)
+        self.h.set_max_huge_pages(count, self.min_count(), {n for n in NODES})
+        return OK
+
+    @action(kernel="mm/hugetlb.c:nr_overcommit_hugepages_store", when=(SURPLUS, SYSCTL))
+    def set_nr_overcommit(self, count: Int(0, OC)) -> Errno:
+        """A write to nr_overcommit_hugepages."""
+        self.h.nr_overcommit_huge_pages = count
+        return OK
+
+    @action(kernel="mm/hugetlb.c:demote_free_hugetlb_folios", when=DEMOTE)
+    def demote(self) -> Errno:
+        """A write of 1 to the gigantic pool's demote, where CAP has room: a
+        free page of the first node becomes free pages of this pool."""
+        first = None
+        for n in NODES:
+            if first is None:
+                first = n
+        require(self.gigantic > 0)
+        require(self.h.nr_huge_pages_node[first] + RATIO <= CAP)
+        self.gigantic -= 1
+        self.h.nr_huge_pages_node[first] += RATIO
+        self.h.free_huge_pages_node[first] += RATIO
+        return OK
+
+
+class Policies(Resizing):
+    """Policies of tasks and VMAs, cpusets, and cgroups' tasks."""
+
+    @action(kernel="mm/mempolicy.c:do_set_mempolicy", when=MEMPOLICY)
+    def set_mempolicy(self, task: TASKS, nodes: SetOf(NODES)) -> Errno:
+        """set_mempolicy(MPOL_BIND); no nodes: MPOL_DEFAULT."""
+        self.mpol.mempolicy[task] = nodes
+        return OK
+
+    @action(kernel="mm/mempolicy.c:do_mbind", when=MBIND)
+    def mbind(self, vma: VMAS, nodes: SetOf(NODES)) -> Errno:
+        """mbind(MPOL_BIND) of a VMA without moving pages."""
+        require(self.vm_mm[vma] is not None)
+        self.mpol.vm_policy[vma] = nodes
+        return OK
+
+    @action(kernel="kernel/cgroup/cpuset.c:update_nodemask", when=CPUSET)
+    def set_cpuset(self, task: TASKS, nodes: SetOf(NODES)) -> Errno:
+        """A write to cpuset.mems, or a move to another cpuset; no nodes: all."""
+        self.mpol.mems_allowed[task] = nodes
+        return OK
+
+    @action(kernel="kernel/cgroup/cgroup.c:cgroup_attach_task", when=CGROUP)
+    def cgroup_attach(self, task: TASKS, cgroup: Maybe(CGROUPS)) -> Errno:
+        """The task moves to a cgroup; what is charged stays charged."""
+        if not CGROUP_MOVE:
+            require(all(self.vm_mm[v] != task for v in VMAS))
+        self.cgroup.of[task] = cgroup
+        return OK

@@ -1,0 +1,252 @@
+"""Faults and fallocate, mm/hugetlb.c: a page from the pool and back."""
+
+from poolproof.model.blocks.errno import ENOMEM, ENOSPC, OK, OOM, SIGBUS, Errno
+from poolproof.model.designs.hugetlb.names import (
+    CGROUP,
+    FALLOCATE,
+    FILES,
+    FORK,
+    HUGETLBFS,
+    INJECT,
+    MOUNT,
+    NODES,
+    PAGES,
+    READS,
+    TASKS,
+    TRUNCATE,
+    VMAS,
+)
+from poolproof.model.designs.hugetlb.reserve import Reserving
+from poolproof.model.language import Bool, Given, action, require
+
+
+class Allocation(Reserving):
+    """alloc_hugetlb_folio, free_huge_folio, and a page in a reserve map."""
+
+    def alloc_hugetlb_folio(
+        self, spool, map_chg, cow_from_owner, may_reserve, nodes, css
+    ):
+        """mm/hugetlb.c:alloc_hugetlb_folio. A page's node, or None (-ENOSPC)
+        with everything undone. ``map_chg`` is vma_needs_reservation's answer,
+        ``may_reserve`` the rest of vma_has_reserves: a shared mapping, or the
+        owner of a private one. The caller commits to the reserve map."""
+        deferred_reserve = map_chg > 0 or cow_from_owner
+        gbl_chg = map_chg
+        if deferred_reserve:
+            if MOUNT and spool and not self.spool.fits(1):
+                return None
+            gbl_chg = self.hugepage_subpool_get_pages(spool, 1)
+            if not self.rsvd.try_charge(css, 1):
+                self.out_subpool_put(spool, gbl_chg)
+                return None
+        charged = self.usage.try_charge(css, 1)
+        nid = None
+        if charged:
+            nid = self.take_folio(gbl_chg, cow_from_owner, may_reserve, nodes)
+        if nid is None:
+            if charged:
+                self.usage.uncharge(css, 1)
+            if deferred_reserve:
+                self.rsvd.uncharge(css, 1)
+                self.out_subpool_put(spool, gbl_chg)
+        return nid
+
+    def take_folio(self, gbl_chg, cow_from_owner, may_reserve, nodes):
+        """The part of alloc_hugetlb_folio that takes a page off a free list
+        (dequeue_hugetlb_folio_vma) or makes a surplus one."""
+        reserved = self.vma_has_reserves(may_reserve, gbl_chg)
+        nid = None
+        if reserved or self.h.available_huge_pages():
+            nid = self.h.dequeue_hugetlb_folio_nodemask(nodes)
+        if nid is None:
+            nid = self.h.alloc_surplus_hugetlb_folio(nodes)
+            if nid is not None and self.surplus_has_reserves(reserved, cow_from_owner):
+                self.h.change_resv(-1)
+        elif reserved:
+            self.h.change_resv(-1)
+        return nid
+
+    def vma_has_reserves(self, may_reserve, gbl_chg):
+        """mm/hugetlb.c:vma_has_reserves."""
+        return may_reserve and gbl_chg == 0
+
+    def surplus_has_reserves(self, reserved, cow_from_owner):
+        """Whether a surplus page for a fault takes a promise."""
+        return reserved and not cow_from_owner
+
+    def out_subpool_put(self, spool, gbl_chg):
+        """The end of alloc_hugetlb_folio when there is no page."""
+        self.hugepage_subpool_put_pages(spool, 1)
+
+    def free_huge_folio(self, nid, restore_reserve, spool, cg, cg_rsvd):
+        """mm/hugetlb.c:free_huge_folio."""
+        restore = restore_reserve
+        if not restore:
+            restore = self.hugepage_subpool_put_pages(spool, 1) == 0
+        self.usage.uncharge(cg, 1)
+        self.rsvd.uncharge(cg_rsvd, 1)
+        if restore:
+            self.h.change_resv(1)
+        for n in NODES:
+            if n == nid:
+                if self.h.surplus_huge_pages_node[n] > 0:
+                    self.h.remove_hugetlb_folio(n, False, True)
+                else:
+                    self.h.enqueue_hugetlb_folio(n)
+
+    def vma_needs_reservation(self, vma, page):
+        """mm/hugetlb.c:vma_needs_reservation: 0 if the fault can use one."""
+        if HUGETLBFS and self.shared(vma):
+            return self.i_resv_map.region_chg(self.vm_file[vma], page, page + 1)
+        if not self.resv_owner[vma]:
+            return 1
+        return 1 if self.resv_map.regions[vma, page] else 0
+
+    def vma_commit_reservation(self, vma, page):
+        """mm/hugetlb.c:vma_commit_reservation."""
+        if HUGETLBFS and self.shared(vma):
+            self.i_resv_map.region_add(self.vm_file[vma], page, page + 1)
+        elif self.resv_owner[vma]:
+            self.resv_map.region_add(vma, page, page + 1)
+
+    def restore_reserve_on_error(self, vma, page, restore_reserve):
+        """mm/hugetlb.c:restore_reserve_on_error, after the commit."""
+        rc = self.vma_needs_reservation(vma, page)
+        if HUGETLBFS and self.shared(vma):
+            if restore_reserve and rc > 0:
+                self.i_resv_map.region_add(self.vm_file[vma], page, page + 1)
+            if not restore_reserve and rc == 0:
+                self.i_resv_map.region_del(self.vm_file[vma], page)
+        elif self.resv_owner[vma]:
+            if restore_reserve and rc > 0:
+                self.resv_map.region_del(vma, page)
+            if not restore_reserve and rc == 0:
+                self.resv_map.region_add(vma, page, page + 1)
+
+
+class Faulting(Allocation):
+    """hugetlb_fault, copy-on-write included, and hugetlbfs_fallocate."""
+
+    @action(kernel="mm/hugetlb.c:hugetlb_fault")
+    def touch(
+        self,
+        vma: VMAS,
+        page: PAGES,
+        write: Given(READS, Bool(), True),
+        installed: Given(INJECT, Bool(), True),
+    ) -> Errno:
+        """A read or write of a mapped page. Where a new page cannot be
+        ``installed``, it is given back: no memory for the page cache's tree
+        (SIGBUS), for the anon_vma, or for the copy (OOM)."""
+        require(self.mapped(vma, page))
+        shared = HUGETLBFS and self.shared(vma)
+        cached = False
+        if HUGETLBFS and self.vm_file[vma] is not None:
+            cached = self.page_cache.node[self.vm_file[vma], page] is not None
+        old = self.anon.node[vma, page]
+        if shared and cached:
+            return OK
+        if old is not None:
+            if not write or self.mappers.mapcount(vma, page) == 1:
+                return OK
+        elif not shared:
+            if self.resv_unmapped[vma]:
+                return SIGBUS
+            if cached and not write:
+                return OK
+        if old is None and not cached and not self.within_file(vma, page):
+            return SIGBUS
+
+        cow_from_owner = old is not None and self.resv_owner[vma]
+        css = self.css_of(vma)
+        map_chg = self.vma_needs_reservation(vma, page)
+        promises = self.h.resv_huge_pages
+        nid = self.alloc_hugetlb_folio(
+            self.subpool_vma(vma),
+            map_chg,
+            cow_from_owner,
+            shared or self.resv_owner[vma],
+            self.nodes_of(vma),
+            css,
+        )
+        if nid is None:
+            if not cow_from_owner:
+                return SIGBUS
+            self.unmap_ref_private(vma, page)
+            return OK
+        css_rsvd = css if map_chg > 0 or cow_from_owner else None
+        self.vma_commit_reservation(vma, page)
+        if INJECT and not installed:
+            restore_reserve = self.h.resv_huge_pages < promises
+            self.restore_reserve_on_error(vma, page, restore_reserve)
+            self.free_huge_folio(
+                nid, restore_reserve, self.subpool_vma(vma), css, css_rsvd
+            )
+            return SIGBUS if shared else OOM
+        if HUGETLBFS and shared:
+            self.page_cache.set(self.vm_file[vma], page, nid, css, css_rsvd)
+            return OK
+        if old is not None:
+            self.mappers.leave(vma, page)
+        self.anon.set(vma, page, nid, css, css_rsvd)
+        self.mappers.alone(vma, page)
+        return OK
+
+    def css_of(self, vma):
+        """The cgroup of the task that faults, of a mapped VMA."""
+        if not CGROUP:
+            return None
+        return self.cgroup.of[self.vm_mm[vma]]
+
+    def nodes_of(self, vma):
+        """The nodes where a fault of a mapped VMA may take a page."""
+        return self.mpol.huge_node(vma, self.vm_mm[vma])
+
+    def unmap_ref_private(self, vma, page):
+        """mm/hugetlb.c:unmap_ref_private: the owner has no page for its copy
+        and takes the old one away from all mappers without a reserve map.
+        Then it is the only one, and writes to it."""
+        if FORK:
+            mapped = self.mappers.of[vma, page]
+            kept = {v for v in VMAS if v in mapped and (v == vma or self.resv_owner[v])}
+            for v in VMAS:
+                if v in kept:
+                    self.mappers.of[v, page] = kept
+                elif v in mapped:
+                    self.mappers.of[v, page] = set()
+                    self.anon.clear(v, page)
+                    self.resv_unmapped[v] = True
+
+    @action(
+        kernel="fs/hugetlbfs/inode.c:hugetlbfs_fallocate", when=(HUGETLBFS, FALLOCATE)
+    )
+    def fallocate(
+        self,
+        task: TASKS,
+        file: FILES,
+        page: PAGES,
+        keep_size: Given(TRUNCATE, Bool(), True),
+        installed: Given(INJECT, Bool(), True),
+    ) -> Errno:
+        """fallocate() of one page."""
+        require(self.exists(file))
+        if self.page_cache.node[file, page] is None:
+            css = self.cgroup.of[task]
+            map_chg = self.i_resv_map.region_chg(file, page, page + 1)
+            promises = self.h.resv_huge_pages
+            nodes = self.mpol.policy_mbind_nodemask(task)
+            nid = self.alloc_hugetlb_folio(MOUNT, map_chg, False, True, nodes, css)
+            if nid is None:
+                return ENOSPC
+            css_rsvd = css if map_chg > 0 else None
+            self.i_resv_map.region_add(file, page, page + 1)
+            if INJECT and not installed:
+                restore_reserve = self.h.resv_huge_pages < promises
+                if not restore_reserve:
+                    self.i_resv_map.region_del(file, page)
+                self.free_huge_folio(nid, restore_reserve, MOUNT, css, css_rsvd)
+                return ENOMEM
+            self.page_cache.set(file, page, nid, css, css_rsvd)
+        if not keep_size:
+            self.i_size_grow(file, page + 1)
+        return OK

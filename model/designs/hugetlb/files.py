@@ -1,0 +1,111 @@
+"""Files and mounts, fs/hugetlbfs/inode.c: holes, truncation, eviction."""
+
+from poolproof.model.blocks.errno import ENOMEM, OK, Errno
+from poolproof.model.designs.hugetlb.names import (
+    FILES,
+    HUGETLBFS,
+    MIN,
+    MIN_SIZE,
+    MOUNT,
+    NODES,
+    PAGES,
+    PRIVATE_FILES,
+    PUNCH,
+    SIZE,
+    TRUNCATE,
+    UNLINK,
+    VMAS,
+    P,
+)
+from poolproof.model.designs.hugetlb.vmas import VmaChanges
+from poolproof.model.language import Int, action, require
+
+
+class Files(VmaChanges):
+    """What shortens a file, or takes it away."""
+
+    def unmap_file_page(self, file, page):
+        """fs/hugetlbfs/inode.c:hugetlb_vmdelete_list for one page index:
+        private pages of it go, too, those of a parent before its child's."""
+        if PRIVATE_FILES:
+            for v in VMAS:
+                if self.vm_file[v] == file and self.resv_owner[v]:
+                    self.unmap_hugepage_range(v, page)
+            for v in VMAS:
+                if self.vm_file[v] == file and not self.resv_owner[v]:
+                    self.unmap_hugepage_range(v, page)
+
+    @action(
+        kernel="fs/hugetlbfs/inode.c:hugetlb_vmtruncate", when=(HUGETLBFS, TRUNCATE)
+    )
+    def truncate(self, file: FILES, size: Int(0, P)) -> Errno:
+        """ftruncate()."""
+        require(self.exists(file))
+        self.i_size[file] = size
+        for p in PAGES:
+            if p >= size:
+                self.unmap_file_page(file, p)
+        self.remove_inode_hugepages(file, size)
+        return OK
+
+    @action(kernel="fs/hugetlbfs/inode.c:hugetlbfs_punch_hole", when=(HUGETLBFS, PUNCH))
+    def punch_hole(self, file: FILES, page: PAGES) -> Errno:
+        """fallocate(FALLOC_FL_PUNCH_HOLE) of one page, or MADV_REMOVE. Only a
+        page that is there takes its index out of the reserve map."""
+        require(self.exists(file))
+        self.unmap_file_page(file, page)
+        if self.page_cache.node[file, page] is not None:
+            chg = 0
+            found = self.region_del(file, page)
+            if found:
+                chg = 1
+            gbl_reserve = self.hugepage_subpool_put_pages(MOUNT, chg - 1)
+            self.h.return_unused_surplus_pages(gbl_reserve, PAGES)
+            self.free_cached(file, page)
+        return OK
+
+    @action(
+        kernel="fs/hugetlbfs/inode.c:hugetlbfs_evict_inode", when=(HUGETLBFS, UNLINK)
+    )
+    def unlink(self, file: FILES) -> Errno:
+        """unlink() and the last close(). The inode goes with its last
+        mapping; after that the file can be created again."""
+        require(self.exists(file))
+        self.linked[file] = False
+        self.fput(file)
+        return OK
+
+
+class Mounts(Files):
+    """mount and umount, with size= and min_size=."""
+
+    @action(kernel="mm/hugetlb.c:hugepage_new_subpool", when=(HUGETLBFS, MOUNT))
+    def mount(self) -> Errno:
+        """mount -t hugetlbfs -o size=MAX,min_size=MIN."""
+        require(not self.spool.mounted)
+        if MIN_SIZE:
+            nodes = {n for n in NODES}
+            promised = self.hugetlb_acct_memory(MIN, nodes, nodes)
+            if not promised:
+                return ENOMEM
+            self.spool.rsv_hpages = MIN
+        self.spool.mounted = True
+        return OK
+
+    @action(kernel="mm/hugetlb.c:hugepage_put_subpool", when=(HUGETLBFS, MOUNT))
+    def umount(self) -> Errno:
+        """umount of a mount that nobody uses: its files go first."""
+        require(self.spool.mounted)
+        require(all(self.vm_file[v] is None for v in VMAS))
+        for f in FILES:
+            self.remove_inode_hugepages(f, 0)
+            if TRUNCATE:
+                self.i_size[f] = 0
+        if MIN_SIZE and self.spool.is_free():
+            self.h.return_unused_surplus_pages(MIN, PAGES)
+        self.spool.mounted = False
+        if SIZE:
+            self.spool.used_hpages = 0
+        if MIN_SIZE:
+            self.spool.rsv_hpages = 0
+        return OK

@@ -1,0 +1,49 @@
+"""Inodes, fs/hugetlbfs/inode.c: what leaves a file, and when it goes itself."""
+
+from poolproof.model.designs.hugetlb.fault import Faulting
+from poolproof.model.designs.hugetlb.names import MOUNT, PAGES, TRUNCATE, VMAS
+
+
+class Inodes(Faulting):
+    """remove_inode_hugepages, hugetlb_unreserve_pages and eviction."""
+
+    def free_cached(self, file, page):
+        """hugetlb_delete_from_page_cache and the last folio_put."""
+        nid = self.page_cache.node[file, page]
+        cg = self.page_cache.cg[file, page]
+        cg_rsvd = self.page_cache.cg_rsvd[file, page]
+        self.page_cache.clear(file, page)
+        self.free_huge_folio(nid, False, MOUNT, cg, cg_rsvd)
+
+    def region_del(self, file, page):
+        """mm/hugetlb.c:region_del of one index. Whether it was there."""
+        found = self.i_resv_map.regions[file, page]
+        if found:
+            self.rsvd.uncharge(self.i_resv_map.css[file, page], 1)
+        self.i_resv_map.region_del(file, page)
+        return found
+
+    def remove_inode_hugepages(self, file, start):
+        """fs/hugetlbfs/inode.c:remove_inode_hugepages from start to the end
+        of the file, and mm/hugetlb.c:hugetlb_unreserve_pages."""
+        freed = 0
+        for p in PAGES:
+            if p >= start and self.page_cache.node[file, p] is not None:
+                self.free_cached(file, p)
+                freed += 1
+        chg = 0
+        for p in PAGES:
+            if p >= start:
+                found = self.region_del(file, p)
+                if found:
+                    chg += 1
+        gbl_reserve = self.hugepage_subpool_put_pages(MOUNT, chg - freed)
+        self.h.return_unused_surplus_pages(gbl_reserve, PAGES)
+
+    def fput(self, file):
+        """Evicts the inode if nothing holds it."""
+        if not self.linked[file] and all(self.vm_file[v] != file for v in VMAS):
+            self.remove_inode_hugepages(file, 0)
+            if TRUNCATE:
+                self.i_size[file] = 0
+            self.linked[file] = True

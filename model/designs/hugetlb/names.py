@@ -1,0 +1,68 @@
+"""Features, bounds and domains of hugetlb's full account."""
+
+from poolproof.model.language import Bound, Feature, Int, Scalarset
+
+HUGETLBFS = Feature("files", False, "files, with shared mappings")
+PRIVATE_FILES = Feature(
+    "private_files", False, "private mappings of files", needs=HUGETLBFS
+)
+NORESERVE = Feature("noreserve", False, "MAP_NORESERVE")
+OFFSETS = Feature("offsets", False, "mappings of a file's tail", needs=HUGETLBFS)
+FORK = Feature("fork", False, "fork and copy-on-write")
+READS = Feature("reads", False, "read faults besides write faults")
+EXIT = Feature("exit", False, "exit, and munmap of several VMAs at once")
+SPLIT = Feature("split", False, "VMA splits, partial munmap")
+MREMAP = Feature("mremap", False, "mremap to a new address")
+MREMAP_PART = Feature(
+    "mremap_part", False, "mremap of a VMA's head or tail", needs=MREMAP
+)
+DONTNEED = Feature("dontneed", False, "MADV_DONTNEED")
+PUNCH = Feature("punch", False, "FALLOC_FL_PUNCH_HOLE, MADV_REMOVE", needs=HUGETLBFS)
+FALLOCATE = Feature("fallocate", False, "fallocate", needs=HUGETLBFS)
+TRUNCATE = Feature("truncate", False, "ftruncate; a file has a size", needs=HUGETLBFS)
+UNLINK = Feature("unlink", False, "unlink, close and eviction", needs=HUGETLBFS)
+SURPLUS = Feature("surplus", False, "surplus pages up to nr_overcommit_hugepages")
+SYSCTL = Feature("sysctl", False, "writes to nr_overcommit_hugepages", needs=SURPLUS)
+RESIZE_NODE = Feature(
+    "resize_node", False, "writes to a node's nr_hugepages", needs=SURPLUS
+)
+RESIZE = Feature("resize", False, "writes to nr_hugepages", needs=SURPLUS)
+MOUNT = Feature(
+    "mount", False, "mount and umount, with size= or min_size=", needs=HUGETLBFS
+)
+SIZE = Feature("size", False, "size= of the mount", needs=MOUNT)
+MIN_SIZE = Feature("min_size", False, "min_size= of the mount", needs=MOUNT)
+CPUSET = Feature("cpuset", False, "cpuset.mems of tasks")
+MEMPOLICY = Feature("mempolicy", False, "set_mempolicy(MPOL_BIND)")
+MBIND = Feature("mbind", False, "mbind(MPOL_BIND)")
+CGROUP = Feature("cgroup", False, "hugetlb_cgroup limits")
+CGROUP_MOVE = Feature(
+    "cgroup_move", False, "tasks move between cgroups at any time", needs=CGROUP
+)
+DEMOTE = Feature("demote", False, "gigantic pages of the first node are demoted")
+INJECT = Feature("inject", False, "allocated pages that cannot be installed")
+
+N = Bound("N", 1, doc="nodes")
+B = Bound("B", 2, least=0, doc="persistent pages per node at the start")
+CAP = Bound("CAP", 4, doc="huge pages that a node has room for")
+OC = Bound("OC", 1, least=0, doc="nr_overcommit_hugepages")
+STEP = Bound("STEP", 1, doc="pages that a write to nr_hugepages changes at most")
+T = Bound("T", 1, doc="tasks")
+V = Bound("V", 2, doc="VMAs")
+P = Bound("P", 2, doc="pages of a VMA and of a file at most")
+F = Bound("F", 1, doc="files")
+C = Bound("C", 1, doc="cgroups, besides the root")
+MAX = Bound("MAX", 2, doc="size= of the mount, in pages")
+MIN = Bound("MIN", 1, doc="min_size= of the mount, in pages; at most P")
+CG_MAX = Bound("CG_MAX", 1, doc="hugetlb.max of each cgroup")
+GIGANTIC = Bound("GIGANTIC", 1, doc="free gigantic pages at the start")
+RATIO = Bound("RATIO", 2, doc="pages that a gigantic page is demoted to")
+CG_RSVD = Bound("CG_RSVD", 2, doc="hugetlb.rsvd.max of each cgroup")
+
+NODES = Scalarset("NODES", N, prefix="n", ordered=True)
+TASKS = Scalarset("TASKS", T, prefix="t")
+VMAS = Scalarset("VMAS", V, prefix="v")
+FILES = Scalarset("FILES", F, prefix="f")
+CGROUPS = Scalarset("CGROUPS", C, prefix="cg")
+PAGES = Int(0, P - 1)
+MAPCOUNTS = Int(1, V)

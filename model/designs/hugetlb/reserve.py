@@ -1,0 +1,157 @@
+"""Reserving, mm/hugetlb.c: the subpool, promises of the pool, and mmap."""
+
+from poolproof.model.blocks.errno import ENOMEM, OK, Errno
+from poolproof.model.designs.hugetlb.names import (
+    FILES,
+    HUGETLBFS,
+    MOUNT,
+    NODES,
+    NORESERVE,
+    OFFSETS,
+    PAGES,
+    PRIVATE_FILES,
+    TASKS,
+    VMAS,
+    P,
+)
+from poolproof.model.designs.hugetlb.state import HugetlbState
+from poolproof.model.language import Bool, Given, Int, action, require
+
+
+class Reserving(HugetlbState):
+    """hugetlb_reserve_pages, and the ways to call it."""
+
+    def subpool_vma(self, vma):
+        """Whether the VMA's pages are those of the mount's subpool."""
+        return MOUNT and self.vm_file[vma] is not None
+
+    def hugepage_subpool_get_pages(self, spool, delta):
+        """mm/hugetlb.c:hugepage_subpool_get_pages, for a delta that fits."""
+        if MOUNT and spool:
+            return self.spool.get_pages(delta)
+        return delta
+
+    def hugepage_subpool_put_pages(self, spool, delta):
+        """mm/hugetlb.c:hugepage_subpool_put_pages."""
+        if MOUNT and spool:
+            return self.spool.put_pages(delta)
+        return delta
+
+    def hugetlb_acct_memory(self, delta, nodes, mems):
+        """mm/hugetlb.c:hugetlb_acct_memory for delta >= 0. Whether the pages
+        are promised. That they are on ``nodes`` is looked at last, and other
+        promises are not taken into account there."""
+        if delta == 0:
+            return True
+        first = self.surplus_nodes(nodes, mems)
+        if not self.h.gather_surplus_pages(delta, first, mems):
+            return False
+        if delta > sum(self.h.free_huge_pages_node[n] for n in NODES if n in nodes):
+            self.h.return_unused_surplus_pages(delta, PAGES)
+            return False
+        return True
+
+    def surplus_nodes(self, nodes, mems):
+        """Where surplus pages for a promise are looked for first."""
+        return nodes
+
+    def out_put_pages(self, spool, chg, gbl_reserve):
+        """The end of hugetlb_reserve_pages when the pool has no pages: all of
+        chg goes back to the subpool, also what it did not give (fixed in 6.15
+        by a833a693a490)."""
+        self.hugepage_subpool_put_pages(spool, chg)
+
+    def hugetlb_acct_reservation(self, task, spool, chg):
+        """mm/hugetlb.c:hugetlb_reserve_pages from the cgroup charge on.
+        Whether chg pages are promised to the task."""
+        css = self.cgroup.of[task]
+        if not self.rsvd.try_charge(css, chg):
+            return False
+        if MOUNT and spool and not self.spool.fits(chg):
+            self.rsvd.uncharge(css, chg)
+            return False
+        gbl_reserve = self.hugepage_subpool_get_pages(spool, chg)
+        nodes = self.mpol.policy_mbind_nodemask(task)
+        mems = self.mpol.cpuset_current_mems_allowed(task)
+        if not self.hugetlb_acct_memory(gbl_reserve, nodes, mems):
+            self.out_put_pages(spool, chg, gbl_reserve)
+            self.rsvd.uncharge(css, chg)
+            return False
+        return True
+
+    def map(self, task, vma, start, end, owner):
+        self.vm_mm[vma] = task
+        self.vm_start[vma] = start
+        self.vm_end[vma] = end
+        if owner:
+            self.resv_owner[vma] = True
+            self.resv_css[vma] = self.cgroup.of[task]
+
+    @action(kernel="mm/hugetlb.c:hugetlb_reserve_pages")
+    def mmap(
+        self,
+        task: TASKS,
+        vma: VMAS,
+        length: Int(1, P),
+        noreserve: Given(NORESERVE, Bool(), False),
+    ) -> Errno:
+        """mmap(MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB)."""
+        require(self.vm_mm[vma] is None)
+        if not noreserve:
+            reserved = self.hugetlb_acct_reservation(task, False, length)
+            if not reserved:
+                return ENOMEM
+        self.map(task, vma, 0, length, not noreserve)
+        return OK
+
+    @action(kernel="fs/hugetlbfs/inode.c:hugetlbfs_file_mmap", when=HUGETLBFS)
+    def mmap_shared(
+        self,
+        task: TASKS,
+        vma: VMAS,
+        file: FILES,
+        start: Given(OFFSETS, PAGES, 0),
+        end: Int(1, P),
+        noreserve: Given(NORESERVE, Bool(), False),
+    ) -> Errno:
+        """mmap(MAP_SHARED) of pages start..end of a file: only indices that
+        nobody has reserved yet cost anything."""
+        require(self.vm_mm[vma] is None and start < end)
+        require(self.exists(file))
+        if not noreserve:
+            chg = self.i_resv_map.region_chg(file, start, end)
+            reserved = self.hugetlb_acct_reservation(task, True, chg)
+            if not reserved:
+                return ENOMEM
+            self.i_resv_map.region_charge(file, start, end, self.cgroup.of[task])
+        self.map(task, vma, start, end, False)
+        self.vm_file[vma] = file
+        self.i_size_grow(file, end)
+        return OK
+
+    @action(
+        kernel="fs/hugetlbfs/inode.c:hugetlbfs_file_mmap",
+        when=(HUGETLBFS, PRIVATE_FILES),
+    )
+    def mmap_private(
+        self,
+        task: TASKS,
+        vma: VMAS,
+        file: FILES,
+        start: Given(OFFSETS, PAGES, 0),
+        end: Int(1, P),
+        noreserve: Given(NORESERVE, Bool(), False),
+    ) -> Errno:
+        """mmap(MAP_PRIVATE) of pages start..end of a file: every page is
+        promised again, cached or not."""
+        require(self.vm_mm[vma] is None and start < end)
+        require(self.exists(file))
+        if not noreserve:
+            reserved = self.hugetlb_acct_reservation(task, True, end - start)
+            if not reserved:
+                return ENOMEM
+        self.map(task, vma, start, end, not noreserve)
+        self.vm_file[vma] = file
+        self.vm_private[vma] = True
+        self.i_size_grow(file, end)
+        return OK

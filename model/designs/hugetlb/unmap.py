@@ -1,0 +1,140 @@
+"""munmap, exit and MADV_DONTNEED."""
+
+from poolproof.model.blocks.errno import OK, Errno
+from poolproof.model.designs.hugetlb.inode import Inodes
+from poolproof.model.designs.hugetlb.names import (
+    DONTNEED,
+    EXIT,
+    FILES,
+    PAGES,
+    SPLIT,
+    TASKS,
+    UNLINK,
+    VMAS,
+    P,
+)
+from poolproof.model.language import Int, SetOf, action, require
+
+
+class Unmapping(Inodes):
+    """__unmap_hugepage_range, hugetlb_vm_op_close, and who calls them."""
+
+    def unmap_hugepage_range(self, vma, page):
+        """mm/hugetlb.c:__unmap_hugepage_range for one page. If it was the
+        last mapping of an owner's page, and there is no surplus page on any
+        node, the owner has its reservation back."""
+        nid = self.anon.node[vma, page]
+        if nid is not None:
+            last = self.mappers.mapcount(vma, page) == 1
+            cg = self.anon.cg[vma, page]
+            cg_rsvd = self.anon.cg_rsvd[vma, page]
+            self.anon.clear(vma, page)
+            self.mappers.leave(vma, page)
+            if last:
+                adjust_reservation = self.adjust_reservation(vma)
+                if adjust_reservation:
+                    self.resv_map.region_del(vma, page)
+                self.free_huge_folio(
+                    nid, adjust_reservation, self.subpool_vma(vma), cg, cg_rsvd
+                )
+
+    def adjust_reservation(self, vma):
+        """Whether __unmap_hugepage_range gives the owner its promise back."""
+        return self.resv_owner[vma] and self.h.surplus_huge_pages() == 0
+
+    def hugetlb_vm_op_close(self, vma, start, end):
+        """mm/hugetlb.c:hugetlb_vm_op_close of the piece start..end."""
+        spool = self.subpool_vma(vma)
+        if self.resv_owner[vma]:
+            reserve = self.resv_map.region_chg(vma, start, end)
+            self.rsvd.uncharge(self.resv_css[vma], end - start)
+            gbl_reserve = self.hugepage_subpool_put_pages(spool, reserve)
+            self.h.return_unused_surplus_pages(gbl_reserve, PAGES)
+
+    def forget(self, vma):
+        """The slot of a VMA that is gone can be used again."""
+        self.vm_mm[vma] = None
+        self.vm_start[vma] = 0
+        self.vm_end[vma] = 0
+        self.vm_file[vma] = None
+        self.vm_private[vma] = False
+        self.resv_owner[vma] = False
+        self.resv_unmapped[vma] = False
+        self.resv_css[vma] = None
+        self.mpol.forget(vma)
+        for p in PAGES:
+            self.resv_map.region_del(vma, p)
+
+    @action(kernel="mm/vma.c:do_vmi_munmap")
+    def munmap(self, vma: VMAS) -> Errno:
+        """munmap() of the VMA."""
+        require(self.vm_mm[vma] is not None)
+        self.unmap_region(vma, self.vm_start[vma], self.vm_end[vma])
+        file = self.vm_file[vma]
+        self.forget(vma)
+        if UNLINK and file is not None:
+            self.fput(file)
+        return OK
+
+    @action(kernel="mm/vma.c:vms_complete_munmap_vmas", when=EXIT)
+    def munmap_range(self, task: TASKS, vmas: SetOf(VMAS)) -> Errno:
+        """munmap() of several VMAs of a process, or its exit(): the pages of all
+        are free before the first VMA is closed; see mm/mmap.c:exit_mmap. Files
+        are put after the call (fs/file_table.c:fput)."""
+        require(len(vmas) > 1)
+        require(all(self.vm_mm[v] == task for v in VMAS if v in vmas))
+        for v in VMAS:
+            if v in vmas:
+                self.vms_clear_ptes(v, self.vm_start[v], self.vm_end[v])
+        for v in VMAS:
+            if v in vmas:
+                self.hugetlb_vm_op_close(v, self.vm_start[v], self.vm_end[v])
+                self.forget(v)
+        if UNLINK:
+            for f in FILES:
+                self.fput(f)
+        return OK
+
+    @action(kernel="mm/vma.c:do_vmi_munmap", when=SPLIT)
+    def munmap_part(self, vma: VMAS, start: PAGES, end: Int(1, P)) -> Errno:
+        """munmap() of a VMA's head or tail, or mremap() that shrinks. A hole
+        in the middle is a split first."""
+        require(self.part_of(vma, start, end))
+        self.unmap_region(vma, start, end)
+        self.cut(vma, start, end)
+        return OK
+
+    def unmap_region(self, vma, start, end):
+        """mm/vma.c:vms_complete_munmap_vmas for one VMA."""
+        self.vms_clear_ptes(vma, start, end)
+        self.hugetlb_vm_op_close(vma, start, end)
+
+    def vms_clear_ptes(self, vma, start, end):
+        """mm/vma.c:vms_clear_ptes: unmaps and frees the pages start..end."""
+        for p in PAGES:
+            if start <= p and p < end:
+                self.unmap_hugepage_range(vma, p)
+
+    def part_of(self, vma, start, end):
+        """Whether start..end is the head or the tail of a VMA, not all."""
+        if self.vm_mm[vma] is None or start >= end:
+            return False
+        head = self.vm_start[vma] == start and end < self.vm_end[vma]
+        return head or (self.vm_start[vma] < start and end == self.vm_end[vma])
+
+    def cut(self, vma, start, end):
+        """The VMA without its head or tail."""
+        for p in PAGES:
+            if start <= p and p < end:
+                self.resv_map.region_del(vma, p)
+        if start == self.vm_start[vma]:
+            self.vm_start[vma] = end
+        else:
+            self.vm_end[vma] = start
+
+    @action(kernel="mm/madvise.c:madvise_dontneed_single_vma", when=DONTNEED)
+    def madvise_dontneed(self, vma: VMAS, page: PAGES) -> Errno:
+        """madvise(MADV_DONTNEED) of one page."""
+        require(self.mapped(vma, page))
+        self.unmap_hugepage_range(vma, page)
+        return OK

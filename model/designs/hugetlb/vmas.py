@@ -1,0 +1,106 @@
+"""VMAs that are split, moved and copied."""
+
+from poolproof.model.blocks.errno import OK, Errno
+from poolproof.model.designs.hugetlb.names import (
+    FORK,
+    MREMAP,
+    MREMAP_PART,
+    PAGES,
+    SPLIT,
+    TASKS,
+    VMAS,
+    P,
+)
+from poolproof.model.designs.hugetlb.unmap import Unmapping
+from poolproof.model.language import Int, action, require
+
+
+class VmaChanges(Unmapping):
+    """mm/vma.c, mm/mremap.c and fork, as far as reserve maps go."""
+
+    def move_page(self, vma, new, page):
+        """What is known of one page index, from one VMA to another."""
+        self.anon.copy(vma, new, page)
+        self.mappers.move(vma, new, page)
+        self.anon.clear(vma, page)
+        if self.resv_map.regions[vma, page]:
+            self.resv_map.region_add(new, page, page + 1)
+        self.resv_map.region_del(vma, page)
+
+    def vm_area_dup(self, vma, new):
+        self.vm_mm[new] = self.vm_mm[vma]
+        self.vm_file[new] = self.vm_file[vma]
+        self.vm_private[new] = self.vm_private[vma]
+        self.mpol.dup(vma, new)
+
+    def hugetlb_vm_op_open(self, vma, new):
+        """mm/hugetlb.c:hugetlb_vm_op_open: both use the same reserve map."""
+        self.resv_owner[new] = self.resv_owner[vma]
+        self.resv_unmapped[new] = self.resv_unmapped[vma]
+        self.resv_css[new] = self.resv_css[vma]
+
+    @action(kernel="mm/vma.c:__split_vma", when=SPLIT)
+    def split(self, vma: VMAS, new: VMAS, at: PAGES) -> Errno:
+        """The VMA is split at a page index, as by mprotect() of its tail."""
+        require(self.vm_mm[vma] is not None and self.vm_mm[new] is None)
+        require(self.vm_start[vma] < at and at < self.vm_end[vma])
+        self.vm_area_dup(vma, new)
+        self.hugetlb_vm_op_open(vma, new)
+        self.vm_start[new] = at
+        self.vm_end[new] = self.vm_end[vma]
+        self.vm_end[vma] = at
+        for p in PAGES:
+            if at <= p and p < self.vm_end[new]:
+                self.move_page(vma, new, p)
+        return OK
+
+    @action(kernel="mm/mremap.c:move_vma", when=MREMAP)
+    def mremap(self, vma: VMAS, new: VMAS) -> Errno:
+        """mremap(MREMAP_MAYMOVE) of the VMA to another address."""
+        require(self.vm_mm[vma] is not None and self.vm_mm[new] is None)
+        self.move_vma(vma, new, self.vm_start[vma], self.vm_end[vma])
+        self.forget(vma)
+        return OK
+
+    @action(kernel="mm/mremap.c:move_vma", when=(MREMAP, MREMAP_PART))
+    def mremap_part(self, vma: VMAS, new: VMAS, start: PAGES, end: Int(1, P)) -> Errno:
+        """mremap(MREMAP_MAYMOVE) of a VMA's head or tail."""
+        require(self.vm_mm[new] is None and self.part_of(vma, start, end))
+        self.move_vma(vma, new, start, end)
+        self.cut(vma, start, end)
+        return OK
+
+    def move_vma(self, vma, new, start, end):
+        """mm/mremap.c:move_vma: a new VMA opens the reserve map, the pages
+        move, the old VMA loses its map before what moved is unmapped."""
+        self.vm_area_dup(vma, new)
+        self.hugetlb_vm_op_open(vma, new)
+        self.vm_start[new] = start
+        self.vm_end[new] = end
+        for p in PAGES:
+            if start <= p and p < end:
+                self.move_page(vma, new, p)
+        self.clear_vma_resv_huge_pages(vma)
+
+    def clear_vma_resv_huge_pages(self, vma):
+        """mm/hugetlb.c:clear_vma_resv_huge_pages: of the whole old VMA."""
+        self.resv_owner[vma] = False
+        self.resv_unmapped[vma] = False
+        self.resv_css[vma] = None
+        for p in PAGES:
+            self.resv_map.region_del(vma, p)
+
+    @action(kernel="mm/hugetlb.c:copy_hugetlb_page_range", when=FORK)
+    def fork(self, vma: VMAS, child: TASKS, new: VMAS) -> Errno:
+        """fork() as far as one VMA goes: the child maps the same pages and
+        has no reserve map for a private mapping."""
+        require(self.vm_mm[vma] is not None and self.vm_mm[new] is None)
+        self.vm_area_dup(vma, new)
+        self.vm_mm[new] = child
+        self.vm_start[new] = self.vm_start[vma]
+        self.vm_end[new] = self.vm_end[vma]
+        for p in PAGES:
+            if self.anon.node[vma, p] is not None:
+                self.anon.copy(vma, new, p)
+                self.mappers.join(vma, new, p)
+        return OK
