@@ -19,48 +19,6 @@ ROOT = Path(__file__).parents[2]
 FOUR = "specs/scenarios/hot_upgrade_4.scenario"
 EIGHT = "specs/scenarios/hot_upgrade_8.scenario"
 
-EXPECTED = {
-    (FOUR, "mappings", "HugetlbPool"): (8, "early"),
-    (FOUR, "mappings", "ReservedThp"): (8, "early"),
-    (FOUR, "files", "GuestMemfd"): (8, "early"),
-    (FOUR, "pool_files", "GlobalPool"): (8, "early"),
-    (FOUR, "pool_handed_over", "GlobalPool"): (4, "early"),
-    (FOUR, "cma", "HugetlbCma"): (8, "stuck"),
-    (FOUR, "cold3", "ReservedThpPlanned"): (5, "late"),
-    (FOUR, "cold2", "ReservedThpPlanned"): (6, "late"),
-    (FOUR, "swap_short", "ReservedThpPlanned"): (6, "late"),
-    (FOUR, "pinned", "ReservedThpPlanned"): (6, "stuck"),
-    (FOUR, "touched", "ReservedThpPlanned"): (6, "late"),
-    (FOUR, "touched_more", "ReservedThpPlanned"): (5, "late"),
-    (FOUR, "refused", "ReservedThpPlanned"): (8, "early"),
-    (FOUR, "swap_posted", "ReservedThp"): (None, "nothing_small"),
-    (FOUR, "limit", "HugetlbPool"): (None, "late"),
-    (FOUR, "limit_pool", "GlobalPool"): (None, "early"),
-    (FOUR, "bound_pool", "GlobalPool"): (4, "early"),
-    (FOUR, "again", "HugetlbPool"): (9, "early"),
-    (FOUR, "again", "ReservedThp"): (9, "late"),
-    (FOUR, "thp", "Thp"): (8, "late"),
-    (FOUR, "zone", "Tao"): (8, "nothing_small"),
-    (FOUR, "thp_others", "Thp"): (None, "nothing_small"),
-    (EIGHT, "mappings", "HugetlbPool"): (16, "early"),
-    (EIGHT, "pool_handed_over", "GlobalPool"): (8, "early"),
-}
-
-
-@pytest.mark.parametrize(("file", "scenario", "design"), EXPECTED)
-def test_hot_upgrade(file: str, scenario: str, design: str) -> None:
-    spec = parse(ROOT / file)
-    (known,) = designs_named(design)
-    (mine,) = (s for s in spec.scenarios if s.name.text == scenario)
-    found = find_size(mine, spec, known.cls, {}, Budget(seconds=60), Silent())
-    below = found.just_below()
-    assert below is not None
-    assert below.failure is not None
-    assert found.monotone
-    smallest = found.smallest
-    assert (smallest, below.failure.kind) == EXPECTED[file, scenario, design]
-    assert below.size == (found.sizes[-1].size if smallest is None else smallest - 1)
-
 
 def failing(kind: str) -> Failure:
     failure = Failure.__new__(Failure)

@@ -1,0 +1,57 @@
+"""A feature of a shipped design, selected by itself, does something."""
+
+from __future__ import annotations
+
+import pytest
+
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.system import TransitionSystem
+from poolproof.checker.driver.designs import DesignRef, shipped_designs
+from poolproof.checker.frontend.design import compile_design
+from poolproof.model.language import declared
+
+OVERRIDDEN = {
+    ("HugetlbCma", "resize"),
+    ("ReservedThpSizes", "counted"),
+    ("ReservedThpSizes", "any_place"),
+}
+"""The heirs whose methods take no notice of what they inherit."""
+
+BASES = [
+    k
+    for k in shipped_designs()
+    if not k.cls.__module__.endswith((".bugs", ".versions"))
+]
+
+
+def shape(system: TransitionSystem) -> object:
+    return (
+        [(v.name, v.sort, v.lo, v.hi, v.init) for v in system.variables],
+        [
+            (
+                a.name,
+                a.parameters,
+                a.guard,
+                dict(a.updates),
+                a.result,
+                [o.formula for o in a.obligations],
+            )
+            for a in system.actions
+        ],
+        system.initial,
+    )
+
+
+@pytest.mark.parametrize("known", BASES, ids=lambda k: k.name)
+def test_no_shipped_feature_is_without_effect(known: DesignRef) -> None:
+    """What a feature needs is declared: selected by itself, it does something."""
+    features = declared(known.cls)[1]
+    plain = shape(compile_design(known.cls).system)
+    for name, feature in features.items():
+        if feature.default or (known.name, name) in OVERRIDDEN:
+            continue
+        assert shape(compile_design(known.cls, having=[name]).system) != plain, name
+        for need in feature.needs:
+            others = [f.name for f in need.features if not f.default]
+            with pytest.raises(UserError):
+                compile_design(known.cls, having=[name], without=others)
