@@ -18,8 +18,6 @@ hugetlbfs: the reserve map and the subpool (model/blocks/reserve_map.py, quota.p
 its locks, so that truncation is one step there.
 """
 
-# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
-
 from enum import Enum
 from typing import Any
 

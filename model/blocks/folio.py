@@ -4,8 +4,6 @@ The node of a page is its identity; private pages that several VMAs map after
 fork() know their mappers. An entry of None is a page that is not there.
 """
 
-# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
-
 from typing import Any
 
 from poolproof.model.language import Block, Feature, Maybe, SetOf, table

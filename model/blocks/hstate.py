@@ -13,8 +13,6 @@ A node has room for ``capacity`` huge pages: that is where the buddy allocator
 ends. CPUs are on the first node; nodes are in fallback order.
 """
 
-# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
-
 from typing import Any
 
 from poolproof.model.language import ANY, Block, Feature, Int, table, var

@@ -21,8 +21,6 @@ tasks; that the controllers of a cgroup have a css each. memory_max_write's
 reclaim and OOM kills are up to the design: `write_max` is its first half.
 """
 
-# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
-
 from enum import Enum
 from typing import Any
 

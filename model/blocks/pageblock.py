@@ -15,9 +15,6 @@ HIGHATOMIC); migration is one step. Left out: orders between page and block and
 above the block, highatomic growth, the zonelist's order, kswapd.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from enum import Enum
 from typing import Any
 

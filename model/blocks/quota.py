@@ -4,8 +4,6 @@ mm/hugetlb.c (hugepage_subpool_*) and mm/hugetlb_cgroup.c, v6.12. Both answer
 "may I" and leave what follows to the caller, as in the kernel.
 """
 
-# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
-
 from typing import Any
 
 from poolproof.model.language import (

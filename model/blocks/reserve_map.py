@@ -8,8 +8,6 @@ The two phases chg and add are one step here: what happens between them, and
 running out of descriptors, are not modelled.
 """
 
-# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
-
 from typing import Any
 
 from poolproof.model.language import Block, Bool, Maybe, table

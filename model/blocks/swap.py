@@ -13,9 +13,6 @@ is on its way out. Left out: the header's slot in the first cluster, zswap,
 readahead, shmem, fork, swapoff, ancestors of a memcg, priorities of devices.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from enum import Enum
 from typing import Any
 

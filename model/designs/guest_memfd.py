@@ -15,9 +15,6 @@ Left out: 1 GiB to 4 KiB in more than one level, in-place population, mmap of
 private pages, migration and swap (there is none), the guest.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from poolproof.model.blocks.pins import Pins
 from poolproof.model.designs.hugetlb.cma import PagePool
 from poolproof.model.designs.names import (

@@ -13,9 +13,6 @@ ENOSPC. Features: ``swap`` (a 1 GiB folio is split to go there), ``partial``
 Left out: nodes, i_size, mount quotas, huge zero pages, 4 KiB.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from enum import Enum
 
 from poolproof.model.designs.names import (

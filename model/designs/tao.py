@@ -12,9 +12,6 @@ Left out: ZONE_NOMERGE and its vmemmap saving, several orders, the fallback
 among policy zones, nodes, memcg, compaction inside the zone.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from enum import Enum
 
 from poolproof.model.designs.names import (

@@ -10,9 +10,6 @@ copy-on-write is in reserved_thp.py). Nothing is promised: few of the common
 questions apply.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from enum import Enum
 
 from poolproof.model.designs.names import BLOCKS, OK, OOM, SLOTS, SWAP_ON, Errno, V

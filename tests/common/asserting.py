@@ -1,8 +1,5 @@
 """Designs that break what the kernel asserts."""
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from enum import Enum
 
 from poolproof.model.blocks.memcg import CounterTree

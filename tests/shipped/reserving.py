@@ -1,8 +1,5 @@
 """A design that charges one counter for the pages of VMAs with a flag."""
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from poolproof.model.blocks.errno import ENOMEM, OK, Errno
 from poolproof.model.blocks.vma.address_space import VM, AddressSpace
 from poolproof.model.designs.probes.address_space import (

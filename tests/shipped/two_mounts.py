@@ -1,8 +1,5 @@
 """A tmpfs and a hugetlbfs that share one memory: model.blocks.file used twice."""
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from enum import Enum
 
 from poolproof.model.blocks.file import Folio, HugetlbfsInodes, ShmemInodes

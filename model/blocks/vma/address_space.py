@@ -18,9 +18,6 @@ anonymous memory (map a file), mlockall, hugetlb's alignment (a hook), rlimits
 not modelled.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from enum import Enum
 
 from poolproof.model.blocks.errno import EINVAL, ENOMEM, OK, Errno

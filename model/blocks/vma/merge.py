@@ -6,9 +6,6 @@ is_mergeable_anon_vma, can_vma_merge_left and _right, and what vm_ops->close
 forbids. `near` is a page of the neighbour that may take part.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from enum import Enum
 
 from poolproof.model.blocks.errno import EINVAL, ENOMEM, OK

@@ -5,9 +5,6 @@ fixed place; page tables that cannot be had for a growing move; a source that
 cannot be unmapped and is not accounted.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from enum import Enum
 
 from poolproof.model.blocks.errno import EINVAL, ENOMEM, OK, Errno

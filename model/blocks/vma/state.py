@@ -12,9 +12,6 @@ page of this task that has the same anon_vma: a name that depends on the
 address space only, not on its history.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from enum import Enum
 from typing import Any
 

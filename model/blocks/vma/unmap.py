@@ -1,8 +1,5 @@
 """Unmapping: munmap, mmap over something, exit. mm/vma.c and mm/mmap.c."""
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from poolproof.model.blocks.errno import ENOMEM, OK
 from poolproof.model.blocks.vma.merge import VmaMerge
 from poolproof.model.blocks.vma.state import BRK, MLOCK, VM, Fail, Mark

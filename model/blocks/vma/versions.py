@@ -3,9 +3,6 @@
 6.18 is 6.18.44, by its behaviour; 6.12 is 6.12.117, from its source.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from typing import Any
 
 from poolproof.model.blocks.errno import EINVAL, ENOMEM, OK, Errno

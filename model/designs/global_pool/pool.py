@@ -20,9 +20,6 @@ mremap do not touch it and are not here. mm/ has no such code: `kernel=` cites
 what plays the part today.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from poolproof.model.blocks.lending import Lending
 from poolproof.model.blocks.pins import Pins
 from poolproof.model.designs.names import (

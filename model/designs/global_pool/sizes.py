@@ -13,9 +13,6 @@ looked at); a part comes from a block that is split already while there is
 room (``any_place``: from any block). Nothing moves: no compaction.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from enum import Enum
 from typing import Any
 

@@ -5,8 +5,6 @@ today with one old bug, not the kernel of its time. The docstring cites the
 commit that fixed it, says what went wrong and how to see it.
 """
 
-# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
-
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.designs.hugetlb.names import HUGETLBFS, PAGES, VMAS, P
 from poolproof.model.designs.hugetlb.versions import Hugetlb61, Hugetlb70

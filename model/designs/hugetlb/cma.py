@@ -18,9 +18,6 @@ them); gigantic pages and their demotion to what is one block here; the
 fallback to alloc_contig_pages(); the search for another run in the area.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from typing import Any
 
 from poolproof.model.blocks.lending import Lending

@@ -1,7 +1,5 @@
 """hugetlb of other kernels than 6.12, as far as the model can tell them apart."""
 
-# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
-
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.designs.hugetlb.names import MOUNT, PAGES, SIZE
 

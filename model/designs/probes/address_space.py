@@ -4,9 +4,6 @@ The block's header says what is modelled and what is left out. Here a task
 maps private anonymous memory; files, failures and vm_ops->close are features.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from typing import Any
 
 from poolproof.model.blocks.errno import Errno

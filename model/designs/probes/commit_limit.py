@@ -12,9 +12,6 @@ commitment. Left out: swap, the reserves for root and for a user, other
 ratios, and whoever uses the pool (memory of Reserved THP is charged, too).
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from poolproof.model.blocks.errno import ENOMEM, OK, OOM, Errno
 from poolproof.model.language import (
     Bool,

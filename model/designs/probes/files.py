@@ -16,9 +16,6 @@ huge pages come from the same memory) and what mmap() reserves there, which
 hugetlb.py has.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from typing import Any
 
 from poolproof.model.blocks.errno import EINVAL, ENOMEM, ENOSPC, OK, SIGBUS, Errno

@@ -14,9 +14,6 @@ waits. One css stands for those of both controllers. What is in the pool and
 what is reserved there is counted, not kept.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from poolproof.model.blocks.errno import EBUSY, ENOMEM, ENOSPC, OK, Errno
 from poolproof.model.blocks.memcg import Cgroups, CounterTree, Css
 from poolproof.model.blocks.quota import Membership

@@ -4,9 +4,6 @@ A task has a cpuset and a policy, its VMA a policy of its own; all three may
 change after a reservation was checked. What the block leaves out, this does.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from poolproof.model.blocks.numa import Mempolicy
 from poolproof.model.language import (
     Bool,

@@ -9,9 +9,6 @@ that recomputes alloc_flags, pins, memory errors, watermarks.
 Left out: what pageblock.py leaves out; reclaim; who owns the pages.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from poolproof.model.blocks.errno import EBUSY, ENOMEM, OK, Errno
 from poolproof.model.blocks.pageblock import (
     CMA,

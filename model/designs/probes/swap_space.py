@@ -14,9 +14,6 @@ a victim); folios that are mapped in part; orders between page and huge page;
 mappers of one page; munlock; I/O that outlives its mapping.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from enum import Enum
 
 from poolproof.model.blocks.quota import PageCounters

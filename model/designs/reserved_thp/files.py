@@ -20,9 +20,6 @@ names (the files are memfds), nodes of fallocate() and its binding, parts of
 blocks.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from typing import Any
 
 from poolproof.model.blocks.file import Entry, Folio, HugetlbfsInodes

@@ -16,9 +16,6 @@ Left out: shmem and hugetlbfs back ends (reserved_thp_files.py has them), 1 GiB
 (reserved_thp_sizes.py), the aging that chooses a victim: any may be chosen.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from poolproof.model.blocks.swap import FREE, SWAPPED, SwapDevice
 from poolproof.model.designs.names import (
     BLOCKS,

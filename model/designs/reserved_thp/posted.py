@@ -24,9 +24,6 @@ never short, and is not counted. Copy-on-write follows do_huge_pmd_wp_page:
 the mapping is split and base pages are copied.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from enum import Enum
 
 from poolproof.model.blocks.numa import NodeBinding

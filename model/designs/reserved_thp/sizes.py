@@ -7,8 +7,6 @@ are free. Our choice: K of them, side by side from a boundary on, make a page of
 1 GiB, and none is moved for it. All else is of global_pool_sizes.py.
 """
 
-# mypy: allow-untyped-defs, allow-untyped-calls
-
 from poolproof.model.designs.global_pool.sizes import GlobalPoolSizes
 
 

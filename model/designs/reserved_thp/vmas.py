@@ -25,9 +25,6 @@ Left out: pages, so faults; what model/blocks/vma/ leaves out; the base of the p
 is older than v7.2, whose MREMAP_DONTUNMAP splits locked VMAs first.
 """
 
-# mypy: allow-untyped-defs, allow-incomplete-defs
-# mypy: allow-untyped-calls, allow-untyped-decorators
-
 from typing import Any
 
 from poolproof.model.blocks.errno import EINVAL, ENOMEM, OK, Errno
