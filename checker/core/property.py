@@ -131,8 +131,9 @@ class Expectation:
 class Property:
     """One named property. Each of the ``antecedents`` should be true in some
     reachable state (or step), or else the property is vacuous. ``assertion`` is
-    'counter', 'warn_on' or 'bug_on' for an assertion of the kernel, which
-    comes from the design, and empty for a property of a spec."""
+    'counter', 'warn_on' or 'bug_on' for an assertion of the kernel, 'invariant'
+    for a method under `@invariant`, both of which come from the design, and
+    empty for a property of a spec."""
 
     name: str
     kind: Kind

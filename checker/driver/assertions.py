@@ -1,4 +1,5 @@
-"""What the kernel itself asserts, beside what a spec asks.
+"""What the kernel itself asserts, and a design's own invariants, beside what
+a spec asks.
 
 Every check asks the assertions of a design, whichever spec it is for. One
 that fails has a row and a trace like any property; those that nothing broke

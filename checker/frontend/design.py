@@ -12,7 +12,7 @@ import ast
 import inspect
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import count
 from types import FunctionType
@@ -58,8 +58,10 @@ from poolproof.model.language import (
     Values,
     action_methods,
     bind,
+    blocks,
     closure,
     declared,
+    invariant_methods,
     members,
     observer_methods,
     own_classes,
@@ -104,7 +106,7 @@ def _compile(
     variables = {n: _variable(s, named) for n, s in every.items() if not s.off}
     work = _Work(Ref(cls, cls, ""), binding, every, variables, named, count(1))
     actions: list[Action] = []
-    assertions = [*_counted(work)]
+    assertions = [*_counted(work), *_invariants(work)]
     for name, (function, mark) in action_methods(cls).items():
         if all(binding.on(f) for f in mark.when):
             action, own = _action(work, name, function, mark)
@@ -161,6 +163,7 @@ class _Work:
             self.variables,
             self.fresh,
             may_require=may_require,
+            design=replace(self.this, hooks=True),
         )
 
 
@@ -402,6 +405,32 @@ def _counted(work: _Work) -> Iterator[Property]:
         )
 
 
+def _invariants(work: _Work) -> Iterator[Property]:
+    """An invariant for each method under `@invariant`, of the design and of
+    its blocks, where its features are on."""
+    owners = [Ref(work.this.cls, work.this.cls, "")]
+    owners += [Ref(b, type(b), f"{path}.") for path, b in blocks(work.this.cls)]
+    for this in owners:
+        for name, (function, mark) in invariant_methods(this.owner).items():
+            if not all(work.binding.on(f) for f in mark.when):
+                continue
+            observed = _observed(work, this, name, function)
+            if observed.body.sort is not ir.BOOL or observed.parameters:
+                raise UserError(
+                    member_span(this.cls, name), f"{name}(self) returns a condition"
+                )
+            formula = ir.and_(*(o.formula for o in observed.obligations), observed.body)
+            if formula is not ir.TRUE:
+                yield Property(
+                    f"invariant.{this.prefix}{name}",
+                    Kind.INVARIANT,
+                    formula,
+                    title=" ".join((inspect.getdoc(function) or name).split()),
+                    span=member_span(this.cls, name),
+                    assertion="invariant",
+                )
+
+
 def _saturated(slot: Slot, now: Expr, e: Expr) -> Expr:
     """What a counter is at the end of an action, as `Values.saturated`."""
     values = slot.values
@@ -483,14 +512,16 @@ def _result(
 
 def _observer(work: _Work, function: FunctionType) -> Observer:
     this, text = written(work.this, function)
+    return _observed(work, this, function.__name__, text)
+
+
+def _observed(work: _Work, this: Ref, name: str, text: FunctionType) -> Observer:
+    """A pure method of ``this``; ``name`` is its name in the design."""
     file, tree = method_tree(text)
     span = span_of(file, tree)
-    name = function.__name__
     arguments = _parameters(this, work, name, text)
     method = work.translation(may_require=False)
-    final, value = method.run(
-        work.this, function, {n: p.local for n, p in arguments.items()}
-    )
+    final, value = method.run(this, text, {n: p.local for n, p in arguments.items()})
     changed = [n for n, e in final.items() if e is not work.variables[n].now]
     if changed:
         raise UserError(span, f"{name} changes {changed[0]}: an observer only looks")

@@ -247,7 +247,6 @@ class Translation:
     ) -> tuple[dict[str, Expr], Value]:
         """Executes a method; returns the variables' final values and the
         returned value (None where nothing is returned)."""
-        self.design = replace(this, hooks=True)
         start = {name: v.now for name, v in self.variables.items()}
         return self.call(this, function, arguments, start, ir.TRUE, None)
 

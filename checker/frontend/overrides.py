@@ -24,8 +24,10 @@ from poolproof.checker.core.system import Span
 from poolproof.model.language import (
     Design,
     action_methods,
+    blocks,
     did_you_mean,
     forwarded,
+    invariant_methods,
     observer_methods,
     own_classes,
     resolved,
@@ -94,6 +96,8 @@ def _idle(design: type[Design]) -> Iterator[Member]:
     """Those that override nothing and that no method mentions."""
     members = list(_members(design))
     used = {*action_methods(design), *observer_methods(design), "initial"}
+    for owner in (design, *(block for _, block in blocks(design))):
+        used.update(invariant_methods(owner))
     for _, _, value, _ in members:
         if value is not None:
             used.update(names_in(value.__code__))

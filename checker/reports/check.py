@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.property import Kind
@@ -78,13 +78,20 @@ def settings(task: Task) -> str:
 
 
 def assertions_summary(checked: CheckResult) -> str:
-    """``kernel assertions: 12, none violated``; empty where there are none."""
-    mine = [a for a in checked.answers if a.prop.assertion]
-    if not mine:
-        return ""
-    violated = sum(isinstance(a.verdict, Violated) for a in mine)
-    unknown = sum(isinstance(a.verdict, Unknown) for a in mine)
-    text = f"kernel assertions: {len(mine)}, {violated or 'none'} violated"
+    """Return ``kernel assertions: 12, none violated``, and the same of the
+    design's own invariants; empty where there are neither."""
+    implicit = [a for a in checked.answers if a.prop.assertion]
+    own = [a for a in implicit if a.prop.assertion == "invariant"]
+    kernel = [a for a in implicit if a not in own]
+    parts = (("kernel assertions", kernel), ("own invariants", own))
+    return "; ".join(f"{name}: {_counted(some)}" for name, some in parts if some)
+
+
+def _counted(answers: Sequence[PropertyResult]) -> str:
+    """Return ``12, none violated, 2 unknown``."""
+    violated = sum(isinstance(a.verdict, Violated) for a in answers)
+    unknown = sum(isinstance(a.verdict, Unknown) for a in answers)
+    text = f"{len(answers)}, {violated or 'none'} violated"
     return text + (f", {unknown} unknown" if unknown else "")
 
 

@@ -12,6 +12,7 @@ from poolproof.model.language import (
     Int,
     action,
     domain,
+    invariant,
     observer,
     require,
     table,
@@ -43,6 +44,11 @@ class Lending(Block):
     def total(self):
         """Huge pages that are lent."""
         return sum(self.lent[n] for n in self.nodes)
+
+    @invariant(when="pins")
+    def pinned_is_lent(self):
+        """no more blocks are pinned than are lent"""
+        return all(self.loan_pinned[n] <= self.lent[n] for n in self.nodes)
 
     @observer
     def loan_is_pinned(self):

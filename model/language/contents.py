@@ -186,7 +186,7 @@ def declared(cls: type) -> tuple[dict[str, Bound], dict[str, Feature]]:
         if not isinstance(value, FunctionType):
             visit(value)
             continue
-        mark = value.__dict__.get("action")
+        mark = value.__dict__.get("action") or value.__dict__.get("invariant")
         if mark is not None:
             for feature in features_of(owner, name, mark):
                 visit(feature)

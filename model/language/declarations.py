@@ -101,6 +101,13 @@ class ActionMark:
     named: str = ""
 
 
+def action_mark(kernel: str, when: Any) -> ActionMark:
+    """Return what a mark with these arguments remembers. Raises ModelError
+    where ``when`` is neither features nor a name."""
+    named = when if isinstance(when, str) else ""
+    return ActionMark(kernel, as_features(None if named else when), named)
+
+
 @overload
 def action(function: Method, /) -> Method: ...
 @overload
@@ -112,11 +119,10 @@ def action(
     arguments that its `require`s allow. ``kernel`` cites file:function. ``when``
     are the features that the action needs; in a block it may also be the name of
     the attribute that has them."""
-    named = when if isinstance(when, str) else ""
-    features = as_features(None if named else when)
+    mark_ = action_mark(kernel, when)
 
     def mark(method: Method) -> Method:
-        method.__dict__["action"] = ActionMark(kernel, features, named)
+        method.__dict__["action"] = mark_
         return method
 
     return mark if function is None else mark(function)
@@ -126,6 +132,25 @@ def observer(function: Method) -> Method:
     """Mark a pure method that specs may call by its name."""
     function.__dict__["observer"] = True
     return function
+
+
+@overload
+def invariant(function: Method, /) -> Method: ...
+@overload
+def invariant(*, when: Any) -> Callable[[Method], Method]: ...
+def invariant(
+    function: Method | None = None, *, when: Any = None
+) -> Method | Callable[[Method], Method]:
+    """Marks a pure method of a block or a design that returns a condition.
+    That it holds in every state is an implicit property of each design that
+    has the block, and is asked in every check. ``when`` is as in `action`."""
+    mark_ = action_mark("", when)
+
+    def mark(method: Method) -> Method:
+        method.__dict__["invariant"] = mark_
+        return method
+
+    return mark if function is None else mark(function)
 
 
 class OwnDomain:

@@ -112,6 +112,24 @@ def _is_observer(owner: Any, function: FunctionType) -> bool:
     return link.method in observer_methods(block)
 
 
+def invariant_methods(owner: Any) -> dict[str, tuple[FunctionType, ActionMark]]:
+    """The invariants of a design class or block by name, without those of its
+    blocks, each with its features; overridden and removed as actions are."""
+    found: dict[str, tuple[FunctionType, ActionMark]] = {}
+    for base in reversed(own_classes(owner)):
+        for name, value in vars(base).items():
+            if isinstance(value, FunctionType):
+                mark = value.__dict__.get("invariant")
+                if mark is not None:
+                    when = features_of(owner, name, mark)
+                    found[name] = (value, ActionMark("", when))
+                elif name in found:
+                    found[name] = (value, found[name][1])
+            elif value is None:
+                found.pop(name, None)
+    return found
+
+
 # --- those of blocks -----------------------------------------------------
 
 
@@ -153,7 +171,7 @@ def _followed(owner: Any, function: FunctionType) -> tuple[Any, FunctionType | N
 
 def add_forwarders(cls: type) -> None:
     """Gives a design class the actions and observers of its blocks."""
-    known = dict(_blocks(cls))
+    known = dict(blocks(cls))
     for name, value in list(vars(cls).items()):
         if isinstance(value, MethodType):  # name = block.method
             for path, block in known.items():
@@ -178,7 +196,7 @@ def check_forwarders(cls: type) -> None:
             )
             wrong.where = (cls, link.block.partition(".")[0])
             raise wrong
-    for path, block in _blocks(cls):
+    for path, block in blocks(cls):
         if "design" in members(block):
             wrong = ModelError(
                 f"{path}.design: in a block's methods self.design is the design; "
@@ -196,11 +214,12 @@ def check_forwarders(cls: type) -> None:
             raise wrong
 
 
-def _blocks(owner: Any, prefix: str = "") -> Iterator[tuple[str, Block]]:
+def blocks(owner: Any, prefix: str = "") -> Iterator[tuple[str, Block]]:
+    """Yield the blocks of a design class or block, and theirs, by path."""
     for name, value in members(owner).items():
         if isinstance(value, Block):
             yield prefix + name, value
-            yield from _blocks(value, f"{prefix}{name}.")
+            yield from blocks(value, f"{prefix}{name}.")
 
 
 def _missing(cls: type) -> Iterator[tuple[Forward, Block, str]]:
@@ -209,7 +228,7 @@ def _missing(cls: type) -> Iterator[tuple[Forward, Block, str]]:
     there = [v for c in cls.__mro__ for v in vars(c).values()]
     links = {forwarded(v) for v in there if isinstance(v, FunctionType)}
     named = {n for c in cls.__mro__ for n in vars(c)}
-    for path, block in _blocks(cls):
+    for path, block in blocks(cls):
         for name in (*_marked(block), *observer_methods(block)):
             link = Forward(path, name)
             if link in links:

@@ -30,10 +30,13 @@ from poolproof.model.language import (
     Bound,
     Counter,
     Design,
+    Feature,
     Int,
     Scalarset,
     action,
     bug_on,
+    domain,
+    invariant,
     require,
     table,
     var,
@@ -47,6 +50,7 @@ class Told(Enum):
 
 
 TASKS = Scalarset("TASKS", Bound("T", 2), prefix="t")
+PINS = Feature("pins")
 
 
 class Account(Block):
@@ -88,6 +92,57 @@ class Locking(Design):
         require(self.total > 0)
         self.total -= 1
         return Told.OK
+
+
+class Loans(Block):
+    """Loans that are pinned without a look at how many there are."""
+
+    tasks = domain()
+
+    def __init__(self, tasks, pins):
+        self.tasks, self.pins = tasks, pins
+        self.lent = table(tasks, Int(0, 2))
+        self.pinned = table(tasks, Int(0, 2), when=pins)
+
+    @action
+    def lend(self, task: tasks):
+        require(self.lent[task] < 2)
+        self.lent[task] += 1
+
+    @action(when="pins")
+    def pin(self, task: tasks):
+        require(self.design.may_pin(task))
+        self.pinned[task] += 1
+
+    @invariant(when="pins")
+    def pinned_is_lent(self):
+        """a pinned page is lent"""
+        return all(self.pinned[t] <= self.lent[t] for t in self.tasks)
+
+    @invariant
+    def at_most(self):
+        return all(self.design.is_small(t) for t in self.tasks)
+
+
+class Lender(Design):
+    """A hook that forgets to ask what is lent."""
+
+    loans = Loans(TASKS, PINS)
+
+    def may_pin(self, task):
+        return self.loans.pinned[task] < 2
+
+    def is_small(self, task):
+        return self.loans.lent[task] + self.loans.pinned[task] < 5
+
+
+class CarefulLender(Lender):
+    def may_pin(self, task):
+        return self.loans.pinned[task] < self.loans.lent[task]
+
+    @invariant
+    def few(self):
+        return sum(self.loans.lent[t] for t in TASKS) <= 4
 
 
 # --- planted in shipped designs --------------------------------------------

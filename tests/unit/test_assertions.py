@@ -275,6 +275,47 @@ def test_one_that_is_off_is_no_mistake() -> None:
     resolve_all(parse_text(lines, "x"), [compiled])
 
 
+# --- invariants of blocks and designs ----------------------------------------
+
+LENDER = """
+spec "loans"
+for {design}
+reachable used: any(t in TASKS: loans.pinned[t] == 2)
+"""
+
+
+def test_a_block_brings_its_invariants(tmp_path: Path) -> None:
+    done = checked(tmp_path, LENDER.format(design="Lender"), "Lender")
+    verdicts = {a.prop.name: a.verdict for a in done.answers}
+    broken = verdicts["invariant.loans.pinned_is_lent"]
+    assert isinstance(broken, Violated)
+    assert [s.action for s in broken.trace.steps] == ["pin"]
+    assert isinstance(verdicts["invariant.loans.at_most"], Holds)
+    text = "\n".join(check_report(done, {}, False))
+    assert "invariant.loans.pinned_is_lent  violated after 1 step" in text
+    assert assertions_summary(done) == "own invariants: 2, 1 violated"
+
+
+def test_those_that_hold_have_no_row(tmp_path: Path) -> None:
+    spec = LENDER.format(design="CarefulLender")
+    done = checked(tmp_path, spec, "CarefulLender")
+    assert assertions_summary(done) == "own invariants: 3, none violated"
+    assert "pinned_is_lent" not in "\n".join(check_report(done, {}, False))
+
+
+def test_a_feature_that_is_off_leaves_nothing_to_ask() -> None:
+    compiled = compile_design(asserting.CarefulLender, without=("pins",))
+    names = [p.name for p in compiled.assertions]
+    assert names == ["invariant.few", "invariant.loans.at_most"]
+
+
+def test_a_spec_may_expect_an_invariant_to_fail(tmp_path: Path) -> None:
+    name = "assertion invariant.loans.pinned_is_lent: expect"
+    spec = LENDER.format(design="Lender")
+    assert exit_code([checked(tmp_path, f"{spec}{name} violated", "Lender")]) == 0
+    assert exit_code([checked(tmp_path, f"{spec}{name} holds", "Lender")]) == 1
+
+
 # --- v6.18 ------------------------------------------------------------------
 
 
