@@ -89,6 +89,13 @@ def engine(text: str) -> str:
     return text
 
 
+def bounds(text: str) -> list[str | dict[str, int]]:
+    """Return the parts of ``wide,V=3``: a label as it is, a bound as a dict.
+    Raises UserError."""
+    parts = (part.strip() for part in text.split(","))
+    return [parse_bounds(part) if "=" in part else part for part in parts if part]
+
+
 # --- options --------------------------------------------------------------
 
 
@@ -144,6 +151,7 @@ def add_designs(parser: argparse.ArgumentParser) -> None:
     add(
         "--bounds",
         action="append",
+        type=bounds,
         default=[],
         metavar="K=V[,K=V]",
         help="set bounds; or a label of the spec's bounds",
@@ -205,20 +213,25 @@ def budget(options: argparse.Namespace, engine: str) -> Budget:
     )
 
 
+def merged(options: argparse.Namespace) -> tuple[str, dict[str, int]]:
+    """Return the label and the bounds of all --bounds. Raises UserError if
+    they contradict each other."""
+    parts = [part for some in options.bounds for part in some]
+    labels = [part for part in parts if isinstance(part, str)]
+    if len(labels) > 1:
+        raise UserError(None, f"--bounds {labels[0]} and {labels[1]}: one is enough")
+    bounds: dict[str, int] = {}
+    for part in parts:
+        for name, value in part.items() if isinstance(part, dict) else ():
+            if name in bounds:
+                raise UserError(None, f"--bounds sets {name} twice")
+            bounds[name] = value
+    return "".join(labels), bounds
+
+
 def request(options: argparse.Namespace) -> Request:
-    """Return what the options add to a spec. Raises UserError for bounds that
-    contradict each other."""
-    label, bounds = "", {}
-    for part in (p for text in options.bounds for p in text.split(",") if p.strip()):
-        if "=" in part:
-            for name, value in parse_bounds(part).items():
-                if name in bounds:
-                    raise UserError(None, f"--bounds sets {name} twice")
-                bounds[name] = value
-        elif label:
-            raise UserError(None, f"--bounds {label} and {part.strip()}: one is enough")
-        else:
-            label = part.strip()
+    """Return what the options add to a spec. Raises UserError."""
+    label, bounds = merged(options)
     return Request(
         designs=tuple(options.design),
         label=label,

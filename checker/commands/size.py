@@ -6,7 +6,6 @@ import argparse
 
 from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.streams import output
-from poolproof.checker.core.bounds import parse_bounds
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.driver.designs import find_spec
@@ -44,7 +43,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Find the sizes, print them, and return the exit code."""
-    bounds = parse_bounds(",".join(options.bounds))
+    label, bounds = shared.merged(options)
+    if label:
+        raise UserError(None, f"--bounds {label}: write NAME=NUMBER, like {label}=2")
     specs = [parse(find_spec(name)) for name in options.spec]
     _check_names(specs, options.scenario)
     answers: list[SizeAnswer] = []
