@@ -261,6 +261,20 @@ def test_a_spec_with_nothing_in_it(
     assert "scenarios only: poolproof size odd.spec" in capsys.readouterr().err
 
 
+def test_a_design_to_which_no_property_applies(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """NodeMasks has none of the names that promise_poison.spec asks about."""
+    poison = "specs/questions/promise_poison.spec"
+    argv = ["check", "--design", "NodeMasks", "--engine", "explicit"]
+    assert cli.main([*argv, poison]) == 2
+    said = capsys.readouterr().err
+    assert "no property applies to NodeMasks, so that nothing can be wrong" in said
+    argv += [poison, "specs/numa/node_masks.spec"]
+    assert cli.main(argv) == 0
+    assert cli.main([*argv, "--strict"]) == 3
+
+
 def test_a_scenario_that_cannot_start_guarantees_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
