@@ -320,14 +320,20 @@ def _perform(script: Script) -> str:
     return "\n".join(lines)
 
 
-def _statement(command: str, script: Script) -> Iterator[str]:
+def _statement(command: str, script: Script) -> list[str]:
     """The C of a command; what it returns goes to `returned`."""
     words = command.split()
-    calls = _of_process(words[2:]) if words[0] == "w" else _of_system(words, script)
-    yield from calls
+    if words[0] == "w":
+        of_process = words[2:]
+        lines = [*_on_memory(of_process), *_on_file(of_process), *_on_task(of_process)]
+    else:
+        lines = [*_of_system(words, script)]
+    if not lines:
+        raise AssertionError(f"no C for {command}")
+    return lines
 
 
-def _of_process(words: Sequence[str]) -> Iterator[str]:
+def _on_memory(words: Sequence[str]) -> Iterator[str]:
     match words:
         case ["mmap", page, length, flags, fd, offset, *_]:
             kinds = ["MAP_SHARED" if "S" in flags else "MAP_PRIVATE"]
@@ -358,6 +364,10 @@ def _of_process(words: Sequence[str]) -> Iterator[str]:
         case ["madv", page, length, advice]:
             yield f"returned = madvise(PAGE({page}), {length} * HPAGE,"
             yield f"\t\t{_ADVICE[advice]});"
+
+
+def _on_file(words: Sequence[str]) -> Iterator[str]:
+    match words:
         case ["falloc", fd, mode, offset, length]:
             yield f"returned = fallocate(fds[{fd}], {_MODES[mode]},"
             yield f"\t\t{offset} * HPAGE, {length} * HPAGE);"
@@ -375,6 +385,10 @@ def _of_process(words: Sequence[str]) -> Iterator[str]:
             yield f"returned = close(fds[{fd}]);"
         case ["unlink", path]:
             yield f'returned = unlink(in_mount("{path.rpartition("/")[2]}"));'
+
+
+def _on_task(words: Sequence[str]) -> Iterator[str]:
+    match words:
         case ["mbind", page, length, mode, mask, _]:
             words = f"{page}, {length}, {_mode(mode)}, {mask}"
             yield f"returned = bind_range({words});"
@@ -384,8 +398,6 @@ def _of_process(words: Sequence[str]) -> Iterator[str]:
             yield f"returned = split_off({child});"
         case ["exit"]:
             yield "_exit(0);"
-        case _:
-            raise AssertionError(f"no C for {' '.join(words)}")
 
 
 def _mode(mode: str) -> str:
@@ -420,8 +432,6 @@ def _of_system(words: Sequence[str], script: Script) -> Iterator[str]:
             yield f'\t\t"{value}");'
         case ["cg", "attach", name, process]:
             yield f'returned = group_attach("{name}", {process});'
-        case _:
-            raise AssertionError(f"no C for {' '.join(words)}")
 
 
 def _observe(script: Script) -> str:

@@ -17,7 +17,6 @@ from dataclasses import replace
 from typing import Any
 
 from poolproof.checker.conform.environment import (
-    HUGE_PAGE,
     WORKERS,
     Environment,
     NotExpressible,
@@ -74,33 +73,59 @@ class ModelMachine(Memory, Groups):
         if process not in self.around.places:
             return "gone"
         self._need_group_of_task(process)
+        said = (
+            self._on_memory(process, words)
+            or self._on_file(process, words)
+            or self._on_task(process, words)
+        )
+        if said is None:
+            raise NotExpressible(f"no action for {' '.join(words)!r}")
+        return said
+
+    def _on_memory(self, process: int, words: Sequence[str]) -> str | None:
         match words:
             case ["mmap", page, length, flags, fd, offset, *rest]:
                 numbers = [int(n) for n in (page, length, fd, offset, *rest)]
                 return self._mmap(process, flags, *numbers)
             case ["munmap", page, length]:
                 self._unmap(process, int(page), int(length))
+                return "ok"
             case ["r", page]:
                 return self._touch(process, int(page), False)
             case ["w", page, _]:
                 return self._touch(process, int(page), True)
-            case ["fork", child]:
-                return self._fork(process, int(child))
-            case ["exit"]:
-                return self._exit(process)
+            case ["madv", page, length, advice]:
+                return self._madvise(process, int(page), int(length), advice)
+            case ["mprotect", page, length, protection]:
+                numbers = [int(n) for n in (page, length, protection)]
+                return self._mprotect(process, *numbers)
+            case ["mremap", page, old, new, flags, to]:
+                numbers = [int(n) for n in (page, old, new, flags, to)]
+                return self._mremap(process, *numbers)
+            case ["munmapb", at, size]:
+                return self._bytes(process, int(at), int(size), None)
+            case ["mprotectb", at, size, protection]:
+                return self._bytes(process, int(at), int(size), int(protection))
+        return None
+
+    def _on_file(self, process: int, words: Sequence[str]) -> str | None:
+        match words:
             case ["open", fd, path]:
                 return self._open((process, int(fd)), path)
             case ["memfd", fd]:
                 self._need_no_limit("a memfd")
                 self._keep((process, int(fd)), self._unused_file())
+                return "ok"
             case ["close", fd]:
                 if (process, int(fd)) not in self.around.descriptors:
                     return "err EBADF"
                 self._close((process, int(fd)))
+                return "ok"
             case ["unlink", path]:
                 if path not in self.around.names:
                     return "err ENOENT"
                 self._drop(self.around.names.pop(path))
+                return "ok"
             case ["trunc", fd, size]:
                 return self._trunc((process, int(fd)), int(size))
             case ["falloc", fd, mode, offset, length]:
@@ -108,42 +133,25 @@ class ModelMachine(Memory, Groups):
                 return self._falloc(process, *numbers)
             case ["fstat", fd]:
                 return self._fstat((process, int(fd)))
-            case ["madv", page, length, advice]:
-                return self._madvise(process, int(page), int(length), advice)
-            case ["mprotect", page, length, protection]:
-                if not self._covered(process, int(page), int(length)):
-                    return self._hole("ENOMEM", process, int(page), int(length))
-                for area in self._within(
-                    process,
-                    int(page),
-                    int(length),
-                    lambda a: a.protection != int(protection),
-                ):
-                    area.protection = int(protection)
+        return None
+
+    def _on_task(self, process: int, words: Sequence[str]) -> str | None:
+        match words:
+            case ["fork", child]:
+                return self._fork(process, int(child))
+            case ["exit"]:
+                return self._exit(process)
             case ["mbind", page, length, mode, mask, "0"]:
                 return self._mbind(process, int(page), int(length), int(mode), mask)
             case ["setpol", mode, mask]:
                 return self._set_mempolicy(process, int(mode), mask)
-            case ["mremap", page, old, new, flags, to]:
-                numbers = [int(n) for n in (page, old, new, flags, to)]
-                return self._mremap(process, *numbers)
-            case ["munmapb" | "mprotectb" as name, at, size, *rest]:
-                if int(at) % HUGE_PAGE == 0 == int(size) % HUGE_PAGE:
-                    raise NotExpressible("write pages, not bytes")
-                part = self.area_at(process, int(at) // HUGE_PAGE)
-                if part is None:
-                    raise NotExpressible("part of a page where nothing is mapped")
-                same = name == "mprotectb" and int(rest[0]) == part.protection
-                return "ok" if same else "err EINVAL"
             case ["maps"]:
                 return " ".join(["ok", *map(str, self.areas_of(process))])
             case ["pmap", page, *length]:
                 return self._pmap(process, int(page), int(length[0]) if length else 1)
             case ["numa", page]:
                 return self._numa(process, int(page))
-            case _:
-                raise NotExpressible(f"no action for {' '.join(words)!r}")
-        return "ok"
+        return None
 
     # -- processes --
 

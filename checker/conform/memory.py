@@ -9,6 +9,7 @@ from poolproof.checker.conform.environment import (
     DOFORK,
     DONTFORK,
     DONTNEED,
+    HUGE_PAGE,
     REMOVE,
     UNKNOWN,
     Area,
@@ -93,6 +94,26 @@ class Memory(Files):
                 self._munmap(a)
             else:
                 self._munmap_part(a, max(a.start, page), min(a.end, end))
+
+    def _mprotect(self, process: int, page: int, length: int, protection: int) -> str:
+        if not self._covered(process, page, length):
+            return self._hole("ENOMEM", process, page, length)
+        changed = self._within(
+            process, page, length, lambda a: a.protection != protection
+        )
+        for area in changed:
+            area.protection = protection
+        return "ok"
+
+    def _bytes(self, process: int, at: int, size: int, protection: int | None) -> str:
+        """munmap() or, with a protection, mprotect() of a part of a huge page.
+        Raises NotExpressible where it is no part, or nothing is mapped."""
+        if at % HUGE_PAGE == 0 == size % HUGE_PAGE:
+            raise NotExpressible("write pages, not bytes")
+        area = self.area_at(process, at // HUGE_PAGE)
+        if area is None:
+            raise NotExpressible("part of a page where nothing is mapped")
+        return "ok" if protection == area.protection else "err EINVAL"
 
     def _munmap_all(self, areas: list[Area]) -> None:
         """Areas of one process that one call unmaps. Raises NotExpressible."""

@@ -45,6 +45,17 @@ class CommandWriter:
         a = arguments
         if not a.get("installed", True):
             raise NotExpressible("a page that is allocated and cannot be installed")
+        found = (
+            self._on_memory(action, a)
+            or self._on_some_file(action, a)
+            or self._on_pool(action, a)
+            or self._on_task(action, a)
+        )
+        if found is None:
+            raise NotExpressible(f"no system call is {action}")
+        return found
+
+    def _on_memory(self, action: str, a: Mapping[str, Any]) -> list[str] | None:
         match action:
             case "mmap":
                 p, at = self._room_for(a["task"], a["length"])
@@ -61,11 +72,6 @@ class CommandWriter:
                 page = area.start + a["page"] - area.pgoff
                 words = f"w {page} 1" if a["write"] else f"r {page}"
                 return [f"w {area.process} {words}"]
-            case "fallocate":
-                p = self._one_of(self.processes(a["task"]))
-                fd, opened = self.descriptor(p, a["file"])
-                words = f"falloc {fd} {int(a['keep_size'])} {a['page']} 1"
-                return [*opened, f"w {p} {words}"]
             case "munmap":
                 area = self._area(a["vma"])
                 return [f"w {area.process} munmap {area.start} {area.length}"]
@@ -86,8 +92,15 @@ class CommandWriter:
                 area = self._area(a["vma"])
                 at = area.start + a["start"] - area.pgoff
                 return [self._mremap(area, at, a["end"] - a["start"])]
-            case "fork":
-                return self._fork(self._area(a["vma"]), a["child"])
+        return None
+
+    def _on_some_file(self, action: str, a: Mapping[str, Any]) -> list[str] | None:
+        match action:
+            case "fallocate":
+                p = self._one_of(self.processes(a["task"]))
+                fd, opened = self.descriptor(p, a["file"])
+                words = f"falloc {fd} {int(a['keep_size'])} {a['page']} 1"
+                return [*opened, f"w {p} {words}"]
             case "truncate":
                 return self._on_file(a["file"], f"trunc FD {a['size']}")
             case "punch_hole":
@@ -100,6 +113,10 @@ class CommandWriter:
                 descriptors = self.machine.around.descriptors
                 close = [f"w {p} close {fd}" for p, fd in descriptors]
                 return [*close, f"umount {MOUNT}"]
+        return None
+
+    def _on_pool(self, action: str, a: Mapping[str, Any]) -> list[str] | None:
+        match action:
             case "set_nr_hugepages_node":
                 return [f"nrnode {a['node'].index} {a['count']}"]
             case "set_nr_hugepages":
@@ -108,6 +125,12 @@ class CommandWriter:
                 return [f"oc {a['count']}"]
             case "demote":
                 return ["demote 1"]
+        return None
+
+    def _on_task(self, action: str, a: Mapping[str, Any]) -> list[str] | None:
+        match action:
+            case "fork":
+                return self._fork(self._area(a["vma"]), a["child"])
             case "set_mempolicy":
                 words = self._policy(a["nodes"])
                 return [f"w {p} setpol {words}" for p in self.processes(a["task"])]
@@ -120,7 +143,7 @@ class CommandWriter:
                 return [f"cg set {place} cpuset.mems {self._list(a['nodes'])}"]
             case "cgroup_attach":
                 return self._attach(a["task"], a["cgroup"])
-        raise NotExpressible(f"no system call is {action}")
+        return None
 
     # -- what there is --
 
