@@ -117,7 +117,9 @@ def add_value(
     parser.add_argument(name, type=value, **more)
 
 
-def add_names(parser: argparse.ArgumentParser, name: str, what: str) -> None:
+def add_names(
+    parser: argparse.ArgumentParser, name: str, what: str, dest: str | None = None
+) -> None:
     """Add an option that takes features, and may be repeated."""
     add_value(
         parser,
@@ -126,6 +128,7 @@ def add_names(parser: argparse.ArgumentParser, name: str, what: str) -> None:
         action="extend",
         default=[],
         metavar="FEATURE[,FEATURE]",
+        dest=dest,
         help=what,
     )
 
@@ -162,7 +165,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     """Add what is checked, by which engine, and for how long."""
     add_designs(parser)
     add_names(parser, "--without", "leave features out")
-    add_names(parser, "--having", "turn features on")
+    add_names(parser, "--with", "turn features on", dest="having")
     add_value(parser, "--engine", engine, metavar="ENGINE", help=", ".join(engines()))
     add_value(
         parser,

@@ -225,7 +225,7 @@ def _check_request(request: Request, known: Sequence[DesignRef]) -> None:
             raise UserError(None, _unknown("feature", name, tuple(features), names))
     for name in request.without:
         if name in request.having:
-            raise UserError(None, f"{name} is in --without and in --having")
+            raise UserError(None, f"{name} is in --without and in --with")
 
 
 def _unknown(what: str, name: str, known: tuple[str, ...], designs: str) -> str:

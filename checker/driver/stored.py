@@ -106,7 +106,7 @@ def _compiled(file: TraceFile, known: DesignRef) -> Compiled:
     for key, given, there in (
         ("bounds", tuple(heading.bounds), tuple(bounds)),
         ("without", heading.without, tuple(features)),
-        ("having", heading.having, tuple(features)),
+        ("with", heading.having, tuple(features)),
     ):
         for name in given:
             if name not in there:

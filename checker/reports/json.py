@@ -119,7 +119,7 @@ def trace_json(
         "design": heading.design,
         "bounds": dict(sorted(heading.bounds.items())),
         "without": list(heading.without),
-        "having": list(heading.having),
+        "with": list(heading.having),
         "spec": heading.spec,
         "property": heading.property,
         "title": heading.title,
@@ -153,7 +153,7 @@ def _one(checked: CheckResult) -> dict[str, Any]:
         "design": task.known.reference,
         "bounds": dict(sorted(task.compiled.bounds.items())),
         "without": list(task.sizes.without),
-        "having": list(task.sizes.having),
+        "with": list(task.sizes.having),
         "interrupted": checked.interrupted,
         "properties": [
             {

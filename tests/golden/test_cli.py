@@ -452,7 +452,7 @@ FILES = {
     "bound.trace": b"design: shelf.py:Shelf\nbounds: R=0\n"
     b"verdict: deadlock after 0 steps\n",
     "unknown.trace": b"design: d.py:D\nbounds: Q=1\nverdict: deadlock after 0 steps\n",
-    "feature.trace": b"design: shelf.py:Shelf\nhaving: forse\n"
+    "feature.trace": b"design: shelf.py:Shelf\nwith:   forse\n"
     b"verdict: deadlock after 0 steps\n",
 }
 
@@ -520,13 +520,13 @@ WRONG = [
         "labels: two (did you mean 'two'?)",
     ),
     (
-        ("check", "shelf.spec", "--having", "forse"),
+        ("check", "shelf.spec", "--with", "forse"),
         "poolproof: Shelf: no feature 'forse' (did you mean 'force'?); there are broken",
     ),
     (("check", "shelf.spec", "--without", "x"), "poolproof: Shelf: no feature 'x'"),
     (
-        ("check", "shelf.spec", "--having", "force", "--without", "force"),
-        "poolproof: force is in --without and in --having",
+        ("check", "shelf.spec", "--with", "force", "--without", "force"),
+        "poolproof: force is in --without and in --with",
     ),
     (
         ("check", "d.spec", *D, "--engine", "prov"),

@@ -118,7 +118,7 @@ def test_a_syzkaller_program(tmp_path: Path) -> None:
         f"""\
 design:   Hugetlb
 bounds:   B=0 CAP=2 OC=1 P=1 V=1
-having:   surplus dontneed
+with:     surplus dontneed
 spec:     {tmp_path}/d.spec
 property: dontneed
 title:    MADV_DONTNEED with surplus pages
@@ -147,7 +147,7 @@ def test_what_no_system_call_does(tmp_path: Path) -> None:
         f"""\
 design:   Hugetlb
 bounds:   B=1 CAP=2 P=1 V=1
-having:   inject
+with:     inject
 spec:     {tmp_path}/d.spec
 property: r
 verdict:  reached after 2 steps, perhaps not the fewest

@@ -73,7 +73,7 @@ def test_as_written(capsys: pytest.CaptureFixture[str]) -> None:
         (("--bounds", "cap=3"), 3),
         (("--bounds", "small"), 3),
         (("--bounds", "cap=7"), 7),
-        (("--having", "fast"), 3),
+        (("--with", "fast"), 3),
     ],
 )
 def test_another_depth(

@@ -187,7 +187,7 @@ PLANTED_BUGS = (
         """
 spec "a reservation is uncharged twice"
 bounds B = 1, C = 1, T = 1, F = 1, P = 1, CG_RSVD = 1, CG_MAX = 1, MEM_MAX = 1
-    having rsvd
+    with rsvd
 reachable reserved: resv_huge_pages() == 1
 invariant below: all(c in CGROUPS: rsvd.usage[c] <= 1)
 """,
@@ -197,7 +197,7 @@ invariant below: all(c in CGROUPS: rsvd.usage[c] <= 1)
         "counter.usage.usage",
         """
 spec "a charge was dropped, its uncharge was not"
-bounds B = 1, N = 1, T = 1, V = 1, P = 1, C = 1 having cgroup
+bounds B = 1, N = 1, T = 1, V = 1, P = 1, C = 1 with cgroup
 reachable used: free_huge_pages() == 0
 invariant below: all(c in CGROUPS: usage.usage[c] <= 1)
 """,
@@ -207,7 +207,7 @@ invariant below: all(c in CGROUPS: usage.usage[c] <= 1)
         "counter.mm.locked_vm",
         """
 spec "munmap keeps locked_vm"
-bounds T = 1, P = 1 having mlock without mprotect, faults, commit
+bounds T = 1, P = 1 with mlock without mprotect, faults, commit
 reachable mapped: any(t in TASKS: mapped(t, 0))
 invariant counts: all(t in TASKS: mm.map_count[t] <= 1)
 """,

@@ -77,7 +77,7 @@ def test_a_need_is_a_feature() -> None:
 
 
 HEAD = 'spec "m"\nfor Mounts\n'
-SPEC = HEAD + "bounds\n    having charged\ninvariant low: used <= 3\n"
+SPEC = HEAD + "bounds\n    with charged\ninvariant low: used <= 3\n"
 
 
 def prepared(text: str, **asked: tuple[str, ...]) -> Task:
@@ -98,7 +98,7 @@ def test_what_is_on_is_shown() -> None:
 
 
 def test_a_need_that_the_spec_leaves_out() -> None:
-    text = SPEC.replace("having", "without fork having")
+    text = SPEC.replace("with charged", "without fork with charged")
     with pytest.raises(UserError, match="charged needs fork") as e:
         prepared(text)
     assert str(e.value).startswith("m.spec:4:")
@@ -114,7 +114,7 @@ def test_a_need_that_the_caller_leaves_out() -> None:
 
 def test_a_need_that_the_caller_brings_back() -> None:
     """The spec has no mount; who asks for a limit of one wants it."""
-    text = SPEC.replace("having charged", "without mount")
+    text = SPEC.replace("with charged", "without mount")
     assert prepared(text).sizes.without == ("mount",)
     task = prepared(text, having=("size",))
     assert (task.sizes.having, task.sizes.without) == (("size", "mount"), ())

@@ -52,7 +52,7 @@ def test_a_scenario_is_made_of_clauses_and_tasks() -> None:
     spec = parse_text("""spec "s"
         scenario a "title":
             for HugetlbPool
-            bounds P = 2 having pins
+            bounds P = 2 with pins
             size blocks = 1..4
             early reserve
             task old: repeat p in 0..1: { fault(v0, p, _) signal x }

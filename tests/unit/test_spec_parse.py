@@ -38,7 +38,7 @@ spec "hugetlb: reservation accounting"
 for Hugetlb, Hugetlb61
 source "Documentation/mm/"
        "hugetlbfs_reserv.rst"   # joined, as in C
-bounds V = 2, P = 3 without fork, subpool having demote
+bounds V = 2, P = 3 without fork, subpool with demote
 bounds wide: V = 3
 
 let absent = sum(v in VMAS: unconsumed(v))
@@ -199,7 +199,7 @@ def test_how_operators_bind(text: str, tree: str) -> None:
         "on",
         "at",
         "without",
-        "having",
+        "with",
         "holds",
         "violated",
         "unknown",

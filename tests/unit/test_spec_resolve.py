@@ -450,7 +450,7 @@ def test_bounds_go_to_the_designs_that_have_them() -> None:
 
 
 def test_bounds_can_be_chosen_by_label() -> None:
-    spec = parse_text('spec "s" bounds V = 2 bounds wide: V = 4 having swap')
+    spec = parse_text('spec "s" bounds V = 2 bounds wide: V = 4 with swap')
     pool, masks = sizes(spec, [Pool, Masks], "wide")
     assert (dict(pool.bounds), masks.having) == ({"V": 4}, ("swap",))
     with pytest.raises(UserError, match="no bounds `huge` here; there are wide"):

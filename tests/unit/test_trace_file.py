@@ -40,7 +40,7 @@ TEXT = """\
 design:   bench/pool.py:Pool
 bounds:   B=2 V=2
 without:  fork swap
-having:   surplus
+with:     surplus
 spec:     bench/pool.spec
 property: no_sigbus
 title:    a reserved page can be faulted in, a reserved page can be faulted
