@@ -6,7 +6,7 @@ of the talks: a file reserves what it may ever need when it is created (a
 subpool per inode), takes pages at first use, splits one where a part becomes
 shared with the host, and merges it when all is private again.
 
-Modelled: the pool of hugetlb_cma.py's HugetlbPool; files, faults, hole punch,
+Modelled: the pool of model/blocks/page_pool.py; files, faults, hole punch,
 eviction. Features: ``partial`` (conversion of a part to shared and back), where
 the split needs memory for the page structures that HVO saved, and merging
 fails while anybody holds a reference (``pins``); binding to nodes; a memcg
@@ -15,8 +15,8 @@ Left out: 1 GiB to 4 KiB in more than one level, in-place population, mmap of
 private pages, migration and swap (there is none), the guest.
 """
 
+from poolproof.model.blocks.page_pool import PagePool
 from poolproof.model.blocks.pins import Pins
-from poolproof.model.designs.hugetlb.cma import PagePool
 from poolproof.model.designs.names import (
     BLOCKS,
     EAGAIN,
@@ -65,30 +65,15 @@ class GuestMemfd(Design):
     pins = Pins(FILES, PAGES, NODES, BLOCKS, PINS)
     vmemmap = var(Int(0, SPARE), init=SPARE, when=PARTIAL)
     mems = table(FILES, Maybe(NODES), when=NUMA, doc="shared policy; None: all")
-    lost = table(NODES, Int(0, BLOCKS), when=POISON)
     failed = var(Bool(), doc="a promised fault has failed")
 
     # -- what the common specs ask --
 
-    @observer
-    def total(self):
-        return self.h.nr_huge_pages()
-
-    @observer
-    def free_blocks(self):
-        return self.h.free_huge_pages() - sum(self.h.bad[n] for n in NODES)
-
-    @observer
-    def promised(self):
-        return self.h.resv
+    total = h.total
 
     @observer
     def populated(self):
         return sum(1 for f in FILES for p in PAGES if self.page[f, p] is not None)
-
-    @observer
-    def used(self):
-        return self.h.nr_huge_pages() - self.h.available()
 
     @observer
     def entitled(self):
@@ -118,10 +103,6 @@ class GuestMemfd(Design):
     @observer
     def swapped(self):
         return 0
-
-    @observer
-    def poisoned(self):
-        return sum(self.lost[n] + self.h.bad[n] for n in NODES)
 
     @observer
     def one_has_all(self):
@@ -227,7 +208,7 @@ class GuestMemfd(Design):
         self.vmemmap += 1
         return OK
 
-    # -- binding, errors --
+    # -- binding --
 
     @action(kernel="mm/mempolicy.c:mpol_set_shared_policy", when=NUMA)
     def bind(self, file: FILES, node: NODES) -> Errno:
@@ -235,13 +216,3 @@ class GuestMemfd(Design):
         require(self.size[file] > 0 and self.mems[file] != node)
         self.mems[file] = node
         return OK
-
-    @action(kernel="mm/hugetlb.c:dissolve_free_hugetlb_folio", when=POISON)
-    def poison(self, node: NODES):
-        require(self.h.usable(node) > 0)
-        if self.h.available() > 0:
-            self.h.free[node] -= 1
-            self.h.nr[node] -= 1
-            self.lost[node] += 1
-        else:
-            self.h.bad[node] += 1

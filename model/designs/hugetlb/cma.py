@@ -18,10 +18,9 @@ them); gigantic pages and their demotion to what is one block here; the
 fallback to alloc_contig_pages(); the search for another run in the area.
 """
 
-from typing import Any
-
 from poolproof.model.blocks.lending import Lending
 from poolproof.model.blocks.numa import NodeBinding
+from poolproof.model.blocks.page_pool import PagePool
 from poolproof.model.blocks.pins import Pins
 from poolproof.model.designs.names import (
     BLOCKS,
@@ -45,7 +44,6 @@ from poolproof.model.designs.names import (
     P,
 )
 from poolproof.model.language import (
-    Block,
     Bool,
     Design,
     Feature,
@@ -61,30 +59,6 @@ from poolproof.model.language import (
 RESIZE = Feature("resize", False, "writes to nr_hugepages of a node")
 
 
-class PagePool(Block):
-    """struct hstate, as far as promises go."""
-
-    def __init__(self, nodes: Any, blocks: Any, start: Any, poison: Feature) -> None:
-        self.nodes = nodes
-        self.nr = table(nodes, Int(0, blocks), init=start)
-        self.free = table(nodes, Int(0, blocks), init=start)
-        self.resv = var(Int(0), init=0)
-        self.bad = table(nodes, Int(0, blocks), when=poison)
-
-    def nr_huge_pages(self):
-        return sum(self.nr[n] for n in self.nodes)
-
-    def free_huge_pages(self):
-        return sum(self.free[n] for n in self.nodes)
-
-    def available(self):
-        return self.free_huge_pages() - self.resv
-
-    def usable(self, node):
-        """Free pages that dequeue_hugetlb_folio() does not skip."""
-        return self.free[node] - self.bad[node]
-
-
 class HugetlbPool(Design):
     """hugetlb with private mappings, in common words."""
 
@@ -96,31 +70,15 @@ class HugetlbPool(Design):
     parent = table(VMAS, Maybe(VMAS), when=FORK, doc="whose pages it maps")
     shared = table(VMAS, INDICES, Bool(), when=FORK, doc="maps its parent's page")
     binding = NodeBinding(VMAS, NODES, NUMA)
-    lost = table(NODES, Int(0, BLOCKS), when=POISON)
     failed = var(Bool(), doc="a promised fault has failed")
 
     # -- what the common specs ask --
 
-    @observer
-    def total(self):
-        return self.h.nr_huge_pages()
-
-    @observer
-    def free_blocks(self):
-        return self.h.free_huge_pages() - sum(self.h.bad[n] for n in NODES)
-
-    @observer
-    def promised(self):
-        return self.h.resv
+    total = h.total
 
     @observer
     def populated(self):
         return sum(1 for v in VMAS for p in INDICES if self.page[v, p] is not None)
-
-    @observer
-    def used(self):
-        """HugePages_Total - HugePages_Free + HugePages_Rsvd."""
-        return self.h.nr_huge_pages() - self.h.available()
 
     @observer
     def entitled(self):
@@ -150,10 +108,6 @@ class HugetlbPool(Design):
     @observer
     def swapped(self):
         return 0
-
-    @observer
-    def poisoned(self):
-        return sum(self.lost[n] + self.h.bad[n] for n in NODES)
 
     @observer
     def one_has_all(self):
@@ -316,7 +270,7 @@ class HugetlbPool(Design):
         self.page[vma, page] = node
         return OK
 
-    # -- resizing, errors --
+    # -- resizing --
 
     @action(kernel="mm/hugetlb.c:set_max_huge_pages", when=RESIZE)
     def shrink(self, node: NODES) -> Errno:
@@ -330,22 +284,10 @@ class HugetlbPool(Design):
 
     @action(kernel="mm/hugetlb.c:set_max_huge_pages", when=RESIZE)
     def grow(self, node: NODES) -> Errno:
-        require(self.h.nr[node] + self.lost[node] < BLOCKS)
+        require(self.h.nr[node] + self.h.lost[node] < BLOCKS)
         self.h.free[node] += 1
         self.h.nr[node] += 1
         return OK
-
-    @action(kernel="mm/hugetlb.c:dissolve_free_hugetlb_folio", when=POISON)
-    def poison(self, node: NODES):
-        """An error in a free page: it leaves the pool, or where all free
-        pages are promised, stays on the free list and is skipped there."""
-        require(self.h.usable(node) > 0)
-        if self.h.available() > 0:
-            self.h.free[node] -= 1
-            self.h.nr[node] -= 1
-            self.lost[node] += 1
-        else:
-            self.h.bad[node] += 1
 
 
 class HugetlbCma(HugetlbPool):
@@ -357,10 +299,10 @@ class HugetlbCma(HugetlbPool):
     @observer
     def total(self):
         """The areas, whoever has their blocks."""
-        return sum(BLOCKS - self.lost[n] for n in NODES)
+        return sum(BLOCKS - self.h.lost[n] for n in NODES)
 
     def idle_area(self, node):
-        return BLOCKS - self.lost[node] - self.h.nr[node] - self.loans.lent[node]
+        return BLOCKS - self.h.lost[node] - self.h.nr[node] - self.loans.lent[node]
 
     @observer
     def free_blocks(self):
@@ -385,7 +327,7 @@ class HugetlbCma(HugetlbPool):
     @action(kernel="mm/cma.c:cma_alloc")
     def grow(self, node: NODES) -> Errno:
         """nr_hugepages + 1: from the area's idle part, or a loan called back."""
-        require(self.h.nr[node] + self.lost[node] < BLOCKS)
+        require(self.h.nr[node] + self.h.lost[node] < BLOCKS)
         if self.idle_area(node) == 0:
             called = self.loans.call_back(node)
             if not called:
