@@ -25,6 +25,7 @@ from typing import Any
 from poolproof.model.blocks.file import Entry, Folio, HugetlbfsInodes
 from poolproof.model.blocks.numa import NodeBinding
 from poolproof.model.blocks.reserve_map import ResvMap
+from poolproof.model.blocks.reserved_blocks import ReservedBlocks
 from poolproof.model.designs.names import (
     BLOCKS,
     ENOMEM,
@@ -89,23 +90,15 @@ class ReservedThpFiles(Design):
         FILES, TASKS, VMAS, INDICES, INDICES, P, 1, 0, (), TABLES, SEND, PINS
     )
     charged = ResvMap(FILES, INDICES, ())
-    reserved_thp_used = var(Int(0), init=0)
-    free = table(NODES, Int(0, BLOCKS), init=BLOCKS, doc="free reserved pageblocks")
+    pool = ReservedBlocks(NODES, BLOCKS, POISON)
     frame = table(FILES, INDICES, Maybe(NODES), doc="the block of the pool it holds")
     limbo = table(NODES, Int(0, BLOCKS), when=PINS, doc="in no file, still pinned")
     binding = NodeBinding(VMAS, NODES, NUMA)
-    lost = table(NODES, Int(0, BLOCKS), when=POISON)
     failed = var(Bool(), doc="a promised fault has failed")
 
     # -- what the common specs ask --
 
-    @observer
-    def total(self):
-        return sum(BLOCKS - self.lost[n] for n in NODES)
-
-    @observer
-    def free_blocks(self):
-        return sum(self.free[n] for n in NODES)
+    total, free_blocks = pool.total, pool.free_blocks
 
     @observer
     def promised(self):
@@ -120,11 +113,6 @@ class ReservedThpFiles(Design):
     @observer
     def populated(self):
         return sum(self.f.nrpages(f) for f in FILES)
-
-    @observer
-    def used(self):
-        """used_hpages in sysfs."""
-        return self.reserved_thp_used
 
     @observer
     def entitled(self):
@@ -155,10 +143,6 @@ class ReservedThpFiles(Design):
         return 0
 
     @observer
-    def poisoned(self):
-        return sum(self.lost[n] for n in NODES)
-
-    @observer
     def in_limbo(self):
         """Blocks that no file has, and that I/O keeps."""
         return sum(self.limbo[n] for n in NODES)
@@ -176,24 +160,22 @@ class ReservedThpFiles(Design):
 
     # -- the quota, mm/reserved_thp.c --
 
-    def reserved_thp_charge(self, nr_hpages):
-        if self.reserved_thp_used + nr_hpages > BLOCKS * N:
-            return False
-        self.reserved_thp_used += nr_hpages
-        return True
+    def quota(self):
+        """reserved_thp_total: set at boot, never changed."""
+        return BLOCKS * N
 
     def reserve_pages(self, file, start, end):
         """As mm/hugetlb.c:hugetlb_reserve_pages: what of start..end is not
         charged yet is charged, or nothing."""
         chg = self.charged.region_chg(file, start, end)
-        charged = self.reserved_thp_charge(chg)
+        charged = self.pool.charge(chg)
         if charged:
             self.charged.region_add(file, start, end)
         return charged
 
     def unreserve_pages(self, file, start, end):
         """As mm/hugetlb.c:hugetlb_unreserve_pages."""
-        self.reserved_thp_used -= self.charged.region_count(file, start, end)
+        self.pool.reserved_thp_used -= self.charged.region_count(file, start, end)
         for i in INDICES:
             if start <= i < end:
                 self.charged.region_del(file, i)
@@ -212,7 +194,7 @@ class ReservedThpFiles(Design):
 
     def take(self, file, page, node):
         """A block of the pool goes into the page cache."""
-        self.free[node] -= 1
+        self.pool.free[node] -= 1
         self.frame[file, page] = node
         self.f.add_huge(file, page)
 
@@ -224,7 +206,7 @@ class ReservedThpFiles(Design):
                 if PINS and self.f.pinned[file, i]:
                     self.limbo[self.frame[file, i]] += 1
                 else:
-                    self.free[self.frame[file, i]] += 1
+                    self.pool.free[self.frame[file, i]] += 1
                 self.frame[file, i] = None
 
     # -- files --
@@ -261,8 +243,8 @@ class ReservedThpFiles(Design):
         """One block within the file, charged and there, or neither."""
         require(self.f.fd[task, file] and page < self.f.i_size[file])
         require(self.f.i_pages[file, page] == HOLE)
-        require(self.free[node] > 0 or self.free_blocks() == 0)
-        if self.free[node] == 0 or not self.fits_memcg():
+        require(self.pool.free[node] > 0 or self.free_blocks() == 0)
+        if self.pool.free[node] == 0 or not self.fits_memcg():
             return ENOMEM
         charged = self.reserve_pages(file, page, page + 1)
         if not charged:
@@ -304,8 +286,8 @@ class ReservedThpFiles(Design):
         file = self.f.vm_file[vma]
         require(file is not None and self.f.i_pages[file, page] == HOLE)
         require(self.allowed(vma, node))
-        none = all(self.free[n] == 0 or not self.allowed(vma, n) for n in NODES)
-        require(none or self.free[node] > 0)
+        none = all(self.pool.free[n] == 0 or not self.allowed(vma, n) for n in NODES)
+        require(none or self.pool.free[node] > 0)
         if page >= self.f.i_size[file]:
             return SIGBUS
         if none or not self.fits_memcg():
@@ -342,7 +324,7 @@ class ReservedThpFiles(Design):
         self.binding.copy(vma, child)
         return OK
 
-    # -- pins, binding, errors --
+    # -- pins, binding --
 
     pin, unpin = f.pin, f.unpin
 
@@ -352,16 +334,9 @@ class ReservedThpFiles(Design):
         require(self.limbo[node] > 0)
         self.limbo[node] -= 1
         self.f.orphans -= 1
-        self.free[node] += 1
+        self.pool.free[node] += 1
 
     bind = binding.bind
-
-    @action(kernel="mm/memory-failure.c:memory_failure", when=POISON)
-    def poison(self, node: NODES):
-        """A free block is lost. Nothing lowers reserved_thp_total."""
-        require(self.free[node] > 0)
-        self.free[node] -= 1
-        self.lost[node] += 1
 
 
 class ReservedThpHugetlbfs(ReservedThpFiles):

@@ -158,15 +158,15 @@ class ReservedThpPlanned(ReservedThp):
         """Into a block of the pool, from which something else may have to go
         out first. The cluster that is read is free only afterwards."""
         require(self.backing[vma, block] == SWAP and self.allowed(vma, node))
-        none = all(self.free[n] == 0 or not self.allowed(vma, n) for n in NODES)
-        require(none or self.free[node] > 0)
+        none = all(self.pool.free[n] == 0 or not self.allowed(vma, n) for n in NODES)
+        require(none or self.pool.free[node] > 0)
         if none or not self.fits_memcg():
             require(not self.can_reclaim(vma))
             self.failed = True
             return SIGBUS
         self.put_cluster(vma, block)
         self.slots += 1
-        self.free[node] -= 1
+        self.pool.free[node] -= 1
         self.frame[vma, block] = node
         self.backing[vma, block] = HUGE
         return OK

@@ -28,6 +28,7 @@ from enum import Enum
 
 from poolproof.model.blocks.numa import NodeBinding
 from poolproof.model.blocks.pins import Pins
+from poolproof.model.blocks.reserved_blocks import ReservedBlocks
 from poolproof.model.designs.names import (
     BLOCKS,
     DONTNEED,
@@ -90,8 +91,7 @@ CAPTURE = Feature("capture", False, "compaction captures free reserved blocks")
 class ReservedThp(Design):
     """A quota on VMAs, and pageblocks of a type of their own."""
 
-    reserved_thp_used = var(Int(0), init=0)
-    free = table(NODES, Int(0, BLOCKS), init=BLOCKS, doc="free reserved pageblocks")
+    pool = ReservedBlocks(NODES, BLOCKS, POISON)
     length = table(VMAS, Int(0, P * K), doc="in base pages; 0: no VMA")
     backing = table(VMAS, INDICES, Backing)
     frame = table(VMAS, INDICES, Maybe(NODES), doc="the block of the pool it holds")
@@ -100,19 +100,12 @@ class ReservedThp(Design):
     shared = table(VMAS, INDICES, Bool(), when=FORK, doc="maps its parent's folio")
     binding = NodeBinding(VMAS, NODES, NUMA)
     slots = var(Int(0, SLOTS), init=SLOTS, when=SWAP_ON, doc="free swap clusters")
-    lost = table(NODES, Int(0, BLOCKS), when=POISON)
     captured = table(NODES, Int(0, BLOCKS), when=CAPTURE)
     failed = var(Bool(), doc="a promised fault has failed")
 
     # -- what the common specs ask --
 
-    @observer
-    def total(self):
-        return sum(BLOCKS - self.lost[n] for n in NODES)
-
-    @observer
-    def free_blocks(self):
-        return sum(self.free[n] for n in NODES)
+    total = pool.total
 
     @observer
     def promised(self):
@@ -127,11 +120,6 @@ class ReservedThp(Design):
     @observer
     def populated(self):
         return sum(1 for v in VMAS for b in INDICES if self.frame[v, b] is not None)
-
-    @observer
-    def used(self):
-        """used_hpages in sysfs."""
-        return self.reserved_thp_used
 
     @observer
     def entitled(self):
@@ -156,10 +144,6 @@ class ReservedThp(Design):
         return sum(1 for v in VMAS for b in INDICES if self.backing[v, b] == SWAP)
 
     @observer
-    def poisoned(self):
-        return sum(self.lost[n] for n in NODES)
-
-    @observer
     def one_has_all(self):
         """Whether the whole pool is one VMA's."""
         return any(self.length[v] // K == self.total() for v in VMAS)
@@ -175,16 +159,6 @@ class ReservedThp(Design):
         """reserved_thp_total: set at boot, never changed."""
         return BLOCKS * N
 
-    def reserved_thp_charge(self, nr_hpages):
-        if self.reserved_thp_used + nr_hpages > self.quota():
-            return False
-        self.reserved_thp_used += nr_hpages
-        return True
-
-    def reserved_thp_uncharge(self, nr_hpages):
-        """Warns and stops at 0 where more is given back than was charged."""
-        self.reserved_thp_used = max(0, self.reserved_thp_used - nr_hpages)
-
     # -- parts --
 
     def allowed(self, vma, node):
@@ -195,7 +169,7 @@ class ReservedThp(Design):
         return self.backing[vma, block] == HUGE and self.frame[vma, block] is not None
 
     def free_page(self, node):
-        self.free[node] += 1
+        self.pool.free[node] += 1
 
     def is_there(self, vma):
         return self.length[vma] > 0
@@ -250,7 +224,7 @@ class ReservedThp(Design):
     def reserve(self, vma: VMAS, blocks: Int(1, P)) -> Errno:
         """mmap() and madvise(MADV_RESERVED_THP) of the whole VMA."""
         require(self.length[vma] == 0)
-        charged = self.reserved_thp_charge(blocks)
+        charged = self.pool.charge(blocks)
         if not charged:
             return ENOMEM
         self.length[vma] = blocks * K
@@ -261,13 +235,13 @@ class ReservedThp(Design):
         """A block of the pool from an allowed node, or an error."""
         require(block < self.length[vma] // K and self.backing[vma, block] == NONE)
         require(self.allowed(vma, node))
-        none = all(self.free[n] == 0 or not self.allowed(vma, n) for n in NODES)
-        require(none or self.free[node] > 0)
+        none = all(self.pool.free[n] == 0 or not self.allowed(vma, n) for n in NODES)
+        require(none or self.pool.free[node] > 0)
         if none or not self.fits_memcg():
             require(not self.can_reclaim(vma))
             self.failed = True
             return SIGBUS
-        self.free[node] -= 1
+        self.pool.free[node] -= 1
         self.frame[vma, block] = node
         self.backing[vma, block] = HUGE
         return OK
@@ -276,7 +250,7 @@ class ReservedThp(Design):
     def unmap(self, vma: VMAS):
         """munmap() of a VMA, or exit."""
         require(self.length[vma] > 0)
-        self.reserved_thp_uncharge(self.length[vma] // K)
+        self.pool.uncharge(self.length[vma] // K)
         for b in INDICES:
             self.zap(vma, b)
         self.forget(vma)
@@ -286,7 +260,7 @@ class ReservedThp(Design):
         """munmap() from a base page on. Each piece gives back its own length
         rounded down; a folio that is cut stays until its last page goes."""
         require(at < self.length[vma])
-        self.reserved_thp_uncharge((self.length[vma] - at) // K)
+        self.pool.uncharge((self.length[vma] - at) // K)
         for b in INDICES:
             if b * K >= at:
                 self.zap(vma, b)
@@ -317,11 +291,11 @@ class ReservedThp(Design):
         require(self.length[vma] % K == 0)
         more = blocks - self.length[vma] // K
         if more > 0:
-            charged = self.reserved_thp_charge(more)
+            charged = self.pool.charge(more)
             if not charged:
                 return ENOMEM
         else:
-            self.reserved_thp_uncharge(-more)
+            self.pool.uncharge(-more)
         for b in INDICES:
             if b >= blocks:
                 self.zap(vma, b)
@@ -337,7 +311,7 @@ class ReservedThp(Design):
         """MREMAP_DONTUNMAP: both VMAs have the flag, so all is charged."""
         require(self.length[vma] > 0 and self.length[new] == 0)
         require(self.length[vma] % K == 0)
-        charged = self.reserved_thp_charge(self.length[vma] // K)
+        charged = self.pool.charge(self.length[vma] // K)
         if not charged:
             return ENOMEM
         for b in INDICES:
@@ -355,7 +329,7 @@ class ReservedThp(Design):
         require(self.parent[vma] is None)
         require(all(self.parent[v] != vma for v in VMAS))
         if not FORK_UNCHARGED:
-            charged = self.reserved_thp_charge(self.length[vma] // K)
+            charged = self.pool.charge(self.length[vma] // K)
             if not charged:
                 return ENOMEM
         self.length[child] = self.length[vma]
@@ -396,25 +370,18 @@ class ReservedThp(Design):
         self.backing[vma, block] = SMALL
         return OK
 
-    # -- errors, the allocator --
-
-    @action(kernel="mm/memory-failure.c:memory_failure", when=POISON)
-    def poison(self, node: NODES):
-        """A free block is lost. Nothing lowers reserved_thp_total."""
-        require(self.free[node] > 0)
-        self.free[node] -= 1
-        self.lost[node] += 1
+    # -- the allocator --
 
     @action(kernel="mm/page_alloc.c:compaction_capture", when=CAPTURE)
     def capture(self, node: NODES):
         """An ordinary task that compacts takes a reserved block that is freed
         meanwhile: the type is not excluded at patch 4/8."""
-        require(self.free[node] > 0)
-        self.free[node] -= 1
+        require(self.pool.free[node] > 0)
+        self.pool.free[node] -= 1
         self.captured[node] += 1
 
     @action(kernel="mm/page_alloc.c:free_one_page", when=CAPTURE)
     def free_captured(self, node: NODES):
         require(self.captured[node] > 0)
         self.captured[node] -= 1
-        self.free[node] += 1
+        self.pool.free[node] += 1

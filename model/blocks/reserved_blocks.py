@@ -1,0 +1,75 @@
+"""The pool of Reserved THP, as posted: pageblocks of a type of their own, set
+apart at boot (mm/page_alloc.c with the patches), and the quota that promises
+them (mm/reserved_thp.c).
+"""
+
+from typing import Any
+
+from poolproof.model.language import (
+    Block,
+    Int,
+    action,
+    domain,
+    observer,
+    require,
+    table,
+    var,
+)
+
+
+class ReservedBlocks(Block):
+    """``blocks`` reserved pageblocks of each of ``nodes``. With ``poison``
+    there are memory errors in free ones.
+
+    Hook: ``quota()``, how many huge pages may be charged.
+    """
+
+    nodes = domain()
+
+    def __init__(self, nodes: Any, blocks: Any, poison: Any) -> None:
+        self.nodes, self.blocks, self.poisoning = nodes, blocks, poison
+        self.reserved_thp_used = var(Int(0), init=0)
+        self.free = table(nodes, Int(0, blocks), init=blocks)
+        self.lost = table(nodes, Int(0, blocks), when=poison)
+
+    # -- the quota, mm/reserved_thp.c --
+
+    def charge(self, nr_hpages):
+        """mm/reserved_thp.c:reserved_thp_charge. Return whether it fits."""
+        if self.reserved_thp_used + nr_hpages > self.design.quota():
+            return False
+        self.reserved_thp_used += nr_hpages
+        return True
+
+    def uncharge(self, nr_hpages):
+        """mm/reserved_thp.c:reserved_thp_uncharge: warns and stops at 0 where
+        more is given back than was charged."""
+        self.reserved_thp_used = max(0, self.reserved_thp_used - nr_hpages)
+
+    # -- what the common specs ask --
+
+    @observer
+    def total(self):
+        return sum(self.blocks - self.lost[n] for n in self.nodes)
+
+    @observer
+    def free_blocks(self):
+        return sum(self.free[n] for n in self.nodes)
+
+    @observer
+    def used(self):
+        """used_hpages in sysfs."""
+        return self.reserved_thp_used
+
+    @observer
+    def poisoned(self):
+        return sum(self.lost[n] for n in self.nodes)
+
+    # -- memory errors --
+
+    @action(kernel="mm/memory-failure.c:memory_failure", when="poisoning")
+    def poison(self, node: nodes):
+        """A free block is lost. Nothing lowers reserved_thp_total."""
+        require(self.free[node] > 0)
+        self.free[node] -= 1
+        self.lost[node] += 1
