@@ -17,6 +17,7 @@ from poolproof.checker.backends.c import program as lower
 from poolproof.checker.core.verdict import Budget, Violated
 from poolproof.checker.engines import native as engine
 from poolproof.checker.frontend.design import compile_design
+from poolproof.checker.passes.reduce import reduce
 from poolproof.checker.passes.symmetry import Symmetry
 from poolproof.checker.spec.parse import parse
 from poolproof.checker.spec.resolve import resolve
@@ -42,7 +43,7 @@ def main() -> None:
     if until:
         asked = asked[-1:]
     if sys.argv[7:]:
-        reduced = lower.reduce(pool.system, asked)
+        reduced = reduce(pool.system, asked)
         found = engine.usable_symmetry(reduced) if symmetry else Symmetry((), (), ())
         lowered = lower.lower(reduced, found)
         build = engine.Build(lowered.text, lowered.layout.words, engine.FAST)

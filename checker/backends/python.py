@@ -25,7 +25,7 @@ from poolproof.checker.core.ir import (
     subterms,
 )
 from poolproof.checker.core.limits import tick
-from poolproof.checker.core.system import Action, State, TransitionSystem
+from poolproof.checker.core.system import Action, State, TransitionSystem, writes
 
 
 class Taken(NamedTuple):
@@ -240,7 +240,7 @@ def successors(system: TransitionSystem, action: Action) -> Successors:
     w.share([*_values(updates), *([result] if result is not None else [])])
     w.emit("t = list(s)")
     for name, update in updates.items():
-        for at, value in _writes(update):
+        for at, value in writes(update):
             v = system.by_name[name]
             texts = [w.text(i) for i in at]
             where, checks = w.position(name, v.index, at, texts)
@@ -281,20 +281,8 @@ def _share_large(w: _Writer, condition: Expr) -> None:
         w.share([condition])
 
 
-def _writes(update: Expr) -> list[tuple[tuple[Expr, ...], Expr]]:
-    """(index, value) of each change, in the order they are made."""
-    if update.op != "store":
-        return (
-            []
-            if update.op == "var" and hasattr(update.sort, "index")
-            else [((), update)]
-        )
-    table, *index, value = update.args
-    return [*_writes(table), (tuple(index), value)]
-
-
 def _values(updates: Mapping[str, Expr]) -> list[Expr]:
-    return [e for u in updates.values() for at, v in _writes(u) for e in (*at, v)]
+    return [e for u in updates.values() for at, v in writes(u) for e in (*at, v)]
 
 
 def predicates(

@@ -14,6 +14,7 @@ from functools import cached_property
 from itertools import product
 
 from poolproof.checker.core.ir import (
+    TRUE,
     Domain,
     Expr,
     ScalarSort,
@@ -207,6 +208,26 @@ class Formula:
         if self.variable:
             return f"the {self.role.value} of {self.variable}"
         return f"the {self.role.value}"
+
+
+Write = tuple[tuple[Expr, ...], Expr]
+"""An index (none: the whole variable) and the value that is put there."""
+
+
+def writes(update: Expr) -> list[Write]:
+    """Return the changes that a variable's update makes, in order."""
+    found: list[Write] = []
+    while update.op == "store":
+        found.append((update.args[1:-1], update.args[-1]))
+        update = update.args[0]
+    if update.op != "var" or not isinstance(update.sort, TableSort):
+        found.append(((), update))
+    return found[::-1]
+
+
+def conjuncts(e: Expr) -> tuple[Expr, ...]:
+    """Return the formulas that e, a bool, is the conjunction of."""
+    return e.args if e.op == "and" else () if e is TRUE else (e,)
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ from poolproof.checker.core.verdict import (
     shown_by,
 )
 from poolproof.checker.passes.components import Part, independent
+from poolproof.checker.passes.reduce import Reduced, close, reduce
 from poolproof.checker.passes.symmetry import Symmetry, find_symmetry
 
 FLAGS = ("-march=native", "-fno-strict-aliasing", "-pthread", "-w")
@@ -125,7 +126,8 @@ def _alone(
     begin = time.monotonic()
     for doubtful in (True, False):
         try:
-            reduced = lower.reduce(system, mine, cone)
+            keep = lower.widths(close(system, ())[0]).open
+            reduced = reduce(system, mine, cone, keep)
             found = Symmetry((), (), ())
             if budget.symmetry:
                 found = usable_symmetry(reduced, doubtful)
@@ -133,7 +135,7 @@ def _alone(
                 lowered = lower.lower(reduced, found)
         except lower.Unsupported as why:
             return _nothing(mine, f"{CANNOT}: {why}", begin)
-        starts = _Starts.of(system, reduced, lowered)
+        starts = _Starts.of(reduced, lowered)
         run = _Run(lowered)
         try:
             note = search(run, starts, budget, until_decided, report)
@@ -205,7 +207,7 @@ def _together(
     )
 
 
-def usable_symmetry(reduced: lower.Reduced, doubtful: bool = True) -> Symmetry:
+def usable_symmetry(reduced: Reduced, doubtful: bool = True) -> Symmetry:
     """The scalarsets to use: those whose permutations are not too many.
     ``doubtful``: also those that the search itself must watch."""
     found = find_symmetry(reduced.system, reduced.properties, doubtful)
@@ -452,18 +454,14 @@ class _Starts:
     bad: dict[str, tuple[State, str]]
 
     @staticmethod
-    def of(
-        system: TransitionSystem, reduced: lower.Reduced, lowered: lower.Lowered
-    ) -> _Starts:
-        whole = lower.close(system, ())[0]
+    def of(reduced: Reduced, lowered: lower.Lowered) -> _Starts:
+        whole = reduced.whole
         good: dict[tuple[int, ...], State] = {}
         bad: dict[str, tuple[State, str]] = {}
-        kept = {v.name for v in reduced.system.variables}
-        cells = [k for k, c in enumerate(whole.cells) if c.variable.name in kept]
         for state in evaluate.initial_states(whole):
             outside = evaluate.out_of_range(whole, state)
             if outside is None:
-                words = lowered.layout.pack([state[k] for k in cells])
+                words = lowered.layout.pack(reduced.project(state))
                 good.setdefault(words, state)
             else:
                 bad.setdefault(outside.split("[")[0], (state, outside))
@@ -696,14 +694,14 @@ _STOPS = {
 
 def _outcome(
     system: TransitionSystem,
-    reduced: lower.Reduced,
+    reduced: Reduced,
     lowered: lower.Lowered,
     starts: _Starts,
     run: _Run,
     notes: tuple[str, ...],
     begin: float,
 ) -> Outcome:
-    whole = lower.close(system, ())[0]
+    whole = reduced.whole
     stop = run.figures.get("stop", "interrupted")
     reason = run.stop or _STOPS.get(stop, "")
     checked = int(run.figures.get("checked", -1))
@@ -793,7 +791,7 @@ class _Checked:
         self,
         system: TransitionSystem,
         event: lower.Event,
-        reduced: lower.Reduced,
+        reduced: Reduced,
         trace: Trace,
     ) -> None:
         self.message = ""

@@ -1,1 +1,1 @@
-"""From a transition system to a smaller one: symmetry, components."""
+"""From a transition system to a smaller one: reduce, components, symmetry."""

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from poolproof.checker.backends.c import program as lower
+from poolproof.checker.backends.c import steps
 from poolproof.checker.core import ir
 from poolproof.checker.core.ir import (
     BOOL,
@@ -53,6 +54,7 @@ from poolproof.checker.engines import native as engine
 from poolproof.checker.engines.native import compiler
 from poolproof.checker.engines.registry import engine_of
 from poolproof.checker.passes.components import independent
+from poolproof.checker.passes.reduce import reduce
 from poolproof.checker.passes.symmetry import Symmetry, canonical_under, find_symmetry
 from tests.common.pool_system import POOL_COUNTS, pool, pool_properties
 from tests.common.random_systems import (
@@ -201,7 +203,7 @@ def test_loops_and_copies_agree(case: Case) -> None:
     right = explore(case.system, case.properties)
     if right.complete:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(engine.lower, "SMALL", 0)
+            patch.setattr(steps, "SMALL", 0)
             budget = Budget(symmetry=False, threads=1)
             outcome = native(case.system, case.properties, budget, Silent(), cone=False)
         agree(case, right, outcome)
@@ -379,7 +381,7 @@ def test_a_deep_narrow_search() -> None:
 
 
 def test_the_program_is_compiled_once(cache: Path) -> None:
-    reduced = lower.reduce(counter(0, 7), ())
+    reduced = reduce(counter(0, 7), ())
     text = lower.lower(reduced, Symmetry((), (), ())).text
     build = engine.Build(text, 1, engine.QUICK)
     assert not build.done
@@ -397,7 +399,7 @@ def test_a_compiler_that_is_stopped_leaves_nothing(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     system, properties = takers("all to the first")
-    text = lower.lower(lower.reduce(system, properties), Symmetry((), (), ())).text
+    text = lower.lower(reduce(system, properties), Symmetry((), (), ())).text
     build = engine.Build(text, 1, engine.FAST)
     build.start()
     groups = [child.pid for child in build.running]
@@ -515,7 +517,7 @@ def takers(serve: str) -> tuple[TransitionSystem, tuple[Property, ...]]:
 def test_an_order_that_does_not_matter() -> None:
     system, properties = takers("one each")
     assert find_symmetry(system, properties).sorts == ()
-    found = engine.usable_symmetry(lower.reduce(system, properties))
+    found = engine.usable_symmetry(reduce(system, properties))
     assert [(s.name, a) for s, a in found.doubts] == [("TAKERS", "serve")]
     right = explore(system, properties)
     outcome = check(system, properties)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from poolproof.checker.backends.c import expressions as c
 from poolproof.checker.backends.python import PYTHON
 from poolproof.checker.backends.smt import LOWER
 from poolproof.checker.core import ir
@@ -21,6 +22,7 @@ ALGEBRAS = {
     "text": TEXT,
     "itself": BUILD,
     "python": PYTHON,
+    "c": c.TEXT,
     "z3": LOWER,
 }
 

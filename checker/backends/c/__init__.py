@@ -1,1 +1,1 @@
-"""The IR as C."""
+"""The IR as C: program.py puts together what the other modules print."""

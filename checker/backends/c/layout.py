@@ -1,0 +1,230 @@
+"""Where each cell of a state is in its packed words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from poolproof.checker.core.ir import ScalarSort
+from poolproof.checker.core.ranges import declared
+from poolproof.checker.core.system import Cell, TransitionSystem, Variable
+from poolproof.checker.passes.symmetry import Symmetry
+
+OPEN_BITS = 32
+"""The bits that a variable without declared range gets."""
+
+
+class Unsupported(Exception):
+    """The system is outside what this lowering does; the text says how."""
+
+
+@dataclass(frozen=True)
+class Widths:
+    """The finite range of each variable; ``open`` are those whose range is
+    this engine's own."""
+
+    ranges: Mapping[str, tuple[int, int]]
+    open: frozenset[str]
+
+
+def widths(system: TransitionSystem) -> Widths:
+    """The ranges that fields must hold. Raise Unsupported where one is not
+    constant."""
+    ranges: dict[str, tuple[int, int]] = {}
+    opened: set[str] = set()
+    for v in system.variables:
+        if any(e is not None and not e.is_const for e in (v.lo, v.hi)):
+            raise Unsupported(f"the range of {v.name} is not constant")
+        lo, hi = declared(v)
+        if lo is None or hi is None:
+            opened.add(v.name)
+        ranges[v.name] = _finite(lo, hi)
+    return Widths(ranges, frozenset(opened))
+
+
+def _finite(lo: int | None, hi: int | None) -> tuple[int, int]:
+    size = (1 << OPEN_BITS) - 1
+    if lo is not None:
+        return lo, lo + size if hi is None else max(lo, hi)
+    if hi is not None:
+        return hi - size, hi
+    return -(1 << (OPEN_BITS - 1)), (1 << (OPEN_BITS - 1)) - 1
+
+
+@dataclass(frozen=True)
+class PackedCell:
+    """Where a cell is: ``width`` bits from ``shift`` of ``word`` hold raw - lo."""
+
+    word: int
+    shift: int
+    width: int
+    lo: int
+
+    @property
+    def mask(self) -> int:
+        return (1 << self.width) - 1
+
+
+@dataclass(frozen=True)
+class Affine:
+    """A table in one word whose cell (i, j) is at base + i * s + j * t."""
+
+    word: int
+    base: int
+    strides: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The sortable scalarset's rows: per element, the (word, shift) of each
+    of its pieces; all rows have the same ``widths``."""
+
+    sort: ScalarSort
+    widths: tuple[int, ...]
+    at: tuple[tuple[tuple[int, int], ...], ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All cells' places in ``words`` 64-bit words. One-word states leave the
+    top bit to the visited set."""
+
+    system: TransitionSystem
+    words: int
+    slots: tuple[PackedCell, ...]
+    rows: tuple[Rows, ...]
+    affine: Mapping[str, Affine]
+    first: Mapping[str, int]
+
+    def pack(self, state: Sequence[int]) -> tuple[int, ...]:
+        words = [0] * self.words
+        for s, raw in zip(self.slots, state, strict=True):
+            words[s.word] |= (raw - s.lo & s.mask) << s.shift
+        return tuple(words)
+
+    def unpack(self, words: Sequence[int]) -> tuple[int, ...]:
+        return tuple((words[s.word] >> s.shift & s.mask) + s.lo for s in self.slots)
+
+
+def lay_out(
+    system: TransitionSystem,
+    ranges: Mapping[str, tuple[int, int]],
+    symmetry: Symmetry,
+) -> Layout:
+    cells = system.cells
+    width = [
+        (ranges[c.variable.name][1] - ranges[c.variable.name][0]).bit_length()
+        for c in cells
+    ]
+    if any(w > 63 for w in width):
+        wide = cells[max(range(len(cells)), key=width.__getitem__)].variable.name
+        raise Unsupported(f"{wide} needs more than 63 bits")
+    one_word = sum(width) <= 63
+    room = 63 if one_word else 64
+    used: list[int] = []
+    place: dict[int, tuple[int, int]] = {}
+    taken: set[int] = set()
+
+    def put(size: int) -> tuple[int, int]:
+        for word, bits in enumerate(used):
+            if bits + size <= room:
+                used[word] += size
+                return word, bits
+        used.append(size)
+        return len(used) - 1, 0
+
+    rows = []
+    blocks: list[tuple[int, int, list[list[int]], list[tuple[int, int]]]] = []
+    for sort in symmetry.rows:
+        members = _rows_of(cells, sort)
+        pieces: list[list[int]] = [[]]
+        for k in range(len(members[0])):
+            bits = sum(width[members[0][j]] for j in pieces[-1])
+            if bits + width[members[0][k]] > room:
+                pieces.append([])
+            pieces[-1].append(k)
+        where: list[list[tuple[int, int]]] = [[] for _ in members]
+        sizes = []
+        for piece in pieces:
+            size = sum(width[members[0][k]] for k in piece)
+            sizes.append(size)
+            for row, spots in zip(members, where, strict=True):
+                blocks.append((size, len(blocks), [[row[k] for k in piece]], spots))
+        taken.update(k for row in members for k in row)
+        rows.append((sort, tuple(sizes), where))
+    # large pieces first; the blocks of one piece stay together
+    for size, _, (block,), spots in sorted(blocks, key=lambda b: (-b[0], b[1])):
+        word, shift = put(size)
+        spots.append((word, shift))
+        for k in block:
+            place[k] = word, shift
+            shift += width[k]
+    first: dict[str, int] = {}
+    groups: dict[str, list[int]] = {}
+    for k, c in enumerate(cells):
+        first.setdefault(c.variable.name, k)
+        if k not in taken:
+            groups.setdefault(c.variable.name, []).append(k)
+    for group in sorted(groups.values(), key=lambda g: -sum(width[k] for k in g)):
+        size = sum(width[k] for k in group)
+        if size <= room:
+            word, shift = put(size)
+            for k in group:
+                place[k] = word, shift
+                shift += width[k]
+        else:
+            for k in group:
+                place[k] = put(width[k])
+    slots = tuple(
+        PackedCell(*place[k], width[k], ranges[c.variable.name][0])
+        for k, c in enumerate(cells)
+    )
+    affine = {}
+    for v in system.variables:
+        if v.index:
+            found = _affine(system, v, slots)
+            if found is not None:
+                affine[v.name] = found
+    return Layout(
+        system,
+        max(1, len(used)),
+        slots,
+        tuple(
+            Rows(sort, sizes, tuple(tuple(x) for x in where))
+            for sort, sizes, where in rows
+        ),
+        affine,
+        first,
+    )
+
+
+def _rows_of(cells: Sequence[Cell], sort: ScalarSort) -> list[list[int]]:
+    rows: list[list[int]] = [[] for _ in range(sort.size)]
+    for k, cell in enumerate(cells):
+        for d, i in zip(cell.variable.index, cell.index, strict=True):
+            if d.sort is sort and i < sort.size:
+                rows[i].append(k)
+    return rows
+
+
+def _affine(
+    system: TransitionSystem, v: Variable, slots: Sequence[PackedCell]
+) -> Affine | None:
+    start = tuple(d.lo for d in v.index)
+    origin = slots[system.cell_of[v.name, start]]
+    strides = []
+    for k, d in enumerate(v.index):
+        if len(d) < 2:
+            strides.append(0)
+            continue
+        beside = (*start[:k], start[k] + 1, *start[k + 1 :])
+        strides.append(slots[system.cell_of[v.name, beside]].shift - origin.shift)
+    for at in product(*v.index):
+        s = slots[system.cell_of[v.name, at]]
+        shift = origin.shift + sum(
+            (i - j) * t for i, j, t in zip(at, start, strides, strict=True)
+        )
+        if s.word != origin.word or s.shift != shift:
+            return None
+    return Affine(origin.word, origin.shift, tuple(strides))

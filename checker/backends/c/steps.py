@@ -1,0 +1,711 @@
+"""Actions and properties as C.
+
+Small actions are printed once per choice of arguments, with constant masks,
+inside a tree of the conditions that they share; large ones as loops over
+their parameters.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from poolproof.checker.backends.c.expressions import (
+    Bounds,
+    CWriter,
+    bounds_of,
+    facts_of,
+    minus,
+    unroll,
+    weight,
+)
+from poolproof.checker.backends.c.layout import (
+    Layout,
+    PackedCell,
+    Unsupported,
+    Widths,
+)
+from poolproof.checker.core import ir
+from poolproof.checker.core.ir import (
+    FALSE,
+    TRUE,
+    Expr,
+    and_,
+    const,
+    not_,
+    substitute_all,
+)
+from poolproof.checker.core.system import (
+    Action,
+    Obligation,
+    Variable,
+    conjuncts,
+    writes,
+)
+from poolproof.checker.passes.reduce import Reduced
+
+SMALL = 40_000
+"""Specialise an action for its arguments while the copies have fewer nodes."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something the search may find in a state or a step. ``kind``: 'state'
+    or 'step' (a property), 'obligation', 'range', 'open' (a variable leaves
+    the range that this engine gave it) or 'deadlock'."""
+
+    kind: str
+    asked: str = ""
+    action: str = ""
+    variable: str = ""
+    obligation: Obligation | None = None
+
+    @property
+    def by_step(self) -> bool:
+        return self.kind not in ("state", "deadlock")
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A system as C. ``steps`` gives (action, arguments) of each step number;
+    ``results`` its raw result where that is constant; ``counters`` are the
+    (action, raw result) of the counters that steps bump themselves."""
+
+    text: str
+    layout: Layout
+    events: tuple[Event, ...]
+    steps: Sequence[tuple[str, tuple[int, ...]]]
+    results: Mapping[int, int]
+    counters: tuple[tuple[str, int], ...]
+    antecedents: tuple[tuple[str, int], ...]
+
+
+@dataclass
+class _Instance:
+    """An action, perhaps with its arguments put in."""
+
+    action: Action
+    conjuncts: tuple[Expr, ...]
+    updates: Mapping[str, Expr]
+    result: Expr | None
+    obligations: tuple[Obligation, ...]
+    by: Mapping[Expr, Expr]
+    numbers: range
+    number: str
+    """C text of the number of the step."""
+
+
+@dataclass
+class Steps:
+    """Prints the functions that read and make states, and numbers what they
+    may report."""
+
+    reduced: Reduced
+    widths: Widths
+    layout: Layout
+    events: list[Event] = field(default_factory=list)
+    steps: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
+    results: dict[int, int] = field(default_factory=dict)
+    counters: list[tuple[str, int]] = field(default_factory=list)
+    antecedents: list[tuple[str, int]] = field(default_factory=list)
+    least: int = 0
+    most: int = 0
+
+    def __post_init__(self) -> None:
+        self.system = self.reduced.system
+        self.bounds = bounds_of(self.widths.ranges)
+        for p in self.reduced.properties:
+            if p.kind.of_states:
+                self.event(Event("state", asked=p.name))
+        self.event(Event("deadlock"))
+        self.antecedents = [
+            (p.name, k)
+            for p in self.reduced.properties
+            for k in range(len(p.antecedents))
+        ]
+
+    def event(self, e: Event) -> int:
+        if e not in self.events:
+            self.events.append(e)
+        return self.events.index(e)
+
+    # -- states
+
+    def check(self) -> str:
+        """C: which state properties fail (or are witnessed) in a state."""
+        w = CWriter(self.layout, self.bounds)
+        bad = [p.deciding for p in self.reduced.properties if p.kind.of_states]
+        bad = list(self.prepared(*bad, bounds=self.bounds))
+        w.share(*bad)
+        for k, e in enumerate(bad):
+            if e is not FALSE:
+                w.line(f"if (UNLIKELY({w.text(e)})) event(T, {k}, s, 0);")
+        for k, (name, j) in enumerate(self.antecedents):
+            p = next(p for p in self.reduced.properties if p.name == name)
+            if not p.kind.of_states:
+                continue
+            (e,) = self.prepared(p.antecedents[j], bounds=self.bounds)
+            if e is FALSE:
+                continue
+            w.open(f"if (UNLIKELY(!T->antecedent[{k}]))")
+            w.share(e)
+            w.line(f"if ({w.text(e)}) T->antecedent[{k}] = 1;")
+            w.close()
+        return self.function("void check(Thread *T, const u64 *s)", w)
+
+    def prepared(self, *roots: Expr, bounds: Bounds) -> tuple[Expr, ...]:
+        """Small aggregates written out, comparisons decided."""
+        return bounds.decide(*(unroll(e) for e in roots))
+
+    def function(self, head: str, w: CWriter, tail: str = "") -> str:
+        self.least, self.most = min(self.least, w.least), max(self.most, w.most)
+        body = "\n".join([*w.prologue(), *w.lines])
+        return f"{head}\n{{\n{body}\n{tail}}}\n"
+
+    # -- steps
+
+    def expand(self, name: str, actions: Sequence[Action], small: set[str]) -> str:
+        """C: all steps of some actions from a state."""
+        w = CWriter(self.layout, self.bounds)
+        w.line("u32 n = o->n;")
+        w.line("u32 *const id = o->id;")
+        for k in range(self.layout.words):
+            w.line(f"u64 *const o{k} = o->w[{k}];")
+        special: list[_Instance] = []
+        loops: list[Action] = []
+        for a in actions:
+            if a.name in small:
+                special.extend(self.instances(a))
+            else:
+                loops.append(a)
+        for i in special:
+            self.early(w, i)
+        self.tree(w, special, ())
+        for a in loops:
+            self.loop(w, a)
+        return self.function(
+            f"void {name}(Thread *T, const u64 *restrict s, Out *restrict o)",
+            w,
+            "\to->n = n;\n",
+        )
+
+    def small(self) -> set[str]:
+        """The actions to specialise: the smallest, while there is room."""
+        room, chosen = SMALL, set()
+        for a in sorted(self.system.actions, key=self.estimate):
+            room -= self.estimate(a)
+            if room >= 0:
+                chosen.add(a.name)
+        return chosen
+
+    def estimate(self, a: Action) -> int:
+        """Nodes to print when the action is specialised."""
+        copies = 1
+        for p in a.parameters:
+            copies *= len(p.domain)
+        roots = [a.guard, *a.updates.values(), *(o.formula for o in a.obligations)]
+        return copies * (10 + sum(weight(e) for e in roots))
+
+    def instances(self, a: Action) -> Iterator[_Instance]:
+        """The action for each choice of arguments that can be enabled."""
+        base = unroll(a.guard)
+        updates = {n: unroll(u) for n, u in a.updates.items()}
+        for raw in a.valuations():
+            by = {
+                p.local: const(p.local.sort, r)
+                for p, r in zip(a.parameters, raw, strict=True)
+            }
+            memo: dict[Expr, Expr] = {}
+
+            def put(
+                e: Expr, by: Mapping[Expr, Expr] = by, memo: dict[Expr, Expr] = memo
+            ) -> Expr:
+                return substitute_all((e,), by, memo)[0]
+
+            (guard,) = self.bounds.decide(put(base))
+            obligations = tuple(
+                replace(o, formula=self.prepared(put(o.formula), bounds=self.bounds)[0])
+                for o in a.obligations
+            )
+            if guard is FALSE and all(o.formula is TRUE for o in obligations):
+                continue
+            number = len(self.steps)
+            self.steps.append((a.name, raw))
+            result = None if a.result is None else put(unroll(a.result))
+            yield _Instance(
+                a,
+                (FALSE,) if guard is FALSE else conjuncts(guard),
+                {n: put(u) for n, u in updates.items()},
+                result,
+                obligations,
+                by,
+                range(number, number + 1),
+                str(number),
+            )
+
+    def early(self, w: CWriter, i: _Instance) -> None:
+        """Obligations that hold even where the guard is false."""
+        for k, o in enumerate(i.obligations):
+            if o.early and o.formula is not TRUE:
+                before = [p.formula for p in i.obligations[:k]]
+                w.open("")
+                w.share(o.formula)
+                bad = w.text(not_(o.formula))
+                w.open(f"if (UNLIKELY({bad}))")
+                fine = w.text(and_(*before))
+                event = self.obligation(i.action, k)
+                w.line(f"if ({fine}) FAIL({event}, {i.number});")
+                w.close()
+                w.close()
+
+    def obligation(self, a: Action, k: int) -> int:
+        return self.event(
+            Event("obligation", action=a.name, obligation=a.obligations[k])
+        )
+
+    def tree(
+        self, w: CWriter, some: Sequence[_Instance], known: tuple[Expr, ...]
+    ) -> None:
+        """Instances under the conditions that they share, each tested once."""
+        some = [i for i in some if FALSE not in i.conjuncts]
+        while some:
+            uses = Counter(c for i in some for c in i.conjuncts)
+            best = max(uses, key=lambda c: uses[c], default=None)
+            if best is None or uses[best] < 2:
+                for i in some:
+                    self.leaf(w, i, known)
+                return
+            inside = [
+                replace(i, conjuncts=tuple(c for c in i.conjuncts if c is not best))
+                for i in some
+                if best in i.conjuncts
+            ]
+            w.open(f"if ({w.text(best)})")
+            self.tree(w, inside, (*known, best))
+            w.close()
+            some = [i for i in some if best not in i.conjuncts]
+
+    def leaf(self, w: CWriter, i: _Instance, known: tuple[Expr, ...]) -> None:
+        """One instance: what is left of its guard, then its effect."""
+        facts = (*known, *i.conjuncts)
+        given = facts_of(facts)
+        memo: dict[Expr, Expr] = {}
+        bounds = self.bounds.where(facts)
+
+        def put(e: Expr) -> Expr:
+            return bounds.decide(substitute_all((e,), given, memo)[0])[0]
+
+        i = replace(
+            i,
+            updates={n: put(u) for n, u in i.updates.items()},
+            result=None if i.result is None else put(i.result),
+            obligations=tuple(
+                replace(o, formula=put(o.formula)) for o in i.obligations
+            ),
+        )
+        if i.conjuncts:
+            self.branch(w, i, bounds, given)
+        else:
+            w.open("")
+            self.effect(w, i, bounds, given)
+            w.close()
+
+    def branch(
+        self, w: CWriter, i: _Instance, bounds: Bounds, given: Mapping[Expr, Expr]
+    ) -> None:
+        w.open(f"if ({' && '.join(w.text(c) for c in i.conjuncts)})")
+        self.effect(w, i, bounds, given)
+        w.close()
+
+    def loop(self, w: CWriter, a: Action) -> None:
+        """The action as loops over its parameters, conditions outermost."""
+        first = len(self.steps)
+        self.steps.extend((a.name, raw) for raw in a.valuations())
+        guard = self.prepared(a.guard, bounds=self.bounds)[0]
+        obligations = tuple(
+            replace(o, formula=self.prepared(o.formula, bounds=self.bounds)[0])
+            for o in a.obligations
+        )
+        stride, terms = 1, [str(first)]
+        w.open(f"/* {a.name} */")
+        names = {p.local: w.name("p") for p in a.parameters}
+        for p in reversed(a.parameters):
+            terms.append(f"(u32){minus(names[p.local], p.domain.lo)} * {stride}")
+            stride *= len(p.domain)
+        number = " + ".join(terms)
+        locals_ = [p.local for p in a.parameters]
+        for k, o in enumerate(obligations):
+            if o.early and o.formula is not TRUE:
+                before = and_(*(p.formula for p in obligations[:k]))
+                event = self.obligation(a, k)
+                self.early_loop(w, o.formula, before, locals_, names, number, event)
+        left = list(conjuncts(guard))
+        if FALSE not in left:
+            waiting = list(locals_)
+            opened = 0
+            ready = [c for c in left if not c.free]
+            done: list[Expr] = []
+            while True:
+                for c in sorted(ready, key=weight):
+                    w.share(c)
+                    w.open(f"if ({w.text(c)})")
+                    opened += 1
+                    done.append(c)
+                left = [c for c in left if c not in done]
+                if not waiting:
+                    break
+                x = max(waiting, key=lambda x: _gain(x, waiting, left))
+                waiting.remove(x)
+                self.open_loop(w, x, names)
+                opened += 1
+                ready = [c for c in left if not any(x in c.free for x in waiting)]
+            facts = tuple(done)
+            given = facts_of(facts)
+            bounds = self.bounds.where(facts)
+
+            def put(e: Expr) -> Expr:
+                return bounds.decide(substitute_all((e,), given)[0])[0]
+
+            i = _Instance(
+                a,
+                (),
+                {n: put(unroll(u)) for n, u in a.updates.items()},
+                None if a.result is None else put(unroll(a.result)),
+                tuple(replace(o, formula=put(o.formula)) for o in obligations),
+                {},
+                range(first, len(self.steps)),
+                number,
+            )
+            self.effect(w, i, bounds, given)
+            for _ in range(opened):
+                w.close()
+        w.close()
+
+    def open_loop(self, w: CWriter, x: Expr, names: Mapping[Expr, str]) -> None:
+        k, domain = names[x], x.data[1]
+        low, high = w.number(domain.lo), w.number(domain.hi)
+        w.open(f"for (V {k} = {low}; {k} <= {high}; {k}++)")
+        w.bind(x, k)
+
+    def early_loop(
+        self,
+        w: CWriter,
+        formula: Expr,
+        before: Expr,
+        locals_: Sequence[Expr],
+        names: Mapping[Expr, str],
+        number: str,
+        event: int,
+    ) -> None:
+        """Look for arguments that break an early obligation."""
+        mine = [x for x in locals_ if x in formula.free]
+        others = [x for x in locals_ if x not in formula.free]
+        for x in mine:
+            self.open_loop(w, x, names)
+        w.share(formula)
+        w.open(f"if (UNLIKELY(!{w.text(formula)}))")
+        for x in others:
+            self.open_loop(w, x, names)
+        w.line(f"if ({w.text(before)}) FAIL({event}, {number});")
+        for _ in (*others, *mine):
+            w.close()
+        w.close()
+
+    # -- effects
+
+    def effect(
+        self, w: CWriter, i: _Instance, bounds: Bounds, given: Mapping[Expr, Expr]
+    ) -> None:
+        """The guard holds: obligations, ranges, the next state."""
+        outer, w.bounds = w.bounds, bounds
+        w.line("do {")
+        for k, o in enumerate(i.obligations):
+            if o.formula is TRUE:
+                continue
+            w.share(o.formula)
+            bad = w.text(not_(o.formula))
+            if o.early:
+                w.line(f"if (UNLIKELY({bad})) break;")
+            else:
+                event = self.obligation(i.action, k)
+                w.line(f"if (UNLIKELY({bad})) {{ FAIL({event}, {i.number}); break; }}")
+        if not any(o.formula is FALSE for o in i.obligations):
+            self.successor(w, i, bounds, given)
+        w.line("} while (0);")
+        w.bounds = outer
+
+    def successor(
+        self, w: CWriter, i: _Instance, bounds: Bounds, given: Mapping[Expr, Expr]
+    ) -> None:
+        plan = _Plan(self, w, i, bounds, given)
+        plan.values()
+        for line in plan.range_checks():
+            w.line(line)
+        words = self.layout.words
+        w.line(f"u64 x[{words}] = {{{', '.join(plan.words())}}};")
+        for line in plan.stores():
+            w.line(line)
+        self.step_properties(w, i, bounds, given)
+        self.count(w, i, bounds)
+        puts = " ".join(f"o{k}[n] = x[{k}];" for k in range(words))
+        w.line(f"id[n] = {i.number}; {puts} n++;")
+
+    def count(self, w: CWriter, i: _Instance, bounds: Bounds) -> None:
+        if i.result is None:
+            return
+        lo, hi = bounds.of(i.result)
+        if i.result.is_const:
+            self.results.update(dict.fromkeys(i.numbers, i.result.data))
+            return
+        if hi - lo > 4096:
+            raise Unsupported(f"{i.action.name} returns too many different values")
+        entries = [(i.action.name, r) for r in range(lo, hi + 1)]
+        start = self.counter(entries)
+        w.line(f"T->counter[{w.text(i.result)} + {start - lo}]++;")
+
+    def counter(self, entries: list[tuple[str, int]]) -> int:
+        for k in range(len(self.counters) - len(entries) + 1):
+            if self.counters[k : k + len(entries)] == entries:
+                return k
+        self.counters.extend(entries)
+        return len(self.counters) - len(entries)
+
+    def step_properties(
+        self, w: CWriter, i: _Instance, bounds: Bounds, given: Mapping[Expr, Expr]
+    ) -> None:
+        by: dict[Expr, Expr] = dict(i.by)
+        for v in self.system.variables:
+            if v.name not in i.updates or i.updates[v.name] is v.now:
+                by[v.next] = v.now
+        if i.result is not None:
+            by[i.action.returned] = i.result
+        numbers = {x: k for k, x in enumerate(self.antecedents)}
+        for p in self.reduced.properties:
+            if not p.about(i.action):
+                continue
+
+            def put(e: Expr) -> Expr:
+                e = substitute_all((substitute_all((unroll(e),), by)[0],), given)[0]
+                return bounds.decide(e)[0]
+
+            bad = put(p.deciding)
+            if bad is not FALSE:
+                w.share(bad)
+                event = self.event(Event("step", asked=p.name))
+                test = w.text(bad)
+                w.line(f"if (UNLIKELY({test})) event(T, {event}, s, {i.number});")
+            for k, e in enumerate(p.antecedents):
+                true = put(e)
+                if true is FALSE:
+                    continue
+                j = numbers[p.name, k]
+                w.open(f"if (UNLIKELY(!T->antecedent[{j}]))")
+                w.share(true)
+                w.line(f"if ({w.text(true)}) T->antecedent[{j}] = 1;")
+                w.close()
+
+
+@dataclass
+class _Plan:
+    """How the next state's words come from this state's."""
+
+    lowering: Steps
+    w: CWriter
+    instance: _Instance
+    bounds: Bounds
+    given: Mapping[Expr, Expr]
+    fixed: list[tuple[Variable, PackedCell, Expr, Expr]] = field(default_factory=list)
+    """(of, place, value before, value after) of cells known here."""
+    moving: list[tuple[Variable, list[tuple[tuple[Expr, ...], Expr]]]] = field(
+        default_factory=list
+    )
+    """Writes to tables at computed indices, in order."""
+
+    def values(self) -> None:
+        roots: list[Expr] = []
+        layout = self.lowering.layout
+        for v in layout.system.variables:
+            update = self.instance.updates.get(v.name)
+            if update is None:
+                continue
+            chain = writes(update)
+            if any(len(at) != len(v.index) for at, _ in chain):
+                raise Unsupported(f"{update}: {v.name} is not stored to cell by cell")
+            if all(i.is_const for at, _ in chain for i in at):
+                last = {tuple(i.data for i in at): value for at, value in chain}
+                for raw, value in last.items():
+                    k = layout.system.cell_of.get((v.name, raw))
+                    if k is None:
+                        continue
+                    index = tuple(
+                        const(d.sort, r) for d, r in zip(v.index, raw, strict=True)
+                    )
+                    old = ir.select(v.now, *index) if index else v.now
+                    if value is not old:
+                        self.fixed.append((v, layout.slots[k], old, value))
+                        roots.append(value)
+            else:
+                self.moving.append((v, chain))
+                roots.extend(e for at, value in chain for e in (*at, value))
+        self.w.share(*roots)
+
+    def range_checks(self) -> Iterator[str]:
+        layout, ranges = self.lowering.layout, self.lowering.widths.ranges
+        tests: dict[str, list[str]] = {}
+        for v, _, _, value in self.fixed:
+            outside = self.outside(value, ranges[v.name])
+            if outside:
+                tests.setdefault(v.name, []).append(outside)
+        for v, chain in self.moving:
+            for k, (at, value) in enumerate(chain):
+                outside = self.outside(value, ranges[v.name])
+                if not outside:
+                    continue
+                for later, _ in chain[k + 1 :]:
+                    same = self.same(at, later)
+                    if same is not FALSE:
+                        outside = f"({outside}) && !{self.w.text(same)}"
+                inside = self.domain_test(v, at)
+                tests.setdefault(v.name, []).append(
+                    f"({outside}) && {inside}" if inside else f"({outside})"
+                )
+        for v in layout.system.variables:
+            if v.name in tests:
+                event = self.range_event(v)
+                test = " || ".join(tests[v.name])
+                fail = f"FAIL({event}, {self.instance.number})"
+                yield f"if (UNLIKELY({test})) {{ {fail}; break; }}"
+
+    def range_event(self, v: Variable) -> int:
+        opened = v.name in self.lowering.widths.open
+        return self.lowering.event(
+            Event(
+                "open" if opened else "range",
+                action=self.instance.action.name,
+                variable=v.name,
+            )
+        )
+
+    def outside(self, value: Expr, within: tuple[int, int]) -> str:
+        lo, hi = self.bounds.of(value)
+        tests = []
+        if lo < within[0]:
+            tests.append(f"{self.w.named(value)} < {self.w.number(within[0])}")
+        if hi > within[1]:
+            tests.append(f"{self.w.named(value)} > {self.w.number(within[1])}")
+        return " || ".join(tests)
+
+    def same(self, i: tuple[Expr, ...], j: tuple[Expr, ...]) -> Expr:
+        """Whether two indices are equal here."""
+        e = and_(*(ir.eq(x, y) for x, y in zip(i, j, strict=True)))
+        return self.bounds.decide(substitute_all((e,), self.given)[0])[0]
+
+    def domain_test(self, v: Variable, at: tuple[Expr, ...]) -> str:
+        tests = [
+            t
+            for i, d in zip(at, v.index, strict=True)
+            if (t := self.w.inside(i, self.w.named(i), d))
+        ]
+        return " && ".join(tests)
+
+    def words(self) -> list[str]:
+        """C text of each word after the changes to cells known here."""
+        n = self.lowering.layout.words
+        keep = [(1 << 64) - 1] * n
+        put = [0] * n
+        plus = [0] * n
+        more: list[list[str]] = [[] for _ in range(n)]
+        for _, slot, old, value in self.fixed:
+            k, shift = slot.word, slot.shift
+            if not slot.width:
+                continue
+            before = self.given.get(old)
+            if value.is_const and before is not None and before.is_const:
+                plus[k] += value.data - before.data << shift
+                continue
+            change = _difference(value, old)
+            if change is not None and change[1].is_const:
+                plus[k] += change[0] * change[1].data << shift
+            elif change is not None:
+                sign = "+" if change[0] > 0 else "-"
+                more[k].append(f" {sign} ((u64){self.w.text(change[1])} << {shift})")
+            else:
+                keep[k] &= ~(slot.mask << shift)
+                if value.is_const:
+                    put[k] |= (value.data - slot.lo & slot.mask) << shift
+                else:
+                    text = minus(self.w.text(value), slot.lo)
+                    more[k].append(f" + ((u64){text} << {shift})")
+        full = (1 << 64) - 1
+        out = []
+        for k in range(n):
+            text = f"w{k}"
+            if keep[k] != full:
+                text = f"({text} & {keep[k] & full:#x})"
+            total = put[k] + plus[k] & full
+            if total:
+                text += f" + {total:#x}"
+            out.append(text + "".join(more[k]))
+        return out
+
+    def stores(self) -> Iterator[str]:
+        """Lines that change cells found at run time, in order."""
+        for v, chain in self.moving:
+            distinct = all(
+                self.same(at, later) is FALSE
+                for k, (at, _) in enumerate(chain)
+                for later, _ in chain[k + 1 :]
+            )
+            for at, value in chain:
+                inside = self.domain_test(v, at)
+                line = self.store(v, at, value, distinct)
+                yield f"if ({inside}) {line}" if inside else line
+
+    def store(
+        self, v: Variable, at: tuple[Expr, ...], value: Expr, distinct: bool
+    ) -> str:
+        layout = self.lowering.layout
+        slot = layout.slots[layout.first[v.name]]
+        if not slot.width:
+            return ";"
+        where = layout.affine.get(v.name)
+        texts = [self.w.named(i) for i in at]
+        if where is not None:
+            word, shift = f"x[{where.word}]", self.w.shift(v, where, texts)
+        else:
+            cell = self.w.cell(v, texts)
+            word, shift = f"x[cell_word[{cell}]]", f"cell_shift[{cell}]"
+        change = _difference(value, ir.select(v.now, *at)) if distinct else None
+        if change is not None:
+            sign = "+" if change[0] > 0 else "-"
+            return f"{word} {sign}= (u64){self.w.text(change[1])} << {shift};"
+        raw = f"((u64){minus(self.w.named(value), slot.lo)} & {slot.mask:#x})"
+        return (
+            f"{word} = ({word} & ~((u64){slot.mask:#x} << {shift})) "
+            f"| ({raw} << {shift});"
+        )
+
+
+def _difference(value: Expr, old: Expr) -> tuple[int, Expr] | None:
+    """(sign, change) where value is old + change or old - change."""
+    if value.op == "add" and old in value.args:
+        rest = list(value.args)
+        rest.remove(old)
+        return 1, ir.add(*rest)
+    if value.op == "sub" and value.args[0] is old:
+        return -1, value.args[1]
+    if value.op == "ite" and value.args[2] is old:
+        inner = _difference(value.args[1], old)
+        if inner is not None:
+            return inner[0], ir.ite(value.args[0], inner[1], ir.num(0))
+    return None
+
+
+def _gain(
+    x: Expr, waiting: Sequence[Expr], conjuncts: Sequence[Expr]
+) -> tuple[int, int]:
+    """How good it is to loop over x next: conditions it makes testable."""
+    rest = [y for y in waiting if y is not x]
+    ready = sum(x in c.free and not any(y in c.free for y in rest) for c in conjuncts)
+    return ready, -len(x.data[1])
