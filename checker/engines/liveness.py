@@ -55,34 +55,36 @@ class Graph(Visitor):
         self, system: TransitionSystem, budget: Budget, report: Reporter
     ) -> None:
         self.number: dict[State, int] = {}
-        self.edges: list[list[tuple[Label, int]]] = []
-        self.source: State | None = None
-        self.leaving: list[tuple[Label, int]] = []
+        self.edges: list[list[tuple[Label, int]]] = [[]]
         self.defect = ""
         # without symmetry: a permuted cycle is no cycle
         self.found = explore(StateSpace(system), (self,), budget, report)
         self.reason = self.defect or self.found.stopped
         self.states = list(self.found.parents)
-        self.edges += [[] for _ in self.states[len(self.edges) :]]
+        missing = len(self.states) - len(self.edges)
+        self.edges += [[] for _ in range(missing)]
+        del self.edges[len(self.states) :]
 
     @property
     def starts(self) -> list[int]:
         return [self.number[s] for s in self.found.starts]
 
-    def state(self, state: State, depth: int) -> None:
-        self.number.setdefault(state, len(self.number))
-        self.edges.append([])
+    def level(self, states: list[State], depth: int) -> None:
+        if depth == 0:
+            self.number.update((state, k) for k, state in enumerate(states))
 
-    def on_step(self, action: Action) -> OnStep | None:
-        number, name = self.number, action.name
+    def on_step(self, action: Action) -> OnStep:
+        edges, number, name = self.edges, self.number, action.name
 
         def add(state: State, taken: Taken) -> None:
-            if state is not self.source:
-                self.source, self.leaving = state, self.edges[number[state]]
-            target = number.setdefault(taken.after, len(number))
-            self.leaving.append(((name, taken.arguments), target))
+            arguments, after, _, _ = taken
+            target = number.setdefault(after, len(number))
+            edges[-1].append(((name, arguments), target))
 
         return add
+
+    def expanded(self, state: State, enabled: bool) -> None:
+        self.edges.append([])  # of the next state: they come in order
 
     def broken(self, state: State, action: Action, taken: Taken) -> None:
         self.end(action.name)

@@ -170,8 +170,8 @@ class _Row:
     action: Action
     successors: lower.Successors
     on_step: tuple[OnStep, ...]
-    fired: int = 0
     results: dict[int | None, int] = field(default_factory=dict)
+    """Number of steps by result; by None for an action that returns nothing."""
 
 
 def explore(
@@ -231,7 +231,7 @@ class _Exploration:
             found.stopped, found.cut = str(cut), cut
         for row in self.rows:
             name = row.action.name
-            found.fired[name] = row.fired
+            found.fired[name] = sum(row.results.values())
             if row.action.result is not None:
                 found.results |= {
                     (name, r): n for r, n in row.results.items() if r is not None
@@ -303,7 +303,6 @@ class _Exploration:
                     if cell is not None:
                         self.leaves(state, row.action, taken, cell)
                         continue
-                    row.fired += 1
                     results[result] = results.get(result, 0) + 1
                     for call in on_step:
                         call(state, taken)
