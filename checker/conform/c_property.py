@@ -13,7 +13,6 @@ from poolproof.checker.conform.hugetlb import COUNTED, KNOWN, group
 from poolproof.checker.conform.shown import Showing
 from poolproof.checker.core.evaluate import arguments
 from poolproof.checker.core.ir import (
-    EnumSort,
     Expr,
     const,
     expand,
@@ -25,6 +24,7 @@ from poolproof.checker.core.ir import (
 )
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Cell
+from poolproof.checker.reports.text import possible_results
 
 _INFIX = {
     "and": "&&",
@@ -74,13 +74,15 @@ def c_property(showing: Showing, observed: Sequence[str]) -> str:
 
 
 def _results(showing: Showing) -> list[str]:
+    """Return the results that the deciding action may have in the model, by
+    name. The errnos that other actions have are not among them."""
     replayed = showing.script.replayed
     action = replayed.played.taken[-1].step.action
     result = replayed.compiled.system.action_by_name[action].result
     if result is None:
         return ["OK"]
-    assert isinstance(result.sort, EnumSort)
-    return list(result.sort.labels)
+    names = [show_raw(result.sort, raw) for raw in possible_results(result)]
+    return list(dict.fromkeys((*names, showing.script.steps[-1].result)))
 
 
 def _of_what_is_seen(showing: Showing, prop: Property) -> tuple[Expr, bool]:
