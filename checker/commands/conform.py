@@ -1,4 +1,4 @@
-"""`poolproof conform`: ask a kernel what a design says it does."""
+"""`poolproof conform`: compare a design with a kernel, call by call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`poolproof list`: the designs and specs there are, or one design."""
+"""`poolproof list`: list the designs and specs, or describe one design."""
 
 from __future__ import annotations
 

@@ -24,15 +24,15 @@ from poolproof.checker.core.text import WIDTH
 from poolproof.model.language import ModelError
 
 VERBS = {
-    "list": "the designs and specs there are",
-    "check": "check specs and say what came out",
-    "review": "every shipped spec on every shipped design",
-    "size": "the smallest pool with which a scenario must succeed",
-    "guarantee": "which feature breaks a promise first, alone or in pairs",
-    "mutate": "change a design in one place at a time: which property tells?",
+    "list": "list the designs and specs",
+    "check": "check specs on their designs",
+    "review": "check every shipped spec on every shipped design",
+    "size": "find the smallest pool with which a scenario always succeeds",
+    "guarantee": "find the features that break a promise, alone or in pairs",
+    "mutate": "find changes of a design that no property detects",
     "trace": "replay stored traces under CPython",
-    "conform": "ask a kernel what a design says it does",
-    "help": "the language of designs, or of specs and scenarios",
+    "conform": "compare a design with a kernel, call by call",
+    "help": "print the language of designs, or of specs and scenarios",
 }
 """Each verb, and its line of help. The module `commands.VERB` has `add(parser)`,
 which adds its arguments, and `run(options)`, which returns the exit code."""
@@ -52,7 +52,7 @@ exit codes:
   1  a property is violated, or an `expect` is not met
   2  an error in a design, a spec or the call
   3  inconclusive: a budget was spent, or a solver gave up; in review, and
-     with --strict: a property is vacuous, what it speaks of never happens
+     with --strict: a property is vacuous, what it is about never happens
   130  interrupted (Ctrl-C) before anything was known
 """
 
@@ -169,6 +169,9 @@ def parser() -> argparse.ArgumentParser:
     )
     for name, text in VERBS.items():
         verbs.add_parser(
-            name, help=text, description=f"{text}.", formatter_class=_Help
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}.",
+            formatter_class=_Help,
         ).verb = name
     return made

@@ -26,10 +26,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="SPEC",
-        help="tell by this one; else by all shipped ones",
+        help="use only this spec; all shipped ones by default",
     )
     for name, read, default, metavar, text in (
-        ("--sample", shared.whole(1), None, "N", "try so many mutants only"),
+        ("--sample", shared.whole(1), None, "N", "try only so many mutants"),
         ("--seed", shared.whole(0), 0, "N", "decides their order; 0 by default"),
         (
             "--states",

@@ -1,4 +1,4 @@
-"""`poolproof size`: the smallest pool with which a scenario must succeed."""
+"""`poolproof size`: the smallest pool with which a scenario always succeeds."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from poolproof.checker.core.verdict import (
 MARKS = (
     "holds: in all states within the bounds above. V4: violated after 4 steps, "
     "counterexamples/DESIGN/SPEC.PROPERTY.trace. R3: reached after 3. never: not "
-    "reachable. vac: vacuous, what it speaks of never happens. ?7: unknown past 7 "
+    "reachable. vac: vacuous, what it is about never happens. ?7: unknown past 7 "
     "steps. any: for any size. -: the design has no such thing (above: which). "
     "!: not as expected."
 )
