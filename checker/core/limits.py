@@ -4,6 +4,10 @@ Whoever starts an engine opens `limited`. Code that may build or search somethin
 large counts its work with `tick`, which checks the clock and the process's
 memory from time to time and raises `Spent`. So a budget also binds while a
 design is unrolled, a formula is built or a trace is replayed.
+
+An engine that gives a part of its work less than the whole budget counts that
+in units of work, not in seconds. What it then finds is the same on a slow
+machine.
 """
 
 from __future__ import annotations
@@ -17,6 +21,9 @@ from pathlib import Path
 _WORK = 2_000
 """Units of work between two looks at the clock. A unit takes about a
 microsecond: a node of an expression, a step that is tried."""
+
+SECOND = 1_000_000
+"""Units of work that take about a second."""
 
 _MEMORY_EVERY = 0.05
 """Seconds between two looks at the memory."""
@@ -37,11 +44,15 @@ class Spent(BaseException):
 
 
 class Limits:
-    """The limits of one run, from now on. ``seconds`` of wall time, and
-    ``memory`` in bytes that the process may grow by; None is no limit."""
+    """The limits of one run, from now on. ``seconds`` of wall time,
+    ``memory`` in bytes that the process may grow by, and ``work`` in units of
+    `tick`; None is no limit."""
 
-    def __init__(self, seconds: float | None, memory: int | None) -> None:
-        self.seconds, self.memory = seconds, memory
+    def __init__(
+        self, seconds: float | None, memory: int | None, work: int | None = None
+    ) -> None:
+        self.seconds, self.memory, self.work = seconds, memory, work
+        self.worked = worked()
         self.begin, self.before = time.monotonic(), resident()
         self.late = False
 
@@ -52,8 +63,17 @@ class Limits:
         more = max(self.seconds / 4, _OVERTIME) if self.late else 0.0
         return max(0.0, self.begin + self.seconds + more - time.monotonic())
 
+    def work_left(self) -> int | None:
+        """Return the units of work that are left, at least 0; None without
+        limit."""
+        if self.work is None:
+            return None
+        return max(0, self.work - (worked() - self.worked))
+
     def look(self, resident: int) -> None:
-        """Raise Spent if the time or the memory is used up."""
+        """Raise Spent if the time, the memory or the work is used up."""
+        if self.work_left() == 0:
+            raise Spent(self, f"{self.work} units of work{_while()}")
         if self.left() == 0.0:
             raise Spent(self, f"the time budget of {self.seconds:g} s{_while()}")
         if self.memory is None:
@@ -67,6 +87,7 @@ class Limits:
 _active: list[Limits] = []
 _phases: list[str] = []
 _work = 0
+_counted = 0
 _resident = 0
 _resident_at = 0.0
 
@@ -74,11 +95,17 @@ _resident_at = 0.0
 def tick(units: int = 1) -> None:
     """Count work of about so many microseconds. Raise Spent if a limit that
     is in force is reached."""
-    global _work
+    global _work, _counted
     _work += units
     if _work >= _WORK:
+        _counted += _work
         _work = 0
         look()
+
+
+def worked() -> int:
+    """Return the units of work that this process has counted."""
+    return _counted + _work
 
 
 def look() -> None:
@@ -94,10 +121,13 @@ def look() -> None:
 
 
 @contextlib.contextmanager
-def limited(seconds: float | None, memory: int | None = None) -> Iterator[Limits]:
-    """Hold the work within to ``seconds`` of wall time, and the process to
-    growing by ``memory`` bytes. Limits nest; the strictest counts."""
-    limits = Limits(seconds, memory)
+def limited(
+    seconds: float | None, memory: int | None = None, work: int | None = None
+) -> Iterator[Limits]:
+    """Hold the work within to ``seconds`` of wall time and ``work`` units, and
+    the process to growing by ``memory`` bytes. Limits nest; the strictest
+    counts."""
+    limits = Limits(seconds, memory, work)
     _active.append(limits)
     try:
         yield limits
@@ -133,6 +163,13 @@ def doing(phase: str) -> Iterator[None]:
 def left() -> float | None:
     """Return the seconds that the limits in force leave; None: no limit."""
     ends = [seconds for limits in _active if (seconds := limits.left()) is not None]
+    return min(ends, default=None)
+
+
+def work_left() -> int | None:
+    """Return the units of work that the limits in force leave; None: no
+    limit."""
+    ends = [work for limits in _active if (work := limits.work_left()) is not None]
     return min(ends, default=None)
 
 

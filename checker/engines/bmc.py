@@ -4,9 +4,10 @@ Biere, Cimatti, Clarke and Zhu, "Symbolic model checking without BDDs" (1999);
 Een and Sorensson, "Temporal induction by incremental SAT solving" (2003).
 A run is replayed before it is returned; if no run is found, the answer says up
 to which depth. A property that holds at a depth is assumed there afterwards.
-Ranges, indices and asserts are queries of their own at each depth. If z3 takes
-long over one, the search goes on with runs that do not break it, and repeats
-the query at the end; until then no greater depth is claimed. Facts that hold by
+Ranges, indices and asserts are queries of their own at each depth. If one
+costs z3 much work, the search goes on with runs that do not break it, and
+repeats the query at the end; until then no greater depth is claimed. Work is
+counted in z3's steps, not in seconds (engines/effort.py). Facts that hold by
 induction (initially, and after each step from a state within its ranges) are
 assumed at every depth. If there is no run of some length, all were visited.
 Elements of an interchangeable scalarset are named in the order of their first
@@ -47,13 +48,14 @@ from poolproof.checker.core.evaluate import (
 )
 from poolproof.checker.core.ir import Expr
 from poolproof.checker.core.limits import (
-    Limits,
+    SECOND,
     Spent,
     doing,
     left,
     limited,
     overtime,
     tick,
+    worked,
 )
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.ranges import declared
@@ -71,13 +73,10 @@ from poolproof.checker.core.verdict import (
     settled,
     shown_by,
 )
+from poolproof.checker.engines import effort
 from poolproof.checker.engines.candidates import guesses
 from poolproof.checker.engines.induction import Induction, Lemma, conjuncts
-from poolproof.checker.engines.interruptible import (
-    asking,
-    handle_interrupts,
-    interruptible,
-)
+from poolproof.checker.engines.interruptible import handle_interrupts, interruptible
 from poolproof.checker.passes.symmetry import find_symmetry
 
 
@@ -96,32 +95,28 @@ class _Solver:
         self.told += terms
         self.solver.add(*terms)
 
-    def check(self, extra: Term, seconds: float | None) -> tuple[Any, Any]:
-        """Return (answer, model) with one more term, which is then dropped."""
+    def check(self, extra: Term, work: int | None = None) -> tuple[Any, Any]:
+        """Return (answer, model) with one more term, which is then dropped.
+        ``work`` as in effort.check. A solver that was stopped while it read
+        the terms has lost some of them, and is replaced."""
         self.solver.push()
         self.solver.add(extra)
-        answer = _check(self.solver, seconds)
+        answer = effort.check(self.solver, work, left())
         model = self.solver.model() if answer == z3.sat else None
         self.solver.pop()
+        if answer == z3.unknown:
+            self.solver = self.new()
+            self.solver.add(*self.told)
         return answer, model
 
     def check_early(
-        self, told: int, extra: Term, seconds: float | None
+        self, told: int, extra: Term, work: int | None = None
     ) -> tuple[Any, Any]:
         """`check` as it was when only ``told`` terms were known."""
         solver = self.new()
         solver.add(*self.told[:told], extra)
-        answer = _check(solver, seconds)
+        answer = effort.check(solver, work, left())
         return answer, solver.model() if answer == z3.sat else None
-
-
-def _check(solver: Any, seconds: float | None) -> Any:
-    if seconds is not None and seconds <= 0:
-        return z3.unknown
-    limit = _NO_LIMIT if seconds is None else max(1, int(seconds * 1000))
-    solver.set("timeout", limit)
-    with asking(solver):
-        return solver.check()
 
 
 @dataclass
@@ -168,13 +163,12 @@ class _Deferred:
 
 
 _TRUE = z3.BoolVal(True)
-_NO_LIMIT = 2**32 - 1
 _WORK = 200
 """Least cost of one more step of an action, see checker.core.limits."""
-_PATIENCE = 0.25
-"""Seconds for the questions about the model at one depth, at first."""
-_INDUCTION = 4.0
-"""Seconds at most for what induction can show before runs are looked at."""
+_PATIENCE = SECOND // 4
+"""Units of work for the questions about the model at one depth, at first."""
+_INDUCTION = 4 * SECOND
+"""Units of work at most for what induction can show before runs are looked at."""
 
 
 @dataclass
@@ -424,6 +418,8 @@ class _Deepening:
     budget: Budget
     report: Reporter
     begin: float = field(default_factory=time.monotonic)
+    worked: int = field(default_factory=worked)
+    """The units of work that were counted before."""
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     defects: dict[str, Defect] = field(default_factory=dict)
     depth: int = -1
@@ -488,19 +484,21 @@ class _Deepening:
                 return
 
     def settle_for_good(self, unrolling: _Unrolling) -> None:
-        """What induction shows, in a part of the time: facts of all states,
-        invariants among them, and rules of the model that no step breaks."""
-        left = self.left()
-        seconds = _INDUCTION if left is None else min(_INDUCTION, left / 4)
-        with limited(seconds) as mine:
+        """What induction shows, with a part of the work that the budget may
+        allow: facts of all states, invariants among them, and rules of the
+        model that no step breaks."""
+        seconds, most = self.budget.seconds, _INDUCTION
+        if seconds is not None:
+            most = min(most, int(seconds * SECOND / 4))
+        with limited(None, work=most) as mine:
             try:
-                self.settle_within(unrolling, mine)
+                self.settle_within(unrolling)
             except Spent as spent:
                 if spent.limits is not mine:
                     raise
 
-    def settle_within(self, unrolling: _Unrolling, limits: Limits) -> None:
-        work = Induction(self.system, lambda: limits.left() or 0.0)
+    def settle_within(self, unrolling: _Unrolling) -> None:
+        work = Induction(self.system)
         sorts = find_symmetry(self.system, self.properties).sorts
         steps = work.representatives(frozenset(sorts))
         asked = [
@@ -527,19 +525,21 @@ class _Deepening:
             if (a.name, due) not in wrong
         )
 
+    def done(self) -> int:
+        """Return the units of work since the engine was started."""
+        return worked() - self.worked
+
     def left(self) -> float | None:
         """Return the seconds left of the budget; None without one."""
         return left()
 
     def sound(self, unrolling: _Unrolling, depth: int) -> None:
-        """Asks whether a step from here breaks the model, for a moment; what
-        stays open is put off, and runs go on without breaking it."""
+        """Asks whether a step from here breaks the model, with little work;
+        what stays open is put off, and runs go on without breaking it."""
         questions = [q for c in unrolling.choices[-1] for q in unrolling.model_asked(c)]
         if not questions:
             return
-        patience = max(_PATIENCE, (time.monotonic() - self.begin) / 8)
-        left = self.left()
-        patience = patience if left is None else min(patience, left)
+        patience = max(_PATIENCE, self.done() // 8)
         bad = disjunction(q.bad for q in questions)
         told = len(unrolling.solver.told)
         answer, model = unrolling.solver.check(bad, patience)
@@ -552,14 +552,13 @@ class _Deepening:
         unrolling.solver.add(*(negation(q.bad) for q in questions))
 
     def ask_again(self, unrolling: _Unrolling) -> None:
-        """The questions that were put off, for half as long as all took."""
-        spent = time.monotonic() - self.begin
-        end = time.monotonic() + max(spent / 2, 1.0)
+        """The questions that were put off, with half the work of all before."""
+        end = self.done() + max(self.done() // 2, SECOND)
         while self.deferred and not self.defects:
             late = self.deferred[0]
-            limits = [x for x in (self.left(), end - time.monotonic()) if x is not None]
             bad = disjunction(q.bad for q in late.questions)
-            answer, model = unrolling.solver.check_early(late.told, bad, min(limits))
+            work = end - self.done()
+            answer, model = unrolling.solver.check_early(late.told, bad, work)
             if answer == z3.sat:
                 for q in late.questions:
                     if z3.is_true(model.eval(q.bad, True)):
@@ -654,7 +653,7 @@ class _Deepening:
         questions = [q for q in questions if not z3.is_false(q.bad)]
         while questions:
             bad = disjunction(q.bad for q in questions)
-            answer, model = unrolling.solver.check(bad, self.left())
+            answer, model = unrolling.solver.check(bad)
             if answer == z3.unsat:
                 unrolling.solver.add(*(negation(q.bad) for q in questions))
                 return True
@@ -815,7 +814,7 @@ class _Never:
         told, solver = self.search.told[step], self.unrolling.solver
         while left := {k: q for k, q in questions.items() if k not in found}:
             asked = disjunction(left.values())
-            answer, model = solver.check_early(told, asked, self.search.left())
+            answer, model = solver.check_early(told, asked)
             if answer == z3.unsat:
                 return found
             if answer != z3.sat:

@@ -9,7 +9,7 @@ action of each orbit suffices.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
@@ -31,14 +31,15 @@ from poolproof.checker.backends.smt import (
 )
 from poolproof.checker.core import ir
 from poolproof.checker.core.ir import BOOL, Expr, SetSort, show_raw
-from poolproof.checker.core.limits import look, tick
+from poolproof.checker.core.limits import SECOND, left, look, tick, work_left
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Action, Obligation, TransitionSystem, Variable
 from poolproof.checker.core.verdict import Reporter, Silent
-from poolproof.checker.engines.interruptible import asking, handle_interrupts
+from poolproof.checker.engines import effort
+from poolproof.checker.engines.interruptible import handle_interrupts
 
-_QUERY_SECONDS = 20.0
-"""Time limit of z3 for one query."""
+_QUERY = 20 * SECOND
+"""Units of work for one query (checker.engines.effort)."""
 
 _WORK = 200
 """Least cost of a step, see checker.core.limits."""
@@ -105,14 +106,15 @@ class Facts:
             return ""
         look()
         self.work.asked += 1
-        seconds = self.work.left()
-        if seconds <= 0:
+        seconds = left()
+        if seconds == 0.0:
             return "time is up for"
-        self.solver.set("timeout", max(1, int(min(seconds, _QUERY_SECONDS) * 1000)))
         self.solver.push()
         self.solver.add(self.work.own(negation(claim)))
-        with asking(self.solver):
-            answer = self.solver.check()
+        most = work_left()
+        answer = effort.check(
+            self.solver, _QUERY if most is None else min(most, _QUERY), seconds
+        )
         if answer == z3.sat:
             self.model = self.solver.model()
         why = self.solver.reason_unknown() if answer == z3.unknown else ""
@@ -127,7 +129,6 @@ class Induction:
     """The system over z3 integers, and the queries about it."""
 
     system: TransitionSystem
-    left: Callable[[], float]
     report: Reporter = field(default_factory=Silent)
     context: Any = None
     asked: int = 0
@@ -430,13 +431,15 @@ class Induction:
 
     # -- Spacer --
 
-    def spacer(self, claim: Term, seconds: float) -> tuple[str, list[Term]]:
+    def spacer(
+        self, claim: Term, work: int, seconds: float | None
+    ) -> tuple[str, list[Term]]:
         """Return ('', terms over the state that are inductive and imply the claim),
         or the reason why there are none. The caller has to check the terms."""
         sizes = [term_of(p) for p in self.params.values()]
         now = [*(term_of(v) for v in self.now), *sizes]
         solver = z3.Fixedpoint()
-        solver.set(engine="spacer", timeout=int(seconds * 1000))
+        solver.set(engine="spacer")
         known = z3.Function("known", *(t.sort() for t in now), z3.BoolSort())
         solver.register_relation(known)
         for t in now:
@@ -451,8 +454,8 @@ class Induction:
             solver.rule(known(*after), [known(*now), *step.given])
         self.asked += 1
         try:
-            with asking(solver):
-                answer = solver.query(z3.And(known(*now), negation(claim)))
+            wanted = z3.And(known(*now), negation(claim))
+            answer = effort.within(solver, work, seconds, lambda: solver.query(wanted))
             if answer == z3.sat:
                 return "some run violates it (ask engine bmc for one)", []
             if answer != z3.unsat:

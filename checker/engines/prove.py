@@ -13,14 +13,14 @@ Symmetry helps to find lemmas, never to check them.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import z3  # type: ignore[import-untyped]
 
 from poolproof.checker.backends.smt import Term, term_of
 from poolproof.checker.core import ir
-from poolproof.checker.core.limits import Spent, doing, left
+from poolproof.checker.core.limits import SECOND, Spent, doing, left
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Obligation, TransitionSystem, Variable
 from poolproof.checker.core.verdict import (
@@ -49,6 +49,9 @@ _FALSE = z3.BoolVal(False)
 _DEEPEST = 3
 """The k of k-induction, at most; and how many paths of actions are tried."""
 _PATHS = 400
+_SPACER = 30 * SECOND
+"""Units of work for one question to Spacer, and at most a quarter of what the
+budget allows."""
 
 
 # --- certificates ---------------------------------------------------------
@@ -58,13 +61,12 @@ def check_certificate(
     system: TransitionSystem,
     claimed: tuple[Property, ...],
     certificate: Certificate,
-    left: Callable[[], float] = lambda: 3600.0,
 ) -> str:
     """'' where the certificate's lemmas, read from their text, hold initially
     and are inductive for the system, and imply its ranges, indices, asserts
     and the claimed properties; else what is missing. Solvers have a context
     of their own, and every action is taken with all arguments."""
-    work = Induction(system, left, context=z3.Context())
+    work = Induction(system, context=z3.Context())
     lemmas = read_lemmas(work, certificate.lemmas)
     kept, deep = lemmas[: certificate.base], lemmas[certificate.base :]
     if deep and certificate.k < 1:
@@ -133,7 +135,7 @@ def prove(
     """Prove properties for any size; see verdict.Engine. What cannot be proved is
     Unknown; the reason names the action and the conjunct in the way."""
     begin = time.monotonic()
-    proofs = _Proofs(system, properties, _left, report)
+    proofs = _Proofs(system, properties, budget, report)
     stopped = "time is up"
     try:
         with interruptible(), doing("building the formula"):
@@ -155,19 +157,13 @@ def prove(
     )
 
 
-def _left() -> float:
-    """Return the seconds left for further queries."""
-    seconds = left()
-    return 3600.0 if seconds is None else seconds
-
-
 @dataclass
 class _Proofs:
     """One call of `prove`: what is shown so far, and by which lemmas."""
 
     system: TransitionSystem
     properties: tuple[Property, ...]
-    left: Callable[[], float]
+    budget: Budget
     report: Reporter
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -185,7 +181,7 @@ class _Proofs:
                     else "induction does not show what is reached"
                 )
         sorts = frozenset(find_symmetry(self.system, self.properties).sorts)
-        self.work = Induction(self.system, self.left, self.report)
+        self.work = Induction(self.system, self.report)
         self.steps = self.work.representatives(sorts)
         self.invariants = {
             p.name: p for p in self.properties if p.kind.of_states and p.kind.safety
@@ -204,7 +200,7 @@ class _Proofs:
         self.nothing(shown, base)
         self.certify(shown, base)
         for name, p in self.invariants.items():
-            if name not in self.verdicts and self.left() > 0:
+            if name not in self.verdicts and left() != 0.0:
                 self.verdicts[name] = self.harder(p, base, why.get(name, ""))
 
     def lemmas(
@@ -222,7 +218,7 @@ class _Proofs:
             kept_names = {lemma.name for lemma in kept}
             good = not wrong and kept_names.issuperset(self.invariants)
             fresh = {} if good else self.helpers(wrong)
-            if self.left() <= 0 or fresh.keys() <= helpers.keys():
+            if left() == 0.0 or fresh.keys() <= helpers.keys():
                 break
             helpers |= fresh
         return kept, why, wrong
@@ -326,7 +322,7 @@ class _Proofs:
             tuple(sorted(self.work.params)),
             len(base),
         )
-        wrong = check_certificate(self.system, claimed, certificate, self.left)
+        wrong = check_certificate(self.system, claimed, certificate)
         return certificate, wrong
 
     def harder(self, p: Property, base: list[Term], why: str) -> Verdict:
@@ -336,16 +332,17 @@ class _Proofs:
             return Unknown(reason)
         claim = self.work.holds(p)
         for k in range(2, _DEEPEST + 1):
-            if len(self.system.actions) ** k > _PATHS or self.left() <= 0:
+            if len(self.system.actions) ** k > _PATHS or left() == 0.0:
                 break
             if self.work.deep_inductive(base, [claim], k):
                 continue
             certificate, wrong = self.certificate((p,), base, [claim], k)
             if not wrong:
                 return Holds(False, certificate=certificate)
-        if self.left() < 1:
-            return Unknown(reason)
-        spent, found = self.work.spacer(claim, min(self.left() / 2, 30.0))
+        seconds, rest, most = self.budget.seconds, left(), _SPACER
+        if seconds is not None and rest is not None:
+            most, rest = min(most, int(seconds * SECOND / 4)), rest / 2
+        spent, found = self.work.spacer(claim, most, rest)
         if spent:
             return Unknown(f"{reason}; {spent}")
         certificate, wrong = self.certificate((p,), [*base, *found], [], 1)

@@ -97,7 +97,7 @@ class _Questions:
         self, system: TransitionSystem, certificate: Certificate, about: Sequence[str]
     ) -> None:
         self.system = system
-        self.work = Induction(system, lambda: 3600.0)
+        self.work = Induction(system)
         self.about = about
         self.k = certificate.k
         self.kept = certificate.lemmas[: certificate.base]

@@ -39,6 +39,7 @@ HOMES = {
         "backends.smt",
         "engines.bmc",
         "engines.induction",
+        "engines.effort",
         "engines.interruptible",
         "engines.prove",
         "engines.smtlib",
