@@ -265,6 +265,7 @@ class Build:
             *FLAGS,
             (here / "search.h").read_text(),
         )
+        generic = (here / "canon.h").read_text()
         self.include = f"-I{here}"
         self.flags = flags
         self.text = text
@@ -272,7 +273,7 @@ class Build:
         whole = (here / "search.c").read_text()
         self.folder = own_folder() if folder is None else folder
         self.shared = self.folder / _name(*common, flags[1], self.search, whole)
-        self.program = self.folder / _name(self.shared.name, flags[0], text)
+        self.program = self.folder / _name(self.shared.name, flags[0], generic, text)
         self.running: list[subprocess.Popen[bytes]] = []
         self.directory: Path | None = None
 

@@ -9,11 +9,66 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from poolproof.checker.backends.c.expressions import row
 from poolproof.checker.backends.c.layout import Layout
 from poolproof.checker.core.ir import ScalarSort, SetSort
 from poolproof.checker.passes.symmetry import Symmetry
+
+
+@dataclass(frozen=True)
+class _Order:
+    """A scalarset of which all orders are tried: its number, and whether its
+    elements have keys."""
+
+    number: int
+    size: int
+    keyed: bool
+
+    @property
+    def guarded(self) -> bool:
+        """Whether orders that are not by the keys are left out."""
+        return self.size > 2 and self.keyed
+
+    def by_key(self) -> str:
+        """C: sort by the keys; tie says whether two are equal."""
+        k = self.number
+        if not self.keyed:
+            return f"\tconst int tie{k} = 1;"
+        if self.size == 2:
+            return (
+                f"\tconst u64 a{k} = key{k}(w, 0), b{k} = key{k}(w, 1);\n"
+                f"\tif (a{k} > b{k})\n\t\tswap{k}(w, 0);\n"
+                f"\tconst int tie{k} = a{k} == b{k};"
+            )
+        return (
+            f"\tint tie{k} = 0;\n"
+            f"\tSORT_BY_KEY(w, {self.size}, key{k}, swap{k}, tie{k});"
+        )
+
+    def begin(self, depth: int) -> Iterator[str]:
+        """C: the head of the loop over all orders."""
+        k, tabs = self.number, "\t" * depth
+        if self.size > 2:
+            way = ", ".join(map(str, _all_orders(self.size)))
+            yield f"{tabs}static const unsigned char next{k}[] = {{{way}}};"
+        yield f"{tabs}for (int i{k} = 0;; i{k}++) {{"
+        if self.guarded:
+            tests = " && ".join(
+                f"key{k}(w, {j}) <= key{k}(w, {j + 1})" for j in range(self.size - 1)
+            )
+            yield f"{tabs}\tif ({tests}) {{"
+
+    def end(self, depth: int) -> Iterator[str]:
+        """C: the rest of it: the way to the next order."""
+        k, tabs = self.number, "\t" * (depth + 1)
+        if self.guarded:
+            yield tabs + "}"
+        last = math.factorial(self.size) - 1
+        yield f"{tabs}if (!tie{k} || i{k} == {last})\n{tabs}\tbreak;"
+        yield f"{tabs}swap{k}(w, {f'next{k}[i{k}]' if self.size > 2 else 0});"
+        yield "\t" * depth + "}"
 
 
 def canonical_text(layout: Layout, found: Symmetry) -> str:
@@ -25,88 +80,58 @@ def canonical_text(layout: Layout, found: Symmetry) -> str:
     orders = []
     doubted = tuple(dict.fromkeys(sort for sort, _ in found.doubts))
     swaps = tuple(dict.fromkeys((*found.enumerated, *doubted)))
-    for k, sort in enumerate(swaps):
-        text.append(_swap_text(layout, sort, k))
+    text += (_swap_text(layout, sort, k) for k, sort in enumerate(swaps))
     for k, sort in enumerate(found.enumerated):
         key = _key_text(layout, sort, k, found.sorts)
         if key:
             text.append(key)
-        orders.append((k, sort, bool(key)))
-    tour = [(swaps.index(sort), at) for sort, at in _tour(doubted)]
-    text.append(row("member_sort", (k for k, _ in tour)))
-    text.append(row("member_at", (at for _, at in tour)))
-    text.append("void member(u64 *w, u32 k)\n{\n\tswitch (member_sort[k]) {")
-    text += (
-        f"\tcase {k}: swap{k}(w, member_at[k]); break;"
-        for k in sorted({k for k, _ in tour})
-    )
-    text.append("\t}\n}\n")
-    text.append("static inline void canon(u64 *w)\n{")
-    if not orders:
-        text.append("\tsort_rows(w);\n}\n")
-        return "\n".join(text)
-    words = layout.words
-    text.append(f"\tu64 best[{words}], t[{words}];")
-    text.extend(f"\tbest[{j}] = ~0ull;" for j in range(words))
-    for k, sort, keyed in orders:
-        n = sort.size
-        if not keyed:
-            text.append(f"\tconst int tie{k} = 1;")
-            continue
-        if n == 2:
-            text.append(
-                f"\tconst u64 a{k} = key{k}(w, 0), b{k} = key{k}(w, 1);\n"
-                f"\tif (a{k} > b{k})\n\t\tswap{k}(w, 0);\n"
-                f"\tconst int tie{k} = a{k} == b{k};"
-            )
-        else:
-            text.append(
-                f"\tfor (int i = {n - 1}; i > 0; i--)\n"
-                f"\t\tfor (int j = 0; j < i; j++)\n"
-                f"\t\t\tif (key{k}(w, j) > key{k}(w, j + 1))\n"
-                f"\t\t\t\tswap{k}(w, j);\n"
-                f"\tint tie{k} = 0;\n"
-                f"\tfor (int j = 0; j < {n - 1}; j++)\n"
-                f"\t\ttie{k} |= key{k}(w, j) == key{k}(w, j + 1);"
-            )
-    depth = 1
-    for k, sort, keyed in orders:
-        tabs = "\t" * depth
-        if sort.size > 2:
-            way = ", ".join(map(str, _all_orders(sort.size)))
-            text.append(f"{tabs}static const unsigned char next{k}[] = {{{way}}};")
-        text.append(f"{tabs}for (int i{k} = 0;; i{k}++) {{")
-        if sort.size > 2 and keyed:
-            tests = " && ".join(
-                f"key{k}(w, {j}) <= key{k}(w, {j + 1})" for j in range(sort.size - 1)
-            )
-            text.append(f"{tabs}\tif ({tests}) {{")
-            depth += 1
-        depth += 1
-    tabs = "\t" * depth
-    text.extend(f"{tabs}t[{j}] = w[{j}];" for j in range(words))
-    text.append(f"{tabs}sort_rows(t);")
-    if words == 1:
-        text.append(f"{tabs}best[0] = t[0] < best[0] ? t[0] : best[0];")
-    else:
-        less = "t[0] < best[0]"
-        for j in range(1, words):
-            less = f"t[{j}] < best[{j}] || (t[{j}] == best[{j}] && ({less}))"
-        moves = " ".join(f"best[{j}] = t[{j}];" for j in range(words))
-        text.append(f"{tabs}if ({less}) {{ {moves} }}")
-    for k, sort, keyed in reversed(orders):
-        last = math.factorial(sort.size)
-        if sort.size > 2 and keyed:
-            depth -= 1
-            text.append("\t" * depth + "}")
-        tabs = "\t" * depth
-        text.append(f"{tabs}if (!tie{k} || i{k} == {last - 1})\n{tabs}\tbreak;")
-        text.append(f"{tabs}swap{k}(w, {f'next{k}[i{k}]' if sort.size > 2 else 0});")
-        depth -= 1
-        text.append("\t" * depth + "}")
-    text.extend(f"\tw[{j}] = best[{j}];" for j in range(words))
-    text.append("}\n")
+        orders.append(_Order(k, sort.size, bool(key)))
+    text += _member_text([(swaps.index(sort), at) for sort, at in _tour(doubted)])
+    text += _canon_text(orders, layout.words)
     return "\n".join(text)
+
+
+def _member_text(tour: Sequence[tuple[int, int]]) -> Iterator[str]:
+    yield row("member_sort", (k for k, _ in tour))
+    yield row("member_at", (at for _, at in tour))
+    yield "void member(u64 *w, u32 k)\n{\n\tswitch (member_sort[k]) {"
+    for k in sorted({k for k, _ in tour}):
+        yield f"\tcase {k}: swap{k}(w, member_at[k]); break;"
+    yield "\t}\n}\n"
+
+
+def _canon_text(orders: Sequence[_Order], words: int) -> Iterator[str]:
+    yield "static inline void canon(u64 *w)\n{"
+    if not orders:
+        yield "\tsort_rows(w);\n}\n"
+        return
+    yield f"\tu64 best[{words}], t[{words}];"
+    yield from (f"\tbest[{j}] = ~0ull;" for j in range(words))
+    yield from (order.by_key() for order in orders)
+    depth, outer = 1, []
+    for order in orders:
+        yield from order.begin(depth)
+        outer.append((order, depth))
+        depth += 2 if order.guarded else 1
+    yield from _least_text(words, "\t" * depth)
+    for order, at in reversed(outer):
+        yield from order.end(at)
+    yield from (f"\tw[{j}] = best[{j}];" for j in range(words))
+    yield "}\n"
+
+
+def _least_text(words: int, tabs: str) -> Iterator[str]:
+    """C: keep the state in ``best`` if it is the least so far."""
+    yield from (f"{tabs}t[{j}] = w[{j}];" for j in range(words))
+    yield f"{tabs}sort_rows(t);"
+    if words == 1:
+        yield f"{tabs}best[0] = t[0] < best[0] ? t[0] : best[0];"
+        return
+    less = "t[0] < best[0]"
+    for j in range(1, words):
+        less = f"t[{j}] < best[{j}] || (t[{j}] == best[{j}] && ({less}))"
+    moves = " ".join(f"best[{j}] = t[{j}];" for j in range(words))
+    yield f"{tabs}if ({less}) {{ {moves} }}"
 
 
 def _tour(sorts: Sequence[ScalarSort]) -> list[tuple[ScalarSort, int]]:
@@ -232,10 +257,7 @@ def _swap_values(layout: Layout, sort: ScalarSort, i: int) -> Iterator[str]:
         flips = " ^ ".join(f"t << {j}" for j in range(width) if differ >> j & 1)
         yield f"{{ u64 t = {hit}; w[{word}] ^= {flips}; }}"
     for word, mask in sets.items():
-        yield (
-            f"{{ u64 t = (w[{word}] >> 1 ^ w[{word}]) & {mask:#x}ull; "
-            f"w[{word}] ^= t | t << 1; }}"
-        )
+        yield f"SWAP_WITHIN(w[{word}], 1, {mask:#x}ull);"
 
 
 def _swap_cells(layout: Layout, sort: ScalarSort, i: int) -> Iterator[str]:
@@ -258,17 +280,10 @@ def _swap_cells(layout: Layout, sort: ScalarSort, i: int) -> Iterator[str]:
             groups[key] = groups.get(key, 0) | a.mask << a.shift
     for (p, q, d), mask in groups.items():
         if p == q:
-            yield (
-                f"{{ u64 t = (w[{p}] >> {d} ^ w[{p}]) & {mask:#x}ull; "
-                f"w[{p}] ^= t | t << {d}; }}"
-            )
+            yield f"SWAP_WITHIN(w[{p}], {d}, {mask:#x}ull);"
         else:
-            there = f"w[{q}] >> {d}" if d >= 0 else f"w[{q}] << {-d}"
-            back = f"t << {d}" if d >= 0 else f"t >> {-d}"
-            yield (
-                f"{{ u64 t = (({there}) ^ w[{p}]) & {mask:#x}ull; "
-                f"w[{p}] ^= t; w[{q}] ^= {back}; }}"
-            )
+            macro = "SWAP_ABOVE" if d >= 0 else "SWAP_BELOW"
+            yield f"{macro}(w[{p}], w[{q}], {abs(d)}, {mask:#x}ull);"
 
 
 def _sort_rows_text(layout: Layout) -> str:
@@ -305,20 +320,13 @@ def _sort_rows_text(layout: Layout) -> str:
 
 def _exchange(a: int, b: int, pieces: int) -> str:
     if pieces == 1:
-        x, y = f"r{a}_0", f"r{b}_0"
-        return (
-            f"{{ u64 lo = {x} < {y} ? {x} : {y}, hi = {x} < {y} ? {y} : {x}; "
-            f"{x} = lo; {y} = hi; }}"
-        )
+        return f"SORT_PAIR(r{a}_0, r{b}_0);"
     test = f"r{b}_{pieces - 1} < r{a}_{pieces - 1}"
     for j in reversed(range(pieces - 1)):
         x, y = f"r{a}_{j}", f"r{b}_{j}"
         test = f"({y} < {x} || ({y} == {x} && {test}))"
-    moves = " ".join(
-        f"t = (r{a}_{j} ^ r{b}_{j}) & m; r{a}_{j} ^= t; r{b}_{j} ^= t;"
-        for j in range(pieces)
-    )
-    return f"{{ u64 t, m = -(u64)({test}); {moves} }}"
+    moves = " ".join(f"SWAP_WHERE(m, r{a}_{j}, r{b}_{j});" for j in range(pieces))
+    return f"{{ const u64 m = -(u64)({test}); {moves} }}"
 
 
 def _network(n: int) -> Iterator[tuple[int, int]]:

@@ -246,7 +246,7 @@ class CWriter:
                 if cell.variable.name in self.unpacked:
                     s = self.layout.slots[k]
                     text = self.field(f"w{s.word} >> {s.shift}", s)
-                    out.append(f"\tc[{k}] = {text};")
+                    out.append(f"\tc[{k}] = {text}; /* {cell.name} */")
         return out
 
 

@@ -103,6 +103,23 @@ class Layout:
             words[s.word] |= (raw - s.lo & s.mask) << s.shift
         return tuple(words)
 
+    def text(self) -> str:
+        """A C comment: every field with its place and its values."""
+        lines = []
+        places = sorted(
+            zip(self.slots, self.system.cells, strict=True),
+            key=lambda x: (x[0].word, x[0].shift),
+        )
+        for s, cell in places:
+            if s.width:
+                bits = f"{s.shift}..{s.shift + s.width - 1}"
+                where = f"w{s.word} bits {bits}"
+                lines.append(f" * {where:<16} {cell.name}, from {s.lo}")
+        fixed = [c.name for s, c in places if not s.width]
+        if fixed:
+            lines.append(f" * of one value:   {', '.join(fixed)}")
+        return "\n".join(["/* The fields of a state:", " *", *lines, " */\n"])
+
     def unpack(self, words: Sequence[int]) -> tuple[int, ...]:
         return tuple((words[s.word] >> s.shift & s.mask) + s.lo for s in self.slots)
 

@@ -25,7 +25,7 @@ __all__ = ["OPEN_BITS", "Event", "Lowered", "Unsupported", "lower", "widths"]
 
 
 def lower(reduced: Reduced, found: Symmetry) -> Lowered:
-    """The system as C that includes search.h."""
+    """Return the system as C that includes canon.h and search.h."""
     held = widths(reduced.system)
     layout = lay_out(reduced.system, held.ranges, found)
     made = Steps(reduced, held, layout)
@@ -39,7 +39,6 @@ def lower(reduced: Reduced, found: Symmetry) -> Lowered:
     symmetric = bool(found.sorts)
     if symmetric:
         functions.append(canonical_text(layout, found))
-    functions.append(_batch_text(layout.words, symmetric))
     doubtful = {sort for sort, _ in found.doubts}
     members = math.prod(math.factorial(sort.size) for sort in doubtful)
     widest = max(-made.least, made.most)
@@ -52,8 +51,15 @@ def lower(reduced: Reduced, found: Symmetry) -> Lowered:
         "by_step": [e.by_step for e in made.events],
     }
     deadlock = next(k for k, e in enumerate(made.events) if e.kind == "deadlock")
-    head = [f"#define WORDS {layout.words}", '#include "search.h"']
-    head.append(_HELPERS.replace("VALUE", value or "__int128"))
+    head = [
+        f"/* {reduced.system.name}: {len(made.steps)} steps */\n",
+        f"#define WORDS {layout.words}",
+        f"#define EACH_WORD(DO) {' '.join(f'DO({k})' for k in range(layout.words))}",
+        f"#define VALUE {value or '__int128'}",
+        *(["#define SYMMETRIC"] if symmetric else []),
+        '#include "canon.h"\n',
+        layout.text(),
+    ]
     if any("cell_word[" in f for f in functions):
         head.append(row("cell_word", (s.word for s in layout.slots)))
         head.append(row("cell_shift", (s.shift for s in layout.slots)))
@@ -71,27 +77,4 @@ def lower(reduced: Reduced, found: Symmetry) -> Lowered:
         made.results,
         tuple(made.counters),
         tuple(made.antecedents),
-    )
-
-
-_HELPERS = """\
-typedef VALUE V;
-static inline V vmin(V a, V b) { return a < b ? a : b; }
-static inline V vmax(V a, V b) { return a > b ? a : b; }
-static inline V floor_div(V a, V b) { return a / b - (a % b < 0); }
-static inline V floor_mod(V a, V b) { V r = a % b; return r < 0 ? r + b : r; }
-"""
-
-
-def _batch_text(words: int, symmetric: bool) -> str:
-    if not symmetric:
-        return (
-            "void canonical(Out *o)\n{\n\t(void)o;\n}\n"
-            "void member(u64 *w, u32 k)\n{\n\t(void)w;\n\t(void)k;\n}\n"
-        )
-    load = "".join(f"\t\tw[{k}] = o->w[{k}][i];\n" for k in range(words))
-    save = "".join(f"\t\to->w[{k}][i] = w[{k}];\n" for k in range(words))
-    return (
-        "void canonical(Out *o)\n{\n\tfor (u32 i = 0; i < o->n; i++) {\n"
-        f"\t\tu64 w[{words}];\n{load}\t\tcanon(w);\n{save}\t}}\n}}\n"
     )

@@ -34,6 +34,7 @@ from poolproof.checker.core.ir import (
     and_,
     const,
     not_,
+    show_raw,
     substitute_all,
 )
 from poolproof.checker.core.system import (
@@ -304,12 +305,19 @@ class Steps:
                 replace(o, formula=put(o.formula)) for o in i.obligations
             ),
         )
+        w.line(f"/* {self.call(i)} */")
         if i.conjuncts:
             self.branch(w, i, bounds, given)
         else:
             w.open("")
             self.effect(w, i, bounds, given)
             w.close()
+
+    def call(self, i: _Instance) -> str:
+        """The action with its arguments, as a user writes it."""
+        _, raw = self.steps[i.numbers.start]
+        sorts = (p.local.sort for p in i.action.parameters)
+        return f"{i.action.name}({', '.join(map(show_raw, sorts, raw))})"
 
     def branch(
         self, w: CWriter, i: _Instance, bounds: Bounds, given: Mapping[Expr, Expr]
@@ -328,7 +336,12 @@ class Steps:
             for o in a.obligations
         )
         stride, terms = 1, [str(first)]
-        w.open(f"/* {a.name} */")
+        over = ", ".join(
+            f"{p.name} in {show_raw(p.local.sort, p.domain.lo)}.."
+            f"{show_raw(p.local.sort, p.domain.hi)}"
+            for p in a.parameters
+        )
+        w.open(f"/* {a.name}({over}) */")
         names = {p.local: w.name("p") for p in a.parameters}
         for p in reversed(a.parameters):
             terms.append(f"(u32){minus(names[p.local], p.domain.lo)} * {stride}")
@@ -338,8 +351,8 @@ class Steps:
         for k, o in enumerate(obligations):
             if o.early and o.formula is not TRUE:
                 before = and_(*(p.formula for p in obligations[:k]))
-                event = self.obligation(a, k)
-                self.early_loop(w, o.formula, before, locals_, names, number, event)
+                fail = f"FAIL({self.obligation(a, k)}, {number});"
+                self.early_loop(w, o.formula, before, names, fail)
         left = list(conjuncts(guard))
         if FALSE not in left:
             waiting = list(locals_)
@@ -393,21 +406,19 @@ class Steps:
         w: CWriter,
         formula: Expr,
         before: Expr,
-        locals_: Sequence[Expr],
         names: Mapping[Expr, str],
-        number: str,
-        event: int,
+        fail: str,
     ) -> None:
         """Look for arguments that break an early obligation."""
-        mine = [x for x in locals_ if x in formula.free]
-        others = [x for x in locals_ if x not in formula.free]
+        mine = [x for x in names if x in formula.free]
+        others = [x for x in names if x not in formula.free]
         for x in mine:
             self.open_loop(w, x, names)
         w.share(formula)
         w.open(f"if (UNLIKELY(!{w.text(formula)}))")
         for x in others:
             self.open_loop(w, x, names)
-        w.line(f"if ({w.text(before)}) FAIL({event}, {number});")
+        w.line(f"if ({w.text(before)}) {fail}")
         for _ in (*others, *mine):
             w.close()
         w.close()
