@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cached_property
 from itertools import count
 from types import FunctionType
 from typing import Any
@@ -23,6 +24,7 @@ from poolproof.checker.core.compiled import Compiled, Observer, Vocabulary
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.ir import Expr
 from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.ranges import Ranges
 from poolproof.checker.core.source import class_span, member_span, method_tree, span_of
 from poolproof.checker.core.system import (
     Action,
@@ -32,17 +34,15 @@ from poolproof.checker.core.system import (
     TransitionSystem,
     Variable,
 )
-from poolproof.checker.frontend.method import (
-    Assertion,
-    Pending,
-    Ref,
-    Translation,
+from poolproof.checker.elaborate.domains import (
     domain_of,
     size_expr,
     sort_of,
     start_of,
-    written,
 )
+from poolproof.checker.elaborate.values import Pending
+from poolproof.checker.frontend.cursor import Assertion, Effects, Ref, forwarded_to
+from poolproof.checker.frontend.method import Executed, execute
 from poolproof.checker.frontend.overrides import check_overrides
 from poolproof.model.language import (
     ANY,
@@ -156,15 +156,29 @@ class _Work:
     named: Mapping[str, Any]
     fresh: Iterator[int]
 
-    def translation(self, may_require: bool = True) -> Translation:
-        return Translation(
+    @cached_property
+    def ranges(self) -> Ranges:
+        return Ranges.of_variables(self.variables.values())
+
+    def execute(
+        self,
+        this: Ref,
+        function: FunctionType,
+        arguments: Mapping[str, Parameter],
+        may_require: bool = True,
+    ) -> Executed:
+        """Execute an action, or (without ``require``) an observer."""
+        effects = Effects(
             self.binding,
             self.slots,
             self.variables,
+            self.ranges,
             self.fresh,
-            may_require=may_require,
-            design=replace(self.this, hooks=True),
+            replace(self.this, hooks=True),
+            may_require,
         )
+        values = {name: p.local for name, p in arguments.items()}
+        return execute(effects, this, function, values)
 
 
 def _try_values(binding: Binding, domain: Any) -> Values | None:
@@ -306,21 +320,21 @@ def _action(
     work: _Work, name: str, function: FunctionType, mark: ActionMark
 ) -> tuple[Action, list[Property]]:
     """An action, and what the kernel asserts in it."""
-    this, text = written(work.this, function)
+    this, text = forwarded_to(work.this, function)
     file, tree = method_tree(text)
     span = span_of(file, tree)
     arguments = _parameters(this, work, name, text)
-    method = work.translation()
-    final, value = method.run(
-        work.this, function, {n: p.local for n, p in arguments.items()}
-    )
-    result = _result(this, work, method, text, value, span)
-    guard = ir.and_(*method.guards)
+    method = work.execute(this, text, arguments)
+    effects = method.effects
+    result = _result(this, work, text, method, span)
+    guard = ir.and_(*effects.guards)
     facts = _facts(guard)
     now = {n: v.now for n, v in work.variables.items()}
-    kept = {n: _saturated(work.slots[n], now[n], e) for n, e in final.items()}
+    kept = {n: _saturated(work.slots[n], now[n], e) for n, e in method.final.items()}
     changed = {
-        n: ir.ite(method.running, e, now[n]) for n, e in kept.items() if e is not now[n]
+        n: ir.ite(effects.running, e, now[n])
+        for n, e in kept.items()
+        if e is not now[n]
     }
     memo: dict[Expr, Expr] = {}
     updates = dict(
@@ -334,25 +348,25 @@ def _action(
         guard=guard,
         updates={n: e for n, e in updates.items() if e is not now[n]},
         result=result,
-        obligations=_obligations(method),
+        obligations=_obligations(effects),
         kernel=mark.kernel,
         doc=inspect.getdoc(text) or "",
         span=span,
     )
-    return action, _asserted(name, mark.kernel, method, facts, memo)
+    return action, _asserted(name, mark.kernel, effects, facts, memo)
 
 
 def _asserted(
     name: str,
     kernel: str,
-    method: Translation,
+    effects: Effects,
     facts: Mapping[Expr, Expr],
     memo: dict[Expr, Expr],
 ) -> list[Property]:
     """A step property for each `bug_on` and `warn_on` that the action can
     meet; one in a loop is one."""
     sites: dict[Span, list[Assertion]] = {}
-    for met in method.assertions:
+    for met in effects.assertions:
         sites.setdefault(met.span, []).append(met)
     found: dict[str, Property] = {}
     for span, several in sites.items():
@@ -472,29 +486,24 @@ def _facts(guard: Expr) -> dict[Expr, Expr]:
     return facts
 
 
-def _obligations(method: Translation) -> tuple[Obligation, ...]:
+def _obligations(effects: Effects) -> tuple[Obligation, ...]:
     """Each obligation counts where every `require` before it was true; it is
     early where another `require` follows."""
     found: dict[Expr, Obligation] = {}
-    for count_, due in method.obligations:
-        before = ir.and_(*method.guards[:count_])
+    for count_, due in effects.obligations:
+        before = ir.and_(*effects.guards[:count_])
         formula = ir.implies(before, due.formula)
-        early = count_ < len(method.guards)
+        early = count_ < len(effects.guards)
         if formula is not ir.TRUE and formula not in found:
             found[formula] = Obligation(due.kind, formula, due.message, due.span, early)
     return tuple(found.values())
 
 
 def _result(
-    this: Ref,
-    work: _Work,
-    method: Translation,
-    function: FunctionType,
-    value: Any,
-    span: Span,
+    this: Ref, work: _Work, function: FunctionType, method: Executed, span: Span
 ) -> Expr | None:
     """What the method returns, of the sort that its annotation names."""
-    name = function.__name__
+    name, value = function.__name__, method.value
     try:
         wanted = returns(this.owner, function)
         sort = None if wanted is None else sort_of(work.binding.values(wanted))
@@ -504,14 +513,11 @@ def _result(
         if sort is None:
             return None
         raise UserError(span, f"{name} returns nothing: return a value of {sort}")
-    try:
-        return method.settle(None, value, sort)
-    except UserError as e:
-        raise UserError(span, f"{name} returns {e.message}") from None
+    return method.result(sort)
 
 
 def _observer(work: _Work, function: FunctionType) -> Observer:
-    this, text = written(work.this, function)
+    this, text = forwarded_to(work.this, function)
     return _observed(work, this, function.__name__, text)
 
 
@@ -520,15 +526,14 @@ def _observed(work: _Work, this: Ref, name: str, text: FunctionType) -> Observer
     file, tree = method_tree(text)
     span = span_of(file, tree)
     arguments = _parameters(this, work, name, text)
-    method = work.translation(may_require=False)
-    final, value = method.run(this, text, {n: p.local for n, p in arguments.items()})
-    changed = [n for n, e in final.items() if e is not work.variables[n].now]
+    method = work.execute(this, text, arguments, may_require=False)
+    changed = [n for n, e in method.final.items() if e is not work.variables[n].now]
     if changed:
         raise UserError(span, f"{name} changes {changed[0]}: an observer only looks")
-    body = _result(this, work, method, text, value, span)
+    body = _result(this, work, text, method, span)
     if body is None:
         raise UserError(span, f"{name} returns nothing: an observer returns a value")
-    return Observer(name, tuple(arguments.values()), body, _obligations(method))
+    return Observer(name, tuple(arguments.values()), body, _obligations(method.effects))
 
 
 def _initial(work: _Work) -> Expr:

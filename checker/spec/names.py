@@ -17,7 +17,7 @@ from poolproof.checker.core.compiled import Compiled, Observer
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.ir import Domain, EnumSort, Expr, ScalarSort, SetSort, Sort
 from poolproof.checker.core.system import Action, Span, Variable
-from poolproof.checker.frontend.method import domain_of, size_expr, sort_of
+from poolproof.checker.elaborate.domains import domain_of, size_expr, sort_of
 from poolproof.model.language import (
     ANY,
     Arithmetic,

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from poolproof.checker.core.diagnostic import UserError
-from poolproof.checker.frontend import method
 from poolproof.checker.frontend.design import compile_design
+from poolproof.checker.frontend.refusals import REFUSED
 from poolproof.model.language import Design, Disabled, Element, ModelError
 from tests.common.cases import Case, cases_in
 
@@ -48,11 +48,11 @@ def test_refused(case: Case, tmp_path: Path) -> None:
 def test_every_refusal_is_tried() -> None:
     """Each row of the frontend's table of refused syntax has a case."""
     answers = {text.split(": ", 1)[1] for case in CASES for text in case.expected()}
-    for kind, message in method._REFUSED.items():
+    for kind, message in REFUSED.items():
         assert message in answers, kind
     files = {case.path for case in CASES}
     trees = [ast.parse(path.read_text()) for path in files]
-    assert set(method._REFUSED) <= {type(n) for tree in trees for n in ast.walk(tree)}
+    assert set(REFUSED) <= {type(n) for tree in trees for n in ast.walk(tree)}
 
 
 FRAME = """

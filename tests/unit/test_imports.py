@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 ROOMS = (
     ("core",),
+    ("elaborate",),
     ("evidence", "frontend", "passes", "backends", "spec"),
     ("engines",),
     ("driver",),

@@ -241,7 +241,7 @@ class Wrong(Design):
 
     @action
     def act(self):
-        # 9: 3 is no element of set of int
+        # 9: `3` is not in 0..2, which this set is over
         self.pages = {3}
 
 
@@ -413,7 +413,7 @@ class Wrong(Design):
 
     @action
     def act(self):
-        # 21: a set of VMAS, and a set of NODES is needed here
+        # 21: `self.mask` is a set of NODES and `self.others` is a set of VMAS: they cannot be joined
         self.mask = self.mask | self.others
 
 

@@ -58,7 +58,7 @@ class Wrong(Design):
     # === helper_without_result
     @action
     def act(self):
-        # 9: this call returns nothing, and a value is needed
+        # 9: `self.less()` returns nothing, and a number is needed here
         self.count = self.less()
 
     def less(self):
@@ -231,6 +231,6 @@ class Wrong(Design):
 
     # === wrong_result
     @action
-    # 5: act returns an int, and a label of Errno is needed here
+    # 5: what act returns is an int, and a label of Errno is needed here
     def act(self) -> Errno:
         return 0

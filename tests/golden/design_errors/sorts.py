@@ -16,19 +16,19 @@ class Wrong(Design):
     # === and_for_conditions
     @action
     def act(self):
-        # 17: write `and`
+        # 17: `&` is for sets; between conditions write `and`
         require(self.flag & (self.count > 0))
 
     # === and_without_brackets
     @action
     def act(self):
-        # 17: a bool and an int: & and | are for sets; write `and`, `or` between conditions
+        # 17: `&` is for sets; between conditions write `and`
         require(self.flag & self.count > 0)
 
     # === any_of_numbers
     @action
     def act(self):
-        # 17: any() of an int: of conditions only
+        # 17: `self.used[n]` is an int, and a condition is needed here: compare it, as in `self.used[n] > 0`
         require(any(self.used[n] for n in NODES))
 
     # === attribute_of_number
@@ -40,7 +40,7 @@ class Wrong(Design):
     # === bool_for_int
     @action
     def act(self):
-        # 9: a bool, and an int is needed here
+        # 9: `True` is a bool, and a number is needed here: write `1 if ... else 0`
         self.count = True
 
     # === builtin_as_value
@@ -53,19 +53,19 @@ class Wrong(Design):
     # === compared_sorts
     @action
     def act(self, vma: VMAS):
-        # 35: an element of NODES is compared with an element of VMAS: not the same sort
+        # 35: `self.home[vma]` is an element of NODES and `vma` is an element of VMAS: they cannot be compared
         require(self.home[vma] == vma)
 
     # === conditional_of_two_sorts
     @action
     def act(self):
-        # 22: this is an int on one path and None on another
+        # 22: `None` is the absent element of a Scalarset, and a number is needed here
         self.count = 1 if self.flag else None
 
     # === constant_index
     @action
     def act(self, vma: VMAS):
-        # 24: 3 is no index of page: it is over PAGES (0..2)
+        # 24: `3` is not in PAGES, which `page` is over: 0..2
         self.page[vma, 3] = True
 
     # === division
@@ -91,13 +91,13 @@ class Wrong(Design):
     # === floor_division
     @action
     def act(self):
-        # 22: divide by a positive constant only
+        # 22: `//` needs a number above 0 on its right, not `self.count`
         self.count = 3 // self.count
 
     # === in_a_number
     @action
     def act(self):
-        # 31: an int is no set: `in` needs one
+        # 31: `3` is an int, and a set or a domain is needed here
         require(self.count in 3)
 
     # === index_of_local
@@ -116,26 +116,26 @@ class Wrong(Design):
     # === int_as_condition
     @action
     def act(self):
-        # 12: `self.count` is an int, and a condition is needed: compare it, like `self.count > 0`
+        # 12: `self.count` is an int, and a condition is needed here: compare it, as in `self.count > 0`
         if self.count:
             self.count = 0
 
     # === int_compared_with_bool
     @action
     def act(self):
-        # 31: an int is compared with a bool: not the same sort
+        # 31: `self.count` is an int and `True` is a bool: they cannot be compared
         require(self.count == True)
 
     # === int_for_bool
     @action
     def act(self):
-        # 9: an int, and a bool is needed here
+        # 9: `1` is an int, and a condition is needed here: compare it, as in `1 > 0`
         self.flag = 1
 
     # === len_of_number
     @action
     def act(self):
-        # 22: len() of an int: it takes a set
+        # 22: `self.count` is an int, and a set or a domain is needed here
         self.count = len(self.count)
 
     # === loop_over_number
@@ -155,37 +155,37 @@ class Wrong(Design):
     # === maybe_as_condition
     @action
     def act(self, vma: VMAS):
-        # 17: `self.home[vma]` is an element of NODES, and a condition is needed: compare it, like `self.home[vma] is not None`
+        # 17: `self.home[vma]` is an element of NODES, and a condition is needed here: compare it, as in `self.home[vma] is not None`
         require(self.home[vma])
 
     # === min_of_bool
     @action
     def act(self):
-        # 29: `self.flag` is a bool, and a number is needed
+        # 29: `self.flag` is a bool, and a number is needed here: write `1 if ... else 0`
         self.count = min(1, self.flag)
 
     # === missing_index
     @action
     def act(self, vma: VMAS):
-        # 19: page takes 2 indices, not 1
+        # 19: `page` takes 2 indices, not 1: it is a table over VMAS, PAGES
         self.page[vma] = True
 
     # === negative_of_bool
     @action
     def act(self):
-        # 23: `self.flag` is a bool, and a number is needed
+        # 23: `self.flag` is a bool, and a number is needed here: write `1 if ... else 0`
         self.count = -self.flag
 
     # === none_as_index
     @action
     def act(self):
-        # 19: none is no index of used: it is over NODES (n0..n1)
+        # 19: `None` is not in NODES, which `used` is over: n0..n1
         self.used[None] = 0
 
     # === none_for_int
     @action
     def act(self):
-        # 9: None, and an int is needed here
+        # 9: `None` is the absent element of a Scalarset, and a number is needed here
         self.count = None
 
     # === none_in_set
@@ -197,19 +197,19 @@ class Wrong(Design):
     # === or_for_conditions
     @action
     def act(self):
-        # 17: write `or`
+        # 17: `|` is for sets; between conditions write `or`
         require(self.flag | (self.count > 0))
 
     # === order_of_elements
     @action
     def act(self, a: NODES, b: NODES):
-        # 21: an element of NODES and an element of NODES have no order
+        # 21: `<` compares numbers, and `a` is an element of NODES
         require(a < b)
 
     # === other_scalarset
     @action
     def act(self, vma: VMAS):
-        # 19: an element of VMAS, and an element of NODES is needed here
+        # 19: `vma` is an element of VMAS, and an element of NODES is needed here
         self.used[vma] = 0
 
     # === range_of_state
@@ -222,13 +222,13 @@ class Wrong(Design):
     # === set_and_number
     @action
     def act(self):
-        # 17: an int, and a set of NODES is needed here
+        # 17: `self.mask` is a set of NODES and `self.count` is an int: they cannot be joined
         require(self.mask - self.count == set())
 
     # === set_as_condition
     @action
     def act(self):
-        # 17: `self.mask` is a set of NODES, and a condition is needed: compare it, like `len(self.mask) > 0`
+        # 17: `self.mask` is a set of NODES, and a condition is needed here: compare it, as in `len(self.mask) > 0`
         require(self.mask)
 
     # === set_method
@@ -247,7 +247,7 @@ class Wrong(Design):
     # === set_of_other_elements
     @action
     def act(self, vma: VMAS):
-        # 9: an element of VMAS in a set of NODES
+        # 9: `vma` is an element of VMAS, and an element of NODES is needed here
         self.mask = {vma}
 
     # === set_plus
@@ -259,7 +259,7 @@ class Wrong(Design):
     # === sum_of_sets
     @action
     def act(self):
-        # 17: sum() of a set of NODES: of numbers only
+        # 17: `self.mask` is a set of NODES, and a number is needed here
         require(sum(self.mask for n in NODES) > 0)
 
     # === table_as_value

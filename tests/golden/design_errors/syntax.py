@@ -200,7 +200,7 @@ class Wrong(Design):
     # === min_of_one
     @action
     def act(self):
-        # 17: min takes two or more numbers: min(a, b)
+        # 17: `min` takes two numbers or more: write `min(a, b)`
         require(min(self.used[n] for n in NODES) > 0)
 
     # === nested_async

@@ -1,0 +1,277 @@
+"""Calls: of methods, which are executed in place, and of built-in functions."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from types import FunctionType
+from typing import Any
+
+from poolproof.checker.core import ir
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.ir import Expr
+from poolproof.checker.core.source import method_tree, span_of
+from poolproof.checker.elaborate import operators
+from poolproof.checker.elaborate.values import Display, Operand, is_set
+from poolproof.checker.frontend.cursor import (
+    NOTHING,
+    Assertion,
+    Cursor,
+    Flow,
+    Frame,
+    Ref,
+    Store,
+    Unusable,
+    Value,
+    Written,
+    forwarded_to,
+    merge_vars,
+)
+from poolproof.checker.frontend.expressions import Expressions
+from poolproof.checker.frontend.names import visible
+from poolproof.checker.frontend.refusals import (
+    CALLED,
+    instead_of_call,
+    instead_of_method,
+)
+from poolproof.model.language import (
+    Design,
+    bug_on,
+    nearest,
+    own_classes,
+    require,
+    warn_on,
+)
+
+
+@dataclass
+class Calls:
+    """Evaluates calls. ``block`` executes a method's statements."""
+
+    expressions: Expressions
+    block: Callable[[Cursor, list[ast.stmt]], Flow]
+    stack: list[tuple[FunctionType, str]] = field(default_factory=list)
+    """The methods being executed, each with the prefix of its block."""
+
+    def __post_init__(self) -> None:
+        names = self.expressions.names
+        self.names, self.effects = names, names.effects
+        self.builtin: dict[str, Callable[[Cursor, ast.Call, str], Value]] = {
+            "min": self.extremum,
+            "max": self.extremum,
+            "len": self.length,
+            "set": self.set_of,
+            "frozenset": self.set_of,
+        }
+        """Functions by name, where the module does not hide them."""
+        self.expressions.kinds[ast.Call] = self.call
+
+    # -- methods --
+
+    def execute(
+        self,
+        cursor: Cursor,
+        this: Ref,
+        function: FunctionType,
+        arguments: Mapping[str, Value],
+    ) -> tuple[dict[str, Expr], Value]:
+        """Return the variables' values after a method and what it returns
+        (None: nothing). ``cursor`` gives the values before."""
+        file, tree = method_tree(function)
+        if not tree.args.args:
+            raise UserError(span_of(file, tree), "a method takes self first")
+        frame = Frame(this, function, file, tree)
+        store = Store(dict(cursor.store.vars), dict(arguments))
+        self.stack.append((function, this.prefix))
+        flow = self.block(Cursor(self.effects, frame, store, cursor.pc), tree.body)
+        self.stack.pop()
+        if isinstance(flow.value, Unusable):
+            raise UserError(
+                span_of(file, tree), f"{function.__name__} returns {flow.value.why}"
+            )
+        if flow.returned is ir.FALSE:
+            return flow.store.vars, None
+        if flow.live is ir.FALSE:
+            return flow.at_return, flow.value
+        if flow.value is not None:
+            raise UserError(
+                span_of(file, tree),
+                f"{function.__name__} returns a value on some paths only: "
+                "return one at the end, too",
+            )
+        return merge_vars(flow.returned, flow.at_return, flow.store.vars), None
+
+    def call(self, cursor: Cursor, node: ast.Call) -> Value:
+        """Return the value of any call."""
+        at = cursor.at(node)
+        match node.func:
+            case ast.Name(name) if name not in cursor.store.locals:
+                return self.named(cursor, node, name)
+            case ast.Attribute(ast.Call(ast.Name("super"), [], []), name):
+                owner = cursor.frame.this
+                function = _inherited(owner.cls, cursor.frame.function, name)
+            case ast.Attribute(target, name):
+                owner = self.expressions.expr(cursor, target)
+                if not isinstance(owner, Ref):
+                    raise at.mistake(
+                        f"{at.described(owner)} has no method {name!r}"
+                        + instead_of_method(name)
+                    )
+                function = self.names.part(at, owner, name)
+                owner = replace(owner, hooks=False)
+            case _:
+                raise at.mistake("only methods of self and of its blocks")
+        if not isinstance(function, FunctionType):
+            whose = owner.cls.__name__
+            if ast.unparse(node.func).startswith("super()"):
+                whose = f"a base class of {whose}"
+            raise at.mistake(f"{name!r} is no method of {whose}")
+        arguments = self.arguments(cursor, node, owner, function)
+        owner, function = forwarded_to(owner, function)
+        if (function, owner.prefix) in self.stack:
+            raise at.mistake(
+                f"{function.__name__} calls itself: loop over a domain instead"
+            )
+        after, value = self.execute(cursor, owner, function, arguments)
+        cursor.store.vars = after
+        return value
+
+    def arguments(
+        self, cursor: Cursor, node: ast.Call, owner: Ref, function: FunctionType
+    ) -> dict[str, Value]:
+        """Return the arguments by parameter, defaults included."""
+        at = cursor.at(node)
+        for value in (*node.args, *(k.value for k in node.keywords)):
+            if isinstance(value, ast.Starred):
+                raise at.mistake("name each argument: * is not accepted")
+        given = [self.expressions.expr(cursor, a) for a in node.args]
+        named = {}
+        for keyword in node.keywords:
+            if keyword.arg is None:
+                raise at.mistake("name each argument: ** is not accepted")
+            named[keyword.arg] = self.expressions.expr(cursor, keyword.value)
+        signature = _signature(function)
+        try:
+            bound = signature.bind(owner, *given, **named)
+        except TypeError as e:
+            raise at.mistake(f"{function.__name__}: {e}") from None
+        values = dict(list(bound.arguments.items())[1:])
+        for name, value in values.items():
+            if value is None:
+                raise at.mistake(
+                    f"{name!r} is given nothing: a helper that returns no value"
+                )
+        for p in list(signature.parameters.values())[1:]:
+            if p.kind is not p.POSITIONAL_OR_KEYWORD:
+                raise at.mistake(
+                    f"{function.__name__}: no *, ** and / among parameters"
+                )
+            if p.name not in values:
+                values[p.name] = self.names.static(at, p.default)
+        return values
+
+    # -- functions --
+
+    def named(self, cursor: Cursor, node: ast.Call, name: str) -> Value:
+        """Return the value of a call of something that is no method."""
+        at = cursor.at(node)
+        target = cursor.frame.outer(name)
+        if target is require:
+            return self.requirement(cursor, node)
+        if target is bug_on or target is warn_on:
+            return self.assertion(cursor, node, name)
+        if target is NOTHING or target is None:
+            if name in self.builtin:
+                return self.builtin[name](cursor, node, name)
+            if not hasattr(builtins, name):
+                known = (*visible(cursor), *CALLED)
+                raise at.mistake(f"no {name!r} here" + nearest(name, known))
+        raise at.mistake(
+            f"{name}() cannot be called in an action" + instead_of_call(name)
+        )
+
+    def requirement(self, cursor: Cursor, node: ast.Call) -> None:
+        at = cursor.at(node)
+        if not self.effects.may_require:
+            raise at.mistake("require() has its place in actions only")
+        if len(node.args) != 1 or node.keywords:
+            raise at.mistake("require(condition) takes one condition")
+        truth = self.expressions.condition(cursor, node.args[0])
+        reached = ir.and_(self.effects.running, cursor.pc)
+        self.effects.guards.append(ir.implies(reached, truth))
+
+    def assertion(self, cursor: Cursor, node: ast.Call, name: str) -> None:
+        """bug_on(condition, "text"), warn_on(condition, "text")."""
+        at, frame = cursor.at(node), cursor.frame
+        if not self.effects.may_require:
+            raise at.mistake(f"{name}() has its place in actions only")
+        text = ""
+        match node.args:
+            case [condition] if not node.keywords:
+                pass
+            case [condition, ast.Constant(str(text))] if not node.keywords:
+                pass
+            case _:
+                raise at.mistake(f'write {name}(condition, "what is wrong then")')
+        kind = "bug_on" if frame.outer(name) is bug_on else "warn_on"
+        truth = self.expressions.condition(cursor, condition)
+        reached = ir.and_(self.effects.running, cursor.pc)
+        held = ir.implies(reached, ir.not_(truth))
+        where = f"{frame.this.prefix}{frame.function.__name__}"
+        text = text or f"{kind}({ast.unparse(condition)})"
+        if held is not ir.TRUE:
+            span = span_of(frame.file, node)
+            self.effects.assertions.append(Assertion(kind, where, text, held, span))
+        if kind == "bug_on":
+            self.effects.running = ir.and_(self.effects.running, held)
+
+    def extremum(self, cursor: Cursor, node: ast.Call, name: str) -> Expr:
+        given = [] if node.keywords else node.args
+        operands = (self.expressions.operand(cursor, a)[0] for a in given)
+        return operators.extremum(name, len(given), operands, cursor.at(node))
+
+    def length(self, cursor: Cursor, node: ast.Call, name: str) -> Expr:
+        x, at = self.collection(cursor, node, name)
+        return operators.size(x, at)
+
+    def set_of(self, cursor: Cursor, node: ast.Call, name: str) -> Value:
+        """set(), set(set) and set(DOMAIN)."""
+        if not node.args:
+            return Display(())
+        x, at = self.collection(cursor, node, name)
+        if isinstance(x.value, ir.Domain):
+            return ir.const(ir.set_sort(x.value), (1 << len(x.value)) - 1)
+        return x.value if is_set(x.value) else operators.a_set(x, at)
+
+    def collection(
+        self, cursor: Cursor, node: ast.Call, name: str
+    ) -> tuple[Operand, Written]:
+        """Return the one argument, which should be a set or a domain."""
+        at = cursor.at(node)
+        if len(node.args) != 1 or node.keywords:
+            raise at.mistake(f"{name}() takes one set")
+        if isinstance(node.args[0], ast.GeneratorExp):
+            raise at.mistake("write {x for x in DOMAIN if condition}")
+        value = self.expressions.expr(cursor, node.args[0])
+        domain = self.names.domain(at, value)
+        shown = cursor.at(node, shows=node.args[0])
+        return Operand(value if domain is None else domain), shown
+
+
+def _inherited(cls: type, function: FunctionType, name: str) -> Any:
+    """Return what `super().name` means in a method."""
+    classes = own_classes(cls)
+    here = next((k for k, c in enumerate(classes) if function in vars(c).values()), 0)
+    rest = (*classes[here + 1 :], Design)
+    found = next((vars(c)[name] for c in rest if name in vars(c)), None)
+    is_own = getattr(found, "__module__", "") != Design.__module__
+    return found if is_own or name == "initial" else None
+
+
+@cache
+def _signature(function: FunctionType) -> inspect.Signature:
+    return inspect.signature(function)
