@@ -6,7 +6,8 @@ by the names a design gives it, so one spec serves every design that has them.
 """
 
 from poolproof.checker.spec.parse import parse, parse_text
-from poolproof.checker.spec.resolve import Resolved, Sizes, resolve, resolve_all, sizes
+from poolproof.checker.spec.resolve import Resolved, resolve, resolve_all
+from poolproof.checker.spec.sizes import Sizes, sizes
 from poolproof.checker.spec.syntax import Spec
 
 __all__ = [

@@ -15,7 +15,8 @@ from typing import Any
 from poolproof.checker.core import ir
 from poolproof.checker.core.compiled import Compiled, Observer
 from poolproof.checker.core.diagnostic import UserError
-from poolproof.checker.core.ir import Domain, EnumSort, Expr, ScalarSort, SetSort, Sort
+from poolproof.checker.core.ir import Domain, EnumSort, Expr, ScalarSort
+from poolproof.checker.core.ranges import Ranges
 from poolproof.checker.core.system import Action, Span, Variable
 from poolproof.checker.elaborate.domains import domain_of, size_expr, sort_of
 from poolproof.model.language import (
@@ -65,19 +66,6 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def sort_text(sort: Sort) -> str:
-    """The sort as messages call it."""
-    match sort:
-        case ScalarSort() | EnumSort():
-            return f"one of {sort.name}"
-        case SetSort(domain=domain):
-            return f"a set of {domain.name or domain.sort.name}"
-        case ir.TableSort():
-            return "a table"
-        case _:
-            return sort.name
-
-
 class Names:
     """The lookups: None, or MissingName, for what the design does not have."""
 
@@ -87,6 +75,11 @@ class Names:
         self.design = compiled.source.__name__
         self.system = compiled.system
         self.vocabulary = compiled.vocabulary
+
+    @cached_property
+    def ranges(self) -> Ranges:
+        """Those of the variables: no state outside is explored."""
+        return Ranges.of_variables(self.system.variables)
 
     @cached_property
     def constants(self) -> dict[str, Expr]:
@@ -122,6 +115,23 @@ class Names:
         return {label: tuple(sorts) for label, sorts in found.items()}
 
     @cached_property
+    def labels_elsewhere(self) -> dict[str, tuple[EnumSort, ...]]:
+        """Labels of enums that some field or parameter is of, though no module
+        of the design names the enum."""
+        parameters = (p.local for a in self.system.actions for p in a.parameters)
+        sorts = (
+            *(v.element for v in self.system.variables),
+            *(p.sort for p in parameters),
+        )
+        named = set(self.vocabulary.enums.values())
+        found: dict[str, dict[EnumSort, None]] = {}
+        for sort in sorts:
+            if isinstance(sort, EnumSort) and sort not in named:
+                for label in sort.labels:
+                    found.setdefault(label, {})[sort] = None
+        return {label: tuple(known) for label, known in found.items()}
+
+    @cached_property
     def domains(self) -> Mapping[str, Domain]:
         """What can be quantified over: named domains and enums."""
         enums = {
@@ -144,23 +154,6 @@ class Names:
             if name in names:
                 return what
         return ""
-
-    def label(self, name: str, want: Sort | None, span: Span) -> Expr | None:
-        """The enum label of that name, of the sort that is wanted."""
-        sorts = self.labels.get(name, ())
-        bare = name.rpartition(".")[2]
-        if isinstance(want, EnumSort):
-            if want in sorts or name in want.labels:
-                return ir.const(want, want.labels.index(bare))
-            if sorts:
-                has = ", ".join(want.labels)
-                raise UserError(
-                    span, f"`{name}` is no label of {want.name}: it has {has}"
-                )
-        if len(sorts) > 1:
-            ways = " or ".join(f"`{s.name}.{bare}`" for s in sorts)
-            raise UserError(span, f"`{name}` is a label of several enums: write {ways}")
-        return ir.const(sorts[0], sorts[0].labels.index(bare)) if sorts else None
 
     def variable(self, name: str) -> Variable | None:
         """The field of that name, unless its feature is off."""

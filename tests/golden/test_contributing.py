@@ -143,8 +143,8 @@ def test_the_page_has_its_three_examples() -> None:
     assert row.text.startswith("    Row(")
     assert {e.file for e in edits if e.how} == {
         "checker/engines/registry.py",
+        "checker/elaborate/operators.py",
         "checker/spec/grammar.lark",
-        "checker/spec/resolve.py",
     }
     asked = " ".join(c.line for c in commands)
     assert all(f"--engine {name}" in asked for name in ("explicit", "walk", "bmc"))

@@ -1,0 +1,122 @@
+"""One claim of a spec as a property.
+
+A table index that nothing to its left keeps inside the domain is an
+*obligation*: a hidden property whose violation is a mistake of the spec. The
+formula itself is then "every index is inside, and ...", so no engine ever
+reads outside a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from poolproof.checker.core import ir
+from poolproof.checker.core.ir import Expr
+from poolproof.checker.core.property import Expectation, Fairness, Kind, Property
+from poolproof.checker.spec.formulas import Formulas
+from poolproof.checker.spec.heirs import nearest_named
+from poolproof.checker.spec.names import MissingName, Names, suggestion
+from poolproof.checker.spec.reading import Env, Local, Reading, Scope
+from poolproof.checker.spec.syntax import Claim, Expect, Spec
+
+
+class ClaimReader:
+    """Reads one claim for one design."""
+
+    def __init__(self, spec: Spec, names: Names, claim: Claim) -> None:
+        self.spec, self.names, self.claim = spec, names, claim
+        self.reading = Reading(spec, names, claim)
+        self.formulas = Formulas(self.reading)
+
+    @property
+    def action(self) -> str | None:
+        """The name of the action that the claim is about."""
+        action = self.reading.action
+        return None if action is None else action.name
+
+    def property(self) -> Property:
+        """Return the property."""
+        claim, reading = self.claim, self.reading
+        scope = self.parameters()
+        place = (claim.span.line, claim.span.column)
+        visible = sum(
+            (t.name.span.line, t.name.span.column) < place for t in self.spec.lets
+        )
+        strong = claim.kind.safety
+        body = self.formulas.truth(claim.formula, Env(scope, visible), strong)
+        goal = None
+        if claim.goal is not None:
+            goal = self.formulas.truth(claim.goal, Env(scope, visible))
+            if body is not ir.TRUE:
+                reading.antecedents[body] = None
+        fair = tuple(
+            Fairness(self.names.action(f.action.text, f.action.span).name, f.strong)
+            for f in claim.fair
+        )
+        return Property(
+            name=claim.name.text,
+            kind=claim.kind,
+            formula=self.running(reading.total(body)),
+            action=self.action,
+            antecedents=tuple(reading.antecedents),
+            title=claim.title,
+            source=claim.source or self.spec.source,
+            expect=expected(self.spec, self.names.source, claim.expects),
+            span=claim.span,
+            goal=None if goal is None else reading.total(goal),
+            fair=fair,
+        )
+
+    def running(self, formula: Expr) -> Expr:
+        """Return the formula for steps that go on: one that ends at a `bug_on`
+        returns nothing, and nobody sees what it did."""
+        if self.action is None:
+            return formula
+        return ir.or_(self.names.compiled.stops(self.action), formula)
+
+    def parameters(self) -> Scope:
+        """Return what the names after `on` mean."""
+        on = self.claim.on
+        if on is None:
+            return {}
+        action = self.names.action(on.action.text, on.action.span)
+        self.reading.action = action
+        known = {p.name: p.local for p in action.parameters}
+        scope: dict[str, Local] = {}
+        for a in on.arguments:
+            name = a.parameter.text
+            if name not in known:
+                raise MissingName(
+                    f"no parameter {name} of {action.name}",
+                    a.parameter.span,
+                    f"`{action.name}` has no parameter `{name}`"
+                    f"{suggestion(name, known)}: it has {', '.join(known) or 'none'}",
+                )
+            scope[a.alias.text] = Local(known[name], "a parameter")
+        return scope
+
+    def obligations(self) -> Iterator[Property]:
+        """Yield for each index: where those before it are inside, it is, too."""
+        before: list[Expr] = []
+        kind = Kind.STEP if self.claim.kind.of_steps else Kind.INVARIANT
+        for span, (message, inside) in self.reading.needs.items():
+            yield Property(
+                name=f"{self.claim.name.text}@{span.line}:{span.column}",
+                kind=kind,
+                formula=self.running(ir.implies(ir.and_(*before), inside)),
+                action=self.action,
+                title=message,
+                span=span,
+            )
+            before.append(inside)
+
+
+def expected(spec: Spec, source: type, expects: Sequence[Expect]) -> Expectation | None:
+    """Return what is stated of the design, or of the nearest base that the
+    spec is for."""
+    stated = {d.text: e for e in expects for d in e.designs}
+    others = next((e for e in expects if not e.designs), None)
+    named = [word.text for word in spec.designs]
+    name = nearest_named(source, named or stated)
+    e = others if name is None else stated.get(name, others)
+    return None if e is None else Expectation(e.verdict, e.depth, e.span)

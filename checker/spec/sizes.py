@@ -1,0 +1,97 @@
+"""A spec's bounds: the sizes and features of each of its designs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.system import Span
+from poolproof.checker.spec.names import listed, suggestion
+from poolproof.checker.spec.syntax import Bounds, Spec
+from poolproof.model.language import (
+    Bound,
+    Design,
+    Feature,
+    ModelError,
+    declared,
+    outside,
+    with_needs,
+)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a bounds line sets of one design, as compile_design takes it. What
+    the features need is in ``having``, too, after those that are named."""
+
+    bounds: Mapping[str, int]
+    without: tuple[str, ...]
+    having: tuple[str, ...]
+
+
+def sizes(
+    spec: Spec, designs: Sequence[type[Design]], label: str = ""
+) -> tuple[Sizes, ...]:
+    """The spec's first bounds (or those of a label) for each design: each
+    gets what it has. Raises UserError for a bound or feature that none has,
+    and for a size below what a design can be."""
+    chosen = _bounds(spec, label)
+    if chosen is None:
+        return tuple(Sizes({}, (), ()) for _ in designs)
+    known = [declared(cls) for cls in designs]
+    all_bounds = {n: b for bounds, _ in known for n, b in bounds.items()}
+    all_features = {n: f for _, features in known for n, f in features.items()}
+    shown = listed(cls.__name__ for cls in designs)
+    for setting in chosen.settings:
+        name, value = setting.name.text, setting.value
+        if name not in all_bounds:
+            raise _no_size(setting.name.span, "bound", name, all_bounds, shown)
+        for cls, (bounds, _) in zip(designs, known, strict=True):
+            reason = outside(cls, bounds[name], value) if name in bounds else ""
+            if reason:
+                raise UserError(setting.name.span, f"{name} = {value}: {reason}")
+    for word in (*chosen.without, *chosen.having):
+        if word.text not in all_features:
+            raise _no_size(word.span, "feature", word.text, all_features, shown)
+    return tuple(_sizes(chosen, *mine) for mine in known)
+
+
+def _sizes(
+    chosen: Bounds, bounds: Mapping[str, Bound], features: Mapping[str, Feature]
+) -> Sizes:
+    """What is the design's own of a bounds line, and what its features need."""
+    without = tuple(w.text for w in chosen.without if w.text in features)
+    named = {w.text: w for w in chosen.having if w.text in features}
+    for name, word in named.items():
+        try:
+            with_needs(features, (name,), without)
+        except ModelError as e:
+            raise UserError(word.span, str(e)) from None
+    return Sizes(
+        {s.name.text: s.value for s in chosen.settings if s.name.text in bounds},
+        without,
+        with_needs(features, tuple(named), without),
+    )
+
+
+def _bounds(spec: Spec, label: str) -> Bounds | None:
+    if not label:
+        return spec.bounds[0] if spec.bounds else None
+    for bounds in spec.bounds:
+        if bounds.label == label:
+            return bounds
+    known = listed(b.label for b in spec.bounds if b.label)
+    raise UserError(
+        Span(spec.file, 1, 1), f"there are no bounds `{label}` here; there are {known}"
+    )
+
+
+def _no_size(
+    span: Span, what: str, name: str, known: Mapping[str, Bound | Feature], shown: str
+) -> UserError:
+    return UserError(
+        span,
+        f"unknown {what} `{name}`{suggestion(name, known)}: "
+        f"{shown} has {listed(known)}",
+    )
