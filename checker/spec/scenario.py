@@ -21,7 +21,6 @@ from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.system import Action, Parameter, TransitionSystem, Variable
 from poolproof.checker.core.verdict import Step, Trace
 from poolproof.checker.spec.names import Names
-from poolproof.checker.spec.parse import once
 from poolproof.checker.spec.resolve import constant
 from poolproof.checker.spec.syntax import (
     Await,
@@ -35,6 +34,7 @@ from poolproof.checker.spec.syntax import (
     Spec,
     Stage,
     Word,
+    once,
 )
 
 FAILED = "scenario.failed"

@@ -6,8 +6,10 @@ returns the place where its text begins.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.property import Kind
 from poolproof.checker.core.system import Span
 
@@ -182,6 +184,16 @@ def start(e: Expression) -> Span:
             return start(first)
         case _:
             return e.span
+
+
+def once(words: Iterable[Word], complaint: str) -> None:
+    """Raise UserError at the second place of a name."""
+    seen: set[str] = set()
+    for word in words:
+        if word.text in seen:
+            shown = f"`{word.text}` " if word.text else ""
+            raise UserError(word.span, shown + complaint)
+        seen.add(word.text)
 
 
 # --- items ----------------------------------------------------------------

@@ -12,7 +12,8 @@ from bench.pool import Pool
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec import parse, parse_text, resolve_all, sizes
-from poolproof.checker.spec.parse import REFUSALS, Refusal, examples
+from poolproof.checker.spec.parse import examples
+from poolproof.checker.spec.refusals import REFUSALS, Refusal
 from tests.common.cases import Case, cases_in
 from tests.common.masks import Masks
 

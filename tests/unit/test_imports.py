@@ -35,7 +35,7 @@ ASIDE = {
 rows may know it."""
 
 HOMES = {
-    "lark": ("spec.parse",),
+    "lark": ("spec.grammar", "spec.tree"),
     "z3": (
         "backends.smt",
         "engines.bmc",

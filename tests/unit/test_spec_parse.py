@@ -11,7 +11,7 @@ from lark import logger as lark_logger
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.property import Kind
 from poolproof.checker.spec import Spec, parse_text
-from poolproof.checker.spec.parse import GRAMMAR
+from poolproof.checker.spec.grammar import GRAMMAR
 from poolproof.checker.spec.syntax import (
     Aggregate,
     Binary,

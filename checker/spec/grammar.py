@@ -1,0 +1,97 @@
+"""The grammar's parser and its words. The home of lark, with tree.py."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from functools import cache
+from pathlib import Path
+
+from lark import Lark, Token, Tree
+from lark.exceptions import UnexpectedCharacters, UnexpectedToken
+
+from poolproof.checker.core.cache import is_own, own_folder
+
+GRAMMAR = Path(__file__).with_name("grammar.lark")
+
+
+def _aggregates() -> str:
+    terminal = r"^AGGREGATE\S* /\((.*?)\)"
+    found = re.search(terminal, GRAMMAR.read_text(encoding="utf-8"), re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
+AGGREGATES = _aggregates()
+"""The names of the aggregates as the grammar has them: `sum|count|...`."""
+
+
+class Stopped(Exception):
+    """The text is no spec from offset ``at`` on; reading could have gone on
+    with one of the terminals ``wanted``."""
+
+    def __init__(self, at: int, wanted: set[str]) -> None:
+        super().__init__(f"stopped at {at}")
+        self.at, self.wanted = at, wanted
+
+
+def read_tree(text: str) -> Tree[Token]:
+    """Return lark's tree of a spec. Raises Stopped."""
+    try:
+        return parser().parse(text)
+    except UnexpectedToken as e:
+        ended = e.token.type == "$END"
+        at = len(text.rstrip()) if ended else e.token.start_pos or 0
+        raise Stopped(at, e.accepts) from None
+    except UnexpectedCharacters as e:
+        session = e.interactive_parser
+        wanted: set[str] = session.accepts()  # type: ignore[no-untyped-call]
+        raise Stopped(e.pos_in_stream or 0, wanted) from None
+
+
+@cache
+def parser() -> Lark:
+    """Return the parser; lark keeps its tables in a file that names the
+    grammar's hash, which makes every command a fifth of a second faster."""
+    kept: bool | str = False
+    with contextlib.suppress(OSError):  # lark unpickles what is there
+        file = own_folder() / "spec-grammar"
+        if os.access(file.parent, os.W_OK):
+            if not is_own(file):
+                file.unlink(missing_ok=True)
+            os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))
+            kept = str(file)
+    return Lark(
+        GRAMMAR.read_text(encoding="utf-8"),
+        parser="lalr",
+        lexer="basic",
+        propagate_positions=True,
+        maybe_placeholders=False,
+        cache=kept,
+    )
+
+
+@cache
+def terminals() -> dict[str, str]:
+    """Return the text of each terminal that has only one."""
+    return {
+        t.name: t.pattern.value.replace("\\", "")
+        for t in parser().terminals
+        if t.pattern.type == "str"
+    }
+
+
+@cache
+def soft() -> tuple[str, ...]:
+    """Return the terminals of the keywords that are names, too, where no
+    keyword can stand: what the rule `name` lists."""
+    rules = (r for r in parser().rules if r.origin.name == "name")
+    return tuple(s.name for r in rules for s in r.expansion if s.name != "NAME")
+
+
+@cache
+def reserved() -> str:
+    """Return a pattern of the keywords that are never names."""
+    words = (t for name, t in terminals().items() if name not in soft())
+    return "|".join(sorted(w for w in words if w.isalpha()))

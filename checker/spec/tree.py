@@ -1,0 +1,503 @@
+"""lark's tree to the syntax tree, with what no grammar can check.
+
+There is one method for each rule of grammar.lark, by the rule's name. It gets
+what the rule's parts became, from the inside out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from inspect import cleandoc
+from typing import Any, TypeVar
+
+from lark import Token, Transformer, Tree, v_args
+from lark.exceptions import VisitError
+from lark.tree import Meta
+
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.property import Kind
+from poolproof.checker.core.system import Span
+from poolproof.checker.spec.grammar import AGGREGATES
+from poolproof.checker.spec.syntax import (
+    Aggregate,
+    Argument,
+    Assertion,
+    Await,
+    Binary,
+    Binder,
+    Bounds,
+    Call,
+    Claim,
+    Compare,
+    Display,
+    Expect,
+    Expression,
+    Fair,
+    IfElse,
+    Index,
+    Invocation,
+    Junction,
+    Let,
+    Literal,
+    Measure,
+    Name,
+    Number,
+    On,
+    Program,
+    Range,
+    Relation,
+    Repeat,
+    Scenario,
+    Setting,
+    Signal,
+    Spec,
+    Stage,
+    Unary,
+    Word,
+    once,
+    start,
+)
+
+TAKEN = ("result", "len", "min", "max", "unchanged", *AGGREGATES.split("|"))
+"""Names that a spec cannot give to anything of its own."""
+
+_DIGITS, _SIZE = 18, 30
+"""Digits of a number in a formula, and of a bound, which has a limit itself."""
+
+T = TypeVar("T")
+
+
+def build(tree: Tree[Token], file: str) -> Spec:
+    """Return the spec that lark's tree is. Raises UserError."""
+    try:
+        spec: Spec = _Builder(file).transform(tree)
+    except VisitError as e:
+        raise e.orig_exc from None
+    return spec
+
+
+# --- parts that are in no syntax tree --------------------------------------
+
+
+@dataclass(frozen=True)
+class _Text:
+    """STRINGs, joined."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """`source "..."`."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class _Names:
+    """Names after the keyword ``of``."""
+
+    of: str
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True)
+class _Around:
+    """`environment` and `anytime`."""
+
+    word: str
+    calls: tuple[Invocation, ...]
+
+
+Parts = Sequence[Any]
+
+
+def _all(parts: Parts, kind: type[T]) -> tuple[T, ...]:
+    """Return the parts of a kind."""
+    return tuple(p for p in parts if isinstance(p, kind))
+
+
+def _source(parts: Parts) -> str:
+    return "; ".join(p.text for p in _all(parts, _Origin))
+
+
+def _title(parts: Parts) -> str:
+    return next((p.text for p in _all(parts, _Text)), "")
+
+
+def _words(parts: Parts, of: str) -> tuple[Word, ...]:
+    return tuple(w for p in _all(parts, _Names) if p.of == of for w in p.words)
+
+
+def _stages(parts: Parts) -> tuple[Stage, ...]:
+    return tuple(p for p in parts if isinstance(p, Stage))
+
+
+def _own(word: Word, what: str) -> Word:
+    """Return a name that the spec gives to something."""
+    _one_word(word, what)
+    if word.text in TAKEN:
+        raise UserError(
+            word.span, f"`{word.text}` is a word of the language: choose another name"
+        )
+    return word
+
+
+def _one_word(word: Word, what: str) -> None:
+    if "." in word.text:
+        raise UserError(word.span, f"{what} is one word, without dots")
+
+
+def _integer(digits: str, span: Span, most: int = _DIGITS) -> int:
+    if len(digits) > most:
+        raise UserError(span, f"a number has at most {most} digits")
+    return int(digits)
+
+
+def _range(ends: Sequence[Expression]) -> Range | Expression:
+    """Return the range of two ends, or the one expression."""
+    return Range(ends[0], ends[1], start(ends[0])) if len(ends) == 2 else ends[0]
+
+
+_with_place = v_args(meta=True)
+"""A rule whose node needs the place where its text begins."""
+
+# --- the rules --------------------------------------------------------------
+
+
+class _Builder(Transformer[Token, Any]):
+    """The rules. Spans of expressions are where they begin, but for those of
+    operators with an operand on each side."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__()
+        self._file = file
+
+    def _at(self, place: Meta | Token) -> Span:
+        return Span(self._file, place.line or 1, place.column or 1)
+
+    def _word(self, token: Token) -> Word:
+        return Word(str(token), self._at(token))
+
+    # -- words --
+
+    def name(self, parts: Parts) -> Word:
+        return self._word(parts[0])
+
+    def names(self, parts: Parts) -> tuple[Word, ...]:
+        return tuple(parts)
+
+    def text(self, parts: Parts) -> _Text:
+        return _Text("".join(re.sub(r"\\(.)", r"\1", str(t)[1:-1]) for t in parts))
+
+    def origin(self, parts: Parts) -> _Origin:
+        return _Origin(parts[0].text)
+
+    def designs(self, parts: Parts) -> _Names:
+        return _Names("for", parts[0])
+
+    def without(self, parts: Parts) -> _Names:
+        return _Names("without", parts[0])
+
+    def having(self, parts: Parts) -> _Names:
+        return _Names("having", parts[0])
+
+    def early(self, parts: Parts) -> _Names:
+        return _Names("early", parts[0])
+
+    def label(self, parts: Parts) -> Word:
+        return _own(parts[0], "a label")
+
+    # -- the whole --
+
+    def start(self, parts: Parts) -> Spec:
+        designs = _words(parts, "for")
+        lets, claims = _all(parts, Let), _all(parts, Claim)
+        scenarios, assertions = _all(parts, Scenario), _all(parts, Assertion)
+        once(designs, "is named twice")
+        once((d.name for d in lets), "is defined twice")
+        once((c.name for c in claims), "is the name of two properties")
+        once((c.name for c in scenarios), "is the name of two scenarios")
+        once((a.name for a in assertions), "stands twice: put the lines together")
+        lines = (*(c.expects for c in claims), *(a.expects for a in assertions))
+        for expects in lines:
+            _check_designs(expects, designs)
+        bounds = _all(parts, Bounds)
+        once(
+            (Word(b.label, b.span) for b in bounds),
+            "is the label of two bounds: write `bounds wide: V = 3`",
+        )
+        doc = next((cleandoc(str(p)[3:-3]) for p in _all(parts, Token)), "")
+        return Spec(
+            self._file,
+            _title(parts),
+            doc,
+            designs,
+            _source(parts),
+            bounds,
+            lets,
+            claims,
+            scenarios,
+            assertions,
+        )
+
+    def setting(self, parts: Parts) -> Setting:
+        word, digits = parts
+        return Setting(word, _integer(digits, word.span, _SIZE))
+
+    @_with_place
+    def bounds(self, meta: Meta, parts: Parts) -> Bounds:
+        settings = _all(parts, Setting)
+        without, having = _words(parts, "without"), _words(parts, "having")
+        once((s.name for s in settings), "is set twice")
+        once((*without, *having), "is named twice")
+        label = next((w.text for w in _all(parts, Word)), "")
+        return Bounds(label, settings, without, having, self._at(meta))
+
+    def let(self, parts: Parts) -> Let:
+        name, *taken, body = parts
+        words = tuple(_own(w, "a parameter") for p in taken for w in p)
+        once(words, "is the name of two parameters")
+        return Let(_own(name, "a definition"), words, body)
+
+    # -- claims --
+
+    def kind(self, parts: Parts) -> Kind:
+        return Kind(str(parts[0]))
+
+    def claim(self, parts: Parts) -> Claim:
+        kind, name, *rest = parts
+        on = next(iter(_all(rest, On)), None)
+        if on is not None and not kind.of_steps:
+            raise UserError(
+                on.action.span,
+                f"`on` is for steps: {kind.noun} speaks of states, whatever led there",
+            )
+        (formula,) = (p for p in rest if isinstance(p, Expression))
+        expects = _expectations(rest, kind)
+        _one_word(name, "a property's name")
+        return Claim(kind, name, _title(rest), on, formula, _source(rest), expects)
+
+    def liveness(self, parts: Parts) -> Claim:
+        name, *rest = (p for p in parts if not isinstance(p, Token))
+        fair = tuple(f for p in rest if isinstance(p, tuple) for f in p)
+        *before, goal = (p for p in rest if isinstance(p, Expression))
+        expects = _expectations(rest, Kind.LEADS_TO)
+        _one_word(name, "a property's name")
+        once((f.action for f in fair), "is named twice")
+        first = before[0] if before else Literal("true", name.span)
+        return Claim(
+            Kind.LEADS_TO,
+            name,
+            _title(rest),
+            None,
+            first,
+            _source(rest),
+            expects,
+            goal,
+            fair,
+        )
+
+    def fair(self, parts: Parts) -> tuple[Fair, ...]:
+        *strongly, words = parts
+        return tuple(Fair(w, bool(strongly)) for w in words)
+
+    def assertion(self, parts: Parts) -> Assertion:
+        return Assertion(parts[0], _expectations(parts, Kind.INVARIANT))
+
+    def on(self, parts: Parts) -> On:
+        action, *arguments = parts
+        once((a.parameter for a in arguments), "is named twice")
+        once((a.alias for a in arguments), "is the name of two parameters")
+        return On(action, tuple(arguments))
+
+    def argument(self, parts: Parts) -> Argument:
+        first, alias = parts[0], parts[-1]
+        if "_" in (first.text, alias.text):
+            raise UserError(
+                first.span,
+                "`_` is not needed: parameters go by name, so leave out those "
+                "you do not need",
+            )
+        return Argument(first, _own(alias, "a parameter"))
+
+    def verdict(self, parts: Parts) -> Word:
+        return self._word(parts[0])
+
+    def expect(self, parts: Parts) -> Expect:
+        verdict, *rest = parts
+        depth = next((_integer(t, self._at(t)) for t in _all(rest, Token)), None)
+        if depth is not None and verdict.text not in ("violated", "reachable"):
+            raise UserError(
+                verdict.span,
+                f"`{verdict.text}` has no trace: only violated and reachable are "
+                "`at` a number of steps",
+            )
+        designs = tuple(w for words in _all(rest, tuple) for w in words)
+        return Expect(verdict.text, depth, designs, verdict.span)
+
+    # -- scenarios --
+
+    def scenario(self, parts: Parts) -> Scenario:
+        name, *rest = parts
+        designs, early = _words(rest, "for"), _words(rest, "early")
+        programs, around = _all(rest, Program), _all(rest, _Around)
+        word = _own(name, "a scenario's name")
+        once(designs, "is named twice")
+        once(early, "is named twice")
+        once((p.task for p in programs), "is the name of two tasks")
+        bounds, measures = _all(rest, Bounds), _all(rest, Measure)
+        if len(bounds) > 1:
+            raise UserError(bounds[1].span, "a scenario has one `bounds` line")
+        if len(measures) > 1:
+            raise UserError(measures[1].bound.span, "a scenario has one `size`")
+
+        def calls(what: str) -> tuple[Invocation, ...]:
+            return tuple(c for a in around if a.word == what for c in a.calls)
+
+        return Scenario(
+            word,
+            _title(rest),
+            _source(rest),
+            designs,
+            next(iter(bounds), None),
+            next(iter(measures), None),
+            early,
+            programs,
+            calls("environment"),
+            calls("anytime"),
+        )
+
+    def measure(self, parts: Parts) -> Measure:
+        word, *ends = parts
+        lo, hi = (_integer(end, word.span, _SIZE) for end in ends)
+        if lo > hi:
+            raise UserError(word.span, "the least size comes first: 0..9")
+        return Measure(word, lo, hi)
+
+    def program(self, parts: Parts) -> Program:
+        return Program(_own(parts[0], "a task's name"), _stages(parts))
+
+    def environment(self, parts: Parts) -> _Around:
+        return _Around(str(parts[0]), _all(parts, Invocation))
+
+    def signal(self, parts: Parts) -> Signal:
+        return Signal(_own(parts[0], "a signal"))
+
+    def repeat(self, parts: Parts) -> Repeat:
+        name, lo, hi, *body = parts
+        over = Range(lo, hi, start(lo))
+        return Repeat(_own(name, "a bound name"), over, _stages(body))
+
+    def invocation(self, parts: Parts) -> Invocation:
+        return Invocation(self._word(parts[0]), tuple(parts[1:]))
+
+    def given(self, parts: Parts) -> Range | Expression:
+        return _range(parts)
+
+    # -- expressions --
+
+    @_with_place
+    def number(self, meta: Meta, parts: Parts) -> Number:
+        return Number(_integer(parts[0], self._at(meta)), self._at(meta))
+
+    @_with_place
+    def literal(self, meta: Meta, parts: Parts) -> Literal:
+        return Literal(str(parts[0]), self._at(meta))
+
+    def reference(self, parts: Parts) -> Name:
+        word, *prime = parts
+        return Name(word.text, bool(prime), word.span)
+
+    @_with_place
+    def index(self, meta: Meta, parts: Parts) -> Index:
+        return Index(parts[0], tuple(parts[1:]), self._at(meta))
+
+    @_with_place
+    def call(self, meta: Meta, parts: Parts) -> Call:
+        return Call(parts[0], tuple(parts[1:]), self._at(meta))
+
+    @_with_place
+    def aggregate(self, meta: Meta, parts: Parts) -> Aggregate:
+        word, *binders, body = parts
+        once((w for b in binders for w in b.names), "is bound twice")
+        return Aggregate(str(word), tuple(binders), body, self._at(meta))
+
+    def binder(self, parts: Parts) -> Binder:
+        names, over = parts
+        words = tuple(_own(w, "a bound name") for w in names)
+        return Binder(words, over, words[0].span)
+
+    def domain(self, parts: Parts) -> Range | Expression:
+        return _range(parts)
+
+    @_with_place
+    def display(self, meta: Meta, parts: Parts) -> Display:
+        return Display(tuple(parts[1:]), self._at(meta))
+
+    @_with_place
+    def unary(self, meta: Meta, parts: Parts) -> Unary:
+        return Unary(str(parts[0]), parts[1], self._at(meta))
+
+    def binary(self, parts: Parts) -> Binary:
+        left, token, right = parts
+        word = "implies" if token == "imply" else str(token)
+        return Binary(word, left, right, self._at(token))
+
+    def compare(self, parts: Parts) -> Compare:
+        relations = tuple(parts[1::2])
+        return Compare(tuple(parts[::2]), relations, relations[0].span)
+
+    def relation(self, parts: Parts) -> Relation:
+        return Relation(" ".join(parts), self._at(parts[0]))
+
+    @_with_place
+    def if_else(self, meta: Meta, parts: Parts) -> IfElse:
+        then, condition, otherwise = parts
+        return IfElse(then, condition, otherwise, self._at(meta))
+
+    def __default__(self, data: Any, children: list[Any], meta: Meta) -> Any:
+        """The rules whose names are words of Python."""
+        match str(data):
+            case "and" | "or":
+                return Junction(str(data), tuple(children), self._at(meta))
+            case "await":
+                return Await(children[0])
+        raise AssertionError(f"the grammar has a rule {data} that is not built")
+
+
+# --- what is expected -------------------------------------------------------
+
+
+def _expectations(parts: Parts, kind: Kind) -> tuple[Expect, ...]:
+    """Return what is expected of a claim; it must be clear for each design."""
+    expects = _all(parts, Expect)
+    for e in expects:
+        _check_verdict(e, kind)
+    once((d for e in expects for d in e.designs), "has two expectations")
+    once(
+        (Word("expect", e.span) for e in expects if not e.designs),
+        "stands twice: say which designs, as in `expect holds for Hugetlb`",
+    )
+    return expects
+
+
+def _check_verdict(e: Expect, kind: Kind) -> None:
+    good, bad = kind.outcomes
+    if e.verdict not in (good, bad, "vacuous", "unknown"):
+        can = f"is {good}, {bad}" if kind.wants_witness else "holds, is violated"
+        raise UserError(e.span, f"{kind.noun} {can}, vacuous or unknown")
+
+
+def _check_designs(expects: Iterable[Expect], designs: Sequence[Word]) -> None:
+    """Raise UserError for an expectation of a design that the spec is not for."""
+    known = [d.text for d in designs]
+    for word in (d for e in expects for d in e.designs):
+        if known and word.text not in known:
+            raise UserError(
+                word.span,
+                f"`{word.text}` is not among the designs of this spec: "
+                + ", ".join(known),
+            )
