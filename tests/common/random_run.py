@@ -30,7 +30,7 @@ ENGINES = ("explicit", "native", "bmc", "prove")
 EVERY = {"explicit": 1, "native": 10, "bmc": 1, "prove": 1}
 
 
-_REFUSED = r"\S+:\d+:\d+: (`\S+` is not in \S+, which|`none` is the absent element)"
+_REFUSED = r"\S+:\d+:\d+: (`[^`]+` is not in \S+, which|`none` is the absent element)"
 """How a text is refused in which an expression comes to a constant."""
 
 
