@@ -206,7 +206,7 @@ def differ(a: Operand, b: Operand, x: Expr, y: Expr, at: Place, verb: str) -> Us
 
 def arithmetic(op: str, a: Operand, b: Operand, at: Place) -> Expr:
     """Return ``a op b`` for one of + - * // % and, of sets, | & -."""
-    if op in ("|", "&", "-") and (is_set(a.value) or is_set(b.value)):
+    if is_set(a.value) or is_set(b.value):
         return _joined(op, a, b, at)
     if op in ("|", "&"):
         word = "or" if op == "|" else "and"
@@ -230,6 +230,8 @@ def arithmetic(op: str, a: Operand, b: Operand, at: Place) -> Expr:
 def _joined(op: str, a: Operand, b: Operand, at: Place) -> Expr:
     """Sets. What is cut away may lie outside the domain where the language is
     lenient; what is joined may not."""
+    if op not in ("|", "&", "-"):
+        raise at.mistake("sets have |, & and -")
     typed = isinstance(a.value, Expr) or isinstance(b.value, Expr)
     if typed and at.lenient and op != "|":
         strict = op == "-" and isinstance(a.value, Pending)

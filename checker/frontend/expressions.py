@@ -242,11 +242,8 @@ class Expressions:
 
 def arithmetic(at: Written, op: ast.operator, a: Operand, b: Operand) -> Expr:
     """Return ``a op b``."""
-    word = _ARITHMETIC.get(type(op))
-    if is_set(a.value) or is_set(b.value):
-        if word not in ("|", "&", "-"):
-            raise at.mistake("sets have |, & and -")
-    elif word is None:
+    word = _ARITHMETIC.get(type(op), "")
+    if not word and not is_set(a.value) and not is_set(b.value):
         raise at.mistake("only +, -, *, // and % on numbers")
     return operators.arithmetic(word, a, b, at)
 
