@@ -1,4 +1,5 @@
-"""Node masks: cpusets, task policies and VMA policies (mm/mempolicy.c, v6.12).
+"""Node masks: cpusets, task policies and VMA policies (mm/mempolicy.c, v6.12);
+and, for designs that try one node at a time, `NodeBinding`.
 
 Only MPOL_BIND with MPOL_F_STATIC_NODES, and the default policy: what a
 cpuset's change does to masks without that flag (mpol_rebind_nodemask) is left

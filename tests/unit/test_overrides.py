@@ -25,6 +25,11 @@ class Quota(Block):
     def charge(self, amount=1):
         self.used += amount
 
+    @action
+    def give_back(self, amount: Int(1, 2)):
+        require(self.design.may_shrink())
+        self.used -= amount
+
 
 class Base(Design):
     quota = Quota()
@@ -33,6 +38,9 @@ class Base(Design):
     def adjust_reservation(self, vma, amount=1):
         self.pages[vma] += amount
         self.quota.charge(amount)
+
+    def may_shrink(self):
+        return self.quota.used > 2
 
     @observer
     def total(self) -> int:
@@ -89,6 +97,19 @@ WRONG = {
     "an action with one more": (
         "def mmap(self, vma, n, node: VMAS = None):\n    pass",
         "overrides Base.mmap",
+    ),
+    "an action of a block": (
+        "def give_back(self, pages):\n    pass",
+        "give_back(self, pages) overrides Quota.give_back(self, amount), {file}:",
+    ),
+    "a block's action, misspelt": (
+        "def give_backs(self, amount):\n    pass",
+        "give_backs is never called and overrides nothing "
+        "(did you mean 'give_back'?)",
+    ),
+    "a hook of a block, misspelt": (
+        "def may_shrinks(self):\n    return True",
+        "(did you mean 'may_shrink'?)",
     ),
     "an observer": ("def total(self, vma: VMAS) -> int:\n    return 0", "overrides"),
     "a hook's name misspelt": (
