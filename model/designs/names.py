@@ -25,6 +25,7 @@ __all__ = [
     "EBUSY",
     "ENOMEM",
     "ENOSPC",
+    "FALLOCATE",
     "FILES",
     "FORK",
     "INDICES",
@@ -38,10 +39,12 @@ __all__ = [
     "PINS",
     "POISON",
     "PUNCH",
+    "SEND",
     "SIGBUS",
     "SLOTS",
     "SPARE",
     "SWAP_ON",
+    "TRUNCATE",
     "VMAS",
     "Errno",
     "F",
@@ -68,6 +71,9 @@ NUMA = Feature("numa", False, "tasks or files are bound to a node, and rebound")
 MEMCG = Feature("memcg", False, "a memcg with a limit")
 FORK = Feature("fork", False, "fork and copy-on-write")
 DONTNEED = Feature("dontneed", False, "MADV_DONTNEED")
+SEND = Feature("send", False, "descriptors handed over")
+FALLOCATE = Feature("fallocate", False, "fallocate")
+TRUNCATE = Feature("truncate", False, "ftruncate to a smaller size")
 PUNCH = Feature("punch", False, "FALLOC_FL_PUNCH_HOLE")
 SWAP_ON = Feature("swap", False, "a swap device")
 LENDING = Feature("lending", False, "idle blocks lent to movable allocations")

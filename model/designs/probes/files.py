@@ -20,6 +20,7 @@ from typing import Any
 
 from poolproof.model.blocks.errno import EINVAL, ENOMEM, ENOSPC, OK, SIGBUS, Errno
 from poolproof.model.blocks.file import Entry, Folio, HugetlbfsInodes, ShmemInodes
+from poolproof.model.designs.names import FALLOCATE, PUNCH, SEND, TRUNCATE
 from poolproof.model.language import (
     Bool,
     Bound,
@@ -54,13 +55,9 @@ PAGES = Int(0, P * K - 1)
 
 MMAP = Feature("mmap", False, "mappings and faults")
 PRIVATE = Feature("private", False, "MAP_PRIVATE", needs=MMAP)
-FALLOCATE = Feature("fallocate", False, "fallocate")
 KEEP_SIZE = Feature(
     "keep_size", False, "FALLOC_FL_KEEP_SIZE, shmem only", needs=FALLOCATE
 )
-PUNCH = Feature("punch", False, "FALLOC_FL_PUNCH_HOLE")
-TRUNCATE = Feature("truncate", False, "ftruncate to a smaller size")
-SEND = Feature("send", False, "descriptors handed over")
 MEMFD = Feature("memfd", False, "files without a name")
 LINK = Feature("link", False, "further names")
 PINS = Feature("pins", False, "references to huge folios from elsewhere")

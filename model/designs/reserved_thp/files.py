@@ -30,6 +30,7 @@ from poolproof.model.designs.names import (
     BLOCKS,
     ENOMEM,
     ENOSPC,
+    FALLOCATE,
     FILES,
     FORK,
     INDICES,
@@ -41,7 +42,9 @@ from poolproof.model.designs.names import (
     PINS,
     POISON,
     PUNCH,
+    SEND,
     SIGBUS,
+    TRUNCATE,
     VMAS,
     Errno,
     N,
@@ -69,10 +72,7 @@ T = Bound("T", 1, doc="tasks")
 
 TASKS = Scalarset("TASKS", T, prefix="t")
 
-SEND = Feature("send", False, "descriptors handed over")
-FALLOCATE = Feature("fallocate", False, "fallocate")
 HOLE_KEEPS = Feature("hole_keeps", False, "a hole leaves the charge", needs=PUNCH)
-TRUNCATE = Feature("truncate", False, "ftruncate to a smaller size")
 TABLES = Feature("tables", False, "page tables")
 
 
