@@ -253,6 +253,8 @@ class _Proofs:
         found = [p for name, p in self.invariants.items() if name in names]
         facts = self.work.given(base)
         for p in self.properties:
+            if not p.kind.of_steps:
+                continue
             for step in self.steps:
                 if not p.about(step.action):
                     continue
