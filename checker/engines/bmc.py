@@ -85,14 +85,14 @@ class _Solver:
 
     def __init__(self, logic: str) -> None:
         self.logic = logic
-        self.told: list[Term] = []
+        self.asserted: list[Term] = []
         self.solver = self.new()
 
     def new(self) -> Any:
         return z3.SolverFor(self.logic) if self.logic else z3.Solver()
 
     def add(self, *terms: Term) -> None:
-        self.told += terms
+        self.asserted += terms
         self.solver.add(*terms)
 
     def check(self, extra: Term, work: int | None = None) -> tuple[Any, Any]:
@@ -106,15 +106,15 @@ class _Solver:
         self.solver.pop()
         if answer == z3.unknown:
             self.solver = self.new()
-            self.solver.add(*self.told)
+            self.solver.add(*self.asserted)
         return answer, model
 
     def check_early(
-        self, told: int, extra: Term, work: int | None = None
+        self, asserted: int, extra: Term, work: int | None = None
     ) -> tuple[Any, Any]:
-        """`check` as it was when only ``told`` terms were known."""
+        """`check` with only the first ``asserted`` terms."""
         solver = self.new()
-        solver.add(*self.told[:told], extra)
+        solver.add(*self.asserted[:asserted], extra)
         answer = effort.check(solver, work, left())
         return answer, solver.model() if answer == z3.sat else None
 
@@ -159,7 +159,7 @@ class _Deferred:
 
     questions: list[_Question]
     depth: int
-    told: int
+    asserted: int
 
 
 _TRUE = z3.BoolVal(True)
@@ -428,7 +428,7 @@ class _Deepening:
     complete: bool = False
     never: _Never | None = None
     deferred: list[_Deferred] = field(default_factory=list)
-    told: list[int] = field(default_factory=list)
+    asserted: list[int] = field(default_factory=list)
     """The terms of the solver before the first step, and after each step."""
     lasts: set[str] = field(default_factory=set)
     """The invariants that are never violated, by induction."""
@@ -464,8 +464,8 @@ class _Deepening:
             if self.budget.depth is not None and depth >= self.budget.depth:
                 self.stopped = f"the depth budget of {depth} steps"
                 return
-            if not self.told:
-                self.told.append(len(unrolling.solver.told))
+            if not self.asserted:
+                self.asserted.append(len(unrolling.solver.asserted))
             unrolling.offer()
             self.sound(unrolling, depth)
             if self.defects:
@@ -474,7 +474,7 @@ class _Deepening:
             if not self.settle(unrolling, self.steps_asked(unrolling), depth):
                 return
             unrolling.advance()
-            self.told.append(len(unrolling.solver.told))
+            self.asserted.append(len(unrolling.solver.asserted))
             answer, _ = unrolling.solver.check(_TRUE, _PATIENCE)
             if answer == z3.unsat:
                 self.complete = True
@@ -541,14 +541,14 @@ class _Deepening:
             return
         patience = max(_PATIENCE, self.done() // 8)
         bad = disjunction(q.bad for q in questions)
-        told = len(unrolling.solver.told)
+        asserted = len(unrolling.solver.asserted)
         answer, model = unrolling.solver.check(bad, patience)
         if answer == z3.sat:
             for q in questions:
                 if z3.is_true(model.eval(q.bad, True)):
                     self.found(unrolling, model, q, depth)
         elif answer != z3.unsat:
-            self.deferred.append(_Deferred(questions, depth, told))
+            self.deferred.append(_Deferred(questions, depth, asserted))
         unrolling.solver.add(*(negation(q.bad) for q in questions))
 
     def ask_again(self, unrolling: _Unrolling) -> None:
@@ -558,7 +558,7 @@ class _Deepening:
             late = self.deferred[0]
             bad = disjunction(q.bad for q in late.questions)
             work = end - self.done()
-            answer, model = unrolling.solver.check_early(late.told, bad, work)
+            answer, model = unrolling.solver.check_early(late.asserted, bad, work)
             if answer == z3.sat:
                 for q in late.questions:
                     if z3.is_true(model.eval(q.bad, True)):
@@ -755,7 +755,7 @@ class _Never:
         )
         first: set[str] = never.possible(0, {"": _TRUE})
         never.start = not first
-        for depth in range(len(search.told) - 1):
+        for depth in range(len(search.asserted) - 1):
             never.at(depth)
         return never
 
@@ -811,10 +811,10 @@ class _Never:
         """Those that some run of so many steps, or more, makes true; all
         that are left where z3 gives up."""
         found: set[_Key] = set()
-        told, solver = self.search.told[step], self.unrolling.solver
+        asserted, solver = self.search.asserted[step], self.unrolling.solver
         while left := {k: q for k, q in questions.items() if k not in found}:
             asked = disjunction(left.values())
-            answer, model = solver.check_early(told, asked)
+            answer, model = solver.check_early(asserted, asked)
             if answer == z3.unsat:
                 return found
             if answer != z3.sat:

@@ -15,8 +15,8 @@ from poolproof.checker.reports.trace import trace_report
 from poolproof.checker.spec import parse
 
 ROOT = Path(__file__).parents[2]
-SHELF = ROOT / "counterexamples"
-STORED = sorted(SHELF.rglob("*.trace"))
+STORE = ROOT / "counterexamples"
+STORED = sorted(STORE.rglob("*.trace"))
 
 
 @pytest.mark.parametrize("path", STORED, ids=lambda p: f"{p.parent.name}/{p.stem}")
@@ -39,7 +39,7 @@ def test_a_stored_trace_still_shows_what_it_says(
         " ".join(prop.source.split()),
     )
     again = write(heading, replayed.compiled, replayed.played)
-    command = f"poolproof check {heading.spec} --store {SHELF.name}"
+    command = f"poolproof check {heading.spec} --store {STORE.name}"
     assert again == path.read_text(), f"written anew by: {command}"
 
 
@@ -47,7 +47,7 @@ def test_a_stored_trace_still_shows_what_it_says(
     "path", sorted((ROOT / "specs").rglob("*.spec")), ids=lambda p: p.stem
 )
 def test_each_violation_that_a_spec_expects_is_stored(path: Path) -> None:
-    stored = {str(p.relative_to(SHELF)) for p in STORED}
+    stored = {str(p.relative_to(STORE)) for p in STORED}
     for task in prepare(parse(path), Request()):
         for prop in task.resolved.properties:
             if prop.expect is not None and prop.expect.verdict == "violated":
