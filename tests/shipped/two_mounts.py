@@ -38,6 +38,7 @@ class TwoMounts(Design):
         FILES, TASKS, VMAS, UNITS, PAGES, P * K, K, 1, MMAP, MMAP, SEND, PINS
     )
     free = var(Int(0, M), init=M)
+    pin = unpin = None  # both blocks have them
 
     @observer
     def in_small(self):
