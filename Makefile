@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 # Two commands do everything: `make review` and `make test`.
 
 PYTHON ?= python3

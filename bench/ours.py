@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """One search of the reference pool by the native engine, told as JSON.
 
     python -m bench.ours B V P SYMMETRY THREADS UNTIL [compiled]

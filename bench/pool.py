@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The reference model that every engine is timed on.
 
 Two nodes of B pages, V VMAs of at most P pages, two cgroups with a limit of

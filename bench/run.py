@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """This checker and its peers on the reference pool, side by side.
 
     python -m bench.run [--runs N] [--sizes B,V,P ...] [--quick] [--slow]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """`python -m poolproof` is `poolproof`.
 
 Ctrl-C may come while the command is still being loaded: then there is nothing

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What all tests have in common: the order they run in."""
 
 from __future__ import annotations

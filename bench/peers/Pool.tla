@@ -1,3 +1,4 @@
+\* SPDX-License-Identifier: GPL-2.0-only
 ------------------------------ MODULE Pool ------------------------------
 \* huge-page reservation reference model; the model of ../pool.py
 EXTENDS Naturals, Sequences, FiniteSets, TLC

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """bench/pool.py in Promela: one guarded d_step for each choice of arguments."""
 
 from __future__ import annotations

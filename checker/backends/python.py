@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The IR as Python source, for the explicit engine and as an oracle.
 
 A state is the flat tuple of `TransitionSystem.cells`. An action becomes one

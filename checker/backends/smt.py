@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The IR as z3 terms: over unbounded integers, or over exactly sized bits.
 
 Encodings. A bool is a z3 Bool and a set a bit vector (bit k for the domain's

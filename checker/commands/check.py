@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """`poolproof check`: specs, each on its designs."""
 
 from __future__ import annotations

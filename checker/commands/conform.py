@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """`poolproof conform`: compare a design with a kernel, call by call."""
 
 from __future__ import annotations

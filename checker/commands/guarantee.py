@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """`poolproof guarantee`: which feature breaks a promise first."""
 
 from __future__ import annotations

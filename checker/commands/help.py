@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """`poolproof help`: the reference of the languages."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """`poolproof list`: list the designs and specs, or describe one design."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The command `poolproof`. A verb is a file of its own beside this one.
 
 Exit codes: 0 all as expected · 1 something is not · 2 an error in a design,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """`poolproof mutate`: change a design in one place at a time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The options that several verbs share, and readers of their values.
 
 A reader takes the text of one option and returns its value, or raises

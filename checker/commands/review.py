@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """`poolproof review`: every shipped spec on every shipped design."""
 
 from __future__ import annotations

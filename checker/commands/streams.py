@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What the command writes to: standard output, and files that a user names.
 
 Where something cannot be written that is one line and exit 2. A reader who

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The terminal: progress on a line of stderr, and Ctrl-C."""
 
 from __future__ import annotations

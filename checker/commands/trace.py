@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """`poolproof trace`: replay stored traces under CPython."""
 
 from __future__ import annotations

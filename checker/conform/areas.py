@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The VMAs around the hugetlb design: where they are, and how they are split."""
 
 from __future__ import annotations

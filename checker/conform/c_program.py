@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A reproducer in C: one file that performs a trace's calls, in kselftest style.
 
 It prints KTAP, and what the model and the kernel show at each step, up to the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A property as a C function of what the kernel shows after the deciding step.
 
 Only where everything that it reads is known by then: counters and the result

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Many random sequences on a kernel, every answer compared: what came of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Which branches of a design's methods have been taken.
 
 A branch is an `if` of a method, with its two ways. They are seen by following

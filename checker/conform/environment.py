@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What is around the hugetlb design while commands act on it: processes,
 addresses, protections, descriptors, names, cgroups by name.
 """

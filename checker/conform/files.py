@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Files around the hugetlb design: names, descriptors, mounts, and what is done
 to a file.
 """

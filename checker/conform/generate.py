@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Random sequences of a design's actions, and of calls that are several of them.
 
 Each sequence has features and bounds of its own. What comes next is drawn so

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Memory policies and cgroups around the hugetlb design.
 
 A cgroup NAME has limits; NAME/LEAF has the memory nodes of a task.

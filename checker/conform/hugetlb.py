@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What conformance knows of the hugetlb design by name: which variant is which
 kernel, the setup that its start stands for, the sizes that a log needs.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Known differences between the design and kernels: known.toml, and how to match.
 
 The file is the list; here are only its form and its use.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The hugetlb design with a system around it, which obeys the agent's commands.
 
 A `ModelMachine` reads the commands of checker/kernel/agent.c as actions of the

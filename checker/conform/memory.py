@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A process's memory around the hugetlb design: what maps, unmaps and touches."""
 
 from __future__ import annotations

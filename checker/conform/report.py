@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What a campaign found, and a disagreement with both columns, as plain text."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A stored trace as calls: what reproducers are made of."""
 
 from __future__ import annotations

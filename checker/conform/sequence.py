@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A sequence of commands with what the design says to each of them."""
 
 from __future__ import annotations

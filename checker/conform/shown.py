@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Whether a run shows to user space what its property says.
 
 User space sees the results of the calls and the counters after them

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Shorter sequences that still show a difference: delta debugging on the kernel.
 
 Andreas Zeller, Ralf Hildebrandt: "Simplifying and isolating failure-inducing

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The hugetlb design in a state, the system around it, and the counters that a
 kernel would show.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A trace as a syzkaller program, where every call has one.
 
 One process, at most seven huge pages of addresses (the program's own data take

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Logs of calls with observed counters, matched against the design.
 
 A log has one JSON object a line:

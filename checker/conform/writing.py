@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The design's actions as commands of the agent: the way from a model to a kernel.
 
 Whatever is written here is read back by the machine as that very action; see

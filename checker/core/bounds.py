@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Bounds as text: ``B=2 P=3``."""
 
 from __future__ import annotations

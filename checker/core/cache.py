@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The cache of things that take long to make: compiled programs, the grammar's
 tables, kernels and their guests.
 

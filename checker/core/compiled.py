@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A compiled design: its transition system, and the names that specs may use."""
 
 from __future__ import annotations

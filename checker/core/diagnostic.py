@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Mistakes in the user's text, as file:line:column and what to write."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The IR on concrete values: the reference that every backend must agree with.
 
 An algebra whose values are functions of a `Valuation`: and/or/if ask for the

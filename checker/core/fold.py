@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The one fold over the IR.
 
 A reading of the IR - values, intervals, text, Python, C, z3 - is an *algebra*:

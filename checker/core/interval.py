@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Interval arithmetic, and the one interval analysis of the IR.
 
 An interval is (least, greatest) raw value; None is no bound on that side.

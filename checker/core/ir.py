@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The expression IR: sorted, interned nodes over one operator table.
 
 Every value of every sort is a *raw* int: a bool is 0/1, an enum label its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The limits of a run: one deadline and one limit of memory for all its phases.
 
 Whoever starts an engine opens `limited`. Code that may build or search something

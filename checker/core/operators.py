@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The table of all operators of the IR.
 
 Each reading of the IR (values, intervals, text, Python, C, z3) is an algebra:

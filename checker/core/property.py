@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Properties as engines see them: formulas over a transition system.
 
 To add a kind of property, change these files and no others:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Intervals of expressions, given that variables are in their declared ranges.
 
 Staying in range is an obligation of its own, and no state outside is explored.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The IR as text, in the spec language's own syntax."""
 
 from __future__ import annotations

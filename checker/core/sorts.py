@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Sorts: what the raw ints of the IR mean, and finite domains of them."""
 
 from __future__ import annotations

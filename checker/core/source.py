@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The syntax trees of methods and classes, with their places in the user's
 files."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A transition system: variables, initial states, actions, obligations.
 
 This is what the frontend produces and every engine consumes. It knows

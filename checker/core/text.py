@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Parts of the plain text that messages, traces and reports have in common."""
 
 from __future__ import annotations

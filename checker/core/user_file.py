@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The text of files that a user names."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Vacuity: the one place that decides whether a verdict says anything.
 
 "No violation" is worth nothing if nothing happens. The statistics of an engine

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Verdicts, evidence, budgets: what engines take and return."""
 
 from __future__ import annotations

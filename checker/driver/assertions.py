@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What the kernel itself asserts, and a design's own invariants, beside what
 a spec asks.
 

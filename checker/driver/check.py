@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """One spec on one design: which engines run, and what comes of it.
 
 Every violation and witness is replayed before it is handed on, and what one

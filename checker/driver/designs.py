@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Where designs and specs come from: the shipped ones, and the user's files."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Whether a feature changes anything that a design can do.
 
 Two systems that agree on their initial states, and on every step from each

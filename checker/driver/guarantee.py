@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Which feature breaks a promise first, alone or together with another.
 
 One property is asked of a design with nothing switched on, with each feature

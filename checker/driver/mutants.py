@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The mutants of a design: its Python text with one thing changed.
 
 A `require` or one of its conjuncts is dropped, a condition negated, an

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Mutation: is there a property for every line of a design?
 
 Each mutant of checker.driver.mutants is checked against specs. It is *killed* when

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The review: what it asks beside the checks of all specs on all designs."""
 
 from __future__ import annotations

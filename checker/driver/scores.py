@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Stored mutation scores, and whether they are of the text as it is now.
 
 A report of `poolproof mutate` ends with digests of the design's text and of its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The smallest size at which a scenario's success is guaranteed.
 
 Sound because each size is one exhaustive exploration of the product of the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Stored traces: where each one is, and its replay."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What expressions mean, for both languages: designs and specs.
 
 The two frontends know how their texts are walked and what their names mean.

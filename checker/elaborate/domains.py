@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The domains of the modelling language as sorts and domains of the IR."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Operators, sets, indices and aggregates of values that were read.
 
 Functions take operands and return expressions. They raise UserError at the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Values while a text is read: expressions, and those that wait for a sort.
 
 A `Place` is where a value stands: in the text, and under which conditions

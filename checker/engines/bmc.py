@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Bounded model checking with z3: runs of growing length, shortest first.
 
 Biere, Cimatti, Clarke and Zhu, "Symbolic model checking without BDDs" (1999);

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Candidate invariants that the shape of the state suggests.
 
 Flanagan and Leino, "Houdini" (2001). The symbolic engines keep only candidates

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """How hard z3 may try, in its own count of steps.
 
 z3 counts what it does (`rlimit count`): the same question has the same count

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Every reachable state, by the engine that suits the system's size.
 
 The Python engine starts at once. The native engine first compiles a program, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Breadth-first search over concrete states, in Python: the oracle.
 
 Follows Dill et al., "Protocol verification as a hardware design aid" (1992),

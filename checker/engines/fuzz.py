@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Random runs of the design's own class, shrunk: hypothesis' state machines.
 
 Groce et al., "Swarm testing" (2012), which hypothesis does with the rules;

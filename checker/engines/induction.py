@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Inductive invariants, with z3 over mathematical integers.
 
 Flanagan and Leino, "Houdini" (2001): the largest subset of the candidates that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Ctrl-C while z3 works.
 
 z3 has a handler of its own for SIGINT, which makes an answer of it, or loses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The shortest counterexample to `leads to`: a prefix and a fair loop.
 
 The graph is complete and finite. Its nodes are numbers, and an edge has a

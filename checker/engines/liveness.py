@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Liveness on the explicit state graph: `leads to` under stated fairness.
 
 Emerson and Lei, "Modalities for model checking" (1987); Lichtenstein and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Breadth-first search in compiled C, for bounds that are too large for Python.
 
 Papers: Holzmann, "An improvement in formal verification" (1994) and Laarman,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Induction with z3: proofs for any size, with certificates.
 
 Sheeran, Singh and Stalmarck, k-induction (2000); Komuravelli, Gurfinkel and

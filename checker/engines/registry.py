@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The engines, a row for each, and the only way to run one.
 
 A new engine is one file and one row: the function `NAME` (see verdict.Engine)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The proof obligations of a certificate as SMT-LIB 2 files for any solver.
 
 Barrett, Fontaine and Tinelli, "The SMT-LIB Standard: Version 2.6" (2017). Each

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The state space of a system, and the only search of it in Python.
 
 `explore` goes breadth first: it visits every reachable state once, in order of

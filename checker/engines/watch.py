@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The properties that a state, or a step, decides."""
 
 from __future__ import annotations

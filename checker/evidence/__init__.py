@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Evidence for verdicts: replays, stored traces, reasons, certificates."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Why a formula has the truth value it has, on concrete values.
 
 The formula is taken apart at its connectives; what remains is printed in the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Replays: a trace under CPython on the design's own class.
 
 Every trace is replayed before it is printed. Each step is taken twice, by the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """counterexamples/*.trace: runs as text that a person can write and read.
 
     design:   Hugetlb

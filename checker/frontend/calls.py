@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Calls: of methods, which are executed in place, and of built-in functions."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Bound names: sums, any(), all(), set comprehensions, and what loops run over."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Where symbolic execution is: the method, the store, the path condition."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A design class to a transition system.
 
 Soundness: the system's actions are what CPython executes, path by path.

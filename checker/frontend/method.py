@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A method's text to expressions: the accepted subset, by symbolic execution.
 
 Both branches of an `if` are executed and merged with if-then-else; loops over

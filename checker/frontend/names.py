@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What the names and attributes in a method mean."""
 
 from __future__ import annotations

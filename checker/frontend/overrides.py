@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Whether the methods that an heir writes take the place of those it means.
 
 Python accepts an override with other parameters, and takes a misspelt one for

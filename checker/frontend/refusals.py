@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What a method cannot say, and what to write instead."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The statements of a method: both branches of an `if` are executed and
 merged, loops over a domain are unrolled."""
 

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A real kernel, under QEMU or the running one, driven through one agent."""

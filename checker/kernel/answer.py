@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What the agent answers to a command: a result and the counters after it."""
 
 from dataclasses import dataclass, field

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A cpio archive in the kernel's "newc" format: what an initramfs is.
 
 Format: Documentation/driver-api/early-userspace/buffer-format.rst.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Kernels from Debian's packages, unpacked into a cache folder.
 
 Every step is skipped where its result is already there. An error is one line

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A kernel of one's own: a guest under QEMU with two NUMA nodes.
 
 The guest is booted once for each kernel, agent and command line; its state right

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The agent as a program, and the initramfs it is the only process of."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What every kernel that can be asked looks like, and why one cannot be."""
 
 from collections.abc import Sequence

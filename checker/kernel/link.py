@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Lines to an agent and back, many in one write, with a time-out."""
 
 import os

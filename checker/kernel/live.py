@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The kernel that is running: asked only where somebody asks for it.
 
 Some sequences leak pool pages on shipped kernels until the next boot, and a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Scenarios that were run on real kernels, with every counter after every call.
 
 The file has one JSON object a line, in three forms:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The little of QEMU's monitor protocol that saving a guest needs."""
 
 import json

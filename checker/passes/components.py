@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Components: parts of a system that are independent of each other.
 
 Two actions commute if no variable of one occurs in the other. If this cuts

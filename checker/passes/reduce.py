@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A smaller system with the same answers, for the exhaustive engines.
 
 Constants take the place of rigid params; variables that nothing observes are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Symmetry: the interchangeable scalarsets, and canonical forms under them.
 
 Papers: Ip and Dill, "Better verification through symmetry" (1996); Clarke,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The designs and specs there are, and one design, as plain text."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The certificates of a check as files for other solvers."""
 
 from __future__ import annotations

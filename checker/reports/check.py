@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """One spec checked on one design, as plain text of 75 columns."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Which feature breaks a promise first, as plain text."""
 
 from __future__ import annotations

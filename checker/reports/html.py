@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The review as one page of HTML.
 
 The page stands by itself: no script, no network, light and dark. Each run is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Runs in the Informal Trace Format of Apalache (ADR-015), which its viewer
 and Quint's tools read."""
 

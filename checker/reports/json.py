@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Runs, verdicts and the other answers for programs, as JSON."""
 
 from __future__ import annotations

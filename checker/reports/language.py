@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """LANGUAGE.md as plain text: its parts, for `poolproof help`."""
 
 from __future__ import annotations

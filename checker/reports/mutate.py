@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The mutants of a design and what became of them, as plain text."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The review: every spec on every design, and all on one page.
 
 Each column says what its verdicts rest on: actions that never fired,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The smallest pool of each scenario, as plain text."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Plain text for people: runs, memory, reasons, verdicts, tables.
 
 At most 75 columns, so that it survives being quoted in a mail, and the same

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A stored trace: as plain text for people, and as the file itself."""
 
 from __future__ import annotations

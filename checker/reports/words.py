@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The words for verdicts, wherever they are printed.
 
 Each function has one line per kind of verdict: a sentence, a few words, a cell

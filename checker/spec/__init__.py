@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The spec language: properties as text.
 
 `parse` reads a file into the syntax tree of `checker.spec.syntax`; `resolve`

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """One claim of a spec as a property.
 
 A table index that nothing to its left keeps inside the domain is an

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The formulas of a spec as expressions.
 
 Formulas are read from the left: in `a and b`, `a or b`, `a implies b`,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The grammar's parser and its words. The home of lark, with tree.py."""
 
 from __future__ import annotations

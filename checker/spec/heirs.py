@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Which lines of a spec apply to a design: a line for a base is one for its heirs."""
 
 from __future__ import annotations

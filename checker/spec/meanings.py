@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What the names in a formula mean: fields, labels, definitions, functions.
 
 Definitions are macros: their bodies are read again wherever they are used, so

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What the names of a spec mean in one compiled design.
 
 The innermost meaning counts: a bound name or a parameter, then a definition

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A spec's text to its syntax tree."""
 
 from __future__ import annotations

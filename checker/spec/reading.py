@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """One property of a spec while it is read: what its names mean at a place,
 what is around the place, and what must hold for it to be defined."""
 

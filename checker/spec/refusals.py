@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What the grammar refuses, and what to write instead.
 
 The first row of `REFUSALS` that fits the place says it. Every row has an

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A spec over one compiled design, or several: its claims as properties."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A scenario on one compiled design: programs, and their product with it.
 
 The product has one more cell per task (how many of its calls have returned)

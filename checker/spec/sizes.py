@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A spec's bounds: the sizes and features of each of its designs."""
 
 from __future__ import annotations

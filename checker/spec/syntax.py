@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The syntax tree of a spec: frozen dataclasses with their places.
 
 The span of an expression is the place of its operator or first word; `start`

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """lark's tree to the syntax tree, with what no grammar can check.
 
 There is one method for each rule of grammar.lark, by the rule's name. It gets

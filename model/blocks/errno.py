@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What system calls and faults end in, with the kernel's numbers.
 
 include/uapi/asm-generic/errno-base.h; a signal's number is the exit status

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Files that live in memory: inodes, who holds them, and their page cache.
 
 include/linux/fs.h, fs/inode.c, mm/shmem.c, mm/truncate.c, fs/hugetlbfs/inode.c,

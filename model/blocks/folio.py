@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Where huge pages are while in use: in page tables, or in a page cache.
 
 The node of a page is its identity; private pages that several VMAs map after

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The pool of one huge page size: struct hstate, mm/hugetlb.c (v6.12).
 
 Counters of each node and the one promise counter, ``resv_huge_pages``, that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Idle huge pages lent to movable allocations, as in a CMA area.
 
 A loan is called back by migration (mm/page_alloc.c:alloc_contig_range), which

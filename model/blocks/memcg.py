@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Cgroups in a tree, their page counters, and what outlives them.
 
 kernel/cgroup/cgroup.c, mm/page_counter.c, mm/hugetlb_cgroup.c and

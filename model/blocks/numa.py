@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Node masks: cpusets, task policies and VMA policies (mm/mempolicy.c, v6.12);
 and, for designs that try one node at a time, `NodeBinding`.
 

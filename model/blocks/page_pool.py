@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """struct hstate of mm/hugetlb.c, as far as promises go: pages of each node, and
 one counter of promises without a node. model/blocks/hstate.py has all of it.
 """

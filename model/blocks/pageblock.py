@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Pageblocks: which allocation may take memory from where (mm/page_alloc.c).
 
 A block has a migratetype and K base pages; pages of a block are counted, not

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Pages pinned for I/O: FOLL_PIN of mm/gup.c.
 
 The design says where there is a page to pin, and what becomes of one whose

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Quotas: the subpool of a hugetlbfs mount, and page counters of cgroups.
 
 mm/hugetlb.c (hugepage_subpool_*) and mm/hugetlb_cgroup.c, v6.12. Both answer

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Reserve maps: struct resv_map, mm/hugetlb.c (v6.12).
 
 A map is a set of page indices. For a file (shared) an index in it is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The pool of Reserved THP, as posted: pageblocks of a type of their own, set
 apart at boot (mm/page_alloc.c with the patches), and the quota that promises
 them (mm/reserved_thp.c).

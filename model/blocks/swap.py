@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Swap: the slots of a device, and what memcgs and the swap cache make of them
 (mm/swapfile.c, mm/swap_slots.c, mm/swap_state.c, mm/memcontrol.c, v6.12).
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """guest_memfd over hugetlb's pool.
 
 Source: the short-term plan named in the mail of 2026-06-29 ("take pages from

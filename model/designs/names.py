@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Names that the designs of pools share: one bound, one domain and one feature
 has one name in all of them, so that a spec may be asked of any.
 

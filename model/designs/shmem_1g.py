@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """1 GiB folios for shmem and tmpfs, configurable: an idea, not a patch.
 
 Source: the mail of 2026-06-29 ("start with 1 GiB THP support for shmem/tmpfs,

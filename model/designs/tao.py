@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """TAO: ZONE_NOSPLIT and ZONE_NOMERGE, Yu Zhao, February 2024.
 
 Source: 20240229183436.4110845-2-yuzhao@google.com, and its LWN coverage.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Transparent huge pages, without any pool: mm/huge_memory.c of Linux 6.12.
 
 Modelled: a machine of pageblocks of two base pages, in which other users'

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The modelling language: a design is a plain Python class.
 
     VMAS = Scalarset("VMAS", Bound("V", 2), prefix="v")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The contents of a design, with those of base classes and blocks: its state
 variables, and the bounds and features that it depends on.
 """

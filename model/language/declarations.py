@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Declarations of a design: fields, actions, observers and blocks."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Sizes, features and domains of the modelling language, and their values.
 
 A domain is declared over bounds (`Int(0, 2 * B)`); a `Binding` gives each

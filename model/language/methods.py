@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The methods of a design: its actions and observers, and their parameters.
 
 Those of a design's blocks are among them. Each has a *forwarder* in the

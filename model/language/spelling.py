@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Names that do not exist: the nearest one that does, and how messages say it."""
 
 from __future__ import annotations

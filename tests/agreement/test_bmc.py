@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Bounded model checking against the brute-force reference, and its limits."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Certificates as SMT-LIB 2 files: a second solver agrees, or refutes them."""
 
 from __future__ import annotations

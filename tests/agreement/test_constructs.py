@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A design means the same to CPython and to the compiled system.
 
 constructs.py has a design for each part of the language, random_designs.py

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """How far z3 comes: its own count decides, and no clock does."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The Python engine: what is asked first, of a step and of a state."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The Python engine and a brute-force search agree on random systems."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The fuzz engine: finds, shrinks, repeats itself, raises no false alarm."""
 
 from __future__ import annotations

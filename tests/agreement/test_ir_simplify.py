@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Every simplification of the IR's constructors, against z3.
 
 Random expressions are built twice: as they are (`Raw`: no constructor

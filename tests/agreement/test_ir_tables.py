@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Tables under long chains of stores and choices, against the plain reading.
 
 Random tables are built twice, node by node and by the constructors, which

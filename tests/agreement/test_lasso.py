@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Lassos are shortest in prefix and then in loop, by enumeration of all walks.
 
 The reference knows no components: it lists walks, and asks each the question

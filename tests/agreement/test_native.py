@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The native engine against the brute-force reference, and its own promises."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Induction: what it proves is true, and a certificate is really checked."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A few random texts through the whole tool; `make random` asks many more."""
 
 from __future__ import annotations

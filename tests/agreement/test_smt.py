@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The z3 lowering: complete, and equal to the plain reading in both encodings."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Which scalarsets are interchangeable, and that orbits are counted right."""
 
 from __future__ import annotations

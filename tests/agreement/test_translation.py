@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Each action of each shipped design, as compiled, is what CPython executes.
 
 An instance of the design's class is loaded with a state and arguments whose

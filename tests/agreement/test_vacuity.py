@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A property of which nothing is asked does not hold: it is vacuous."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """check, guarantee, mutate and size answer the same question alike.
 
 Each asks a shipped property of a design with a path of its own through the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A reproducer whose calls a design answers instead of a kernel."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Designs that break what the kernel asserts."""
 
 from enum import Enum

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Many small inputs in one file, each with the error message it must get.
 
 A file is a head that all its cases share, then the cases. A line

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Small designs that use every construct of the language between them. In
 each, every action is run by CPython and by the compiled system from random
 states; some of them break their model from some states, on purpose."""

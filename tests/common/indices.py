@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A design whose tables are indexed by every sort there is, and written and
 read at indices that have a value only under a guard."""
 

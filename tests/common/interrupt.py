@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Ctrl-C, some time after an engine has begun."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A child process whose VMAs are looked at: real system calls on a window.
 
 Run as a program with the number of pages and files: each line that it reads is

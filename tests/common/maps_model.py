@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Sequences of calls: drawn at random, taken by the model, by the kernel.
 
 A call is (task, name, arguments, limited), all of it JSON. `Modelled` takes

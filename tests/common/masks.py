@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A design that has one of everything a spec can name."""
 
 from enum import Enum

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A kernel that is the design once more, every feature on."""
 
 from __future__ import annotations

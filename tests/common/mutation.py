@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """How many mutants of the checker its tests kill: `make mutants`.
 
 mutmut (https://mutmut.readthedocs.io) changes one function of a copy at a time

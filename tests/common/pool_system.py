@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The reference pool of bench/pool.py, built by hand from IR constructors.
 
 `pool(b, v, p)` is the system, `pool_properties(system)` its four true

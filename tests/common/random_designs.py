@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Random designs, as text: every statement and expression that the frontend
 accepts, nested at random, with helpers that return early. The text is well
 sorted, so it must compile; from some states it breaks its own model."""

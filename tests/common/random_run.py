@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Random designs and specs through the whole tool, engine by engine.
 
     python -m tests.common.random_run --count 20000 --seed 1 [--engines explicit,bmc]

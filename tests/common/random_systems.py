@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Small random transition systems, and what is true of them.
 
 `cases()` is a hypothesis strategy for a `Case`: a system of a few variables

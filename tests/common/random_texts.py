@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Random designs and specs as texts, with an interpreter of their own.
 
 Nothing here comes from `checker` or `model`. Each expression is written three

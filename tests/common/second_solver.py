@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """SMT-LIB 2 scripts, answered by cvc5 and by a z3 that knows nothing else."""
 
 from __future__ import annotations

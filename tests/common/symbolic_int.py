@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """An int whose value z3 knows: methods run on it under CPython as they are.
 
 Arithmetic builds z3 terms. Whatever needs to know a value - a comparison, a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Every shipped spec, with each of its labelled bounds, is in one tier.
 
 `tests/common/tiers.txt` has a line for each that costs something: the spec's

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A design of a few cells with one of everything that a run can show: starts
 to choose from, sets, switches, results, strips, and three ways to be wrong."""
 

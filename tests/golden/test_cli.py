@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The command line: what it prints, what it returns, what it refuses."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """CONTRIBUTING.md is done to the letter in a copy of the repository.
 
 A fenced block is a new file after "In `FILE`:". After "In `FILE`, before" (or

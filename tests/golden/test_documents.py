@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Every snippet in README.md runs, and prints what the document says; every
 folder says what belongs there."""
 

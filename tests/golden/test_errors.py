@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Every mistake in a design is answered with file:line:column and what to
 write instead. design_errors/ has the mistakes and the answers; the table
 below has the ones that CPython meets when a design runs as it is.

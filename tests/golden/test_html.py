@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The review as a page and as Markdown; in a browser where there is one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Every snippet in LANGUAGE.md runs, and `poolproof help` prints its parts."""
 
 from __future__ import annotations

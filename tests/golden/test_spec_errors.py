@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Every mistake in a spec is answered with file:line:column and what to
 write instead: spec_errors/ has the mistakes and the answers.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The wheel, installed beside modules of a user that have the same names."""
 
 from __future__ import annotations

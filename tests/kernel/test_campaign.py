@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Campaigns against a kernel that is the design itself, or an altered one, and
 against real ones.
 """

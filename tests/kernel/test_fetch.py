@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Why a kernel cannot be had, in one line; the agent's C without a warning."""
 
 import shutil

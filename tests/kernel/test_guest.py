@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Guests: the recorded scenarios replayed, and every way back to zero."""
 
 import os

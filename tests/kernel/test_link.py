@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Lines to an agent and back, with an agent that is a thread."""
 
 import socket

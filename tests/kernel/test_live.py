@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The running kernel: why it is not asked, and that it is left as it was."""
 
 import os

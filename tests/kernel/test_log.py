@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Logs: what is accepted, and where the longest matched prefix ends."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The recorded scenarios, and that each of them is consistent in itself."""
 
 from pathlib import Path

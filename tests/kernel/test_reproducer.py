@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Reproducers: what is printed compiles, and shows on a kernel what it says."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What the shipped variants of the hugetlb design do differently, call by call."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What is written for an action is read back as that action, and does it."""
 
 from __future__ import annotations

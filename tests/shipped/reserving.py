@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A design that charges one counter for the pages of VMAs with a flag."""
 
 from poolproof.model.blocks.errno import ENOMEM, OK, Errno

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Every stored counterexample replays, and is what its spec expects."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A feature of a shipped design, selected by itself, does something."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Files: concrete runs with what the kernel leaves, worked out by hand;
 the block used twice; how much memory a hot upgrade by file needs."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The least pool of each design for the shipped hot upgrades, and what goes
 wrong in the next smaller one.
 """

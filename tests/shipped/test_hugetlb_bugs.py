@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Each historical bug is found, by the invariants that it broke in its time,
 the present design has none of them at the same bounds, and without what triggers
 it a bug breaks nothing."""

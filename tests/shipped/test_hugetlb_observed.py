@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The hugetlb design against what real kernels did, row by row.
 
 tests/kernel/observed.jsonl has scenarios with every counter after every call;

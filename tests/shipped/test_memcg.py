@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Cgroups in a tree as a block: charges, limits and references with numbers
 worked out by hand, and two sets of counters in one design."""
 

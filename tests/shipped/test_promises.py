@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The promises of every pool design, and pageblocks: the exemplary runs end as
 they should."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The quota of Reserved THP over VMAs: runs with more blocks than a search has,
 counted by hand."""
 

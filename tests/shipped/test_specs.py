@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Every shipped spec comes out as its author expects, on all its designs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Swap as a block: where slots come from, what is charged, two devices."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Every "fixed in", "since" and "until" a release is asked on both sides of it.
 
 Such a claim in a spec or a design names a commit. A property whose source names

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The hooks of model/blocks/vma/ for designs that charge a quota for VMAs: every state
 within some bounds of a small design that uses them."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """model/blocks/vma/ against the running kernel: random calls, VMAs compared.
 
 Each sequence is taken by the model and, with real system calls, by a fresh

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A tmpfs and a hugetlbfs that share one memory: model.blocks.file used twice."""
 
 from enum import Enum

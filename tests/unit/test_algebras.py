@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The readings of the IR: each has all operators, and the fold is deep."""
 
 from __future__ import annotations

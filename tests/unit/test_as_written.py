@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """At other bounds or features than the spec's own, both numbers are told."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What the kernel asserts is a property of every check: `Counter` fields,
 `warn_on`, `bug_on`."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A budget of time or memory binds every engine in every phase."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Cases with their messages in them: what is read, refused, and renewed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Parts of a system: what is searched apart, and what ties parts together."""
 
 from __future__ import annotations

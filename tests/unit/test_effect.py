@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A feature has an effect if some run is another with it than without."""
 
 from __future__ import annotations

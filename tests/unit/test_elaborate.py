@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What is the same in designs and specs: one mistake, one message; and values
 whose sort comes from what is around them."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Which engine visits every state: counts decide, and no clock does."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The table of features: alone, in pairs, and what breaks a promise first."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A spec for a base is a spec for its heirs; the nearest class that is named wins."""
 
 from __future__ import annotations

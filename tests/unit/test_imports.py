@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Imports go one way, and each third-party library has one home."""
 
 from __future__ import annotations

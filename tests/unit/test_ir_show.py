@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Expressions are shown as a spec would write them."""
 
 from poolproof.checker.core import ir

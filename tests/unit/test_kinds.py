@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A new kind of property has few places, and core/property.py lists them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """`leads to` under fairness, on systems small enough to see the answer."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Mutants: what is changed, and who tells."""
 
 from __future__ import annotations

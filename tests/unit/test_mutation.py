@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The command that mutates the checker: what it covers, and what it counts."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """An heir's method takes the place of the one that its author means."""
 
 from __future__ import annotations

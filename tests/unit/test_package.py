@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What the package needs: ranges, and the exact set that make installs."""
 
 from __future__ import annotations

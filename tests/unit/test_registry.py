@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """One table of engines, and one way to run them."""
 
 from __future__ import annotations

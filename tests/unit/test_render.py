@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What people read: 75 columns, the same every time, and no more than is so."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Replays: what agrees is shown, what does not is an error of ours."""
 
 from __future__ import annotations

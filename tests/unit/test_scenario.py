@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Scenarios: what their text means, and the product with a design."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A stored score says so where the design or its specs are others now."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """`poolproof size`: the smallest pool, and the schedule that shows it."""
 
 from __future__ import annotations

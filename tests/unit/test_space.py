@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The one search: whom it tells what, and when it ends."""
 
 from __future__ import annotations

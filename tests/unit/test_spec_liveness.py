@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """`leadsto` and `eventually`: what they mean, how their runs are told and kept."""
 
 from __future__ import annotations

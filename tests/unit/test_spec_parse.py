@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The grammar: what is written how, and which tree it is."""
 
 from __future__ import annotations

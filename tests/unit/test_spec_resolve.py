@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What specs mean: sorts, definedness, vacuity, several designs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Bad surroundings end in a verdict or in one line, never in a traceback."""
 
 from __future__ import annotations

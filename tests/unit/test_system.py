@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A system's formulas: none is missing, and `map` reaches each of them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Trace files: what is written is read again; junk is refused at its place."""
 
 from __future__ import annotations

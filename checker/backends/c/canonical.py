@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Canonical forms of packed states under permutations of scalarsets, as C.
 
 The rows of a sortable scalarset (all cells indexed by one element) lie side

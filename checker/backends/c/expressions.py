@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The IR as C expressions.
 
 Evaluation is total: a read outside a table gives 0 (the obligation that

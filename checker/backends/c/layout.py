@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Where each cell of a state is in its packed words."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The IR as a C program: the half that is particular to one system.
 
 checker/backends/c/search.c is the search that it is compiled with. A state is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Actions and properties as C.
 
 Small actions are printed once per choice of arguments, with constant masks,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Address spaces of tasks: VMAs and the system calls that change them.
 
 mm/vma.c, mm/mmap.c, mm/mprotect.c, mm/madvise.c, mm/mlock.c, mm/mempolicy.c,

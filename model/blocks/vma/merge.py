@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Splitting and merging VMAs: mm/vma.c, v7.2.
 
 Conditions 1.1 to 1.4 of a merge are spread over the functions as in the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """mremap: mm/mremap.c, v7.2.
 
 Left out where charges are counted (`counts_charges`): a smaller length at a

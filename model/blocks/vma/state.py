@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What an address space is made of: a row of base pages for each task.
 
 A VMA is a run of pages: it begins where `mark` says START and ends before the

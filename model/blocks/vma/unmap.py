@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Unmapping: munmap, mmap over something, exit. mm/vma.c and mm/mmap.c."""
 
 from poolproof.model.blocks.errno import ENOMEM, OK

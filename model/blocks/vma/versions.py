@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Address spaces of older kernels: what v6.18 and v6.12 do otherwise than v7.2.
 
 6.18 is 6.18.44, by its behaviour; 6.12 is 6.12.117, from its source.

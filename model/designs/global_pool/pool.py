@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """One pool, many consumers: the idea in David Hildenbrand's mail, as a design.
 
 Source: the reply of 2026-06-29 to "[RFC PATCH 0/8] Introduce Reserved THP".

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """One pool for two sizes: blocks of 1 GiB, split for users of 2 MiB.
 
 Source: the reply of 2026-06-29 to "[RFC PATCH 0/8] Introduce Reserved THP": a

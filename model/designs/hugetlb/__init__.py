@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """hugetlb: Linux 6.12, other versions, on CMA, and bugs that it once had."""

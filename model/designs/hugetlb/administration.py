@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What an administrator writes: the pool's size, and who may use what."""
 
 from poolproof.model.blocks.errno import OK, Errno

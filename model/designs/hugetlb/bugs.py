@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Bugs that hugetlb once had, each put back into the present design.
 
 A class overrides what the fix changed and nothing else, so it is the kernel of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A small hugetlb, and hugetlb on CMA areas.
 
 Source: mm/hugetlb.c, mm/hugetlb_cma.c and mm/cma.c of Linux 6.12 and later.

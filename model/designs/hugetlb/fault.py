@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Faults and fallocate, mm/hugetlb.c: a page from the pool and back."""
 
 from poolproof.model.blocks.errno import ENOMEM, ENOSPC, OK, OOM, SIGBUS, Errno

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Files and mounts, fs/hugetlbfs/inode.c: holes, truncation, eviction."""
 
 from poolproof.model.blocks.errno import ENOMEM, OK, Errno

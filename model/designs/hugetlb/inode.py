@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Inodes, fs/hugetlbfs/inode.c: what leaves a file, and when it goes itself."""
 
 from poolproof.model.designs.hugetlb.fault import Faulting

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """hugetlb's reservations: mm/hugetlb.c, fs/hugetlbfs/inode.c and
 mm/hugetlb_cgroup.c of Linux 6.12 (6.12.117), one huge page size.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Features, bounds and domains of hugetlb's full account."""
 
 from poolproof.model.language import Bound, Feature, Int, Scalarset

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Reserving, mm/hugetlb.c: the subpool, promises of the pool, and mmap."""
 
 from poolproof.model.blocks.errno import ENOMEM, OK, Errno

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The state of hugetlb, and what specs ask of it."""
 
 from poolproof.model.blocks.folio import Folios, Mappers

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """munmap, exit and MADV_DONTNEED."""
 
 from poolproof.model.blocks.errno import OK, Errno

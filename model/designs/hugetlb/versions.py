@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """hugetlb of other kernels than 6.12, as far as the model can tell them apart."""
 
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """VMAs that are split, moved and copied."""
 
 from poolproof.model.blocks.errno import OK, Errno

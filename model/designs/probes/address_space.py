@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """VMA operations by themselves: model.blocks.vma.address_space with nothing else.
 
 The block's header says what is modelled and what is left out. Here a task

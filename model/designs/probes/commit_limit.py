@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Strict overcommit beside a pool: what those are told who do not use it.
 
 Source: mm/util.c:__vm_enough_memory and vm_commit_limit, v6.12, with

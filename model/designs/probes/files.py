@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Files in memory between processes: model/blocks/file.py at work, Linux 6.12.
 
 Tasks create files, open them, hand them over by descriptor, map and touch them,

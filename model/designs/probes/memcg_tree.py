@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Huge pages of files, reserved and touched by tasks in a tree of cgroups.
 
 mm/hugetlb.c, mm/hugetlb_cgroup.c and mm/memcontrol.c of Linux 6.12, as far as

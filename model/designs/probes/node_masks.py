@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Node masks by themselves: model.blocks.numa with nothing else.
 
 A task has a cpuset and a policy, its VMA a policy of its own; all three may

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The page allocator by itself, with reserved blocks: mm/page_alloc.c.
 
 Source: mm/page_alloc.c and include/linux/mmzone.h with patches 1-4 of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Huge pages and swap, without any pool: what goes out whole, what is split,
 and what comes back (mm/vmscan.c, mm/memory.c, mm/khugepaged.c of Linux 6.12).
 

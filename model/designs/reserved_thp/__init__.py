@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Reserved THP: the RFC of 2026-06-27 as posted, and its plans."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Reserved THP behind files: sections 3.3 and 3.4 of its cover letter.
 
 Source: cover.1782538002.git.zhengqi.arch@bytedance.com, which says that reserved

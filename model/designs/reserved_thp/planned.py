@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Reserved THP as planned: sections 3.1 to 3.3 of its cover letter.
 
 Source: cover.1782538002.git.zhengqi.arch@bytedance.com, section 3, and Qi

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Reserved THP as posted: [RFC PATCH 0/8] of 2026-06-27, Qi Zheng.
 
 Source: cover.1782538002.git.zhengqi.arch@bytedance.com; mm/reserved_thp.c,

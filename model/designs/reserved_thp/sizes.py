@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Reserved THP with pages of 1 GiB: section 3.5 of its cover letter.
 
 Source: cover.1782538002.git.zhengqi.arch@bytedance.com, which says that it would

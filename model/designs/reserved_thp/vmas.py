@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The quota of Reserved THP as posted, over VMAs that split, merge and move.
 
 Source: cover.1782538002.git.zhengqi.arch@bytedance.com; mm/reserved_thp.c, and
