@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -40,3 +41,22 @@ def test_make_installs_the_exact_set() -> None:
     installs = [line for line in makefile.splitlines() if "pip install" in line]
     assert len(installs) > 0
     assert all("-c constraints.txt" in line for line in installs)
+
+
+SOURCES = ("py", "c", "h", "cpp", "in", "lark", "spec", "scenario", "toml", "tla")
+FOLDERS = ("bench", "checker", "model", "specs", "tests")
+FIXTURES = re.compile(r"tests/golden/(\w+_errors|cli)/")
+"""Inputs with their messages: a line more would be another input."""
+
+
+def test_each_source_file_says_its_licence() -> None:
+    line = f"SPDX-License-Identifier: {PROJECT['license']}"
+    files = [p for folder in FOLDERS for p in (ROOT / folder).rglob("*.*")]
+    mine = [
+        p
+        for p in files
+        if p.suffix[1:] in SOURCES and not FIXTURES.match(str(p.relative_to(ROOT)))
+    ]
+    assert len(mine) > 400
+    without = [str(p) for p in mine if line not in p.read_text()[:200]]
+    assert without == []
