@@ -12,12 +12,22 @@ the conditions, which are syntactic, does not hold, there is one part.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from poolproof.checker.core.ir import TRUE, Expr, Sort, scalarsets, subterms
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Action, TransitionSystem
+from poolproof.checker.core.verdict import (
+    Holds,
+    Outcome,
+    Statistics,
+    Trace,
+    Unknown,
+    Unreachable,
+    Verdict,
+)
 
 
 @dataclass(frozen=True)
@@ -113,3 +123,60 @@ def _names(formulas: Iterable[Expr], symmetry: bool) -> set[str]:
 
 def _scalars(sorts: Iterable[Sort]) -> set[str]:
     return {f"scalarset {s.name}" for sort in sorts for s in scalarsets(sort)}
+
+
+def combine(parts: Sequence[Part], done: Sequence[Outcome], seconds: float) -> Outcome:
+    """Return the outcome for the whole from the searches of its parts: its states
+    are the combinations of theirs."""
+    figures = [o.statistics for o in done]
+    states = math.prod(s.states for s in figures)
+    depth = sum(s.depth for s in figures)
+    defects = tuple(d for o in done for d in o.defects)
+    complete = all(s.complete for s in figures)
+    verdicts: dict[str, Verdict] = {}
+    for outcome in done:
+        for name, verdict in outcome.verdicts.items():
+            match verdict:
+                case Holds() | Unreachable() if defects:
+                    wrong = "the model itself is wrong (see the defects)"
+                    verdict = Unknown(wrong, outcome.statistics.depth)
+                case Holds() if complete:
+                    verdict = Holds(True, states, depth)
+                case Unreachable() if complete:
+                    verdict = Unreachable(states, depth)
+            verdicts[name] = verdict
+    fired: dict[str, int] = {}
+    results: dict[tuple[str, int], int] = {}
+    for k, s in enumerate(figures):
+        others = math.prod(t.states for j, t in enumerate(figures) if j != k)
+        fired |= {name: n * others for name, n in s.fired.items()}
+        results |= {key: n * others for key, n in s.results.items()}
+    ends = [s.deadlock for s in figures]
+    deadlock = None
+    if all(end is not None for end in ends):
+        steps = tuple(x for end in ends if end is not None for x in end.steps)
+        assert ends[0] is not None
+        deadlock = Trace(ends[0].initial, steps)
+    names = "; ".join(", ".join(a.name for a in p.system.actions) for p in parts)
+    notes = (f"searched one by one, as they have nothing in common: {names}",)
+    return Outcome(
+        done[0].engine,
+        verdicts,
+        defects,
+        Statistics(
+            states=states,
+            transitions=sum(fired.values()),
+            depth=depth,
+            seconds=seconds,
+            complete=complete and not defects,
+            fired=fired,
+            results=results,
+            deadlocks=math.prod(s.deadlocks for s in figures),
+            deadlock=deadlock,
+            true_antecedents={
+                n: seen for s in figures for n, seen in s.true_antecedents.items()
+            },
+            notes=(*notes, *dict.fromkeys(n for s in figures for n in s.notes)),
+            memory=max(s.memory for s in figures),
+        ),
+    )
