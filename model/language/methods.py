@@ -193,7 +193,7 @@ def check_forwarders(cls: type) -> None:
             wrong = ModelError(
                 f"{link.method} is an action or observer of {link.block}, and "
                 f"{clash}: write `{other} = {link.block}.{link.method}` to give "
-                "it another name"
+                f"it another name, or `{link.method} = None` to have none"
             )
             wrong.where = (cls, link.block.partition(".")[0])
             raise wrong

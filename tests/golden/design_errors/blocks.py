@@ -17,7 +17,7 @@ class Pins(Block):
 
 # === action_of_block_and_design
 class Wrong(Design):
-    # 5: pin is an action or observer of pins, and of the design Wrong itself: write `pins_pin = pins.pin` to give it another name
+    # 5: pin is an action or observer of pins, and of the design Wrong itself: write `pins_pin = pins.pin` to give it another name, or `pin = None` to have none
     pins = Pins(PAGES)
 
     @action
@@ -67,7 +67,7 @@ class Wrong(Design):
 # === action_of_two_blocks
 class Wrong(Design):
     pins = Pins(PAGES)
-    # 5: pin is an action or observer of loans, and of pins: write `loans_pin = loans.pin` to give it another name
+    # 5: pin is an action or observer of loans, and of pins: write `loans_pin = loans.pin` to give it another name, or `pin = None` to have none
     loans = Pins(PAGES)
 
 
@@ -81,7 +81,7 @@ class Pool(Block):
 
 
 class Wrong(Design):
-    # 5: step is an action or observer of pool, and of the design Wrong itself: write `pool_step = pool.step` to give it another name
+    # 5: step is an action or observer of pool, and of the design Wrong itself: write `pool_step = pool.step` to give it another name, or `step = None` to have none
     pool = Pool()
 
 
