@@ -34,6 +34,22 @@ def sort_text(sort: Sort) -> str:
             return "an int" if sort is ir.INT else "a bool"
 
 
+def told_apart(sort: Sort, other: Sort) -> str:
+    """Return what messages call a value of the sort beside one of another: two
+    classes of one name are told apart by the labels that one of them lacks."""
+    match sort, other:
+        case EnumSort(name=name, labels=labels), EnumSort() if name == other.name:
+            more = [label for label in labels if label not in other.labels]
+            less = [label for label in other.labels if label not in labels]
+            if more:
+                return f"a label of the {name} with {', '.join(more)}"
+            if less:
+                return f"a label of the {name} without {', '.join(less)}"
+            return f"a label of the {name} of {', '.join(labels)}"
+        case _:
+            return sort_text(sort)
+
+
 def needed_text(sort: Sort | None) -> str:
     """Return what messages say is needed where a value of the sort is."""
     if sort is ir.INT:
