@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One spec on one design: which engines run, and what comes of it.
+"""A check: one spec on one design, by one engine or several.
 
-Every violation and witness is replayed before it is handed on, and what one
-engine says is held against what another says.
+Every violation and witness is replayed before it is returned, and the verdicts of
+the engines are compared.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ what a review runs."""
 
 
 def engines() -> tuple[str, ...]:
-    """What --engine takes; without it a check is `auto`, a review EXHAUSTIVE."""
+    """Return the choices of --engine. The default is `auto` in a check, and
+    EXHAUSTIVE in a review."""
     return ("auto", *(row.name for row in registry.choices()))
 
 
@@ -66,8 +67,8 @@ class EnginesDisagree(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line adds to a spec. ``label`` picks one of the
-    spec's named bounds, ``bounds`` overrides single ones."""
+    """The options of a check. ``label`` picks one of the spec's named bounds,
+    ``bounds`` overrides single ones."""
 
     designs: tuple[str, ...] = ()
     label: str = ""
@@ -77,7 +78,7 @@ class Request:
 
     @property
     def as_written(self) -> bool:
-        """Whether the spec's own bounds are checked: expected depths count."""
+        """Whether the spec's own bounds are checked, so that expected depths apply."""
         return not (self.label or self.bounds or self.without or self.having)
 
 
@@ -101,7 +102,7 @@ class Task:
 
 
 def refuse_nothing(tasks: Sequence[Task]) -> None:
-    """Raise UserError where no property of any spec applies to its design."""
+    """Raise UserError if no property of any spec applies to its design."""
     if not tasks or not all(task.asks_nothing for task in tasks):
         return
     task = tasks[0]
@@ -114,8 +115,8 @@ def refuse_nothing(tasks: Sequence[Task]) -> None:
 
 
 def prepare(spec: Spec, request: Request) -> tuple[Task, ...]:
-    """The spec on each of its designs. Raises UserError for whatever is wrong
-    in the spec, the designs, or the request."""
+    """Return the spec bound to each of its designs. Raise UserError for a mistake
+    in the spec, the designs or the request."""
     labels = tuple(b.label for b in spec.bounds if b.label)
     if request.label and request.label not in labels:
         there = f", or one of this spec's labels: {', '.join(labels)}" if labels else ""
@@ -240,19 +241,19 @@ def _unknown(what: str, name: str, known: tuple[str, ...], designs: str) -> str:
 
 
 class Judgement(Enum):
-    """A verdict beside what the spec's author stated."""
+    """How a verdict compares with the outcome that the spec's author stated."""
 
     EXPECTED = "expected"
     UNEXPECTED = "unexpected"
     VACUOUS = "vacuous"
-    """What was expected, but because nothing happens."""
+    """As expected, but only because nothing happens."""
     OPEN = "open"
 
 
 @dataclass(frozen=True)
 class PropertyResult:
-    """All about one property: each engine's verdict, the one that counts
-    first, the replay of its trace, and what the spec as written expects.
+    """The result of one property: each engine's verdict, the decisive one first,
+    the replay of its trace, and the outcome that the spec as written expects.
     ``as_stated`` is false where that is something else, but of other bounds or
     features than those that were checked."""
 
@@ -288,7 +289,7 @@ def run(
     report: Reporter,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> CheckResult:
-    """Runs the engine (or, for auto, each in turn) on all the properties."""
+    """Run the engine (or, for auto, each in turn) on all properties."""
     outcomes: list[Outcome] = []
     for step in _plan(engine):
         if interrupted():

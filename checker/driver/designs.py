@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where designs and specs come from: the shipped ones, and the user's files."""
+"""The designs and specs by name: the shipped ones, and the user's files."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class DesignRef:
 
 @cache
 def shipped_designs() -> tuple[DesignRef, ...]:
-    """The designs of model/designs, sorted by name."""
+    """Return the designs of model/designs, sorted by name."""
     found: list[DesignRef] = []
     prefix = f"{designs.__name__}."
     for info in pkgutil.walk_packages(designs.__path__, prefix):
@@ -75,7 +75,7 @@ def find_spec(name: str) -> str:
 
 
 def shipped_specs() -> tuple[str, ...]:
-    """The files of specs/, as a user would type them, sorted."""
+    """Return the files of specs/, as a user would type them, sorted."""
     return tuple(sorted(shown_path(str(p)) for p in ROOT.glob("specs/**/*.spec")))
 
 
@@ -149,8 +149,8 @@ _loaded: dict[Path, tuple[DesignRef, ...]] = {}
 
 
 def from_file(path: str) -> tuple[DesignRef, ...]:
-    """The designs that a user's own file defines. Raises UserError for a file
-    that is no Python, or that cannot be imported."""
+    """Return the designs that a user's file defines. Raise UserError if the file is
+    no Python, or cannot be imported."""
     text = read_text(path, "a design (a Python file)")
     where = Path(path).resolve()
     if where not in _loaded:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whether a feature changes anything that a design can do.
+"""The effect of a feature: does it change anything that a design can do?
 
 Two systems that agree on their initial states, and on every step from each
 state that both reach, have the same runs (by induction over their length). A
@@ -32,8 +32,8 @@ def has_effect(
     states: int,
     over: Callable[[], bool] = lambda: False,
 ) -> bool | None:
-    """Return whether ``on`` has other runs than ``off``, the same design
-    without the feature. None: not decided within so many states or in time."""
+    """Return whether ``on`` and ``off``, the same design without the feature, have
+    different runs. None: not decided within so many states, or in time."""
     if (off.variables, off.actions, off.initial) == (
         on.variables,
         on.actions,

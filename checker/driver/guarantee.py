@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which feature breaks a promise first, alone or together with another.
+"""The features that break a promise, alone or in pairs.
 
 One property is asked of a design with nothing switched on, with each feature
 by itself, and with each two of them. Features are whatever the design
@@ -94,7 +94,7 @@ class Guarantee:
 
     @property
     def first(self) -> Finding | None:
-        """The fewest steps; of those, the fewest features that are on."""
+        """The finding with the fewest steps, and then with the fewest features."""
 
         def key(f: Finding) -> tuple[int, int]:
             return f.depth or 0, len(f.features) + len(f.needed)
@@ -121,7 +121,7 @@ class Guarantee:
 
 
 def features_of(known: DesignRef) -> tuple[str, ...]:
-    """What the design can switch on."""
+    """Return the features that the design declares and leaves off."""
     return tuple(sorted(n for n, f in declared(known.cls)[1].items() if not f.default))
 
 

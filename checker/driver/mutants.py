@@ -23,8 +23,8 @@ from poolproof.model.language import Design, observer_methods, resolved
 
 @dataclass(frozen=True)
 class Mutant:
-    """``tree`` is a method's syntax tree, ``other`` what takes its place;
-    ``what`` tells the change in the design's own words."""
+    """A one-place change. ``other`` replaces the syntax tree ``tree`` of a method;
+    ``what`` describes the change in the design's own words."""
 
     method: str
     span: Span
@@ -35,7 +35,7 @@ class Mutant:
 
 
 def mutants(design: type[Design]) -> tuple[Mutant, ...]:
-    """All of a design, in the order of the text."""
+    """Return all mutants of a design, in the order of the text."""
     found: dict[tuple[str, int, int, str], Mutant] = {}
     observers = {
         resolved(design, f)[1].__name__ for f in observer_methods(design).values()

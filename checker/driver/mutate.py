@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Mutation: is there a property for every line of a design?
+"""Mutation testing: which property detects each one-place change of a design?
 
 Each mutant of checker.driver.mutants is checked against specs. It is *killed* when
 some property comes out otherwise, at another depth included, or the model
@@ -171,7 +171,7 @@ def look(task: Task, states: int) -> Original:
 
 
 class MutantStatus(Enum):
-    """What became of a mutant."""
+    """The status of a mutant."""
 
     KILLED = "killed"
     SURVIVED = "survived"
@@ -184,7 +184,7 @@ class MutantStatus(Enum):
 
 @dataclass(frozen=True)
 class Result:
-    """A mutant's fate; ``by`` is the spec and the property that killed it."""
+    """The status of a mutant; ``by`` is the spec and the property that killed it."""
 
     mutant: Mutant
     fate: MutantStatus
@@ -192,7 +192,7 @@ class Result:
 
 
 def judge(mutant: Mutant, originals: Sequence[Original]) -> Result:
-    """Every spec in turn, until one kills the mutant."""
+    """Check one spec after the other, until one kills the mutant."""
     fate = MutantStatus.UNUSED
     for original in originals:
         was, compiled = original.profile, original.task.compiled
@@ -363,7 +363,7 @@ def campaign(
 
 
 _work: tuple[Sequence[Mutant], Sequence[Original]] = ((), ())
-"""What a worker works on: it is a copy of the process that knows."""
+"""The mutants and originals for the workers, which are forks of this process."""
 
 
 def _judge_number(number: int) -> tuple[MutantStatus, str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The review: what it asks beside the checks of all specs on all designs."""
+"""The review: its specs, and its scenarios."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from poolproof.checker.spec import parse
 from poolproof.checker.spec.syntax import Spec
 
 SCENARIOS = "specs/scenarios/hot_upgrade_4.scenario"
-"""The scenarios that the page has a row for."""
+"""The scenarios with a row on the page."""
 
 
 @dataclass(frozen=True)
 class LeastPools:
-    """What `size` found: by scenario and design."""
+    """The answers of `size` by scenario and design."""
 
     spec: Spec
     found: Mapping[tuple[str, str], Sized]

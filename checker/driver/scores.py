@@ -24,7 +24,7 @@ from poolproof.checker.spec.syntax import Spec
 from poolproof.model.language import Bound, Design, Domain, Feature, own_classes
 
 SCORES = "specs/scores"
-"""Where `poolproof mutate DESIGN -o specs/scores/DESIGN.txt` is kept."""
+"""The folder for `poolproof mutate DESIGN -o specs/scores/DESIGN.txt`."""
 
 Scores = Mapping[type, str]
 """By design: its mutation score, in words."""

@@ -70,7 +70,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class AtSize:
-    """What came out at one size: guaranteed if there is neither a failure
+    """The answer at one size: guaranteed if there is neither a failure
     nor a reason why it is not known."""
 
     size: int
@@ -92,7 +92,7 @@ class Sized:
 
     @property
     def smallest(self) -> int | None:
-        """The least size that guarantees success; what is below fails."""
+        """The least size that guarantees success; smaller ones fail."""
         for at in self.sizes:
             if at.unknown:
                 return None
@@ -250,8 +250,8 @@ def confirmed(
     verdict: Violated,
     early: set[str] | frozenset[str] = frozenset(),
 ) -> Failure:
-    """The schedule under CPython: a run of the design that the programs
-    allow, and that fails as it is said to. Raises NotReproduced otherwise."""
+    """Replay a schedule under CPython, and check that the programs allow it and that
+    it fails as stated. Raise NotReproduced otherwise."""
     played = replay(compiled, whole.projected(verdict.trace))
     who = whole.who(verdict.trace)
     places = dict.fromkeys(whole.programs.tasks, 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Stored traces: where each one is, and its replay."""
+"""Stored traces: their paths and their replays."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ STORE = "counterexamples"
 
 
 def trace_name(task: Task, prop: str) -> str:
-    """The path of a property's trace: DESIGN/SPEC.PROPERTY.trace."""
+    """Return the path of a property's trace: DESIGN/SPEC.PROPERTY.trace."""
     return f"{task.known.name}/{Path(task.spec.file).stem}.{prop}.trace"
 
 
 def stored_trace(task: Task, prop: str) -> str | None:
-    """The shipped trace of a property, as a user would type it."""
+    """Return the path of a property's shipped trace as a user would type it."""
     path = ROOT / STORE / trace_name(task, prop)
     return shown_path(str(path)) if path.is_file() else None
 
@@ -58,8 +58,8 @@ class Replayed:
 
 
 def replay_file(path: str) -> Replayed:
-    """Replays a stored trace. Raises UserError for a file that is none, and
-    NotReproduced where it is no run (any more), or shows something else."""
+    """Replay a stored trace. Raise UserError for a file that is none, and
+    NotReproduced if it is no run (any more), or shows something else."""
     file = load(path)
     heading = file.heading
     known = _design(file, path)
