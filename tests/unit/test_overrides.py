@@ -105,8 +105,7 @@ WRONG = {
     ),
     "a block's action, misspelt": (
         "def give_backs(self, amount):\n    pass",
-        "give_backs is never called and overrides nothing "
-        "(did you mean 'give_back'?)",
+        "give_backs is never called and overrides nothing (did you mean 'give_back'?)",
     ),
     "a hook of a block, misspelt": (
         "def may_shrinks(self):\n    return True",
