@@ -5,15 +5,15 @@ To add a kind of property, change these files and no others:
 
 1. core/property.py: its member of `Kind` and its traits. `FINITE` and `SAFETY`
    follow from them, and so does which engines decide it.
-2. spec/grammar.lark: its syntax; and spec/parse.py, unless it is written like
+2. spec/grammar.lark: its syntax; and spec/tree.py, unless it is written like
    an invariant.
-3. spec/syntax.py and spec/resolve.py, if it has more than one formula.
+3. spec/syntax.py and spec/claims.py, if it has more than one formula.
 4. engines/registry.py and a new engine, if neither a state nor a step decides it.
 5. evidence/replay.py (which runs decide it) and reports/text.py (why they do),
    if neither a state nor a step decides it.
 
-Elsewhere, only spec/scenario.py and frontend/design.py name kinds: they make
-properties. tests/unit/test_kinds.py checks this list.
+Elsewhere, only spec/resolve.py, spec/scenario.py and frontend/design.py name
+kinds: they make properties. tests/unit/test_kinds.py checks this list.
 """
 
 from __future__ import annotations
