@@ -125,7 +125,7 @@ def anything(task: Task) -> Scenario:
     bounds = task.compiled.bounds
     name, value = next(iter(bounds.items()))
     line = "bounds " + ", ".join(f"{n} = {v}" for n, v in bounds.items())
-    for how, names in (("without", task.sizes.without), ("having", task.sizes.having)):
+    for how, names in (("without", task.sizes.without), ("with", task.sizes.having)):
         line += f" {how} {', '.join(names)}" if names else ""
     calls = []
     for action in task.compiled.system.actions:
