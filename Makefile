@@ -27,8 +27,9 @@ mutants: $(READY)         ## which changes of the checker its tests miss: hours
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[mutants]'
 	@SECONDS=$(SECONDS) $(BIN)/python -m tests.common.mutation $(MODULE)
 
-lint: $(READY)            ## ruff, and mypy --strict on model/ and checker/
+lint: $(READY)            ## ruff, its format, and mypy --strict
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy --strict -p poolproof
 
 conform: $(READY)         ## ask a real kernel: QEMU, two nodes, ten minutes
