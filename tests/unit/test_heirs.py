@@ -20,6 +20,7 @@ from poolproof.checker.driver.designs import (
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec import parse, parse_text, resolve
 from poolproof.checker.spec.heirs import lineage, nearest_named
+from poolproof.model.designs import hugetlb
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.designs.hugetlb.versions import Hugetlb61
 from poolproof.model.language import Design, Int, action, require, var
@@ -189,3 +190,8 @@ def test_the_least_pool_of_an_heir(
     ]
     assert main(argv) == 0
     assert "Heir" in capsys.readouterr().out
+
+
+def test_hugetlb_is_imported_without_its_version() -> None:
+    """An heir's import stays when the design's files are split once more."""
+    assert hugetlb.Hugetlb is Hugetlb
