@@ -60,7 +60,7 @@ def explicit(
     symmetry = find_symmetry(system, properties) if budget.symmetry else NO_SYMMETRY
     space = StateSpace(system, symmetry)
     watch, defects = Watch(system, properties), _Defects(space)
-    decided, ends = _Decided(watch), _Ends()
+    decided, ends = _Decided(space, watch), _Ends()
     found = explore(space, (decided, defects, ends), budget, report)
     with overtime(), doing("writing down the runs"):
         return _outcome(
@@ -71,8 +71,8 @@ def explicit(
 class _Decided(Visitor):
     """The first state or step that decides each property."""
 
-    def __init__(self, watch: Watch) -> None:
-        self.watch = watch
+    def __init__(self, space: StateSpace, watch: Watch) -> None:
+        self.space, self.watch = space, watch
         self.found: dict[str, tuple[State, Last | None]] = {}
 
     def state(self, state: State, depth: int) -> None:
@@ -83,7 +83,7 @@ class _Decided(Visitor):
         decided = self.watch.of_step(action)
         if decided is None:
             return None
-        found = self.found
+        found, outside = self.found, self.space.outside
 
         def look_at(state: State, taken: Taken) -> None:
             for name in decided(state, taken):
@@ -92,7 +92,9 @@ class _Decided(Visitor):
 
         def violating(name: str) -> Accepts:
             return lambda state, taken: (
-                taken.broken is None and name in decided(state, taken)
+                taken.broken is None
+                and outside(taken.after) is None
+                and name in decided(state, taken)
             )
 
         return look_at

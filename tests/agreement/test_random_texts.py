@@ -29,6 +29,15 @@ def test_what_the_tool_says_is_so(engine: str, seeds: range, tmp_path: Path) -> 
         assert check(t, right, engine, tmp_path, f"t{seed}") == [], f"seed {seed}"
 
 
+@pytest.mark.parametrize("seed", [200743, 2101821])
+def test_a_text_that_was_answered_wrongly(seed: int, tmp_path: Path) -> None:
+    """Each has a step that leaves its range beside a step property: it is asked
+    of no such step, neither in the search nor when the run is written down."""
+    t = texts(seed)
+    for engine in ("explicit", "bmc"):
+        assert check(t, truth(t), engine, tmp_path, f"t{seed}") == []
+
+
 def test_the_texts_have_everything() -> None:
     """Every sort of index and of value, every kind, both answers, and defects
     in a text with steps."""
