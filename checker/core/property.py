@@ -120,12 +120,14 @@ class Expectation:
 
     ``verdict`` is 'holds' or 'violated' ('reachable'/'unreachable' for a
     reachable property), 'vacuous' or 'unknown'; ``depth`` the length of the
-    shortest trace.
+    shortest trace. ``elsewhere``: it is stated of other bounds than those that
+    are checked.
     """
 
     verdict: str
     depth: int | None
     span: Span | None = None
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,15 @@ from poolproof.checker.driver.designs import DesignRef, designs_for
 from poolproof.checker.engines import registry
 from poolproof.checker.evidence.replay import Replay, confirm, confirm_defect
 from poolproof.checker.frontend.design import compile_design
-from poolproof.checker.spec import Resolved, Sizes, Spec, resolve, resolve_all, sizes
+from poolproof.checker.spec import (
+    Resolved,
+    Sizes,
+    Spec,
+    at_label,
+    resolve,
+    resolve_all,
+    sizes,
+)
 from poolproof.model.language import (
     Bound,
     Design,
@@ -79,13 +87,19 @@ class Request:
     @property
     def as_written(self) -> bool:
         """Whether the spec's own bounds are checked, so that expected depths apply."""
-        return not (self.label or self.bounds or self.without or self.having)
+        return not (self.label or self.altered)
+
+    @property
+    def altered(self) -> bool:
+        """Whether single bounds or features differ from any bounds of the spec."""
+        return bool(self.bounds or self.without or self.having)
 
 
 @dataclass(frozen=True)
 class Task:
     """A spec bound to a design, ready to be checked. ``shown`` are the
-    bounds that the spec or the caller set (all, where neither did)."""
+    bounds that the spec or the caller set (all, where neither did);
+    ``as_written``: they and the features are the spec's own."""
 
     spec: Spec
     known: DesignRef
@@ -126,14 +140,15 @@ def prepare(spec: Spec, request: Request) -> tuple[Task, ...]:
             f"{request.label}=2{there}{did_you_mean(request.label, labels)}",
         )
     _check_not_empty(spec)
+    spec = at_label(spec, request.label)
     known = designs_for(spec, request.designs)
     classes = [k.cls for k in known]
     try:
-        given = sizes(spec, classes, request.label)
+        given = sizes(spec, classes)
     except UserError as mistake:
         # an unknown bound is an error only if none of the spec's designs has it
         others = _others(spec, classes, mistake)
-        given = sizes(spec, [*classes, *others], request.label)
+        given = sizes(spec, [*classes, *others])
     chosen = [_sized(s, k, request) for s, k in zip(given, known, strict=False)]
     _check_request(request, known)
     compiled = [
@@ -149,13 +164,13 @@ def prepare(spec: Spec, request: Request) -> tuple[Task, ...]:
             compile_design(cls, s.bounds, s.without, s.having)
             for cls, s in zip(
                 others,
-                sizes(spec, [*classes, *others], request.label)[len(classes) :],
+                sizes(spec, [*classes, *others])[len(classes) :],
                 strict=True,
             )
         ]
         resolved = resolve_all(spec, [*compiled, *more])
     return tuple(
-        Task(spec, k, c, r, s, s.bounds or c.bounds, request.as_written)
+        Task(spec, k, c, r, s, s.bounds or c.bounds, not request.altered)
         for k, c, r, s in zip(known, compiled, resolved, chosen, strict=False)
     )
 
@@ -460,7 +475,8 @@ def _answer(
         except Spent as spent:
             first = Unknown(str(spent))
             found = [(found[0][0], first)]
-    judgement, expected = judge(prop, first, task.as_written)
+    elsewhere = prop.expect is not None and prop.expect.elsewhere
+    judgement, expected = judge(prop, first, task.as_written and not elsewhere)
     stated = judgement is judge(prop, first)[0]
     return PropertyResult(prop, tuple(found), played, judgement, expected, stated)
 
@@ -500,8 +516,8 @@ def judge(
 
     Without ``expect``, a property should hold and a reachable one be
     reached; vacuous is neither, unless it is expected. At other bounds than
-    the spec's own, no depth is expected, and what was expected to be violated
-    may hold."""
+    those of the expectation, no depth is expected, and what was expected to be
+    violated may hold."""
     want = prop.expect.verdict if prop.expect else prop.kind.outcomes[0]
     depth = prop.expect.depth if prop.expect else None
     told = want if depth is None else f"{want} at {depth}"

@@ -114,10 +114,17 @@ class ClaimReader:
 
 def expected(spec: Spec, source: type, expects: Sequence[Expect]) -> Expectation | None:
     """Return what is stated of the design, or of the nearest base that the
-    spec is for."""
-    stated = {d.text: e for e in expects for d in e.designs}
-    others = next((e for e in expects if not e.designs), None)
+    spec is for: under the label of the spec's first bounds, or else without a
+    label."""
+    label = spec.bounds[0].label if spec.bounds else ""
+    here = [e for e in expects if any(word.text == label for word in e.labels)]
+    always = [e for e in expects if not e.labels]
     named = [word.text for word in spec.designs]
-    name = nearest_named(source, named or stated)
-    e = others if name is None else stated.get(name, others)
-    return None if e is None else Expectation(e.verdict, e.depth, e.span)
+    for some in (here, always):
+        stated = {d.text: e for e in some for d in e.designs}
+        others = next((e for e in some if not e.designs), None)
+        name = nearest_named(source, named or stated)
+        e = others if name is None else stated.get(name, others)
+        if e is not None:
+            return Expectation(e.verdict, e.depth, e.span, e.elsewhere)
+    return None

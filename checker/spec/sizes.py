@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.system import Span
 from poolproof.checker.spec.names import listed, suggestion
-from poolproof.checker.spec.syntax import Bounds, Spec
+from poolproof.checker.spec.syntax import Assertion, Bounds, Claim, Spec
 from poolproof.model.language import (
     Bound,
     Design,
@@ -31,15 +32,46 @@ class Sizes:
     having: tuple[str, ...]
 
 
-def sizes(
-    spec: Spec, designs: Sequence[type[Design]], label: str = ""
-) -> tuple[Sizes, ...]:
-    """The spec's first bounds (or those of a label) for each design: each
-    gets what it has. Raises UserError for a bound or feature that none has,
-    and for a size below what a design can be."""
-    chosen = _bounds(spec, label)
-    if chosen is None:
+def at_label(spec: Spec, label: str) -> Spec:
+    """Return the spec with the bounds of a label first: they are those of a
+    check. What is expected without a label is then expected elsewhere. Raises
+    UserError if there is no such label."""
+    if not label:
+        return spec
+    for bounds in spec.bounds:
+        if bounds.label == label:
+            break
+    else:
+        known = listed(b.label for b in spec.bounds if b.label)
+        raise UserError(
+            Span(spec.file, 1, 1),
+            f"there are no bounds `{label}` here; there are {known}",
+        )
+    if bounds is spec.bounds[0]:
+        return spec
+    return replace(
+        spec,
+        bounds=(bounds, *(b for b in spec.bounds if b is not bounds)),
+        claims=tuple(_elsewhere(c) for c in spec.claims),
+        assertions=tuple(_elsewhere(a) for a in spec.assertions),
+    )
+
+
+_Stating = TypeVar("_Stating", Claim, Assertion)
+
+
+def _elsewhere(stating: _Stating) -> _Stating:
+    expects = (replace(e, elsewhere=not e.labels) for e in stating.expects)
+    return replace(stating, expects=tuple(expects))
+
+
+def sizes(spec: Spec, designs: Sequence[type[Design]]) -> tuple[Sizes, ...]:
+    """Return the spec's first bounds for each design: each gets what it has.
+    Raises UserError for a bound or feature that none has, and for a size below
+    what a design can be."""
+    if not spec.bounds:
         return tuple(Sizes({}, (), ()) for _ in designs)
+    chosen = spec.bounds[0]
     known = [declared(cls) for cls in designs]
     all_bounds = {n: b for bounds, _ in known for n, b in bounds.items()}
     all_features = {n: f for _, features in known for n, f in features.items()}
@@ -73,18 +105,6 @@ def _sizes(
         {s.name.text: s.value for s in chosen.settings if s.name.text in bounds},
         without,
         with_needs(features, tuple(named), without),
-    )
-
-
-def _bounds(spec: Spec, label: str) -> Bounds | None:
-    if not label:
-        return spec.bounds[0] if spec.bounds else None
-    for bounds in spec.bounds:
-        if bounds.label == label:
-            return bounds
-    known = listed(b.label for b in spec.bounds if b.label)
-    raise UserError(
-        Span(spec.file, 1, 1), f"there are no bounds `{label}` here; there are {known}"
     )
 
 

@@ -249,13 +249,16 @@ class On:
 
 @dataclass(frozen=True)
 class Expect:
-    """``expect violated at 5 for Hugetlb61``; without designs, for those that no
-    other line names."""
+    """``expect violated at 5 for Hugetlb61 under wide``; without designs, for those
+    that no other line names; without labels, at the spec's first bounds.
+    ``elsewhere``: other bounds are chosen now, so the outcome may be another."""
 
     verdict: str
     depth: int | None
     designs: tuple[Word, ...]
+    labels: tuple[Word, ...]
     span: Span
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -367,7 +370,8 @@ class Scenario:
 @dataclass(frozen=True)
 class Spec:
     """A whole file. ``designs`` are class names; ``source`` is the source of
-    claims that cite none themselves."""
+    claims that cite none themselves; the first of ``bounds`` are those that a
+    check takes."""
 
     file: str
     title: str

@@ -8,7 +8,7 @@ what the rule's parts became, from the inside out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from inspect import cleandoc
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.property import Kind
 from poolproof.checker.core.system import Span
 from poolproof.checker.spec.grammar import AGGREGATES
+from poolproof.checker.spec.names import suggestion
 from poolproof.checker.spec.syntax import (
     Aggregate,
     Argument,
@@ -199,6 +200,9 @@ class _Builder(Transformer[Token, Any]):
     def designs(self, parts: Parts) -> _Names:
         return _Names("for", parts[0])
 
+    def under(self, parts: Parts) -> _Names:
+        return _Names("under", parts[0])
+
     def without(self, parts: Parts) -> _Names:
         return _Names("without", parts[0])
 
@@ -223,13 +227,14 @@ class _Builder(Transformer[Token, Any]):
         once((c.name for c in scenarios), "is the name of two scenarios")
         once((a.name for a in assertions), "stands twice: put the lines together")
         lines = (*(c.expects for c in claims), *(a.expects for a in assertions))
-        for expects in lines:
-            _check_designs(expects, designs)
         bounds = _all(parts, Bounds)
         once(
             (Word(b.label, b.span) for b in bounds),
             "is the label of two bounds: write `bounds wide: V = 3`",
         )
+        for expects in lines:
+            _check_designs(expects, designs)
+            _check_labels(expects, [b.label for b in bounds if b.label])
         doc = next((cleandoc(str(p)[3:-3]) for p in _all(parts, Token)), "")
         return Spec(
             self._file,
@@ -336,8 +341,8 @@ class _Builder(Transformer[Token, Any]):
                 f"`{verdict.text}` has no trace: only violated and reachable are "
                 "`at` a number of steps",
             )
-        designs = tuple(w for words in _all(rest, tuple) for w in words)
-        return Expect(verdict.text, depth, designs, verdict.span)
+        designs, labels = _words(rest, "for"), _words(rest, "under")
+        return Expect(verdict.text, depth, designs, labels, verdict.span)
 
     # -- scenarios --
 
@@ -473,16 +478,29 @@ class _Builder(Transformer[Token, Any]):
 
 
 def _expectations(parts: Parts, kind: Kind) -> tuple[Expect, ...]:
-    """Return what is expected of a claim; it must be clear for each design."""
+    """Return what is expected of a claim; it must be clear for each design
+    under each label."""
     expects = _all(parts, Expect)
     for e in expects:
         _check_verdict(e, kind)
-    once((d for e in expects for d in e.designs), "has two expectations")
+    once((w for e in expects for w in _named(e)), "has two expectations")
     once(
-        (Word("expect", e.span) for e in expects if not e.designs),
-        "stands twice: say which designs, as in `expect holds for Hugetlb`",
+        (Word("expect", e.span) for e in expects if not (e.designs or e.labels)),
+        "stands twice: say which designs, as in `expect holds for Hugetlb`, or "
+        "which bounds, as in `expect holds under wide`",
     )
     return expects
+
+
+def _named(e: Expect) -> Iterator[Word]:
+    """Yield each design with each label that an expectation names."""
+    if not e.labels:
+        yield from e.designs
+    for label in e.labels:
+        under = f"under {label.text}"
+        yield from (Word(f"{d.text} {under}", label.span) for d in e.designs)
+        if not e.designs:
+            yield Word(under, label.span)
 
 
 def _check_verdict(e: Expect, kind: Kind) -> None:
@@ -501,4 +519,16 @@ def _check_designs(expects: Iterable[Expect], designs: Sequence[Word]) -> None:
                 word.span,
                 f"`{word.text}` is not among the designs of this spec: "
                 + ", ".join(known),
+            )
+
+
+def _check_labels(expects: Iterable[Expect], known: Sequence[str]) -> None:
+    """Raise UserError for an expectation under bounds that the spec does not have."""
+    for word in (label for e in expects for label in e.labels):
+        if word.text not in known:
+            raise UserError(
+                word.span,
+                f"no bounds of this spec are labelled `{word.text}`"
+                f"{suggestion(word.text, known)}: "
+                f"{'there are ' + ', '.join(known) if known else 'none has a label'}",
             )

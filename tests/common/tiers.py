@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from poolproof.checker.core.verdict import Budget, Holds, Shown, Silent, Vacuous
+from poolproof.checker.core.verdict import Budget, Holds, Shown, Silent
 from poolproof.checker.driver.check import Judgement, Request, prepare, run
 from poolproof.checker.engines.native import compiler
 from poolproof.checker.spec import parse
@@ -95,9 +95,8 @@ def shipped() -> list[tuple[str, str]]:
 def unexpected(
     path: Path, label: str = "", engine: str = "exhaustive", design: str = ""
 ) -> Iterator[str]:
-    """What does not come out as the spec's author expects, on each of its
-    designs or on the one given. With a label, what is vacuous is left out: it
-    is asked in the first bounds."""
+    """Yield what does not come out as the spec's author expects, on each of its
+    designs or on the one given."""
     request = Request((design,) if design else (), label)
     if engine == "native" and compiler() is None:
         engine = "explicit"
@@ -111,8 +110,6 @@ def unexpected(
         for answer in checked.answers:
             found, name = answer.verdict, f"{where}: {answer.prop.name}"
             missed = answer.expected.startswith("violated") and isinstance(found, Holds)
-            if label and isinstance(found, Vacuous):
-                continue
             if answer.judgement is not Judgement.EXPECTED or missed:
                 yield f"{name}: expected {answer.expected}, {found}"
             elif isinstance(found, Shown):

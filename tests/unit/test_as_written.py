@@ -41,6 +41,12 @@ invariant five: level != 5
 invariant within: level <= 7
 """
 
+UNDER = """
+invariant low: level <= 3
+    expect violated at 4
+    expect {} under small
+"""
+
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -103,6 +109,43 @@ def test_what_should_hold_is_violated(capsys: pytest.CaptureFixture[str]) -> Non
     """No bounds excuse that."""
     code, told = check(capsys, "--bounds", "cap=8")
     assert (code, told["within"]) == (1, "violated after 8 steps; EXPECTED: holds")
+
+
+@pytest.mark.parametrize(
+    ("stated", "code", "words"),
+    [
+        ("holds", 0, "no violation"),
+        ("violated at 4", 1, "; EXPECTED: violated at 4"),
+        ("violated", 1, "; EXPECTED: violated"),
+        ("vacuous", 1, "; EXPECTED: vacuous"),
+    ],
+)
+def test_what_is_expected_under_a_label_is_strict(
+    stated: str,
+    code: int,
+    words: str,
+    here: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (here / "tank.spec").write_text(SPEC + UNDER.format(stated))
+    found, told = check(capsys, "--bounds", "small")
+    assert found == code
+    assert told["low"].endswith(words)
+    assert told["room"] == "violated after 3 steps; the spec as written: violated at 5"
+    found, told = check(capsys)
+    assert (found, told["low"]) == (0, "violated after 4 steps, as expected")
+
+
+def test_other_bounds_than_those_of_the_label(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A single bound beside the label makes its expectation one of other bounds."""
+    (here / "tank.spec").write_text(SPEC + UNDER.format("violated at 4"))
+    code, told = check(capsys, "--bounds", "small,cap=7")
+    assert (code, told["low"]) == (0, "violated after 4 steps, as expected")
+    code, told = check(capsys, "--bounds", "small,cap=2")
+    assert code == 0
+    assert told["low"].endswith("; the spec as written: violated at 4")
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:

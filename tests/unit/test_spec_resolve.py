@@ -30,6 +30,7 @@ from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec import (
     Resolved,
+    at_label,
     parse,
     parse_text,
     resolve,
@@ -452,10 +453,10 @@ def test_bounds_go_to_the_designs_that_have_them() -> None:
 
 def test_bounds_can_be_chosen_by_label() -> None:
     spec = parse_text('spec "s" bounds V = 2 bounds wide: V = 4 with swap')
-    pool, masks = sizes(spec, [Pool, Masks], "wide")
+    pool, masks = sizes(at_label(spec, "wide"), [Pool, Masks])
     assert (dict(pool.bounds), masks.having) == ({"V": 4}, ("swap",))
     with pytest.raises(UserError, match="no bounds `huge` here; there are wide"):
-        sizes(spec, [Pool, Masks], "huge")
+        at_label(spec, "huge")
 
 
 def test_each_design_has_its_own_expectation() -> None:
@@ -468,6 +469,35 @@ def test_each_design_has_its_own_expectation() -> None:
         ("holds", None),
         ("violated", 3),
     ]
+
+
+@pytest.mark.parametrize(
+    ("label", "pool", "masks"),
+    [
+        ("", ("violated", 3, False), ("holds", None, False)),
+        ("small", ("violated", 3, True), ("holds", None, True)),
+        ("wide", ("violated", 7, False), ("vacuous", None, False)),
+        ("tall", ("violated", 3, True), ("vacuous", None, False)),
+    ],
+)
+def test_each_label_has_its_own_expectation(
+    label: str,
+    pool: tuple[str, int | None, bool],
+    masks: tuple[str, int | None, bool],
+) -> None:
+    """Without one, that of the first bounds is kept, as one of other bounds."""
+    spec = parse_text(
+        'spec "s" for Pool, Masks bounds V = 1 '
+        "bounds small: V = 1 bounds wide: V = 2 bounds tall: V = 3 "
+        "invariant a: true expect violated at 3 for Pool expect holds for Masks "
+        "expect violated at 7 under wide "
+        "expect vacuous for Masks under wide, tall"
+    )
+    chosen = at_label(spec, label)
+    for compiled, wanted in ((POOL, pool), (MASKS, masks)):
+        e = resolve(chosen, compiled).properties[0].expect
+        assert e is not None
+        assert (e.verdict, e.depth, e.elsewhere) == wanted
 
 
 def test_bounds_that_stay_symbolic_keep_their_name() -> None:
