@@ -26,7 +26,13 @@ from poolproof.checker.core.ir import (
     subterms,
 )
 from poolproof.checker.core.limits import tick
-from poolproof.checker.core.system import Action, State, TransitionSystem, writes
+from poolproof.checker.core.system import (
+    Action,
+    State,
+    TransitionSystem,
+    conjuncts,
+    writes,
+)
 
 
 class Taken(NamedTuple):
@@ -199,7 +205,7 @@ def successors(system: TransitionSystem, action: Action) -> Successors:
     w = _Writer(system)
     names = [f"p{k}" for k in range(len(action.parameters))]
     local = {p.local: n for p, n in zip(action.parameters, names, strict=True)}
-    conjuncts = list(
+    parts = list(
         expand_all(action.guard.args if action.guard.op == "and" else (action.guard,))
     )
     early = [(k, o) for k, o in enumerate(action.obligations) if o.early]
@@ -213,10 +219,10 @@ def successors(system: TransitionSystem, action: Action) -> Successors:
             (i + 1 for i, p in enumerate(action.parameters) if p.local in c.free),
             default=0,
         )
-        for c in conjuncts
+        for c in parts
     }
     if early:
-        depth_of = dict.fromkeys(conjuncts, len(names))
+        depth_of = dict.fromkeys(parts, len(names))
     for depth in range(len(names) + 1):
         if depth:
             p = action.parameters[depth - 1]
@@ -230,7 +236,7 @@ def successors(system: TransitionSystem, action: Action) -> Successors:
             w.names[p.local] = local[p.local]
         if depth == len(names) and early:
             _obligations(w, names, early)
-        for c in (c for c in conjuncts if depth_of[c] == depth):
+        for c in (c for c in parts if depth_of[c] == depth):
             _share_large(w, c)
             w.emit(f"if not {w.text(c)}: {'continue' if depth else 'return out'}")
     _obligations(w, names, late)
@@ -264,6 +270,52 @@ def _obligations(w: _Writer, names: list[str], some: list[tuple[int, Any]]) -> N
         _share_large(w, formula)
         w.emit(f"if not {w.text(formula)}:")
         w.emit(f"    out.append(new(Taken, ({arguments}, s, None, {k}))); {skip}")
+
+
+Cuts = Callable[[State], tuple[int, ...]]
+"""How many steps each of an action's assumptions cuts in a state."""
+
+
+def cuts(system: TransitionSystem, action: Action) -> Cuts:
+    """One function of a state that counts the steps which the action's
+    assumptions cut: the choices of arguments for which ``cut`` is true."""
+    w = _Writer(system)
+    w.lines.append(f"def cuts_{action.name}(s):")
+    names = [f"p{k}" for k in range(len(action.parameters))]
+    w.names = {p.local: n for p, n in zip(action.parameters, names, strict=True)}
+    for k, assumed in enumerate(action.assumptions):
+        w.emit(f"n{k} = 0")
+        _count(w, action, expand_all(conjuncts(assumed.cut)), k)
+        w.indent = "    "
+    w.emit(f"return ({''.join(f'n{k}, ' for k in range(len(action.assumptions)))})")
+    found: Cuts = _compiled("\n".join(w.lines), f"cuts_{action.name}")
+    return found
+
+
+def _count(w: _Writer, action: Action, parts: Sequence[Expr], number: int) -> None:
+    """Count the arguments for which all parts are true. A part is tested as soon
+    as the parameters that it mentions are bound; those that none mentions
+    only multiply."""
+    left, times = list(parts), 1
+    used = [p for p in action.parameters if any(p.local in c.free for c in parts)]
+    for p in action.parameters:
+        times *= 1 if p in used else len(p.domain)
+    for depth in range(len(used) + 1):
+        if depth:
+            p = used[depth - 1]
+            here = f"range({p.domain.lo}, {p.domain.hi + 1})"
+            w.emit(f"for {w.names[p.local]} in {here}:")
+            w.indent += "    "
+            inner = math.prod(len(q.domain) for q in used[depth:])
+            if inner >= _LONG:
+                w.emit(f"tick({inner})")
+        bound = {p.local for p in action.parameters if p not in used[depth:]}
+        ready = [c for c in left if c.free <= bound]
+        left = [c for c in left if c not in ready]
+        for c in ready:
+            w.emit(f"if {w.text(c)}:")
+            w.indent += "    "
+    w.emit(f"n{number} += {times}")
 
 
 _LONG = 100

@@ -24,7 +24,14 @@ from poolproof.checker.kernel.answer import Charge, Counters, Gigantic, NodePool
 from poolproof.model.blocks.errno import Errno
 from poolproof.model.designs.hugetlb import names as hugetlb
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
-from poolproof.model.language import Disabled, ModelError, OutOfRange, declared
+from poolproof.model.language import (
+    Disabled,
+    ModelError,
+    OutOfRange,
+    assume,
+    declared,
+    require,
+)
 
 OK = Errno.OK
 
@@ -188,7 +195,8 @@ def cells(design: Any) -> list[tuple[str, int]]:
 
 
 def failed_require(disabled: Disabled) -> str:
-    """Where the `require` stands that an action met, and its text."""
+    """Where the `require` or `assume` stands that an action met, and its text."""
     frames = traceback.extract_tb(disabled.__traceback__)
-    place = next((f for f in reversed(frames) if f.name != "require"), frames[-1])
+    guards = (require.__name__, assume.__name__)
+    place = next((f for f in reversed(frames) if f.name not in guards), frames[-1])
     return f"{shown_path(place.filename)}:{place.lineno}: {place.line}"

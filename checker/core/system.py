@@ -119,6 +119,17 @@ class Obligation:
 
 
 @dataclass(frozen=True)
+class Assumption:
+    """An `assume` of an action. ``cut``: every guard before it holds, and it does
+    not; so a step is cut by at most one assumption. The action's guard implies
+    that ``cut`` is false. ``why`` completes "assuming ..."."""
+
+    why: str
+    cut: Expr
+    span: Span | None = None
+
+
+@dataclass(frozen=True)
 class Action:
     """A guarded simultaneous update.
 
@@ -138,6 +149,7 @@ class Action:
     kernel: str = ""
     doc: str = ""
     span: Span | None = None
+    assumptions: tuple[Assumption, ...] = ()
 
     @cached_property
     def returned(self) -> Expr:
@@ -164,6 +176,8 @@ class Action:
             yield Formula(Role.RESULT, self.result, action=self)
         for due in self.obligations:
             yield Formula(Role.OBLIGATION, due.formula, action=self)
+        for assumed in self.assumptions:
+            yield Formula(Role.ASSUMPTION, assumed.cut, action=self)
 
     def map(self, f: Callable[[Expr], Expr]) -> Action:
         """The action with ``f`` applied to every expression."""
@@ -174,6 +188,9 @@ class Action:
             result=None if self.result is None else f(self.result),
             obligations=tuple(
                 replace(due, formula=f(due.formula)) for due in self.obligations
+            ),
+            assumptions=tuple(
+                replace(assumed, cut=f(assumed.cut)) for assumed in self.assumptions
             ),
         )
 
@@ -189,6 +206,7 @@ class Role(Enum):
     UPDATE = "update"
     RESULT = "result"
     OBLIGATION = "obligation"
+    ASSUMPTION = "assumption"
 
 
 @dataclass(frozen=True)
@@ -280,6 +298,13 @@ class TransitionSystem:
             actions=tuple(a.map(f) for a in self.actions),
             initial=f(self.initial),
         )
+
+    @cached_property
+    def assumptions(self) -> tuple[str, ...]:
+        """Everything that the system's actions assume, in the order of the text:
+        the reasons, each once."""
+        every = (assumed.why for a in self.actions for assumed in a.assumptions)
+        return tuple(dict.fromkeys(every))
 
     @cached_property
     def by_name(self) -> dict[str, Variable]:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The mutants of a design: its Python text with one thing changed.
 
-A `require` or one of its conjuncts is dropped, a condition negated, an
-assignment or a call that is a statement dropped, an amount made one more or
-less, < and <= exchanged. After Budd et al., "Theoretical and empirical studies
+A `require` or one of its conjuncts is dropped, an `assume` dropped, a condition
+negated, an assignment or a call that is a statement dropped, an amount made one
+more or less, < and <= exchanged. After Budd et al., "Theoretical and empirical studies
 on using program mutation to test the functional correctness of programs"
 (1980). Only methods that actions lead to are changed; observers are what the
 specs see by, and stay.
@@ -81,6 +81,8 @@ def _changes(tree: ast.FunctionDef) -> Iterator[tuple[str, Node, str, Edit]]:
             match node:
                 case ast.Expr(ast.Call(ast.Name("require"), conditions)):
                     yield from _guards(node, conditions)
+                case ast.Expr(ast.Call(ast.Name("assume"))):
+                    yield "assumption", node, f"without {_told(node)}", _nothing
                 case ast.Expr(ast.Call()):
                     yield "update", node, f"without {_told(node)}", _nothing
                 case ast.Assign([ast.Attribute() | ast.Subscript()]):

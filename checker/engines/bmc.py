@@ -433,6 +433,8 @@ class _Deepening:
     """The terms of the solver before the first step, and after each step."""
     lasts: set[str] = field(default_factory=set)
     """The invariants that are never violated, by induction."""
+    unneeded: frozenset[str] = frozenset()
+    """The assumptions that cut nothing, by induction."""
 
     def go(self) -> None:
         if self.system.least:
@@ -513,6 +515,9 @@ class _Deepening:
         self.lasts = {lemma.name for lemma in kept} & names
         unrolling.facts = tuple(part for lemma in kept for part in lemma.parts)
         wrong = work.broken_rules(steps, kept)
+        if self.system.assumptions:
+            known = [*work.ranges(work.now), *work.truths(kept, work.now)]
+            self.unneeded = work.unneeded(known)
         cells = self.system.cells
         unrolling.closed = frozenset(
             (a.name, "range", k)
@@ -711,6 +716,7 @@ class _Deepening:
             depth=max(self.depth, 0),
             seconds=time.monotonic() - self.begin,
             complete=complete,
+            unneeded=self.unneeded,
             notes=notes,
         )
         if self.never is not None and complete:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from poolproof.checker.backends.python import Taken
 from poolproof.checker.core.limits import doing, overtime
@@ -32,6 +33,7 @@ from poolproof.checker.core.verdict import (
 )
 from poolproof.checker.engines.space import (
     NO_SYMMETRY,
+    Cuts,
     Explored,
     OnStep,
     StateSpace,
@@ -61,11 +63,13 @@ def explicit(
     space = StateSpace(system, symmetry)
     watch, defects = Watch(system, properties), _Defects(space)
     decided, ends = _Decided(space, watch), _Ends()
-    found = explore(space, (decided, defects, ends), budget, report)
+    cuts = Cuts(system)
+    visitors = (decided, defects, ends, *((cuts,) if cuts.rows else ()))
+    found = explore(space, visitors, budget, report)
+    seconds = time.monotonic() - begin
     with overtime(), doing("writing down the runs"):
-        return _outcome(
-            found, properties, decided, defects, ends, time.monotonic() - begin
-        )
+        outcome = _outcome(found, properties, decided, defects, ends, seconds)
+    return replace(outcome, statistics=replace(outcome.statistics, assumed=cuts.found))
 
 
 class _Decided(Visitor):

@@ -241,6 +241,24 @@ class Induction:
             action, arguments, given, sizes, after, low, result, self.lowering(after)
         )
 
+    def unneeded(self, known: Iterable[Term]) -> frozenset[str]:
+        """Return the assumptions that cut nothing in any state of which the terms
+        are true: their reasons. One that z3 gives up on is not among them."""
+        facts = self.given(known)
+        needed: set[str] = set()
+        for action in self.system.actions:
+            if not action.assumptions:
+                continue
+            step = self.any_step(action, self.now, "")
+            facts.assume(step.sizes)
+            for assumed in action.assumptions:
+                if assumed.why not in needed:
+                    cut = step.lowering.truth(self.plain(assumed.cut))
+                    if facts.refuted(negation(cut)):
+                        needed.add(assumed.why)
+            facts.forget()
+        return frozenset(self.system.assumptions) - needed
+
     # -- what is known of states --
 
     def given(self, *terms: Iterable[Term]) -> Facts:

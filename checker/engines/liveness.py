@@ -39,6 +39,7 @@ from poolproof.checker.core.verdict import (
 )
 from poolproof.checker.engines.lasso import Label, lasso
 from poolproof.checker.engines.space import (
+    Cuts,
     Enough,
     OnStep,
     StateSpace,
@@ -59,7 +60,9 @@ class Graph(Visitor):
         self.edges: list[list[tuple[Label, int]]] = [[]]
         self.defect = ""
         # without symmetry: a permuted cycle is no cycle
-        self.found = explore(StateSpace(system), (self,), budget, report)
+        self.cuts = Cuts(system)
+        visitors = (self, *((self.cuts,) if self.cuts.rows else ()))
+        self.found = explore(StateSpace(system), visitors, budget, report)
         self.reason = self.defect or self.found.stopped
         self.states = list(self.found.parents)
         missing = len(self.states) - len(self.edges)
@@ -132,6 +135,7 @@ def liveness(
         impossible=frozenset()
         if graph.reason
         else frozenset(n for n, times in graph.found.fired.items() if not times),
+        assumed=graph.cuts.found,
         true_antecedents=seen,
     )
     return Outcome("liveness", verdicts, (), statistics)

@@ -696,9 +696,13 @@ def _outcome(
         if number in lowered.results:
             key = action, lowered.results[number]
             results[key] = results.get(key, 0) + count
+    assumed = dict.fromkeys(system.assumptions, 0)
     for number, count in run.counters.items():
-        key = lowered.counters[number]
-        results[key] = results.get(key, 0) + count
+        counted = lowered.counters[number]
+        if isinstance(counted, lower.Cut):
+            assumed[counted.why] += count
+        else:
+            results[counted] = results.get(counted, 0) + count
     seen = {p.name: [False] * len(p.antecedents) for p in reduced.properties}
     for number in run.antecedents:
         name, k = lowered.antecedents[number]
@@ -715,6 +719,7 @@ def _outcome(
             complete=complete,
             fired=fired,
             results=results,
+            assumed=assumed,
             deadlocks=run.figure("deadlocks"),
             deadlock=deadlock,
             true_antecedents={n: tuple(v) for n, v in seen.items()},

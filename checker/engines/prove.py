@@ -153,6 +153,7 @@ def prove(
             notes=proofs.notes,
             no_start=proofs.no_start,
             impossible=proofs.impossible,
+            unneeded=proofs.unneeded,
             true_antecedents=proofs.possible,
         ),
     )
@@ -170,6 +171,7 @@ class _Proofs:
     notes: tuple[str, ...] = ()
     no_start: bool = False
     impossible: frozenset[str] = frozenset()
+    unneeded: frozenset[str] = frozenset()
     possible: dict[str, tuple[bool, ...]] = field(default_factory=dict)
     """By property: whether each antecedent may be true, for all that is known."""
 
@@ -200,6 +202,7 @@ class _Proofs:
         shown = self.shown(kept, base)
         self.nothing(shown, base)
         self.certify(shown, base)
+        self.unneeded = self.work.unneeded(base)
         for name, p in self.invariants.items():
             if name not in self.verdicts and left() != 0.0:
                 self.verdicts[name] = self.harder(p, base, why.get(name, ""))

@@ -116,6 +116,24 @@ class Visitor:
         """All states at this distance are found."""
 
 
+class Cuts(Visitor):
+    """Count the steps that the system's assumptions cut, in each state whose
+    steps are visited (in canonical form): ``found`` has the sum by reason."""
+
+    def __init__(self, system: TransitionSystem) -> None:
+        self.found = dict.fromkeys(system.assumptions, 0)
+        self.rows = [
+            (lower.cuts(system, a), [assumed.why for assumed in a.assumptions])
+            for a in system.actions
+            if a.assumptions
+        ]
+
+    def expanded(self, state: State, enabled: bool) -> None:
+        for count_, reasons in self.rows:
+            for why, n in zip(reasons, count_(state), strict=True):
+                self.found[why] += n
+
+
 @dataclass
 class Explored:
     """What a search has found. ``parents`` maps every state visited (in

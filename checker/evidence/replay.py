@@ -30,6 +30,7 @@ from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Action, Parameter, State, TransitionSystem
 from poolproof.checker.core.verdict import Defect, Step, Trace
 from poolproof.model.language import (
+    Assumed,
     Disabled,
     Element,
     KernelBug,
@@ -45,6 +46,10 @@ MODEL_IS_WRONG = (ModelError, AssertionError)
 """The exceptions of a design's class if an obligation fails."""
 
 _DISABLED = "a `require` is false"
+
+
+def _refusal(e: Disabled) -> str:
+    return f"the design assumes {e}" if isinstance(e, Assumed) else _DISABLED
 
 
 class ReplayDisagrees(Exception):
@@ -309,12 +314,12 @@ def _take_all(
         )
     taken: list[Taken] = []
     for number, step in enumerate(steps, 1):
-        before = runner.state
+        before, refusal = runner.state, ""
         said, ours = _read(system, before, step)
         try:
             result, raised = runner.take(step), ""
-        except Disabled:
-            result, raised = None, _DISABLED
+        except Disabled as e:
+            result, raised, refusal = None, _DISABLED, _refusal(e)
         except MODEL_IS_WRONG as e:
             result, raised = None, f"{type(e).__name__}: {e}"
         read = said or (_DISABLED if ours is None else "")
@@ -322,7 +327,8 @@ def _take_all(
         if raised or read:
             told = f"in\n{show_state(system, before)}"
             if raised and read and (raised == _DISABLED) == (read == _DISABLED):
-                raise NotReproduced(f"{where}: {raised} {told}", number)
+                why = refusal if raised == _DISABLED else raised
+                raise NotReproduced(f"{where}: {why} {told}", number)
             raise ReplayDisagrees(
                 f"{where}: {raised or 'possible'} under CPython, "
                 f"{read or 'possible'} in the IR, {told}"

@@ -42,7 +42,8 @@ class Heading:
 
     ``design`` and ``spec`` are as the command line takes them. ``shows`` is
     'violated', 'reached', 'defect' or 'deadlock'; the property is empty for
-    the last two. ``shortest``: no run with fewer steps shows it.
+    the last two. ``shortest``: no run with fewer steps shows it. ``assuming``:
+    what the design assumed when the run was found.
     """
 
     design: str
@@ -57,6 +58,7 @@ class Heading:
     title: str = ""
     source: str = ""
     loop: int | None = None
+    assuming: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ def write(heading: Heading, compiled: Compiled, played: Replay) -> str:
         ("source", heading.source),
         ("verdict", verdict + ("" if heading.shortest else ", perhaps not the fewest")),
         ("loop", "" if heading.loop is None else str(heading.loop)),
+        *(("assuming", why) for why in heading.assuming),
         *(("start", line) for line in _free_cells(system, played.trace.initial)),
     ]
     lines = [line for key, text in rows if text for line in _row(key, text)]
@@ -179,8 +182,12 @@ _KEYS = (
     "source",
     "verdict",
     "loop",
+    "assuming",
     "start",
 )
+_SEVERAL = ("assuming", "start")
+"""The lines that a heading may have more than one of."""
+
 _HEAD = re.compile(r"([A-Za-z]\w*)\s*:\s*")
 _NAME = re.compile(r"[^\W\d]\w*")
 _VERDICT = re.compile(
@@ -244,7 +251,7 @@ def _check_key(key: str, rows: Mapping[str, list[Word]], span: Span) -> None:
             f"{key!r} is no line of a trace's heading{did_you_mean(key, _KEYS)}; "
             f"it has {', '.join(_KEYS)}",
         )
-    if key in rows and key != "start":
+    if key in rows and key not in _SEVERAL:
         raise UserError(
             span, f"a second {key!r} line; one is on line {rows[key][0].span.line}"
         )
@@ -297,6 +304,7 @@ def _heading(rows: Mapping[str, list[Word]], steps: int, path: str) -> Heading:
         title=text("title"),
         source=text("source"),
         loop=int(loop) if loop else None,
+        assuming=tuple(word.text for word in rows.get("assuming", ())),
     )
 
 

@@ -16,6 +16,7 @@ from poolproof.checker.core import ir
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.ir import Expr
 from poolproof.checker.core.source import method_tree, span_of
+from poolproof.checker.core.system import Assumption
 from poolproof.checker.elaborate import operators
 from poolproof.checker.elaborate.values import Display, Operand, is_set
 from poolproof.checker.frontend.cursor import (
@@ -41,6 +42,7 @@ from poolproof.checker.frontend.refusals import (
 )
 from poolproof.model.language import (
     Design,
+    assume,
     bug_on,
     nearest,
     own_classes,
@@ -183,6 +185,8 @@ class Calls:
         target = cursor.frame.outer(name)
         if target is require:
             return self.requirement(cursor, node)
+        if target is assume:
+            return self.assumption(cursor, node)
         if target is bug_on or target is warn_on:
             return self.assertion(cursor, node, name)
         if target is NOTHING or target is None:
@@ -204,6 +208,29 @@ class Calls:
         truth = self.expressions.condition(cursor, node.args[0])
         reached = ir.and_(self.effects.running, cursor.pc)
         self.effects.guards.append(ir.implies(reached, truth))
+
+    def assumption(self, cursor: Cursor, node: ast.Call) -> None:
+        """assume(condition, "why")."""
+        at, effects = cursor.at(node), self.effects
+        if not effects.may_require:
+            raise at.mistake("assume() has its place in actions only")
+        match node.args:
+            case [condition, ast.Constant(str(why))] if not node.keywords:
+                pass
+            case _:
+                raise at.mistake(
+                    'write assume(condition, "why"): a text that completes '
+                    '"assuming ..."'
+                )
+        if not why.strip():
+            raise at.mistake('an assumption needs a reason: write one, like "no fork"')
+        truth = self.expressions.condition(cursor, condition)
+        reached = ir.and_(effects.running, cursor.pc)
+        cut = ir.and_(*effects.guards, reached, ir.not_(truth))
+        if cut is not ir.FALSE:
+            span = span_of(cursor.frame.file, node)
+            effects.assumptions.append(Assumption(" ".join(why.split()), cut, span))
+        effects.guards.append(ir.implies(reached, truth))
 
     def assertion(self, cursor: Cursor, node: ast.Call, name: str) -> None:
         """bug_on(condition, "text"), warn_on(condition, "text")."""

@@ -130,7 +130,7 @@ class Comprehensions:
         if inner.store.vars != cursor.store.vars:
             raise at.mistake("this changes the state for each element: write a `for`")
         if len(effects.guards) > guards:
-            raise at.mistake("no require() inside: write require(all(...))")
+            raise at.mistake("no require() or assume() inside: write require(all(...))")
         if len(effects.assertions) > assertions:
             raise at.mistake("no bug_on() or warn_on() inside: write bug_on(any(...))")
         effects.obligations[dues:] = [

@@ -15,7 +15,7 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.ir import Expr
 from poolproof.checker.core.ranges import Ranges
 from poolproof.checker.core.source import span_of
-from poolproof.checker.core.system import Obligation, Span, Variable
+from poolproof.checker.core.system import Assumption, Obligation, Span, Variable
 from poolproof.checker.elaborate.operators import choose
 from poolproof.checker.elaborate.values import (
     Operand,
@@ -127,6 +127,7 @@ class Effects:
     obligations: list[tuple[int, Obligation]] = field(default_factory=list)
     """Each with the number of guards that came before it."""
     assertions: list[Assertion] = field(default_factory=list)
+    assumptions: list[Assumption] = field(default_factory=list)
     running: Expr = ir.TRUE
     """No `bug_on` so far has ended the action."""
 

@@ -353,6 +353,7 @@ def _action(
         kernel=mark.kernel,
         doc=inspect.getdoc(text) or "",
         span=span,
+        assumptions=tuple(effects.assumptions),
     )
     return action, _asserted(name, mark.kernel, effects, facts, memo)
 

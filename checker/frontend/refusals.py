@@ -7,6 +7,7 @@ import ast
 
 CALLED = (
     "require",
+    "assume",
     "bug_on",
     "warn_on",
     "sum",
@@ -83,7 +84,7 @@ def no_value(value: object) -> str:
 ONE_TARGET = "assign to one target at a time"
 OTHERWISE = (
     "not accepted in an action: use assignments, if, for over a domain, "
-    "return, require, assert and method calls"
+    "return, require, assume, assert and method calls"
 )
 _NO_LIST = "no list: use a table over a domain, a set, or sum, any, all"
 _NO_DICT = "no dict: use a table over a domain"

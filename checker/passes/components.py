@@ -147,10 +147,13 @@ def combine(parts: Sequence[Part], done: Sequence[Outcome], seconds: float) -> O
             verdicts[name] = verdict
     fired: dict[str, int] = {}
     results: dict[tuple[str, int], int] = {}
+    assumed: dict[str, int] = {}
     for k, s in enumerate(figures):
         others = math.prod(t.states for j, t in enumerate(figures) if j != k)
         fired |= {name: n * others for name, n in s.fired.items()}
         results |= {key: n * others for key, n in s.results.items()}
+        for why, n in s.assumed.items():
+            assumed[why] = assumed.get(why, 0) + n * others
     ends = [s.deadlock for s in figures]
     deadlock = None
     if all(end is not None for end in ends):
@@ -171,6 +174,7 @@ def combine(parts: Sequence[Part], done: Sequence[Outcome], seconds: float) -> O
             complete=complete and not defects,
             fired=fired,
             results=results,
+            assumed=assumed,
             deadlocks=math.prod(s.deadlocks for s in figures),
             deadlock=deadlock,
             true_antecedents={

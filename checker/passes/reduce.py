@@ -114,7 +114,13 @@ def _observed(
 
 
 def _observes(f: Formula) -> bool:
-    return f.role in (Role.INITIAL, Role.GUARD, Role.RESULT, Role.OBLIGATION)
+    return f.role in (
+        Role.INITIAL,
+        Role.GUARD,
+        Role.RESULT,
+        Role.OBLIGATION,
+        Role.ASSUMPTION,
+    )
 
 
 def _mentioned(roots: Iterable[Expr]) -> set[str]:

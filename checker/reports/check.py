@@ -15,10 +15,11 @@ from poolproof.checker.core.verdict import (
     Violated,
 )
 from poolproof.checker.driver.assertions import shown
+from poolproof.checker.driver.assumptions import assumptions
 from poolproof.checker.driver.check import CheckResult, Judgement, PropertyResult, Task
 from poolproof.checker.frontend.overrides import idle_methods
 from poolproof.checker.reports.text import broken_by, run, table, trust, why, wrapped
-from poolproof.checker.reports.words import sentence, short
+from poolproof.checker.reports.words import assuming, sentence, short
 from poolproof.model.language import declared
 
 
@@ -40,6 +41,11 @@ def check_report(
     asserted = assertions_summary(checked)
     if asserted:
         lines += ["", f"  {asserted}"]
+    assumed = assumed_lines(checked)
+    if assumed:
+        lines.append("")
+        for line in assumed:
+            lines += wrapped(line, "  ", "    ")
     for outcome in checked.outcomes:
         told = trust(
             task.compiled.system,
@@ -86,6 +92,13 @@ def assertions_summary(checked: CheckResult) -> str:
     kernel = [a for a in implicit if a not in own]
     parts = (("kernel assertions", kernel), ("own invariants", own))
     return "; ".join(f"{name}: {_counted(some)}" for name, some in parts if some)
+
+
+def assumed_lines(checked: CheckResult) -> list[str]:
+    """Return a line for each assumption of the design, and what it cut."""
+    return [
+        assuming(a.why, a.cut, a.complete, a.unneeded) for a in assumptions(checked)
+    ]
 
 
 def _counted(answers: Sequence[PropertyResult]) -> str:

@@ -27,6 +27,7 @@ from poolproof.checker.core.verdict import (
     Verdict,
     Violated,
 )
+from poolproof.checker.driver.assumptions import assumptions
 from poolproof.checker.driver.check import CheckResult
 from poolproof.checker.driver.guarantee import Guarantee
 from poolproof.checker.driver.mutate import Campaign, MutantStatus
@@ -128,6 +129,7 @@ def trace_json(
         "shows": heading.shows,
         "depth": heading.depth,
         "shortest": heading.shortest,
+        "assuming": list(heading.assuming),
         **run_json(system, played),
     }
 
@@ -173,6 +175,15 @@ def _one(checked: CheckResult) -> dict[str, Any]:
                 "trace": a.replay and run_json(system, a.replay),
             }
             for a in checked.answers
+        ],
+        "assumptions": [
+            {
+                "why": a.why,
+                "cut": a.cut,
+                "complete": a.complete,
+                "unneeded": a.unneeded,
+            }
+            for a in assumptions(checked)
         ],
         "missing": dict(task.resolved.missing),
         "defects": [

@@ -9,6 +9,7 @@ from poolproof.checker.reports.text import table, wrapped
 
 KINDS = {
     "guard": "guards dropped",
+    "assumption": "assumptions dropped",
     "if": "conditions negated",
     "update": "updates dropped",
     "amount": "amounts by one",

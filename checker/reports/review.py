@@ -18,7 +18,11 @@ from poolproof.checker.driver.check import CheckResult, Judgement, PropertyResul
 from poolproof.checker.driver.review import LeastPools
 from poolproof.checker.driver.scores import Scores
 from poolproof.checker.driver.stored import stored_trace
-from poolproof.checker.reports.check import assertions_summary, settings
+from poolproof.checker.reports.check import (
+    assertions_summary,
+    assumed_lines,
+    settings,
+)
 from poolproof.checker.reports.text import broken_by, run, table, trust, wrapped
 from poolproof.checker.reports.words import MARKS, cell, counted, mark, short
 from poolproof.model.language import declared
@@ -201,6 +205,7 @@ def rests_on(checked: CheckResult, scores: Scores, covered: bool = True) -> list
     asserted = assertions_summary(checked)
     if asserted:
         told.append(asserted)
+    told += assumed_lines(checked)
     if task.known.cls in scores:
         told.append(f"mutants: {scores[task.known.cls]}")
     return told

@@ -12,7 +12,7 @@ from poolproof.checker.driver.stored import Replayed
 from poolproof.checker.evidence.replay import Replay
 from poolproof.checker.evidence.trace_file import Heading, write
 from poolproof.checker.reports.text import broken_by, run, why, wrapped
-from poolproof.checker.reports.words import key, sentence
+from poolproof.checker.reports.words import assuming, key, sentence
 
 
 def trace_report(replayed: Replayed) -> list[str]:
@@ -25,6 +25,8 @@ def trace_report(replayed: Replayed) -> list[str]:
     if heading.source:
         lines += wrapped(f"({heading.source})", "  ", "   ")
     lines += wrapped(_circumstances(heading), "  ", "    ")
+    for reason in heading.assuming:
+        lines += wrapped(assuming(reason), "  ", "    ")
     lines += ["", *run(system, replayed.played)]
     if replayed.prop is not None:
         lines += why(system, replayed.prop, replayed.played)
@@ -80,4 +82,5 @@ def _heading(task: Task, shows: str, played: Replay) -> Heading:
         without=task.sizes.without,
         having=task.sizes.having,
         loop=played.trace.loop,
+        assuming=task.compiled.system.assumptions,
     )

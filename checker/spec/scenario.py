@@ -269,7 +269,9 @@ def product(
         if strict and action.result is not None:
             updates[FAILED] = ir.not_(succeeds(action, action.result))
         guard = ir.and_(ir.not_(failed.now), ir.or_(*when), action.guard)
-        actions.append(replace(action, name=name, guard=guard, updates=updates))
+        # nothing counts here what was cut
+        changed = replace(action, name=name, guard=guard, updates=updates)
+        actions.append(replace(changed, assumptions=()))
 
     for task, calls in found.tasks.items():
         place = places[task]

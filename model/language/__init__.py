@@ -67,6 +67,7 @@ from poolproof.model.language.declarations import (
 from poolproof.model.language.domains import (
     ANY,
     Arithmetic,
+    Assumed,
     Binding,
     Bool,
     Bound,
@@ -89,6 +90,7 @@ from poolproof.model.language.domains import (
     SetOf,
     Values,
     Wrapping,
+    assume,
     bug_on,
     require,
     warn_on,
@@ -114,6 +116,7 @@ __all__ = [
     "ANY",
     "ActionMark",
     "Arithmetic",
+    "Assumed",
     "Binding",
     "Block",
     "Bool",
@@ -144,6 +147,7 @@ __all__ = [
     "Wrapping",
     "action",
     "action_methods",
+    "assume",
     "bind",
     "blocks",
     "bug_on",
@@ -368,9 +372,10 @@ class Design(Block):
 
     def step(self, name: str, *arguments: Any) -> Any:
         """Take an action with Python arguments and return its result. Raise
-        Disabled if a `require` is false, KernelBug at a `bug_on`, and
-        OutOfRange, OutOfDomain or AssertionError if the model is wrong; the
-        state is then as before. ``warned`` has the step's KernelWarnings.
+        Disabled if a `require` is false, Assumed if an `assume` is, KernelBug at
+        a `bug_on`, and OutOfRange, OutOfDomain or AssertionError if the model is
+        wrong; the state is then as before. ``warned`` has the step's
+        KernelWarnings.
         """
         self._check_call(name, arguments)
         before = self.dump()

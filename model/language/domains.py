@@ -35,7 +35,12 @@ class OutOfDomain(ModelError, IndexError):
 
 
 class Disabled(Exception):
-    """A `require` was false: the action cannot happen here."""
+    """A `require` or an `assume` was false: the action cannot happen here."""
+
+
+class Assumed(Disabled):
+    """An `assume` was false: the action could happen here, but the model leaves
+    it out. The text is the reason."""
 
 
 def require(condition: bool) -> None:
@@ -43,6 +48,15 @@ def require(condition: bool) -> None:
     whatever was assigned before."""
     if not condition:
         raise Disabled
+
+
+def assume(condition: bool, why: str) -> None:
+    """Leave out the action where ``condition`` is false. Like `require`, but a
+    decision of the model's author and not of the kernel: ``why`` completes the
+    sentence "assuming ...", which every verdict of the design prints, with the
+    number of steps that were cut."""
+    if not condition:
+        raise Assumed(why)
 
 
 class KernelBug(Exception):

@@ -40,6 +40,7 @@ def test_a_stored_trace_still_shows_what_it_says(
         " ".join(prop.source.split()),
     )
     again = write(heading, replayed.compiled, replayed.played)
+    assert heading.assuming == replayed.compiled.system.assumptions
     command = f"poolproof check {heading.spec} --store {STORE.name}"
     assert again == path.read_text(), f"written anew by: {command}"
 

@@ -18,11 +18,11 @@ from poolproof.checker.backends.c.layout import (
     lay_out,
     widths,
 )
-from poolproof.checker.backends.c.steps import Event, Lowered, Steps
+from poolproof.checker.backends.c.steps import Cut, Event, Lowered, Steps
 from poolproof.checker.passes.reduce import Reduced
 from poolproof.checker.passes.symmetry import Symmetry
 
-__all__ = ["OPEN_BITS", "Event", "Lowered", "Unsupported", "lower", "widths"]
+__all__ = ["OPEN_BITS", "Cut", "Event", "Lowered", "Unsupported", "lower", "widths"]
 
 
 def lower(reduced: Reduced, found: Symmetry) -> Lowered:

@@ -8,6 +8,7 @@ their parameters.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -40,6 +41,7 @@ from poolproof.checker.core.ir import (
 )
 from poolproof.checker.core.system import (
     Action,
+    Assumption,
     Obligation,
     Variable,
     conjuncts,
@@ -69,17 +71,28 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Cut:
+    """The steps that an assumption cut, by its reason."""
+
+    why: str
+
+
+Counted = tuple[str, int] | Cut
+
+
+@dataclass(frozen=True)
 class Lowered:
     """A system as C. ``steps`` gives (action, arguments) of each step number;
-    ``results`` its raw result where that is constant; ``counters`` are the
-    (action, raw result) of the counters that steps bump themselves."""
+    ``results`` its raw result where that is constant; ``counters`` says what the
+    counters are for that steps bump themselves: an (action, raw result), or
+    what an assumption cut."""
 
     text: str
     layout: Layout
     events: tuple[Event, ...]
     steps: Sequence[tuple[str, tuple[int, ...]]]
     results: Mapping[int, int]
-    counters: tuple[tuple[str, int], ...]
+    counters: tuple[Counted, ...]
     antecedents: tuple[tuple[str, int], ...]
 
 
@@ -99,6 +112,16 @@ class _Instance:
 
 
 @dataclass
+class _Counting:
+    """An assumption of an action whose arguments are put in: where all conjuncts
+    are true, it cuts that step."""
+
+    conjuncts: tuple[Expr, ...]
+    line: str
+    """C that counts it."""
+
+
+@dataclass
 class Steps:
     """Prints the functions that read and make states, and numbers what they
     may report."""
@@ -109,7 +132,7 @@ class Steps:
     events: list[Event] = field(default_factory=list)
     steps: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
     results: dict[int, int] = field(default_factory=dict)
-    counters: list[tuple[str, int]] = field(default_factory=list)
+    counters: list[Counted] = field(default_factory=list)
     antecedents: list[tuple[str, int]] = field(default_factory=list)
     least: int = 0
     most: int = 0
@@ -175,17 +198,20 @@ class Steps:
         for k in range(self.layout.words):
             w.line(f"u64 *const o{k} = o->w[{k}];")
         special: list[_Instance] = []
+        counted: list[_Counting] = []
         loops: list[Action] = []
         for a in actions:
             if a.name in small:
                 special.extend(self.instances(a))
+                counted.extend(self.countings(a))
             else:
                 loops.append(a)
         for i in special:
             self.early(w, i)
-        self.tree(w, special, ())
+        self.tree(w, [*special, *counted], ())
         for a in loops:
             self.loop(w, a)
+            self.count_cuts(w, a)
         return self.function(
             f"void {name}(Thread *T, const u64 *restrict s, Out *restrict o)",
             w,
@@ -246,6 +272,26 @@ class Steps:
                 str(number),
             )
 
+    def countings(self, a: Action) -> Iterator[_Counting]:
+        """What the action's assumptions cut, for each choice of arguments."""
+        for assumed in a.assumptions:
+            base = unroll(assumed.cut)
+            counter = self.cut_counter(assumed)
+            seen: Counter[Expr] = Counter()
+            for raw in a.valuations():
+                by = {
+                    p.local: const(p.local.sort, r)
+                    for p, r in zip(a.parameters, raw, strict=True)
+                }
+                seen.update(self.bounds.decide(*substitute_all((base,), by)))
+            for cut, times in seen.items():
+                if cut is not FALSE:
+                    yield _Counting(conjuncts(cut), f"{counter} += {times};")
+
+    def cut_counter(self, assumed: Assumption) -> str:
+        """C text of the counter of what an assumption cuts."""
+        return f"T->counter[{self.counter([Cut(assumed.why)])}]"
+
     def early(self, w: CWriter, i: _Instance) -> None:
         """Obligations that hold even where the guard is false."""
         for k, o in enumerate(i.obligations):
@@ -267,7 +313,10 @@ class Steps:
         )
 
     def tree(
-        self, w: CWriter, some: Sequence[_Instance], known: tuple[Expr, ...]
+        self,
+        w: CWriter,
+        some: Sequence[_Instance | _Counting],
+        known: tuple[Expr, ...],
     ) -> None:
         """Instances under the conditions that they share, each tested once."""
         some = [i for i in some if FALSE not in i.conjuncts]
@@ -276,7 +325,11 @@ class Steps:
             best = max(uses, key=lambda c: uses[c], default=None)
             if best is None or uses[best] < 2:
                 for i in some:
-                    self.leaf(w, i, known)
+                    if isinstance(i, _Instance):
+                        self.leaf(w, i, known)
+                    else:
+                        test = " && ".join(w.text(c) for c in i.conjuncts)
+                        w.line(f"if ({test}) {i.line}" if test else i.line)
                 return
             inside = [
                 replace(i, conjuncts=tuple(c for c in i.conjuncts if c is not best))
@@ -327,6 +380,24 @@ class Steps:
         self.effect(w, i, bounds, given)
         w.close()
 
+    def count_cuts(self, w: CWriter, a: Action) -> None:
+        """What the action's assumptions cut, as loops over the parameters that
+        they mention."""
+        for assumed in a.assumptions:
+            (cut,) = self.prepared(assumed.cut, bounds=self.bounds)
+            if cut is FALSE:
+                continue
+            mine = [p.local for p in a.parameters if p.local in cut.free]
+            times = math.prod(
+                len(p.domain) for p in a.parameters if p.local not in cut.free
+            )
+            names = {x: w.name("p") for x in mine}
+            w.open("")
+            _, opened = self.nest(w, conjuncts(cut), names)
+            w.line(f"{self.cut_counter(assumed)} += {times};")
+            for _ in range(opened + 1):
+                w.close()
+
     def loop(self, w: CWriter, a: Action) -> None:
         """The action as loops over its parameters, conditions outermost."""
         first = len(self.steps)
@@ -348,7 +419,6 @@ class Steps:
             terms.append(f"(u32){minus(names[p.local], p.domain.lo)} * {stride}")
             stride *= len(p.domain)
         number = " + ".join(terms)
-        locals_ = [p.local for p in a.parameters]
         for k, o in enumerate(obligations):
             if o.early and o.formula is not TRUE:
                 before = and_(*(p.formula for p in obligations[:k]))
@@ -356,25 +426,7 @@ class Steps:
                 self.early_loop(w, o.formula, before, names, fail)
         left = list(conjuncts(guard))
         if FALSE not in left:
-            waiting = list(locals_)
-            opened = 0
-            ready = [c for c in left if not c.free]
-            done: list[Expr] = []
-            while True:
-                for c in sorted(ready, key=weight):
-                    w.share(c)
-                    w.open(f"if ({w.text(c)})")
-                    opened += 1
-                    done.append(c)
-                left = [c for c in left if c not in done]
-                if not waiting:
-                    break
-                x = max(waiting, key=lambda x: _gain(x, waiting, left))
-                waiting.remove(x)
-                self.open_loop(w, x, names)
-                opened += 1
-                ready = [c for c in left if not any(x in c.free for x in waiting)]
-            facts = tuple(done)
+            facts, opened = self.nest(w, left, names)
             given = facts_of(facts)
             bounds = self.bounds.where(facts)
 
@@ -395,6 +447,31 @@ class Steps:
             for _ in range(opened):
                 w.close()
         w.close()
+
+    def nest(
+        self, w: CWriter, left: Sequence[Expr], names: Mapping[Expr, str]
+    ) -> tuple[tuple[Expr, ...], int]:
+        """Open loops over the parameters that have names, and a test of each
+        condition as soon as its parameters are bound. Return the conditions in
+        the order of the tests, and the number of braces to close."""
+        waiting = list(names)
+        opened = 0
+        ready = [c for c in left if not c.free]
+        done: list[Expr] = []
+        while True:
+            for c in sorted(ready, key=weight):
+                w.share(c)
+                w.open(f"if ({w.text(c)})")
+                opened += 1
+                done.append(c)
+            left = [c for c in left if c not in done]
+            if not waiting:
+                return tuple(done), opened
+            x = _next(waiting, left)
+            waiting.remove(x)
+            self.open_loop(w, x, names)
+            opened += 1
+            ready = [c for c in left if not any(x in c.free for x in waiting)]
 
     def open_loop(self, w: CWriter, x: Expr, names: Mapping[Expr, str]) -> None:
         k, domain = names[x], x.data[1]
@@ -476,9 +553,9 @@ class Steps:
         start = self.counter(entries)
         w.line(f"T->counter[{w.text(i.result)} + {start - lo}]++;")
 
-    def counter(self, entries: list[tuple[str, int]]) -> int:
+    def counter(self, entries: Sequence[Counted]) -> int:
         for k in range(len(self.counters) - len(entries) + 1):
-            if self.counters[k : k + len(entries)] == entries:
+            if self.counters[k : k + len(entries)] == list(entries):
                 return k
         self.counters.extend(entries)
         return len(self.counters) - len(entries)
@@ -712,6 +789,11 @@ def _difference(value: Expr, old: Expr) -> tuple[int, Expr] | None:
         if inner is not None:
             return inner[0], ir.ite(value.args[0], inner[1], ir.num(0))
     return None
+
+
+def _next(waiting: Sequence[Expr], left: Sequence[Expr]) -> Expr:
+    """The parameter to loop over next."""
+    return max(waiting, key=lambda x: _gain(x, waiting, left))
 
 
 def _gain(

@@ -137,6 +137,41 @@ class Wrong(Design):
     def act(self, n: Natural()):
         self.count = n
 
+    # === assume_in_observer
+    @observer
+    def act(self):
+        # 9: assume() has its place in actions only
+        assume(self.count > 0, "some page")
+        return self.count
+
+    # === assume_in_sum
+    @action
+    def act(self):
+        # 17: no require() or assume() inside: write require(all(...))
+        require(sum(self.seen(n) for n in NODES) > 0)
+
+    def seen(self, node):
+        assume(self.used[node] < 3, "few are used")
+        return self.used[node]
+
+    # === assume_nothing
+    @action
+    def act(self):
+        # 9: an assumption needs a reason: write one, like "no fork"
+        assume(self.count > 0, " ")
+
+    # === assume_a_number
+    @action
+    def act(self):
+        # 9: write assume(condition, "why"): a text that completes "assuming ..."
+        assume(self.count > 0, self.count)
+
+    # === assume_without_a_reason
+    @action
+    def act(self):
+        # 9: write assume(condition, "why"): a text that completes "assuming ..."
+        assume(self.count > 0)
+
     # === recursion
     @action
     def act(self):
@@ -158,7 +193,7 @@ class Wrong(Design):
     # === require_in_sum
     @action
     def act(self):
-        # 17: no require() inside: write require(all(...))
+        # 17: no require() or assume() inside: write require(all(...))
         require(all(self.has(n) for n in NODES))
 
     def has(self, node):

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the verdicts of a check assume: the design's `assume`s, and what of the
+steps each of them cut.
+
+A step is an action with its arguments, in a state that was visited. One is cut
+by an `assume` if all `require`s and `assume`s before it hold and it does not. A
+search that uses symmetry visits one state of each orbit, and counts its steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from poolproof.checker.core.verdict import Statistics
+from poolproof.checker.driver.check import CheckResult
+
+
+@dataclass(frozen=True)
+class AssumptionResult:
+    """An assumption: ``why`` completes "assuming ...". ``cut`` is the number of
+    steps that it cut, None if no engine counted. ``complete``: in all reachable
+    states. ``unneeded``: a proof says that it cuts none in any state."""
+
+    why: str
+    cut: int | None = None
+    complete: bool = False
+    unneeded: bool = False
+
+
+def assumptions(checked: CheckResult) -> list[AssumptionResult]:
+    """Return what the verdicts assume, in the order of the design's text. Counts
+    are those of the first engine that counted, or of the first that counted in
+    all reachable states."""
+    figures = [o.statistics for o in checked.outcomes]
+    best = next(
+        (s for s in figures if s.assumed and s.complete),
+        next((s for s in figures if s.assumed and s.states), Statistics()),
+    )
+    unneeded = frozenset[str]().union(*(s.unneeded for s in figures))
+    return [
+        AssumptionResult(why, best.assumed.get(why), best.complete, why in unneeded)
+        for why in checked.task.compiled.system.assumptions
+    ]
