@@ -43,6 +43,8 @@ def design_text(known: DesignRef) -> list[str]:
     ).system
     lines = wrapped(known.reference)
     lines += wrapped(_first_line(cls.__doc__), "  ", "  ") if cls.__doc__ else []
+    for text in cls.assumed:
+        lines += wrapped(f"assumed: {text}", "  ", "    ")
     if bounds:
         rows = [(n, str(b.default), b.doc) for n, b in sorted(bounds.items())]
         lines += ["", "bounds, their defaults", *table(("", "", ""), rows)]

@@ -181,8 +181,8 @@ def cell_text(checked: CheckResult, name: str) -> str:
 
 
 def rests_on(checked: CheckResult, scores: Scores, covered: bool = True) -> list[str]:
-    """What the verdicts of a column rest on; with ``covered``, also how many
-    states that were."""
+    """Return what the verdicts of a column rest on, the design's assumptions
+    among them; with ``covered``, also how many states were visited."""
     task = checked.task
     bounds, _ = declared(task.known.cls)
     least = {name: bound.least for name, bound in bounds.items()}
@@ -206,6 +206,7 @@ def rests_on(checked: CheckResult, scores: Scores, covered: bool = True) -> list
     if asserted:
         told.append(asserted)
     told += assumed_lines(checked)
+    told += [f"assumed: {text}" for text in task.known.cls.assumed]
     if task.known.cls in scores:
         told.append(f"mutants: {scores[task.known.cls]}")
     return told

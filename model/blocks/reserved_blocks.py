@@ -22,7 +22,8 @@ class ReservedBlocks(Block):
     """``blocks`` reserved pageblocks of each of ``nodes``. With ``poison``
     there are memory errors in free ones.
 
-    Hook: ``quota()``, how many huge pages may be charged.
+    Hooks: ``quota()``, how many huge pages may be charged; ``allowed(holder,
+    node)``, whether a holder's faults may take a block of the node.
     """
 
     nodes = domain()
@@ -47,7 +48,28 @@ class ReservedBlocks(Block):
         more is given back than was charged."""
         self.reserved_thp_used = max(0, self.reserved_thp_used - nr_hpages)
 
+    # -- pageblocks --
+
+    def lacks(self, holder):
+        """Return whether no node that the holder may use has a free block."""
+        return all(
+            self.free[n] == 0 or not self.design.allowed(holder, n) for n in self.nodes
+        )
+
+    def take(self, node):
+        """mm/page_alloc.c:__rmqueue, with ALLOC_RESERVED_THP."""
+        self.free[node] -= 1
+
+    def put(self, node):
+        """mm/page_alloc.c:free_one_page: to the list of its type at once."""
+        self.free[node] += 1
+
     # -- what the common specs ask --
+
+    @observer
+    def borrowed(self):
+        """Nobody else can use an idle block."""
+        return 0
 
     @observer
     def total(self):

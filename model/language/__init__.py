@@ -310,6 +310,10 @@ class Design(Block):
     for a name the design does not have, or a bound below its least value.
     """
 
+    assumed: tuple[str, ...] = ()
+    """What the design takes for granted and its source does not show: code that
+    could not be read, and parts that are sketches. Reviews print it."""
+
     def __init_subclass__(cls, **given: Any) -> None:
         super().__init_subclass__(**given)
         add_forwarders(cls)

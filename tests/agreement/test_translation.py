@@ -92,7 +92,6 @@ BEYOND = {
     ),
     "Shmem1g": ("fault", "other_alloc", "other_pin", "reserve", "swap_in"),
     "GlobalPoolSizes": ("reserve", "fault"),
-    "ReservedThpSizes": (),
     "MemcgTree": ("oom_kill",),
     "Vmas": ("*",),
 }

@@ -13,8 +13,6 @@ from poolproof.model.language import declared
 
 OVERRIDDEN = {
     ("HugetlbCma", "resize"),
-    ("ReservedThpSizes", "counted"),
-    ("ReservedThpSizes", "any_place"),
 }
 """The heirs whose methods take no notice of what they inherit."""
 

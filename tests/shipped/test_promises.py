@@ -17,6 +17,7 @@ from poolproof.model.designs.probes.page_allocator import (
     PAGEBLOCKS,
     PageAllocator,
 )
+from poolproof.model.designs.reserved_thp.assumed import ReservedThpAssumed
 from poolproof.model.designs.reserved_thp.planned import ReservedThpPlanned
 from poolproof.model.designs.reserved_thp.posted import ReservedThp
 from poolproof.model.designs.tao import Tao
@@ -68,11 +69,10 @@ def test_dontunmap_beyond_the_quota_fails(cls: Any) -> None:
     assert d.used() == 1
 
 
-@pytest.mark.parametrize("cls", RTHP)
-def test_three_pieces_lose_a_block(cls: Any) -> None:
+def test_three_pieces_lose_a_block() -> None:
     """vma: floor(a) + floor(b) < floor(a + b)."""
     d = played(
-        cls,
+        ReservedThpAssumed,
         {"blocks": 2, "V": 1, "P": 2, "K": 2},
         "partial",
         ("reserve", 0, 2, "OK"),
@@ -82,6 +82,26 @@ def test_three_pieces_lose_a_block(cls: Any) -> None:
     )
     assert d.idle()
     assert (d.used(), d.free_blocks()) == (1, 2)
+
+
+@pytest.mark.parametrize("cls", RTHP)
+def test_nohugepage_gives_quota_back_and_no_block(cls: Any) -> None:
+    """rfc: MADV_NOHUGEPAGE clears the flag; the folio stays mapped. Base pages
+    that are there already do not keep MADV_RESERVED_THP from charging."""
+    d = played(
+        cls,
+        {"blocks": 2, "V": 2, "P": 2, "K": 2},
+        "",
+        ("reserve", 0, 2, "OK"),
+        ("fault", 0, 0, 0, "OK"),
+        ("madvise_nohugepage", 0, None),
+        ("touch", 0, 1, None),
+        ("reserve", 1, 1, "OK"),
+        ("madvise_reserved", 0, "EAGAIN"),
+        ("unmap", 1, None),
+        ("madvise_reserved", 0, "OK"),
+    )
+    assert (d.used(), d.populated(), d.small(), d.promised()) == (2, 1, 1, 0)
 
 
 @pytest.mark.parametrize("cls", RTHP)
@@ -110,10 +130,9 @@ def test_copy_on_write_makes_small_pages(cls: Any) -> None:
     assert (d.small(), d.populated(), d.used()) == (1, 1, 1)
 
 
-@pytest.mark.parametrize("cls", RTHP)
-def test_uncharged_child_takes_what_a_third_was_promised(cls: Any) -> None:
+def test_uncharged_child_takes_what_a_third_was_promised() -> None:
     d = played(
-        cls,
+        ReservedThpAssumed,
         {"blocks": 2, "V": 3, "P": 1},
         "fork fork_uncharged",
         ("reserve", 0, 1, "OK"),
@@ -129,6 +148,7 @@ def test_uncharged_child_takes_what_a_third_was_promised(cls: Any) -> None:
 
 @pytest.mark.parametrize("cls", [*RTHP, HugetlbPool])
 def test_dontneed_keeps_the_promise(cls: Any) -> None:
+    refused = "ENOMEM" if cls is HugetlbPool else "EAGAIN"
     d = played(
         cls,
         {"blocks": 1, "V": 2, "P": 1},
@@ -136,7 +156,7 @@ def test_dontneed_keeps_the_promise(cls: Any) -> None:
         ("reserve", 0, 1, "OK"),
         ("fault", 0, 0, 0, "OK"),
         ("dontneed", 0, 0, None),
-        ("reserve", 1, 1, "ENOMEM"),
+        ("reserve", 1, 1, refused),
         ("fault", 0, 0, 0, "OK"),
     )
     assert d.promised() == 0

@@ -16,7 +16,7 @@ hole or the end cuts is zeroed and stays, as in hugetlbfs. A hole, and
 truncation, give back page and charge; with ``hole_keeps`` a hole leaves the
 charge. memory.max is met at the fault, by the task that faults.
 
-Left out: swap and overcommit (reserved_thp_planned.py has them), MAP_PRIVATE,
+Left out: swap and overcommit (planned.py has them), MAP_PRIVATE,
 names (the files are memfds), nodes of fallocate() and its binding, parts of
 blocks.
 """
@@ -87,6 +87,12 @@ class ReservedInodes(HugetlbfsInodes):
 class ReservedThpFiles(Design):
     """A quota on files of shmem."""
 
+    assumed: tuple[str, ...] = (
+        "sections 3.3 and 3.4 of the cover letter: none of it was posted",
+        "sketch: a task has all nodes or one; a memcg is a limit without reclaim; "
+        "pageblocks are counted",
+    )
+
     f: Any = ReservedInodes(
         FILES, TASKS, VMAS, INDICES, INDICES, P, 1, 0, (), TABLES, SEND, PINS
     )
@@ -118,11 +124,6 @@ class ReservedThpFiles(Design):
     @observer
     def entitled(self):
         return sum(self.charged.region_count(f, 0, P) for f in FILES)
-
-    @observer
-    def borrowed(self):
-        """Nobody else can use an idle block."""
-        return 0
 
     @observer
     def foreign(self):
@@ -195,7 +196,7 @@ class ReservedThpFiles(Design):
 
     def take(self, file, page, node):
         """A block of the pool goes into the page cache."""
-        self.pool.free[node] -= 1
+        self.pool.take(node)
         self.frame[file, page] = node
         self.f.add_huge(file, page)
 
@@ -207,7 +208,7 @@ class ReservedThpFiles(Design):
                 if PINS and self.f.pinned[file, i]:
                     self.limbo[self.frame[file, i]] += 1
                 else:
-                    self.pool.free[self.frame[file, i]] += 1
+                    self.pool.put(self.frame[file, i])
                 self.frame[file, i] = None
 
     # -- files --
@@ -287,11 +288,11 @@ class ReservedThpFiles(Design):
         file = self.f.vm_file[vma]
         require(file is not None and self.f.i_pages[file, page] == HOLE)
         require(self.allowed(vma, node))
-        none = all(self.pool.free[n] == 0 or not self.allowed(vma, n) for n in NODES)
-        require(none or self.pool.free[node] > 0)
+        lacking = self.pool.lacks(vma)
+        require(lacking or self.pool.free[node] > 0)
         if page >= self.f.i_size[file]:
             return SIGBUS
-        if none or not self.fits_memcg():
+        if lacking or not self.fits_memcg():
             self.failed = self.failed or self.charged.regions[file, page]
             return SIGBUS
         charged = self.reserve_pages(file, page, page + 1)
@@ -335,7 +336,7 @@ class ReservedThpFiles(Design):
         require(self.limbo[node] > 0)
         self.limbo[node] -= 1
         self.f.orphans -= 1
-        self.pool.free[node] += 1
+        self.pool.put(node)
 
     bind = binding.bind
 

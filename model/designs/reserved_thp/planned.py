@@ -5,16 +5,16 @@ Source: cover.1782538002.git.zhengqi.arch@bytedance.com, section 3, and Qi
 Zheng's answer of 2026-06-29 (overcommit before the fault must be possible).
 No code was posted for this: what is open there is a feature here.
 
-Modelled on top of the posted design: folios go to swap and come back whole
-(3.1); a reserved fault that finds no free block reclaims a reserved folio
-(3.2), and fails only where none can be reclaimed; the quota may exceed the
-pool by ``over`` blocks (``overcommit``), which swap has to carry. ``mlock``:
-VMAs whose folios are no victims. ``own_victims``: only folios of the
+Modelled on top of the posted design, madvise() included: folios go to swap
+and come back whole (3.1); a reserved fault that finds no free block reclaims
+a reserved folio (3.2), and fails only where none can be reclaimed; the quota
+may exceed the pool by ``over`` blocks (``overcommit``), which swap has to carry.
+``mlock``: VMAs whose folios are no victims. ``own_victims``: only folios of the
 faulting VMA are. ``fragments``: others' base pages are in swap, too, so that
 clusters (model/blocks/swap.py) are free in part.
 
-Left out: shmem and hugetlbfs back ends (reserved_thp_files.py has them), 1 GiB
-(reserved_thp_sizes.py), the aging that chooses a victim: any may be chosen.
+Left out: shmem and hugetlbfs back ends (files.py has them), 1 GiB (see
+specs/sizes/sizes_quota.spec), the aging that chooses a victim: any may be chosen.
 """
 
 from poolproof.model.blocks.swap import FREE, SWAPPED, SwapDevice
@@ -32,7 +32,14 @@ from poolproof.model.designs.names import (
     Errno,
     N,
 )
-from poolproof.model.designs.reserved_thp.posted import HUGE, SWAP, K, ReservedThp
+from poolproof.model.designs.reserved_thp.posted import (
+    HUGE,
+    SMALL,
+    SWAP,
+    UNREAD,
+    K,
+    ReservedThp,
+)
 from poolproof.model.language import (
     Bool,
     Bound,
@@ -64,6 +71,11 @@ FRAGMENTS = Feature("fragments", False, "others' base pages in swap", needs=SWAP
 
 class ReservedThpPlanned(ReservedThp):
     """Reserved THP with whole-folio swap, its own reclaim, and overcommit."""
+
+    assumed: tuple[str, ...] = (
+        "section 3 of the cover letter: none of it was posted",
+        *UNREAD,
+    )
 
     locked = table(VMAS, Bool(), when=MLOCK)
     device = SwapDevice(CLUSTERS, K, CPUS, (SWAP_ON, FRAGMENTS))
@@ -157,17 +169,23 @@ class ReservedThpPlanned(ReservedThp):
     @action(kernel="mm/memory.c:do_swap_page", when=SWAP_ON)
     def swap_in(self, vma: VMAS, block: INDICES, node: NODES) -> Errno:
         """Into a block of the pool, from which something else may have to go
-        out first. The cluster that is read is free only afterwards."""
+        out first. The cluster that is read is free only afterwards. Without the
+        flag it is ordinary memory."""
         require(self.backing[vma, block] == SWAP and self.allowed(vma, node))
-        none = all(self.pool.free[n] == 0 or not self.allowed(vma, n) for n in NODES)
-        require(none or self.pool.free[node] > 0)
-        if none or not self.fits_memcg():
+        if self.plain[vma]:
+            self.put_cluster(vma, block)
+            self.slots += 1
+            self.backing[vma, block] = SMALL
+            return OK
+        lacking = self.pool.lacks(vma)
+        require(lacking or self.pool.free[node] > 0)
+        if lacking or not self.fits_memcg():
             require(not self.can_reclaim(vma))
             self.failed = True
             return SIGBUS
         self.put_cluster(vma, block)
         self.slots += 1
-        self.pool.free[node] -= 1
+        self.pool.take(node)
         self.frame[vma, block] = node
         self.backing[vma, block] = HUGE
         return OK

@@ -1,38 +1,43 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Reserved THP as posted: [RFC PATCH 0/8] of 2026-06-27, Qi Zheng.
 
-Source: cover.1782538002.git.zhengqi.arch@bytedance.com; mm/reserved_thp.c,
-mm/page_alloc.c and include/linux/mmzone.h with patches 1-4 applied,
-mm/mremap.c, mm/vma.h and mm/internal.h with 1-6, the text of 7/8.
+Source: cover.1782538002.git.zhengqi.arch@bytedance.com. Read with the patches
+applied: mm/reserved_thp.c, mm/madvise.c, mm/khugepaged.c, mm/mmap.c, mm/mremap.c,
+mm/page_alloc.c, include/linux/huge_mm.h. Not to be had: mm/vma.c, mm/memory.c,
+mm/mprotect.c, mm/huge_memory.c; `ReservedThp.assumed` says what rests on them.
 
-Modelled: a pool of pageblocks set apart at boot, per node as the boot policy
-placed them; one global quota, charged by the length of VM_RESERVED_THP VMAs
-(rounded down to blocks), refused with ENOMEM above the total; faults that
-install a block of the pool or fail. Features: mremap (move, grow, shrink,
-MREMAP_DONTUNMAP), munmap at any base page, fork, swap, pins, cpusets, a memcg
-limit, memory errors, MADV_DONTNEED, and what the allocator does at patch 4/8
-when an ordinary task compacts (``capture``).
+Modelled: a pool of pageblocks that are set apart at boot, per node as the boot
+policy placed them; one global quota, charged by the length of VM_RESERVED_THP
+VMAs and refused above the total; faults that install a block of the pool or fail.
 
-Two hunks were not to be had, and are choices here: dup_mmap() charges the
-child like VM_ACCOUNT does, or (``fork_uncharged``) does not; munmap() of a
-part of a block is refused, or (``partial``) is not.
+madvise() (``advice``, on by default): MADV_HUGEPAGE and MADV_NOHUGEPAGE clear the
+flag and give the quota back, and the folios stay mapped. MADV_RESERVED_THP takes
+memory that is mapped already, with base pages in it or not. Out of quota is
+EAGAIN for the caller. Other features: MADV_GUARD_INSTALL, which looks at no block;
+PR_SET_THP_DISABLE; mremap (move, grow, shrink, MREMAP_DONTUNMAP); fork, which
+charges the child; swap, pins, cpusets, a memcg limit, memory errors,
+MADV_DONTNEED of whole blocks (of a part: EINVAL).
 
-Left out: VMAs without the flag, and the madvise() call apart from mmap();
-merges and splits of VMAs (model/blocks/vma/ has them); MAP_FIXED; the slow path
-that loses ALLOC_RESERVED_THP (model/blocks/pageblock.py has it); userfaultfd moves,
-KSM, migration. A read fault is a write fault; the memory of small pages is
-never short, and is not counted. Copy-on-write follows do_huge_pmd_wp_page:
-the mapping is split and base pages are copied.
+A VMA is one process's, and all of it gets the advice. Elsewhere: VMAs that split
+and merge, ranges over several, MADV_DONTFORK and MADV_WIPEONFORK (vmas.py); the
+allocator's slow path and compaction (allocator.py); other readings of what was not
+to be had (assumed.py). Left out: MADV_REMOVE (EINVAL for anonymous memory),
+MAP_FIXED, userfaultfd moves, KSM, khugepaged, migration. A read fault is a write
+fault; the memory of small pages is never short, and is not counted.
+Copy-on-write follows do_huge_pmd_wp_page: the mapping is split and base pages are
+copied.
 """
 
 from enum import Enum
 
+from poolproof.model.blocks.errno import EINVAL
 from poolproof.model.blocks.numa import NodeBinding
 from poolproof.model.blocks.pins import Pins
 from poolproof.model.blocks.reserved_blocks import ReservedBlocks
 from poolproof.model.designs.names import (
     BLOCKS,
     DONTNEED,
+    EAGAIN,
     ENOMEM,
     FORK,
     INDICES,
@@ -81,19 +86,34 @@ NONE, HUGE, SMALL, SWAP = Backing
 K = Bound("K", 1, doc="base pages per block")
 
 
+ADVICE = Feature("advice", doc="MADV_NOHUGEPAGE, and madvise of mapped memory")
+GUARD = Feature("guard", False, "MADV_GUARD_INSTALL")
+THP_DISABLE = Feature("thp_disable", False, "PR_SET_THP_DISABLE")
 MREMAP = Feature("mremap", False, "mremap to a new place, and DONTUNMAP")
-PARTIAL = Feature("partial", False, "munmap at any base page")
-FORK_UNCHARGED = Feature(
-    "fork_uncharged", False, "fork does not charge the child", needs=FORK
+
+UNREAD = (
+    "mm/memory.c: a fault with the flag that cannot be huge fails, and maps no base "
+    "page",
+    "mm/vma.c: munmap, mprotect and the like of a part of a block are EINVAL",
+    "mm/huge_memory.c: a split folio keeps its block until its last page goes",
+    "sketch: a task has all nodes or one; a memcg is a limit without reclaim; swap "
+    "is a number of whole clusters; pageblocks are counted",
 )
-CAPTURE = Feature("capture", False, "compaction captures free reserved blocks")
+"""What the design takes for granted, and its plans with it."""
 
 
 class ReservedThp(Design):
     """A quota on VMAs, and pageblocks of a type of their own."""
 
+    assumed: tuple[str, ...] = (
+        *UNREAD,
+        "mm/memory.c: a folio that went to swap comes back as base pages",
+    )
+
     pool = ReservedBlocks(NODES, BLOCKS, POISON)
     length = table(VMAS, Int(0, P * K), doc="in base pages; 0: no VMA")
+    plain = table(VMAS, Bool(), when=ADVICE, doc="without VM_RESERVED_THP")
+    thp_disabled = table(VMAS, Bool(), when=THP_DISABLE, doc="MMF_DISABLE_THP")
     backing = table(VMAS, INDICES, Backing)
     frame = table(VMAS, INDICES, Maybe(NODES), doc="the block of the pool it holds")
     pins = Pins(VMAS, INDICES, NODES, BLOCKS, PINS)
@@ -101,7 +121,6 @@ class ReservedThp(Design):
     shared = table(VMAS, INDICES, Bool(), when=FORK, doc="maps its parent's folio")
     binding = NodeBinding(VMAS, NODES, NUMA)
     slots = var(Int(0, SLOTS), init=SLOTS, when=SWAP_ON, doc="free swap clusters")
-    captured = table(NODES, Int(0, BLOCKS), when=CAPTURE)
     failed = var(Bool(), doc="a promised fault has failed")
 
     # -- what the common specs ask --
@@ -110,12 +129,12 @@ class ReservedThp(Design):
 
     @observer
     def promised(self):
-        """Blocks inside VMAs that nothing is behind yet."""
+        """Blocks inside VMAs with the flag that nothing is behind yet."""
         return sum(
             1
             for v in VMAS
             for b in INDICES
-            if self.backing[v, b] == NONE and b < self.length[v] // K
+            if self.backing[v, b] == NONE and b < self.charged(v)
         )
 
     @observer
@@ -124,21 +143,27 @@ class ReservedThp(Design):
 
     @observer
     def entitled(self):
-        return sum(self.length[v] // K for v in VMAS)
-
-    @observer
-    def borrowed(self):
-        """Nobody else can use an idle block."""
-        return 0
+        return sum(self.charged(v) for v in VMAS)
 
     @observer
     def foreign(self):
-        """Blocks in allocations that did not ask for reserved memory."""
-        return sum(self.captured[n] for n in NODES)
+        """Blocks of the pool in VMAs without the flag."""
+        return sum(
+            1
+            for v in VMAS
+            for b in INDICES
+            if self.frame[v, b] is not None and self.plain[v]
+        )
 
     @observer
     def small(self):
-        return sum(1 for v in VMAS for b in INDICES if self.backing[v, b] == SMALL)
+        """Blocks with the flag that are mapped by base pages."""
+        return sum(
+            1
+            for v in VMAS
+            for b in INDICES
+            if self.backing[v, b] == SMALL and not self.plain[v]
+        )
 
     @observer
     def swapped(self):
@@ -147,7 +172,7 @@ class ReservedThp(Design):
     @observer
     def one_has_all(self):
         """Whether the whole pool is one VMA's."""
-        return any(self.length[v] // K == self.total() for v in VMAS)
+        return any(self.charged(v) == self.total() for v in VMAS)
 
     @observer
     def idle(self):
@@ -160,6 +185,11 @@ class ReservedThp(Design):
         """reserved_thp_total: set at boot, never changed."""
         return BLOCKS * N
 
+    def charged(self, vma):
+        """mm/reserved_thp.c:reserved_thp_hpage_nr, of a VMA with the flag: what
+        it gives back when it goes."""
+        return 0 if self.plain[vma] else self.length[vma] // K
+
     # -- parts --
 
     def allowed(self, vma, node):
@@ -170,7 +200,7 @@ class ReservedThp(Design):
         return self.backing[vma, block] == HUGE and self.frame[vma, block] is not None
 
     def free_page(self, node):
-        self.pool.free[node] += 1
+        self.pool.put(node)
 
     def is_there(self, vma):
         return self.length[vma] > 0
@@ -212,6 +242,8 @@ class ReservedThp(Design):
 
     def forget(self, vma):
         self.length[vma] = 0
+        self.plain[vma] = False
+        self.thp_disabled[vma] = False
         self.binding.forget(vma)
         if FORK:
             self.parent[vma] = None
@@ -223,26 +255,32 @@ class ReservedThp(Design):
 
     @action(kernel="mm/madvise.c:madvise_vma_behavior")
     def reserve(self, vma: VMAS, blocks: Int(1, P)) -> Errno:
-        """mmap() and madvise(MADV_RESERVED_THP) of the whole VMA."""
+        """mmap(), and madvise(MADV_RESERVED_THP) before anything is touched; a
+        VMA that gets no flag is unmapped again."""
         require(self.length[vma] == 0)
         charged = self.pool.charge(blocks)
         if not charged:
-            return ENOMEM
+            return EAGAIN
         self.length[vma] = blocks * K
         return OK
 
     @action(kernel="mm/huge_memory.c:__do_huge_pmd_anonymous_page")
     def fault(self, vma: VMAS, block: INDICES, node: NODES) -> Errno:
-        """A block of the pool from an allowed node, or an error."""
-        require(block < self.length[vma] // K and self.backing[vma, block] == NONE)
+        """A block of the pool from an allowed node, or an error. Whether the
+        process wants huge pages at all is asked before the flag
+        (include/linux/huge_mm.h:vma_thp_disabled)."""
+        require(block < self.charged(vma) and self.backing[vma, block] == NONE)
         require(self.allowed(vma, node))
-        none = all(self.pool.free[n] == 0 or not self.allowed(vma, n) for n in NODES)
-        require(none or self.pool.free[node] > 0)
-        if none or not self.fits_memcg():
+        if self.thp_disabled[vma]:
+            self.failed = True
+            return SIGBUS
+        lacking = self.pool.lacks(vma)
+        require(lacking or self.pool.free[node] > 0)
+        if lacking or not self.fits_memcg():
             require(not self.can_reclaim(vma))
             self.failed = True
             return SIGBUS
-        self.pool.free[node] -= 1
+        self.pool.take(node)
         self.frame[vma, block] = node
         self.backing[vma, block] = HUGE
         return OK
@@ -251,29 +289,73 @@ class ReservedThp(Design):
     def unmap(self, vma: VMAS):
         """munmap() of a VMA, or exit."""
         require(self.length[vma] > 0)
-        self.pool.uncharge(self.length[vma] // K)
+        self.pool.uncharge(self.charged(vma))
         for b in INDICES:
             self.zap(vma, b)
         self.forget(vma)
 
-    @action(kernel="mm/vma.c:vms_complete_munmap_vmas", when=PARTIAL)
-    def unmap_tail(self, vma: VMAS, at: Int(1, P * K - 1)):
-        """munmap() from a base page on. Each piece gives back its own length
-        rounded down; a folio that is cut stays until its last page goes."""
-        require(at < self.length[vma])
-        self.pool.uncharge((self.length[vma] - at) // K)
-        for b in INDICES:
-            if b * K >= at:
-                self.zap(vma, b)
-            elif (b + 1) * K > at and self.backing[vma, b] == HUGE:
-                self.backing[vma, b] = SMALL
-        self.length[vma] = at
+    # -- madvise of what is mapped, mm/madvise.c --
+
+    @action(kernel="mm/vma.c:__mmap_region", when=ADVICE)
+    def mmap(self, vma: VMAS, blocks: Int(1, P)):
+        """Anonymous memory without the flag."""
+        require(self.length[vma] == 0)
+        self.length[vma] = blocks * K
+        self.plain[vma] = True
+
+    @action(kernel="mm/memory.c:do_anonymous_page", when=ADVICE)
+    def touch(self, vma: VMAS, block: INDICES):
+        """A fault without the flag maps a base page."""
+        require(self.plain[vma] and block < self.length[vma] // K)
+        require(self.backing[vma, block] == NONE)
+        self.backing[vma, block] = SMALL
+
+    @action(kernel="mm/madvise.c:madvise_hugepage_policy", when=ADVICE)
+    def madvise_reserved(self, vma: VMAS) -> Errno:
+        """MADV_RESERVED_THP: charges the length, whatever is mapped there.
+        madvise() turns the quota's ENOMEM into EAGAIN."""
+        require(self.plain[vma])
+        if self.length[vma] % K != 0:
+            return EINVAL
+        charged = self.pool.charge(self.length[vma] // K)
+        if not charged:
+            return EAGAIN
+        self.plain[vma] = False
+        return OK
+
+    @action(kernel="mm/madvise.c:madvise_vma_behavior", when=ADVICE)
+    def madvise_nohugepage(self, vma: VMAS):
+        """MADV_NOHUGEPAGE or MADV_HUGEPAGE: the flag goes, and the quota. The
+        blocks stay mapped."""
+        require(self.length[vma] > 0 and not self.plain[vma])
+        self.pool.uncharge(self.charged(vma))
+        self.plain[vma] = True
+
+    @action(kernel="mm/madvise.c:madvise_guard_install", when=GUARD)
+    def guard_install(self, vma: VMAS, block: INDICES):
+        """MADV_GUARD_INSTALL of a base page, for which alignment is not asked:
+        the block is mapped by base pages from now on."""
+        require(block < self.length[vma] // K)
+        require(self.backing[vma, block] in {NONE, HUGE})
+        self.backing[vma, block] = SMALL
+
+    @action(kernel="kernel/sys.c:prctl_set_thp_disable", when=THP_DISABLE)
+    def prctl_thp_disable(self, vma: VMAS):
+        """PR_SET_THP_DISABLE, without PR_THP_DISABLE_EXCEPT_ADVISED."""
+        require(self.length[vma] > 0 and not self.thp_disabled[vma])
+        self.thp_disabled[vma] = True
 
     @action(kernel="mm/madvise.c:madvise_dontneed_free", when=DONTNEED)
     def dontneed(self, vma: VMAS, block: INDICES):
         """MADV_DONTNEED of a block: its promise stays."""
         require(self.backing[vma, block] != NONE)
         self.zap(vma, block)
+
+    def copy_process(self, vma, new):
+        """The flag of the VMA, and what its process has."""
+        self.plain[new] = self.plain[vma]
+        self.thp_disabled[new] = self.thp_disabled[vma]
+        self.binding.copy(vma, new)
 
     # -- mremap, mm/mremap.c --
 
@@ -290,7 +372,7 @@ class ReservedThp(Design):
         difference is charged."""
         require(self.length[vma] > 0 and self.length[new] == 0)
         require(self.length[vma] % K == 0)
-        more = blocks - self.length[vma] // K
+        more = 0 if self.plain[vma] else blocks - self.length[vma] // K
         if more > 0:
             charged = self.pool.charge(more)
             if not charged:
@@ -303,7 +385,7 @@ class ReservedThp(Design):
             else:
                 self.move_block(vma, new, b)
         self.length[new] = blocks * K
-        self.binding.copy(vma, new)
+        self.copy_process(vma, new)
         self.forget(vma)
         return OK
 
@@ -312,29 +394,33 @@ class ReservedThp(Design):
         """MREMAP_DONTUNMAP: both VMAs have the flag, so all is charged."""
         require(self.length[vma] > 0 and self.length[new] == 0)
         require(self.length[vma] % K == 0)
-        charged = self.pool.charge(self.length[vma] // K)
+        charged = self.pool.charge(self.charged(vma))
         if not charged:
             return ENOMEM
         for b in INDICES:
             self.move_block(vma, new, b)
         self.length[new] = self.length[vma]
-        self.binding.copy(vma, new)
+        self.copy_process(vma, new)
         return OK
 
     # -- fork --
 
+    def charge_child(self, vma):
+        """mm/mmap.c:dup_mmap, one VMA. Return whether it fits the quota."""
+        return self.pool.charge(self.charged(vma))
+
     @action(kernel="mm/mmap.c:dup_mmap", when=FORK)
     def fork(self, vma: VMAS, child: VMAS) -> Errno:
-        """The child has the flag, too. One generation, one child at a time."""
+        """The child's VMA has the flag, and is charged for it; without quota
+        fork fails. One generation, one child at a time."""
         require(self.length[vma] > 0 and self.length[child] == 0)
         require(self.parent[vma] is None)
         require(all(self.parent[v] != vma for v in VMAS))
-        if not FORK_UNCHARGED:
-            charged = self.pool.charge(self.length[vma] // K)
-            if not charged:
-                return ENOMEM
+        charged = self.charge_child(vma)
+        if not charged:
+            return ENOMEM
         self.length[child] = self.length[vma]
-        self.binding.copy(vma, child)
+        self.copy_process(vma, child)
         self.parent[child] = vma
         for b in INDICES:
             if self.frame[vma, b] is not None:
@@ -370,19 +456,3 @@ class ReservedThp(Design):
         self.slots += 1
         self.backing[vma, block] = SMALL
         return OK
-
-    # -- the allocator --
-
-    @action(kernel="mm/page_alloc.c:compaction_capture", when=CAPTURE)
-    def capture(self, node: NODES):
-        """An ordinary task that compacts takes a reserved block that is freed
-        meanwhile: the type is not excluded at patch 4/8."""
-        require(self.pool.free[node] > 0)
-        self.pool.free[node] -= 1
-        self.captured[node] += 1
-
-    @action(kernel="mm/page_alloc.c:free_one_page", when=CAPTURE)
-    def free_captured(self, node: NODES):
-        require(self.captured[node] > 0)
-        self.captured[node] -= 1
-        self.pool.free[node] += 1
