@@ -123,15 +123,14 @@ class Cuts(Visitor):
     def __init__(self, system: TransitionSystem) -> None:
         self.found = dict.fromkeys(system.assumptions, 0)
         self.rows = [
-            (lower.cuts(system, a), [assumed.why for assumed in a.assumptions])
+            (assumed.why, lower.cuts(system, a, assumed))
             for a in system.actions
-            if a.assumptions
+            for assumed in a.assumptions
         ]
 
     def expanded(self, state: State, enabled: bool) -> None:
-        for count_, reasons in self.rows:
-            for why, n in zip(reasons, count_(state), strict=True):
-                self.found[why] += n
+        for why, cuts in self.rows:
+            self.found[why] += cuts(state)
 
 
 @dataclass
