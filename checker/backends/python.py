@@ -3,8 +3,9 @@
 
 A state is the flat tuple of `TransitionSystem.cells`. An action becomes one
 function that loops over its parameters and yields every enabled step; shared
-subterms are computed once, as locals. A table read whose index may leave its
-domain reads 0 there: the obligation that says so is checked beforehand.
+subterms are computed once, as locals, also where they have no meaning. So a
+table reads 0 outside its domain, where no set has an element: the obligations
+that forbid it are checked beforehand.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from poolproof.checker.core.ir import (
     Domain,
     Expr,
     SetSort,
+    Sort,
     TableSort,
     expand_all,
     subterms,
@@ -154,9 +156,26 @@ def _select(w: _Writer, e: Expr, _: str, *index: str) -> str:
     return f"({read} if {' and '.join(checks)} else 0)" if checks else read
 
 
-def _lowest(s: Expr) -> int:
-    assert isinstance(s.sort, SetSort)
-    return s.sort.domain.lo
+def _bit(element: Expr, text: str, sort: Sort) -> tuple[str, str]:
+    """Return the text of an element's bit number, and the condition under which it
+    has one (empty: always). What has a name is computed wherever it stands."""
+    assert isinstance(sort, SetSort)
+    domain = sort.domain
+    certain = inside(element.interval, domain)
+    return (
+        f"({text} - {domain.lo})" if domain.lo else text,
+        "" if certain else f"{domain.lo} <= {text} <= {domain.hi}",
+    )
+
+
+def _member(w: _Writer, e: Expr, element: str, members: str) -> str:
+    bit, test = _bit(e.args[0], element, e.args[1].sort)
+    return f"({test + ' and ' if test else ''}{members} >> {bit} & 1 == 1)"
+
+
+def _single(w: _Writer, e: Expr, element: str) -> str:
+    bit, test = _bit(e.args[0], element, e.sort)
+    return f"(1 << {bit} if {test} else 0)" if test else f"(1 << {bit})"
 
 
 PYTHON: Algebra[str] = {
@@ -178,11 +197,11 @@ PYTHON: Algebra[str] = {
     "min": _template("min({a}, {b})"),
     "max": _template("max({a}, {b})"),
     "ite": _template("({b} if {a} else {c})"),
-    "in": lambda w, e, a, s: f"({s} >> ({a} - {_lowest(e.args[1])}) & 1 == 1)",
+    "in": _member,
     "union": _template("({a} | {b})"),
     "inter": _template("({a} & {b})"),
     "diff": _template("({a} & ~{b})"),
-    "single": lambda w, e, a: f"(1 << ({a} - {_lowest(e)}))",
+    "single": _single,
     "card": _template("({a}).bit_count()"),
     "select": _select,
     "store": _beyond,

@@ -1,0 +1,387 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Many expressions and systems at once: as C, as Python and as z3 terms.
+
+`one_of_each` draws the same few hundred expressions every time. One system has
+an action for each of them, which returns its value or stores it; so a single
+compilation asks the whole C backend, and the expected results come from the
+plain reading (checker.core.evaluate). The states are some twenty random ones.
+`united` makes one system of many small random ones, with their properties and
+their defects.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import cache
+from itertools import product
+from typing import TypeVar
+
+import pytest
+import z3
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from poolproof.checker.backends import python
+from poolproof.checker.backends.c import steps
+from poolproof.checker.backends.smt import Bits, Integers, Lowering, constant, raw_of
+from poolproof.checker.core import evaluate, ir
+from poolproof.checker.core.evaluate import Undefined, Valuation
+from poolproof.checker.core.ir import BOOL, INT, Domain, Expr, num
+from poolproof.checker.core.property import Kind
+from poolproof.checker.core.system import (
+    Action,
+    Parameter,
+    State,
+    TransitionSystem,
+    Variable,
+)
+from poolproof.checker.core.verdict import Budget, Silent
+from poolproof.checker.engines.explicit import explicit
+from poolproof.checker.engines.native import compiler, native
+from tests.agreement.test_ir_simplify import LOCALS, SYSTEM, VARIABLES, simplified
+from tests.agreement.test_ir_simplify import raw_expressions as raw
+from tests.agreement.test_native import agree
+from tests.common.random_systems import (
+    Case,
+    Exploration,
+    Grammar,
+    _kept,
+    cases,
+    explore,
+)
+
+T = TypeVar("T")
+
+PHASE = Variable("phase", INT, num(0), num(2), num(0))
+LOADED = ir.eq(PHASE.now, num(1))
+
+
+def one_of_each(source: st.SearchStrategy[T], count: int) -> list[T]:
+    """Examples of the strategy, the same in every run."""
+    found: list[T] = []
+
+    @settings(
+        derandomize=True,
+        database=None,
+        max_examples=count,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(source)
+    def draw(e: T) -> None:
+        if e not in found:
+            found.append(e)
+
+    draw()
+    return found
+
+
+@cache
+def expressions() -> tuple[Expr, ...]:
+    """Over the state and at most two arguments; ints and bools, a third of them
+    as nobody simplified them."""
+    found = []
+    for k, e in enumerate(one_of_each(raw(), 500)):
+        tables = any(n.op in ("store", "fill") for n in ir.subterms(e))
+        e = e if k % 3 == 0 and not tables else simplified(e)
+        if e.args and len(e.free) <= 2 and not isinstance(e.sort, ir.SetSort):
+            found.append(e)
+    return tuple(found)
+
+
+@cache
+def states(count: int) -> tuple[State, ...]:
+    """Random states of `VARIABLES`; the first two have every cell at its end."""
+    chance = random.Random(1)
+    ranges = [(c.variable.lo, c.variable.hi) for c in SYSTEM.cells]
+    spans = [(lo.data, hi.data) for lo, hi in ranges if lo and hi]
+    more = [tuple(chance.randint(*s) for s in spans) for _ in range(count - 2)]
+    return tuple(lo for lo, _ in spans), tuple(hi for _, hi in spans), *more
+
+
+def start(v: Variable) -> Variable:
+    assert v.lo is not None
+    first = ir.const(v.element, v.lo.data)
+    return Variable(v.name, v.sort, v.lo, v.hi, first)
+
+
+def loading(count: int) -> Iterator[Action]:
+    """An action for each state that goes there from the first phase."""
+    for k, state in enumerate(states(count)):
+        updates: dict[str, Expr] = {"phase": num(1)}
+        for v in VARIABLES:
+            new = v.now
+            for c, value in zip(SYSTEM.cells, state, strict=True):
+                if c.variable is v:
+                    value = ir.const(v.element, value)
+                    at = [
+                        ir.const(d.sort, i)
+                        for d, i in zip(v.index, c.index, strict=True)
+                    ]
+                    new = ir.store(new, *at, value) if v.index else value
+            updates[v.name] = new
+        yield Action(f"load{k}", (), ir.eq(PHASE.now, num(0)), updates, None)
+
+
+def parameters(*free: Expr) -> tuple[Parameter, ...]:
+    return tuple(Parameter(x.data[0], x) for x in LOCALS if x in free)
+
+
+def returning(some: tuple[Expr, ...]) -> TransitionSystem:
+    """An action returns the value of each expression, where it has one."""
+    observers = [
+        Action(f"e{k}", parameters(*e.free), ir.and_(LOADED, ir.defined(e)), {}, e)
+        for k, e in enumerate(some)
+    ]
+    variables = (*map(start, VARIABLES), PHASE)
+    actions = (*loading(20), *observers)
+    return TransitionSystem("returning", variables, actions, ir.TRUE, {}, {})
+
+
+@st.composite
+def updates(draw: st.DrawFn) -> tuple[Variable, Expr]:
+    """A variable and its next value, in its range."""
+    scalars = [v.now for v in VARIABLES if not v.index]
+    tables = [v.now for v in VARIABLES if v.index]
+    sorts = list(dict.fromkeys(v.element for v in VARIABLES))
+    domains = (LOCALS[0].data[1], LOCALS[2].data[1])
+    g = Grammar(draw, (*scalars, LOCALS[0], LOCALS[2]), tables, False, sorts, domains)
+    v = draw(st.sampled_from(VARIABLES))
+    value = v.now
+    if not v.index:
+        return v, _kept(v, g.expr(v.element, 2), False)
+    for _ in range(draw(st.integers(1, 3))):
+        at = [g.element(d) for d in v.index]
+        step = ir.add(ir.select(v.now, *at), num(1)) if v.element is INT else None
+        new = step if step and draw(st.booleans()) else g.expr(v.element, 1)
+        changed = ir.store(value, *at, _kept(v, new, False))
+        value = ir.ite(g.boolean(1), changed, value) if draw(st.booleans()) else changed
+    return v, value
+
+
+def storing(count: int) -> TransitionSystem:
+    """An action for each update, and one for each cell that returns it after."""
+    acting: list[Action] = []
+    for k, (v, value) in enumerate(one_of_each(updates(), count)):
+        guard = ir.and_(LOADED, ir.defined(value))
+        new = {v.name: value, "phase": num(2)}
+        acting.append(Action(f"u{k}", parameters(*value.free), guard, new, None))
+    for k, c in enumerate(SYSTEM.cells):
+        v = c.variable
+        at = [ir.const(d.sort, i) for d, i in zip(v.index, c.index, strict=True)]
+        cell = ir.select(v.now, *at) if v.index else v.now
+        if not isinstance(v.element, ir.SetSort):
+            acting.append(Action(f"c{k}", (), ir.eq(PHASE.now, num(2)), {}, cell))
+    variables = (*map(start, VARIABLES), PHASE)
+    actions = (*loading(10), *acting)
+    return TransitionSystem("storing", variables, actions, ir.TRUE, {}, {})
+
+
+SYSTEMS: dict[str, Callable[[], TransitionSystem]] = {
+    "some": lambda: returning(expressions()[0::2]),
+    "others": lambda: returning(expressions()[1::2]),
+    "updates": lambda: storing(60),
+}
+
+
+@cache
+def made(name: str) -> tuple[TransitionSystem, Exploration]:
+    system = SYSTEMS[name]()
+    right = explore(system, (), limit=5000)
+    assert right.complete
+    assert not right.defects
+    assert len(right.results) > 70
+    return system, right
+
+
+@pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
+@pytest.mark.parametrize("small", [0, steps.SMALL], ids=["loops", "copies"])
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_as_c(name: str, small: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "SMALL", small)
+    system, right = made(name)
+    budget = Budget(symmetry=False, threads=1)
+    found = native(system, (), budget, Silent(), cone=False)
+    assert found.statistics.states == right.states, found.statistics.notes
+    assert found.statistics.transitions == right.transitions
+    assert dict(found.statistics.fired) == right.fired
+    assert dict(found.statistics.results) == right.results
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_as_python(name: str) -> None:
+    system, right = made(name)
+    found = explicit(system, (), Budget(symmetry=False), Silent())
+    assert found.statistics.states == right.states
+    assert found.statistics.transitions == right.transitions
+    assert dict(found.statistics.fired) == right.fired
+    assert dict(found.statistics.results) == right.results
+
+
+def test_as_python_formulas() -> None:
+    some = [e for e in expressions() if e.sort is BOOL and not e.free]
+    some = [e for e in some if ir.defined(e) is ir.TRUE]
+    assert len(some) > 15
+    truth = python.predicates(SYSTEM, some)
+    for state in states(20):
+        at = Valuation(SYSTEM, state)
+        assert truth(state) == tuple(at.true(e) for e in some)
+
+
+def test_a_set_is_asked_about_a_number_outside_its_domain() -> None:
+    """Twice, so that Python computes it before the condition on the number."""
+    three = Domain(INT, 0, 2)
+    x = Variable("x", INT, num(-3), num(4), None)
+    s = Variable("s", ir.set_sort(three), num(0), num(7), None)
+    p = Variable("p", BOOL, num(0), num(1), None)
+    system = TransitionSystem("outside", (x, s, p), (), ir.TRUE, {}, {})
+    held = ir.member(x.now, s.now)
+    alone = Expr("card", INT, (Expr("single", s.sort, (x.now,)),))
+    here = ir.and_(ir.le(num(0), x.now), ir.le(x.now, num(2)))
+    some = (
+        ir.and_(p.now, held),
+        ir.and_(held, ir.lt(x.now, num(2)), ir.not_(p.now)),
+        ir.and_(here, ir.eq(alone, num(1))),
+        ir.or_(ir.not_(here), ir.lt(alone, num(1))),
+    )
+    truth = python.predicates(system, some)
+    for state in product(range(-3, 5), range(8), (0, 1)):
+        number, members, flag = state
+        within = 0 <= number <= 2
+        inside = within and bool(members >> number & 1)
+        wanted = (flag and inside, inside and number < 2 and not flag, within)
+        assert truth(state) == (*map(bool, wanted), not within), state
+
+
+@pytest.mark.parametrize("encoding", [Integers(), Bits()], ids=["integers", "bits"])
+def test_as_terms(encoding: Integers | Bits) -> None:
+    """Over known leaves, where z3 has nothing to decide."""
+    model = z3.Solver()
+    model.check()
+    nothing = model.model()
+    for state in states(3):
+        names = {x: x.data[1].lo for x in LOCALS}
+        at = Valuation(SYSTEM, state, locals_=names)
+        cells = [
+            constant(encoding, c.variable.element, value)
+            for c, value in zip(SYSTEM.cells, state, strict=True)
+        ]
+        leaves = {x: constant(encoding, x.sort, value) for x, value in names.items()}
+        low = Lowering(SYSTEM, encoding, cells, None, leaves)
+        for e in expressions():
+            try:
+                wanted = at.raw(e)
+            except Undefined:
+                continue
+            assert raw_of(nothing, low(e)) == wanted, e
+
+
+# --- many systems -------------------------------------------------------------
+
+
+def constants(v: Variable, system: TransitionSystem, state: State) -> Expr:
+    """The value that a variable has in a state, written out."""
+    value = v.now
+    for c, raw_value in zip(system.cells, state, strict=True):
+        if c.variable is v:
+            new = ir.const(v.element, raw_value)
+            at = [ir.const(d.sort, i) for d, i in zip(v.index, c.index, strict=True)]
+            value = ir.store(value, *at, new) if v.index else new
+    return value
+
+
+def united(some: Iterable[Case]) -> Case:
+    """One system in which a first step decides whose states and actions follow."""
+    which = Variable("which", INT, num(-1), num(99), num(-1))
+    variables, actions, properties = [which], [], []
+    for n, case in enumerate(some):
+        here = ir.eq(which.now, num(n))
+        old = case.system
+        renamed = {v.name: replace(v, name=f"{v.name}_{n}") for v in old.variables}
+        by = {v.now: renamed[v.name].now for v in old.variables}
+        by |= {v.next: renamed[v.name].next for v in old.variables}
+
+        def put(e: Expr, by: dict[Expr, Expr] = by) -> Expr:
+            return ir.substitute_all((e,), by)[0]
+
+        for v in renamed.values():
+            assert v.lo is not None
+            variables.append(replace(v, init=ir.const(v.element, v.lo.data)))
+        for k, state in enumerate(evaluate.initial_states(old)):
+            updates: dict[str, Expr] = {"which": num(n)}
+            for v in old.variables:
+                updates[renamed[v.name].name] = put(constants(v, old, state))
+            guard = ir.eq(which.now, num(-1))
+            actions.append(Action(f"go_{n}_{k}", (), guard, updates, None))
+        for a in old.actions:
+            new = a.map(put)
+            due = tuple(
+                replace(
+                    o, formula=ir.implies(here, o.formula), message=f"{o.message} {n}"
+                )
+                for o in new.obligations
+            )
+            actions.append(
+                replace(
+                    new,
+                    name=f"{a.name}_{n}",
+                    guard=ir.and_(here, new.guard),
+                    updates={renamed[x].name: e for x, e in new.updates.items()},
+                    obligations=due,
+                )
+            )
+        for p in case.properties:
+            new_p = p.map(put)
+            both = ir.and_ if p.kind is Kind.REACHABLE else ir.implies
+            properties.append(
+                replace(
+                    new_p,
+                    name=f"{p.name}_{n}",
+                    action=f"{p.action}_{n}" if p.action else None,
+                    formula=both(here, new_p.formula),
+                    antecedents=tuple(ir.and_(here, x) for x in new_p.antecedents),
+                )
+            )
+    system = TransitionSystem(
+        "united", tuple(variables), tuple(actions), ir.TRUE, {}, {}
+    )
+    return Case(system, tuple(properties))
+
+
+def small(case: Case) -> bool:
+    found = explore(case.system, case.properties, limit=30)
+    return found.complete and found.states > 1 and found.transitions < 150
+
+
+@cache
+def many(defects: bool) -> tuple[Case, Exploration]:
+    drawn = one_of_each(cases(defects=defects), 80)
+    case = united([c for c in drawn if small(c)][::2])
+    right = explore(case.system, case.properties, limit=2000)
+    assert right.complete
+    assert bool(right.defects) is defects
+    assert len(right.found) > 8
+    return case, right
+
+
+@pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
+@pytest.mark.parametrize("copies", [0, steps.SMALL], ids=["loops", "copies"])
+@pytest.mark.parametrize("defects", [False, True])
+def test_systems_as_c(
+    defects: bool, copies: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "SMALL", copies)
+    case, right = many(defects)
+    budget = Budget(symmetry=False, threads=1)
+    found = native(case.system, case.properties, budget, Silent(), cone=False)
+    agree(case, right, found)
+
+
+@pytest.mark.parametrize("defects", [False, True])
+def test_systems_as_python(defects: bool) -> None:
+    case, right = many(defects)
+    found = explicit(case.system, case.properties, Budget(symmetry=False), Silent())
+    agree(case, right, found)
