@@ -58,6 +58,7 @@ from tests.common.random_systems import Case, cases, explore, orbit, permuted
 A = scalar_sort("A", 3, "a")
 B = scalar_sort("B", 2, "b")
 A_D, B_D = Domain(A, 0, 2, "A"), Domain(B, 0, 1, "B")
+OR_NONE = Domain(A, 0, 3, "A")
 
 
 def system_of(
@@ -73,6 +74,11 @@ def table(name: str, index: tuple[Domain, ...], hi: int, init: int = 0) -> Varia
 def elements(name: str, index: tuple[Domain, ...], of: ir.ScalarSort) -> Variable:
     sort = table_sort(index, of) if index else of
     return Variable(name, sort, num(0), num(of.size), const(of, of.size))
+
+
+def sets_of(name: str, domain: Domain) -> Variable:
+    sort = set_sort(domain)
+    return Variable(name, sort, num(0), num((1 << len(domain)) - 1), const(sort, 0))
 
 
 SYSTEMS = {
@@ -93,6 +99,12 @@ SYSTEMS = {
     ),
     "a scalar and its table": system_of(
         elements("owner", (), A), table("x", (A_D,), 2)
+    ),
+    "a cell for nobody": system_of(
+        table("x", (OR_NONE,), 1), elements("who", (), A), table("k", (B_D, A_D), 1)
+    ),
+    "sets that may have nobody": system_of(
+        sets_of("s", OR_NONE), sets_of("nobody", Domain(A, 3, 3)), table("x", (A_D,), 1)
     ),
 }
 
@@ -291,8 +303,8 @@ def test_sets_of_elements() -> None:
         return accepted(value, s, *parameters)
 
     assert fine(union(s.now, single(P, A_D)), P)
-    assert fine(const(set_sort(A_D), 7))
-    assert not fine(const(set_sort(A_D), 3))
+    for members in range(8):
+        assert fine(const(set_sort(A_D), members)) is (members in (0, 7))
     half = replace(s, hi=num(3))
     assert A not in find_symmetry(system_of(half), ()).sorts
 
@@ -353,6 +365,7 @@ def test_rows() -> None:
     assert rows("two indices") == {A}
     assert rows("twice the same index") == set()
     assert rows("sets") == {B}
+    assert rows("a cell for nobody") == {B}
 
 
 def test_alpha_equal_aggregates() -> None:
@@ -366,6 +379,115 @@ def test_alpha_equal_aggregates() -> None:
         update = store(update, const(B, k), change)
     act = Action("act", (), not_(eq(num(1), num(2))), {"n": update}, None)
     assert B in find_symmetry(system_of(flag, n, actions=(act,)), ()).sorts
+
+
+def asked(formula: Expr, *variables: Variable, of: ir.ScalarSort = A) -> bool:
+    """Whether a sort may be permuted under an invariant."""
+    p = Property("p", Kind.INVARIANT, formula)
+    return of in find_symmetry(system_of(*variables), (p,)).sorts
+
+
+def choice(c: Expr, a: Expr, b: Expr) -> Expr:
+    """As a compiled design has it: no constructor has looked at it."""
+    return Expr("ite", a.sort, (c, a, b))
+
+
+def is_zero(e: Expr) -> Expr:
+    return eq(e, num(0))
+
+
+def test_where_an_equation_holds_its_sides_are_the_same() -> None:
+    """if p == a0: x[a0] else: x[p] is x[p], for one element or for two."""
+    value = choice(eq(P, E0), select(X.now, E0), select(X.now, P))
+    assert accepted(store(X.now, P, value), X, P)
+    other = choice(eq(P, E0), select(X.now, E1), select(X.now, P))
+    assert not accepted(store(X.now, P, other), X, P)
+    edge = table("edge", (A_D, A_D), 9)
+    both = Expr("and", BOOL, (eq(P, E0), eq(Q, E1)))
+    value = choice(both, select(edge.now, E0, E1), select(edge.now, P, Q))
+    assert accepted(store(edge.now, P, Q, value), edge, P, Q)
+    other = choice(both, select(edge.now, E0, E0), select(edge.now, P, Q))
+    assert not accepted(store(edge.now, P, Q, other), edge, P, Q)
+
+
+def test_an_equation_between_an_element_and_its_successor() -> None:
+    """Where next[p] == p, next[p] is put for p nowhere: that would go on."""
+    after = elements("next", (A_D,), A)
+    follows = select(after.now, P)
+    first, second = (ite(eq(x, E0), num(1), num(0)) for x in (P, follows))
+    for c in (eq(P, follows), eq(follows, P)):
+        value = choice(c, sub(first, second), num(0))
+        act = Action(
+            "act", (Parameter("p", P),), TRUE, {"x": store(X.now, P, value)}, None
+        )
+        system = system_of(X, after, actions=(act,))
+        assert A in find_symmetry(system, ()).sorts
+
+
+def test_the_same_answer_for_several_elements() -> None:
+    """if x[a0] == 0: return 1, if x[a1] == 0: return 1, ...: any of them."""
+    chain: Expr = num(2)
+    for e in (E0, E1, E2):
+        chain = choice(is_zero(select(X.now, e)), num(1), chain)
+    assert accepted(store(X.now, P, chain), X, P)
+    part: Expr = num(2)
+    for e in (E0, E1):
+        part = choice(is_zero(select(X.now, e)), num(1), part)
+    assert not accepted(store(X.now, P, part), X, P)
+
+
+def test_cases_by_a_condition_on_a_parameter() -> None:
+    """The frontend's guarded store, where the condition is the parameter's."""
+    c = lt(num(0), select(X.now, P))
+    kept = ite(c, add(select(X.now, P), num(1)), select(X.now, E0))
+    assert accepted(store(X.now, ite(c, P, E0), kept), X, P)
+
+
+def test_no_cases_by_a_condition_on_a_bound_name() -> None:
+    """It is not true of all elements, or false of all: some are zero, some not,
+    and the first is zero."""
+    i = local("i", A_D)
+    here = is_zero(select(X.now, i))
+    some = aggregate("any", i, here)
+    others = aggregate("any", i, not_(here))
+    first = is_zero(select(X.now, E0))
+    assert not asked(Expr("and", BOOL, (some, others, first)), X)
+    assert asked(Expr("and", BOOL, (some, others)), X)
+
+
+def test_bound_names_of_nested_aggregates_stay_apart() -> None:
+    """The cell [b0, b1] is not the cell [b1, b0], however it is found."""
+    cell = Variable("c", table_sort((B_D, B_D), INT), num(0), num(1), num(0))
+    i, j = local("i", B_D), local("j", B_D)
+    ends = Expr("and", BOOL, (eq(i, const(B, 0)), eq(j, const(B, 1))))
+    picked = choice(ends, select(cell.now, i, j), num(0))
+    total = aggregate("sum", i, aggregate("sum", j, picked))
+    assert not asked(is_zero(total), cell, of=B)
+    every = aggregate("sum", i, aggregate("sum", j, select(cell.now, i, j)))
+    assert asked(is_zero(every), cell, of=B)
+
+
+def test_the_note_says_what_tells_elements_apart() -> None:
+    part = Domain(A, 0, 1, "A")
+    act = Action("act", (Parameter("r", local("r", part)),), TRUE, {}, None)
+    i = local("i", part)
+    few = Property(
+        "few", Kind.INVARIANT, aggregate("all", i, is_zero(select(X.now, i)))
+    )
+    for system, properties, reason in (
+        (system_of(table("half", (part,), 1)), (), "half is indexed by a part of it"),
+        (system_of(sets_of("s", part)), (), "s holds sets of a part of it"),
+        (
+            system_of(replace(elements("pick", (), A), hi=num(1))),
+            (),
+            "pick may hold a part of it only",
+        ),
+        (system_of(X, actions=(act,)), (), "act takes a part of it"),
+        (system_of(X), (few,), "few ranges over a part of it"),
+    ):
+        found = find_symmetry(system, properties)
+        assert found.sorts == ()
+        assert found.notes == (f"A is not used as a symmetry: {reason}",)
 
 
 # --- the pool -----------------------------------------------------------------

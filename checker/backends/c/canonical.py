@@ -238,6 +238,8 @@ def _swap_values(layout: Layout, sort: ScalarSort, i: int) -> Iterator[str]:
                 key = (s.word, s.width, s.lo)
                 groups[key] = groups.get(key, 0) | 1 << s.shift
         elif isinstance(element, SetSort) and element.domain.sort is sort:
+            if i not in element.domain:  # a set of nobody only
+                continue
             at = s.shift + i - element.domain.lo
             sets[s.word] = sets.get(s.word, 0) | 1 << at
     for (word, width, lo), mask in groups.items():
