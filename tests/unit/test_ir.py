@@ -1,0 +1,662 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The IR's constructors: what each simplifies, refuses, and means.
+
+The tables say which node a constructor gives. That all of it is right is asked
+of five hundred expressions that are the same every time: as they are and
+simplified, they have one value in each of twenty states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
+
+import pytest
+
+from poolproof.checker.core import interval, ir
+from poolproof.checker.core.evaluate import Undefined, Valuation
+from poolproof.checker.core.fold import fold
+from poolproof.checker.core.interval import Interval
+from poolproof.checker.core.ir import (
+    BOOL,
+    FALSE,
+    INT,
+    TRUE,
+    Domain,
+    Expr,
+    SortError,
+    add,
+    aggregate,
+    and_,
+    card,
+    const,
+    defined,
+    diff,
+    div,
+    enum_sort,
+    eq,
+    expand,
+    fill,
+    implies,
+    inter,
+    ite,
+    le,
+    local,
+    lt,
+    max_,
+    member,
+    min_,
+    mod,
+    mul,
+    ne,
+    neg,
+    not_,
+    num,
+    or_,
+    param,
+    scalar_sort,
+    select,
+    set_sort,
+    single,
+    store,
+    sub,
+    substitute,
+    substitute_all,
+    subterms,
+    table_sort,
+    union,
+    var,
+)
+from poolproof.checker.core.limits import worked
+from poolproof.checker.core.ranges import Ranges
+from tests.agreement.test_backends import one_of_each, states
+from tests.agreement.test_ir_simplify import LOCALS, SYSTEM, VARIABLES, simplified
+from tests.agreement.test_ir_simplify import raw_expressions as raw
+
+X, Y, Z = (var(n, INT) for n in "xyz")
+P, Q, R = (var(n, BOOL) for n in "pqr")
+MOOD = enum_sort("IrMood", ("GOOD", "BAD", "UGLY"))
+M = var("m", MOOD)
+THINGS = scalar_sort("IR_THINGS", 3, "t")
+T_D, N_D, FLAG_D = Domain(THINGS, 0, 2), Domain(INT, -1, 2), Domain(BOOL, 0, 1)
+W = var("w", THINGS)
+N, J = local("i", Domain(INT, 0, 3)), local("j", Domain(INT, 2, 9))
+K = local("k", T_D)
+NUMBERS = set_sort(N_D)
+S, U = var("s", NUMBERS), var("u", NUMBERS)
+ALL, NONE = const(NUMBERS, 15), const(NUMBERS, 0)
+T = var("t", table_sort((T_D,), INT))
+B = var("b", table_sort((N_D,), BOOL))
+G = var("g", table_sort((T_D, FLAG_D), INT))
+E0, E1, E2, NOBODY = (const(THINGS, k) for k in range(4))
+
+
+def plain(op: str, *args: Expr) -> Expr:
+    """The node that no constructor has looked at."""
+    return Expr(op, BOOL if args[0].sort is BOOL or op in _BOOLS else INT, args)
+
+
+_BOOLS = {"eq", "lt", "le", "in", "and", "or", "not"}
+
+
+def branch(c: Expr, a: Expr, b: Expr) -> Expr:
+    return Expr("ite", a.sort, (c, a, b))
+
+
+GIVEN: dict[str, tuple[Expr, Expr]] = {
+    "not true": (not_(TRUE), FALSE),
+    "not not": (not_(not_(P)), P),
+    "not lt": (not_(lt(X, Y)), plain("le", Y, X)),
+    "not le": (not_(le(X, Y)), plain("lt", Y, X)),
+    "and of none": (and_(), TRUE),
+    "or of none": (or_(), FALSE),
+    "and of one": (and_(P), P),
+    "and with true": (and_(P, TRUE, Q), plain("and", P, Q)),
+    "and with false": (and_(P, FALSE, Q), FALSE),
+    "or with true": (or_(P, TRUE), TRUE),
+    "or with false": (or_(FALSE, P), P),
+    "and is flat": (and_(and_(P, Q), R), plain("and", P, Q, R)),
+    "or is flat": (or_(P, or_(Q, R)), plain("or", P, Q, R)),
+    "and twice": (and_(P, Q, P), plain("and", P, Q)),
+    "and with its opposite": (and_(P, Q, not_(P)), FALSE),
+    "or with its opposite": (or_(not_(P), Q, P), TRUE),
+    "absorbed from the left": (and_(P, or_(Q, P)), P),
+    "not absorbed from the right": (
+        and_(or_(Q, P), P),
+        plain("and", plain("or", Q, P), P),
+    ),
+    "or absorbs": (or_(P, and_(Q, P)), P),
+    "an operand that is false goes": (and_(P, or_(not_(P), Q)), plain("and", P, Q)),
+    "an operand that is true goes": (or_(P, and_(not_(P), Q)), plain("or", P, Q)),
+    "all operands go": (and_(P, Q, or_(not_(P), not_(Q))), FALSE),
+    "implies": (implies(P, Q), plain("or", plain("not", P), Q)),
+    "eq of one": (eq(X, X), TRUE),
+    "eq of constants": (eq(num(2), num(3)), FALSE),
+    "eq of equal constants": (eq(E1, E1), TRUE),
+    "eq with true": (eq(P, TRUE), P),
+    "eq with false": (eq(FALSE, P), plain("not", P)),
+    "a constant stands right": (eq(num(3), X), plain("eq", X, num(3))),
+    "eq of variables keeps its order": (eq(Y, X), plain("eq", Y, X)),
+    "eq beyond the interval": (eq(N, num(4)), FALSE),
+    "eq below the interval": (eq(J, num(1)), FALSE),
+    "eq at the ends": (eq(N, num(3)), plain("eq", N, num(3))),
+    "eq at the least": (eq(J, num(2)), plain("eq", J, num(2))),
+    "eq of a choice of constants": (eq(branch(P, num(1), num(2)), num(1)), P),
+    "eq of a choice, nested": (
+        eq(branch(P, num(1), branch(Q, num(2), X)), num(2)),
+        and_(not_(P), or_(Q, eq(X, num(2)))),
+    ),
+    "ne": (ne(X, Y), plain("not", plain("eq", X, Y))),
+    "lt of one": (lt(X, X), FALSE),
+    "le of one": (le(X, X), TRUE),
+    "lt by intervals": (lt(N, num(4)), TRUE),
+    "lt at the end": (lt(N, num(3)), plain("lt", N, num(3))),
+    "le at the end": (le(N, num(3)), TRUE),
+    "le beyond": (le(N, num(2)), plain("le", N, num(2))),
+    "never lt": (lt(J, num(2)), FALSE),
+    "lt may be": (lt(J, num(3)), plain("lt", J, num(3))),
+    "le at the least": (le(J, num(2)), plain("le", J, num(2))),
+    "never le": (le(J, num(1)), FALSE),
+    "add of none": (add(), num(0)),
+    "add is flat": (add(add(X, Y), Z), plain("add", X, Y, Z)),
+    "constants are added up": (
+        add(num(2), X, num(3)),
+        plain("add", X, num(5)),
+    ),
+    "constants that add up to nothing": (add(X, num(2), num(-2)), X),
+    "sub of one": (sub(X, X), num(0)),
+    "sub of a constant": (sub(X, num(3)), plain("add", X, num(-3))),
+    "sub of a term": (sub(add(X, Y), X), Y),
+    "sub of a term that is there twice": (sub(add(X, Y, X), X), plain("add", Y, X)),
+    "sub": (sub(X, Y), plain("sub", X, Y)),
+    "neg": (neg(X), plain("sub", num(0), X)),
+    "neg of a constant": (neg(num(4)), num(-4)),
+    "mul by 0": (mul(X, num(0)), num(0)),
+    "mul by 1": (mul(num(1), X), X),
+    "mul of constants": (mul(num(3), num(-4)), num(-12)),
+    "a factor stands right": (mul(num(2), X), plain("mul", X, num(2))),
+    "div of constants": (div(num(-7), num(2)), num(-4)),
+    "mod of constants": (mod(num(-7), num(4)), num(1)),
+    "div of what is small": (div(N, num(4)), num(0)),
+    "div at the end": (div(N, num(3)), plain("div", N, num(3))),
+    "mod of what is small": (mod(N, num(4)), N),
+    "mod at the end": (mod(N, num(3)), plain("mod", N, num(3))),
+    "mod of what may be negative": (
+        mod(add(N, num(-1)), num(9)),
+        plain("mod", plain("add", N, num(-1)), num(9)),
+    ),
+    "mod of what is unknown": (mod(X, num(9)), plain("mod", X, num(9))),
+    "min by intervals": (min_(J, num(2)), num(2)),
+    "min of the other": (min_(num(2), J), num(2)),
+    "max by intervals": (max_(N, num(3)), num(3)),
+    "max of the other": (max_(num(1), J), J),
+    "min of one": (min_(X, X), X),
+    "min": (min_(X, Y), plain("min", X, Y)),
+    "ite of true": (ite(TRUE, X, Y), X),
+    "ite of false": (ite(FALSE, X, Y), Y),
+    "ite of one": (ite(P, X, X), X),
+    "ite of not": (ite(not_(P), X, Y), branch(P, Y, X)),
+    "ite true": (ite(P, TRUE, Q), plain("or", P, Q)),
+    "ite false": (ite(P, FALSE, Q), and_(not_(P), Q)),
+    "ite else true": (ite(P, Q, TRUE), or_(not_(P), Q)),
+    "ite else false": (ite(P, Q, FALSE), plain("and", P, Q)),
+    "ite in ite": (ite(P, branch(P, X, Y), Z), branch(P, X, Z)),
+    "ite in else": (ite(P, X, branch(P, Y, Z)), branch(P, X, Z)),
+    "ite comes to one": (ite(P, branch(P, X, Y), X), X),
+    "the same answer": (ite(P, X, branch(Q, X, Y)), branch(plain("or", P, Q), X, Y)),
+    "the same else": (ite(P, branch(Q, X, Y), Y), branch(plain("and", P, Q), X, Y)),
+    "read what was stored": (select(store(T, K, X), K), X),
+    "read beside it": (select(store(T, E0, X), E1), select(T, E1)),
+    "read perhaps it": (
+        select(store(T, W, X), E1),
+        branch(eq(W, E1), X, select(T, E1)),
+    ),
+    "read through several": (
+        select(store(store(T, E0, X), W, Y), E0),
+        branch(eq(W, E0), Y, X),
+    ),
+    "read what is full": (select(fill(T.sort, X), E1), X),  # type: ignore[arg-type]
+    "store what is there": (store(T, K, select(T, K)), T),
+    "store outside": (store(T, NOBODY, X), T),
+    "stored twice": (store(store(T, W, X), W, Y), store(T, W, Y)),
+    "stored twice, something between": (
+        store(store(store(T, W, X), E1, Z), W, Y),
+        Expr("store", T.sort, (Expr("store", T.sort, (T, E1, Z)), W, Y)),
+    ),
+    "ite of tables with one base": (
+        ite(P, store(T, K, X), T),
+        store(T, K, branch(P, X, select(T, K))),
+    ),
+    "ite of tables stored alike": (
+        ite(P, store(T, K, X), store(T, K, Y)),
+        store(T, K, branch(P, X, Y)),
+    ),
+    "ite of tables, a common beginning": (
+        ite(P, store(store(T, E0, Z), E1, X), store(T, E0, Z)),
+        store(store(T, E0, Z), E1, branch(P, X, select(T, E1))),
+    ),
+    "sum of what does not depend": (aggregate("sum", N, X), plain("mul", X, num(4))),
+    "all of what does not depend": (aggregate("all", N, P), P),
+    "all of nobody": (aggregate("all", local("e", Domain(INT, 1, 0)), P), TRUE),
+    "any of nobody": (aggregate("any", local("e", Domain(INT, 1, 0)), P), FALSE),
+    "sum of nobody": (aggregate("sum", local("e", Domain(INT, 1, 0)), X), num(0)),
+    "set of all": (aggregate("setof", local("e", N_D), TRUE), ALL),
+    "set of none": (aggregate("setof", local("e", N_D), FALSE), NONE),
+    "a constant in a constant": (member(num(-1), const(NUMBERS, 1)), TRUE),
+    "a constant beside it": (member(num(0), const(NUMBERS, 1)), FALSE),
+    "a constant outside": (member(num(3), ALL), FALSE),
+    "in the empty set": (member(X, NONE), FALSE),
+    "in the full set": (member(local("n", N_D), ALL), TRUE),
+    "perhaps in the full set": (
+        member(X, ALL),
+        and_(
+            plain("le", num(-1), X),
+            plain("le", X, num(2)),
+            Expr("in", BOOL, (X, ALL)),
+        ),
+    ),
+    "in a choice": (member(num(1), branch(P, const(NUMBERS, 4), NONE)), P),
+    "in a union": (
+        member(num(1), Expr("union", NUMBERS, (S, const(NUMBERS, 4)))),
+        TRUE,
+    ),
+    "in an intersection": (
+        member(num(1), Expr("inter", NUMBERS, (S, const(NUMBERS, 4)))),
+        Expr("in", BOOL, (num(1), S)),
+    ),
+    "in a difference": (
+        member(num(1), Expr("diff", NUMBERS, (const(NUMBERS, 4), S))),
+        not_(Expr("in", BOOL, (num(1), S))),
+    ),
+    "in a set of one": (
+        member(local("n", N_D), Expr("single", NUMBERS, (X,))),
+        plain("eq", local("n", N_D), X),
+    ),
+    "in the set of those that": (
+        member(
+            local("n", N_D),
+            aggregate("setof", local("e", N_D), lt(local("e", N_D), X)),
+        ),
+        plain("lt", local("n", N_D), X),
+    ),
+    "union of constants": (
+        union(const(NUMBERS, 5), const(NUMBERS, 3)),
+        const(NUMBERS, 7),
+    ),
+    "inter of constants": (
+        inter(const(NUMBERS, 5), const(NUMBERS, 3)),
+        const(NUMBERS, 1),
+    ),
+    "diff of constants": (
+        diff(const(NUMBERS, 5), const(NUMBERS, 3)),
+        const(NUMBERS, 4),
+    ),
+    "union with nothing": (union(NONE, S), S),
+    "union with all": (union(S, ALL), ALL),
+    "union of one": (union(S, S), S),
+    "inter with nothing": (inter(S, NONE), NONE),
+    "inter with all": (inter(ALL, S), S),
+    "diff with nothing": (diff(S, NONE), S),
+    "diff with all": (diff(S, ALL), NONE),
+    "diff of nothing": (diff(NONE, S), NONE),
+    "diff of one": (diff(S, S), NONE),
+    "diff of all": (diff(ALL, S), Expr("diff", NUMBERS, (ALL, S))),
+    "union": (union(S, U), Expr("union", NUMBERS, (S, U))),
+    "a set of a constant": (single(num(1), N_D), const(NUMBERS, 4)),
+    "a set of what is outside": (
+        single(num(3), N_D),
+        Expr("single", NUMBERS, (num(3),)),
+    ),
+    "how many": (card(const(NUMBERS, 11)), num(3)),
+    "how many of a set": (card(S), Expr("card", INT, (S,))),
+}
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_the_node_that_a_constructor_gives(name: str) -> None:
+    found, wanted = GIVEN[name]
+    assert found is wanted, f"{found}, not {wanted}"
+
+
+WRONG: dict[str, Callable[[], Expr]] = {
+    "not": lambda: not_(X),
+    "and": lambda: and_(P, X),
+    "eq": lambda: eq(X, P),
+    "lt": lambda: lt(P, X),
+    "add": lambda: add(X, P),
+    "sub": lambda: sub(X, P),
+    "mul": lambda: mul(P, X),
+    "min": lambda: min_(X, P),
+    "ite's condition": lambda: ite(X, X, X),
+    "ite's branches": lambda: ite(P, X, P),
+    "div by a variable": lambda: div(X, Y),
+    "div by zero": lambda: div(X, num(0)),
+    "mod of a bool": lambda: mod(P, num(2)),
+    "an index of another sort": lambda: select(T, X),
+    "an index too many": lambda: select(T, K, K),
+    "no table": lambda: select(X, K),
+    "a value of another sort": lambda: store(T, K, P),
+    "a table full of something else": lambda: fill(T.sort, P),  # type: ignore[arg-type]
+    "a sum of bools": lambda: aggregate("sum", N, P),
+    "a set of numbers": lambda: aggregate("setof", N, X),
+    "an element of another sort": lambda: member(K, S),
+    "no set": lambda: member(X, X),
+    "sets of two sorts": lambda: union(S, var("o", set_sort(T_D))),
+    "how many of a number": lambda: card(X),
+    "a set of another sort": lambda: single(K, N_D),
+    "a bool that is 2": lambda: const(BOOL, 2),
+    "a set that is too large": lambda: const(NUMBERS, 16),
+    "a bool below 0": lambda: const(BOOL, -1),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_has_no_sort_is_refused(name: str) -> None:
+    with pytest.raises(SortError):
+        WRONG[name]()
+
+
+def test_refusals_say_what_is_wrong() -> None:
+    for wrong, text in (
+        (WRONG["not"], "x is int, and bool is needed here"),
+        (WRONG["div by zero"], "0 is no positive constant to divide by"),
+        (WRONG["an index too many"], "t takes 1 indices, not 2"),
+        (WRONG["no table"], "x is int, not a table"),
+        (WRONG["no set"], "x is int, not a set"),
+        (WRONG["a bool that is 2"], "bool has no value 2"),
+    ):
+        with pytest.raises(SortError, match=text):
+            wrong()
+
+
+def test_raw_values_beyond_the_sort() -> None:
+    """None of Maybe is one, and the largest bool and set are themselves."""
+    assert const(THINGS, 3).data == 3
+    assert const(MOOD, 7).data == 7
+    assert const(BOOL, 1) is TRUE
+    assert const(NUMBERS, 15).data == 15
+    assert const(INT, -(2**70)).data == -(2**70)
+
+
+# --- nodes --------------------------------------------------------------------
+
+
+def test_free_names_are_those_that_nothing_binds() -> None:
+    assert add(N, J, X).free == {N, J}
+    assert plain("sub", X, Y).free == frozenset()
+    total = aggregate("sum", N, mul(N, J))
+    assert total.free == {J}
+    assert aggregate("any", J, lt(total, J)).free == frozenset()
+    assert local("i", Domain(INT, 0, 4)) is not N
+
+
+def test_what_is_total() -> None:
+    n = local("n", N_D)
+    assert select(T, K).total
+    assert not select(T, W).total
+    assert select(B, n).total
+    assert not select(B, X).total
+    assert not add(select(T, W), num(1)).total
+    assert Expr("single", NUMBERS, (n,)).total
+    assert not Expr("single", NUMBERS, (X,)).total
+    assert X.total
+    assert num(1).total
+
+
+def test_names_that_are_replaced() -> None:
+    total = aggregate("sum", N, mul(N, J))
+    assert substitute(total, {J: num(2)}) is aggregate("sum", N, mul(N, num(2)))
+    assert substitute(total, {N: num(2)}) is total
+    assert substitute(add(X, Y), {X: Y, Y: num(1)}) is add(Y, num(1))
+    assert substitute(add(N, num(3)), {N: num(-3)}) is num(0)
+    memo: dict[Expr, Expr] = {}
+    first = substitute_all((add(X, Y),), {X: num(1)}, memo)
+    assert first == (add(Y, num(1)),)
+    assert memo[add(X, Y)] is first[0]
+    assert substitute_all((X, Y, X), {X: Z}) == (Z, Y, Z)
+
+
+def test_each_subterm_once_arguments_first() -> None:
+    shared = mul(X, Y)
+    e = sub(add(shared, Z), shared.args[0])
+    found = list(subterms(e, shared))
+    assert len(found) == len(set(found))
+    assert set(found) == {X, Y, Z, shared, e, *e.args}
+    for node in found:
+        assert all(found.index(a) < found.index(node) for a in node.args)
+    assert list(subterms()) == []
+
+
+# --- written out --------------------------------------------------------------
+
+
+def test_aggregates_are_written_out() -> None:
+    n = local("n", Domain(INT, 1, 3))
+    cells = [select(T, e) for e in (E0, E1, E2)]
+    assert expand(aggregate("sum", K, select(T, K))) is add(*cells)
+    here = [eq(c, num(0)) for c in cells]
+    each = eq(select(T, K), num(0))
+    assert expand(aggregate("all", K, each)) is and_(*here)
+    assert expand(aggregate("any", K, each)) is or_(*here)
+    assert expand(aggregate("sum", n, aggregate("sum", N, mul(n, N)))) is num(36)
+    sort = set_sort(T_D)
+    none = const(sort, 0)
+    made = expand(aggregate("setof", K, each))
+    ones = [ite(c, const(sort, 1 << k), none) for k, c in enumerate(here)]
+    assert made is union(union(ones[0], ones[1]), ones[2])
+    other = var("o", T.sort)
+    same = [eq(select(T, e), select(other, e)) for e in (E0, E1, E2)]
+    assert expand(Expr("eq", BOOL, (T, other))) is and_(*same)
+
+
+def test_where_an_expression_has_a_value() -> None:
+    is_thing = or_(*(eq(W, e) for e in (E0, E1, E2)))
+    read = select(T, W)
+    assert defined(read) is is_thing
+    assert defined(select(T, K)) is TRUE
+    assert defined(eq(read, num(1))) is is_thing
+    in_b = and_(le(num(-1), X), le(X, num(2)))
+    assert defined(select(B, X)) is in_b
+    flag = eq(read, num(0))
+    assert defined(plain("and", P, flag)) is implies(P, is_thing)
+    assert defined(plain("or", P, flag)) is or_(P, is_thing)
+    assert defined(plain("and", flag, P)) is is_thing
+    assert defined(branch(P, read, X)) is implies(P, is_thing)
+    assert defined(branch(P, X, read)) is or_(P, is_thing)
+    assert defined(branch(flag, X, Y)) is is_thing
+    assert defined(Expr("single", NUMBERS, (X,))) is in_b
+    held = Expr("store", T.sort, (T, E1, read))
+    assert defined(held) is is_thing
+    outside = Expr("store", T.sort, (T, W, X))
+    assert defined(outside) is TRUE
+    bad = Expr("store", T.sort, (T, W, ite(select(B, X), num(1), num(2))))
+    assert defined(bad) is implies(is_thing, in_b)
+    at = plain("add", N, X)
+    some = Expr("any", BOOL, (select(B, at),), N.data)
+    inside = and_(le(num(-1), at), le(at, num(2)))
+    assert defined(some) is aggregate("all", N, inside)
+
+
+def test_the_indices_of_a_table() -> None:
+    assert isinstance(G.sort, ir.TableSort)
+    raws = [tuple(i.data for i in at) for at in ir.index_space(G.sort)]
+    assert raws == [(t, f) for t in range(3) for f in range(2)]
+
+
+# --- the same values ----------------------------------------------------------
+
+
+EXAMPLES = 150
+
+
+def test_what_is_simplified_means_the_same() -> None:
+    used = 0
+    for e in one_of_each(raw(), EXAMPLES):
+        smart, has_value = simplified(e), defined(e)
+        written = expand(smart)
+        assert all(n.op not in ir.BINDERS for n in subterms(written))
+        for state in states(6):
+            names = {x: x.data[1].hi for x in LOCALS}
+            at = Valuation(SYSTEM, state, locals_=names)
+            try:
+                wanted = at.value(e)
+            except Undefined:
+                assert not at.true(has_value), e
+                continue
+            used += 1
+            assert at.true(has_value), e
+            assert at.value(smart) == wanted, (e, smart)
+            assert at.value(written) == wanted, (e, written)
+            assert at.true(defined(smart)), (e, smart)
+    assert used > 400
+
+
+def test_values_are_in_their_intervals() -> None:
+    declared = Ranges.of_variables(VARIABLES)
+    for e in one_of_each(raw(), EXAMPLES):
+        nodes = [n for n in subterms(e) if not isinstance(n.sort, ir.TableSort)]
+        nodes = [n for n in nodes if n.free <= set(LOCALS)]
+        for state in states(4):
+            at = Valuation(SYSTEM, state, locals_={x: x.data[1].lo for x in LOCALS})
+            for node in nodes:
+                try:
+                    value = at.raw(node)
+                except Undefined:
+                    continue
+                for lo, hi in (node.interval, declared.of(node)):
+                    assert lo is None or lo <= value, node
+                    assert hi is None or hi >= value, node
+
+
+# --- intervals ----------------------------------------------------------------
+
+SPANS: list[Interval] = [(lo, hi) for lo in range(-3, 3) for hi in range(lo, 3)]
+
+
+def values(a: Interval) -> range:
+    lo, hi = a
+    assert lo is not None
+    assert hi is not None
+    return range(lo, hi + 1)
+
+
+BINARY: dict[str, tuple[Callable[..., Interval], Callable[[int, int], int]]] = {
+    "plus": (interval.plus, lambda x, y: x + y),
+    "minus": (interval.minus, lambda x, y: x - y),
+    "times": (interval.times, lambda x, y: x * y),
+    "lesser": (interval.lesser, min),
+    "greater": (interval.greater, max),
+}
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_arithmetic_on_intervals_is_exact(name: str) -> None:
+    of, op = BINARY[name]
+    for a, b in product(SPANS, SPANS):
+        found = [op(x, y) for x in values(a) for y in values(b)]
+        assert of(a, b) == (min(found), max(found)), (a, b)
+
+
+def test_quotients_and_remainders() -> None:
+    for a, by in product(SPANS, (1, 2, 3)):
+        quotients = [x // by for x in values(a)]
+        assert interval.quotient(a, by) == (min(quotients), max(quotients))
+        lo, hi = interval.remainder(a, by)
+        rest = [x % by for x in values(a)]
+        assert lo <= min(rest)
+        assert max(rest) <= hi
+        if len(set(quotients)) == 1:
+            assert (lo, hi) == (min(rest), max(rest))
+        else:
+            assert (lo, hi) == (0, by - 1)
+
+
+def test_an_end_that_is_not_known() -> None:
+    known, low, high = (1, 2), (1, None), (None, 2)
+    assert interval.plus(known, low) == (2, None)
+    assert interval.plus(known, high) == (None, 4)
+    assert interval.minus(known, low) == (None, 1)
+    assert interval.minus(known, high) == (-1, None)
+    assert interval.times(known, low) == interval.ANY
+    assert interval.times(high, known) == interval.ANY
+    assert interval.times_count(low, 3) == (3, None)
+    assert interval.times_count(high, 3) == (None, 6)
+    assert interval.quotient(low, 2) == (0, None)
+    assert interval.quotient(high, 2) == (None, 1)
+    assert interval.remainder(low, 4) == (0, 3)
+    assert interval.remainder(high, 4) == (0, 3)
+    assert interval.either(known, low) == (1, None)
+    assert interval.either(known, (-4, 1)) == (-4, 2)
+    assert interval.both(low, (0, 5)) == (1, 5)
+    assert interval.both(low, high) == (1, 2)
+    assert interval.both() == (None, None)
+    assert interval.lesser(low, (0, 5)) == (0, 5)
+    assert interval.lesser(high, (0, 5)) == (None, 2)
+    assert interval.greater(low, (0, 5)) == (1, None)
+    assert interval.greater(high, (0, 5)) == (0, 5)
+    assert interval.below(1, 2)
+    assert not interval.below(2, 2)
+    assert not interval.below(None, 2)
+    assert not interval.below(1, None)
+
+
+def test_inside_a_domain() -> None:
+    for span, fine in (
+        ((-1, 2), True),
+        ((0, 1), True),
+        ((-2, 2), False),
+        ((-1, 3), False),
+        ((None, 2), False),
+        ((-1, None), False),
+    ):
+        assert interval.inside(span, N_D) is fine
+
+
+def test_intervals_of_sorts() -> None:
+    assert interval.of_sort(BOOL) == (0, 1)
+    assert interval.of_sort(MOOD) == (0, 2)
+    assert interval.of_sort(THINGS) == (0, 3)
+    assert interval.of_sort(NUMBERS) == interval.full(NUMBERS) == (0, 15)
+    assert interval.of_sort(INT) == (None, None)
+
+
+def test_intervals_of_nodes() -> None:
+    for e, wanted in (
+        (N, (0, 3)),
+        (X, (None, None)),
+        (P, (0, 1)),
+        (S, (0, 15)),
+        (M, (None, None)),
+        (param("B"), (None, None)),
+        (num(-4), (-4, -4)),
+        (add(N, J), (2, 12)),
+        (sub(N, J), (-9, 1)),
+        (mul(N, J), (0, 27)),
+        (div(J, num(4)), (0, 2)),
+        (mod(J, num(4)), (0, 3)),
+        (min_(N, J), (0, 3)),
+        (max_(N, J), (2, 9)),
+        (branch(P, N, J), (0, 9)),
+        (aggregate("sum", K, branch(P, N, select(T, K))), (None, None)),
+        (Expr("sum", INT, (N,), ("e", N_D)), (0, 12)),
+        (card(S), (0, 4)),
+        (union(S, U), (0, 15)),
+        (lt(X, Y), (0, 1)),
+        (member(X, S), (0, 1)),
+        (select(B, local("n", N_D)), (0, 1)),
+        (select(T, K), (None, None)),
+        (T, (None, None)),
+    ):
+        assert e.interval == wanted, e
+
+
+# --- the fold -----------------------------------------------------------------
+
+
+def test_the_work_of_a_fold_is_counted() -> None:
+    e = X
+    for k in range(100):
+        e = plain("sub", e, var(f"v{k}", INT))
+    before = worked()
+    fold((e,), dict.fromkeys(ir.OPERATORS, lambda *_: 0), work=7)
+    assert worked() - before == 201 * 7
