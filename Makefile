@@ -2,9 +2,12 @@
 # Two commands do everything: `make review` and `make test`.
 
 PYTHON ?= python3
-# make mutants: one module instead of all, and the time for each.
+# make mutants: some modules instead of all, the time for each, and how many of a
+# module's mutants are tried (0: all), by which choice.
 MODULE  ?=
 SECONDS ?= 1800
+SAMPLE  ?= 0
+SEED    ?= 1
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
@@ -25,7 +28,7 @@ random: $(READY)          ## random texts through each engine: COUNT, SEED
 
 mutants: $(READY)         ## which changes of the checker its tests miss: hours
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[mutants]'
-	@SECONDS=$(SECONDS) $(BIN)/python -m tests.common.mutation $(MODULE)
+	@SECONDS=$(SECONDS) SAMPLE=$(SAMPLE) SEED=$(SEED) $(BIN)/python -m tests.common.mutation $(MODULE)
 
 lint: $(READY)            ## ruff, its format, and mypy --strict
 	@$(BIN)/ruff check .

@@ -1,74 +1,101 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How many mutants of the checker its tests kill: `make mutants`.
 
-mutmut (https://mutmut.readthedocs.io) changes one function of a copy at a time
-and runs the tests that reach it. The copy is build/mutants/MODULE; what is done
-there is kept, so a run that was stopped goes on where it was. Only functions
-are changed, and no line that begins with a string: these are messages.
+mutmut (https://mutmut.readthedocs.io) writes a copy of a module in which each
+function has a variant for every small change: a mutant. mutant_runner.py runs
+the tests that call the function, cheap ones first, until one fails. The copy is
+build/mutants/MODULE; results stay there, so a run that was stopped goes on
+where it was. Only functions are changed, and no line that begins with a string:
+these are messages.
 
-    python -m tests.common.mutation         each module in turn
-    python -m tests.common.mutation replay  one; SECONDS bounds each
+    python -m tests.common.mutation                 each module in turn
+    SAMPLE=80 SEED=1 python -m tests.common.mutation symmetry prove
 
-The report of a module is tests/scores/MODULE.txt: the score, the digest of the
-text that it is of, and what lives.
+SAMPLE bounds the mutants of a module: a fixed choice for each SEED, spread over
+its functions. SECONDS bounds the time for a module. The report of a module is
+tests/scores/MODULE.txt. Mutants that no test can detect are listed in
+tests/scores/equivalent.toml, each with the reason; they do not count.
 """
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import os
+import random
 import re
 import shutil
-import signal
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
 from pathlib import Path
+from typing import TypeAlias
 
 ROOT = Path(__file__).parents[2]
 WORK = ROOT / "build" / "mutants"
 SCORES = ROOT / "tests" / "scores"
+EQUIVALENT = SCORES / "equivalent.toml"
 
 LEAST = 90
 """Per cent of a module's mutants that its tests are to kill."""
 
+_C = (
+    "tests/agreement/test_backends.py",
+    "tests/agreement/test_native_symmetry.py",
+)
+
+DEAR = 3.0
+"""CPU seconds of a test that no mutant is tried with. (The copy is slower.)"""
+
 TESTS: Mapping[str, tuple[str, ...]] = {
+    "fold": ("tests/unit/test_ir.py", "tests/agreement/test_backends.py"),
+    "interval": ("tests/unit/test_ir.py", "tests/agreement/test_ir_simplify.py"),
     "ir": (
+        "tests/unit/test_ir.py",
         "tests/agreement/test_ir_simplify.py",
         "tests/agreement/test_ir_tables.py",
         "tests/unit/test_ir_show.py",
-        "tests/agreement/test_constructs.py",
     ),
     "vacuity": ("tests/agreement/test_vacuity.py",),
     "symmetry": ("tests/agreement/test_symmetry.py",),
     "components": ("tests/unit/test_components.py",),
     "replay": ("tests/unit/test_replay.py", "tests/unit/test_assertions.py"),
-    "program": ("tests/agreement/test_native.py",),
-    "python": (
-        "tests/agreement/test_symmetry.py",
-        "tests/unit/test_liveness.py",
-        "tests/unit/test_replay.py",
-    ),
-    "smt": ("tests/agreement/test_smt.py", "tests/agreement/test_bmc.py"),
+    "canonical": _C,
+    "expressions": _C,
+    "layout": _C,
+    "program": _C,
+    "steps": _C,
+    "python": ("tests/agreement/test_backends.py", "tests/agreement/test_explicit.py"),
+    "smt": ("tests/agreement/test_backends.py", "tests/agreement/test_smt.py"),
     "explicit": (
+        "tests/agreement/test_backends.py",
+        "tests/agreement/test_explicit.py",
         "tests/agreement/test_symmetry.py",
-        "tests/unit/test_liveness.py",
-        "tests/unit/test_replay.py",
-        "tests/unit/test_spec_resolve.py",
+    ),
+    "space": ("tests/unit/test_space.py", "tests/agreement/test_backends.py"),
+    "bmc": ("tests/agreement/test_bmc.py",),
+    "native": (
+        "tests/agreement/test_native_symmetry.py",
+        "tests/agreement/test_native.py",
     ),
     "candidates": ("tests/agreement/test_prove.py",),
-    "induction": ("tests/agreement/test_prove.py",),
+    "induction": ("tests/unit/test_induction.py", "tests/agreement/test_prove.py"),
+    "prove": ("tests/unit/test_induction.py", "tests/agreement/test_prove.py"),
     "smtlib": ("tests/agreement/test_certificate_files.py",),
     "size": ("tests/unit/test_size.py", "tests/unit/test_scenario.py"),
 }
-"""By module: the quick tests that are meant for it; otherwise those of its name in
-tests/agreement, or all in that folder."""
+"""By module: the direct, quick tests that are meant for it; otherwise those of its
+name in tests/unit and tests/agreement, or all in the latter."""
 
 _DECIDE = (
+    "core/fold.py",
+    "core/interval.py",
     "core/ir.py",
     "core/vacuity.py",
     "passes/*.py",
@@ -89,184 +116,325 @@ def modules() -> dict[str, str]:
 def killers(module: str) -> tuple[str, ...]:
     """The tests that are to kill the mutants of checker/.../NAME.py."""
     name = Path(module).stem
-    own = f"tests/agreement/test_{name}.py"
-    found = TESTS.get(name)
-    return found or ((own,) if (ROOT / own).exists() else ("tests/agreement",))
+    own = (f"tests/{folder}/test_{name}.py" for folder in ("unit", "agreement"))
+    found = TESTS.get(name) or tuple(t for t in own if (ROOT / t).exists())
+    return found or ("tests/agreement",)
 
 
-KILLED = frozenset({1, 3, 36, 24, -24, 152, 255})
-"""mutmut's exit codes for a test that failed, an error in pytest, no end."""
+def digest_of(text: bytes) -> str:
+    """Return 16 hexadecimal digits that stand for a text."""
+    return hashlib.sha256(text).hexdigest()[:16]
+
+
+def digest(module: str) -> str:
+    """Of the module's text in the checkout."""
+    return digest_of((ROOT / module).read_bytes())
+
+
+def _tests_digest(module: str, root: Path) -> str:
+    """Of the tests' text: what lived is tried again where a test has changed."""
+    files = [p for t in killers(module) for p in sorted((root / t).rglob("*.py"))]
+    files += [root / t for t in killers(module) if t.endswith(".py")]
+    return digest_of(b"".join(p.read_bytes() for p in files))
+
+
+# --- mutants ------------------------------------------------------------------
+
+
+def function_of(mutant: str) -> str:
+    """Return the mangled name of the function that a mutant changes."""
+    return mutant.rpartition("__mutmut_")[0]
+
+
+def readable(mutant: str) -> str:
+    """Return the changed function as its author calls it: Class.method."""
+    return function_of(mutant).replace("xǁ", "").replace("ǁ", ".").removeprefix("x_")
+
+
+def sample(mutants: Sequence[str], size: int, seed: int) -> list[str]:
+    """Return `size` of the mutants, all if there are fewer or `size` is 0. A function
+    gets its share: each n-th is taken, after a shuffle within the functions."""
+    if not 0 < size < len(mutants):
+        return list(mutants)
+    chance = random.Random(seed)
+    spread: list[str] = []
+    for _, group in groupby(mutants, function_of):
+        members = list(group)
+        chance.shuffle(members)
+        spread += members
+    begin = chance.random()
+    return [spread[int((n + begin) * len(spread) / size)] for n in range(size)]
+
+
+def order(
+    function: str, calls: Mapping[str, Sequence[str]], cost: Mapping[str, float]
+) -> list[str]:
+    """Return the tests for a function, cheap ones first: those that call it, then the
+    others of their files. What they share may have called it for them. Tests that
+    cost more than `DEAR` seconds are left out."""
+    calls = {test: names for test, names in calls.items() if cost[test] <= DEAR}
+    direct = {test for test, names in calls.items() if function in names}
+    files = {test.partition("::")[0] for test in direct}
+    near = {test for test in calls if test.partition("::")[0] in files} - direct
+    return [*sorted(direct, key=cost.__getitem__), *sorted(near, key=cost.__getitem__)]
+
+
+@dataclass(frozen=True)
+class Mutated:
+    """A module's text with all its mutants. ``digest`` is of the text without them;
+    ``functions`` has a digest for each mangled name, ``lines`` the text of each
+    mutant and of each original."""
+
+    module: str
+    digest: str
+    text: str
+    mutants: tuple[str, ...]
+    functions: Mapping[str, str]
+    lines: Mapping[str, tuple[str, ...]]
+
+    def change(self, mutant: str) -> tuple[str, ...]:
+        """Return the lines that differ, without indentation, marked - and +."""
+        before = self.lines[f"{function_of(mutant)}__mutmut_orig"]
+        own = [line.replace(mutant, "", 1) for line in self.lines[mutant]]
+        first = [
+            line.replace(f"{function_of(mutant)}__mutmut_orig", "", 1)
+            for line in before
+        ]
+        return tuple(
+            f"{line[0]} {line[1:].strip()}"
+            for line in difflib.unified_diff(first, own, lineterm="", n=0)
+            if re.match(r"[-+](?![-+]{2} )", line)
+        )
+
+
+def mutate(module: str, text: str) -> Mutated:
+    """Return the text of a module with mutmut's mutants."""
+    # a process that only reads scores need not have it, nor a folder with settings
+    from mutmut.mutation.file_mutation import mutate_file_contents
+
+    made = mutate_file_contents(module, text)
+    lines = made.code.splitlines()
+    spans = made.line_span_by_function_name.items()
+    parts = {name: tuple(lines[s.start - 1 : s.end]) for name, s in spans}
+    hashes = dict(made.hash_by_function_name)
+    names = tuple(made.mutant_names)
+    return Mutated(module, digest_of(text.encode()), made.code, names, hashes, parts)
+
+
+@cache
+def equivalent() -> Mapping[tuple[str, str, tuple[str, ...]], str]:
+    """Return why no test can detect a mutant, by module, function and change."""
+    if not EQUIVALENT.exists():
+        return {}
+    found = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))
+    return {
+        (module, entry["function"], tuple(entry["change"])): entry["why"]
+        for module, entries in found.items()
+        for entry in entries
+    }
+
+
+# --- a run --------------------------------------------------------------------
 
 _COPIED = ("bench", "counterexamples", "poolproof", "specs", "tests")
+
+KILLED = frozenset({1, 2, 3, 36})
+"""Exit codes for a test that failed, an error in pytest, no end."""
+
+Codes: TypeAlias = Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Copy:
+    """The copy of the tree for one module. ``tests`` is the digest of its tests."""
+
+    folder: Path
+    mutated: Mutated
+    tests: str
+
+    @property
+    def results(self) -> Path:
+        """The file with a line for each mutant that was tried."""
+        return self.folder / "results.jsonl"
+
+    def known(self) -> Codes:
+        """Return the exit codes of earlier runs that still hold: the function is
+        the same, and so are the tests if they let the mutant live."""
+        codes: dict[str, int] = {}
+        lines = self.results.read_text().splitlines() if self.results.exists() else ()
+        for line in map(json.loads, lines):
+            mutant, code = line["mutant"], line["code"]
+            if self.mutated.functions.get(function_of(mutant)) != line["function"]:
+                continue
+            if code in KILLED or line["tests"] == self.tests:
+                codes[mutant] = code
+        return codes
+
+
+def prepare(module: str) -> Copy:
+    """Return the module's copy of the tree, brought up to date."""
+    folder = WORK / Path(module).stem
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "pyproject.toml").write_text(_SETTINGS, encoding="utf-8")
+    for name in _COPIED:  # poolproof has links to checker and model
+        shutil.rmtree(folder / name, ignore_errors=True)
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    os.chdir(folder)  # where mutmut looks for its settings
+    path = folder / "poolproof" / module
+    mutated = mutate(module, path.read_text(encoding="utf-8"))
+    path.write_text(mutated.text, encoding="utf-8")
+    return Copy(folder, mutated, _tests_digest(module, folder))
+
+
+_SETTINGS = """\
+[tool.mutmut]
+source_paths = ["poolproof"]
+do_not_mutate_patterns = ['^\\s*[rf]*"']
+[tool.pytest.ini_options]
+pythonpath = ["."]
+markers = ["slow: takes minutes"]
+"""
+
+
+def run(copy: Copy, chosen: Sequence[str], seconds: float) -> None:
+    """Try those of the chosen mutants whose fate is not known, until the time is up."""
+    codes, mutated = copy.known(), copy.mutated
+    dotted = "poolproof." + mutated.module.removesuffix(".py").replace("/", ".")
+    measured, now = copy.folder / "measured.of", f"{mutated.digest} {copy.tests}"
+    job = {
+        "tests": killers(mutated.module),
+        "digest": copy.tests,
+        "measure": not measured.exists() or measured.read_text() != now,
+        "mutants": [
+            (f"{dotted}.{m}", mutated.functions[function_of(m)])
+            for m in chosen
+            if m not in codes
+        ],
+    }
+    if not job["mutants"]:
+        return
+    measured.write_text(now)
+    cache_folder = copy.folder / "cache"
+    cache_folder.mkdir(exist_ok=True)
+    settings = {"PYTHONPATH": str(copy.folder), "XDG_CACHE_HOME": str(cache_folder)}
+    with (
+        (copy.folder / "run.log").open("w") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.common.mutant_runner"],
+            cwd=copy.folder,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, **settings},
+        ) as process,
+    ):
+        try:
+            process.communicate(json.dumps(job).encode(), timeout=seconds)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            process.terminate()
+            process.wait(20)
+    if process.returncode not in (0, STOPPED) or not copy.results.exists():
+        last = (copy.folder / "run.log").read_text().splitlines()[-5:]
+        raise SystemExit("\n".join([f"{mutated.module}: no mutant was tried", *last]))
+
+
+STOPPED = -15
+"""The exit code of a runner whose time is up."""
+
+
+# --- a report -----------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Score:
-    """``alive`` are mutmut's names; ``left`` have not been tried."""
+    """``alive`` and ``same`` (equivalent) are mutants; ``left`` have not been tried;
+    ``all`` is how many the module has."""
 
     killed: int
     alive: tuple[str, ...]
+    same: tuple[str, ...]
     left: int
+    all: int
+    seed: int
 
     @property
     def percent(self) -> int:
-        """Rounded down; 0 where nothing was tried."""
+        """Of those that are not equivalent, rounded down; 0 where none was tried."""
         tried = self.killed + len(self.alive)
         return 100 * self.killed // tried if tried else 0
 
     def __str__(self) -> str:
         tried = self.killed + len(self.alive)
-        told = f"{self.percent} % ({self.killed} of {tried} killed"
-        return f"{told}; {self.left} not tried)" if self.left else f"{told})"
+        text = f"{self.percent} % ({self.killed} of {tried} killed"
+        if self.same:
+            text += f"; {len(self.same)} more equivalent"
+        chosen = tried + len(self.same) + self.left
+        if chosen < self.all:
+            text += f"; a sample of {chosen} of {self.all:,}, seed {self.seed}"
+        if self.left:
+            text += f"; {self.left} not tried"
+        return text + ")"
 
 
-def score(codes: Mapping[str, int | None]) -> Score:
-    """From mutmut's exit codes by mutant. One that no test reaches lives."""
-    alive = [m for m, code in codes.items() if code not in (None, 2, *KILLED)]
-    killed = sum(code in KILLED for code in codes.values())
-    return Score(killed, tuple(alive), len(codes) - killed - len(alive))
+def score(mutated: Mutated, chosen: Sequence[str], codes: Codes, seed: int) -> Score:
+    """From the exit codes by mutant. One that no test reaches lives."""
+    alive: list[str] = []
+    same: list[str] = []
+    for mutant in chosen:
+        if mutant in codes and codes[mutant] not in KILLED:
+            (same if _no_difference(mutated, mutant) else alive).append(mutant)
+    killed = sum(codes.get(m) in KILLED for m in chosen)
+    left = len(chosen) - killed - len(alive) - len(same)
+    total = len(mutated.mutants)
+    return Score(killed, tuple(alive), tuple(same), left, total, seed)
 
 
-def digest(module: str, root: Path = ROOT) -> str:
-    """Of the module's text, in the checkout or in another folder."""
-    return hashlib.sha256((root / module).read_bytes()).hexdigest()[:16]
+def _no_difference(mutated: Mutated, mutant: str) -> bool:
+    """Return whether a mutant is known to be equivalent: it is listed, or another
+    `strict` is all that differs, which no right program can notice."""
+    change = mutated.change(mutant)
+    if (mutated.module, readable(mutant), change) in equivalent():
+        return True
+    lines = {re.sub(r",? *(strict=\w+)?(?=\))", "", x[2:]) for x in change}
+    return any("strict=" in line for line in change) and len(lines) == 1
 
 
-# --- a run --------------------------------------------------------------------
-
-
-def prepare(module: str) -> Path:
-    """The module's copy of the tree, brought up to date."""
-    folder = WORK / Path(module).stem
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in _COPIED:  # poolproof has links to checker and model
-        shutil.copytree(
-            ROOT / name,
-            folder / name,
-            dirs_exist_ok=True,
-            ignore=shutil.ignore_patterns("__pycache__"),
-        )
-    _refresh(folder)
-    settings = {
-        "source_paths": ["poolproof"],
-        "only_mutate": [f"poolproof/{module}"],
-        "also_copy": [name for name in _COPIED if name not in ("poolproof", "tests")],
-        "pytest_add_cli_args_test_selection": list(killers(module)),
-        "pytest_add_cli_args": ["-m", "not slow", "-p", "no:cacheprovider"],
-        "do_not_mutate_patterns": [r'^\s*[rf]*"'],
-    }
-    lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
-    text = "\n".join(("[tool.mutmut]", "use_git_change_detection = false", *lines, ""))
-    markers = '[tool.pytest.ini_options]\nmarkers = ["slow: takes minutes"]\n'
-    (folder / "pyproject.toml").write_text(text + markers, encoding="utf-8")
-    _try_again(folder, module)
-    return folder
-
-
-def _refresh(folder: Path) -> None:
-    """mutmut looks at Python text only for what has changed."""
-    copy = folder / "mutants"
-    for path in (folder / "poolproof").rglob("*") if copy.exists() else ():
-        if path.is_file() and path.suffix != ".py":
-            target = copy / path.relative_to(folder)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(path, target)
-
-
-def _try_again(folder: Path, module: str) -> None:
-    """What lived is tried again where a test has changed since."""
-    files = [p for t in killers(module) for p in sorted((ROOT / t).rglob("*.py"))]
-    files += [ROOT / t for t in killers(module) if t.endswith(".py")]
-    now = hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()
-    then, path = (
-        folder / "tests.sha256",
-        folder / "mutants/poolproof" / f"{module}.meta",
-    )
-    if path.exists() and (not then.exists() or then.read_text() != now):
-        meta = json.loads(path.read_text(encoding="utf-8"))
-        known = meta["exit_code_by_key"]
-        meta["exit_code_by_key"] = {
-            mutant: code if code in KILLED else None for mutant, code in known.items()
-        }
-        path.write_text(json.dumps(meta), encoding="utf-8")
-    then.write_text(now)
-
-
-def mutate(folder: Path, seconds: float, children: int) -> None:
-    """mutmut, stopped when the time is up; what it found is in the folder."""
-    command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(children)]
-    with (
-        (folder / "mutmut.log").open("w") as log,
-        subprocess.Popen(
-            command, cwd=folder, stdout=log, stderr=log, start_new_session=True
-        ) as process,
-    ):
-        try:
-            process.wait(seconds)
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            for how in (signal.SIGINT, signal.SIGKILL):
-                with suppress(ProcessLookupError, subprocess.TimeoutExpired):
-                    os.killpg(process.pid, how)
-                    process.wait(20)
-
-
-def codes(folder: Path, module: str) -> dict[str, int | None]:
-    """mutmut's exit code for each mutant of the module; None: not tried. Ends the
-    program where none was, as where a test fails without any change."""
-    path = folder / "mutants/poolproof" / f"{module}.meta"
-    found: dict[str, int | None] = {}
-    if path.exists():
-        found = json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]
-    if all(code is None for code in found.values()):
-        last = (folder / "mutmut.log").read_text().splitlines()[-5:]
-        raise SystemExit("\n".join([f"{module}: mutmut tried no mutant", *last]))
-    return found
-
-
-def change(folder: Path, mutant: str) -> Iterator[str]:
-    """The lines that differ in a mutant."""
-    shown = subprocess.run(
-        [sys.executable, "-m", "mutmut", "show", mutant],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-    )
-    for line in shown.stdout.splitlines():
-        if re.match(r"[-+](?![-+]{2} )", line):
-            yield f"  {line[0]} {line[1:].strip()}"
-
-
-def report(module: str, folder: Path, found: Score) -> list[str]:
-    lines = [
-        f"module: {module}",
-        f"digest: {digest(module, folder / 'poolproof')}",
-        f"tests: {' '.join(killers(module))}",
-        f"score: {found}",
-    ]
+def _survivors(mutated: Mutated, mutants: Sequence[str]) -> Iterator[str]:
     where = Counter[str]()
-    for mutant in sorted(found.alive):
-        function = re.sub(r"__mutmut_\d+$", "", mutant.rpartition(".")[2])
-        name = function.replace("xǁ", "").replace("ǁ", ".").removeprefix("x_")
+    for mutant in sorted(mutants):
+        name = readable(mutant)
         where[name] += 1
-        lines += ["", f"{name} {where[name]}", *change(folder, mutant)]
-    return lines
+        yield ""
+        yield f"{name} {where[name]}"
+        yield from (f"  {line}" for line in mutated.change(mutant))
+
+
+def report(mutated: Mutated, found: Score) -> list[str]:
+    """Return the lines of tests/scores/MODULE.txt."""
+    return [
+        f"module: {mutated.module}",
+        f"digest: {mutated.digest}",
+        f"tests: {' '.join(killers(mutated.module))}",
+        f"score: {found}",
+        *_survivors(mutated, found.alive),
+    ]
 
 
 def main(wanted: Sequence[str]) -> None:
-    seconds = float(os.environ.get("SECONDS", "1800"))
-    children = len(os.sched_getaffinity(0))
-    known = modules()
-    for name in [Path(given).stem for given in wanted] or known:
-        if name not in known:
-            raise SystemExit(f"{name}: there are {', '.join(known)}")
-        module = known[name]
-        folder = prepare(module)
-        mutate(folder, seconds, children)
-        found = score(codes(folder, module))
-        path = SCORES / f"{Path(module).stem}.txt"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("\n".join(report(module, folder, found)) + "\n")
-        print(f"{module}: {found}")
+    seconds = float(os.environ.get("SECONDS") or 1800)
+    size, seed = (int(os.environ.get(n) or d) for n, d in (("SAMPLE", 0), ("SEED", 1)))
+    all_modules = modules()
+    for name in [Path(given).stem for given in wanted] or all_modules:
+        if name not in all_modules:
+            raise SystemExit(f"{name}: there are {', '.join(all_modules)}")
+        copy = prepare(all_modules[name])
+        chosen = sample(copy.mutated.mutants, size, seed)
+        run(copy, chosen, seconds)
+        found = score(copy.mutated, chosen, copy.known(), seed)
+        text = "\n".join(report(copy.mutated, found)) + "\n"
+        (SCORES / f"{name}.txt").write_text(text, encoding="utf-8")
+        print(f"{copy.mutated.module}: {found}", flush=True)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,15 @@ from tests.common.mutation import (
     ROOT,
     SCORES,
     TESTS,
+    Mutated,
     Score,
     digest,
+    equivalent,
     killers,
     modules,
+    order,
+    readable,
+    sample,
     score,
 )
 
@@ -32,17 +37,81 @@ def test_all_that_decides_a_verdict_is_changed() -> None:
             assert (ROOT / test).exists(), test
 
 
+MUTATED = Mutated(
+    "checker/core/ir.py",
+    "0" * 16,
+    "",
+    tuple(f"x_f__mutmut_{k}" for k in range(1, 7)),
+    {"x_f": "1"},
+    {
+        "x_f__mutmut_orig": (
+            "def x_f__mutmut_orig(a):",
+            "    return zip(a, strict=True)",
+        ),
+        "x_f__mutmut_3": ("def x_f__mutmut_3(a):", "    return zip(a, strict=False)"),
+        "x_f__mutmut_4": ("def x_f__mutmut_4(a):", "    return zip(a, )"),
+        "x_f__mutmut_5": ("def x_f__mutmut_5(a):", "    return zip(None, strict=True)"),
+    },
+)
+
+
 def test_what_counts() -> None:
-    """1 a failed test, 36 no end; 0 all passed, 33 no test; None not tried."""
-    found = score({"a": 1, "b": 36, "c": 0, "d": 33, "e": None, "f": 1, "g": -9})
-    assert found == Score(killed=3, alive=("c", "d", "g"), left=1)
-    assert str(found) == "50 % (3 of 6 killed; 1 not tried)"
-    assert str(score({"a": 1})) == "100 % (1 of 1 killed)"
-    assert score({}).percent == score({"a": None}).percent == 0
-    assert Score(199, ("x",), 0).percent == 99
+    """1 a failed test, 36 no end; 0 all passed, 33 no test; missing: not tried."""
+    codes = dict(zip(MUTATED.mutants, (1, 36, 0, 33, -9), strict=False))
+    found = score(MUTATED, MUTATED.mutants, codes, 1)
+    same = ("x_f__mutmut_3", "x_f__mutmut_4")  # lengths that are equal anyway
+    assert found == Score(2, ("x_f__mutmut_5",), same, 1, 6, 1)
+    assert str(found) == "66 % (2 of 3 killed; 2 more equivalent; 1 not tried)"
+    part = score(MUTATED, MUTATED.mutants[:3], codes, 7)
+    assert str(part) == (
+        "100 % (2 of 2 killed; 1 more equivalent; a sample of 3 of 6, seed 7)"
+    )
+    assert score(MUTATED, (), {}, 1).percent == 0
+    assert Score(199, ("x",), (), 0, 200, 1).percent == 99
 
 
-@pytest.mark.parametrize("path", sorted(SCORES.glob("*.txt")), ids=lambda p: p.stem)
+def test_a_sample_is_fixed_and_spread_over_the_functions() -> None:
+    names = [f"x_{f}__mutmut_{k}" for f in "abcde" for k in range(1, 21)]
+    chosen = sample(names, 10, 1)
+    assert chosen == sample(names, 10, 1) != sample(names, 10, 2)
+    assert len(set(chosen)) == 10
+    assert [sum(m.startswith(f"x_{f}_") for m in chosen) for f in "abcde"] == [2] * 5
+    assert sample(names, 0, 1) == sample(names, 100, 1) == names
+
+
+def test_the_tests_that_reach_a_function_come_first_cheap_before_dear() -> None:
+    calls: dict[str, list[str]] = {
+        "a.py::far": [],
+        "a.py::dear": ["x_f"],
+        "b.py::other": ["x_g"],
+    }
+    calls |= {"a.py::cheap": ["x_f", "x_g"], "b.py::far": []}
+    calls |= {"a.py::hours": ["x_f"]}
+    cost = dict(zip(calls, (1.0, 2.5, 1.0, 2.0, 1.0, 99.0), strict=True))
+    assert order("x_f", calls, cost) == ["a.py::cheap", "a.py::dear", "a.py::far"]
+    assert order("x_h", calls, cost) == []
+
+
+def test_the_changed_lines_are_shown() -> None:
+    assert MUTATED.change("x_f__mutmut_5") == (
+        "- return zip(a, strict=True)",
+        "+ return zip(None, strict=True)",
+    )
+    assert readable("xǁStepǁshow__mutmut_7") == "Step.show"
+    assert readable("x__orders__mutmut_7") == "_orders"
+
+
+def test_equivalent_mutants_have_a_reason() -> None:
+    for (module, function, change), why in equivalent().items():
+        assert module in modules().values()
+        assert function
+        assert {line[0] for line in change} <= {"-", "+"}
+        assert len(why) > 20
+
+
+@pytest.mark.parametrize(
+    "path", sorted(p for p in SCORES.glob("*.txt")), ids=lambda p: p.stem
+)
 def test_a_stored_score_is_high_enough(path: Path) -> None:
     """Of the text that it was made of: `make mutants` makes it anew."""
     module, of, _, told = path.read_text(encoding="utf-8").splitlines()[:4]
@@ -51,6 +120,10 @@ def test_a_stored_score_is_high_enough(path: Path) -> None:
     assert path.stem == Path(module).stem
     assert re.fullmatch(r"digest: [0-9a-f]{16}", of)
     assert len(digest(module)) == 16
-    found = re.fullmatch(r"score: (\d+) % \(\d+ of \d+ killed\)", told)
+    found = re.fullmatch(
+        r"score: (\d+) % \(\d+ of \d+ killed(; \d+ more equivalent)?"
+        r"(; a sample of [\d,]+ of [\d,]+, seed \d+)?\)",
+        told,
+    )
     assert found is not None, "not all mutants were tried"
     assert int(found[1]) >= LEAST
