@@ -63,11 +63,22 @@ class Lending(Block):
         self.design.take_idle(node)
         self.lent[node] += 1
 
+    def has_target(self, node):
+        """Whether there is memory to move a block's pages to."""
+        return self.spare > 0
+
+    def move_away(self, node):
+        """A block's pages go there."""
+        self.spare -= 1
+
+    def can_call_back(self, node):
+        return self.lent[node] > self.loan_pinned[node] and self.has_target(node)
+
     def call_back(self, node):
         """mm/page_alloc.c:alloc_contig_range: moves a lent block's pages
         away. Return whether that was possible."""
-        if self.lent[node] > self.loan_pinned[node] and self.spare > 0:
-            self.spare -= 1
+        if self.can_call_back(node):
+            self.move_away(node)
             self.lent[node] -= 1
             self.design.put_idle(node)
             return True

@@ -44,10 +44,12 @@ class Whole(Enum):
     """A folio that was asked for with __GFP_RESERVED_THP."""
     PARKED = 3
     """The per-cpu list of this order."""
+    POOL = 4
+    """A pool of huge pages, outside the allocator."""
 
 
 UNMOVABLE, MOVABLE, RECLAIMABLE, HIGHATOMIC, CMA, RESERVED_THP = Type
-NO, HUGE, RESERVED, PARKED = Whole
+NO, HUGE, RESERVED, PARKED, POOL = Whole
 
 NEVER = 9
 """A rank that no block is taken from."""
@@ -56,8 +58,9 @@ NEVER = 9
 class Pageblocks(Block):
     """The pageblocks of each node. ``pcp``, ``pins``, ``isolation``, ``poison``
     and ``split`` are the features that need state of their own; ``nofragment``
-    is ALLOC_NOFRAGMENT for every request. Which block is of which type at the
-    start is for the design's initial() to say."""
+    is ALLOC_NOFRAGMENT for every request. ``types`` is the type of all blocks
+    at the start; with ANY the design's initial() says which is of which.
+    ``when`` are the features without which there are no blocks at all."""
 
     def __init__(
         self,
@@ -69,15 +72,17 @@ class Pageblocks(Block):
         isolation: Feature,
         poison: Feature,
         split: Feature,
-        nofragment: Feature,
+        nofragment: Any,
+        types: Any = ANY,
+        when: Any = None,
     ) -> None:
         self.blocks = blocks
         self.pages = pages
         self.nofragment = nofragment
-        self.type = table(nodes, blocks, Type, init=ANY)
-        self.whole = table(nodes, blocks, Whole)
-        self.movable = table(nodes, blocks, Int(0, pages))
-        self.unmovable = table(nodes, blocks, Int(0, pages))
+        self.type = table(nodes, blocks, Type, init=types, when=when)
+        self.whole = table(nodes, blocks, Whole, when=when)
+        self.movable = table(nodes, blocks, Int(0, pages), when=when)
+        self.unmovable = table(nodes, blocks, Int(0, pages), when=when)
         self.parked = table(nodes, blocks, Int(0, pages), when=pcp)
         self.pinned = table(nodes, blocks, Int(0, pages), when=pins)
         self.isolated = table(nodes, blocks, Bool(), when=isolation)
@@ -232,6 +237,12 @@ class Pageblocks(Block):
         left = self.movable[node, block]
         self.parked[node, block] = 0
         self.movable[node, block] = 0
+        self.receive(node, block, left)
+
+    def receive(self, node, block, pages):
+        """Migrates ``pages`` from elsewhere to the first blocks with room, of
+        which ``block`` is none."""
+        left = pages
         for b in self.blocks:
             if b != block and not self.isolated[node, b]:
                 kind = self.type[node, b]
