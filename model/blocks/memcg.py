@@ -25,8 +25,19 @@ reclaim and OOM kills are up to the design: `write_max` is its first half.
 from enum import Enum
 from typing import Any
 
+from poolproof.model.blocks.errno import EBUSY, OK, Errno
 from poolproof.model.blocks.quota import PageCounters
-from poolproof.model.language import Block, Counter, Feature, Int, Maybe, table
+from poolproof.model.language import (
+    Block,
+    Counter,
+    Feature,
+    Int,
+    Maybe,
+    action,
+    domain,
+    require,
+    table,
+)
 
 
 class Css(Enum):
@@ -45,13 +56,60 @@ class Cgroups(Block):
     """The tree. FREED ones do not exist, and can be made anew. ``refs`` is
     the most references that one may have. ``refcnt`` below zero is a css_put
     without a css_get: the css was freed while it was in use
-    (lib/percpu-refcount.c: "percpu ref <= 0")."""
+    (lib/percpu-refcount.c: "percpu ref <= 0"). ``when`` are the features
+    without which there are no cgroups, ``offline`` those for rmdir.
 
-    def __init__(self, cgroups: Any, refs: Any) -> None:
-        self.cgroups = cgroups
-        self.css = table(cgroups, Css)
-        self.parent = table(cgroups, Maybe(cgroups))
-        self.refcnt = table(cgroups, Counter(refs), doc="lib/percpu-refcount.c")
+    Hooks: ``css_alloc(cgroup, parent)`` makes the cgroup's counters, and
+    ``css_release(cgroup)`` forgets them; ``has_tasks(cgroup)``;
+    ``move_charges(cgroup, parent)`` moves at offline what moves then.
+    """
+
+    group, parents = domain(), domain()
+
+    def __init__(
+        self, cgroups: Any, refs: Any, when: Any = None, offline: Any = None
+    ) -> None:
+        self.cgroups, self.when, self.offline = cgroups, when, offline
+        self.group, self.parents = cgroups, Maybe(cgroups)
+        self.css = table(cgroups, Css, when=when)
+        self.parent = table(cgroups, Maybe(cgroups), when=when)
+        self.refcnt = table(
+            cgroups, Counter(refs), when=when, doc="lib/percpu-refcount.c"
+        )
+
+    # -- mkdir and rmdir --
+
+    @action(kernel="kernel/cgroup/cgroup.c:cgroup_mkdir", when="when")
+    def mkdir(self, cgroup: group, parent: parents):
+        require(self.css[cgroup] == FREED)
+        require(parent is None or self.css[parent] == ONLINE)
+        self.css_create(cgroup, parent)
+        self.design.css_alloc(cgroup, parent)
+
+    @action(kernel="kernel/cgroup/cgroup.c:cgroup_destroy_locked", when="offline")
+    def rmdir(self, cgroup: group) -> Errno:
+        require(self.css[cgroup] == ONLINE)
+        if self.design.has_tasks(cgroup):
+            return EBUSY
+        if self.css_has_online_children(cgroup):
+            return EBUSY
+        self.kill_css(cgroup)
+        return OK
+
+    @action(kernel="kernel/cgroup/cgroup.c:css_killed_work_fn", when="offline")
+    def css_offline(self, cgroup: group):
+        """The controllers' css_offline first: see the hook."""
+        require(self.can_offline(cgroup))
+        self.design.move_charges(cgroup, self.parent[cgroup])
+        self.offline_css(cgroup)
+
+    @action(kernel="kernel/cgroup/cgroup.c:css_free_rwork_fn", when="offline")
+    def css_free(self, cgroup: group):
+        require(self.is_released(cgroup))
+        self.design.css_release(cgroup)
+        self.forget_css(cgroup)
+
+    # -- parts --
 
     def is_descendant(self, cgroup, ancestor):
         """include/linux/cgroup.h:cgroup_is_descendant: of itself, too."""
@@ -103,7 +161,7 @@ class Cgroups(Block):
         """css_release: the last reference is gone."""
         return self.css[cgroup] == OFFLINE and self.refcnt[cgroup] == 0
 
-    def css_free(self, cgroup):
+    def forget_css(self, cgroup):
         """css_free_rwork_fn: the parent is let go."""
         self.css[cgroup] = FREED
         self.css_put(self.parent[cgroup])

@@ -69,7 +69,7 @@ MEMFD = Feature("memfd", False, "files without a name, and OOM kills")
 class MemcgTree(Design):
     """Huge pages of shared files, charged to a hierarchy of cgroups."""
 
-    cgroups = Cgroups(CGROUPS, 1 + C + 3 * F * P)
+    cgroups = Cgroups(CGROUPS, 1 + C + 3 * F * P, (), OFFLINE_ON)
     rsvd = CounterTree(CGROUPS, CG_RSVD, RSVD, LIMITS)
     usage = CounterTree(CGROUPS, CG_MAX, FAULT, LIMITS)
     memory = CounterTree(CGROUPS, MEM_MAX, MEMORY, LIMITS)
@@ -310,11 +310,7 @@ class MemcgTree(Design):
 
     # -- cgroups --
 
-    @action(kernel="kernel/cgroup/cgroup.c:cgroup_mkdir")
-    def mkdir(self, cgroup: CGROUPS, parent: CGROUP):
-        require(self.cgroups.css[cgroup] == Css.FREED)
-        require(parent is None or self.cgroups.css[parent] == Css.ONLINE)
-        self.cgroups.css_create(cgroup, parent)
+    def css_alloc(self, cgroup, parent):
         if RSVD:
             self.rsvd.page_counter_init(cgroup, parent)
         if FAULT:
@@ -322,22 +318,13 @@ class MemcgTree(Design):
         if MEMORY:
             self.memory.page_counter_init(cgroup, parent)
 
-    @action(kernel="kernel/cgroup/cgroup.c:cgroup_destroy_locked", when=OFFLINE_ON)
-    def rmdir(self, cgroup: CGROUPS) -> Errno:
-        require(self.cgroups.css[cgroup] == Css.ONLINE)
-        if any(self.task.of[t] == cgroup for t in TASKS):
-            return EBUSY
-        if self.cgroups.css_has_online_children(cgroup):
-            return EBUSY
-        self.cgroups.kill_css(cgroup)
-        return OK
+    def has_tasks(self, cgroup):
+        return any(self.task.of[t] == cgroup for t in TASKS)
 
-    @action(kernel="mm/hugetlb_cgroup.c:hugetlb_cgroup_css_offline", when=OFFLINE_ON)
-    def css_offline(self, cgroup: CGROUPS):
-        """hugetlb's fault charges go to the parent. memory's stay
+    def move_charges(self, cgroup, parent):
+        """hugetlb's fault charges go to the parent
+        (mm/hugetlb_cgroup.c:hugetlb_cgroup_css_offline). memory's stay
         (mem_cgroup_css_offline moves no page), and reservations."""
-        require(self.cgroups.can_offline(cgroup))
-        parent = self.cgroups.parent[cgroup]
         if FAULT:
             for f in FILES:
                 for p in PAGES:
@@ -346,7 +333,6 @@ class MemcgTree(Design):
                         self.cg[f, p] = parent
         if REHOME and RSVD:
             self.rehome(cgroup, parent)
-        self.cgroups.offline_css(cgroup)
 
     def rehome(self, cgroup, parent):
         """Reservations, with the references of their regions. Regions that
@@ -363,16 +349,13 @@ class MemcgTree(Design):
                     self.cgroups.css_get(parent)
                     self.cg_rsvd[f, p] = parent
 
-    @action(kernel="kernel/cgroup/cgroup.c:css_free_rwork_fn", when=OFFLINE_ON)
-    def css_free(self, cgroup: CGROUPS):
-        require(self.cgroups.is_released(cgroup))
+    def css_release(self, cgroup):
         if RSVD:
             self.rsvd.forget(cgroup)
         if FAULT:
             self.usage.forget(cgroup)
         if MEMORY:
             self.memory.forget(cgroup)
-        self.cgroups.css_free(cgroup)
 
     # -- limits --
 
