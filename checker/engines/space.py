@@ -123,14 +123,15 @@ class Cuts(Visitor):
     def __init__(self, system: TransitionSystem) -> None:
         self.found = dict.fromkeys(system.assumptions, 0)
         self.rows = [
-            (assumed.why, lower.cuts(system, a, assumed))
+            (lower.cuts(system, a), [assumed.why for assumed in a.assumptions])
             for a in system.actions
-            for assumed in a.assumptions
+            if a.assumptions
         ]
 
     def expanded(self, state: State, enabled: bool) -> None:
-        for why, cuts in self.rows:
-            self.found[why] += cuts(state)
+        for count_, reasons in self.rows:
+            for why, n in zip(reasons, count_(state), strict=True):
+                self.found[why] += n
 
 
 @dataclass

@@ -21,6 +21,7 @@ from poolproof.model.language import Bound, Feature, Int, Scalarset
 
 __all__ = [
     "BLOCKS",
+    "CGROUPS",
     "DONTNEED",
     "EAGAIN",
     "EBUSY",
@@ -32,7 +33,9 @@ __all__ = [
     "INDICES",
     "LENDING",
     "LIMIT",
+    "MBIND",
     "MEMCG",
+    "MEMPOLICY",
     "NODES",
     "NUMA",
     "OK",
@@ -45,18 +48,23 @@ __all__ = [
     "SLOTS",
     "SPARE",
     "SWAP_ON",
+    "TASKS",
     "TRUNCATE",
     "VMAS",
+    "C",
     "Errno",
     "F",
     "N",
     "P",
+    "T",
     "V",
 ]
 
 BLOCKS = Bound("blocks", 2, doc="huge pages of the pool, of each node")
 N = Bound("nodes", 1)
 F = Bound("files", 2)
+T = Bound("T", 2, doc="tasks")
+C = Bound("C", 2, doc="cgroups")
 V = Bound("V", 2, doc="mappings")
 P = Bound("P", 2, doc="huge pages of a mapping or a file at most")
 LIMIT = Bound("limit", 1, doc="memory.max, in huge pages")
@@ -65,6 +73,8 @@ SPARE = Bound("spare", 1, doc="base memory for migration targets, in huge pages"
 
 NODES = Scalarset("NODES", N, prefix="n")
 FILES = Scalarset("FILES", F, prefix="f")
+TASKS = Scalarset("TASKS", T, prefix="t")
+CGROUPS = Scalarset("CGROUPS", C, prefix="cg")
 VMAS = Scalarset("VMAS", V, prefix="v")
 INDICES = Int(0, P - 1)
 
@@ -72,6 +82,8 @@ NUMA = Feature("numa", False, "tasks or files are bound to a node, and rebound")
 MEMCG = Feature("memcg", False, "a memcg with a limit")
 FORK = Feature("fork", False, "fork and copy-on-write")
 DONTNEED = Feature("dontneed", False, "MADV_DONTNEED")
+MEMPOLICY = Feature("mempolicy", False, "set_mempolicy(MPOL_BIND)", needs=NUMA)
+MBIND = Feature("mbind", False, "mbind(MPOL_BIND) of a file", needs=NUMA)
 SEND = Feature("send", False, "descriptors handed over")
 FALLOCATE = Feature("fallocate", False, "fallocate")
 TRUNCATE = Feature("truncate", False, "ftruncate to a smaller size")

@@ -91,7 +91,7 @@ BEYOND = {
         "swap_reclaim_work",
     ),
     "Shmem1g": ("fault", "other_alloc", "other_pin", "reserve", "swap_in"),
-    "GlobalPoolSizes": ("reserve", "fault"),
+    "GlobalPool": ("*",),
     "MemcgTree": ("oom_kill",),
     "Vmas": ("*",),
 }

@@ -245,14 +245,14 @@ def test_a_file_outlives_its_pinned_block() -> None:
         {"nodes": 1, "blocks": 1, "files": 1, "P": 1},
         "pins",
         ("create", 0, 0, None),
-        ("reserve", 0, 0, "OK"),
-        ("fault", 0, 0, 0, "OK"),
-        ("pin", 0, 0, None),
+        ("reserve", 0, 0, 0, 0, "OK"),
+        ("fault", 0, 0, 0, 0, "OK"),
+        ("pin", 0, 0, "OK"),
         ("evict", 0, None),
         ("create", 0, 0, None),
-        ("reserve", 0, 0, "ENOSPC"),
+        ("reserve", 0, 0, 0, 0, "ENOSPC"),
         ("unpin_last", 0, None),
-        ("reserve", 0, 0, "OK"),
+        ("reserve", 0, 0, 0, 0, "OK"),
     )
     assert d.promised() == 1
 
