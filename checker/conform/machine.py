@@ -211,9 +211,9 @@ class ModelMachine(Memory, Groups):
     # -- the end --
 
     def drains(self) -> bool:
-        """Kills, unmounts and empties as the agent's reset does, as far as the
-        design goes. Whether nothing is left then."""
-        now, f = self.now, self.features
+        """Kill, unmount and empty as the agent's reset does, as far as the
+        design goes. Return whether nothing is left then."""
+        now = self.now
         for process in sorted(self.around.places):
             self._take_away(self.areas_of(process))
         self.around = Environment()
@@ -223,10 +223,27 @@ class ModelMachine(Memory, Groups):
         elif self.features["files"]:
             for file in self.all("FILES"):
                 now.remove_inode_hugepages(file, 0)
-        h = now.h
-        return bool(
-            h.resv_huge_pages == 0
-            and h.surplus_huge_pages() == 0
-            and h.free_huge_pages() == h.nr_huge_pages()
-            and not (f["demote"] and now.gigantic < self.bounds["GIGANTIC"])
-        )
+        if self.features["surplus"]:
+            self._empty()
+            size = now.h.nr_huge_pages()
+        else:
+            size = now.h.nr_huge_pages() - now.h.free_huge_pages()
+        surplus = any(now.h.surplus_huge_pages_node[n] for n in self.nodes)
+        demoted = self.features["demote"] and now.gigantic < self.bounds["GIGANTIC"]
+        return not (size or surplus or now.h.resv_huge_pages or demoted)
+
+    def _empty(self) -> None:
+        """The writes to the pool's files, as op_empty of the agent does them. They
+        need no feature: whoever runs a kernel may write nr_hugepages."""
+        if self.features["sysctl"]:
+            self.now.step("set_nr_overcommit", 0)
+        for node in self.nodes:
+            self._resize(node, 0)
+        if self.now.h.nr_huge_pages() == 0:
+            self._resize(self.nodes[-1], 1)
+            self._resize(self.nodes[-1], 0)
+
+    def _resize(self, node: Any, count: int) -> None:
+        """mm/hugetlb.c:set_max_huge_pages, by a write to the node's file."""
+        total = self.now.node_count(node, count)
+        self.now.h.set_max_huge_pages_node(total, self.now.min_count(), node)
