@@ -325,7 +325,8 @@ def campaign(
     everything = list(mutants(tasks[0].compiled.source)) if tasks else []
     random.Random(seed).shuffle(everything)
     chosen = everything if sample is None else everything[:sample]
-    files = tuple(dict.fromkeys(t.spec.file for t in tasks))
+    asked = {t.spec.file: t.spec for t in tasks}
+    files = tuple(asked)
     done = Campaign(
         tasks[0].known.name if tasks else "",
         files,
@@ -333,7 +334,7 @@ def campaign(
         len(chosen),
         seed,
         states,
-        text_line(tasks[0].compiled.source, files) if tasks else "",
+        text_line(tasks[0].compiled.source, asked.values()) if tasks else "",
         tuple(
             dict.fromkeys(o.task.spec.file for o in originals if not o.profile.complete)
         ),

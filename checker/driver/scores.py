@@ -2,8 +2,10 @@
 """Stored mutation scores, and whether they are of the text as it is now.
 
 A report of `poolproof mutate` ends with digests of the design's text and of its
-specs. A score whose digests are others is of an earlier text, and says so.
-Comments, docstrings and layout do not count.
+specs. A score whose digests are others is of an earlier text, and says so. Only
+what changes the question counts: in a spec, its first bounds, its definitions and
+its properties; in a design, its code. Comments, docstrings, layout, titles,
+citations and what is expected do not.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -39,15 +42,16 @@ def stored_scores(folder: Path, specs: Sequence[Spec]) -> dict[type, str]:
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
         for score in re.findall(r"^score: (.*)$", text, re.M):
             was = re.search(r"^text: (.*)$", text, re.M)
-            now = text_line(known.cls, [s.file for s in specs_for(specs, known)])
+            now = text_line(known.cls, specs_for(specs, known))
             found[known.cls] = score + _since(was[1] if was else "", now)
     return found
 
 
-def text_line(design: type[Design], specs: Iterable[str]) -> str:
-    """``design 0123456789ab, specs 0123456789ab``: the digests of the text that
-    a design is made of, and of the spec files."""
-    return f"design {_digest(_design_text(design))}, specs {_digest(_spec_text(specs))}"
+def text_line(design: type[Design], specs: Iterable[Spec]) -> str:
+    """Return ``design 0123456789ab, specs 0123456789ab``: the digests of what a
+    design is made of, and of what its specs ask."""
+    asked = sorted(f"{Path(s.file).name} {_question(s)}" for s in specs)
+    return f"design {_digest(_design_text(design))}, specs {_digest(asked)}"
 
 
 def _since(was: str, now: str) -> str:
@@ -74,12 +78,27 @@ def _design_text(design: type[Design]) -> Iterator[str]:
 
 
 def _bare(tree: ast.Module) -> ast.Module:
-    """The tree without docstrings and other statements that only say something."""
+    """The tree without docstrings, citations, and other things that only say
+    something."""
     for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            _drop_words(node)
         body = getattr(node, "body", None)
         if isinstance(body, list):
             body[:] = [n for n in body if not _says(n)] or [ast.Pass()]
     return tree
+
+
+def _drop_words(call: ast.Call) -> None:
+    """Drop ``doc=`` and ``kernel=``, and the text after a feature's default."""
+    call.keywords = [k for k in call.keywords if k.arg not in ("doc", "kernel")]
+    if isinstance(call.func, ast.Name) and call.func.id in ("Bound", "Feature"):
+        first, *others = call.args or [ast.Constant("")]
+        call.args = [first, *(a for a in others if not _is_text(a))]
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _says(node: ast.AST) -> bool:
@@ -90,13 +109,25 @@ def _told(value: Any) -> str:
     """A constant's text; a class's or function's is in its own module."""
     if isinstance(value, type) and issubclass(value, Enum):
         return repr([(member.name, member.value) for member in value])
-    constant = isinstance(value, Bound | Feature | Domain | int | str)
+    if isinstance(value, Bound | Feature):
+        return repr(replace(value, doc=""))
+    constant = isinstance(value, Domain | int | str)
     return repr(value) if constant else ""
 
 
-def _spec_text(specs: Iterable[str]) -> Iterator[str]:
-    for path in sorted(specs, key=lambda p: Path(p).name):
-        yield Path(path).name
-        for line in Path(path).read_text(encoding="utf-8").splitlines():
-            if line.strip() and not line.lstrip().startswith("#"):
-                yield line.rstrip()
+_SAID = frozenset(("span", "title", "source", "expects", "label"))
+"""Fields of a spec's tree that do not change what is asked."""
+
+
+def _question(spec: Spec) -> Any:
+    """The first bounds, the definitions and the properties, as nested lists."""
+    return _plain((spec.bounds[:1], spec.lets, spec.claims))
+
+
+def _plain(part: Any) -> Any:
+    if is_dataclass(part):
+        kept = (f.name for f in fields(part) if f.name not in _SAID)
+        return [type(part).__name__, *(_plain(getattr(part, name)) for name in kept)]
+    if isinstance(part, tuple):
+        return [_plain(p) for p in part]
+    return part.value if isinstance(part, Enum) else part

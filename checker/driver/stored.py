@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from poolproof.checker.core.compiled import Compiled
@@ -49,7 +49,8 @@ def stored_trace(task: Task, prop: str) -> str | None:
 
 @dataclass(frozen=True)
 class Replayed:
-    """A trace file that shows what it says."""
+    """A trace file that shows what it says; ``heading`` has the title and the
+    source that the spec has now."""
 
     heading: Heading
     compiled: Compiled
@@ -73,6 +74,7 @@ def replay_file(path: str) -> Replayed:
             played = confirm_deadlock(compiled, trace)
         case _:
             prop = _property(file, compiled, path)
+            heading = _as_now(heading, prop)
             played = confirm(compiled, prop, trace, heading.shortest)
     _check_results(file, compiled, played)
     return Replayed(heading, compiled, prop, played)
@@ -141,6 +143,15 @@ def _property(file: TraceFile, compiled: Compiled, path: str) -> Property:
         span,
         f"{heading.spec} has no property {heading.property!r}"
         f"{did_you_mean(heading.property, names)}; it has {', '.join(names)}",
+    )
+
+
+def _as_now(heading: Heading, prop: Property) -> Heading:
+    """Return the heading with the title and the source that the spec has now;
+    those of the file are for its reader."""
+    title, source = (" ".join(text.split()) for text in (prop.title, prop.source))
+    return replace(
+        heading, title=title or heading.title, source=source or heading.source
     )
 
 

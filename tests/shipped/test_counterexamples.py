@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every stored counterexample replays, and is what its spec expects."""
+"""Every stored counterexample replays, and is what its spec expects.
+
+A title or a source that the spec has changed since is no other counterexample.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +15,7 @@ from poolproof.checker.core.property import Kind
 from poolproof.checker.core.verdict import Violated
 from poolproof.checker.driver.check import Judgement, Request, judge, prepare
 from poolproof.checker.driver.stored import replay_file
-from poolproof.checker.evidence.trace_file import write
+from poolproof.checker.evidence.trace_file import load, write
 from poolproof.checker.reports.trace import trace_report
 from poolproof.checker.spec import parse
 
@@ -35,12 +39,10 @@ def test_a_stored_trace_still_shows_what_it_says(
     assert judge(prop, verdict)[0] is Judgement.EXPECTED
     assert path.parent.name == replayed.compiled.system.name
     assert path.name == f"{Path(heading.spec).stem}.{prop.name}.trace"
-    assert (heading.title, heading.source) == (
-        " ".join(prop.title.split()),
-        " ".join(prop.source.split()),
-    )
-    again = write(heading, replayed.compiled, replayed.played)
+    stored = load(str(path)).heading
+    assert replace(heading, title=stored.title, source=stored.source) == stored
     assert heading.assuming == replayed.compiled.system.assumptions
+    again = write(stored, replayed.compiled, replayed.played)
     command = f"poolproof check {heading.spec} --store {STORE.name}"
     assert again == path.read_text(), f"written anew by: {command}"
 

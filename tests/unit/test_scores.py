@@ -48,7 +48,7 @@ from poolproof.model.language import Design, action
 class Base(Design):
     q = Quota()
 
-    @action
+    @action(kernel="mm/hugetlb.c:charge")
     def take(self) -> Errno:
         if self.q.used >= TOTAL:
             return Errno.ENOMEM
@@ -94,7 +94,21 @@ OTHERS = {
     "the class itself": ("pool", '"""An heir."""', "level = 1", "design"),
     "a bound's default": ("blocks", '"total", 2', '"total", 3', "design"),
     "a label of another file": ("blocks", "ENOMEM = 12", "ENOMEM = 11", "design"),
+    "a citation": ("base", "mm/hugetlb.c:charge", "mm/hugetlb.c:take", ""),
+    "what a bound is": ("blocks", '"total", 2', '"total", 2, doc="pages"', ""),
     "a comment of the spec": ("spec", "for Pool", "# more\nfor Pool", ""),
+    "the spec's title": ("spec", '"a quota"', '"one quota"', ""),
+    "a property's title": ("spec", "few:", 'few "not many":', ""),
+    "a source": ("spec", "few:", 'few: source "mm/pool.c"', ""),
+    "what is expected": ("spec", "<= 1", "<= 1 expect violated at 2", ""),
+    "other bounds": ("spec", "= 1\n", "= 1\nbounds wide: total = 3\n", ""),
+    "a property's name": ("spec", "few:", "little:", "specs"),
+    "another property": (
+        "spec",
+        "invariant few",
+        "reachable one: q.used == 1\ninvariant few",
+        "specs",
+    ),
     "bounds": ("spec", "total = 1", "total = 2", "specs"),
     "a property": ("spec", "q.used <= 1", "q.used <= 2", "specs"),
 }
@@ -105,10 +119,10 @@ def test_what_counts_as_another_text(case: str, tmp_path: Path) -> None:
     which, old, new, changed = OTHERS[case]
     assert old in NOW[which]
     first, spec = written(tmp_path / "a", NOW)
-    one = text_line(first.cls, [spec])
+    one = text_line(first.cls, [parse(spec)])
     text = {**NOW, which: NOW[which].replace(old, new)}
     other, spec = written(tmp_path / "b", text)
-    two = text_line(other.cls, [spec])
+    two = text_line(other.cls, [parse(spec)])
     differ = [
         a.split()[0]
         for a, b in zip(one.split(", "), two.split(", "), strict=True)
