@@ -134,18 +134,56 @@ def scenarios_on(
         yield from ((scenario, known) for known in chosen)
 
 
-def find_size(
-    scenario: Scenario,
-    spec: Spec,
-    cls: type[Design],
-    given: Mapping[str, int],
-    budget: Budget,
-    report: Reporter,
-) -> Sized:
-    """Explores each size, within one budget for all; where it is spent, that
-    size is unknown, and none above is explored. ``given`` overrides the
-    scenario's bounds. Raises UserError, or Lacks where the design has not what
-    the scenario names."""
+@dataclass(frozen=True)
+class Explored:
+    """What is explored at one size: the product, the design there, the spec's
+    properties of it, and all that is asked of the product."""
+
+    product: Product
+    compiled: Compiled
+    claims: tuple[Property, ...]
+    asked: tuple[Property, ...]
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A scenario on a design: what its size is, and what else is set."""
+
+    scenario: Scenario
+    spec: Spec
+    cls: type[Design]
+    bound: str
+    least: int
+    most: int
+    settings: Mapping[str, int]
+    without: tuple[str, ...]
+    having: tuple[str, ...]
+
+    def at(self, size: int) -> Explored:
+        with doing("compiling the design"):
+            bounds = {**self.settings, self.bound: size}
+            compiled = compile_design(self.cls, bounds, self.without, self.having)
+        resolved = resolve(self.spec, compiled)
+        for p in resolved.properties:
+            if not p.kind.safety:
+                raise UserError(
+                    p.span,
+                    "size asks what must be so all along, and "
+                    f"`{p.kind.value}` is not: ask it in a spec of its own, with "
+                    "poolproof check",
+                )
+        found = programs(self.scenario, self.spec, compiled)
+        whole = product(compiled, found, resolved.properties)
+        hidden = [q for p in resolved.obligations for q in whole.claimed(p)]
+        asked = (*whole.properties, *hidden)
+        return Explored(whole, compiled, resolved.properties, asked)
+
+
+def _question(
+    scenario: Scenario, spec: Spec, cls: type[Design], given: Mapping[str, int]
+) -> _Question:
+    """Raise UserError for a bound or a feature that the design does not have, or
+    for a size that it cannot have."""
     measure = scenario.measure
     if measure is None:
         raise UserError(
@@ -173,63 +211,79 @@ def find_size(
     for bound, value in settings.items():
         if reason := outside(cls, known[bound], value):
             raise UserError(scenario.name.span, f"{bound} = {value}: {reason}")
-    least = max(measure.lo, known[name].least)
+    return _Question(
+        scenario,
+        spec,
+        cls,
+        name,
+        max(measure.lo, known[name].least),
+        measure.hi,
+        settings,
+        tuple(without),
+        tuple(having),
+    )
+
+
+def explored_at(
+    size: int,
+    scenario: Scenario,
+    spec: Spec,
+    cls: type[Design],
+    given: Mapping[str, int],
+) -> Explored:
+    """Return what `find_size` explores at one size. Raise as `find_size` does."""
+    return _question(scenario, spec, cls, given).at(size)
+
+
+def find_size(
+    scenario: Scenario,
+    spec: Spec,
+    cls: type[Design],
+    given: Mapping[str, int],
+    budget: Budget,
+    report: Reporter,
+) -> Sized:
+    """Return the answers at all sizes, within one budget; where it is spent, that
+    size is unknown, and none above is explored. ``given`` overrides the scenario's
+    bounds. Raise UserError, or MissingName where the design lacks something that
+    the scenario names."""
+    question = _question(scenario, spec, cls, given)
     found: list[AtSize] = []
     with budget.limited():
-        for size in range(least, measure.hi + 1):
+        for size in range(question.least, question.most + 1):
             report.progress(size=size)
             try:
-                with doing("compiling the design"):
-                    bounds = {**settings, name: size}
-                    compiled = compile_design(cls, bounds, without, having)
-                at = _at(size, scenario, spec, compiled, budget, report)
+                at = _at(size, question, budget, report)
             except Spent as spent:
                 at = AtSize(size, 0, None, str(spent))
             found.append(at)
             if left() == 0.0:
                 break
-    return Sized(name, tuple(found))
+    return Sized(question.bound, tuple(found))
 
 
-def _at(
-    size: int,
-    scenario: Scenario,
-    spec: Spec,
-    compiled: Compiled,
-    budget: Budget,
-    report: Reporter,
-) -> AtSize:
-    resolved = resolve(spec, compiled)
-    for p in resolved.properties:
-        if not p.kind.safety:
-            raise UserError(
-                p.span,
-                f"size asks what must be so all along, and `{p.kind.value}` is not: "
-                "ask it in a spec of its own, with poolproof check",
-            )
-    claims = resolved.properties
-    whole = product(compiled, programs(scenario, spec, compiled), claims)
-    hidden = [q for p in resolved.obligations for q in whole.claimed(p)]
-    asked = (*whole.properties, *hidden)
-    outcome = registry.ask("exhaustive", whole.system, asked, budget, report)
+def _at(size: int, question: _Question, budget: Budget, report: Reporter) -> AtSize:
+    what = question.at(size)
+    whole = what.product
+    outcome = registry.ask("exhaustive", whole.system, what.asked, budget, report)
     states = outcome.statistics.states
     for defect in outcome.defects:
         return AtSize(size, states, None, f"the model is wrong: {defect.message}")
     failing = {n: v for n, v in outcome.verdicts.items() if isinstance(v, Violated)}
-    for p in hidden:
+    for p in what.asked[len(whole.properties) :]:
         if p.name in failing:
             raise UserError(p.span, p.title)
     if failing:
         first = min(failing, key=lambda n: len(failing[n].trace))
         prop = next(p for p in whole.properties if p.name == first)
-        early = {w.text for w in scenario.early}
+        early = {w.text for w in question.scenario.early}
         return AtSize(
-            size, states, confirmed(whole, compiled, prop, failing[first], early)
+            size, states, confirmed(whole, what.compiled, prop, failing[first], early)
         )
     for verdict in outcome.verdicts.values():
         if isinstance(verdict, Unknown):
             return AtSize(size, states, None, verdict.reason)
-    for p in claims:
+    for p in what.claims:
         asked_of = None if p.assertion else p.action
         if asked_of is not None and asked_of not in whole.called:
             reason = f"vacuous: {p.name} is about {p.action}, which no program calls"

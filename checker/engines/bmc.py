@@ -502,7 +502,7 @@ class _Deepening:
 
     def settle_within(self, unrolling: _Unrolling) -> None:
         work = Induction(self.system)
-        sorts = find_symmetry(self.system, self.properties).sorts
+        sorts = find_symmetry(self.system, self.properties, indices=False).sorts
         steps = work.representatives(frozenset(sorts))
         asked = [
             Lemma(p.name, conjuncts(p))
@@ -598,7 +598,7 @@ class _Deepening:
         finite = all(lo is not None and hi is not None for lo, hi in ranges)
         ordered: tuple[ir.ScalarSort, ...] = ()
         if self.budget.symmetry and all(v.init is not None for v in system.variables):
-            ordered = find_symmetry(system, self.properties).sorts
+            ordered = find_symmetry(system, self.properties, indices=False).sorts
         if finite:
             return _Unrolling(system, Bits(), _Solver("QF_FD"), ordered, ranges)
         return _Unrolling(system, Integers(), _Solver(""), ordered, ranges)

@@ -160,7 +160,7 @@ def usable_symmetry(reduced: Reduced, doubtful: bool = True) -> Symmetry:
     rows = tuple(s for s in found.rows if s not in doubted)
     names = ", ".join(s.name for s in found.enumerated)
     why = f"{names} are not used as symmetries: {size} permutations"
-    return Symmetry(rows, rows, (*found.notes, why))
+    return Symmetry(rows, rows, (*found.notes, why), (), found.indices)
 
 
 def _permutations(sorts: Iterable[ScalarSort]) -> int:

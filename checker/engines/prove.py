@@ -183,7 +183,8 @@ class _Proofs:
                     if p.kind.of_runs
                     else "induction does not show what is reached"
                 )
-        sorts = frozenset(find_symmetry(self.system, self.properties).sorts)
+        found = find_symmetry(self.system, self.properties, indices=False)
+        sorts = frozenset(found.sorts)
         self.work = Induction(self.system, self.report)
         self.steps = self.work.representatives(sorts)
         self.invariants = {

@@ -52,6 +52,8 @@ from poolproof.checker.core.system import (
     TransitionSystem,
     Variable,
 )
+from poolproof.checker.passes.indices.find import find_indices
+from poolproof.checker.passes.indices.orbits import Indices, sorter
 
 Permutation = Mapping[ScalarSort, tuple[int, ...]]
 """For each scalarset, the new raw value of each old one."""
@@ -64,12 +66,14 @@ class Symmetry:
     the order of the other sorts, sorting puts them in order. ``notes`` says
     what stands in the way of each scalarset that is not used. ``doubts`` are
     pairs (scalarset, action): in every state, the search must check that the
-    action's steps are the same up to permutation."""
+    action's steps are the same up to permutation. ``indices`` are ints that may
+    be permuted in tables."""
 
     sorts: tuple[ScalarSort, ...]
     rows: tuple[ScalarSort, ...]
     notes: tuple[str, ...]
     doubts: tuple[tuple[ScalarSort, str], ...] = ()
+    indices: tuple[Indices, ...] = ()
 
     @property
     def enumerated(self) -> tuple[ScalarSort, ...]:
@@ -80,9 +84,11 @@ def find_symmetry(
     system: TransitionSystem,
     properties: Iterable[Property],
     doubtful: bool = False,
+    indices: bool = True,
 ) -> Symmetry:
-    """Check which scalarsets may be permuted. With ``doubtful``, an action for
-    which the check is inconclusive is a doubt, not an obstacle."""
+    """Check which scalarsets may be permuted and, with ``indices``, which ints.
+    With ``doubtful``, an action for which the check is inconclusive is a doubt,
+    not an obstacle."""
     properties = tuple(properties)
     sorts, notes = [], []
     doubts: list[tuple[ScalarSort, str]] = []
@@ -97,11 +103,17 @@ def find_symmetry(
             doubts.extend((sort, name) for name in doubted)
         else:
             notes.append(f"{sort.name} is not used as a symmetry: {obstacle}")
+    found = find_indices(system, properties, sorts) if indices else ()
+    joint = {name for one in found if one.joint for name in one.places}
     rows: list[ScalarSort] = []
     for sort in sorted(sorts, key=lambda s: -s.size):
-        if all(_only_indexes(v.sort, sort, rows) for v in system.variables):
+        if all(
+            _only_indexes(v.sort, sort, rows)
+            and (v.name not in joint or all(d.sort is not sort for d in v.index))
+            for v in system.variables
+        ):
             rows.append(sort)
-    return Symmetry(tuple(sorts), tuple(rows), tuple(notes), tuple(doubts))
+    return Symmetry(tuple(sorts), tuple(rows), tuple(notes), tuple(doubts), found)
 
 
 def _only_indexes(sort: Sort, candidate: ScalarSort, rows: list[ScalarSort]) -> bool:
@@ -541,8 +553,9 @@ def canonical_under(
     system: TransitionSystem, found: Symmetry
 ) -> Callable[[State], State]:
     """Return the `canonicaliser` of a symmetry that was found before."""
-    if not found.sorts:
+    if not found.sorts and not found.indices:
         return lambda state: state
+    sort_indices = sorter(system, found.indices)
     cells = system.cells
     row_cells = [_row_cells(cells, sort) for sort in found.rows]
     enumerated = found.enumerated
@@ -561,6 +574,7 @@ def canonical_under(
         for choice in product(*(_orders(state, *k) for k in keys)):
             tick(len(state))
             moved = move(choice)(state)
+            sort_indices(moved)
             for rows in row_cells:
                 parts = sorted([moved[k] for k in row] for row in rows)
                 for row, part in zip(rows, parts, strict=True):

@@ -19,7 +19,13 @@ from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.ir import BOOL, INT, Expr
 from poolproof.checker.core.property import Kind, Property
-from poolproof.checker.core.system import Action, Parameter, TransitionSystem, Variable
+from poolproof.checker.core.system import (
+    Action,
+    Parameter,
+    TransitionSystem,
+    Variable,
+    conjuncts,
+)
 from poolproof.checker.core.verdict import Step, Trace
 from poolproof.checker.spec.names import Names
 from poolproof.checker.spec.resolve import constant
@@ -268,7 +274,7 @@ def product(
         updates = {**action.updates, **more}
         if strict and action.result is not None:
             updates[FAILED] = ir.not_(succeeds(action, action.result))
-        guard = ir.and_(ir.not_(failed.now), ir.or_(*when), action.guard)
+        guard = ir.and_(ir.not_(failed.now), _any_of(when), action.guard)
         # nothing counts here what was cut
         changed = replace(action, name=name, guard=guard, updates=updates)
         actions.append(replace(changed, assumptions=()))
@@ -276,10 +282,10 @@ def product(
     for task, calls in found.tasks.items():
         place = places[task]
         mine: dict[str, list[Expr]] = {}
-        for k, call in enumerate(calls):
-            waits = (ir.le(ir.num(n), places[other].now) for other, n in call.after)
-            mine.setdefault(call.action.name, []).append(
-                ir.and_(ir.eq(place.now, ir.num(k)), *waits, _matches(call))
+        for run in _runs(calls):
+            waits = (ir.le(ir.num(n), places[other].now) for other, n in run.call.after)
+            mine.setdefault(run.call.action.name, []).append(
+                ir.and_(run.due(place.now), *waits)
             )
         for name, when in mine.items():
             step = {place.name: ir.add(place.now, ir.num(1))}
@@ -319,19 +325,96 @@ def succeeds(action: Action, result: Expr) -> Expr:
     return ir.eq(result, ir.const(result.sort, labels.index("OK")))
 
 
+@dataclass(frozen=True)
+class _Run:
+    """Calls of a task that follow each other: the first is number ``start``, and
+    the parameters of ``counted`` are one more in each of the others."""
+
+    call: Called
+    start: int
+    length: int = 1
+    counted: frozenset[str] = frozenset()
+
+    def due(self, place: Expr) -> Expr:
+        """The condition that the task's next call is this one."""
+        if self.length == 1:
+            return ir.and_(ir.eq(place, ir.num(self.start)), _matches(self.call))
+        first, end = ir.num(self.start), ir.num(self.start + self.length)
+        parts = [ir.le(first, place), ir.lt(place, end)]
+        for p, allowed in zip(
+            self.call.action.parameters, self.call.given, strict=True
+        ):
+            if p.name in self.counted:
+                (least,) = allowed
+                parts.append(ir.eq(p.local, ir.add(place, ir.num(least - self.start))))
+            elif len(allowed) < len(p.domain):
+                parts.append(_is_one_of(p, allowed))
+        return ir.and_(*parts)
+
+    def longer(self, call: Called) -> _Run | None:
+        """The run with one more call, if it is one."""
+        if call.action is not self.call.action or call.after:
+            return None
+        counted = set()
+        for p, first, this in zip(
+            call.action.parameters, self.call.given, call.given, strict=True
+        ):
+            one = len(first) == len(this) == 1 and p.local.sort is INT
+            if one and this == {min(first) + self.length}:
+                counted.add(p.name)
+            elif first != this:
+                return None
+        if self.length > 1 and counted != self.counted:
+            return None
+        return replace(self, length=self.length + 1, counted=frozenset(counted))
+
+
+def _runs(calls: tuple[Called, ...]) -> Iterator[_Run]:
+    """The calls of a task, those of a `repeat` together where they can be."""
+    run: _Run | None = None
+    for number, call in enumerate(calls):
+        more = None if run is None else run.longer(call)
+        if more is None:
+            if run is not None:
+                yield run
+            more = _Run(call, number)
+        run = more
+    if run is not None:
+        yield run
+
+
+def _any_of(when: list[Expr]) -> Expr:
+    """One of the conditions; what all of them ask is asked once."""
+    common = [
+        c for c in conjuncts(when[0]) if all(c in conjuncts(other) for other in when)
+    ]
+    rest = (ir.and_(*(c for c in conjuncts(one) if c not in common)) for one in when)
+    return ir.and_(*common, ir.or_(*rest))
+
+
+def _is_one_of(p: Parameter, allowed: frozenset[int]) -> Expr:
+    sort = p.local.sort
+    return ir.or_(*(ir.eq(p.local, ir.const(sort, r)) for r in sorted(allowed)))
+
+
 def _matches(call: Called) -> Expr:
-    parts = []
-    for p, allowed in zip(call.action.parameters, call.given, strict=True):
-        if len(allowed) < len(p.domain):
-            sort = p.local.sort
-            parts.append(
-                ir.or_(*(ir.eq(p.local, ir.const(sort, r)) for r in sorted(allowed)))
-            )
-    return ir.and_(*parts)
+    return ir.and_(
+        *(
+            _is_one_of(p, allowed)
+            for p, allowed in zip(call.action.parameters, call.given, strict=True)
+            if len(allowed) < len(p.domain)
+        )
+    )
 
 
 def _possible(action: Action) -> Expr:
-    formula = action.guard
+    """The condition that the action can be taken with some arguments."""
+    by = {
+        c.args[0]: c.args[1]
+        for c in conjuncts(action.guard)
+        if c.op == "eq" and c.args[0].op == "local" and c.args[1].is_const
+    }
+    (formula,) = ir.substitute_all((action.guard,), by)
     for p in reversed(action.parameters):
         formula = ir.aggregate("any", p.local, formula)
     return formula

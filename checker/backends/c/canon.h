@@ -50,6 +50,41 @@ static inline V floor_mod(V a, V b) { V r = a % b; return r < 0 ? r + b : r; }
 			tie |= key(w, j) == key(w, j + 1); \
 	} while (0)
 
+/* Put n of the items in order, those whose numbers are in `at`. An item has as
+ * many fields as `fields`, field f of item i at bit shift[i * fields + f] of
+ * w[word[i * fields + f]], and width[f] wide. They are nearly in order: a step
+ * has changed one or two. */
+static __attribute__((optimize("O2"), noinline))
+void sort_items(u64 *w, const unsigned short *at, int n, int fields,
+		const unsigned char *word, const unsigned char *shift,
+		const unsigned char *width)
+{
+	u64 a[n * fields], x[fields];
+	int moved = 0;
+	for (int i = 0; i < n; i++) {
+		int j = at[i] * fields, k = i, f;
+		for (f = 0; f < fields; f++)
+			x[f] = w[word[j + f]] >> shift[j + f] & ~0ull >> (64 - width[f]);
+		for (; k > 0; k--) {
+			const u64 *below = a + (k - 1) * fields;
+			for (f = 0; f < fields - 1 && x[f] == below[f]; f++)
+				;
+			if (x[f] >= below[f])
+				break;
+			for (f = 0; f < fields; f++)
+				a[k * fields + f] = below[f];
+			moved = 1;
+		}
+		for (f = 0; f < fields; f++)
+			a[k * fields + f] = x[f];
+	}
+	for (int i = 0; moved && i < n; i++)
+		for (int f = 0, j = at[i] * fields; f < fields; f++) {
+			u64 *p = w + word[j + f], m = ~0ull >> (64 - width[f]);
+			*p = (*p & ~(m << shift[j + f])) | a[i * fields + f] << shift[j + f];
+		}
+}
+
 #ifdef SYMMETRIC
 
 /* Make the state w the representative of its orbit; printed. */

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from poolproof.checker.backends.c.expressions import row
-from poolproof.checker.backends.c.layout import Layout
+from poolproof.checker.backends.c.layout import Layout, PackedCell
 from poolproof.checker.core.ir import ScalarSort, SetSort
 from poolproof.checker.passes.symmetry import Symmetry
 
@@ -77,13 +77,13 @@ def canonical_text(layout: Layout, found: Symmetry) -> str:
     and rows leads to; see checker.passes.symmetry for why that is canonical.
     member(w, k), for k from 0 to members - 1, leads through the orbit under
     the scalarsets in doubt."""
-    text = [_sort_rows_text(layout)]
+    text = [_sort_indices_text(layout, found), _sort_rows_text(layout)]
     orders = []
     doubted = tuple(dict.fromkeys(sort for sort, _ in found.doubts))
     swaps = tuple(dict.fromkeys((*found.enumerated, *doubted)))
     text += (_swap_text(layout, sort, k) for k, sort in enumerate(swaps))
     for k, sort in enumerate(found.enumerated):
-        key = _key_text(layout, sort, k, found.sorts)
+        key = _key_text(layout, sort, k, found)
         if key:
             text.append(key)
         orders.append(_Order(k, sort.size, bool(key)))
@@ -104,7 +104,7 @@ def _member_text(tour: Sequence[tuple[int, int]]) -> Iterator[str]:
 def _canon_text(orders: Sequence[_Order], words: int) -> Iterator[str]:
     yield "static inline void canon(u64 *w)\n{"
     if not orders:
-        yield "\tsort_rows(w);\n}\n"
+        yield "\tsort_indices(w);\n\tsort_rows(w);\n}\n"
         return
     yield f"\tu64 best[{words}], t[{words}];"
     yield from (f"\tbest[{j}] = ~0ull;" for j in range(words))
@@ -124,6 +124,7 @@ def _canon_text(orders: Sequence[_Order], words: int) -> Iterator[str]:
 def _least_text(words: int, tabs: str) -> Iterator[str]:
     """C: keep the state in ``best`` if it is the least so far."""
     yield from (f"{tabs}t[{j}] = w[{j}];" for j in range(words))
+    yield f"{tabs}sort_indices(t);"
     yield f"{tabs}sort_rows(t);"
     if words == 1:
         yield f"{tabs}best[0] = t[0] < best[0] ? t[0] : best[0];"
@@ -169,13 +170,15 @@ def _all_orders(n: int) -> list[int]:
             ways[y] = -ways[y]
 
 
-def _key_text(
-    layout: Layout, sort: ScalarSort, number: int, sorts: tuple[ScalarSort, ...]
-) -> str:
-    """C: what tells element i apart whatever the other sorts' order."""
+def _key_text(layout: Layout, sort: ScalarSort, number: int, found: Symmetry) -> str:
+    """C: what tells element i apart whatever the other sorts' and indices' order."""
     keys: list[list[int]] = [[] for _ in range(sort.size)]
+    sorts = found.sorts
+    moving = {name for one in found.indices for name in one.places}
     for k, cell in enumerate(layout.system.cells):
         v = cell.variable
+        if v.name in moving:
+            continue
         element = v.element
         if isinstance(element, SetSort):
             element = element.domain.sort
@@ -287,6 +290,48 @@ def _swap_cells(layout: Layout, sort: ScalarSort, i: int) -> Iterator[str]:
         else:
             macro = "SWAP_ABOVE" if d >= 0 else "SWAP_BELOW"
             yield f"{macro}(w[{p}], w[{q}], {abs(d)}, {mask:#x}ull);"
+
+
+def _sort_indices_text(layout: Layout, found: Symmetry) -> str:
+    """C: the cells of interchangeable indices are put in order, class by class."""
+    tables: list[str] = []
+    lines = ["static inline void sort_indices(u64 *w)\n{"]
+    classes = [c for one in found.indices for c in one.items(layout.system)]
+    for number, members in enumerate(classes):
+        slots = [[layout.slots[k] for k in cells] for cells, _ in members]
+        used = [j for j, s in enumerate(slots[0]) if s.width]
+        if not used:
+            continue
+        lines.append("\t{")
+        name = f"class{number}"
+        tables.append(
+            row(f"{name}_word", (some[j].word for some in slots for j in used))
+        )
+        tables.append(
+            row(f"{name}_shift", (some[j].shift for some in slots for j in used))
+        )
+        tables.append(row(f"{name}_width", (slots[0][j].width for j in used)))
+        lines.append(f"\t\tunsigned short at[{len(members)}];")
+        lines.append("\t\tint n = 0;")
+        for k, (_, holds) in enumerate(members):
+            tests = [_passed(layout.slots[cell], last) for cell, last in holds]
+            when = " && ".join(t for t in tests if t)
+            lines.append(f"\t\t{f'if ({when}) ' if when else ''}at[n++] = {k};")
+        fields = ", ".join(f"{name}_{x}" for x in ("word", "shift", "width"))
+        lines.append(f"\t\tsort_items(w, at, n, {len(used)}, {fields});")
+        lines.append("\t}")
+    lines.append("\t(void)w;\n}\n")
+    return "\n".join([*tables, *lines])
+
+
+def _passed(slot: PackedCell, last: int) -> str:
+    """C: the cell is greater than ``last``."""
+    if last < slot.lo:
+        return ""
+    if last - slot.lo >= slot.mask:
+        return "0"
+    bits = f"(w[{slot.word}] >> {slot.shift} & {slot.mask:#x})"
+    return f"{bits} > {last - slot.lo}"
 
 
 def _sort_rows_text(layout: Layout) -> str:

@@ -37,7 +37,7 @@ def lower(reduced: Reduced, found: Symmetry) -> Lowered:
     rest = [a for a in actions if a.name in doubted]
     functions = [made.check(), made.expand("expand", sure, small)]
     functions.append(made.expand("doubted", rest, small))
-    symmetric = bool(found.sorts)
+    symmetric = bool(found.sorts or found.indices)
     if symmetric:
         functions.append(canonical_text(layout, found))
     doubtful = {sort for sort, _ in found.doubts}

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The formulas of a system, as the search for index symmetries reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from poolproof.checker.core.ir import (
+    BINDERS,
+    INT,
+    Expr,
+    binder_of,
+    local,
+    substitute_all,
+    subterms,
+)
+from poolproof.checker.core.property import Property
+from poolproof.checker.core.ranges import declared
+from poolproof.checker.core.system import (
+    Action,
+    Role,
+    TransitionSystem,
+    conjuncts,
+)
+from poolproof.checker.passes.indices.values import Values
+
+
+@dataclass
+class Scope:
+    """Formulas that share their parameters: an action's, or a property's. Each
+    of ``alike`` is a list of conditions that are asked together."""
+
+    name: str
+    formulas: list[Expr] = field(default_factory=list)
+    parameters: tuple[Expr, ...] = ()
+    alike: list[list[Expr]] = field(default_factory=list)
+
+    @property
+    def roots(self) -> list[Expr]:
+        return [*self.formulas, *(e for some in self.alike for e in some)]
+
+
+class Reading:
+    """The formulas of a system with its properties, simplified: parameters that
+    the guard fixes are put in, and what a comparison with a constant comes to
+    is decided by the values that variables can have at all."""
+
+    def __init__(
+        self, system: TransitionSystem, properties: tuple[Property, ...]
+    ) -> None:
+        self.system = system
+        self.fixed = {a.name: _fixed(a) for a in system.actions}
+        self.values = Values(system, self.fixed)
+        self.growing = _growing(system)
+        self.apart = _Apart()
+        self.scopes = [self._start(), *map(self._of_action, system.actions)]
+        by_name = {s.name: s for s in self.scopes}
+        for p in properties:
+            formulas = list(p.formulas())
+            if not p.kind.of_steps:
+                self.scopes.append(Scope(p.name, self._put(formulas, {})))
+                continue
+            for a in system.actions:
+                if p.action in (None, a.name):
+                    by_name[a.name].formulas += self._put(formulas, self.fixed[a.name])
+
+    def _start(self) -> Scope:
+        formulas = [
+            f.expr
+            for f in self.system.formulas()
+            if f.action is None and f.role in (Role.INITIAL, Role.INIT)
+        ]
+        return Scope("the initial state", self._put(formulas, {}))
+
+    def _of_action(self, a: Action) -> Scope:
+        by = self.fixed[a.name]
+        plain = [f.expr for f in a.formulas() if f.role is not Role.OBLIGATION]
+        alike: dict[object, list[Expr]] = {}
+        for due in a.obligations:
+            key = (due.kind, due.early, due.message, due.span)
+            alike.setdefault(key, []).append(due.formula)
+        return Scope(
+            a.name,
+            self._put(plain, by),
+            tuple(p.local for p in a.parameters if p.local not in by),
+            [self._put(some, by) for some in alike.values()],
+        )
+
+    def _put(self, roots: list[Expr], by: Mapping[Expr, Expr]) -> list[Expr]:
+        decided = (self.values.decide(e) for e in substitute_all(roots, by))
+        return [self.apart.rename(e) for e in decided]
+
+
+def _fixed(action: Action) -> dict[Expr, Expr]:
+    """The parameters that can have one value only, by the guard."""
+    found: dict[Expr, Expr] = {}
+    mine = {p.local for p in action.parameters}
+    for c in conjuncts(action.guard):
+        if c.op == "eq" and c.args[0] in mine and c.args[1].is_const:
+            found[c.args[0]] = c.args[1]
+    return found
+
+
+def _growing(system: TransitionSystem) -> dict[str, int]:
+    """The variables that no action makes less, with their greatest values."""
+    found: dict[str, int] = {}
+    for v in system.variables:
+        most = declared(v)[1]
+        if v.sort is not INT or most is None:
+            continue
+        updates = [a.updates[v.name] for a in system.actions if v.name in a.updates]
+        if all(_grows(u, v.now) for u in updates):
+            found[v.name] = most
+    return found
+
+
+def _grows(e: Expr, now: Expr) -> bool:
+    """Whether e is ``now`` plus constants that are not negative."""
+    if e.op == "ite":
+        return all(_grows(a, now) for a in e.args[1:])
+    parts = list(e.args) if e.op == "add" else [e]
+    if parts.count(now) != 1:
+        return False
+    parts.remove(now)
+    return all(p.is_const and p.data >= 0 for p in parts)
+
+
+class _Apart:
+    """Gives each binder a name of its own: its rows are those of its body."""
+
+    def __init__(self) -> None:
+        self.done: dict[Expr, Expr] = {}
+        self.fresh = 0
+
+    def rename(self, root: Expr) -> Expr:
+        for e in subterms(root):
+            if e in self.done:
+                continue
+            args = tuple(self.done[a] for a in e.args)
+            data = e.data
+            if e.op in BINDERS:
+                self.fresh += 1
+                data = (f"{e.data[0]}#{self.fresh}", e.data[1])
+                args = (renamed(args[0], binder_of(e), local(*data)),)
+            self.done[e] = Expr(e.op, e.sort, args, data)
+        return self.done[root]
+
+
+def renamed(e: Expr, old: Expr, new: Expr) -> Expr:
+    """e with a local renamed, not simplified."""
+    done: dict[Expr, Expr] = {old: new}
+    for node in subterms(e):
+        if node not in done:
+            args = tuple(done[a] for a in node.args)
+            done[node] = Expr(node.op, node.sort, args, node.data)
+    return done[e]
