@@ -10,6 +10,7 @@ from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.streams import output
 from poolproof.checker.commands.terminal import progress
 from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.verdict import Budget
 from poolproof.checker.driver.check import Request
 from poolproof.checker.driver.designs import find_spec, shipped_specs, specs_for
 from poolproof.checker.driver.mutate import campaign
@@ -46,6 +47,7 @@ def add(parser: argparse.ArgumentParser) -> None:
             "SECONDS",
             "time for all; 120 by default",
         ),
+        ("--memory", shared.memory, None, "SIZE", "like 500M or 4G"),
         (
             "--threads",
             shared.whole(1),
@@ -71,7 +73,8 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(
             None, f"no shipped spec is for {known.name}: name one with --spec"
         )
-    with output(options.output) as out:
+    budget = Budget(seconds=options.budget, memory=options.memory)
+    with output(options.output) as out, budget.limited():
         with progress(f"{known.name} mutants") as report:
             done = campaign(
                 specs,
@@ -79,7 +82,6 @@ def run(options: argparse.Namespace) -> int:
                 sample=options.sample,
                 seed=options.seed,
                 states=options.states,
-                seconds=options.budget,
                 report=report,
                 threads=options.threads,
             )

@@ -14,10 +14,12 @@ machine.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 _WORK = 2_000
 """Units of work between two looks at the clock. A unit takes about a
@@ -77,12 +79,22 @@ class Limits:
             raise Spent(self, f"{self.work} units of work{_while()}")
         if self.left() == 0.0:
             raise Spent(self, f"the time budget of {self.seconds:g} s{_while()}")
+        if self.memory_left(resident) < 0:
+            self.out_of_memory()
+
+    def memory_left(self, resident: int) -> float:
+        """Return the bytes that the process may still grow by, below 0 if it has
+        grown more; infinite without limit."""
         if self.memory is None:
-            return
+            return math.inf
         more = max(self.memory // 4, _MORE) if self.late else 0
-        if resident - self.before > self.memory + more:
-            shown = show_bytes(self.memory)
-            raise Spent(self, f"the memory budget of {shown}{_while()}")
+        return self.memory + more - (resident - self.before)
+
+    def out_of_memory(self) -> NoReturn:
+        """Raise Spent for the memory."""
+        assert self.memory is not None
+        shown = show_bytes(self.memory)
+        raise Spent(self, f"the memory budget of {shown}{_while()}")
 
 
 _active: list[Limits] = []
@@ -172,6 +184,21 @@ def work_left() -> int | None:
     limit."""
     ends = [work for limits in _active if (work := limits.work_left()) is not None]
     return min(ends, default=None)
+
+
+def memory_left() -> int | None:
+    """Return the bytes that the limits in force let the process grow by, at least
+    0; None: no limit."""
+    now = resident()
+    most = min((limits.memory_left(now) for limits in _active), default=math.inf)
+    return None if most == math.inf else max(0, int(most))
+
+
+def out_of_memory() -> NoReturn:
+    """Raise Spent for the limit that leaves the least memory: code that
+    `memory_left` was handed to has used it up. There must be such a limit."""
+    now = resident()
+    min(_active, key=lambda limits: limits.memory_left(now)).out_of_memory()
 
 
 def resident() -> int:

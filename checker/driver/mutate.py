@@ -26,6 +26,8 @@ from typing import NoReturn
 
 from poolproof.checker.backends.python import Taken
 from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.limits import Spent, doing, limited, memory_left
+from poolproof.checker.core.limits import look as look_now
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.source import altered
 from poolproof.checker.core.system import Action, State
@@ -306,21 +308,23 @@ def campaign(
     sample: int | None,
     seed: int,
     states: int,
-    seconds: float | None,
     report: Reporter,
     threads: int = 1,
 ) -> Campaign:
-    """Tries the mutants of one design in an order that ``seed`` decides: what
-    a budget lets through is a sample. Ctrl-C ends it with what is known."""
-    over = Budget(seconds=seconds).clock()
+    """Try the mutants of one design in an order that ``seed`` decides: what the
+    limits in force let through is a sample. They, and Ctrl-C, end it with what
+    is known. Raises Spent if they end it before the designs are compiled."""
     tasks = [t for s in specs for t in prepare(s, request)]
     originals: list[Original] = []
-    late: list[str] = []
-    for task in tasks:
-        if over():
-            late.append(task.spec.file)
-        else:
-            originals.append(look(task, states))
+    stopped = ""
+    try:
+        with doing("visiting the original's states"):
+            for task in tasks:
+                look_now()
+                originals.append(look(task, states))
+    except Spent as spent:
+        late = dict.fromkeys(t.spec.file for t in tasks[len(originals) :])
+        stopped = f"{spent}, before {', '.join(late)}"
     originals.sort(key=lambda o: o.profile.explored.transitions)
     everything = list(mutants(tasks[0].compiled.source)) if tasks else []
     random.Random(seed).shuffle(everything)
@@ -339,38 +343,61 @@ def campaign(
             dict.fromkeys(o.task.spec.file for o in originals if not o.profile.complete)
         ),
     )
-    if late:
-        done.stopped = f"the time budget of {seconds:g} s, before {', '.join(late)}"
-        return done
+    done.stopped = stopped
+    if not stopped:
+        with doing("trying the mutants"):
+            _try(chosen, originals, done, report, threads)
+    return done
+
+
+def _try(
+    chosen: Sequence[Mutant],
+    originals: Sequence[Original],
+    done: Campaign,
+    report: Reporter,
+    threads: int,
+) -> None:
+    """Judge the mutants until the limits in force, or Ctrl-C, end it."""
     begin = time.monotonic()
     results = _judged(chosen, originals, threads)
     try:
-        for number, result in enumerate(results):
-            done.results.append(result)
+        for number, (mutant, fate, by) in enumerate(results):
+            if fate is None:
+                done.stopped = by
+                break
+            done.results.append(Result(mutant, fate, by))
             report.progress(
                 mutants=number + 1,
                 of=len(chosen),
                 killed=sum(r.fate is MutantStatus.KILLED for r in done.results),
                 seconds=time.monotonic() - begin,
             )
-            if over() and number + 1 < len(chosen):
-                done.stopped = f"the time budget of {seconds:g} s"
-                break
     except KeyboardInterrupt:
         done.stopped = "interrupted"
     finally:
         results.close()
-    return done
 
 
 _work: tuple[Sequence[Mutant], Sequence[Original]] = ((), ())
 """The mutants and originals for the workers, which are forks of this process."""
 
 
-def _judge_number(number: int) -> tuple[MutantStatus, str]:
-    chosen, originals = _work
-    result = judge(chosen[number], originals)
+Tried = tuple[MutantStatus | None, str]
+"""A mutant's status, and who killed it; or None, and the limit that was reached."""
+
+
+def _judge(mutant: Mutant, originals: Sequence[Original]) -> Tried:
+    try:
+        look_now()
+        result = judge(mutant, originals)
+    except Spent as spent:
+        return None, str(spent)
     return result.fate, result.by
+
+
+def _judge_number(number: int) -> Tried:
+    chosen, originals = _work
+    return _judge(chosen[number], originals)
 
 
 def _quiet() -> None:
@@ -380,14 +407,19 @@ def _quiet() -> None:
 
 def _judged(
     chosen: Sequence[Mutant], originals: Sequence[Original], threads: int
-) -> Generator[Result, None, None]:
-    """The results in order, by so many processes."""
+) -> Generator[tuple[Mutant, MutantStatus | None, str], None, None]:
+    """Yield what came out for each mutant in order, by so many processes. They
+    are held to the limits in force, with a share of the memory each."""
     global _work
     if threads < 2:
-        yield from (judge(m, originals) for m in chosen)
+        yield from ((m, *_judge(m, originals)) for m in chosen)
         return
     _work = chosen, originals
-    with multiprocessing.get_context("fork").Pool(threads, _quiet) as pool:
-        told = pool.imap(_judge_number, range(len(chosen)))
-        for mutant, (fate, by) in zip(chosen, told, strict=True):
-            yield Result(mutant, fate, by)
+    memory = memory_left()
+    with (
+        limited(None, None if memory is None else memory // threads),
+        multiprocessing.get_context("fork").Pool(threads, _quiet) as pool,
+    ):
+        tried = pool.imap(_judge_number, range(len(chosen)))
+        for mutant, (fate, by) in zip(chosen, tried, strict=True):
+            yield mutant, fate, by

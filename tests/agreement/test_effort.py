@@ -53,6 +53,32 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "monotonic", lambda: begin + (real() - begin) * 1000)
 
 
+def factors(bits: int) -> list[z3.BoolRef]:
+    """Two factors of a number: z3 allocates tens of megabytes at once."""
+    a, b = z3.BitVecs("a b", bits)
+    least, most = z3.BitVecVal(1, bits), z3.BitVecVal(1 << bits // 2, bits)
+    product = a * b == (1 << bits - 1) + 12345677
+    return [product, *(z3.ULT(least, x) for x in (a, b)), z3.ULT(a, most)]
+
+
+@pytest.mark.parametrize("logic", ["QF_FD", "QF_BV", ""])
+def test_z3_stops_at_the_memory_that_is_left(logic: str) -> None:
+    reason = "the memory budget of 2M, while solving it with z3"
+    solver = z3.SolverFor(logic) if logic else z3.Solver()
+    solver.add(*factors(64))
+    with (
+        pytest.raises(Spent, match=reason),
+        limited(None, 1 << 40),
+        limited(None, 2 << 20),
+    ):
+        effort.check(solver, 20_000_000, None)
+    assert effort.check(pigeons(4), None, None) == z3.unsat
+    other = z3.SolverFor("QF_FD")
+    other.add(*factors(64))
+    with limited(None, 1 << 30):
+        assert effort.check(other, 50_000, None) == z3.unknown
+
+
 def test_z3_stops_at_its_count() -> None:
     assert effort.check(pigeons(7), 100, None) == z3.unknown
     assert effort.check(pigeons(4), None, None) == z3.unsat

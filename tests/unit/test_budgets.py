@@ -62,6 +62,15 @@ class Wide(Design):
                 self.x[u] = 1
 
 
+class Factors(Design):
+    p = var(Int(2, 1_000_000), init=ANY)
+    q = var(Int(2, 1_000_000), init=ANY)
+
+    @action
+    def stay(self):
+        self.p = self.p
+
+
 class Pool(Design):
     free = var(Int(0, V), init=V)
 
@@ -83,6 +92,7 @@ SPECS = {
     "nested": f'spec "n"\nfor Nested\ninvariant deep: {NESTED} or true\n'
     f"invariant false_at_once: {NESTED}\n",
     "pair": 'spec "p"\nfor Pair\ninvariant low: x <= 4095\n',
+    "factors": 'spec "f"\nfor Factors\ninvariant prime: p * q != 999999000001\n',
     "wide": 'spec "w"\nfor Wide\ninvariant low: all(v in VMAS: x[v] <= 1)\n',
 }
 SCENARIO = """\
@@ -240,6 +250,16 @@ def test_memory_of_this_process() -> None:
     )
     assert done.returncode == 3
     assert "the memory budget of 4M" in done.stdout + done.stderr
+
+
+def test_memory_of_one_question() -> None:
+    """The formula is small. z3 writes it out bit by bit."""
+    (task,) = prepare(parse("factors.spec"), Request(("big.py:Factors",)))
+    run(task, "bmc", Budget(seconds=0.0), Silent())  # loads z3
+    checked = run(task, "bmc", Budget(memory=10 << 20), Silent())
+    (verdict,) = (a.verdict for a in checked.answers)
+    assert isinstance(verdict, Unknown)
+    assert verdict.reason == "the memory budget of 10M, while solving it with z3"
 
 
 # --- the mechanism ---------------------------------------------------------

@@ -6,13 +6,16 @@ from __future__ import annotations
 import ast
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from poolproof.checker.commands.main import main
 from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.limits import limited, tick
 from poolproof.checker.core.source import altered
 from poolproof.checker.core.verdict import Budget, Shown, Silent
+from poolproof.checker.driver import mutate
 from poolproof.checker.driver.check import Request, prepare
 from poolproof.checker.driver.mutants import mutants
 from poolproof.checker.driver.mutate import Campaign, MutantStatus, campaign, look
@@ -90,7 +93,6 @@ def run(
         sample=sample,
         seed=seed,
         states=1000,
-        seconds=None,
         report=Silent(),
         threads=threads,
     )
@@ -226,16 +228,31 @@ def test_the_command(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("files")
-def test_a_budget_that_ends_before_the_first_mutant_is_told() -> None:
-    done = campaign(
-        [parse("quota.spec")],
-        Request(designs=("quota.py",)),
-        sample=None,
-        seed=0,
-        states=1000,
-        seconds=1e-9,
-        report=Silent(),
-    )
+def test_a_budget_that_ends_before_the_first_mutant() -> None:
+    with limited(0.0):
+        done = run()
     assert done.results == []
-    assert "before quota.spec" in done.stopped
+    phase = "while visiting the original's states"
+    assert done.stopped == f"the time budget of 0 s, {phase}, before quota.spec"
     assert "no score" in "\n".join(mutation_report(done))
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_budget_that_ends_within_a_mutant(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forever(*_: object) -> None:
+        while True:
+            tick()
+
+    def in_time(*args: Any) -> None:
+        with limited(0.05):
+            trying(*args)
+
+    trying = mutate._try
+    monkeypatch.setattr(mutate, "judge", forever)
+    monkeypatch.setattr(mutate, "_try", in_time)
+    done = run(threads=threads)
+    assert done.results == []
+    assert done.stopped == "the time budget of 0.05 s, while trying the mutants"

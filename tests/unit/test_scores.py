@@ -144,7 +144,6 @@ def shelf(
         sample=None,
         seed=0,
         states=100,
-        seconds=None,
         report=Silent(),
     )
     folder = tmp_path / "scores"
