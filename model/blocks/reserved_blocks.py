@@ -18,23 +18,14 @@ from poolproof.model.language import (
 )
 
 
-class ReservedBlocks(Block):
-    """``blocks`` reserved pageblocks of each of ``nodes``. With ``poison``
-    there are memory errors in free ones.
+class ReservedQuota(Block):
+    """mm/reserved_thp.c: one counter for all who were promised huge pages.
 
-    Hooks: ``quota()``, how many huge pages may be charged; ``allowed(holder,
-    node)``, whether a holder's faults may take a block of the node.
+    Hook: ``quota()``, how many huge pages may be charged.
     """
 
-    nodes = domain()
-
-    def __init__(self, nodes: Any, blocks: Any, poison: Any) -> None:
-        self.nodes, self.blocks, self.poisoning = nodes, blocks, poison
+    def __init__(self) -> None:
         self.reserved_thp_used = var(Int(0), init=0)
-        self.free = table(nodes, Int(0, blocks), init=blocks)
-        self.lost = table(nodes, Int(0, blocks), when=poison)
-
-    # -- the quota, mm/reserved_thp.c --
 
     def charge(self, nr_hpages):
         """mm/reserved_thp.c:reserved_thp_charge. Return whether it fits."""
@@ -47,6 +38,28 @@ class ReservedBlocks(Block):
         """mm/reserved_thp.c:reserved_thp_uncharge: warns and stops at 0 where
         more is given back than was charged."""
         self.reserved_thp_used = max(0, self.reserved_thp_used - nr_hpages)
+
+    @observer
+    def used(self):
+        """used_hpages in sysfs."""
+        return self.reserved_thp_used
+
+
+class ReservedBlocks(ReservedQuota):
+    """``blocks`` reserved pageblocks of each of ``nodes``, which are counted. With
+    ``poison`` there are memory errors in free ones.
+
+    Hook: ``allowed(holder, node)``, whether a holder's faults may take a block of
+    the node.
+    """
+
+    nodes = domain()
+
+    def __init__(self, nodes: Any, blocks: Any, poison: Any) -> None:
+        super().__init__()
+        self.nodes, self.blocks, self.poisoning = nodes, blocks, poison
+        self.free = table(nodes, Int(0, blocks), init=blocks)
+        self.lost = table(nodes, Int(0, blocks), when=poison)
 
     # -- pageblocks --
 
@@ -78,11 +91,6 @@ class ReservedBlocks(Block):
     @observer
     def free_blocks(self):
         return sum(self.free[n] for n in self.nodes)
-
-    @observer
-    def used(self):
-        """used_hpages in sysfs."""
-        return self.reserved_thp_used
 
     @observer
     def poisoned(self):

@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 import z3
+from poolproof.model.designs.reserved_thp.assumed_vmas import ReservedThpVmasAssumed
 
 import bench.pool
 from poolproof.checker.backends.smt import (
@@ -100,6 +101,9 @@ not listed. "*": all of them (its sets of 13 flags), on single states only."""
 
 COUNTLESS = ("PageAllocator.alloc", "SwapSpace.swap_reclaim_work")
 """With so many paths that only single states are compared."""
+
+REPEATED = ReservedThpVmasAssumed
+"""Its text is that of ReservedPagesVmas, but for one method."""
 
 ROUNDS = 20
 """How often each action is tried with all features on."""
@@ -406,7 +410,11 @@ def same_step(
     return runner.state
 
 
-@pytest.mark.parametrize("design", SHIPPED, ids=lambda d: d.__name__)
+@pytest.mark.parametrize(
+    "design",
+    [pytest.param(d, marks=pytest.mark.slow if d is REPEATED else ()) for d in SHIPPED],
+    ids=lambda d: d.__name__,
+)
 def test_all_features_at_once(design: type[Design]) -> None:
     """Reachable states: a walk that takes each enabled step once in a while.
     Random states: any values within their ranges."""

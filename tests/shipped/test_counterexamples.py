@@ -41,7 +41,8 @@ def test_a_stored_trace_still_shows_what_it_says(
     assert path.name == f"{Path(heading.spec).stem}.{prop.name}.trace"
     stored = load(str(path)).heading
     assert replace(heading, title=stored.title, source=stored.source) == stored
-    assert heading.assuming == replayed.compiled.system.assumptions
+    assumed = replayed.compiled.system.assumptions
+    assert heading.assuming == assumed, "store it anew"
     again = write(stored, replayed.compiled, replayed.played)
     command = f"poolproof check {heading.spec} --store {STORE.name}"
     assert again == path.read_text(), f"written anew by: {command}"

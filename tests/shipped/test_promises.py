@@ -317,6 +317,26 @@ def test_a_claim_needs_a_majority() -> None:
     assert design.pb.type[node, second] == Type.MOVABLE
 
 
+def test_a_reserved_request_takes_highatomic_blocks_over() -> None:
+    """rfc: unreserve_highatomic_pageblock(ac) gives them ac->migratetype, with a
+    page of an atomic request in one; the last such block stays."""
+    design = allocator(
+        (5, 3, 3, 1), "slowpath highatomics", K=2, reserved=1, highatomic=2
+    )
+    node = design._binding.values(NODES).python(0)
+    blocks = [design._binding.values(PAGEBLOCKS).python(i) for i in range(4)]
+    design.step("alloc_reserved", node, blocks[0])
+    design.step("alloc_atomic", node, blocks[1])
+    design.step("miss_reserved")
+    design.step("unreserve_highatomic", node, blocks[1])
+    assert design.pb.type[node, blocks[1]] == Type.RESERVED_THP
+    assert (design.foreign(), design.nr_free_reserved_thp[node]) == (1, 1)
+    with pytest.raises(Disabled):
+        design.step("unreserve_highatomic", node, blocks[2])
+    assert design.step("slow_reserved", node, blocks[0], None).name == "ENOMEM"
+    assert design.warned
+
+
 def test_the_rest_of_a_split_folio_is_no_ones() -> None:
     design = allocator((5, 1), "split", K=2, reserved=1)
     node = design._binding.values(NODES).python(0)

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """mremap: mm/mremap.c, v7.2.
 
-Left out where charges are counted (`counts_charges`): a smaller length at a
-fixed place; page tables that cannot be had for a growing move; a source that
-cannot be unmapped and is not accounted.
+Three faults of what is charged are the kernel's own. A smaller length at a fixed
+place is charged the difference, although nothing is added: mremap_to() unmaps the
+tail and sets vrm->old_len, and vrm_calc_charge() takes the vrm->delta from before.
+copy_vma_and_data() gives nothing back where the page tables of a growing move
+cannot be had. unmap_source_vma() commits a source that it cannot unmap, whether
+or not that was accounted, and takes VM_ACCOUNT from it.
 """
 
 from enum import Enum
@@ -11,8 +14,6 @@ from enum import Enum
 from poolproof.model.blocks.errno import EINVAL, ENOMEM, OK, Errno
 from poolproof.model.blocks.vma.merge import Merge
 from poolproof.model.blocks.vma.state import (
-    COMMIT,
-    FAILURES,
     MLOCK,
     SEVERAL,
     VM,
@@ -42,7 +43,6 @@ class VmaRemap(VmaUnmap):
         fixed = how in (Remap.FIXED, Remap.FIXED_DONTUNMAP)
         dontunmap = how in (Remap.DONTUNMAP, Remap.FIXED_DONTUNMAP)
         self.require_place(task, addr, old_len, new_len, how, new_addr)
-        self.require_settled(task, addr, old_len, new_len, fixed)
         if not self.sensible(addr, old_len, new_len, how, new_addr):
             return EINVAL
         if not self.mremap_headroom(task, fixed or dontunmap, dontunmap):
@@ -93,26 +93,6 @@ class VmaRemap(VmaUnmap):
                 if addr <= p < addr + max(old_len, 1) and (fixed or moves)
             )
         )
-
-    def require_settled(self, task, addr, old_len, new_len, fixed):
-        """What the module's header leaves out."""
-        if self.counts_charges():
-            require(not fixed or new_len >= old_len)
-            if FAILURES:
-                require(self.fail is not Fail.TABLES or new_len <= old_len)
-        if COMMIT and FAILURES:
-            require(
-                self.fail not in {Fail.SPLIT, Fail.CLEAR}
-                or any(
-                    VM.ACCOUNT in self.vm_flags[task, p]
-                    for p in self.PAGES
-                    if p == addr
-                )
-            )
-
-    def counts_charges(self):
-        """Whether anything is charged for VMAs."""
-        return COMMIT
 
     def expandable(self, task, addr, end, new_end):
         """mm/mremap.c:vrm_can_expand_in_place"""
@@ -183,6 +163,7 @@ class VmaRemap(VmaUnmap):
     ):
         """mm/mremap.c:mremap_to and mremap_at. With MREMAP_FIXED the
         destination is unmapped first, then a tail that is not wanted."""
+        delta = max(old_len, new_len) - min(old_len, new_len)
         if fixed:
             error = self.do_munmap(task, new_addr, new_addr + new_len)
             if error is not OK:
@@ -192,6 +173,7 @@ class VmaRemap(VmaUnmap):
             if error is not OK:
                 return error
             old_len = new_len
+            delta = self.delta_of_shrunk(delta)
         if fixed or dontunmap:
             error = self.check_unmapped_to(task, addr, old_len, new_len)
             if error is not OK:
@@ -209,7 +191,11 @@ class VmaRemap(VmaUnmap):
             limited = self.should_fail(Fail.LIMIT)
             if limited:
                 return ENOMEM
-        return self.move_vma(task, addr, old_len, new_len, new_addr, dontunmap)
+        return self.move_vma(task, addr, old_len, new_len, new_addr, dontunmap, delta)
+
+    def delta_of_shrunk(self, delta):
+        """vrm->delta once mremap_to has unmapped the tail: nobody sets it anew."""
+        return delta
 
     def check_unmapped_to(self, task, addr, old_len, new_len):
         """What mremap_to looks at once the destination is unmapped."""
@@ -263,15 +249,17 @@ class VmaRemap(VmaUnmap):
                 return self.split_vma(task, end)
         return OK
 
-    def move_vma(self, task, addr, old_len, new_len, new_addr, dontunmap):
-        """mm/mremap.c:move_vma"""
+    def move_vma(self, task, addr, old_len, new_len, new_addr, dontunmap, delta):
+        """mm/mremap.c:move_vma, vrm_calc_charge, copy_vma_and_data. Where page
+        tables fail, the copy is unmapped in place of the source, and what was
+        charged for `delta` stays charged."""
         end = addr + old_len
         new_end = new_addr + new_len
         error = self.prep_move_vma(task, addr, end, dontunmap)
         if error is not OK:
             return error
         vm_flags = self.vm_flags[task, addr]
-        pages = new_len if dontunmap else new_len - old_len
+        pages = new_len if dontunmap else delta
         if not self.charge_vma(task, new_end - pages, pages, vm_flags):
             return ENOMEM
         if not self.copy_vma(task, addr, new_addr, new_end, dontunmap):
@@ -289,8 +277,6 @@ class VmaRemap(VmaUnmap):
                     task, start, new_end if failed else end, dontunmap
                 )
         if failed:
-            if not dontunmap:
-                self.uncharge_vma(task, new_end - pages, pages, vm_flags)
             return ENOMEM
         if VM.LOCKED in vm_flags and new_len > old_len:
             self.populate_vma_page_range(task, new_addr)
@@ -374,9 +360,12 @@ class VmaRemap(VmaUnmap):
                     self.vm_flags[task, p] = vm_flags - self.concealed()
         error = self.do_munmap(task, addr, end)
         if error is not OK:
-            if VM.ACCOUNT in vm_flags and not dontunmap:
-                self.vm_acct_memory(end - addr)
+            self.acct_kept_source(end - addr, vm_flags, dontunmap)
         elif not dontunmap:
             for p in self.PAGES:
                 if start <= p < addr or end <= p < vm_end:
                     self.vm_flags[task, p] = vm_flags
+
+    def acct_kept_source(self, pages, vm_flags, dontunmap):
+        """What unmap_source_vma commits for a source that it cannot unmap."""
+        self.vm_acct_memory(pages)

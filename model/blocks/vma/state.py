@@ -24,6 +24,7 @@ from poolproof.model.language import (
     Int,
     Maybe,
     SetOf,
+    assume,
     table,
     var,
 )
@@ -245,7 +246,14 @@ class VmaState(Block):
         return True
 
     def vm_acct_memory(self, pages):
+        """mm/util.c:vm_acct_memory: charges without a limit. Only mremap calls it,
+        so a state beyond needs as many unmappings of a source that failed."""
         if COMMIT:
+            most = self.commit_limit + self.SIZE
+            assume(
+                self.vm_committed_as + pages <= most,
+                "vm_committed_as stays near CommitLimit",
+            )
             self.vm_committed_as += pages
 
     def vm_unacct_memory(self, pages):

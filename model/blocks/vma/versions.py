@@ -62,7 +62,18 @@ class AddressSpace618(AddressSpace):
 class AddressSpace612(AddressSpace):
     """v6.12. A neighbour without anon_vma does not merge with what has one.
     mremap moves one VMA only, and unmaps the destination before it looks at
-    the source's length."""
+    the source's length. It charges what a move adds after the tail is gone, and
+    commits again only a source that was accounted; where page tables fail, it
+    gives back no more than later versions do."""
+
+    def delta_of_shrunk(self, delta):
+        """mm/mremap.c:move_vma, to_account"""
+        return 0
+
+    def acct_kept_source(self, pages, vm_flags, dontunmap):
+        """mm/mremap.c:move_vma"""
+        if VM.ACCOUNT in vm_flags and not dontunmap:
+            self.vm_acct_memory(pages)
 
     def is_mergeable_anon_vma(self, task, near, anon_vma, forked):
         """mm/vma.c:is_mergeable_anon_vma, list_is_singular of the neighbour"""

@@ -7,8 +7,24 @@ model/blocks/pageblock.py; here are the callers: ordinary requests of three
 mobilities, ordinary huge ones, requests with __GFP_RESERVED_THP, per-cpu
 lists, contiguous allocation from CMA, compaction that captures, the slow path
 that recomputes alloc_flags, pins, memory errors, watermarks.
-Left out: what pageblock.py leaves out; reclaim; who owns the pages.
+
+Nothing is captured that nobody frees: compaction_capture() is asked where a page
+of the order that is wanted, or what it merges to, is freed in the context of
+the task that compacts: by itself, or in an interrupt.
+
+A reserved request without a free block goes to the slow path (``slowpath``),
+which computes alloc_flags again: ALLOC_RESERVED_THP is lost, and the migratetype
+stays. Watermarks are those of ordinary requests, the per-cpu list of that order
+serves it, and is refilled by two blocks: of its type, then of CMA (the request is
+taken for a movable one; its gfp mask is in mm/huge_memory.c, which was not to be
+had), then by find_suitable_fallback(), which has no row for this type. What that
+reads is whatever lies behind the table; here, nothing is found.
+
+Left out: what pageblock.py leaves out; reclaim; who owns the pages;
+unreserve_highatomic_pageblock(force), which __GFP_NORETRY never reaches.
 """
+
+from typing import Any
 
 from poolproof.model.blocks.errno import EBUSY, ENOMEM, OK, Errno
 from poolproof.model.blocks.pageblock import (
@@ -32,12 +48,14 @@ from poolproof.model.language import (
     Design,
     Feature,
     Int,
+    Maybe,
     Scalarset,
     action,
     observer,
     require,
     table,
     var,
+    warn_on,
 )
 
 N = Bound("nodes", 1)
@@ -59,12 +77,19 @@ POISON = Feature("poison", False, "memory errors in free pages")
 SPLIT = Feature("split", False, "reserved folios that are split")
 NOFRAGMENT = Feature("nofragment", False, "ALLOC_NOFRAGMENT")
 CAPTURE = Feature("capture", False, "ordinary huge requests compact and capture")
-CAPTURE_EXCLUDES = Feature(
+CAPTURE_EXCLUDES: Any = Feature(
     "capture_excludes", False, "... but no reserved block", needs=CAPTURE
 )
 SLOWPATH = Feature("slowpath", False, "a reserved request goes to the slow path")
-KEEPS_FLAG = Feature(
+KEEPS_FLAG: Any = Feature(
     "slowpath_keeps_flag", False, "... with ALLOC_RESERVED_THP", needs=SLOWPATH
+)
+HIGHATOMICS = Feature("highatomics", False, "atomic requests of higher order")
+KEEPS_TYPE: Any = Feature(
+    "highatomic_keeps_type",
+    False,
+    "a reserved request unreserves no HIGHATOMIC block",
+    needs=(SLOWPATH, HIGHATOMICS),
 )
 WATERMARK = Feature("watermark", False, "ordinary requests stop at a mark")
 
@@ -238,58 +263,166 @@ class PageAllocator(Design):
         self.pb.rest[node, block] -= 1
         self.nr_free_reserved_thp[node] += 1
 
-    # -- leaks at patch 4/8 --
+    # -- compaction, as posted --
 
     @action(kernel="mm/page_alloc.c:compaction_capture", when=CAPTURE)
     def free_into_capture(self, node: NODES, block: PAGEBLOCKS):
-        """A folio is freed while an ordinary task compacts for that order."""
+        """A reserved folio is freed in the context of an ordinary task that
+        compacts for a page of this order."""
         require(self.pb.whole[node, block] == RESERVED)
         require(not CAPTURE_EXCLUDES)
         self.pb.whole[node, block] = HUGE
 
+    @action(kernel="mm/page_alloc.c:compaction_capture", when=(CAPTURE, SPLIT))
+    def free_rest_into_capture(self, node: NODES, block: PAGEBLOCKS):
+        """The last page of a split folio is freed there, when it was migrated,
+        say: it merges with the others to what the task wants."""
+        require(self.pb.rest[node, block] == 1)
+        require(self.pb.free(node, block) == K - 1)
+        require(not CAPTURE_EXCLUDES)
+        self.pb.rest[node, block] = 0
+        self.count_free(node, block, 1 - K)
+        self.pb.whole[node, block] = HUGE
+
+    @action(kernel="mm/page_alloc.c:compaction_capture", when=(CAPTURE, SPLIT))
+    def capture_rest(self, node: NODES, block: PAGEBLOCKS, movable: Bool()):
+        """A page of a split folio is freed where a task compacts for a small
+        order. An unmovable page stays: the block is never whole again."""
+        require(self.pb.rest[node, block] > 0)
+        require(not CAPTURE_EXCLUDES)
+        self.pb.rest[node, block] -= 1
+        if movable:
+            self.pb.movable[node, block] += 1
+        else:
+            self.pb.unmovable[node, block] += 1
+
+    # -- the slow path of a reserved request, as posted --
+
+    def none_reserved(self):
+        """Whether no reserved block is free: the fast path fails."""
+        return all(
+            self.pb.type[n, b] != RESERVED_THP or not self.pb.is_free(n, b)
+            for n in NODES
+            for b in PAGEBLOCKS
+        )
+
+    def has_free(self, node, kind):
+        return any(
+            self.pb.type[node, b] == kind and self.pb.is_free(node, b)
+            for b in PAGEBLOCKS
+        )
+
+    def has_parked(self, node):
+        return any(self.pb.whole[node, b] == PARKED for b in PAGEBLOCKS)
+
+    def slow_watermark(self, node):
+        """mm/page_alloc.c:__zone_watermark_ok without ALLOC_RESERVED_THP: some
+        block of another type must be free, and is then not asked for."""
+        return self.above_mark(node, MOVABLE, K) and (
+            self.has_free(node, UNMOVABLE)
+            or self.has_free(node, MOVABLE)
+            or self.has_free(node, RECLAIMABLE)
+            or self.has_free(node, CMA)
+        )
+
+    def refills(self, node, block):
+        """mm/page_alloc.c:__rmqueue in rmqueue_bulk(): whether this block may
+        be next on the per-cpu list."""
+        kind = self.pb.type[node, block]
+        return self.pb.is_free(node, block) and (
+            kind == RESERVED_THP
+            or (kind == CMA and not self.has_free(node, RESERVED_THP))
+        )
+
+    def slowpath(self, node, block, parked):
+        """mm/page_alloc.c:__alloc_pages_slowpath and rmqueue_pcplist. Return
+        whether the request gets ``block``. ``parked`` is the second block of
+        a refill, None if there is none."""
+        if KEEPS_FLAG:
+            require(parked is None)
+            if self.none_reserved():
+                return False
+            require(self.pb.type[node, block] == RESERVED_THP)
+            require(self.pb.is_free(node, block))
+            self.nr_free_reserved_thp[node] -= K
+            self.pb.whole[node, block] = RESERVED
+            return True
+        if not self.slow_watermark(node):
+            require(parked is None)
+            return False
+        if self.has_parked(node):
+            require(parked is None and self.pb.whole[node, block] == PARKED)
+            self.pb.whole[node, block] = RESERVED
+            return True
+        if not self.has_free(node, RESERVED_THP) and not self.has_free(node, CMA):
+            require(parked is None)
+            warn_on(True, "fallbacks[] is indexed past its rows")
+            return False
+        require(self.refills(node, block) and parked != block)
+        self.count_free(node, block, 0 - K)
+        self.pb.whole[node, block] = RESERVED
+        more = any(self.refills(node, b) for b in PAGEBLOCKS)
+        require(more or parked is None)
+        if more:
+            require(parked is not None)
+            require(self.refills(node, parked))
+            self.count_free(node, parked, 0 - K)
+            self.pb.whole[node, parked] = PARKED
+        return True
+
     @action(kernel="mm/page_alloc.c:__alloc_pages_slowpath", when=SLOWPATH)
     def miss_reserved(self):
         """A reserved request finds no free reserved block."""
-        require(not self.waiting)
-        require(
-            all(
-                self.pb.type[n, b] != RESERVED_THP or not self.pb.is_free(n, b)
-                for n in NODES
-                for b in PAGEBLOCKS
-            )
-        )
+        require(not self.waiting and self.none_reserved())
         self.waiting = True
 
-    @action(kernel="mm/page_alloc.c:rmqueue_pcplist", when=SLOWPATH)
-    def slow_reserved(self, node: NODES, block: PAGEBLOCKS):
-        """alloc_flags are computed again, without ALLOC_RESERVED_THP: the
-        per-cpu list of that order may serve, whosever block is on it. It is
-        refilled from the reserved list, one block more than is needed."""
+    @action(kernel="mm/page_alloc.c:__alloc_pages_slowpath", when=SLOWPATH)
+    def slow_reserved(
+        self, node: NODES, block: PAGEBLOCKS, parked: Maybe(PAGEBLOCKS)
+    ) -> Errno:
+        """... and gets what the slow path finds."""
         require(self.waiting)
-        if KEEPS_FLAG:
-            require(self.pb.type[node, block] == RESERVED_THP)
-            require(self.pb.is_free(node, block))
-            self.nr_free_reserved_thp[node] -= K
-        elif self.pb.whole[node, block] != PARKED:
-            require(self.pb.type[node, block] == RESERVED_THP)
-            require(self.pb.is_free(node, block))
-            for b in PAGEBLOCKS:
-                if (
-                    b != block
-                    and self.pb.type[node, b] == RESERVED_THP
-                    and self.pb.is_free(node, b)
-                ):
-                    self.pb.whole[node, b] = PARKED
-                    self.nr_free_reserved_thp[node] -= K
-            self.nr_free_reserved_thp[node] -= K
-        self.pb.whole[node, block] = RESERVED
         self.waiting = False
+        done = self.slowpath(node, block, parked)
+        return OK if done else ENOMEM
 
-    @action(kernel="mm/page_alloc.c:free_unref_folio", when=SLOWPATH)
+    @action(
+        kernel="mm/page_alloc.c:unreserve_highatomic_pageblock",
+        when=(SLOWPATH, HIGHATOMICS),
+    )
+    def unreserve_highatomic(self, node: NODES, block: PAGEBLOCKS):
+        """From direct reclaim, while more than one such block is left: the
+        block gets the request's type, with whatever else is in it.
+        zone->nr_reserved_thp does not learn of it."""
+        require(self.waiting and not KEEPS_TYPE)
+        require(self.pb.type[node, block] == HIGHATOMIC)
+        require(self.pb.free(node, block) > 0)
+        require(self.blocks_of(node, HIGHATOMIC) > 1)
+        self.pb.type[node, block] = RESERVED_THP
+        self.count_free(node, block, self.pb.free(node, block))
+
+    @action(kernel="mm/page_alloc.c:rmqueue_buddy", when=HIGHATOMICS)
+    def alloc_atomic(self, node: NODES, block: PAGEBLOCKS):
+        """A page of an atomic request of higher order: ALLOC_HIGHATOMIC."""
+        require(self.pb.type[node, block] == HIGHATOMIC)
+        require(self.pb.free(node, block) > 0)
+        self.pb.unmovable[node, block] += 1
+
+    @action(kernel="mm/page_alloc.c:rmqueue_buddy", when=SLOWPATH)
+    def alloc_huge_unmovable(self, node: NODES, block: PAGEBLOCKS):
+        """An ordinary unmovable request of that order claims a block."""
+        require(self.pb.may_take_whole(node, block))
+        require(self.pb.type[node, block] != CMA)
+        require(self.above_mark(node, UNMOVABLE, K))
+        self.pb.type[node, block] = UNMOVABLE
+        self.pb.whole[node, block] = HUGE
+
+    @action(kernel="mm/page_alloc.c:free_frozen_page_commit", when=SLOWPATH)
     def park_huge(self, node: NODES, block: PAGEBLOCKS):
-        """An ordinary huge folio of an unmovable user goes to the per-cpu list."""
+        """A huge folio in a block that is not MOVABLE is freed to the per-cpu
+        list of this order for all types but MOVABLE."""
         require(self.pb.whole[node, block] == HUGE)
-        require(self.pb.type[node, block] != RESERVED_THP)
+        require(self.pb.type[node, block] in {UNMOVABLE, RECLAIMABLE})
         self.pb.whole[node, block] = PARKED
 
     @action(kernel="mm/page_alloc.c:rmqueue_pcplist", when=SLOWPATH)
@@ -297,6 +430,12 @@ class PageAllocator(Design):
         """An ordinary request of that order is served from the list."""
         require(self.pb.whole[node, block] == PARKED)
         self.pb.whole[node, block] = HUGE
+
+    @action(kernel="mm/page_alloc.c:drain_pages", when=SLOWPATH)
+    def drain_huge(self, node: NODES, block: PAGEBLOCKS):
+        require(self.pb.whole[node, block] == PARKED)
+        self.pb.whole[node, block] = NO
+        self.count_free(node, block, K)
 
     # -- contiguous allocation, pins, errors --
 

@@ -118,9 +118,6 @@ class ReservedSpace(AddressSpace):
         """mm/mremap.c:unmap_source_vma, reserved_thp_move"""
         return {VM.ACCOUNT, VM.RESERVED}
 
-    def counts_charges(self):
-        return True
-
     def may_remap(self, task, addr, old_len, new_len, new_addr, fixed):
         """mm/mremap.c:check_reserved_thp_alignment. The hint that
         MREMAP_DONTUNMAP may have is not modelled."""
@@ -131,11 +128,13 @@ class ReservedSpace(AddressSpace):
             and (not fixed or self.aligned(new_addr))
         )
 
-    def move_vma(self, task, addr, old_len, new_len, new_addr, dontunmap):
+    def move_vma(self, task, addr, old_len, new_len, new_addr, dontunmap, delta):
         """mm/mremap.c:vrm_set_new_addr: a place that is not aligned is none."""
         if self.reserved(task, addr) and not self.aligned(new_addr):
             return ENOMEM
-        return super().move_vma(task, addr, old_len, new_len, new_addr, dontunmap)
+        return super().move_vma(
+            task, addr, old_len, new_len, new_addr, dontunmap, delta
+        )
 
     # -- mm/vma.c --
 
