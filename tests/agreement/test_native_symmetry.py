@@ -7,10 +7,14 @@ search stores is the number of orbits, which a brute-force count gives.
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from poolproof.checker.backends.c import program
+from poolproof.checker.backends.c.program import lower
 from poolproof.checker.core import ir
 from poolproof.checker.core.ir import (
     BOOL,
@@ -120,6 +124,9 @@ LARGE = {
     "keys in two words": put_together(
         cells("x", (A_D,), 40, 3), pointers("who", (), A)
     ),
+    "keys of more than a word": put_together(
+        cells("x", (A_D,), 40, 2), cells("y", (A_D,), 40, 2), pointers("who", (), A)
+    ),
     "no keys": put_together(pointers("next", (A_D,), A)),
     "pointers in two words": put_together(
         pointers("a", (B_D, B_D), FOUR), cells("x", (), 61, 2)
@@ -157,6 +164,28 @@ def test_fields_of_any_width(name: str) -> None:
     plain = searched(system, symmetry=False)
     assert plain.statistics.states == right.states
     assert plain.statistics.transitions == right.transitions
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_no_shift_is_wider_than_its_word(name: str, tmp_path: Path) -> None:
+    """C leaves open what that would give."""
+    reduced = reduce(LARGE[name], (), False)
+    lowered = lower(reduced, usable_symmetry(reduced))
+    source = tmp_path / "model.c"
+    source.write_text(lowered.text)
+    wrong = ("shift-count-overflow", "shift-count-negative")
+    said = subprocess.run(
+        [
+            str(compiler()),
+            "-fsyntax-only",
+            f"-I{Path(program.__file__).parent}",
+            *(f"-Werror={w}" for w in wrong),
+            str(source),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert said.returncode == 0, said.stderr
 
 
 def test_a_run_through_orbits_is_found_again() -> None:

@@ -62,7 +62,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "tests/agreement/test_ir_tables.py",
         "tests/unit/test_ir_show.py",
     ),
-    "vacuity": ("tests/agreement/test_vacuity.py",),
+    "vacuity": ("tests/unit/test_vacuity.py", "tests/agreement/test_vacuity.py"),
     "symmetry": ("tests/agreement/test_symmetry.py",),
     "components": ("tests/unit/test_components.py",),
     "replay": ("tests/unit/test_replay.py", "tests/unit/test_assertions.py"),
