@@ -132,7 +132,7 @@ LARGE = {
         pointers("a", (B_D, B_D), FOUR), cells("x", (), 61, 2)
     ),
     "cells across words": put_together(
-        cells("edge", (A_D, A_D), 16, 2), pointers("who", (), A)
+        cells("edge", (A_D, A_D), 20, 2), pointers("who", (), A)
     ),
     "both indices, both values": put_together(
         cells("x", (A_D, B_D), 1, 2), pointers("y", (), A), pointers("z", (), B)
