@@ -234,6 +234,16 @@ def equivalent() -> Mapping[tuple[str, str, tuple[str, ...]], str]:
     }
 
 
+def no_difference(mutated: Mutated, mutant: str) -> bool:
+    """Return whether a mutant is known to be equivalent: it is listed, or another
+    `strict` is all that differs, which no right program can notice."""
+    change = mutated.change(mutant)
+    if (mutated.module, readable(mutant), change) in equivalent():
+        return True
+    lines = {re.sub(r",? *\bstrict=\w+|, *(?=\))", "", x[2:]) for x in change}
+    return any("strict=" in line for line in change) and len(lines) == 1
+
+
 # --- a run --------------------------------------------------------------------
 
 _COPIED = ("bench", "counterexamples", "poolproof", "specs", "tests")
@@ -309,7 +319,7 @@ def run(copy: Copy, chosen: Sequence[str], seconds: float) -> None:
         "mutants": [
             (f"{dotted}.{m}", mutated.functions[function_of(m)])
             for m in chosen
-            if m not in codes
+            if m not in codes and not no_difference(mutated, m)
         ],
     }
     if not job["mutants"]:
@@ -382,22 +392,14 @@ def score(mutated: Mutated, chosen: Sequence[str], codes: Codes, seed: int) -> S
     alive: list[str] = []
     same: list[str] = []
     for mutant in chosen:
-        if mutant in codes and codes[mutant] not in KILLED:
-            (same if _no_difference(mutated, mutant) else alive).append(mutant)
+        if codes.get(mutant) not in KILLED and no_difference(mutated, mutant):
+            same.append(mutant)
+        elif mutant in codes and codes[mutant] not in KILLED:
+            alive.append(mutant)
     killed = sum(codes.get(m) in KILLED for m in chosen)
     left = len(chosen) - killed - len(alive) - len(same)
     total = len(mutated.mutants)
     return Score(killed, tuple(alive), tuple(same), left, total, seed)
-
-
-def _no_difference(mutated: Mutated, mutant: str) -> bool:
-    """Return whether a mutant is known to be equivalent: it is listed, or another
-    `strict` is all that differs, which no right program can notice."""
-    change = mutated.change(mutant)
-    if (mutated.module, readable(mutant), change) in equivalent():
-        return True
-    lines = {re.sub(r",? *(strict=\w+)?(?=\))", "", x[2:]) for x in change}
-    return any("strict=" in line for line in change) and len(lines) == 1
 
 
 def _survivors(mutated: Mutated, mutants: Sequence[str]) -> Iterator[str]:
