@@ -13,6 +13,7 @@ from poolproof.checker.core.limits import Spent, limited
 from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.system import (
     Action,
+    Assumption,
     Obligation,
     Parameter,
     State,
@@ -22,6 +23,7 @@ from poolproof.checker.core.system import (
 from poolproof.checker.core.verdict import Budget, Silent, Unknown, Violated
 from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.engines.space import (
+    Cuts,
     Enough,
     Explored,
     OnStep,
@@ -283,6 +285,36 @@ def test_a_search_goes_on_where_another_was() -> None:
         ("state", (4, 1), 3),
     ]
     assert begun.starts is not whole.starts
+
+
+@pytest.mark.parametrize("depth", [0, 2])
+def test_it_goes_on_from_the_states_of_the_last_level(depth: int) -> None:
+    whole = explore(StateSpace(COUNTER), (), Budget())
+    begun = whole.until(depth, StateSpace(COUNTER))
+    found = explore(begun.space, (), Budget(), begun=begun)
+    assert found.parents == whole.parents
+    assert found.sizes == whole.sizes
+
+
+def test_cut_steps_are_counted_by_reason() -> None:
+    """up(2) from 3 and up(1), up(2) from 1 are cut; flip never is."""
+    guard = ir.and_(ir.lt(X.now, ir.num(4)), ir.ne(X.now, ir.num(1)))
+    far = ir.and_(ir.eq(X.now, ir.num(3)), ir.eq(N, ir.num(2)))
+    up = replace(
+        UP,
+        guard=ir.and_(guard, ir.not_(far)),
+        obligations=(),
+        assumptions=(
+            Assumption("not from 1", ir.eq(X.now, ir.num(1))),
+            Assumption("not far", far),
+        ),
+    )
+    flip = replace(FLIP, assumptions=(Assumption("never", ir.lt(X.now, ir.num(0))),))
+    system = replace(COUNTER, actions=(up, flip))
+    cuts = Cuts(system)
+    found = explore(StateSpace(system), (cuts,), Budget())
+    assert sorted(x for x, _ in found.parents) == [0, 1, 2, 3, 4, 4]
+    assert cuts.found == {"not from 1": 2, "not far": 1, "never": 0}
 
 
 def test_what_was_compiled_is_used_for_actions_that_are_the_same() -> None:
