@@ -76,8 +76,6 @@ MOST = 500
 
 
 BEYOND = {
-    "HugetlbPool": ("write",),
-    "HugetlbCma": ("write",),
     "ReservedThp": ("mremap",),
     "ReservedThpPlanned": ("mremap", "swap_in"),
     "PageAllocator": ("alloc", "alloc_contig", "miss_reserved"),
