@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 from poolproof.checker.backends import python
 from poolproof.checker.backends.c import steps
+from poolproof.checker.backends.c.build import compiler
 from poolproof.checker.backends.smt import Bits, Integers, Lowering, constant, raw_of
 from poolproof.checker.core import evaluate, ir
 from poolproof.checker.core.evaluate import Undefined, Valuation
@@ -40,7 +41,7 @@ from poolproof.checker.core.system import (
 )
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.engines.explicit import explicit
-from poolproof.checker.engines.native import compiler, native
+from poolproof.checker.engines.native import native
 from tests.agreement.test_ir_simplify import LOCALS, SYSTEM, VARIABLES, simplified
 from tests.agreement.test_ir_simplify import raw_expressions as raw
 from tests.agreement.test_native import agree, defects_of
@@ -213,7 +214,7 @@ def test_as_c(name: str, small: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps, "SMALL", small)
     system, right = made(name)
     budget = Budget(symmetry=False, threads=1)
-    found = native(system, (), budget, Silent(), cone=False)
+    found = native(system, (), budget, Silent())
     assert found.statistics.states == right.states, found.statistics.notes
     assert defects_of(found) == right.defects
     assert found.statistics.transitions == right.transitions
@@ -387,7 +388,7 @@ def test_systems_as_c(
     monkeypatch.setattr(steps, "SMALL", copies)
     case, right = many(defects)
     budget = Budget(symmetry=False, threads=1)
-    found = native(case.system, case.properties, budget, Silent(), cone=False)
+    found = native(case.system, case.properties, budget, Silent())
     agree(case, right, found)
 
 

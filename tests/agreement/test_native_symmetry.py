@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from poolproof.checker.backends.c import program
+from poolproof.checker.backends.c.build import compiler
 from poolproof.checker.backends.c.program import lower
 from poolproof.checker.core import ir
 from poolproof.checker.core.ir import (
@@ -36,8 +37,7 @@ from poolproof.checker.core.ir import (
 from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.system import Action, Parameter, TransitionSystem, Variable
 from poolproof.checker.core.verdict import Budget, Outcome, Silent, Violated
-from poolproof.checker.engines.native import compiler, native, usable_symmetry
-from poolproof.checker.passes.reduce import reduce
+from poolproof.checker.engines.native import native, usable_symmetry
 from tests.agreement import test_symmetry
 from tests.agreement.test_symmetry import elements, sets_of, system_of, table
 from tests.common.random_systems import count_orbits, explore
@@ -54,7 +54,7 @@ def searched(
     system: TransitionSystem, *properties: Property, **limits: object
 ) -> Outcome:
     budget = Budget(threads=1, **limits)  # type: ignore[arg-type]
-    return native(system, properties, budget, Silent(), cone=False)
+    return native(system, properties, budget, Silent())
 
 
 @pytest.mark.parametrize("name", test_symmetry.SYSTEMS)
@@ -169,8 +169,8 @@ def test_fields_of_any_width(name: str) -> None:
 @pytest.mark.parametrize("name", LARGE)
 def test_no_shift_is_wider_than_its_word(name: str, tmp_path: Path) -> None:
     """C leaves open what that would give."""
-    reduced = reduce(LARGE[name], (), False)
-    lowered = lower(reduced, usable_symmetry(reduced))
+    system = LARGE[name]
+    lowered = lower(system, (), usable_symmetry(system, ()))
     source = tmp_path / "model.c"
     source.write_text(lowered.text)
     wrong = ("shift-count-overflow", "shift-count-negative")
@@ -250,7 +250,7 @@ def doubtful(size: int, fair: bool) -> TransitionSystem:
 def test_doubts_are_settled_in_every_state(size: int) -> None:
     for fair in (True, False):
         system = doubtful(size, fair)
-        symmetry = usable_symmetry(reduce(system, (), False))
+        symmetry = usable_symmetry(system, ())
         assert [name for _, name in symmetry.doubts] == ["serve"]
         right = explore(system, (), limit=5000)
         found = searched(system)
