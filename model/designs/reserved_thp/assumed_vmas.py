@@ -94,10 +94,10 @@ class ReservedThpVmasAssumed(ReservedThpVmas):
         "any_part, fork_uncharged, stripped: other hunks than those posted",
     )
 
-    mm = AssumedSpace(TASKS, P, INODES, POLICIES, M, C, K, TOTAL)
+    mm = AssumedSpace(TASKS, P, INODES, POLICIES, M, C, block=K, total=TOTAL)
 
 
 class ReservedPagesVmas(ReservedThpVmasAssumed):
     """The same, with a quota of base pages: nothing is rounded."""
 
-    mm = PagesSpace(TASKS, P, INODES, POLICIES, M, C, K, K * TOTAL)
+    mm = PagesSpace(TASKS, P, INODES, POLICIES, M, C, block=K, total=K * TOTAL)

@@ -57,20 +57,11 @@ TOTAL = Bound("total", 2, doc="reserved_thp_total")
 
 
 class ReservedSpace(AddressSpace):
-    """Address spaces that charge VM.RESERVED to ``reserved_thp_used``."""
+    """Address spaces that charge VM.RESERVED to ``reserved_thp_used``: ``total`` of
+    ``block`` base pages each. ``address_space`` are AddressSpace's arguments."""
 
-    def __init__(
-        self,
-        tasks: Any,
-        pages: Any,
-        files: Any,
-        policies: Any,
-        max_map_count: Any,
-        commit_limit: Any,
-        block: Any,
-        total: Any,
-    ) -> None:
-        super().__init__(tasks, pages, files, policies, max_map_count, commit_limit)
+    def __init__(self, *address_space: Any, block: Any, total: Any) -> None:
+        super().__init__(*address_space)
         self.block = block
         self.reserved_thp_total = total
         self.reserved_thp_used = var(Int(0, total))
@@ -217,7 +208,7 @@ class ReservedThpVmas(Vmas):
         "mm/mprotect.c: mprotect does not touch the flag",
     )
 
-    mm = ReservedSpace(TASKS, P, INODES, POLICIES, M, C, K, TOTAL)
+    mm = ReservedSpace(TASKS, P, INODES, POLICIES, M, C, block=K, total=TOTAL)
 
     @observer
     def reserved(self, task: TASKS, page: PAGES):
