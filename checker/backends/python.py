@@ -30,6 +30,7 @@ from poolproof.checker.core.ir import (
 from poolproof.checker.core.limits import tick
 from poolproof.checker.core.system import (
     Action,
+    Assumption,
     State,
     TransitionSystem,
     conjuncts,
@@ -291,50 +292,41 @@ def _obligations(w: _Writer, names: list[str], some: list[tuple[int, Any]]) -> N
         w.emit(f"    out.append(new(Taken, ({arguments}, s, None, {k}))); {skip}")
 
 
-Cuts = Callable[[State], tuple[int, ...]]
-"""How many steps each of an action's assumptions cuts in a state."""
+Cuts = Callable[[State], int]
+"""How many steps an assumption cuts in a state."""
 
 
-def cuts(system: TransitionSystem, action: Action) -> Cuts:
-    """One function of a state that counts the steps which the action's
-    assumptions cut: the choices of arguments for which ``cut`` is true."""
+def cuts(system: TransitionSystem, action: Action, assumed: Assumption) -> Cuts:
+    """A function of a state that counts the steps which one of the action's
+    assumptions cuts: the choices of arguments for which ``cut`` is true. A
+    conjunct is tested as soon as the parameters that it mentions are bound;
+    parameters that none mentions only multiply."""
     w = _Writer(system)
     w.lines.append(f"def cuts_{action.name}(s):")
-    names = [f"p{k}" for k in range(len(action.parameters))]
-    w.names = {p.local: n for p, n in zip(action.parameters, names, strict=True)}
-    for k, assumed in enumerate(action.assumptions):
-        w.emit(f"n{k} = 0")
-        _count(w, action, expand_all(conjuncts(assumed.cut)), k)
-        w.indent = "    "
-    w.emit(f"return ({''.join(f'n{k}, ' for k in range(len(action.assumptions)))})")
-    found: Cuts = _compiled("\n".join(w.lines), f"cuts_{action.name}")
-    return found
-
-
-def _count(w: _Writer, action: Action, parts: Sequence[Expr], number: int) -> None:
-    """Count the arguments for which all parts are true. A part is tested as soon
-    as the parameters that it mentions are bound; those that none mentions
-    only multiply."""
-    left, times = list(parts), 1
-    used = [p for p in action.parameters if any(p.local in c.free for c in parts)]
-    for p in action.parameters:
-        times *= 1 if p in used else len(p.domain)
+    left = list(expand_all(conjuncts(assumed.cut)))
+    used = [p for p in action.parameters if any(p.local in c.free for c in left)]
+    times = math.prod(len(p.domain) for p in action.parameters if p not in used)
+    w.emit("n = 0")
+    waiting = {p.local for p in used}
     for depth in range(len(used) + 1):
         if depth:
             p = used[depth - 1]
-            here = f"range({p.domain.lo}, {p.domain.hi + 1})"
-            w.emit(f"for {w.names[p.local]} in {here}:")
+            waiting.remove(p.local)
+            w.names[p.local] = name = f"p{depth}"
+            w.emit(f"for {name} in range({p.domain.lo}, {p.domain.hi + 1}):")
             w.indent += "    "
             inner = math.prod(len(q.domain) for q in used[depth:])
             if inner >= _LONG:
                 w.emit(f"tick({inner})")
-        bound = {p.local for p in action.parameters if p not in used[depth:]}
-        ready = [c for c in left if c.free <= bound]
-        left = [c for c in left if c not in ready]
-        for c in ready:
-            w.emit(f"if {w.text(c)}:")
-            w.indent += "    "
-    w.emit(f"n{number} += {times}")
+        for c in [c for c in left if not c.free & waiting]:
+            left.remove(c)
+            _share_large(w, c)
+            w.emit(f"if not {w.text(c)}: {'continue' if depth else 'return n'}")
+    w.emit(f"n += {times}")
+    w.indent = "    "
+    w.emit("return n")
+    found: Cuts = _compiled("\n".join(w.lines), f"cuts_{action.name}")
+    return found
 
 
 _LONG = 100

@@ -271,7 +271,8 @@ class Cell:
 class TransitionSystem:
     """What an engine explores. ``initial`` constrains the initial states
     beyond each variable's ``init``. ``least`` gives, for each rigid param,
-    the smallest value it may take (None: any integer)."""
+    the smallest value it may take (None: any integer). ``lacking`` is what is
+    assumed because features are off."""
 
     name: str
     variables: tuple[Variable, ...]
@@ -279,6 +280,7 @@ class TransitionSystem:
     initial: Expr
     least: Mapping[str, int | None]
     bounds: Mapping[str, int]
+    lacking: tuple[str, ...] = ()
 
     def formulas(self) -> Iterator[Formula]:
         """Every expression of the system with its role: the initial states',
@@ -300,11 +302,16 @@ class TransitionSystem:
         )
 
     @cached_property
-    def assumptions(self) -> tuple[str, ...]:
-        """Everything that the system's actions assume, in the order of the text:
-        the reasons, each once."""
+    def cutting(self) -> tuple[str, ...]:
+        """The reasons of all `assume`s, each once, in the order of the text."""
         every = (assumed.why for a in self.actions for assumed in a.assumptions)
         return tuple(dict.fromkeys(every))
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """Everything that the system assumes, each once: for want of a feature,
+        and by an `assume`."""
+        return tuple(dict.fromkeys((*self.lacking, *self.cutting)))
 
     @cached_property
     def by_name(self) -> dict[str, Variable]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the verdicts of a check assume: the design's `assume`s, and what of the
-steps each of them cut.
+steps each of them cut; the features that are off; and a count that wraps, whose
+states beyond are one.
 
 A step is an action with its arguments, in a state that was visited. One is cut
 by an `assume` if all `require`s and `assume`s before it hold and it does not. A
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from poolproof.checker.core.verdict import Statistics
+from poolproof.checker.core.verdict import Statistics, Violated
 from poolproof.checker.driver.check import CheckResult
 
 
@@ -37,7 +38,15 @@ def assumptions(checked: CheckResult) -> list[AssumptionResult]:
         next((s for s in figures if s.assumed and s.states), Statistics()),
     )
     unneeded = frozenset[str]().union(*(s.unneeded for s in figures))
+    wrapped = [
+        a.prop.name.partition(".")[2]
+        for a in checked.answers
+        if a.prop.assertion == "counter" and isinstance(a.verdict, Violated)
+    ]
     return [
         AssumptionResult(why, best.assumed.get(why), best.complete, why in unneeded)
         for why in checked.task.compiled.system.assumptions
+    ] + [
+        AssumptionResult(f"{name} stays just outside once it has wrapped")
+        for name in wrapped
     ]

@@ -62,7 +62,6 @@ from poolproof.checker.core.property import Property
 from poolproof.checker.core.ranges import declared
 from poolproof.checker.core.system import Action, Obligation, State, TransitionSystem
 from poolproof.checker.core.verdict import (
-    INTERRUPTED,
     Budget,
     Defect,
     Outcome,
@@ -405,7 +404,7 @@ def bmc(
         with interruptible(), doing("building the formula"):
             runs.go()
     except KeyboardInterrupt:
-        runs.stopped = INTERRUPTED
+        runs.stopped = "interrupted"
     except Spent as spent:
         runs.stopped = str(spent)
     return runs.outcome()
@@ -516,7 +515,7 @@ class _Deepening:
         self.lasts = {lemma.name for lemma in kept} & names
         unrolling.facts = tuple(part for lemma in kept for part in lemma.parts)
         wrong = work.broken_rules(steps, kept)
-        if self.system.assumptions:
+        if self.system.cutting:
             known = [*work.ranges(work.now), *work.truths(kept, work.now)]
             self.unneeded = work.unneeded(known)
         cells = self.system.cells

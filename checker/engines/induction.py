@@ -257,7 +257,7 @@ class Induction:
                     if facts.refuted(negation(cut)):
                         needed.add(assumed.why)
             facts.forget()
-        return frozenset(self.system.assumptions) - needed
+        return frozenset(self.system.cutting) - needed
 
     # -- what is known of states --
 

@@ -21,7 +21,7 @@ from poolproof.checker.backends.python import Taken
 from poolproof.checker.core.evaluate import initial_states
 from poolproof.checker.core.limits import Spent, look, tick
 from poolproof.checker.core.system import Action, State, TransitionSystem
-from poolproof.checker.core.verdict import INTERRUPTED, Budget, Reporter, Silent
+from poolproof.checker.core.verdict import Budget, Reporter, Silent
 from poolproof.checker.passes.symmetry import Symmetry, canonical_under
 
 _BATCH = 2048
@@ -121,17 +121,16 @@ class Cuts(Visitor):
     steps are visited (in canonical form): ``found`` has the sum by reason."""
 
     def __init__(self, system: TransitionSystem) -> None:
-        self.found = dict.fromkeys(system.assumptions, 0)
+        self.found = dict.fromkeys(system.cutting, 0)
         self.rows = [
-            (lower.cuts(system, a), [assumed.why for assumed in a.assumptions])
+            (assumed.why, lower.cuts(system, a, assumed))
             for a in system.actions
-            if a.assumptions
+            for assumed in a.assumptions
         ]
 
     def expanded(self, state: State, enabled: bool) -> None:
-        for count_, reasons in self.rows:
-            for why, n in zip(reasons, count_(state), strict=True):
-                self.found[why] += n
+        for why, cuts in self.rows:
+            self.found[why] += cuts(state)
 
 
 @dataclass
@@ -245,7 +244,7 @@ class _Exploration:
         except Enough:
             found.enough = True
         except KeyboardInterrupt as cut:
-            found.stopped, found.cut = INTERRUPTED, cut
+            found.stopped, found.cut = "interrupted", cut
         except Spent as cut:
             found.stopped, found.cut = str(cut), cut
         for row in self.rows:

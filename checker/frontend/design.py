@@ -102,7 +102,7 @@ def _compile(
     _names_are_free(cls)
     check_overrides(cls)
     named = _named_domains(cls)
-    known, _ = declared(cls)
+    known, features = declared(cls)
     every = {s.name: s for s in slots(cls, binding)}
     variables = {n: _variable(s, named) for n, s in every.items() if not s.off}
     work = _Work(Ref(cls, cls, ""), binding, every, variables, named, count(1))
@@ -120,6 +120,9 @@ def _compile(
         initial=_initial(work),
         least={n: known[n].least for n in binding.symbolic},
         bounds=dict(binding.bounds),
+        lacking=tuple(
+            f.assuming for f in features.values() if f.assuming and not binding.on(f)
+        ),
     )
     bounds = {
         n: ir.param(n) if n in binding.symbolic else ir.num(v)

@@ -235,7 +235,6 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "complete": s.complete,
         "deadlocks": s.deadlocks,
         "fired": dict(s.fired),
-        "unobserved": list(s.unobserved),
         "notes": list(s.notes),
     }
 

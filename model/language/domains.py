@@ -143,13 +143,15 @@ class Feature:
     method, ``if FORK:`` is decided when the design is bound.
 
     ``needs``: features without which this one does nothing; ``A | B`` means
-    either. Selecting a feature selects what it needs.
+    either. Selecting a feature selects what it needs. ``assuming``: what a design
+    without it assumes of the kernel, as the text of an `assume`.
     """
 
     name: str
     default: bool = True
     doc: str = ""
     needs: Any = ()
+    assuming: str = ""
 
     def __post_init__(self) -> None:
         given = self.needs if isinstance(self.needs, tuple) else (self.needs,)

@@ -39,7 +39,7 @@ from poolproof.model.blocks.vma.state import (
     Fail,
     Mark,
 )
-from poolproof.model.language import require
+from poolproof.model.language import assume, require
 
 __all__ = [
     "BRK",
@@ -122,7 +122,10 @@ class AddressSpace(VmaRemap):
         """mm/mmap.c:do_mmap and mm/vma.c:__mmap_region. ``file`` is None for
         private anonymous memory; ``vm_flags`` come from `vm_flags_of`."""
         require(addr < end)
-        require(file is not None or (pgoff == 0 and VM.SHARED not in vm_flags))
+        require(file is not None or pgoff == 0)
+        assume(
+            file is not None or VM.SHARED not in vm_flags, "no shared anonymous memory"
+        )
         require(file is not None or VM.CLOSE not in vm_flags)
         if self.map_count[task] > self.max_map_count:
             return ENOMEM
@@ -222,7 +225,7 @@ class AddressSpace(VmaRemap):
         what came before it has changed."""
         require(start < end)
         if not SEVERAL:
-            require(self.one_vma(task, start, end))
+            self.assume_one_vma(task, start, end)
             return self.mprotect_fixup(task, start, end, prot)
         for p in self.PAGES:
             if start <= p < end:
@@ -286,7 +289,7 @@ class AddressSpace(VmaRemap):
         at the end, an error ends the walk."""
         require(start < end)
         if not SEVERAL:
-            require(self.one_vma(task, start, end))
+            self.assume_one_vma(task, start, end)
             return self.madvise_vma_behavior(task, start, end, advice)
         hole = False
         for p in self.PAGES:
@@ -302,25 +305,24 @@ class AddressSpace(VmaRemap):
 
     def madvise_vma_behavior(self, task, start, end, advice):
         """mm/madvise.c:madvise_vma_behavior and madvise_update_vma"""
-        if advice is Advice.WIPEONFORK and not self.vma_is_anonymous(task, start):
-            return EINVAL
-        new = self.advised_flags(self.vm_flags[task, start], advice)
+        old = self.vm_flags[task, start]
+        new = old
+        if advice is Advice.DONTFORK:
+            new = old | {VM.DONTCOPY}
+        elif advice is Advice.DOFORK:
+            new = old - {VM.DONTCOPY}
+        elif advice is Advice.WIPEONFORK:
+            if not self.vma_is_anonymous(task, start):
+                return EINVAL
+            new = old | {VM.WIPEONFORK}
+        elif advice is Advice.KEEPONFORK:
+            new = old - {VM.WIPEONFORK}
+        elif advice is Advice.HUGEPAGE:
+            new = (old - {VM.NOHUGEPAGE}) | {VM.HUGEPAGE}
+        else:
+            new = (old - {VM.HUGEPAGE}) | {VM.NOHUGEPAGE}
         error = self.change(task, start, end, new, self.vm_policy[task, start])
         return Errno.EAGAIN if error is ENOMEM else error
-
-    def advised_flags(self, vm_flags, advice):
-        """The flags that a VMA with ``vm_flags`` has after the advice."""
-        if advice is Advice.DONTFORK:
-            return vm_flags | {VM.DONTCOPY}
-        if advice is Advice.DOFORK:
-            return vm_flags - {VM.DONTCOPY}
-        if advice is Advice.WIPEONFORK:
-            return vm_flags | {VM.WIPEONFORK}
-        if advice is Advice.KEEPONFORK:
-            return vm_flags - {VM.WIPEONFORK}
-        if advice is Advice.HUGEPAGE:
-            return (vm_flags - {VM.NOHUGEPAGE}) | {VM.HUGEPAGE}
-        return (vm_flags - {VM.HUGEPAGE}) | {VM.NOHUGEPAGE}
 
     def change(self, task, start, end, vm_flags, policy):
         """vma_modify, where something changes."""
@@ -338,7 +340,7 @@ class AddressSpace(VmaRemap):
         one that a hole does not stop before anything changes."""
         require(start < end)
         if not SEVERAL:
-            require(self.one_vma(task, start, end))
+            self.assume_one_vma(task, start, end)
             return self.change(task, start, end, self.vm_flags[task, start], policy)
         if self.unmapped(task, start, end):
             return Errno.EFAULT
@@ -369,7 +371,7 @@ class AddressSpace(VmaRemap):
         """mm/mlock.c:do_mlock, munlock; then the pages are faulted in."""
         require(start < end)
         if not SEVERAL:
-            require(self.one_vma(task, start, end))
+            self.assume_one_vma(task, start, end)
             error = self.mlock_fixup(task, start, end, lock)
             if error is OK and lock is not Lock.NONE:
                 populated = self.populate_vma_page_range(task, start)

@@ -21,7 +21,7 @@ from poolproof.model.blocks.vma.state import (
     Mark,
 )
 from poolproof.model.blocks.vma.unmap import VmaUnmap
-from poolproof.model.language import require
+from poolproof.model.language import assume, require
 
 
 class Remap(Enum):
@@ -86,12 +86,13 @@ class VmaRemap(VmaUnmap):
         )
         require(fixed or moves or new_addr == 0)
         require(not moves or self.unmapped(task, new_addr, new_addr + new_len))
-        require(
+        assume(
             all(
                 1 - self.SIZE <= self.shift[task, p] + addr - new_addr <= self.SIZE
                 for p in self.PAGES
                 if addr <= p < addr + max(old_len, 1) and (fixed or moves)
-            )
+            ),
+            "page offsets stay near addresses",
         )
 
     def expandable(self, task, addr, end, new_end):

@@ -171,6 +171,10 @@ class VmaState(Block):
         """Whether one VMA has all of [start, end)."""
         return self.mapped(task, start) and end <= self.vma_end(task, start)
 
+    def assume_one_vma(self, task, start, end):
+        """Without `SEVERAL`: a call that changes VMAs names a part of one."""
+        assume(self.one_vma(task, start, end), "a call changes one VMA")
+
     def count_vmas(self, task):
         return sum(1 for p in self.PAGES if self.mark[task, p] is Mark.START)
 

@@ -14,7 +14,6 @@ from poolproof.model.designs.hugetlb.names import (
     MEMPOLICY,
     NODES,
     OC,
-    POISON,
     RATIO,
     RESIZE,
     RESIZE_NODE,
@@ -25,7 +24,7 @@ from poolproof.model.designs.hugetlb.names import (
     VMAS,
     N,
 )
-from poolproof.model.language import Int, Maybe, SetOf, action, require
+from poolproof.model.language import Int, Maybe, SetOf, action, assume, require
 
 
 class Resizing(Mounts):
@@ -62,7 +61,10 @@ class Resizing(Mounts):
         """A write to nr_hugepages, by at most STEP pages more or less: more
         is several writes."""
         persistent = self.h.persistent_huge_pages()
-        require(persistent - STEP <= count and count <= persistent + STEP)
+        assume(
+            persistent - STEP <= count and count <= persistent + STEP,
+            "nr_hugepages is written step by step",
+        )
         self.h.set_max_huge_pages(count, self.min_count(), {n for n in NODES})
         return OK
 
@@ -81,17 +83,14 @@ class Resizing(Mounts):
             if first is None:
                 first = n
         require(self.gigantic > 0)
-        require(self.h.nr_huge_pages_node[first] + RATIO <= CAP)
+        assume(
+            self.h.nr_huge_pages_node[first] + RATIO <= CAP,
+            "no demotion beyond a node's CAP",
+        )
         self.gigantic -= 1
         self.h.nr_huge_pages_node[first] += RATIO
         self.h.free_huge_pages_node[first] += RATIO
         return OK
-
-    @action(kernel="mm/hugetlb.c:dissolve_free_hugetlb_folio", when=POISON)
-    def poison(self, node: NODES):
-        """A memory error in a free page of the node."""
-        require(self.h.usable(node) > 0)
-        self.h.dissolve_free_hugetlb_folio(node)
 
 
 class Policies(Resizing):
@@ -120,6 +119,9 @@ class Policies(Resizing):
     def cgroup_attach(self, task: TASKS, cgroup: Maybe(CGROUPS)) -> Errno:
         """The task moves to a cgroup; what is charged stays charged."""
         if not CGROUP_MOVE:
-            require(all(self.vm_mm[v] != task for v in VMAS))
+            assume(
+                all(self.vm_mm[v] != task for v in VMAS),
+                "no task with VMAs moves to a cgroup",
+            )
         self.cgroup.of[task] = cgroup
         return OK

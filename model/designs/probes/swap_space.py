@@ -29,6 +29,7 @@ from poolproof.model.language import (
     Maybe,
     Scalarset,
     action,
+    assume,
     observer,
     require,
     table,
@@ -187,7 +188,10 @@ class SwapSpace(Design):
         require(self.swap.cluster[range_, page] is None)
         if MEMCG:
             require(cgroup is not None)
-            require(self.owner[range_] is None or self.owner[range_] == cgroup)
+            assume(
+                self.owner[range_] is None or self.owner[range_] == cgroup,
+                "one cgroup pays for all of a range",
+            )
         if not self.mapped_or_out(range_):
             if self.memory.try_charge(cgroup, K):
                 for p in PAGES:
@@ -219,7 +223,8 @@ class SwapSpace(Design):
     @action(kernel="mm/memory.c:unmap_vmas")
     def exit(self, range_: RANGES):
         """munmap() or exit: pages, entries and the swap cache go."""
-        require(self.mapped_or_out(range_) and not self.pinned[range_])
+        require(self.mapped_or_out(range_))
+        assume(not self.pinned[range_], "what is pinned stays mapped")
         for p in PAGES:
             self.swap.folio_free_swap(range_, p)
             if self.mapped[range_, p]:
