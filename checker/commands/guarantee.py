@@ -55,7 +55,16 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="time for all; 300 by default",
     )
-    add("--single", action="store_true", help="no pairs")
+    shared.add_value(
+        parser,
+        "--most",
+        shared.whole(1),
+        default=2,
+        metavar="N",
+        help="features together at most; 2 by default",
+    )
+    add("--single", action="store_true", help="no pairs: --most 1")
+    shared.add_names(parser, "--among", "only these features")
     shared.add_output(parser)
 
 
@@ -79,7 +88,8 @@ def run(options: argparse.Namespace) -> int:
                         states=options.states,
                         over=over,
                         report=report,
-                        pairs=not options.single,
+                        most=1 if options.single else options.most,
+                        among=options.among,
                     )
                 )
             if "interrupted" in done[-1].stopped:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The features that break a promise, alone or in pairs.
+"""The features that break a promise, alone or together.
 
 One property is asked of a design with nothing switched on, with each feature
-by itself, and with each two of them. Features are whatever the design
+by itself, and with each two of them, or more. Features are whatever the design
 declares and leaves off; the property is found by its name in a spec, so any
-design that has the names can be asked.
+design that has the names can be asked. Three or more features are asked only
+if no part of them breaks the promise, and if none needs the others.
 """
 
 from __future__ import annotations
@@ -105,12 +106,22 @@ class Guarantee:
     def alone(self, name: str) -> Finding | None:
         return next((f for f in self.of(1) if f.features == (name,)), None)
 
+    @property
+    def sizes_of_sets(self) -> tuple[int, ...]:
+        """How many features were asked together, from two on."""
+        return tuple(sorted({n for f in self.findings if (n := len(f.features)) > 1}))
+
+    def parts(self, features: Sequence[str]) -> list[Finding]:
+        """The findings of fewer of these features, of one at least."""
+        return [f for f in self.findings if set() < set(f.features) < set(features)]
+
     def together(self) -> Iterator[Finding]:
-        """The pairs that break it where neither does alone."""
-        for pair in self.of(2):
-            ones = [self.alone(n) for n in pair.features]
-            if pair.depth is not None and all(o and o.depth is None for o in ones):
-                yield pair
+        """The smallest sets that break it: no part of them does."""
+        for found in self.findings:
+            parts = self.parts(found.features)
+            whole = all(part.depth is None for part in parts)
+            if parts and whole and found.depth is not None:
+                yield found
 
     def repaired(self) -> Iterator[Finding]:
         """The pairs that hold where one of the two alone does not."""
@@ -118,6 +129,20 @@ class Guarantee:
             ones = [self.alone(n) for n in pair.features]
             if pair.holds and any(o and o.depth is not None for o in ones):
                 yield pair
+
+    def asks(self, features: Sequence[str]) -> bool:
+        """Whether the answer for these features is not known from fewer."""
+        if len(features) < 3:
+            return True
+        declares = declared(self.known.cls)[1]
+        needed = {
+            other
+            for f in features
+            for other in with_needs(declares, (f,))
+            if other != f
+        }
+        broken = any(part.depth is not None for part in self.parts(features))
+        return not broken and not needed & set(features)
 
 
 def features_of(known: DesignRef) -> tuple[str, ...]:
@@ -134,10 +159,13 @@ def guarantee(
     states: int = 3000,
     over: Callable[[], bool] = lambda: False,
     report: Reporter | None = None,
-    pairs: bool = True,
+    most: int = 2,
+    among: Sequence[str] = (),
 ) -> Guarantee:
     """One design's table. ``states`` bounds each search, ``over`` ends all
-    of them; both are said. Raises UserError for a property the spec lacks."""
+    of them; both are said. ``most`` features are asked together, only those
+    ``among`` the given ones if there are any. Raises UserError for a property
+    that the spec lacks, or a feature that the design lacks."""
     claims = {c.name.text: c for c in spec.claims}
     if name not in claims:
         raise UserError(
@@ -156,14 +184,22 @@ def guarantee(
     )
     done = Guarantee(known, spec.file, name, "", mine)
     on = features_of(known)
-    asked: list[tuple[str, ...]] = [(), *((f,) for f in on)]
-    if pairs:
-        asked += list(combinations(on, 2))
+    for feature in among:
+        if feature not in on:
+            raise UserError(
+                None,
+                f"{known.name} has no feature {feature!r}"
+                f"{did_you_mean(feature, on)}; it has {', '.join(on)}",
+            )
+    on = tuple(f for f in on if not among or f in among)
+    asked = [c for number in range(most + 1) for c in combinations(on, number)]
     try:
         for number, having in enumerate(asked):
             if over():
                 done.stopped = f"out of time after {number} of {len(asked)}"
                 break
+            if not done.asks(having):
+                continue
             finding = ask(done, spec, having, states)
             if finding is None:
                 break

@@ -71,10 +71,10 @@ def _design_report(g: Guarantee) -> list[str]:
     lines += ["", *table(("", ""), [(_named(f), finding_text(f)) for f in singles])]
     if any(f.effect is False for f in singles):
         lines += ["", *wrapped(NO_EFFECT, "  ", "  ")]
-    pairs = list(g.together())
-    if pairs:
+    sets = list(g.together())
+    if sets:
         lines += ["", "  only together:"]
-        lines += table(("", ""), [(_named(f), finding_text(f)) for f in pairs])
+        lines += table(("", ""), [(_named(f), finding_text(f)) for f in sets])
     if repaired := list(g.repaired()):
         lines += wrapped(
             "holds again with: " + ", ".join(_named(f) for f in repaired), "  ", "    "
@@ -91,10 +91,17 @@ def _design_report(g: Guarantee) -> list[str]:
 
 
 def _counted(g: Guarantee) -> str:
-    pairs = g.of(2)
-    broken = sum(f.depth is not None for f in pairs)
     open_ = sum(f.depth is None and not f.complete and not f.defect for f in g.findings)
-    told = f"{len(pairs)} pairs: {broken} broken" if pairs else "no pairs asked"
+    told = "; ".join(_broken_of(g, number) for number in g.sizes_of_sets)
+    told = told or "no pairs asked"
     if open_:
         told += f"; {open_} combinations where not all states were visited"
     return told + (f"; {g.stopped}" if g.stopped else "")
+
+
+def _broken_of(g: Guarantee, number: int) -> str:
+    sets = g.of(number)
+    broken = sum(f.depth is not None for f in sets)
+    if number > 3:
+        return f"{count(len(sets), 'set')} of {number}: {broken} broken"
+    return f"{count(len(sets), 'pair' if number == 2 else 'triple')}: {broken} broken"

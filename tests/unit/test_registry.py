@@ -182,7 +182,7 @@ def test_guarantee_answers_what_comes_at_last_as_check_does() -> None:
     (known,) = designs_named("HugetlbCma")
     spec = parse(ROOT / "specs/questions/liveness.spec")
     size = {"nodes": 1, "blocks": 1, "V": 2, "P": 1, "spare": 1}
-    done = guarantee(known, spec, "q10_unasked", sizes=(size,), pairs=False)
+    done = guarantee(known, spec, "q10_unasked", sizes=(size,), most=1)
     assert [finding_text(f) for f in done.of(0)] == ["holds"]
     assert [f.depth for f in done.of(1) if f.features == ("lending",)] == [1]
 
@@ -193,7 +193,7 @@ def test_guarantee_answers_leads_to() -> None:
     spec = parse(ROOT / "specs/questions/liveness.spec")
     size = {"nodes": 1, "blocks": 1, "V": 2, "P": 1, "files": 1}
     for name in ("e7_limbo", "q16_whole"):
-        done = guarantee(known, spec, name, sizes=(size,), pairs=False)
+        done = guarantee(known, spec, name, sizes=(size,), most=1)
         assert done.findings
         assert all(f.complete for f in done.findings)
         assert all(f.played is not None for f in done.findings if f.depth is not None)
