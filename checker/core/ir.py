@@ -65,6 +65,7 @@ class Expr:
         "op",
         "sort",
         "total",
+        "written",
     )
     op: str
     sort: Sort
@@ -75,6 +76,9 @@ class Expr:
     is_const: bool
     negation: Expr | None
     """`not_` of this node, once somebody asked for it."""
+    written: bool | None
+    """Of lt and le: whether somebody wrote it with `>` or `>=`, the right side
+    first; None if nobody wrote it. It is for texts only."""
     interval: Interval
     """Bounds that the raw value certainly keeps, from constants, locals and
     structure alone. A variable's declared range is an obligation, and is not
@@ -84,6 +88,14 @@ class Expr:
     included, may leave its domain."""
 
     _interned: dict[tuple[str, Sort, tuple[Expr, ...], Any], Expr] = {}  # noqa: RUF012
+
+    @property
+    def turned(self) -> bool:
+        """Whether a text has the right side of this comparison first, as it, or
+        its negation, was written."""
+        if self.written is None and self.negation is not None:
+            return self.negation.written is False
+        return bool(self.written)
 
     def __new__(
         cls, op: str, sort: Sort, args: tuple[Expr, ...] = (), data: Any = None
@@ -104,7 +116,7 @@ class Expr:
                 free = free - {local(data[0], data[1])}
             node.free = free
             node.is_const = op == "const"
-            node.negation = None
+            node.negation = node.written = None
             bounds = (a.interval for a in args)
             node.interval = INTERVALS[op](STRUCTURE, node, *bounds)
             node.total = all(a.total for a in args) and (not args or _inside(node))
@@ -183,10 +195,11 @@ def _negated(a: Expr) -> Expr:
         return boolean(not a.data)
     if a.op == "not":
         return a.args[0]
-    if a.op == "lt":
-        return le(a.args[1], a.args[0])
-    if a.op == "le":
-        return lt(a.args[1], a.args[0])
+    if a.op in ("lt", "le"):
+        turned = (le if a.op == "lt" else lt)(a.args[1], a.args[0])
+        if not turned.is_const:
+            turned.negation = a
+        return turned
     return Expr("not", BOOL, (a,))
 
 
@@ -296,6 +309,14 @@ def lt(a: Expr, b: Expr) -> Expr:
 
 def le(a: Expr, b: Expr) -> Expr:
     return _compare("le", a, b)
+
+
+def as_written(e: Expr, greater: bool | None) -> Expr:
+    """Return the comparison, noting for texts whether it is written with `>` or
+    `>=`. The last one to write it counts."""
+    if e.op in ("lt", "le"):
+        e.written = greater
+    return e
 
 
 @cache
@@ -767,6 +788,14 @@ def _builder(build: Callable[..., Expr]) -> Callable[..., Expr]:
     return lambda _, e, *args: build(*args)
 
 
+def _comparison(build: Callable[..., Expr]) -> Callable[..., Expr]:
+    def made(_: None, e: Expr, a: Expr, b: Expr) -> Expr:
+        built = build(a, b)
+        return built if built.written is not None else as_written(built, e.written)
+
+    return made
+
+
 def _aggregate(_: None, e: Expr, body: Expr) -> Expr:
     return aggregate(e.op, binder_of(e), body)
 
@@ -780,8 +809,8 @@ BUILD: Algebra[Expr] = {
     "and": _builder(and_),
     "or": _builder(or_),
     "eq": _builder(eq),
-    "lt": _builder(lt),
-    "le": _builder(le),
+    "lt": _comparison(lt),
+    "le": _comparison(le),
     "add": _builder(add),
     "sub": _builder(sub),
     "mul": _builder(mul),

@@ -48,9 +48,15 @@ def _infix(_: None, e: Node, *args: Text) -> Text:
 def _comparison(_: None, e: Node, *args: Text) -> Text:
     """A chain of comparisons is a conjunction, so neither side is one."""
     row = OPERATORS[e.op]
-    left, right = (a.within(row.binding + 1) for a in args)
+    left, right = (a.within(row.binding + 1) for a in args[:: -1 if e.turned else 1])
     opposite = f"{left} != {right}" if e.op == "eq" else ""
-    return Text(f"{left} {row.symbol} {right}", row.binding, opposite)
+    return Text(f"{left} {symbol(e)} {right}", row.binding, opposite)
+
+
+def symbol(e: Node) -> str:
+    """Return the operator's symbol; that of a comparison as it was written."""
+    found = OPERATORS[e.op].symbol
+    return found.replace("<", ">") if e.turned else found
 
 
 def _not(_: None, e: Node, a: Text) -> Text:

@@ -290,7 +290,8 @@ def related(op: str, a: Operand, b: Operand, at: Place) -> Expr:
         raise at.mistake(
             f"`{op}` compares numbers, and {a.at(at).named(x)} is {sort_text(x.sort)}"
         )
-    return ir.le(low, high) if op.endswith("=") else ir.lt(low, high)
+    made = ir.le(low, high) if op.endswith("=") else ir.lt(low, high)
+    return ir.as_written(made, not below)
 
 
 def member(x: Operand, of: Operand, at: Place) -> Expr:

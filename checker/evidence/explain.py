@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from poolproof.checker.core.evaluate import Undefined, Valuation
 from poolproof.checker.core.ir import (
     BINDERS,
-    OPERATORS,
     Domain,
     Expr,
     TableSort,
@@ -23,6 +22,7 @@ from poolproof.checker.core.ir import (
     show_raw,
     substitute,
 )
+from poolproof.checker.core.show import symbol
 
 Line = tuple[int, str]
 """(depth of indentation, text)."""
@@ -94,7 +94,7 @@ def _instances(at: Valuation, e: Expr, true: bool, depth: int) -> Iterator[Line]
 
 def _leaf(at: Valuation, e: Expr, true: bool, depth: int) -> Iterator[Line]:
     word = "true" if true else "false"
-    compared = e.args if e.op in ("eq", "lt", "le") else ()
+    compared = _sides(e) if e.op in ("eq", "lt", "le") else ()
     if compared and isinstance(compared[0].sort, TableSort):
         yield depth, f"{_show(e)} is {word}"
         yield from _cells(at, compared[0], compared[1], depth + 1)
@@ -106,7 +106,7 @@ def _leaf(at: Valuation, e: Expr, true: bool, depth: int) -> Iterator[Line]:
             told = f": {_show(a)} is {_value(at, a)}"
         else:
             sides = (_value(at, x) for x in compared)
-            told = f": {f' {OPERATORS[e.op].symbol} '.join(sides)}"
+            told = f": {f' {symbol(e)} '.join(sides)}"
     yield depth, f"{_show(e)} is {word}{told}"
     if compared and all(_is_plain(x) for x in compared):
         return
@@ -119,6 +119,11 @@ def _leaf(at: Valuation, e: Expr, true: bool, depth: int) -> Iterator[Line]:
         yield depth + 1, ", ".join(parts)
     for node in _sums(e):
         yield from _terms(at, node, depth + 1)
+
+
+def _sides(e: Expr) -> tuple[Expr, ...]:
+    """The arguments, in the order in which a comparison was written."""
+    return e.args[::-1] if e.turned else e.args
 
 
 def _is_plain(e: Expr) -> bool:
@@ -214,8 +219,7 @@ def _show(e: Expr) -> str:
             over = domain.name or domain.sort
             return f"{e.op}({name.split('#')[0]} in {over}: ...)"
         case "eq" | "lt" | "le" | "and" | "add" | "sub":
-            symbol = OPERATORS[e.op].symbol
-            return f" {symbol} ".join(_bracketed(x) for x in e.args)
+            return f" {symbol(e)} ".join(_bracketed(x) for x in _sides(e))
         case "not":
             return f"not {_bracketed(e.args[0])}"
         case "min" | "max":

@@ -69,12 +69,14 @@ def test_what_is_known_is_not_read_and_a_closed_operator_reads_itself() -> None:
 
 
 def test_a_deep_expression_overflows_nothing() -> None:
+    """Six levels for each that Python's stack has; the texts of all of them take
+    memory that grows with the square."""
     e = X.now
-    for n in range(20_000):
+    for n in range(3_000):
         e = ir.Expr("max", ir.INT, (ir.Expr("sub", ir.INT, (e, ir.num(1))), ir.num(n)))
-    assert e.interval == (19_999, None)
-    assert Ranges.of_variables((X,)).of(e) == (19_999, 19_999)
-    assert len(str(e)) > 100_000
+    assert e.interval == (2_999, None)
+    assert Ranges.of_variables((X,)).of(e) == (2_999, 2_999)
+    assert len(str(e)) > 15_000
     assert fold((e,), BUILD)[0].interval == e.interval
 
 

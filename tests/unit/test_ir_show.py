@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Expressions are shown as a spec would write them."""
 
+import pytest
+
 from poolproof.checker.core import ir
+from poolproof.checker.core.evaluate import Valuation
 from poolproof.checker.core.ir import (
     BOOL,
     INT,
@@ -14,6 +17,26 @@ from poolproof.checker.core.ir import (
     show,
     var,
 )
+from poolproof.checker.evidence.explain import reasons
+from poolproof.checker.frontend.design import compile_design
+from poolproof.checker.spec import parse_text, resolve
+from poolproof.model.language import ANY, Design, Int
+from poolproof.model.language import var as cell
+
+
+class Pair(Design):
+    x = cell(Int(0, 9), init=ANY)
+    y = cell(Int(0, 9), init=ANY)
+
+
+PAIR = compile_design(Pair)
+
+
+def read(text: str) -> ir.Expr:
+    """The expression that a spec of two numbers has."""
+    (prop,) = resolve(parse_text(f'spec "s" invariant a: {text}'), PAIR).properties
+    return prop.formula
+
 
 X, FLAG = var("x", INT), var("flag", BOOL)
 
@@ -31,3 +54,33 @@ def test_a_domain_without_a_name_is_its_range() -> None:
 def test_a_named_domain_is_its_name() -> None:
     p = local("q#shown_named", Domain(INT, 0, 2, "PAGES"))
     assert show(ir.aggregate("all", p, ir.lt(X, p))) == "all(q in PAGES: x < q)"
+
+
+@pytest.mark.parametrize("other", ["y", "2"])
+@pytest.mark.parametrize("op", ["<", "<=", ">", ">="])
+def test_a_comparison_is_shown_as_it_was_written(op: str, other: str) -> None:
+    """On either side of an implication, which negates it, and of another value."""
+    written = f"x {op} {other}"
+    e = read(written)
+    assert show(e) == written
+    assert show(not_(not_(e))) == written
+    opposite = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}[op]
+    assert show(not_(e)) == f"x {opposite} {other}"
+    replaced = ir.substitute(e, {X: ir.add(X, num(7))})
+    assert show(replaced) == f"x + 7 {op} {other}"
+
+
+def test_the_last_one_to_write_it_counts() -> None:
+    for text in ("x < y", "y > x", "x < y"):
+        assert show(read(text)) == text
+
+
+def test_a_reason_has_the_order_of_the_text() -> None:
+    before = {"x": 1, "y": 3}
+    for text, reason in (
+        ("x > y", "x > y is false: 1 > 3"),
+        ("y < x", "y < x is false: 3 < 1"),
+        ("x > 2", "x > 2 is false: x is 1"),
+    ):
+        at = Valuation(PAIR.system, tuple(before.values()))
+        assert reasons(at, read(text)) == [(0, reason)]
