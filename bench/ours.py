@@ -15,8 +15,9 @@ from pathlib import Path
 
 from bench.pool import Pool
 from poolproof.checker.backends.c import program as lower
+from poolproof.checker.backends.c.build import FAST, Build
 from poolproof.checker.core.verdict import Budget, Violated
-from poolproof.checker.engines import native as engine
+from poolproof.checker.engines.native import native, usable_symmetry
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.passes.reduce import reduce
 from poolproof.checker.passes.symmetry import Symmetry
@@ -43,18 +44,20 @@ def main() -> None:
     asked = tuple(x for x in resolved.properties if x.name in INVARIANTS)
     if until:
         asked = asked[-1:]
+    small = reduce(pool.system, asked)
     if sys.argv[7:]:
-        reduced = reduce(pool.system, asked)
-        found = engine.usable_symmetry(reduced) if symmetry else Symmetry((), (), ())
-        lowered = lower.lower(reduced, found)
-        build = engine.Build(lowered.text, lowered.layout.words, engine.FAST)
+        found = Symmetry((), (), ())
+        if symmetry:
+            found = usable_symmetry(small.system, small.properties)
+        lowered = lower.lower(small.system, small.properties, found)
+        build = Build(lowered.text, lowered.layout.words, FAST)
         if not build.done:
             build.start()
             build.finish()
     last = Last()
-    outcome = engine.native(
-        pool.system,
-        asked,
+    outcome = native(
+        small.system,
+        small.properties,
         Budget(symmetry=bool(symmetry), threads=threads),
         last,
         until_decided=bool(until),

@@ -225,11 +225,11 @@ def _defines(script: Script, used: frozenset[str]) -> str:
     processes += [int(w[3]) for w in map(str.split, script.commands) if "fork" in w]
     controllers = ["hugetlb"] * ("cgroup" in script.setting.having)
     controllers += ["cpuset"] * ("cpuset" in script.setting.having)
-    needs = "one NUMA node" if bounds["N"] == 1 else f"{bounds['N']} NUMA nodes"
+    needs = "one NUMA node" if bounds["nodes"] == 1 else f"{bounds['nodes']} NUMA nodes"
     lines = [
         f'#define NAME "{script.name}"',
         f'#define NEEDS "{needs}"',
-        f"#define NODES {bounds['N']}",
+        f"#define NODES {bounds['nodes']}",
         f"#define PROCESSES {max(processes) + 1}",
         f"#define COUNTERS {len(_observed(script))}",
         f"#define SETUP {len(script.setup)}",
@@ -412,7 +412,7 @@ def _of_system(words: Sequence[str], script: Script) -> Iterator[str]:
         case ["nrnode", node, count]:
             yield f"returned = set_node({node}, {count});"
         case ["nr", count]:
-            if script.setting.bounds["N"] == 1:
+            if script.setting.bounds["nodes"] == 1:
                 yield f"returned = set_node(0, {count});\t/* all the nodes there are */"
             else:
                 yield f'returned = write_number(POOL "nr_hugepages", {count});'

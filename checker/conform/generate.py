@@ -40,7 +40,7 @@ from poolproof.model.language import (
 )
 
 CHANCES = {
-    "files": 0.75,
+    "hugetlbfs": 0.75,
     "private_files": 0.5,
     "noreserve": 0.5,
     "offsets": 0.5,
@@ -141,13 +141,13 @@ def settings(chance: Random, design: type[Hugetlb], place: Place) -> Config:
     pages, high = draw(1, 4), draw(1, 5)
     overcommit = draw(0, 3)
     bounds = {
-        "N": place.nodes,
-        "B": draw(0, 3),
+        "nodes": place.nodes,
+        "blocks": draw(0, 3),
         "OC": overcommit,
         "T": draw(1, 3),
         "V": draw(2, 7),
         "P": pages,
-        "F": draw(1, 3),
+        "files": draw(1, 3),
         "C": draw(1, 2),
         "MAX": high,
         "MIN": draw(1, min(pages, high)),
@@ -354,7 +354,7 @@ class _One:
             yield self._mprotect
         if f["fork"]:
             yield self._fork
-        if f["files"] and f["unlink"] and not f["mount"]:
+        if f["hugetlbfs"] and f["unlink"] and not f["mount"]:
             yield self._shared_anonymous
         if f["fallocate"]:
             yield self._fallocate

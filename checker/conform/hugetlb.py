@@ -108,7 +108,7 @@ def setup(setting: Config, memfds: Sequence[int] = ()) -> list[str]:
     commands = _pool(setting)
     if "surplus" in has:
         commands.append(f"oc {bounds['OC']}")
-    if "files" in has and "mount" not in has:
+    if "hugetlbfs" in has and "mount" not in has:
         commands.append(f"mount {MOUNT}")
     commands += _cgroups(setting)
     commands.append("spawn 0")
@@ -122,7 +122,7 @@ def setup(setting: Config, memfds: Sequence[int] = ()) -> list[str]:
 
 def _pool(setting: Config) -> list[str]:
     """The nodes' pages, and the cursors: growing moves one, shrinking both."""
-    nodes, pages = range(setting.bounds["N"]), setting.bounds["B"]
+    nodes, pages = range(setting.bounds["nodes"]), setting.bounds["blocks"]
     alloc, free = setting.cursors
     commands = [f"nrnode {n} {pages}" for n in nodes if pages]
     if "surplus" not in setting.having:
@@ -156,7 +156,10 @@ def _cgroups(setting: Config) -> list[str]:
 
 # --- logs ------------------------------------------------------------------
 
-_LEFT_OUT = frozenset(("mount", "size", "min_size", "inject", "demote"))
+OUT_OF_REACH = frozenset(("memcg", "pins", "poison"))
+"""Features that no command of the agent reaches."""
+
+_LEFT_OUT = OUT_OF_REACH | {"mount", "size", "min_size", "inject", "demote"}
 
 
 def roomy(
@@ -170,13 +173,13 @@ def roomy(
     _, features = declared(design)
     having = {name for name in features if name not in _LEFT_OUT}
     bounds = {
-        "N": nodes,
-        "B": 0,
+        "nodes": nodes,
+        "blocks": 0,
         "OC": 0,
         "T": 1,
         "V": 4,
         "P": 1,
-        "F": 1,
+        "files": 1,
         "C": 1,
         "CG_MAX": 99,
         "CG_RSVD": 99,
@@ -212,9 +215,9 @@ def roomy(
             case ["w", _, "mmap", _, length, flags, _, offset, *_]:
                 least("P", int(length) + int(offset))
                 bounds["V"] += 1
-                bounds["F"] += "SA" in flags
+                bounds["files"] += "SA" in flags
             case ["w", _, "open" | "memfd", *_]:
-                bounds["F"] += 1
+                bounds["files"] += 1
             case ["w", _, "falloc", _, _, offset, length]:
                 least("P", int(offset) + int(length))
             case ["w", _, "trunc", _, size]:
@@ -222,6 +225,6 @@ def roomy(
             case ["w", _, "munmap" | "mprotect" | "madv" | "mbind" | "mremap", *_]:
                 bounds["V"] += 2
     bounds["V"] = min(bounds["V"] * (1 + min(forks, 3)), 40)
-    bounds["F"] = min(bounds["F"], 8)
+    bounds["files"] = min(bounds["files"], 8)
     bounds["CAP"] = capacity + bounds["OC"]
     return Config(bounds, tuple(sorted(having)), cursors, bare=True)

@@ -220,7 +220,7 @@ class ModelMachine(Memory, Groups):
         if self.features["mount"]:
             if now.spool.mounted:
                 now.step("umount")
-        elif self.features["files"]:
+        elif self.features["hugetlbfs"]:
             for file in self.all("FILES"):
                 now.remove_inode_hugepages(file, 0)
         if self.features["surplus"]:

@@ -133,9 +133,9 @@ def _plainer(setting: Config) -> Iterator[Config]:
     for feature in setting.having:
         rest = tuple(f for f in setting.having if f != feature)
         yield replace(setting, having=rest)
-    for bound in ("T", "B", "OC", "C", "F"):
+    for bound in ("T", "blocks", "OC", "C", "files"):
         for value in range(setting.bounds[bound]):
-            if value or bound in ("B", "OC"):
+            if value or bound in ("blocks", "OC"):
                 yield replace(setting, bounds={**setting.bounds, bound: value})
 
 

@@ -68,7 +68,7 @@ class State:
         known = declared(self.design)[0]
         bounds = {n: v for n, v in setting.bounds.items() if n in known}
         if "STEP" in known:
-            bounds["STEP"] = bounds["N"] * bounds["CAP"]
+            bounds["STEP"] = bounds["nodes"] * bounds["CAP"]
         design: Any = self.design
         self.now: Any = design(bounds, having=setting.having)
         binding = self.now._binding

@@ -94,6 +94,9 @@ class Vacuous:
 
 Verdict = Holds | Violated | Reached | Unknown | Unreachable | Vacuous
 
+INTERRUPTED = "interrupted"
+"""The reason of Unknown after Ctrl-C."""
+
 Shown = Violated | Reached
 """The verdicts that come with a run."""
 
@@ -146,7 +149,8 @@ class Statistics:
     if ``fired`` does not cover all states. ``assumed`` counts, per assumption, the
     steps that it cut in the states visited (with symmetry, one state of each
     orbit); an engine that does not count leaves it empty, and says in
-    ``unneeded`` which assumptions certainly cut nothing."""
+    ``unneeded`` which assumptions certainly cut nothing. ``unobserved`` are
+    variables that no state was stored with, because nothing observes them."""
 
     states: int = 0
     transitions: int = 0
@@ -164,6 +168,7 @@ class Statistics:
     memory: int = 0
     no_start: bool = False
     impossible: frozenset[str] = frozenset()
+    unobserved: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

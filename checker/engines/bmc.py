@@ -62,6 +62,7 @@ from poolproof.checker.core.property import Property
 from poolproof.checker.core.ranges import declared
 from poolproof.checker.core.system import Action, Obligation, State, TransitionSystem
 from poolproof.checker.core.verdict import (
+    INTERRUPTED,
     Budget,
     Defect,
     Outcome,
@@ -404,7 +405,7 @@ def bmc(
         with interruptible(), doing("building the formula"):
             runs.go()
     except KeyboardInterrupt:
-        runs.stopped = "interrupted"
+        runs.stopped = INTERRUPTED
     except Spent as spent:
         runs.stopped = str(spent)
     return runs.outcome()

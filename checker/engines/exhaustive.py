@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from poolproof.checker.backends.c.build import compiler
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import TransitionSystem
 from poolproof.checker.core.verdict import (
@@ -21,7 +22,7 @@ from poolproof.checker.core.verdict import (
     Unknown,
 )
 from poolproof.checker.engines.explicit import explicit
-from poolproof.checker.engines.native import CANNOT, compiler, native
+from poolproof.checker.engines.native import CANNOT, native
 
 _STATES = 30_000
 """States that the Python engine may visit before the native one takes over."""

@@ -48,6 +48,7 @@ from poolproof.checker.core.limits import Spent, look, overtime, tick
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Action, State, TransitionSystem
 from poolproof.checker.core.verdict import (
+    INTERRUPTED,
     Budget,
     Defect,
     Engine,
@@ -167,7 +168,7 @@ def _fuzz(
         with _elsewhere():
             _hunt(hunt, budget)
     except KeyboardInterrupt:
-        hunt.stopped = "interrupted"
+        hunt.stopped = INTERRUPTED
     except _Stop:
         hunt.stopped = f"the time budget of {budget.seconds:g} s"
     except Spent as spent:

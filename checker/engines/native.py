@@ -12,29 +12,34 @@ shortest one. `evaluate` checks every trace before it is returned.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 import os
-import re
 import select
-import shutil
 import signal
 import struct
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from poolproof.checker.backends.c import program as lower
+from poolproof.checker.backends.c.build import (
+    FAST,
+    NO_COMPILER,
+    QUICK,
+    Build,
+    Refused,
+    compiler,
+)
 from poolproof.checker.core import evaluate
-from poolproof.checker.core.cache import intact, own_folder, seal, temporary_folder
+from poolproof.checker.core.cache import own_folder, temporary_folder
 from poolproof.checker.core.ir import ScalarSort
 from poolproof.checker.core.limits import available, doing, left, look, overtime
-from poolproof.checker.core.property import FINITE, Property
+from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import State, TransitionSystem
 from poolproof.checker.core.verdict import (
+    INTERRUPTED,
     Budget,
     Defect,
     Outcome,
@@ -48,14 +53,7 @@ from poolproof.checker.core.verdict import (
     settled,
     shown_by,
 )
-from poolproof.checker.passes.components import combine, independent
-from poolproof.checker.passes.reduce import Reduced, close, reduce
 from poolproof.checker.passes.symmetry import Symmetry, find_symmetry
-
-FLAGS = ("-march=native", "-fno-strict-aliasing", "-pthread", "-w")
-QUICK, FAST = ("-O0", "-O0"), ("-O1", "-O2")
-"""Optimisation levels (system, search) for the probing run and for the full run.
-(-O2 doubles the time to compile the system, and makes it no faster.)"""
 
 CANNOT = "the native engine cannot"
 """The beginning of the reason if nothing was searched."""
@@ -67,18 +65,6 @@ DOUBTS = 24
 """Upper limit on the permutations that are checked dynamically."""
 
 
-_NO_COMPILER = "no C compiler: install gcc or clang, or set CC"
-
-
-def compiler() -> str | None:
-    """Return the C compiler: $CC, or the first of cc, gcc and clang."""
-    for name in (os.environ.get("CC"), "cc", "gcc", "clang"):
-        path = shutil.which(name) if name else None
-        if path:
-            return path
-    return None
-
-
 def native(
     system: TransitionSystem,
     properties: tuple[Property, ...],
@@ -86,74 +72,46 @@ def native(
     report: Reporter,
     *,
     until_decided: bool = False,
-    cone: bool = True,
 ) -> Outcome:
-    """Visit every state; see verdict.Engine. With ``until_decided``, stop as soon as
-    every property has its violation or witness. Without ``cone``, store every
-    variable and search independent components together. Raise FileNotFoundError
-    without a compiler."""
+    """Visit every state of a system without rigid params; see verdict.Engine. With
+    ``until_decided``, stop as soon as every property has its violation or witness.
+    Raise FileNotFoundError without a compiler."""
     if compiler() is None:
-        raise FileNotFoundError(_NO_COMPILER)
-    begin = time.monotonic()
-    mine = tuple(p for p in properties if p.kind in FINITE)
-    parts = independent(system, mine, budget.symmetry) if cone else ()
-    if len(parts) < 2:
-        outcome = _alone(system, mine, budget, report, until_decided, cone)
-    else:
-        done = [
-            _alone(part.system, part.properties, budget, report, until_decided, True)
-            for part in parts
-        ]
-        outcome = combine(parts, done, time.monotonic() - begin)
-    others = {
-        p.name: Unknown(f"the native engine does not decide '{p.kind.value}'")
-        for p in properties
-        if p.kind not in FINITE
-    }
-    return replace(outcome, verdicts={**outcome.verdicts, **others})
-
-
-def _alone(
-    system: TransitionSystem,
-    mine: tuple[Property, ...],
-    budget: Budget,
-    report: Reporter,
-    until_decided: bool,
-    cone: bool,
-) -> Outcome:
-    """One search."""
+        raise FileNotFoundError(NO_COMPILER)
     begin = time.monotonic()
     for doubtful in (True, False):
         try:
-            keep = lower.widths(close(system, ())[0]).open
-            reduced = reduce(system, mine, cone, keep)
             found = Symmetry((), (), ())
             if budget.symmetry:
-                found = usable_symmetry(reduced, doubtful)
+                found = usable_symmetry(system, properties, doubtful)
             with doing("writing the C program"):
-                lowered = lower.lower(reduced, found)
+                lowered = lower.lower(system, properties, found)
         except lower.Unsupported as why:
-            return _nothing(mine, f"{CANNOT}: {why}", begin)
-        starts = _Starts.of(reduced, lowered)
+            return _nothing(properties, f"{CANNOT}: {why}", begin)
+        starts = _Starts.of(system, lowered)
         run = _Run(lowered)
         try:
             note = search(run, starts, budget, until_decided, report)
         except Refused as why:
-            return _nothing(mine, f"{CANNOT}: {why}", begin)
+            return _nothing(properties, f"{CANNOT}: {why}", begin)
         if "asymmetric" not in run.figures:
             break
-    notes = (*reduced.notes, *found.notes, *([note] if note else []))
+    notes = (*found.notes, *([note] if note else []))
     with overtime(), doing("writing down the runs"):
-        return _outcome(system, reduced, lowered, starts, run, notes, begin)
+        return _outcome(system, properties, lowered, starts, run, notes, begin)
 
 
-def usable_symmetry(reduced: Reduced, doubtful: bool = True) -> Symmetry:
+def usable_symmetry(
+    system: TransitionSystem,
+    properties: tuple[Property, ...],
+    doubtful: bool = True,
+) -> Symmetry:
     """The scalarsets to use: those whose permutations are not too many.
     ``doubtful``: also those that the search itself must watch."""
-    found = find_symmetry(reduced.system, reduced.properties, doubtful)
+    found = find_symmetry(system, properties, doubtful)
     doubted = {sort for sort, _ in found.doubts}
     if _permutations(doubted) > DOUBTS:
-        found = find_symmetry(reduced.system, reduced.properties)
+        found = find_symmetry(system, properties)
     size = _permutations(found.enumerated)
     if size <= GROUP:
         return found
@@ -176,213 +134,6 @@ def _nothing(properties: Sequence[Property], reason: str, begin: float) -> Outco
     )
 
 
-# --- compiling ---------------------------------------------------------------
-
-
-class Refused(Exception):
-    """The C compiler failed; the text is its message."""
-
-
-class Build:
-    """A program for the C text: there already, or being compiled. It is kept
-    in ``folder``, `own_folder` by default. Raises OSError where that folder
-    cannot be used."""
-
-    def __init__(
-        self, text: str, words: int, flags: tuple[str, str], folder: Path | None = None
-    ) -> None:
-        cc = compiler()
-        if cc is None:
-            raise FileNotFoundError(_NO_COMPILER)
-        self.cc = cc
-        here = Path(lower.__file__).parent
-        made = os.stat(cc)
-        common = (
-            os.path.realpath(cc),
-            str(made.st_size),
-            str(made.st_mtime_ns),
-            _processor(),
-            *FLAGS,
-            (here / "search.h").read_text(),
-        )
-        generic = (here / "canon.h").read_text()
-        self.include = f"-I{here}"
-        self.flags = flags
-        self.text = text
-        self.search = f'#define WORDS {words}\n#include "search.c"\n'
-        whole = (here / "search.c").read_text()
-        self.folder = own_folder() if folder is None else folder
-        self.shared = self.folder / _name(*common, flags[1], self.search, whole)
-        self.program = self.folder / _name(self.shared.name, flags[0], generic, text)
-        self.running: list[subprocess.Popen[bytes]] = []
-        self.directory: Path | None = None
-
-    @property
-    def done(self) -> bool:
-        return intact(self.program)
-
-    def start(self) -> None:
-        """Compile system and search in parallel. Many systems share the search."""
-        made = tempfile.mkdtemp(dir=self.folder, prefix=_BUILDING)
-        self.directory = Path(made)
-        self._compile(self.flags[0], self.text, "model")
-        if not intact(self.shared):
-            self._compile(self.flags[1], self.search, "search")
-
-    def _compile(self, level: str, text: str, name: str) -> None:
-        assert self.directory is not None
-        source = self.directory / f"half-{name}.c"
-        source.write_text(text)
-        self._spawn(
-            level,
-            *FLAGS,
-            self.include,
-            "-c",
-            str(source),
-            "-o",
-            str(self.directory / f"{name}.o"),
-        )
-
-    def _spawn(self, *arguments: str) -> None:
-        """Starts the compiler. Its end is the end of its output, which is
-        empty; what it says goes to a file, so that it never waits for us."""
-        assert self.directory is not None
-        with open(self.directory / _SAID, "ab") as said:
-            self.running.append(
-                subprocess.Popen(
-                    [self.cc, *arguments],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=said,
-                    start_new_session=True,
-                    env={**os.environ, "TMPDIR": str(self.directory)},
-                )
-            )
-
-    @property
-    def ready(self) -> bool:
-        """Return whether `finish` would return at once."""
-        return all(child.poll() is not None for child in self.running)
-
-    def finish(self) -> Path:
-        """Wait for the compiler and return the program. Raise Refused if it fails,
-        Spent if it takes too long."""
-        assert self.directory is not None
-        try:
-            with doing("compiling the C program"):
-                self._wait()
-                made = self.directory / "search.o"
-                if made.exists():
-                    self._keep(made, self.shared)
-                target = self.directory / "program"
-                self._spawn(
-                    str(self.directory / "model.o"),
-                    str(self.shared),
-                    "-pthread",
-                    "-o",
-                    str(target),
-                )
-                self._wait()
-                self._keep(target, self.program)
-        finally:
-            self.cancel()
-        prune(self.folder)
-        return self.program
-
-    def _wait(self) -> None:
-        for child in self.running:
-            assert child.stdout is not None
-            end = time.monotonic() + _LONGEST
-            out = child.stdout.fileno()
-            while not select.select([out], [], [], 0.1)[0] or os.read(out, 4096):
-                look()
-                if time.monotonic() > end:
-                    raise Refused(f"no end after {_LONGEST:.0f} s")
-            if child.wait():
-                raise Refused(self._said(child.returncode))
-
-    def _said(self, code: int) -> str:
-        """Return the first error of the compiler, as one line."""
-        assert self.directory is not None
-        text = (self.directory / _SAID).read_text(errors="replace")
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        errors = [line for line in lines if "error" in line]
-        return (errors or lines or [f"exit code {code}"])[0].replace(
-            f"{self.directory}/", ""
-        )
-
-    def _keep(self, made: Path, name: Path) -> None:
-        seal(made)
-        made.chmod(0o700)
-        os.replace(made, name)
-
-    def cancel(self) -> None:
-        """Kill the compilers and their children, and remove their files."""
-        for child in self.running:
-            if child.poll() is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(child.pid, signal.SIGKILL)
-                child.wait()
-            if child.stdout is not None:
-                child.stdout.close()
-        self.running = []
-        if self.directory is not None:
-            shutil.rmtree(self.directory, ignore_errors=True)
-            self.directory = None
-
-
-def _name(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
-
-
-_SAID = "said"
-"""The file with the compiler's messages."""
-_LONGEST = 900.0
-"""Seconds after which a compiler counts as hung, whatever the budget."""
-CACHE = 100_000_000
-"""Upper limit in bytes on the compiled programs in the cache."""
-_RECENT = 3600.0
-"""Programs that were used within so many seconds are always kept."""
-_PROGRAM = re.compile("[0-9a-f]{32}")
-_BUILDING = ".building-"
-"""How programs are called, and where they are compiled; others keep things
-in the cache, too."""
-
-
-def prune(directory: Path) -> None:
-    """Remove the least recently used programs if all need more than `CACHE`, and
-    the files that killed runs left."""
-    now, files = time.time(), []
-    for path in _entries(directory):
-        with contextlib.suppress(OSError):
-            found = path.stat()
-            if path.is_file() and _PROGRAM.fullmatch(path.name):
-                files.append((found.st_mtime, found.st_size, path))
-            elif path.name.startswith(_BUILDING) and now - found.st_mtime > _RECENT:
-                shutil.rmtree(path, ignore_errors=True)
-    room = CACHE
-    for used, size, path in sorted(files, reverse=True):
-        room -= size
-        if room < 0 and now - used > _RECENT:
-            with contextlib.suppress(OSError):
-                path.unlink()
-
-
-def _entries(directory: Path) -> list[Path]:
-    with contextlib.suppress(OSError):
-        return list(directory.iterdir())
-    return []
-
-
-def _processor() -> str:
-    """Return the facts about the processor that -march=native depends on."""
-    with contextlib.suppress(OSError), open("/proc/cpuinfo") as lines:
-        for line in lines:
-            if line.startswith(("flags", "Features")):
-                return line
-    return ""
-
-
 # --- running -----------------------------------------------------------------
 
 
@@ -395,14 +146,13 @@ class _Starts:
     bad: dict[str, tuple[State, str]]
 
     @staticmethod
-    def of(reduced: Reduced, lowered: lower.Lowered) -> _Starts:
-        whole = reduced.whole
+    def of(system: TransitionSystem, lowered: lower.Lowered) -> _Starts:
         good: dict[tuple[int, ...], State] = {}
         bad: dict[str, tuple[State, str]] = {}
-        for state in evaluate.initial_states(whole):
-            outside = evaluate.out_of_range(whole, state)
+        for state in evaluate.initial_states(system):
+            outside = evaluate.out_of_range(system, state)
             if outside is None:
-                words = lowered.layout.pack(reduced.project(state))
+                words = lowered.layout.pack(state)
                 good.setdefault(words, state)
             else:
                 bad.setdefault(outside.split("[")[0], (state, outside))
@@ -539,7 +289,7 @@ def _search(
             while not child.lines(run, report, 0.5):
                 look()
     except KeyboardInterrupt:
-        run.stop = "interrupted"
+        run.stop = INTERRUPTED
         if child is not None:
             child.interrupt(run)
     finally:
@@ -628,22 +378,21 @@ _STOPS = {
     "seconds": "the time budget is spent",
     "states": "the budget of states is spent",
     "depth": "the depth budget is spent",
-    "interrupted": "interrupted",
+    "interrupted": INTERRUPTED,
     "decided": "stopped where every property was decided",
 }
 
 
 def _outcome(
     system: TransitionSystem,
-    reduced: Reduced,
+    properties: tuple[Property, ...],
     lowered: lower.Lowered,
     starts: _Starts,
     run: _Run,
     notes: tuple[str, ...],
     begin: float,
 ) -> Outcome:
-    whole = reduced.whole
-    stop = run.figures.get("stop", "interrupted")
+    stop = run.figures.get("stop", INTERRUPTED)
     reason = run.stop or _STOPS.get(stop, "")
     checked = int(run.figures.get("checked", -1))
     if "states" not in run.figures:
@@ -665,7 +414,7 @@ def _outcome(
     deadlock = None
     for e, trace in sorted(traces.items(), key=lambda x: (run.depths[x[0]], x[0])):
         event = lowered.events[e]
-        checked_trace = _Checked(whole, event, reduced, trace)
+        checked_trace = _Checked(system, event, properties, trace)
         if event.kind in ("state", "step"):
             found[event.asked] = trace
         elif event.kind == "deadlock":
@@ -681,7 +430,7 @@ def _outcome(
     if defects and not reason:
         reason = "the model itself is wrong (see the defects)"
     verdicts: dict[str, Verdict] = {}
-    for p in reduced.properties:
+    for p in properties:
         if p.name in found:
             verdicts[p.name] = shown_by(p, found[p.name])
         elif not complete:
@@ -703,7 +452,7 @@ def _outcome(
             assumed[counted.why] += count
         else:
             results[counted] = results.get(counted, 0) + count
-    seen = {p.name: [False] * len(p.antecedents) for p in reduced.properties}
+    seen = {p.name: [False] * len(p.antecedents) for p in properties}
     for number in run.antecedents:
         name, k = lowered.antecedents[number]
         seen[name][k] = True
@@ -737,7 +486,7 @@ class _Checked:
         self,
         system: TransitionSystem,
         event: lower.Event,
-        reduced: Reduced,
+        properties: tuple[Property, ...],
         trace: Trace,
     ) -> None:
         self.message = ""
@@ -766,7 +515,7 @@ class _Checked:
                 return
             self.expect(outside is None or event.kind == "open", event, trace)
         if event.kind == "state":
-            p = next(p for p in reduced.properties if p.name == event.asked)
+            p = next(p for p in properties if p.name == event.asked)
             value = evaluate.Valuation(system, after).true(p.formula)
             self.expect(value is p.kind.wants_witness, event, trace)
 

@@ -25,6 +25,7 @@ from poolproof.checker.core.limits import SECOND, Spent, doing, left
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Obligation, TransitionSystem, Variable
 from poolproof.checker.core.verdict import (
+    INTERRUPTED,
     Budget,
     Certificate,
     Holds,
@@ -142,7 +143,7 @@ def prove(
         with interruptible(), doing("building the formula"):
             proofs.go()
     except KeyboardInterrupt:
-        stopped = "interrupted"
+        stopped = INTERRUPTED
     except Spent as spent:
         stopped = str(spent)
     return Outcome(

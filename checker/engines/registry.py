@@ -31,6 +31,8 @@ from poolproof.checker.core.verdict import (
     Statistics,
     Unknown,
 )
+from poolproof.checker.engines.reduced import reduced
+from poolproof.checker.passes.reduce import Reduction
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Need:
 
 
 def _compiler() -> bool:
-    from poolproof.checker.engines.native import compiler
+    from poolproof.checker.backends.c.build import compiler
 
     return compiler() is not None
 
@@ -65,7 +67,8 @@ class Row:
     ``use`` are README's. An engine without a line of help is a stage of
     others, and no choice of --engine. ``rest`` is the stage that answers, where
     a user chose this engine, what it does not decide. ``of_design``: its function
-    makes an engine from a compiled design, because it runs the class itself."""
+    makes an engine from a compiled design, because it runs the class itself.
+    ``reductions`` are those of its system that leave its answers as they are."""
 
     name: str
     decides: frozenset[Kind]
@@ -76,7 +79,10 @@ class Row:
     rest: str = ""
     function: str = ""
     of_design: bool = False
+    reductions: frozenset[Reduction] = frozenset()
 
+
+_ALL = frozenset(Reduction)
 
 ROWS: tuple[Row, ...] = (
     Row(
@@ -86,6 +92,7 @@ ROWS: tuple[Row, ...] = (
         answers="every state, shortest traces, exact counts; Python",
         use="the oracle",
         rest="liveness",
+        reductions=_ALL,
     ),
     Row(
         "native",
@@ -95,9 +102,15 @@ ROWS: tuple[Row, ...] = (
         answers="the same as a C program, both cores",
         use="anything large",
         rest="liveness",
+        reductions=_ALL,
     ),
-    Row("exhaustive", FINITE, rest="liveness"),
-    Row("liveness", frozenset(Kind) - FINITE, (NETWORKX,)),
+    Row("exhaustive", FINITE, rest="liveness", reductions=_ALL),
+    Row(
+        "liveness",
+        frozenset(Kind) - FINITE,
+        (NETWORKX,),
+        reductions=frozenset({Reduction.BOUNDS, Reduction.CONE}),
+    ),
     Row(
         "bmc",
         FINITE,
@@ -105,6 +118,7 @@ ROWS: tuple[Row, ...] = (
         help="runs of growing length, with z3",
         answers="shortest traces with z3, no claim beyond its depth",
         use="deep bounds",
+        reductions=frozenset({Reduction.CONE}),
     ),
     Row(
         "prove",
@@ -166,7 +180,8 @@ def ask(
     }
     if others and not mine:
         return Outcome(name, others)
-    outcome = engine_of(name, compiled)(system, mine, budget, report)
+    run = reduced(engine_of(name, compiled), engine.reductions)
+    outcome = within_budget(name, run)(system, mine, budget, report)
     outcome = judged(system, mine, outcome)
     return replace(outcome, verdicts={**outcome.verdicts, **others})
 
@@ -192,10 +207,8 @@ def _instead(kind: Kind) -> str:
 
 
 def engine_of(name: str, compiled: Compiled | None = None) -> Engine:
-    """Return the engine's function, held to the time and the memory of its
-    budget. Where it does not say itself what it knows by then, every property is
-    Unknown, with the phase that used the budget up. Libraries are loaded only
-    now. Raises ValueError where it needs a compiled design and has none."""
+    """Return the engine's function, `within_budget`. Libraries are loaded only
+    now. Raise ValueError if it needs a compiled design and has none."""
     engine = row(name)
     module = import_module(f"{__package__}.{engine.name}")
     found: Any = getattr(module, engine.function or engine.name)
@@ -204,7 +217,15 @@ def engine_of(name: str, compiled: Compiled | None = None) -> Engine:
             raise ValueError(f"{name} runs the class of a compiled design")
         found = found(compiled)
 
-    def within_budget(
+    return within_budget(name, found)
+
+
+def within_budget(name: str, engine: Callable[..., Outcome]) -> Engine:
+    """Return the engine, held to the time and the memory of its budget. Where it
+    does not say itself what it knows by then, every property is Unknown, with the
+    phase that used the budget up."""
+
+    def held(
         system: TransitionSystem,
         properties: tuple[Property, ...],
         budget: Budget,
@@ -214,11 +235,10 @@ def engine_of(name: str, compiled: Compiled | None = None) -> Engine:
         begin = time.monotonic()
         try:
             with budget.limited():
-                made: Outcome = found(system, properties, budget, report, **more)
-                return made
+                return engine(system, properties, budget, report, **more)
         except Spent as spent:
             verdicts = {p.name: Unknown(str(spent)) for p in properties}
             seconds = time.monotonic() - begin
             return Outcome(name, verdicts, (), Statistics(seconds=seconds))
 
-    return within_budget
+    return held

@@ -21,7 +21,7 @@ from poolproof.checker.backends.python import Taken
 from poolproof.checker.core.evaluate import initial_states
 from poolproof.checker.core.limits import Spent, look, tick
 from poolproof.checker.core.system import Action, State, TransitionSystem
-from poolproof.checker.core.verdict import Budget, Reporter, Silent
+from poolproof.checker.core.verdict import INTERRUPTED, Budget, Reporter, Silent
 from poolproof.checker.passes.symmetry import Symmetry, canonical_under
 
 _BATCH = 2048
@@ -244,7 +244,7 @@ class _Exploration:
         except Enough:
             found.enough = True
         except KeyboardInterrupt as cut:
-            found.stopped, found.cut = "interrupted", cut
+            found.stopped, found.cut = INTERRUPTED, cut
         except Spent as cut:
             found.stopped, found.cut = str(cut), cut
         for row in self.rows:

@@ -163,7 +163,7 @@ def combine(parts: Sequence[Part], done: Sequence[Outcome], seconds: float) -> O
     names = "; ".join(", ".join(a.name for a in p.system.actions) for p in parts)
     notes = (f"searched one by one, as they have nothing in common: {names}",)
     return Outcome(
-        done[0].engine,
+        ", ".join(dict.fromkeys(o.engine for o in done)),
         verdicts,
         defects,
         Statistics(
@@ -182,5 +182,7 @@ def combine(parts: Sequence[Part], done: Sequence[Outcome], seconds: float) -> O
             },
             notes=(*notes, *dict.fromkeys(n for s in figures for n in s.notes)),
             memory=max(s.memory for s in figures),
+            no_start=any(s.no_start for s in figures),
+            impossible=frozenset().union(*(s.impossible for s in figures)),
         ),
     )

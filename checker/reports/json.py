@@ -235,6 +235,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "complete": s.complete,
         "deadlocks": s.deadlocks,
         "fired": dict(s.fired),
+        "unobserved": list(s.unobserved),
         "notes": list(s.notes),
     }
 

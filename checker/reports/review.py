@@ -129,6 +129,8 @@ def _covered(checked: CheckResult) -> str:
         s = outcome.statistics
         if s.states:
             word = "" if s.complete else ", not all"
+            if s.unobserved:
+                word += f", without {', '.join(s.unobserved)}"
             return f": {count(s.states, 'state')}, depth {s.depth}{word}"
     return ""
 

@@ -288,6 +288,8 @@ def trust(
             else (f", the first after {count(len(s.deadlock), 'step')}")
         )
         say(f"{count(s.deadlocks, 'state')} without any possible action{first}")
+    if s.unobserved:
+        say(f"states are without what nothing observes: {', '.join(s.unobserved)}")
     for note in s.notes:
         say(note)
     kinds = {p.name: p.kind for p in properties}

@@ -8,7 +8,9 @@ kernel keeps both and changes both under hugetlb_lock.
 ``resv_huge_pages`` is an unsigned long in the kernel. Here a wrap shows as -1
 (/proc/meminfo prints 18446744073709551615), and there it stays: what comes of
 a counter that has lost its meaning is followed, by how much it is wrong is
-not. Where the kernel reads it as a very large number, so do the methods.
+not. (With pins it comes back: a promise that an unmapped page will bring back
+with its last pin is missing until then, for at most as many as are pinned.)
+Where the kernel reads it as a very large number, so do the methods.
 
 A node has room for ``capacity`` huge pages: that is where the buddy allocator
 ends. CPUs are on the first node; nodes are in fallback order.
@@ -22,7 +24,8 @@ from poolproof.model.language import ANY, Block, Feature, Int, table, var
 class Hstate(Block):
     """One huge page size. ``surplus``, ``resize`` and ``sysctl`` are the
     features for surplus pages, for writing nr_hugepages and for writing
-    nr_overcommit_hugepages; without the last it stays at ``overcommit``."""
+    nr_overcommit_hugepages; without the last it stays at ``overcommit``. With
+    ``poison`` there are memory errors in free pages."""
 
     def __init__(
         self,
@@ -34,16 +37,23 @@ class Hstate(Block):
         surplus: Feature,
         resize: Feature,
         sysctl: Feature,
+        poison: Feature,
+        pins: Feature,
+        pinned: Any,
     ) -> None:
         self.nodes = nodes
         self.capacity = capacity
         self.steps = Int(1, steps)
         self.surplus = surplus
+        self.poison = poison
+        self.pins = pins
+        self.pinned = pinned
         self.resize = resize
         self.nr_huge_pages_node = table(nodes, Int(0, capacity), init=pages)
         self.free_huge_pages_node = table(nodes, Int(0, capacity), init=pages)
         self.surplus_huge_pages_node = table(nodes, Int(0, capacity), when=surplus)
-        self.resv_huge_pages = var(Int(-1), init=0)
+        self.bad = table(nodes, Int(0, capacity), when=poison, doc="HWPoison, free")
+        self.resv_huge_pages = var(Int(0 - pinned), init=0)
         self.nr_overcommit_huge_pages = var(
             Int(0, overcommit), init=overcommit, when=(surplus, sysctl)
         )
@@ -72,19 +82,33 @@ class Hstate(Block):
     def change_resv(self, pages):
         """resv_huge_pages += pages, or -= where pages is below zero."""
         resv = self.resv_huge_pages + pages
-        self.resv_huge_pages = -1 if self.resv_huge_pages < 0 or resv < 0 else resv
+        if self.pins:
+            self.resv_huge_pages = max(0 - self.pinned, resv)
+        elif self.resv_huge_pages < 0 or resv < 0:
+            self.resv_huge_pages = -1
+        else:
+            self.resv_huge_pages = resv
+
+    def room(self, nid):
+        """Huge pages that the buddy allocator can make on a node."""
+        return self.capacity - self.nr_huge_pages_node[nid]
 
     # -- the free lists --
+
+    def usable(self, nid):
+        """Free pages of a node without a memory error."""
+        return self.free_huge_pages_node[nid] - self.bad[nid]
 
     def enqueue_hugetlb_folio(self, nid):
         self.free_huge_pages_node[nid] += 1
 
     def dequeue_hugetlb_folio_nodemask(self, nodes):
         """The first node of ``nodes`` with a free page, which is taken; or
-        None. mm/hugetlb.c:dequeue_hugetlb_folio_nodemask."""
+        None. mm/hugetlb.c:dequeue_hugetlb_folio_nodemask, which skips pages
+        with HWPoison."""
         nid = None
         for n in self.nodes:
-            if nid is None and n in nodes and self.free_huge_pages_node[n] > 0:
+            if nid is None and n in nodes and self.usable(n) > 0:
                 nid = n
         for n in self.nodes:
             if n == nid:
@@ -95,6 +119,9 @@ class Hstate(Block):
         """A page of ``nid`` leaves the pool for the buddy allocator."""
         if free:
             self.free_huge_pages_node[nid] -= 1
+            if self.poison:
+                left = self.free_huge_pages_node[nid]
+                self.bad[nid] = min(self.bad[nid], left)
         if adjust_surplus:
             self.surplus_huge_pages_node[nid] -= 1
         self.nr_huge_pages_node[nid] -= 1
@@ -179,11 +206,7 @@ class Hstate(Block):
         counted at once; its node, or None."""
         nid = None
         for n in self.nodes:
-            if (
-                nid is None
-                and n in nodes
-                and self.nr_huge_pages_node[n] < self.capacity
-            ):
+            if nid is None and n in nodes and self.room(n) > 0:
                 nid = n
         for n in self.nodes:
             if n == nid:
@@ -204,11 +227,22 @@ class Hstate(Block):
     def add_surplus(self, nid, pages):
         """Up to ``pages`` fresh free surplus pages on a node. How many more
         it has no room for."""
-        fit = min(pages, self.capacity - self.nr_huge_pages_node[nid])
+        fit = min(pages, self.room(nid))
         self.nr_huge_pages_node[nid] += fit
         self.surplus_huge_pages_node[nid] += fit
         self.free_huge_pages_node[nid] += fit
         return pages - fit
+
+    # -- memory errors --
+
+    def dissolve_free_hugetlb_folio(self, nid):
+        """A free page of ``nid`` has a memory error: it leaves the pool, or,
+        where all free pages are promised (-EBUSY), stays on the free list
+        and is skipped there. mm/hugetlb.c:dissolve_free_hugetlb_folio."""
+        if self.available_huge_pages():
+            self.remove_hugetlb_folio(nid, True, self.surplus_huge_pages_node[nid] > 0)
+        else:
+            self.bad[nid] += 1
 
     # -- promises --
 
@@ -223,11 +257,7 @@ class Hstate(Block):
                 return False
             if self.surplus_huge_pages() + needed > self.nr_overcommit_huge_pages:
                 return False
-            room = sum(
-                self.capacity - self.nr_huge_pages_node[n]
-                for n in self.nodes
-                if n in mems
-            )
+            room = sum(self.room(n) for n in self.nodes if n in mems)
             if needed > room:
                 return False
             first = None
@@ -266,13 +296,15 @@ class Hstate(Block):
         more = max(0, total - self.persistent_huge_pages())
         kept = min(more, self.surplus_huge_pages_node[nid])
         self.surplus_huge_pages_node[nid] -= kept
-        fresh = min(more - kept, self.capacity - self.nr_huge_pages_node[nid])
+        fresh = min(more - kept, self.room(nid))
         self.nr_huge_pages_node[nid] += fresh
         self.free_huge_pages_node[nid] += fresh
         less = self.persistent_huge_pages() - max(total, floor)
         gone = max(0, min(less, self.free_huge_pages_node[nid]))
         self.nr_huge_pages_node[nid] -= gone
         self.free_huge_pages_node[nid] -= gone
+        if self.poison:
+            self.bad[nid] = min(self.bad[nid], self.free_huge_pages_node[nid])
         left = max(0, self.persistent_huge_pages() - total)
         here = self.nr_huge_pages_node[nid] - self.surplus_huge_pages_node[nid]
         self.surplus_huge_pages_node[nid] += min(left, max(0, here))
@@ -288,7 +320,7 @@ class Hstate(Block):
             if found is None:
                 nid = self.hstate_next_node_to_alloc(nodes_allowed)
                 for n in self.nodes:
-                    if n == nid and self.nr_huge_pages_node[n] < self.capacity:
+                    if n == nid and self.room(n) > 0:
                         found = n
         for n in self.nodes:
             if n == found:

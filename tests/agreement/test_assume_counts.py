@@ -21,6 +21,7 @@ from poolproof.checker.driver.designs import designs_named
 from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.engines.liveness import Graph
 from poolproof.checker.engines.native import native
+from poolproof.checker.engines.registry import ask
 from poolproof.checker.evidence.replay import Runner
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.passes.reduce import reduce
@@ -129,10 +130,10 @@ def test_the_program_counts_the_same(
     this = compiled(50, tmp_path, assuming=True)
     small = reduce(this.system, ()).system
     assert len(small.variables) < len(this.system.variables)
-    for budget, cone in ((ALL, False), (Budget(), False), (Budget(), True)):
-        system = small if cone else this.system
+    whole = this.system
+    for budget, system in ((ALL, whole), (Budget(), whole), (Budget(), small)):
         right = explicit(system, (), budget, Silent()).statistics
-        found = native(this.system, (), budget, Silent(), cone=cone)
+        found = native(system, (), budget, Silent())
         assert counted(found.statistics) == counted(right)
         assert sum(counted(right).values()) > 5
 
@@ -140,7 +141,7 @@ def test_the_program_counts_the_same(
 def test_parts_that_are_searched_alone_count_for_the_whole() -> None:
     """Each step of one part is cut once for each state of the others."""
     this = compile_design(Apart)
-    found = native(this.system, (), Budget(), Silent()).statistics
+    found = ask("native", this.system, (), Budget(), Silent()).statistics
     assert any("searched one by one" in note for note in found.notes)
     assert (
         counted(found)

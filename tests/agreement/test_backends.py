@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 from poolproof.checker.backends import python
 from poolproof.checker.backends.c import steps
+from poolproof.checker.backends.c.build import compiler
 from poolproof.checker.backends.smt import Bits, Integers, Lowering, constant, raw_of
 from poolproof.checker.core import evaluate, ir
 from poolproof.checker.core.evaluate import Undefined, Valuation
@@ -32,6 +33,7 @@ from poolproof.checker.core.ir import BOOL, INT, Domain, Expr, num
 from poolproof.checker.core.property import Kind
 from poolproof.checker.core.system import (
     Action,
+    Obligation,
     Parameter,
     State,
     TransitionSystem,
@@ -39,10 +41,10 @@ from poolproof.checker.core.system import (
 )
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.engines.explicit import explicit
-from poolproof.checker.engines.native import compiler, native
+from poolproof.checker.engines.native import native
 from tests.agreement.test_ir_simplify import LOCALS, SYSTEM, VARIABLES, simplified
 from tests.agreement.test_ir_simplify import raw_expressions as raw
-from tests.agreement.test_native import agree
+from tests.agreement.test_native import agree, defects_of
 from tests.common.random_systems import (
     Case,
     Exploration,
@@ -142,8 +144,8 @@ def returning(some: tuple[Expr, ...]) -> TransitionSystem:
 
 
 @st.composite
-def updates(draw: st.DrawFn) -> tuple[Variable, Expr]:
-    """A variable and its next value, in its range."""
+def updates(draw: st.DrawFn, careless: bool = False) -> tuple[Variable, Expr]:
+    """A variable and its next value, in its range unless `careless`."""
     scalars = [v.now for v in VARIABLES if not v.index]
     tables = [v.now for v in VARIABLES if v.index]
     sorts = list(dict.fromkeys(v.element for v in VARIABLES))
@@ -152,23 +154,30 @@ def updates(draw: st.DrawFn) -> tuple[Variable, Expr]:
     v = draw(st.sampled_from(VARIABLES))
     value = v.now
     if not v.index:
-        return v, _kept(v, g.expr(v.element, 2), False)
+        return v, _kept(v, g.expr(v.element, 2), careless)
     for _ in range(draw(st.integers(1, 3))):
-        at = [g.element(d) for d in v.index]
+        at = [g.leaf(d.sort) if careless else g.element(d) for d in v.index]
         step = ir.add(ir.select(v.now, *at), num(1)) if v.element is INT else None
         new = step if step and draw(st.booleans()) else g.expr(v.element, 1)
-        changed = ir.store(value, *at, _kept(v, new, False))
+        changed = ir.store(value, *at, _kept(v, new, careless))
         value = ir.ite(g.boolean(1), changed, value) if draw(st.booleans()) else changed
     return v, value
 
 
-def storing(count: int) -> TransitionSystem:
+def storing(count: int, careless: bool) -> TransitionSystem:
     """An action for each update, and one for each cell that returns it after."""
     acting: list[Action] = []
-    for k, (v, value) in enumerate(one_of_each(updates(), count)):
-        guard = ir.and_(LOADED, ir.defined(value))
+    for k, (v, value) in enumerate(one_of_each(updates(careless), count)):
+        guard, inside = LOADED, ir.defined(value)
+        due: tuple[Obligation, ...] = ()
+        if careless:
+            claim = ir.implies(LOADED, inside)
+            due = (Obligation("index", claim, f"index {k}", None, early=k % 2 == 0),)
+        else:
+            guard = ir.and_(LOADED, inside)
         new = {v.name: value, "phase": num(2)}
-        acting.append(Action(f"u{k}", parameters(*value.free), guard, new, None))
+        given = parameters(*value.free)
+        acting.append(Action(f"u{k}", given, guard, new, None, due))
     for k, c in enumerate(SYSTEM.cells):
         v = c.variable
         at = [ir.const(d.sort, i) for d, i in zip(v.index, c.index, strict=True)]
@@ -183,7 +192,8 @@ def storing(count: int) -> TransitionSystem:
 SYSTEMS: dict[str, Callable[[], TransitionSystem]] = {
     "some": lambda: returning(expressions()[0::2]),
     "others": lambda: returning(expressions()[1::2]),
-    "updates": lambda: storing(60),
+    "updates": lambda: storing(60, careless=False),
+    "careless updates": lambda: storing(60, careless=True),
 }
 
 
@@ -192,7 +202,7 @@ def made(name: str) -> tuple[TransitionSystem, Exploration]:
     system = SYSTEMS[name]()
     right = explore(system, (), limit=5000)
     assert right.complete
-    assert not right.defects
+    assert (len(right.defects) > 5) == (name == "careless updates")
     assert len(right.results) > 70
     return system, right
 
@@ -204,8 +214,9 @@ def test_as_c(name: str, small: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps, "SMALL", small)
     system, right = made(name)
     budget = Budget(symmetry=False, threads=1)
-    found = native(system, (), budget, Silent(), cone=False)
+    found = native(system, (), budget, Silent())
     assert found.statistics.states == right.states, found.statistics.notes
+    assert defects_of(found) == right.defects
     assert found.statistics.transitions == right.transitions
     assert dict(found.statistics.fired) == right.fired
     assert dict(found.statistics.results) == right.results
@@ -216,6 +227,7 @@ def test_as_python(name: str) -> None:
     system, right = made(name)
     found = explicit(system, (), Budget(symmetry=False), Silent())
     assert found.statistics.states == right.states
+    assert defects_of(found) == right.defects
     assert found.statistics.transitions == right.transitions
     assert dict(found.statistics.fired) == right.fired
     assert dict(found.statistics.results) == right.results
@@ -376,7 +388,7 @@ def test_systems_as_c(
     monkeypatch.setattr(steps, "SMALL", copies)
     case, right = many(defects)
     budget = Budget(symmetry=False, threads=1)
-    found = native(case.system, case.properties, budget, Silent(), cone=False)
+    found = native(case.system, case.properties, budget, Silent())
     agree(case, right, found)
 
 

@@ -13,14 +13,29 @@ from poolproof.checker.core.ir import (
     TRUE,
     Domain,
     add,
+    aggregate,
+    and_,
+    const,
     eq,
+    ite,
     le,
     local,
+    ne,
     not_,
     num,
+    scalar_sort,
+    select,
+    store,
+    table_sort,
 )
 from poolproof.checker.core.property import Kind, Property
-from poolproof.checker.core.system import Action, Parameter, TransitionSystem, Variable
+from poolproof.checker.core.system import (
+    Action,
+    Obligation,
+    Parameter,
+    TransitionSystem,
+    Variable,
+)
 from poolproof.checker.core.verdict import (
     Budget,
     Holds,
@@ -35,6 +50,7 @@ from poolproof.checker.core.verdict import (
 )
 from poolproof.checker.engines.bmc import confirm
 from poolproof.checker.engines.registry import engine_of
+from tests.agreement.test_backends import one_of_each
 from tests.common.interrupt import interrupt_after
 from tests.common.pool_system import pool, pool_properties
 from tests.common.random_systems import Case, cases, explore
@@ -196,3 +212,205 @@ def test_an_interrupt_ends_with_what_is_known(seconds: float) -> None:
         outcome = bmc(system, properties, Budget(seconds=100), Silent())
     told = {v.reason for v in outcome.verdicts.values() if isinstance(v, Unknown)}
     assert told == {"interrupted"}
+
+
+# --- the same small systems in every run ------------------------------------------
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_small_systems_one_by_one(symmetric: bool) -> None:
+    """Shortest runs, defects and what never happens, against the reference."""
+    shown = complete = 0
+    for case in one_of_each(cases(symmetric=symmetric), 40):
+        truth = explore(case.system, case.properties, limit=30)
+        if not truth.complete or truth.depth > 4 or truth.transitions > 120:
+            continue
+        budget = Budget(depth=truth.depth + 2)
+        outcome = bmc(case.system, case.properties, budget, Silent())
+        if truth.defects:
+            first = min(truth.defects.values())
+            assert all(len(d.trace) >= first for d in outcome.defects)
+            continue
+        assert not outcome.defects
+        complete += outcome.statistics.complete
+        for p in case.properties:
+            verdict = outcome.verdicts[p.name]
+            if p.name in truth.found:
+                assert isinstance(verdict, Shown)
+                assert len(verdict.trace) == truth.found[p.name]
+                shown += 1
+            else:
+                assert not isinstance(verdict, Shown)
+        if outcome.statistics.complete and truth.states:
+            said = outcome.statistics
+            for name in said.impossible:
+                assert truth.fired[name] == 0
+            for p in case.properties:
+                if p.name not in truth.found:
+                    assert said.true_antecedents[p.name] == truth.antecedents[p.name]
+    assert shown > 3
+    assert complete > 3
+
+
+# --- what runs do, element by element ----------------------------------------------
+
+THINGS = scalar_sort("BMC_THINGS", 3, "t")
+THING_D = Domain(THINGS, 0, 2)
+SEEN = Variable("seen", table_sort((THING_D,), BOOL), num(0), num(1), FALSE)
+LAST = Variable("last", THINGS, num(0), num(3), const(THINGS, 3))
+
+
+def taking(*names: str) -> Action:
+    """Mark the elements, which must be different; the last one is remembered."""
+    locals_ = [local(f"{n}#take", THING_D) for n in names]
+    seen = SEEN.now
+    for x in locals_:
+        seen = store(seen, x, TRUE)
+    apart = [ne(a, b) for k, a in enumerate(locals_) for b in locals_[:k]]
+    fresh = [not_(select(SEEN.now, x)) for x in locals_]
+    given = tuple(Parameter(n, x) for n, x in zip(names, locals_, strict=True))
+    updates = {"seen": seen, "last": locals_[-1]}
+    return Action("take", given, and_(*apart, *fresh), updates, None)
+
+
+@pytest.mark.parametrize(("names", "depth"), [(("a",), 3), (("a", "b"), 2)])
+@pytest.mark.parametrize("symmetry", [False, True])
+def test_elements_are_named_in_order_and_no_run_is_lost(
+    names: tuple[str, ...], depth: int, symmetry: bool
+) -> None:
+    x = local("x#all", THING_D)
+    every = aggregate("all", x, select(SEEN.now, x))
+    least = add(
+        *(ite(select(SEEN.now, const(THINGS, k)), num(1), num(0)) for k in range(3))
+    )
+    most = Property("most", Kind.REACHABLE, le(num(2), least))
+    system = TransitionSystem("takes", (SEEN, LAST), (taking(*names),), TRUE, {}, {})
+    asked = (Property("all", Kind.REACHABLE, every), most)
+    outcome = bmc(system, asked, Budget(depth=4, symmetry=symmetry), Silent())
+    found = outcome.verdicts["most"]
+    assert isinstance(found, Reached)
+    assert len(found.trace) == 2 // len(names)
+    verdict = outcome.verdicts["all"]
+    if len(names) == 1:
+        assert isinstance(verdict, Reached)
+        assert len(verdict.trace) == depth
+        used = [s.arguments[0] for s in verdict.trace.steps]
+        assert sorted(used) == [0, 1, 2]
+        if symmetry:
+            assert used == [0, 1, 2]
+    else:
+        assert verdict == Unreachable(0, 1)
+
+
+def test_a_step_is_judged_by_its_arguments_result_and_both_states() -> None:
+    which = local("which#give", THING_D)
+    answer = eq(X.now, num(1))
+    give = Action(
+        "give",
+        (Parameter("which", which),),
+        le(X.now, num(2)),
+        {"x": add(X.now, num(1)), "last": which},
+        answer,
+    )
+    system = TransitionSystem("gives", (X, LAST), (give,), TRUE, {}, {})
+    result = give.returned
+    kept = Property("kept", Kind.STEP, eq(LAST.next, which), "give")
+    never = Property("never", Kind.STEP, not_(result), "give")
+    grows = Property("grows", Kind.STEP, eq(X.next, add(X.now, num(1))))
+    outcome = bmc(system, (kept, never, grows), Budget(), Silent())
+    assert isinstance(outcome.verdicts["kept"], Holds)
+    assert isinstance(outcome.verdicts["grows"], Holds)
+    verdict = outcome.verdicts["never"]
+    assert isinstance(verdict, Violated)
+    assert len(verdict.trace) == 2
+
+
+# --- the model itself --------------------------------------------------------------
+
+
+def test_each_error_of_the_model_is_shown_by_a_shortest_run() -> None:
+    small = Obligation("assert", le(X.now, num(1)), "x is small", None)
+    early = Obligation("assert", le(X.now, num(2)), "early", None, early=True)
+    over = Action("over", (), TRUE, {"x": add(X.now, num(1))}, None)
+    for due, guard, depth in (
+        (small, TRUE, 3),
+        (early, eq(X.now, num(9)), 4),
+    ):
+        act = Action("act", (), guard, {}, None, (due,))
+        system = TransitionSystem("wrong", (X,), (act, UP), TRUE, {}, {})
+        outcome = bmc(system, (), Budget(), Silent())
+        assert not outcome.defects  # nothing was asked
+        never = Property("p", Kind.REACHABLE, eq(X.now, num(7)))
+        outcome = bmc(system, (never,), Budget(), Silent())
+        (defect,) = outcome.defects
+        assert (defect.message, defect.obligation) == (due.message, due)
+        assert len(defect.trace) == depth
+        assert defect.trace.steps[-1].action == "act"
+        assert outcome.verdicts["p"] == Unknown(
+            "the model itself is wrong (see the defects)", depth - 1
+        )
+    never = Property("p", Kind.REACHABLE, eq(X.now, num(7)))
+    (defect,) = bmc(counter(over), (never,), Budget(), Silent()).defects
+    assert (defect.message, len(defect.trace)) == ("x leaves its range", 4)
+
+
+def test_an_initial_value_outside_its_range_is_an_error() -> None:
+    good = Property("p", Kind.INVARIANT, le(X.now, num(9)))
+    for init, wrong in ((-1, True), (0, False), (3, False), (4, True)):
+        start = Variable("x", INT, num(0), num(3), num(init))
+        system = TransitionSystem("starts", (start,), (), TRUE, {}, {})
+        outcome = bmc(system, (good,), Budget(), Silent())
+        messages = [d.message for d in outcome.defects]
+        if wrong:
+            assert messages == [f"x becomes {init}, outside its range"]
+            assert outcome.defects[0].trace == Trace((init,), ())
+            assert isinstance(outcome.verdicts["p"], Unknown)
+        else:
+            assert messages == []
+            assert isinstance(outcome.verdicts["p"], Holds)
+
+
+def test_what_never_happens_is_known_when_no_run_is_left() -> None:
+    idle = Action("idle", (), eq(X.now, num(9)), {}, None)
+    system = TransitionSystem("counter", (X,), (UP, idle), TRUE, {}, {})
+    asked = (
+        Property(
+            "p",
+            Kind.INVARIANT,
+            le(X.now, num(3)),
+            antecedents=(eq(X.now, num(3)), eq(X.now, num(5))),
+        ),
+        Property(
+            "q",
+            Kind.STEP,
+            le(X.now, X.next),
+            "up",
+            antecedents=(eq(X.next, num(3)), eq(X.now, num(3))),
+        ),
+    )
+    said = bmc(system, asked, Budget(), Silent()).statistics
+    assert said.complete
+    assert not said.no_start
+    assert said.impossible == {"idle"}
+    assert said.true_antecedents == {"p": (True, False), "q": (True, False)}
+    nowhere = TransitionSystem("counter", (X,), (UP,), FALSE, {}, {})
+    said = bmc(nowhere, asked, Budget(), Silent()).statistics
+    assert said.no_start
+
+
+def test_what_it_cannot_decide_is_said() -> None:
+    good = Property("p", Kind.INVARIANT, le(X.now, num(3)))
+    open_size = TransitionSystem("open", (X,), (UP,), TRUE, {"B": 1, "A": None}, {})
+    verdict = bmc(open_size, (good,), Budget(), Silent()).verdicts["p"]
+    assert verdict == Unknown("A, B left open: bmc needs numbers", 0)
+    later = Property("l", Kind.LEADS_TO, TRUE, goal=eq(X.now, num(3)))
+    verdicts = bmc(counter(UP), (later, good), Budget(), Silent()).verdicts
+    assert verdicts["l"] == Unknown("bmc looks at finite runs only")
+    assert isinstance(verdicts["p"], Holds)
+    verdict = bmc(
+        counter(Action("stay", (), TRUE, {}, None)),
+        (Property("q", Kind.REACHABLE, eq(X.now, num(1))),),
+        Budget(depth=2),
+        Silent(),
+    ).verdicts["q"]
+    assert verdict == Unknown("the depth budget of 2 steps", 2)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from poolproof.checker.backends.c.build import compiler
 from poolproof.checker.commands import main as cli
-from poolproof.checker.engines.native import compiler
 
 DESIGN = '''
 """Leaves its range in the step that a property speaks of."""

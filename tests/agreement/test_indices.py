@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from poolproof.checker.backends.c.build import compiler
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import TransitionSystem
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.driver.designs import designs_named
 from poolproof.checker.driver.size import explored_at
 from poolproof.checker.engines.explicit import explicit
-from poolproof.checker.engines.native import compiler, native
+from poolproof.checker.engines.native import native
 from poolproof.checker.engines.space import NO_SYMMETRY, StateSpace, explore
 from poolproof.checker.passes.symmetry import canonical_under, find_symmetry
 from poolproof.checker.spec import parse
@@ -104,7 +105,7 @@ def test_scenarios(scenario: str, design: str, size: int) -> None:
         if trace is not None:
             assert len(trace) == len(small.verdicts[name].trace)  # type: ignore[union-attr]
     if compiler() is not None:
-        fast = native(system, asked, Budget(), Silent(), cone=False)
+        fast = native(system, asked, Budget(), Silent())
         assert fast.statistics.states == small.statistics.states
         assert fast.statistics.transitions == small.statistics.transitions
         assert {n: type(v) for n, v in fast.verdicts.items()} == {

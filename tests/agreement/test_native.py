@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from poolproof.checker.backends.c import build as build_c
 from poolproof.checker.backends.c import program as lower
 from poolproof.checker.backends.c import steps
-from poolproof.checker.core import ir
+from poolproof.checker.backends.c.build import compiler
 from poolproof.checker.core.ir import (
     BOOL,
     INT,
@@ -52,10 +53,7 @@ from poolproof.checker.core.verdict import (
     Violated,
 )
 from poolproof.checker.engines import native as engine
-from poolproof.checker.engines.native import compiler
 from poolproof.checker.engines.registry import engine_of
-from poolproof.checker.passes.components import independent
-from poolproof.checker.passes.reduce import reduce
 from poolproof.checker.passes.symmetry import Symmetry, canonical_under, find_symmetry
 from tests.common.pool_system import POOL_COUNTS, pool, pool_properties
 from tests.common.random_systems import (
@@ -164,19 +162,8 @@ def test_random_systems(case: Case) -> None:
     right = explore(case.system, case.properties)
     if right.complete:
         budget = Budget(symmetry=False, threads=1)
-        outcome = native(case.system, case.properties, budget, Silent(), cone=False)
+        outcome = native(case.system, case.properties, budget, Silent())
         agree(case, right, outcome)
-
-
-@SLOWLY
-@given(cases())
-def test_what_nothing_observes_changes_no_verdict(case: Case) -> None:
-    right = explore(case.system, case.properties)
-    if right.complete:
-        outcome = check(case.system, case.properties, symmetry=False, threads=2)
-        assert depths_of(outcome) == right.found
-        assert defects_of(outcome) == right.defects
-        replays(case, outcome)
 
 
 @SLOWLY
@@ -185,7 +172,7 @@ def test_random_symmetric_systems(case: Case) -> None:
     right = explore(case.system, case.properties)
     if right.complete:
         budget = Budget(threads=1)
-        outcome = native(case.system, case.properties, budget, Silent(), cone=False)
+        outcome = native(case.system, case.properties, budget, Silent())
         found = find_symmetry(case.system, case.properties)
         canonical = canonical_under(case.system, found)
         orbits = len({canonical(state) for state in right.reached})
@@ -206,7 +193,7 @@ def test_loops_and_copies_agree(case: Case) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(steps, "SMALL", 0)
             budget = Budget(symmetry=False, threads=1)
-            outcome = native(case.system, case.properties, budget, Silent(), cone=False)
+            outcome = native(case.system, case.properties, budget, Silent())
         agree(case, right, outcome)
 
 
@@ -382,15 +369,14 @@ def test_a_deep_narrow_search() -> None:
 
 
 def test_the_program_is_compiled_once(cache: Path) -> None:
-    reduced = reduce(counter(0, 7), ())
-    text = lower.lower(reduced, Symmetry((), (), ())).text
-    build = engine.Build(text, 1, engine.QUICK)
+    text = lower.lower(counter(0, 7), (), Symmetry((), (), ())).text
+    build = build_c.Build(text, 1, build_c.QUICK)
     assert not build.done
     build.start()
     build.finish()
     assert build.done
-    assert engine.Build(text, 1, engine.QUICK).program == build.program
-    assert engine.Build(text, 1, engine.FAST).program != build.program
+    assert build_c.Build(text, 1, build_c.QUICK).program == build.program
+    assert build_c.Build(text, 1, build_c.FAST).program != build.program
     assert not list((cache / "poolproof").glob(".building-*"))
 
 
@@ -400,8 +386,8 @@ def test_a_compiler_that_is_stopped_leaves_nothing(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     system, properties = takers("all to the first")
-    text = lower.lower(reduce(system, properties), Symmetry((), (), ())).text
-    build = engine.Build(text, 1, engine.FAST)
+    text = lower.lower(system, properties, Symmetry((), (), ())).text
+    build = build_c.Build(text, 1, build_c.FAST)
     build.start()
     groups = [child.pid for child in build.running]
     time.sleep(0.05)
@@ -518,7 +504,7 @@ def takers(serve: str) -> tuple[TransitionSystem, tuple[Property, ...]]:
 def test_an_order_that_does_not_matter() -> None:
     system, properties = takers("one each")
     assert find_symmetry(system, properties).sorts == ()
-    found = engine.usable_symmetry(reduce(system, properties))
+    found = engine.usable_symmetry(system, properties)
     assert [(s.name, a) for s, a in found.doubts] == [("TAKERS", "serve")]
     right = explore(system, properties)
     outcome = check(system, properties)
@@ -564,7 +550,7 @@ def test_doubts_change_no_verdict(case: Case) -> None:
 def test_old_programs_go_when_there_are_too_many(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "CACHE", 25)
+    monkeypatch.setattr(build_c, "CACHE", 25)
     now = time.time()
     new, day, week = (letter * 32 for letter in "abc")
     for name, age in ((new, 10), (day, 86_400), (week, 604_800), ("other", 604_800)):
@@ -575,118 +561,8 @@ def test_old_programs_go_when_there_are_too_many(
         os.utime(tmp_path / name, (now - 86_400, now - 86_400))
     (tmp_path / ".building-now").mkdir()
     others = {"other", "kernels", ".building-now"}
-    engine.prune(tmp_path)
+    build_c.prune(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {new, day, *others}
-    monkeypatch.setattr(engine, "CACHE", 5)
-    engine.prune(tmp_path)
+    monkeypatch.setattr(build_c, "CACHE", 5)
+    build_c.prune(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {new, *others}
-
-
-# --- parts that have nothing in common --------------------------------------------
-
-
-def started(case: Case) -> Case:
-    """The case with one initial state."""
-    variables = tuple(
-        v if v.init is not None else replace(v, init=v.lo or const(v.element, 0))
-        for v in case.system.variables
-    )
-    properties = tuple(p for p in case.properties if p.action or p.kind != Kind.STEP)
-    return Case(replace(case.system, variables=variables, initial=TRUE), properties)
-
-
-def renamed(case: Case, prefix: str) -> Case:
-    """The same with other names for variables, actions and properties."""
-    by = {
-        ir.var(v.name, v.sort, primed): ir.var(prefix + v.name, v.sort, primed)
-        for v in case.system.variables
-        for primed in (False, True)
-    }
-
-    def put(e: Expr) -> Expr:
-        return ir.substitute(e, by)
-
-    variables = tuple(replace(v, name=prefix + v.name) for v in case.system.variables)
-    actions = tuple(
-        replace(
-            a,
-            name=prefix + a.name,
-            guard=put(a.guard),
-            updates={prefix + n: put(u) for n, u in a.updates.items()},
-            result=None if a.result is None else put(a.result),
-            obligations=tuple(
-                replace(o, formula=put(o.formula), message=prefix + o.message)
-                for o in a.obligations
-            ),
-        )
-        for a in case.system.actions
-    )
-    properties = tuple(
-        replace(
-            p,
-            name=prefix + p.name,
-            formula=put(p.formula),
-            action=None if p.action is None else prefix + p.action,
-            antecedents=tuple(map(put, p.antecedents)),
-        )
-        for p in case.properties
-    )
-    system = replace(case.system, variables=variables, actions=actions)
-    return Case(system, properties)
-
-
-def beside(a: Case, b: Case) -> Case:
-    """Both at once: every step is one of either."""
-    variables = (*a.system.variables, *b.system.variables)
-    actions = (*a.system.actions, *b.system.actions)
-    system = replace(a.system, variables=variables, actions=actions)
-    return Case(system, (*a.properties, *b.properties))
-
-
-@SLOWLY
-@given(cases(), cases())
-def test_parts_are_searched_alone(a: Case, b: Case) -> None:
-    """All verdicts and all counts are those of one search of both."""
-    case = beside(started(a), renamed(started(b), "other_"))
-    right = explore(case.system, case.properties)
-    parts = independent(case.system, case.properties, False)
-    assert len(parts) > 1
-    if right.complete:
-        budget = Budget(symmetry=False, threads=1)
-        whole = native(case.system, case.properties, budget, Silent(), cone=False)
-        agree(case, right, whole)
-        outcome = native(case.system, case.properties, budget, Silent())
-        assert any("nothing in common" in n for n in outcome.statistics.notes)
-        assert depths_of(outcome) == right.found
-        assert defects_of(outcome) == right.defects
-        assert outcome.statistics.complete == whole.statistics.complete
-        replays(case, outcome)
-        if not any("not stored" in n for n in outcome.statistics.notes):
-            agree(case, right, outcome)
-
-
-def test_two_pools_in_the_time_of_one() -> None:
-    """(898 states)^2 without looking at each pair."""
-    one = Case(pool(2, 2, 2), pool_properties(pool(2, 2, 2)))
-    both = beside(one, renamed(one, "other_"))
-    outcome = check(both.system, both.properties, symmetry=False)
-    s = outcome.statistics
-    assert s.complete
-    assert s.states == 6_798**2
-    assert s.depth == 2 * 10
-    assert depths_of(outcome) == {"no_sigbus": 5, "other_no_sigbus": 5}
-
-
-def test_what_ties_parts_together() -> None:
-    one = Case(pool(2, 2, 2), pool_properties(pool(2, 2, 2)))
-    both = beside(one, renamed(one, "other_"))
-    assert len(independent(both.system, both.properties, False)) == 2
-    # the VMAs of both would be permuted together
-    assert len(independent(both.system, both.properties, True)) == 1
-    x, y = (both.system.by_name[n].now for n in ("resv", "other_resv"))
-    tie = Property("tie", Kind.INVARIANT, le(x, y))
-    assert len(independent(both.system, (*both.properties, tie), False)) == 1
-    step = Property("step", Kind.STEP, TRUE)
-    assert len(independent(both.system, (*both.properties, step), False)) == 1
-    unsure = replace(both.system, initial=le(x, y))
-    assert len(independent(unsure, both.properties, False)) == 1

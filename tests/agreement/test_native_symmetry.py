@@ -7,10 +7,15 @@ search stores is the number of orbits, which a brute-force count gives.
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from poolproof.checker.backends.c import program
+from poolproof.checker.backends.c.build import compiler
+from poolproof.checker.backends.c.program import lower
 from poolproof.checker.core import ir
 from poolproof.checker.core.ir import (
     BOOL,
@@ -32,8 +37,7 @@ from poolproof.checker.core.ir import (
 from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.system import Action, Parameter, TransitionSystem, Variable
 from poolproof.checker.core.verdict import Budget, Outcome, Silent, Violated
-from poolproof.checker.engines.native import compiler, native, usable_symmetry
-from poolproof.checker.passes.reduce import reduce
+from poolproof.checker.engines.native import native, usable_symmetry
 from tests.agreement import test_symmetry
 from tests.agreement.test_symmetry import elements, sets_of, system_of, table
 from tests.common.random_systems import count_orbits, explore
@@ -50,7 +54,7 @@ def searched(
     system: TransitionSystem, *properties: Property, **limits: object
 ) -> Outcome:
     budget = Budget(threads=1, **limits)  # type: ignore[arg-type]
-    return native(system, properties, budget, Silent(), cone=False)
+    return native(system, properties, budget, Silent())
 
 
 @pytest.mark.parametrize("name", test_symmetry.SYSTEMS)
@@ -120,12 +124,15 @@ LARGE = {
     "keys in two words": put_together(
         cells("x", (A_D,), 40, 3), pointers("who", (), A)
     ),
+    "keys of more than a word": put_together(
+        cells("x", (A_D,), 40, 2), cells("y", (A_D,), 40, 2), pointers("who", (), A)
+    ),
     "no keys": put_together(pointers("next", (A_D,), A)),
     "pointers in two words": put_together(
         pointers("a", (B_D, B_D), FOUR), cells("x", (), 61, 2)
     ),
     "cells across words": put_together(
-        cells("edge", (A_D, A_D), 16, 2), pointers("who", (), A)
+        cells("edge", (A_D, A_D), 20, 2), pointers("who", (), A)
     ),
     "both indices, both values": put_together(
         cells("x", (A_D, B_D), 1, 2), pointers("y", (), A), pointers("z", (), B)
@@ -157,6 +164,28 @@ def test_fields_of_any_width(name: str) -> None:
     plain = searched(system, symmetry=False)
     assert plain.statistics.states == right.states
     assert plain.statistics.transitions == right.transitions
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_no_shift_is_wider_than_its_word(name: str, tmp_path: Path) -> None:
+    """C leaves open what that would give."""
+    system = LARGE[name]
+    lowered = lower(system, (), usable_symmetry(system, ()))
+    source = tmp_path / "model.c"
+    source.write_text(lowered.text)
+    wrong = ("shift-count-overflow", "shift-count-negative")
+    said = subprocess.run(
+        [
+            str(compiler()),
+            "-fsyntax-only",
+            f"-I{Path(program.__file__).parent}",
+            *(f"-Werror={w}" for w in wrong),
+            str(source),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert said.returncode == 0, said.stderr
 
 
 def test_a_run_through_orbits_is_found_again() -> None:
@@ -221,7 +250,7 @@ def doubtful(size: int, fair: bool) -> TransitionSystem:
 def test_doubts_are_settled_in_every_state(size: int) -> None:
     for fair in (True, False):
         system = doubtful(size, fair)
-        symmetry = usable_symmetry(reduce(system, (), False))
+        symmetry = usable_symmetry(system, ())
         assert [name for _, name in symmetry.doubts] == ["serve"]
         right = explore(system, (), limit=5000)
         found = searched(system)

@@ -23,7 +23,6 @@ from typing import Any
 
 import pytest
 import z3
-from poolproof.model.designs.reserved_thp.assumed_vmas import ReservedThpVmasAssumed
 
 import bench.pool
 from poolproof.checker.backends.smt import (
@@ -53,6 +52,7 @@ from poolproof.checker.evidence.replay import Runner
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec import parse_text, resolve
 from poolproof.model import designs
+from poolproof.model.designs.reserved_thp.assumed_vmas import ReservedThpVmasAssumed
 from poolproof.model.language import (
     Design,
     Disabled,
@@ -76,8 +76,6 @@ MOST = 500
 
 
 BEYOND = {
-    "HugetlbPool": ("write",),
-    "HugetlbCma": ("write",),
     "ReservedThp": ("mremap",),
     "ReservedThpPlanned": ("mremap", "swap_in"),
     "PageAllocator": ("alloc", "alloc_contig", "miss_reserved"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from poolproof.checker.backends.c.build import compiler
 from poolproof.checker.commands import main as cli
 from poolproof.checker.core.ir import TRUE
 from poolproof.checker.core.property import Expectation, Kind, Property
@@ -23,7 +24,6 @@ from poolproof.checker.driver.check import Judgement, judge
 from poolproof.checker.driver.designs import designs_named
 from poolproof.checker.driver.size import find_size
 from poolproof.checker.engines import registry
-from poolproof.checker.engines.native import compiler
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec import parse, resolve
 

@@ -179,8 +179,8 @@ SAMPLE = [
     ("hugetlb_mempolicy", "Hugetlb"),
     ("promise_memcg", "Shmem1g"),
     ("promise_partial", "Shmem1g"),
-    ("promise_poison", "HugetlbPool"),
-    ("liveness", "HugetlbPool"),
+    ("promise_poison", "Hugetlb"),
+    ("liveness", "Hugetlb"),
 ]
 """Small ones: invariants, steps, witnesses and `leads to`; held and violated."""
 

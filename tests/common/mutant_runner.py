@@ -141,7 +141,7 @@ def _attempt(mutant: str, tests: Sequence[str], seconds: float) -> tuple[int, st
         set_mutant_under_test(mutant)
         return _pytest(["-x", *files], Ordered(tests, writer))
 
-    code = _fork(work, cpu=int(5 + 3 * seconds), wall=60 + 40 * seconds)
+    code = _fork(work, cpu=int(4 + 2 * seconds), wall=60 + 40 * seconds)
     os.close(writer)
     with os.fdopen(reader) as stream:
         return code, stream.read()

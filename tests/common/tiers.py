@@ -19,9 +19,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from poolproof.checker.backends.c.build import compiler
 from poolproof.checker.core.verdict import Budget, Holds, Shown, Silent
 from poolproof.checker.driver.check import Judgement, Request, prepare, run
-from poolproof.checker.engines.native import compiler
 from poolproof.checker.spec import parse
 
 ROOT = Path(__file__).parents[2]

@@ -99,10 +99,10 @@ def test_an_undo_that_is_dropped_is_found(altered: type[Hugetlb]) -> None:
 
 
 def test_features_that_no_sequence_has() -> None:
-    plan = Plan(40, seed=2, without=("fork", "size", "files"))
+    plan = Plan(40, seed=2, without=("fork", "size", "hugetlbfs"))
     done = campaign(Hugetlb, ModelKernel(Hugetlb), plan)
     assert done.unexplained == 0, "\n".join(campaign_report(done))
-    assert not {*done.tally.features} & {"fork", "size", "files", "mount", "punch"}
+    assert not {*done.tally.features} & {"fork", "size", "hugetlbfs", "mount", "punch"}
     assert "surplus" in done.tally.features
     assert not done.tally.actions["fork"]
 

@@ -11,7 +11,7 @@ from poolproof.checker.conform.sequence import predict
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.designs.hugetlb.versions import Hugetlb61, Hugetlb70
 
-BOUNDS = {"N": 2, "B": 0, "OC": 2, "T": 1, "V": 2, "P": 2, "CAP": 4}
+BOUNDS = {"nodes": 2, "blocks": 0, "OC": 2, "T": 1, "V": 2, "P": 2, "CAP": 4}
 
 
 @pytest.mark.parametrize(

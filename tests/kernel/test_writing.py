@@ -22,38 +22,38 @@ from poolproof.model.language import Disabled, ModelError, action_methods
 SETTINGS = (
     (
         "private",
-        {"V": 4, "P": 3, "B": 3, "CAP": 6},
+        {"V": 4, "P": 3, "blocks": 3, "CAP": 6},
         "fork reads split mremap dontneed noreserve",
     ),
     (
         "files",
-        {"V": 4, "P": 2, "F": 2, "B": 3, "CAP": 6, "T": 2},
-        "files private_files offsets noreserve punch fallocate truncate unlink",
+        {"V": 4, "P": 2, "files": 2, "blocks": 3, "CAP": 6, "T": 2},
+        "hugetlbfs private_files offsets noreserve punch fallocate truncate unlink",
     ),
     (
         "mount",
-        {"V": 3, "P": 2, "F": 2, "B": 2, "CAP": 6, "MAX": 3, "MIN": 2},
-        "files mount size min_size fallocate unlink punch",
+        {"V": 3, "P": 2, "files": 2, "blocks": 2, "CAP": 6, "MAX": 3, "MIN": 2},
+        "hugetlbfs mount size min_size fallocate unlink punch",
     ),
     (
         "pool",
-        {"N": 2, "V": 3, "P": 2, "B": 1, "CAP": 9, "OC": 2, "T": 2, "STEP": 2},
+        {"nodes": 2, "V": 3, "P": 2, "blocks": 1, "CAP": 9, "OC": 2, "T": 2, "STEP": 2},
         "surplus sysctl resize resize_node mempolicy mbind",
     ),
     (
         "groups",
-        {"N": 2, "V": 4, "P": 3, "B": 2, "CAP": 6, "C": 2, "T": 2},
+        {"nodes": 2, "V": 4, "P": 3, "blocks": 2, "CAP": 6, "C": 2, "T": 2},
         "cgroup cgroup_move cpuset mremap mremap_part split",
     ),
     (
         "children",
-        {"N": 2, "V": 4, "P": 1, "B": 2, "CAP": 6, "C": 2, "T": 3, "F": 1},
-        "cgroup cgroup_move cpuset fork files private_files",
+        {"nodes": 2, "V": 4, "P": 1, "blocks": 2, "CAP": 6, "C": 2, "T": 3, "files": 1},
+        "cgroup cgroup_move cpuset fork hugetlbfs private_files",
     ),
     (
         "exit",
-        {"N": 2, "V": 3, "P": 2, "B": 1, "CAP": 9, "OC": 2, "F": 1},
-        "surplus exit files private_files",
+        {"nodes": 2, "V": 3, "P": 2, "blocks": 1, "CAP": 9, "OC": 2, "files": 1},
+        "surplus exit hugetlbfs private_files",
     ),
 )
 

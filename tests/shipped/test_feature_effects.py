@@ -11,11 +11,6 @@ from poolproof.checker.driver.designs import DesignRef, shipped_designs
 from poolproof.checker.frontend.design import compile_design
 from poolproof.model.language import declared
 
-OVERRIDDEN = {
-    ("HugetlbCma", "resize"),
-}
-"""The heirs whose methods take no notice of what they inherit."""
-
 BASES = [
     k
     for k in shipped_designs()
@@ -47,7 +42,7 @@ def test_no_shipped_feature_is_without_effect(known: DesignRef) -> None:
     features = declared(known.cls)[1]
     plain = shape(compile_design(known.cls).system)
     for name, feature in features.items():
-        if feature.default or (known.name, name) in OVERRIDDEN:
+        if feature.default:
             continue
         assert shape(compile_design(known.cls, having=[name]).system) != plain, name
         for need in feature.needs:

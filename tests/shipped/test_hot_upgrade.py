@@ -19,7 +19,7 @@ FOUR = "specs/scenarios/hot_upgrade_4.scenario"
 EIGHT = "specs/scenarios/hot_upgrade_8.scenario"
 
 EXPECTED = {
-    (FOUR, "mappings", "HugetlbPool"): (8, "early"),
+    (FOUR, "hugetlb", "Hugetlb"): (8, "early"),
     (FOUR, "mappings", "ReservedThp"): (8, "early"),
     (FOUR, "files", "GuestMemfd"): (8, "early"),
     (FOUR, "pool_files", "GlobalPool"): (8, "early"),
@@ -33,15 +33,15 @@ EXPECTED = {
     (FOUR, "touched_more", "ReservedThpPlanned"): (5, "late"),
     (FOUR, "refused", "ReservedThpPlanned"): (8, "early"),
     (FOUR, "swap_posted", "ReservedThp"): (None, "nothing_small"),
-    (FOUR, "limit", "HugetlbPool"): (None, "late"),
+    (FOUR, "hugetlb_limit", "Hugetlb"): (None, "late"),
     (FOUR, "limit_pool", "GlobalPool"): (None, "early"),
     (FOUR, "bound_pool", "GlobalPool"): (4, "early"),
-    (FOUR, "again", "HugetlbPool"): (9, "early"),
+    (FOUR, "hugetlb_again", "Hugetlb"): (9, "early"),
     (FOUR, "again", "ReservedThp"): (9, "late"),
     (FOUR, "thp", "Thp"): (8, "late"),
     (FOUR, "zone", "Tao"): (8, "nothing_small"),
     (FOUR, "thp_others", "Thp"): (None, "nothing_small"),
-    (EIGHT, "mappings", "HugetlbPool"): (16, "early"),
+    (EIGHT, "hugetlb", "Hugetlb"): (16, "early"),
     (EIGHT, "pool_handed_over", "GlobalPool"): (8, "early"),
 }
 

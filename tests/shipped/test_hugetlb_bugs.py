@@ -30,7 +30,7 @@ invariant I2: h.resv_huge_pages <= free_huge_pages()
 invariant I4: 0 <= h.resv_huge_pages
 invariant I7: 0 <= spool.used_hpages
 step I16 on touch(vma, page, installed):
-    promised(vma, page) and within_file(vma, page) and installed implies result == OK
+    is_promised(vma, page) and within_file(vma, page) and installed implies result == OK
 step B34 on mmap(task, length):
     result == OK implies length <= sum(n in NODES: h.free_huge_pages_node'[n]
         if len(mpol.mempolicy[task]) == 0 or n in mpol.mempolicy[task] else 0)
@@ -51,35 +51,37 @@ class Case:
     sound: type[Hugetlb] = Hugetlb
 
 
-ONE = {"V": 1, "P": 1, "B": 1}
+ONE = {"V": 1, "P": 1, "blocks": 1}
 CASES = [
-    Case(bugs.FaultBeyondEof, "truncate", "files truncate", ONE, {"I1": 3, "I4": 3}),
+    Case(
+        bugs.FaultBeyondEof, "truncate", "hugetlbfs truncate", ONE, {"I1": 3, "I4": 3}
+    ),
     Case(
         bugs.ResizeForgetsPagesInUse,
         "resize resize_node",
         "surplus resize_node",
-        {"V": 2, "P": 2, "B": 3},
+        {"V": 2, "P": 2, "blocks": 3},
         {"I2": 3, "I16": 4},
     ),
     Case(
         bugs.SplitCopiesReservation,
         "split mremap_part",
         "split",
-        {"V": 2, "P": 2, "B": 2},
+        {"V": 2, "P": 2, "blocks": 2},
         {"I1": 2, "I4": 3, "I16": 6},
         Hugetlb61,
     ),
     Case(
         bugs.CowSkipsSubpool,
         "fork",
-        "files private_files mount size fork",
-        {"V": 2, "P": 1, "B": 2},
+        "hugetlbfs private_files mount size fork",
+        {"V": 2, "P": 1, "blocks": 2},
         {"I7": 7},
     ),
     Case(
         bugs.PrivateHoleReusesReservation,
         "punch truncate dontneed",
-        "files private_files punch",
+        "hugetlbfs private_files punch",
         ONE,
         {"I1": 4, "I4": 4},
         Hugetlb61,
@@ -88,7 +90,7 @@ CASES = [
     Case(
         bugs.RestoreCreditsSubpool,
         "inject",
-        "files mount size inject",
+        "hugetlbfs mount size inject",
         ONE,
         {"I7": 4},
         Hugetlb61,
@@ -97,21 +99,21 @@ CASES = [
         bugs.ReserveIgnoresMempolicy,
         "mempolicy",
         "mempolicy",
-        {"V": 2, "P": 1, "B": 1, "N": 2},
+        {"V": 2, "P": 1, "blocks": 1, "nodes": 2},
         {"B34": 4},
     ),
     Case(
         bugs.ErrorLeavesEntry,
         "inject",
-        "files noreserve inject",
+        "hugetlbfs noreserve inject",
         ONE,
         {"I1": 2, "I4": 3},
     ),
     Case(
         bugs.FailedReserveFillsMinimum,
         "min_size",
-        "files mount min_size truncate",
-        {"V": 2, "P": 2, "F": 1, "B": 1},
+        "hugetlbfs mount min_size truncate",
+        {"V": 2, "P": 2, "files": 1, "blocks": 1},
         {"I1": 3, "I4": 5, "I16": 6},
         Hugetlb70,
     ),
@@ -121,24 +123,24 @@ CASES = [
 ELSEWHERE = {
     "private": (
         "fork reads split mremap dontneed noreserve inject",
-        {"V": 2, "P": 2, "B": 2},
+        {"V": 2, "P": 2, "blocks": 2},
     ),
     "surplus": (
         "surplus resize_node resize exit dontneed",
-        {"V": 2, "P": 1, "B": 1, "CAP": 2},
+        {"V": 2, "P": 1, "blocks": 1, "CAP": 2},
     ),
-    "nodes": ("mempolicy cpuset", {"V": 2, "P": 1, "B": 1, "N": 2}),
-    "files": (
-        "files private_files noreserve inject punch truncate fallocate unlink dontneed",
-        {"V": 2, "P": 1, "F": 1, "B": 2},
+    "nodes": ("mempolicy cpuset", {"V": 2, "P": 1, "blocks": 1, "nodes": 2}),
+    "hugetlbfs": (
+        "hugetlbfs private_files noreserve inject punch truncate fallocate unlink dontneed",
+        {"V": 2, "P": 1, "files": 1, "blocks": 2},
     ),
     "limit": (
-        "files private_files mount size fork noreserve inject punch",
-        {"V": 2, "P": 1, "F": 1, "B": 2, "MAX": 2},
+        "hugetlbfs private_files mount size fork noreserve inject punch",
+        {"V": 2, "P": 1, "files": 1, "blocks": 2, "MAX": 2},
     ),
     "minimum": (
-        "files mount min_size noreserve inject truncate",
-        {"V": 2, "P": 1, "F": 1, "B": 2},
+        "hugetlbfs mount min_size noreserve inject truncate",
+        {"V": 2, "P": 1, "files": 1, "blocks": 2},
     ),
 }
 

@@ -11,7 +11,8 @@ import pytest
 from poolproof.model.blocks.pageblock import Type
 from poolproof.model.designs.global_pool.pool import GlobalPool
 from poolproof.model.designs.guest_memfd import GuestMemfd
-from poolproof.model.designs.hugetlb.cma import HugetlbCma, HugetlbPool
+from poolproof.model.designs.hugetlb.cma import HugetlbCma
+from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.designs.probes.page_allocator import (
     NODES,
     PAGEBLOCKS,
@@ -146,9 +147,8 @@ def test_uncharged_child_takes_what_a_third_was_promised() -> None:
     assert d.used() < d.entitled()
 
 
-@pytest.mark.parametrize("cls", [*RTHP, HugetlbPool])
+@pytest.mark.parametrize("cls", RTHP)
 def test_dontneed_keeps_the_promise(cls: Any) -> None:
-    refused = "ENOMEM" if cls is HugetlbPool else "EAGAIN"
     d = played(
         cls,
         {"blocks": 1, "V": 2, "P": 1},
@@ -156,16 +156,15 @@ def test_dontneed_keeps_the_promise(cls: Any) -> None:
         ("reserve", 0, 1, "OK"),
         ("fault", 0, 0, 0, "OK"),
         ("dontneed", 0, 0, None),
-        ("reserve", 1, 1, refused),
+        ("reserve", 1, 1, "EAGAIN"),
         ("fault", 0, 0, 0, "OK"),
     )
     assert d.promised() == 0
 
 
-@pytest.mark.parametrize("cls", [*RTHP, HugetlbPool])
+@pytest.mark.parametrize("cls", RTHP)
 def test_a_pinned_block_is_not_free(cls: Any) -> None:
-    """vma: munmap while a folio is pinned. hugetlb counts pages, not VMAs."""
-    again = "ENOMEM" if cls is HugetlbPool else "OK"
+    """vma: munmap while a folio is pinned."""
     d = played(
         cls,
         {"blocks": 1, "V": 2, "P": 1},
@@ -174,7 +173,7 @@ def test_a_pinned_block_is_not_free(cls: Any) -> None:
         ("fault", 0, 0, 0, "OK"),
         ("pin", 0, 0, None),
         ("unmap", 0, None),
-        ("reserve", 1, 1, again),
+        ("reserve", 1, 1, "OK"),
     )
     assert not d.idle()
     assert d.free_blocks() == 0
@@ -196,27 +195,68 @@ def test_swap_comes_back_small_as_posted_and_huge_as_planned() -> None:
 
 def test_the_owner_takes_the_page_from_its_child() -> None:
     d = played(
-        HugetlbPool,
+        Hugetlb,
         {"blocks": 1, "V": 2, "P": 1},
         "fork",
-        ("reserve", 0, 1, "OK"),
-        ("fault", 0, 0, 0, "OK"),
-        ("fork", 0, 1, "OK"),
-        ("write", 0, 0, 0, "OK"),
-        ("fault", 1, 0, 0, "SIGBUS"),
+        ("mmap", 0, 0, 1, 0, "OK"),
+        ("touch", 0, 0, 1, 1, "OK"),
+        ("fork", 0, 0, 1, "OK"),
+        ("touch", 0, 0, 1, 1, "OK"),
+        ("touch", 1, 0, 1, 1, "SIGBUS"),
     )
     assert not d.failed
     assert d.populated() == 1
 
 
+def test_hugetlb_takes_back_what_a_pinned_page_has_not_brought() -> None:
+    """munmap() of a page that I/O holds: resv_huge_pages wraps until the I/O
+    ends, and the page that is not free can be promised."""
+    before: list[Call] = [
+        ("mmap", 0, 0, 1, 0, "OK"),
+        ("touch", 0, 0, 1, 1, "OK"),
+        ("pin", 0, 0, None),
+        ("munmap", 0, "OK"),
+    ]
+    size = {"blocks": 2, "V": 2, "P": 1}
+    d = played(Hugetlb, size, "pins", *before)
+    assert (d.promised(), d.free_blocks(), d.in_limbo()) == (-1, 1, 1)
+    d = played(Hugetlb, size, "pins", *before, ("unpin_last", 0, None))
+    assert (d.promised(), d.free_blocks(), d.idle()) == (0, 2, True)
+    d = played(
+        Hugetlb,
+        size,
+        "pins",
+        *before,
+        ("mmap", 0, 0, 1, 0, "OK"),
+        ("mmap", 0, 1, 1, 0, "OK"),
+        ("touch", 0, 0, 1, 1, "OK"),
+        ("touch", 1, 0, 1, 1, "SIGBUS"),
+    )
+    assert d.failed
+
+
+def test_hugetlb_is_above_memory_max() -> None:
+    """The charge is of the fault: VM_FAULT_OOM, and the promise is kept."""
+    d = played(
+        Hugetlb,
+        {"blocks": 2, "V": 1, "P": 2, "limit": 1, "CG_MAX": 2, "CG_RSVD": 2},
+        "memcg",
+        ("cgroup_attach", 0, 0, "OK"),
+        ("mmap", 0, 0, 2, 0, "OK"),
+        ("touch", 0, 0, 1, 1, "OK"),
+        ("touch", 0, 1, 1, 1, "OOM"),
+    )
+    assert (d.failed, d.promised(), d.populated()) == (True, 1, 1)
+
+
 def test_a_promised_page_with_an_error_is_still_counted() -> None:
     d = played(
-        HugetlbPool,
+        Hugetlb,
         {"blocks": 1, "V": 1, "P": 1},
         "poison",
-        ("reserve", 0, 1, "OK"),
+        ("mmap", 0, 0, 1, 0, "OK"),
         ("poison", 0, None),
-        ("fault", 0, 0, 0, "SIGBUS"),
+        ("touch", 0, 0, 1, 1, "SIGBUS"),
     )
     assert d.failed
     assert d.total() == 1

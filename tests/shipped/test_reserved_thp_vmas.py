@@ -10,7 +10,11 @@ import pytest
 
 from poolproof.model.blocks.errno import EINVAL, ENOMEM, OK
 from poolproof.model.blocks.vma.address_space import Fail, Place, Prot, Remap
-from poolproof.model.designs.reserved_thp.vmas import ReservedPagesVmas, ReservedThpVmas
+from poolproof.model.designs.reserved_thp.assumed_vmas import (
+    ReservedPagesVmas,
+    ReservedThpVmasAssumed,
+)
+from poolproof.model.designs.reserved_thp.vmas import ReservedThpVmas
 from poolproof.model.language import Element
 
 TASK = Element("TASKS", "t", 0)
@@ -30,7 +34,7 @@ def reserved(cls: Any, pages: int, block: int, end: int, having: str = "") -> An
 
 @pytest.mark.parametrize(
     ("cls", "counts"),
-    [(ReservedThpVmas, (3, 3, 2, 1, 1)), (ReservedPagesVmas, (12, 12, 7, 1, 0))],
+    [(ReservedThpVmasAssumed, (3, 3, 2, 1, 1)), (ReservedPagesVmas, (12, 12, 7, 1, 0))],
 )
 def test_what_pieces_give_back(cls: Any, counts: tuple[int, ...]) -> None:
     """Three blocks of 4 pages: mprotect leaves 5 + 6 + 1 pages, which are 1 + 1 + 0

@@ -110,6 +110,6 @@ def test_a_formula_that_is_false_is_seen(tmp_path: Path) -> None:
 
 def test_a_spec_with_nothing_in_it_is_seen(tmp_path: Path) -> None:
     copy = tmp_path / "copy.spec"
-    copy.write_text('spec "x"\nfor Hugetlb\nbounds V = 1, P = 1, B = 1\n')
+    copy.write_text('spec "x"\nfor Hugetlb\nbounds V = 1, P = 1, blocks = 1\n')
     with pytest.raises(UserError, match="no property"):
         list(unexpected(copy, "", "explicit"))

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from poolproof.checker.backends.c.build import compiler
 from poolproof.checker.commands.main import main
 from poolproof.checker.core import limits
 from poolproof.checker.core.limits import Spent, doing, limited, overtime, tick
 from poolproof.checker.core.verdict import Budget, Outcome, Silent, Unknown, Violated
 from poolproof.checker.driver.check import Request, prepare, run
 from poolproof.checker.engines import registry
-from poolproof.checker.engines.native import compiler
 from poolproof.checker.spec import parse
 
 LATE = 8.0

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
+from poolproof.checker.backends.c.build import compiler
 from poolproof.checker.core.system import TransitionSystem
 from poolproof.checker.core.verdict import Budget, Outcome, Silent
 from poolproof.checker.engines import exhaustive as engine
 from poolproof.checker.engines.exhaustive import exhaustive, first_states
-from poolproof.checker.engines.native import compiler
 from tests.common.pool_system import pool, pool_properties
 
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="needs a C compiler")

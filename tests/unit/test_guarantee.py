@@ -152,7 +152,7 @@ def test_states_that_were_not_visited_are_told() -> None:
 
 
 def test_a_shipped_design() -> None:
-    (known,) = designs_named("HugetlbPool")
+    (known,) = designs_named("GuestMemfd")
     spec = parse("specs/questions/promise_plain.spec")
     done = guarantee(known, spec, "q2_promise_kept", most=1)
     assert finding_text(done.of(0)[0]) == "holds"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 import z3
@@ -34,12 +35,14 @@ from poolproof.checker.core.limits import Spent, limited, worked
 from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.system import (
     Action,
+    Assumption,
     Obligation,
     Parameter,
     Span,
     TransitionSystem,
     Variable,
 )
+from poolproof.checker.core.verdict import Silent
 from poolproof.checker.engines import induction
 from poolproof.checker.engines.induction import Induction, Lemma, conjuncts, unknowns
 
@@ -262,6 +265,26 @@ def test_lemmas_are_dropped_until_the_rest_is_kept() -> None:
     assert why["needs small"].startswith("follow does not keep y <= 5")
 
 
+class Figures(Silent):
+    def __init__(self) -> None:
+        self.said: list[dict[str, object]] = []
+
+    def progress(self, **figures: object) -> None:
+        self.said.append(figures)
+
+
+def test_progress_says_how_many_lemmas_are_left() -> None:
+    report = Figures()
+    work = system(UP)
+    work.report = report
+    lemmas = [Lemma(f"x <= {k}", (le(X.now, num(k)),)) for k in (5, 9)]
+    work.strongest(work.representatives(frozenset()), lemmas)
+    assert [f["lemmas"] for f in report.said] == [1, 1]
+    asked = [f["queries"] for f in report.said]
+    assert asked[-1] == work.asked
+    assert 0 < asked[0] <= work.asked
+
+
 def test_each_rule_that_a_step_may_break_is_named_once() -> None:
     due = Obligation("assert", lt(X.now, num(3)), "x is small", Span("f.py", 3, 1))
     early = Obligation("assert", lt(X.now, num(4)), "early", None, early=True)
@@ -359,7 +382,37 @@ def test_a_property_is_its_conjuncts_and_that_it_is_defined() -> None:
     both = ir.and_(le(X.now, num(3)), le(Y.now, num(3)))
     parts = conjuncts(Property("p", Kind.INVARIANT, both))
     assert parts == (le(X.now, num(3)), le(Y.now, num(3)))
+    one = ir.or_(le(X.now, num(3)), le(Y.now, num(3)))
+    assert conjuncts(Property("p", Kind.INVARIANT, one)) == (one,)
     read = select(ON.now, WHO.now)
     parts = conjuncts(Property("p", Kind.INVARIANT, read))
     assert read in parts
     assert ir.expand(ir.defined(read)) in (*parts, ir.and_(*parts[:-1]))
+
+
+def test_an_assumption_is_needed_if_it_cuts_a_step_somewhere() -> None:
+    """One reason may stand in several actions; each counts."""
+    over, never = lt(X.now, num(0)), le(num(10), Y.now)
+    cuts = {
+        "x": (Assumption("x is small", lt(num(5), X.now)),),
+        "y": (
+            Assumption("nothing", over),
+            Assumption("y is small", never),
+            Assumption("n is small", ir.and_(lt(num(3), N), eq(X.now, num(1)))),
+        ),
+        "z": (Assumption("y is small", lt(num(8), Y.now)),),
+    }
+    plain = Action("plain", (), TRUE, {}, None)
+    acts = [
+        replace(plain, name=n, parameters=given(N), assumptions=a)
+        for n, a in cuts.items()
+    ]
+    for actions in ((plain, *acts), (*reversed(acts), plain)):
+        work = system(*actions)
+        found = work.unneeded(work.ranges(work.now))
+        assert found == {"nothing"}
+        assert work.unneeded([*work.ranges(work.now), cell(work, "x") == 0]) == {
+            "nothing",
+            "x is small",
+            "n is small",
+        }

@@ -48,6 +48,10 @@ MUTATED = Mutated(
             "def x_f__mutmut_orig(a):",
             "    return zip(a, strict=True)",
         ),
+        **{
+            f"x_f__mutmut_{k}": (f"def x_f__mutmut_{k}(a):", "    return None")
+            for k in (1, 2, 6)
+        },
         "x_f__mutmut_3": ("def x_f__mutmut_3(a):", "    return zip(a, strict=False)"),
         "x_f__mutmut_4": ("def x_f__mutmut_4(a):", "    return zip(a, )"),
         "x_f__mutmut_5": ("def x_f__mutmut_5(a):", "    return zip(None, strict=True)"),

@@ -28,16 +28,16 @@ from poolproof.checker.spec.scenario import (
     product,
     programs,
 )
-from poolproof.model.designs.hugetlb.cma import HugetlbPool
+from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 
 TWO = """
-    task old: reserve(v0, 2) repeat p in 0..1: fault(v0, p, _) signal up
-    task new: await up reserve(v1, P - 1) fault(v1, 0, _)
+    task old: mmap(t0, v0, 2) repeat p in 0..1: touch(v0, p) signal up
+    task new: await up mmap(t0, v1, P - 1) touch(v1, 0)
 """
 
 
 def pool(blocks: int, **more: int) -> Compiled:
-    return compile_design(HugetlbPool, {"blocks": blocks, "P": 2, "V": 2, **more})
+    return compile_design(Hugetlb, {"blocks": blocks, "P": 2, "V": 2, **more})
 
 
 def made(text: str, compiled: Compiled) -> Product:
@@ -52,32 +52,32 @@ def explored(whole: Product) -> Outcome:
 def test_a_scenario_is_made_of_clauses_and_tasks() -> None:
     spec = parse_text("""spec "s"
         scenario a "title":
-            for HugetlbPool
+            for Hugetlb
             bounds P = 2 with pins
             size blocks = 1..4
-            early reserve
-            task old: repeat p in 0..1: { fault(v0, p, _) signal x }
+            early mmap
+            task old: repeat p in 0..1: { touch(v0, p) signal x }
             task idle:
             environment pin(v0, _), unpin(v0, 0..1)
-            anytime unmap(v1)""")
+            anytime munmap(v1)""")
     (a,) = spec.scenarios
     assert (a.name.text, a.title, [w.text for w in a.designs]) == (
         "a",
         "title",
-        ["HugetlbPool"],
+        ["Hugetlb"],
     )
     assert a.measure is not None
     assert (a.measure.lo, a.measure.hi) == (1, 4)
     assert [p.task.text for p in a.programs] == ["old", "idle"]
     assert [i.action.text for i in a.environment] == ["pin", "unpin"]
-    assert [i.action.text for i in a.anytime] == ["unmap"]
+    assert [i.action.text for i in a.anytime] == ["munmap"]
 
 
 def test_programs_are_calls_in_order() -> None:
     whole = made(TWO, pool(3))
     old, new = whole.programs.tasks.values()
-    assert [c.action.name for c in old] == ["reserve", "fault", "fault"]
-    assert old[1].given == (frozenset({0}), frozenset({0}), frozenset({0}))
+    assert [c.action.name for c in old] == ["mmap", "touch", "touch"]
+    assert old[1].given == tuple(frozenset({k}) for k in (0, 0, 1, 1))
     assert new[0].after == (("old", 3),)
     assert new[1].after == ()
     assert new[0].given[1] == frozenset({1})
@@ -90,26 +90,26 @@ def test_enough_is_guaranteed_and_less_is_not() -> None:
     whole = made(TWO, pool(2))
     verdict = explored(whole).verdicts[GUARANTEED]
     assert isinstance(verdict, Violated)
-    failure = confirmed(whole, pool(2), whole.properties[0], verdict, {"reserve"})
+    failure = confirmed(whole, pool(2), whole.properties[0], verdict, {"mmap"})
     assert failure.kind == "early"
     assert failure.who == ("old", "old", "old", "new")
     assert [t.step.action for t in failure.played.taken] == [
-        "reserve",
-        "fault",
-        "fault",
-        "reserve",
+        "mmap",
+        "touch",
+        "touch",
+        "mmap",
     ]
 
 
 def test_every_interleaving_counts() -> None:
     """Without the signal, either may come too late."""
-    whole = made("task a: reserve(v0, 2) task b: reserve(v1, 2)", pool(3))
+    whole = made("task a: mmap(t0, v0, 2) task b: mmap(t0, v1, 2)", pool(3))
     assert explored(whole).statistics.states == 5
     assert isinstance(explored(whole).verdicts[GUARANTEED], Violated)
 
 
 def test_waiting_for_ever_is_no_success() -> None:
-    text = "task a: reserve(v0, 1) fault(v0, 0, _) fault(v0, 0, _)"
+    text = "task a: mmap(t0, v0, 1) munmap(v0) munmap(v0)"
     whole = made(text, pool(2))
     outcome = explored(whole)
     assert isinstance(outcome.verdicts[GUARANTEED], Holds)
@@ -124,8 +124,8 @@ def test_waiting_for_ever_is_no_success() -> None:
     ("word", "kind"), [("environment", Holds), ("anytime", Violated)]
 )
 def test_the_environment_may_fail_and_anytime_may_not(word: str, kind: type) -> None:
-    small = compile_design(HugetlbPool, {"blocks": 1, "V": 2, "P": 1}, (), ["dontneed"])
-    text = f"task a: dontneed(v0, 0) {word} reserve(v0, 1), reserve(v1, 1)"
+    small = compile_design(Hugetlb, {"blocks": 1, "V": 2, "P": 1}, (), ["dontneed"])
+    text = f"task a: madvise_dontneed(v0, 0) {word} mmap(t0, v0, 1), mmap(t0, v1, 1)"
     verdict = explored(made(text, small)).verdicts[GUARANTEED]
     assert isinstance(verdict, kind)
 
@@ -149,13 +149,13 @@ def test_a_schedule_that_the_programs_do_not_allow_is_refuted() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("task a: reserve(v0)", r"reserve\(vma, pages\) takes 2, not 1"),
-        ("task a: reserve(v0, 7)", "no value of `pages` is meant"),
-        ("task a: await up reserve(v0, 1)", "no task signals `up`"),
+        ("task a: munmap(v0, 1)", r"munmap\(vma\) takes 1, not 2"),
+        ("task a: mmap(t0, v0, 7)", "no value of `length` is meant"),
+        ("task a: await up mmap(t0, v0, 1)", "no task signals `up`"),
         ("task a: signal up task b: await up", "no call that would wait"),
         ("task a: signal up task b: signal up", "is signalled twice"),
-        ("task a: repeat p in 0..9999: fault(v0, p, _)", "more than 1000 times"),
-        ("task a: reserve(v0, h.resv)", "is no constant"),
+        ("task a: repeat p in 0..9999: touch(v0, p)", "more than 1000 times"),
+        ("task a: mmap(t0, v0, h.resv_huge_pages)", "is no constant"),
     ],
 )
 def test_mistakes(text: str, message: str) -> None:
@@ -166,9 +166,9 @@ def test_mistakes(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("size blocks = 3..1 task a: reserve(v0, 1)", "least size comes first"),
-        ("task a: reserve(v0, 1) task a: unmap(v0)", "is the name of two tasks"),
-        ("size P = 1..2 size P = 1..2 task a: unmap(v0)", "has one `size`"),
+        ("size blocks = 3..1 task a: mmap(t0, v0, 1)", "least size comes first"),
+        ("task a: mmap(t0, v0, 1) task a: munmap(v0)", "is the name of two tasks"),
+        ("size P = 1..2 size P = 1..2 task a: munmap(v0)", "has one `size`"),
     ],
 )
 def test_no_scenario(text: str, message: str) -> None:
@@ -177,5 +177,5 @@ def test_no_scenario(text: str, message: str) -> None:
 
 
 def test_an_action_that_the_design_lacks() -> None:
-    with pytest.raises(MissingName, match=r"unknown action `reserv` \(did you mean"):
-        made("task a: reserv(v0, 1)", pool(2))
+    with pytest.raises(MissingName, match=r"unknown action `munma` \(did you mean"):
+        made("task a: munma(v0)", pool(2))

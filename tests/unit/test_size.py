@@ -74,9 +74,9 @@ def test_the_command(
                 "size",
                 FOUR,
                 "--scenario",
-                "limit",
+                "hugetlb_limit",
                 "--design",
-                "HugetlbPool",
+                "Hugetlb",
                 "--bounds",
                 "limit=8",
                 "--table",
@@ -85,13 +85,13 @@ def test_the_command(
         == 0
     )
     out = capsys.readouterr().out
-    assert "  limit     HugetlbPool  8      7 fails early; of 1 to 9\n" in out
+    assert "  hugetlb_limit  Hugetlb  8      7 fails early; of 0 to 9\n" in out
     assert main(["size", FOUR, "--scenario", "clod3"]) == 2
     assert "did you mean 'cold3'?" in capsys.readouterr().err
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
-    call = ["size", FOUR, "--scenario", "mappings", "--design", "HugetlbPool"]
+    call = ["size", FOUR, "--scenario", "hugetlb", "--design", "Hugetlb"]
     assert main([*call, "--json"]) == 0
     [answer] = json.loads(capsys.readouterr().out)["answers"]
     assert answer["smallest"] == 8

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from poolproof.checker.backends.c.build import Build, compiler
 from poolproof.checker.core import cache
-from poolproof.checker.engines.native import Build, compiler
 
 ROOT = Path(__file__).parents[2]
 DESIGN = """\

@@ -19,20 +19,24 @@ from poolproof.checker.backends.c.layout import (
     widths,
 )
 from poolproof.checker.backends.c.steps import Cut, Event, Lowered, Steps
-from poolproof.checker.passes.reduce import Reduced
+from poolproof.checker.core.property import Property
+from poolproof.checker.core.system import TransitionSystem
 from poolproof.checker.passes.symmetry import Symmetry
 
 __all__ = ["OPEN_BITS", "Cut", "Event", "Lowered", "Unsupported", "lower", "widths"]
 
 
-def lower(reduced: Reduced, found: Symmetry) -> Lowered:
-    """Return the system as C that includes canon.h and search.h."""
-    held = widths(reduced.system)
-    layout = lay_out(reduced.system, held.ranges, found)
-    made = Steps(reduced, held, layout)
+def lower(
+    system: TransitionSystem, properties: tuple[Property, ...], found: Symmetry
+) -> Lowered:
+    """Return the system, which has no rigid params, as C that includes canon.h
+    and search.h."""
+    held = widths(system)
+    layout = lay_out(system, held.ranges, found)
+    made = Steps(system, properties, held, layout)
     doubted = {name for _, name in found.doubts}
     small = made.small()
-    actions = reduced.system.actions
+    actions = system.actions
     sure = [a for a in actions if a.name not in doubted]
     rest = [a for a in actions if a.name in doubted]
     functions = [made.check(), made.expand("expand", sure, small)]
@@ -53,7 +57,7 @@ def lower(reduced: Reduced, found: Symmetry) -> Lowered:
     }
     deadlock = next(k for k, e in enumerate(made.events) if e.kind == "deadlock")
     head = [
-        f"/* {reduced.system.name}: {len(made.steps)} steps */\n",
+        f"/* {system.name}: {len(made.steps)} steps */\n",
         f"#define WORDS {layout.words}",
         f"#define EACH_WORD(DO) {' '.join(f'DO({k})' for k in range(layout.words))}",
         f"#define VALUE {value or '__int128'}",

@@ -39,15 +39,16 @@ from poolproof.checker.core.ir import (
     show_raw,
     substitute_all,
 )
+from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import (
     Action,
     Assumption,
     Obligation,
+    TransitionSystem,
     Variable,
     conjuncts,
     writes,
 )
-from poolproof.checker.passes.reduce import Reduced
 
 SMALL = 40_000
 """Specialise an action for its arguments while the copies have fewer nodes."""
@@ -126,7 +127,8 @@ class Steps:
     """Prints the functions that read and make states, and numbers what they
     may report."""
 
-    reduced: Reduced
+    system: TransitionSystem
+    properties: tuple[Property, ...]
     widths: Widths
     layout: Layout
     events: list[Event] = field(default_factory=list)
@@ -138,16 +140,13 @@ class Steps:
     most: int = 0
 
     def __post_init__(self) -> None:
-        self.system = self.reduced.system
         self.bounds = bounds_of(self.widths.ranges)
-        for p in self.reduced.properties:
+        for p in self.properties:
             if p.kind.of_states:
                 self.event(Event("state", asked=p.name))
         self.event(Event("deadlock"))
         self.antecedents = [
-            (p.name, k)
-            for p in self.reduced.properties
-            for k in range(len(p.antecedents))
+            (p.name, k) for p in self.properties for k in range(len(p.antecedents))
         ]
 
     def event(self, e: Event) -> int:
@@ -160,14 +159,14 @@ class Steps:
     def check(self) -> str:
         """C: which state properties fail (or are witnessed) in a state."""
         w = CWriter(self.layout, self.bounds)
-        bad = [p.deciding for p in self.reduced.properties if p.kind.of_states]
+        bad = [p.deciding for p in self.properties if p.kind.of_states]
         bad = list(self.prepared(*bad, bounds=self.bounds))
         w.share(*bad)
         for k, e in enumerate(bad):
             if e is not FALSE:
                 w.line(f"if (UNLIKELY({w.text(e)})) event(T, {k}, s, 0);")
         for k, (name, j) in enumerate(self.antecedents):
-            p = next(p for p in self.reduced.properties if p.name == name)
+            p = next(p for p in self.properties if p.name == name)
             if not p.kind.of_states:
                 continue
             (e,) = self.prepared(p.antecedents[j], bounds=self.bounds)
@@ -570,7 +569,7 @@ class Steps:
         if i.result is not None:
             by[i.action.returned] = i.result
         numbers = {x: k for k, x in enumerate(self.antecedents)}
-        for p in self.reduced.properties:
+        for p in self.properties:
             if not p.about(i.action):
                 continue
 

@@ -305,24 +305,25 @@ class AddressSpace(VmaRemap):
 
     def madvise_vma_behavior(self, task, start, end, advice):
         """mm/madvise.c:madvise_vma_behavior and madvise_update_vma"""
-        old = self.vm_flags[task, start]
-        new = old
-        if advice is Advice.DONTFORK:
-            new = old | {VM.DONTCOPY}
-        elif advice is Advice.DOFORK:
-            new = old - {VM.DONTCOPY}
-        elif advice is Advice.WIPEONFORK:
-            if not self.vma_is_anonymous(task, start):
-                return EINVAL
-            new = old | {VM.WIPEONFORK}
-        elif advice is Advice.KEEPONFORK:
-            new = old - {VM.WIPEONFORK}
-        elif advice is Advice.HUGEPAGE:
-            new = (old - {VM.NOHUGEPAGE}) | {VM.HUGEPAGE}
-        else:
-            new = (old - {VM.HUGEPAGE}) | {VM.NOHUGEPAGE}
+        if advice is Advice.WIPEONFORK and not self.vma_is_anonymous(task, start):
+            return EINVAL
+        new = self.advised_flags(self.vm_flags[task, start], advice)
         error = self.change(task, start, end, new, self.vm_policy[task, start])
         return Errno.EAGAIN if error is ENOMEM else error
+
+    def advised_flags(self, vm_flags, advice):
+        """The flags that a VMA with ``vm_flags`` has after the advice."""
+        if advice is Advice.DONTFORK:
+            return vm_flags | {VM.DONTCOPY}
+        if advice is Advice.DOFORK:
+            return vm_flags - {VM.DONTCOPY}
+        if advice is Advice.WIPEONFORK:
+            return vm_flags | {VM.WIPEONFORK}
+        if advice is Advice.KEEPONFORK:
+            return vm_flags - {VM.WIPEONFORK}
+        if advice is Advice.HUGEPAGE:
+            return (vm_flags - {VM.NOHUGEPAGE}) | {VM.HUGEPAGE}
+        return (vm_flags - {VM.HUGEPAGE}) | {VM.NOHUGEPAGE}
 
     def change(self, task, start, end, vm_flags, policy):
         """vma_modify, where something changes."""

@@ -83,13 +83,18 @@ class Admission(Charges):
         here = any(gone == a and self.node_of[a] == node for a in AREAS)
         return self.capacity_on(node) - self.gone_on(node) - margin - (1 if here else 0)
 
-    def debt_on(self, node, gone):
+    def debt_on(self, node, gone, wanted):
+        """Of how many blocks the node is short. A node without rights, and of
+        which no block is ``wanted`` for a file, is short of none."""
         rights = self.rights_on(node)
-        return 0 if rights == 0 else max(0, rights - self.has_on(node, gone))
+        here = any(gone == a and self.node_of[a] == node for a in AREAS)
+        if rights == 0 and not (wanted and here):
+            return 0
+        return max(0, rights - self.has_on(node, gone))
 
-    def fits(self, node, gone):
+    def fits(self, node, gone, wanted):
         """Whether the node can keep what it promised, by swap if need be."""
-        debt = self.debt_on(node, gone)
+        debt = self.debt_on(node, gone, wanted)
         if not OVERCOMMIT or debt == 0:
             return debt == 0
         if KINDS_UNCHECKED:
@@ -129,15 +134,15 @@ class Admission(Charges):
 
     # -- all nodes --
 
-    def keeps(self, gone):
+    def keeps(self, gone, wanted=False):
         """Whether all promises can be kept without a block of the area
-        ``gone``, or (None) as things are."""
-        fit = all(self.fits(n, gone) for n in NODES)
+        ``gone``, or (None) as things are. ``wanted``: a file has it then."""
+        fit = all(self.fits(n, gone, wanted) for n in NODES)
         if SIZES:
             fit = fit and all(self.areas_fit(n, gone) for n in NODES)
         if OVERCOMMIT:
-            debt = sum(self.debt_on(n, gone) for n in NODES)
-            exchange = sum(1 for n in NODES if self.debt_on(n, gone) > 0)
+            debt = sum(self.debt_on(n, gone, wanted) for n in NODES)
+            exchange = sum(1 for n in NODES if self.debt_on(n, gone, wanted) > 0)
             fit = fit and debt + (0 if LAST_SLOT else exchange) <= self.slots()
         return fit
 

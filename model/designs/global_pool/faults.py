@@ -119,7 +119,7 @@ class Faults(Swapping):
                 and self.is_common(file, n)
                 for n in NODES
             )
-            and self.keeps(area)
+            and self.keeps(area, True)
         )
 
     def fault_idle(self, task, file, index, area):

@@ -79,7 +79,7 @@ class Files(Faults):
         """A page that was split is whole again."""
         if PARTIAL and self.split[file, index]:
             self.split[file, index] = False
-            self.vmemmap += 1
+            self.free_vmemmap += 1
 
     def let_go(self, file, index):
         """The page leaves the file. Its blocks are free, or with the end of
@@ -165,9 +165,9 @@ class Files(Faults):
         """A part becomes shared: the page is split, its vmemmap restored."""
         require(self.is_guest(file) and self.page[file, index] is not None)
         require(not self.split[file, index])
-        if self.vmemmap == 0:
+        if self.free_vmemmap == 0:
             return ENOMEM
-        self.vmemmap -= 1
+        self.free_vmemmap -= 1
         self.split[file, index] = True
         return OK
 

@@ -22,7 +22,7 @@ from poolproof.model.designs.global_pool.names import (
     K,
 )
 from poolproof.model.designs.names import BLOCKS, FILES, NODES, PINS, POISON
-from poolproof.model.language import Bool, action, require
+from poolproof.model.language import Bool, action, assume, require
 
 
 class PoolMemory(Admission):
@@ -102,15 +102,15 @@ class PoolMemory(Admission):
         return None
 
     def put_outside(self, area):
-        """Whether a pageblock of the node could go back to the allocator."""
+        """A pageblock of the node goes back to the allocator."""
         for n in NODES:
             if self.node_of[area] == n:
                 block = self.first_taken(n)
-                if block is None:
-                    return False
+                assume(
+                    block is not None,
+                    "the pool keeps the blocks it had at boot",
+                )
                 self.pb.whole[n, block] = NO
-                self.pb.type[n, block] = MOVABLE
-        return True
 
     @action(kernel="mm/hugetlb.c:set_max_huge_pages", when=RESIZE)
     def shrink(self, area: AREAS) -> Errno:
@@ -120,9 +120,7 @@ class PoolMemory(Admission):
         if self.free[area] == 0 or not self.keeps(area):
             return EBUSY
         if FRAGMENTED:
-            went = self.put_outside(area)
-            if not went:
-                return EBUSY
+            self.put_outside(area)
         self.free[area] -= 1
         self.capacity[area] -= 1
         return OK
@@ -147,6 +145,7 @@ class PoolMemory(Admission):
             return ENOMEM
         self.pb.empty(node, block)
         self.pb.whole[node, block] = TAKEN
+        self.pb.type[node, block] = MOVABLE
         self.free[area] += 1
         self.capacity[area] += 1
         return OK

@@ -44,8 +44,9 @@ class Policies(PoolMemory):
 
     @action(kernel="kernel/cgroup/cpuset.c:update_nodemask", when=NUMA)
     def bind(self, task: TASKS, nodes: SetOf(NODES)) -> Errno:
-        """cpuset.mems of the task's cgroup is written."""
-        require(len(nodes) > 0 and nodes != self.mpol.mems_allowed[task])
+        """cpuset.mems of the task's cgroup is written. The empty mask stands
+        for all nodes, here and below."""
+        require(len(nodes) != len(NODES) and nodes != self.mpol.mems_allowed[task])
         before = self.mpol.mems_allowed[task]
         self.mpol.mems_allowed[task] = nodes
         if not CPUSET_UNCHECKED and not self.all_served():
@@ -55,7 +56,7 @@ class Policies(PoolMemory):
 
     @action(kernel="mm/mempolicy.c:do_set_mempolicy", when=MEMPOLICY)
     def set_mempolicy(self, task: TASKS, nodes: SetOf(NODES)) -> Errno:
-        require(nodes != self.mpol.mempolicy[task])
+        require(len(nodes) != len(NODES) and nodes != self.mpol.mempolicy[task])
         before = self.mpol.mempolicy[task]
         self.mpol.mempolicy[task] = nodes
         if not CPUSET_UNCHECKED and not self.all_served():
@@ -66,7 +67,8 @@ class Policies(PoolMemory):
     @action(kernel="mm/mempolicy.c:mpol_set_shared_policy", when=MBIND)
     def mbind(self, task: TASKS, file: FILES, nodes: SetOf(NODES)) -> Errno:
         """The file's shared policy."""
-        require(self.maps[task, file] and nodes != self.mpol.vm_policy[file])
+        require(self.maps[task, file] and len(nodes) != len(NODES))
+        require(nodes != self.mpol.vm_policy[file])
         before = self.mpol.vm_policy[file]
         self.mpol.vm_policy[file] = nodes
         if not CPUSET_UNCHECKED and not self.all_served():

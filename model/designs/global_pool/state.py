@@ -140,7 +140,7 @@ class PoolState(Block):
     page = table(FILES, INDICES, Maybe(AREAS), doc="where it is; None: not there")
     fallen = table(FILES, INDICES, Bool(), when=THP, doc="base pages instead")
     split = table(FILES, INDICES, Bool(), when=PARTIAL)
-    vmemmap = var(Int(0, VMEMMAP), init=VMEMMAP, when=PARTIAL)
+    free_vmemmap = var(Int(0, VMEMMAP), init=VMEMMAP, when=PARTIAL)
     pins = PoolPins(FILES, INDICES, AREAS, MOST, PINS)
 
     maps = table(TASKS, FILES, Bool(), when=NUMA)
@@ -288,7 +288,7 @@ class PoolState(Block):
         return self.pb.usable(node, MOVABLE)
 
     @observer
-    def outside(self, node: NODES):
+    def outside_blocks(self, node: NODES):
         """Pageblocks that the pool has not."""
         return sum(1 for b in PAGEBLOCKS if self.pb.whole[node, b] != TAKEN)
 

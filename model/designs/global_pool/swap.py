@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Cold pages of the pool in swap: whole, to a cluster that was reserved."""
 
+from poolproof.model.blocks.errno import ENOMEM, OK, Errno
 from poolproof.model.blocks.swap import FREE, SWAPPED
 from poolproof.model.designs.global_pool.names import (
     ANON,
@@ -42,7 +43,7 @@ class Swapping(Policies):
     def is_short(self, node):
         """Whether nothing is free there, and more is promised than it has."""
         full = all(self.node_of[a] != node or self.free[a] == 0 for a in AREAS)
-        return full and self.debt_on(node, None) > 0
+        return full and self.debt_on(node, None, False) > 0
 
     def may_go(self, file, index):
         """Where promises count on clusters, a page goes out only if its node
@@ -91,15 +92,18 @@ class Swapping(Policies):
     # -- others --
 
     @action(kernel="mm/swap_slots.c:folio_alloc_swap", when=SWAP_OTHERS)
-    def other_out(self, cpu: CPUS, cluster: CLUSTERS):
-        """A base page of somebody else goes to swap, if no promise needs the
-        cluster."""
+    def other_out(self, cpu: CPUS, cluster: CLUSTERS) -> Errno:
+        """A base page of somebody else goes to swap. A slot of a cluster that
+        a promise needs is given back."""
         require(self.device.free_slots() > 0)
         slot = self.device.alloc_slot(cpu, cluster, None, False)
         require(slot < K)
         self.device.swap_map[cluster, slot] = SWAPPED
+        if not SLOTS_UNRESERVED and not self.keeps(None):
+            self.device.swap_entry_range_free(cluster, slot)
+            return ENOMEM
         self.others += 1
-        require(SLOTS_UNRESERVED or self.keeps(None))
+        return OK
 
     @action(kernel="mm/swapfile.c:swap_entry_range_free", when=SWAP_OTHERS)
     def other_in(self, cluster: CLUSTERS, slot: SLOT):

@@ -14,6 +14,7 @@ from poolproof.model.designs.hugetlb.names import (
     MEMPOLICY,
     NODES,
     OC,
+    POISON,
     RATIO,
     RESIZE,
     RESIZE_NODE,
@@ -91,6 +92,12 @@ class Resizing(Mounts):
         self.h.nr_huge_pages_node[first] += RATIO
         self.h.free_huge_pages_node[first] += RATIO
         return OK
+
+    @action(kernel="mm/hugetlb.c:dissolve_free_hugetlb_folio", when=POISON)
+    def poison(self, node: NODES):
+        """A memory error in a free page of the node."""
+        require(self.h.usable(node) > 0)
+        self.h.dissolve_free_hugetlb_folio(node)
 
 
 class Policies(Resizing):

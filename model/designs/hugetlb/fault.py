@@ -9,6 +9,8 @@ from poolproof.model.designs.hugetlb.names import (
     FORK,
     HUGETLBFS,
     INJECT,
+    LIMIT,
+    MEMCG,
     MOUNT,
     NODES,
     PAGES,
@@ -30,15 +32,20 @@ class Allocation(Reserving):
         """mm/hugetlb.c:alloc_hugetlb_folio. A page's node, or None (-ENOSPC)
         with everything undone. ``map_chg`` is vma_needs_reservation's answer,
         ``may_reserve`` the rest of vma_has_reserves: a shared mapping, or the
-        owner of a private one. The caller commits to the reserve map."""
+        owner of a private one. The caller commits to the reserve map. The
+        charge of the memory controller comes first, with -ENOMEM."""
+        if not self.try_charge_memory(css):
+            return None
         deferred_reserve = map_chg > 0 or cow_from_owner
         gbl_chg = map_chg
         if deferred_reserve:
             if MOUNT and spool and not self.spool.fits(1):
+                self.uncharge_memory(css)
                 return None
             gbl_chg = self.hugepage_subpool_get_pages(spool, 1)
             if not self.rsvd.try_charge(css, 1):
                 self.out_subpool_put(spool, gbl_chg)
+                self.uncharge_memory(css)
                 return None
         charged = self.usage.try_charge(css, 1)
         nid = None
@@ -47,10 +54,21 @@ class Allocation(Reserving):
         if nid is None:
             if charged:
                 self.usage.uncharge(css, 1)
+            self.uncharge_memory(css)
             if deferred_reserve:
                 self.rsvd.uncharge(css, 1)
                 self.out_subpool_put(spool, gbl_chg)
         return nid
+
+    def try_charge_memory(self, css):
+        """mm/memcontrol.c:mem_cgroup_hugetlb_try_charge."""
+        if MEMCG:
+            return self.memory.try_charge(css, 1)
+        return True
+
+    def uncharge_memory(self, css):
+        if MEMCG:
+            self.memory.uncharge(css, 1)
 
     def take_folio(self, gbl_chg, cow_from_owner, may_reserve, nodes):
         """The part of alloc_hugetlb_folio that takes a page off a free list
@@ -85,6 +103,7 @@ class Allocation(Reserving):
         if not restore:
             restore = self.hugepage_subpool_put_pages(spool, 1) == 0
         self.usage.uncharge(cg, 1)
+        self.uncharge_memory(cg)
         self.rsvd.uncharge(cg_rsvd, 1)
         if restore:
             self.h.change_resv(1)
@@ -172,7 +191,9 @@ class Faulting(Allocation):
         )
         if nid is None:
             if not cow_from_owner:
-                return SIGBUS
+                promised = self.is_promised(vma, page)
+                self.failed = self.failed or promised
+                return OOM if self.over_memory_max(css) else SIGBUS
             self.unmap_ref_private(vma, page)
             return OK
         css_rsvd = css if map_chg > 0 or cow_from_owner else None
@@ -192,6 +213,11 @@ class Faulting(Allocation):
         self.anon.set(vma, page, nid, css, css_rsvd)
         self.mappers.alone(vma, page)
         return OK
+
+    def over_memory_max(self, css):
+        """Whether one more page is above memory.max: VM_FAULT_OOM, without an
+        OOM kill for an order as high as this one; the fault is tried again."""
+        return MEMCG and css is not None and self.memory.usage[css] >= LIMIT
 
     def css_of(self, vma):
         """The cgroup of the task that faults, of a mapped VMA."""
@@ -238,7 +264,7 @@ class Faulting(Allocation):
             nodes = self.mpol.policy_mbind_nodemask(task)
             nid = self.alloc_hugetlb_folio(MOUNT, map_chg, False, True, nodes, css)
             if nid is None:
-                return ENOSPC
+                return ENOMEM if self.over_memory_max(css) else ENOSPC
             css_rsvd = css if map_chg > 0 else None
             self.i_resv_map.region_add(file, page, page + 1)
             if INJECT and not installed:

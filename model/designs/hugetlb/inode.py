@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Inodes, fs/hugetlbfs/inode.c: what leaves a file, and when it goes itself."""
 
-from poolproof.model.designs.hugetlb.fault import Faulting
+from poolproof.model.designs.hugetlb.gup import Pinning
 from poolproof.model.designs.hugetlb.names import MOUNT, PAGES, TRUNCATE, VMAS
 
 
-class Inodes(Faulting):
+class Inodes(Pinning):
     """remove_inode_hugepages, hugetlb_unreserve_pages and eviction."""
 
     def free_cached(self, file, page):
@@ -13,8 +13,10 @@ class Inodes(Faulting):
         nid = self.page_cache.node[file, page]
         cg = self.page_cache.cg[file, page]
         cg_rsvd = self.page_cache.cg_rsvd[file, page]
+        pinned = self.cache_pinned[file, page]
         self.page_cache.clear(file, page)
-        self.free_huge_folio(nid, False, MOUNT, cg, cg_rsvd)
+        self.cache_pinned[file, page] = False
+        self.folio_put(pinned, nid, False, MOUNT, cg, cg_rsvd)
 
     def region_del(self, file, page):
         """mm/hugetlb.c:region_del of one index. Whether it was there."""

@@ -1,9 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Features, bounds and domains of hugetlb's full account."""
+"""Features, bounds and domains of hugetlb. What other designs of pools have,
+too, is in model/designs/names.py."""
 
+from poolproof.model.designs.names import FILES as FILES
+from poolproof.model.designs.names import LIMIT as LIMIT
+from poolproof.model.designs.names import PINS as PINS
+from poolproof.model.designs.names import POISON as POISON
+from poolproof.model.designs.names import VMAS as VMAS
+from poolproof.model.designs.names import F as F
+from poolproof.model.designs.names import N as N
+from poolproof.model.designs.names import P as P
+from poolproof.model.designs.names import V as V
 from poolproof.model.language import Bound, Feature, Int, Scalarset
 
-HUGETLBFS = Feature("files", False, "files, with shared mappings")
+HUGETLBFS = Feature("hugetlbfs", False, "files, with shared mappings")
 PRIVATE_FILES = Feature(
     "private_files", False, "private mappings of files", needs=HUGETLBFS
 )
@@ -45,18 +55,17 @@ CGROUP = Feature("cgroup", False, "hugetlb_cgroup limits")
 CGROUP_MOVE = Feature(
     "cgroup_move", False, "tasks move between cgroups at any time", needs=CGROUP
 )
+MEMCG = Feature(
+    "memcg", False, "memory.max, with memory_hugetlb_accounting", needs=CGROUP
+)
 DEMOTE = Feature("demote", False, "gigantic pages of the first node are demoted")
 INJECT = Feature("inject", False, "allocated pages that cannot be installed")
 
-N = Bound("N", 1, doc="nodes")
-B = Bound("B", 2, least=0, doc="persistent pages per node at the start")
+B = Bound("blocks", 2, least=0, doc="persistent pages per node at the start")
 CAP = Bound("CAP", 4, doc="huge pages that a node has room for")
 OC = Bound("OC", 1, least=0, doc="nr_overcommit_hugepages")
 STEP = Bound("STEP", 1, doc="pages that a write to nr_hugepages changes at most")
 T = Bound("T", 1, doc="tasks")
-V = Bound("V", 2, doc="VMAs")
-P = Bound("P", 2, doc="pages of a VMA and of a file at most")
-F = Bound("F", 1, doc="files")
 C = Bound("C", 1, doc="cgroups, besides the root")
 MAX = Bound("MAX", 2, doc="size= of the mount, in pages")
 MIN = Bound("MIN", 1, doc="min_size= of the mount, in pages; at most P")
@@ -64,11 +73,12 @@ CG_MAX = Bound("CG_MAX", 1, doc="hugetlb.max of each cgroup")
 GIGANTIC = Bound("GIGANTIC", 1, doc="free gigantic pages at the start")
 RATIO = Bound("RATIO", 2, doc="pages that a gigantic page is demoted to")
 CG_RSVD = Bound("CG_RSVD", 2, doc="hugetlb.rsvd.max of each cgroup")
+IO = Bound("ios", 1, doc="pages that are pinned at a time")
 
 NODES = Scalarset("NODES", N, prefix="n", ordered=True)
 TASKS = Scalarset("TASKS", T, prefix="t")
-VMAS = Scalarset("VMAS", V, prefix="v")
-FILES = Scalarset("FILES", F, prefix="f")
 CGROUPS = Scalarset("CGROUPS", C, prefix="cg")
+IOS = Scalarset("IOS", IO, prefix="io", ordered=True)
+ONE = Int(0, 0)
 PAGES = Int(0, P - 1)
 MAPCOUNTS = Int(1, V)

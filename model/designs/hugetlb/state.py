@@ -18,16 +18,23 @@ from poolproof.model.designs.hugetlb.names import (
     FORK,
     GIGANTIC,
     HUGETLBFS,
+    IO,
+    IOS,
+    LIMIT,
     MAPCOUNTS,
     MAX,
     MBIND,
+    MEMCG,
     MEMPOLICY,
     MIN,
     MIN_SIZE,
     MOUNT,
     NODES,
     OC,
+    ONE,
     PAGES,
+    PINS,
+    POISON,
     PRIVATE_FILES,
     RESIZE,
     SIZE,
@@ -47,11 +54,12 @@ from poolproof.model.language import Block, Bool, Int, Maybe, observer, table, v
 class HugetlbState(Block):
     """struct hstate, the mount, cgroups, VMAs and inodes; see the bounds."""
 
-    h = Hstate(NODES, CAP, B, OC, STEP, SURPLUS, RESIZE, SYSCTL)
+    h = Hstate(NODES, CAP, B, OC, STEP, SURPLUS, RESIZE, SYSCTL, POISON, PINS, IO)
     gigantic = var(Int(0, GIGANTIC), init=GIGANTIC, when=DEMOTE)
     spool = HugepageSubpool(MAX, MIN, MOUNT, SIZE, MIN_SIZE)
     usage = PageCounters(CGROUPS, CG_MAX, CGROUP)
     rsvd = PageCounters(CGROUPS, CG_RSVD, CGROUP)
+    memory = PageCounters(CGROUPS, LIMIT, MEMCG)
     cgroup = Membership(TASKS, CGROUPS, CGROUP)
     mpol = Mempolicy(TASKS, VMAS, NODES, CPUSET, MEMPOLICY, MBIND)
 
@@ -66,6 +74,12 @@ class HugetlbState(Block):
     resv_map = ResvMap(VMAS, PAGES, None)
     anon = Folios(VMAS, PAGES, NODES, CGROUPS, None, CGROUP)
     mappers = Mappers(VMAS, PAGES, FORK)
+    pinned = table(VMAS, PAGES, Bool(), when=PINS)
+    cache_pinned = table(FILES, PAGES, Bool(), when=(PINS, HUGETLBFS))
+    limbo = Folios(IOS, ONE, NODES, CGROUPS, PINS, (PINS, CGROUP))
+    limbo_restore = table(IOS, Bool(), when=PINS, doc="HPAGE_RESTORE_RESERVE")
+    limbo_spool = table(IOS, Bool(), when=(PINS, MOUNT))
+    failed = var(Bool(), doc="a promised fault has failed")
 
     i_resv_map = ChargedResvMap(FILES, PAGES, CGROUPS, HUGETLBFS, (HUGETLBFS, CGROUP))
     page_cache = Folios(FILES, PAGES, NODES, CGROUPS, HUGETLBFS, (HUGETLBFS, CGROUP))
@@ -127,7 +141,7 @@ class HugetlbState(Block):
         return sum(1 for p in PAGES if self.page_cache.node[file, p] is not None)
 
     @observer
-    def promised(self, vma: VMAS, page: PAGES) -> Bool():
+    def is_promised(self, vma: VMAS, page: PAGES) -> Bool():
         """Whether a page is kept for the next fault of this VMA there."""
         if not self.mapped(vma, page):
             return False

@@ -29,14 +29,16 @@ class Unmapping(Inodes):
             last = self.mappers.mapcount(vma, page) == 1
             cg = self.anon.cg[vma, page]
             cg_rsvd = self.anon.cg_rsvd[vma, page]
+            pinned = self.pinned[vma, page]
             self.anon.clear(vma, page)
+            self.pinned[vma, page] = False
             self.mappers.leave(vma, page)
             if last:
                 adjust_reservation = self.adjust_reservation(vma)
                 if adjust_reservation:
                     self.resv_map.region_del(vma, page)
-                self.free_huge_folio(
-                    nid, adjust_reservation, self.subpool_vma(vma), cg, cg_rsvd
+                self.folio_put(
+                    pinned, nid, adjust_reservation, self.subpool_vma(vma), cg, cg_rsvd
                 )
 
     def adjust_reservation(self, vma):

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """VMAs that are split, moved and copied."""
 
-from poolproof.model.blocks.errno import OK, Errno
+from poolproof.model.blocks.errno import ENOSPC, OK, Errno
 from poolproof.model.designs.hugetlb.names import (
     FORK,
     MREMAP,
     MREMAP_PART,
     PAGES,
+    PINS,
     SPLIT,
     TASKS,
     VMAS,
@@ -24,6 +25,8 @@ class VmaChanges(Unmapping):
         self.anon.copy(vma, new, page)
         self.mappers.move(vma, new, page)
         self.anon.clear(vma, page)
+        self.pinned[new, page] = self.pinned[vma, page]
+        self.pinned[vma, page] = False
         if self.resv_map.regions[vma, page]:
             self.resv_map.region_add(new, page, page + 1)
         self.resv_map.region_del(vma, page)
@@ -94,14 +97,35 @@ class VmaChanges(Unmapping):
     @action(kernel="mm/hugetlb.c:copy_hugetlb_page_range", when=FORK)
     def fork(self, vma: VMAS, child: TASKS, new: VMAS) -> Errno:
         """fork() as far as one VMA goes: the child maps the same pages and
-        has no reserve map for a private mapping."""
+        has no reserve map for a private mapping. A pinned page is copied at
+        once; without a page for the copy fork() fails."""
         require(self.vm_mm[vma] is not None and self.vm_mm[new] is None)
         self.vm_area_dup(vma, new)
         self.vm_mm[new] = child
         self.vm_start[new] = self.vm_start[vma]
         self.vm_end[new] = self.vm_end[vma]
+        copied = True
         for p in PAGES:
-            if self.anon.node[vma, p] is not None:
-                self.anon.copy(vma, new, p)
-                self.mappers.join(vma, new, p)
+            if copied and self.anon.node[vma, p] is not None:
+                if PINS and self.pinned[vma, p]:
+                    copied = self.copy_pinned(new, p)
+                else:
+                    self.anon.copy(vma, new, p)
+                    self.mappers.join(vma, new, p)
+        if not copied:
+            self.unmap_region(new, self.vm_start[new], self.vm_end[new])
+            self.forget(new)
+            return ENOSPC
         return OK
+
+    def copy_pinned(self, new, page):
+        """copy_hugetlb_page_range: the child's own copy of a page that may be
+        pinned, without a promise. Return whether there was a page."""
+        css = self.css_of(new)
+        spool = self.subpool_vma(new)
+        nid = self.alloc_hugetlb_folio(spool, 1, False, False, self.nodes_of(new), css)
+        if nid is None:
+            return False
+        self.anon.set(new, page, nid, css, css)
+        self.mappers.alone(new, page)
+        return True

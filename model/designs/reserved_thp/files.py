@@ -17,14 +17,13 @@ truncation, give back page and charge; with ``hole_keeps`` a hole leaves the
 charge. memory.max is met at the fault, by the task that faults.
 
 Left out: swap and overcommit (planned.py has them), MAP_PRIVATE,
-names (the files are memfds), nodes of fallocate() and its binding, parts of
-blocks.
+names (the files are memfds), masks of fallocate(), parts of blocks.
 """
 
 from typing import Any
 
 from poolproof.model.blocks.file import Entry, Folio, HugetlbfsInodes
-from poolproof.model.blocks.numa import NodeBinding
+from poolproof.model.blocks.numa import Mempolicy
 from poolproof.model.blocks.reserve_map import ResvMap
 from poolproof.model.blocks.reserved_blocks import ReservedBlocks
 from poolproof.model.designs.names import (
@@ -36,7 +35,9 @@ from poolproof.model.designs.names import (
     FORK,
     INDICES,
     LIMIT,
+    MBIND,
     MEMCG,
+    MEMPOLICY,
     NODES,
     NUMA,
     OK,
@@ -59,6 +60,7 @@ from poolproof.model.language import (
     Int,
     Maybe,
     Scalarset,
+    SetOf,
     action,
     observer,
     require,
@@ -89,8 +91,7 @@ class ReservedThpFiles(Design):
 
     assumed: tuple[str, ...] = (
         "sections 3.3 and 3.4 of the cover letter: none of it was posted",
-        "sketch: a task has all nodes or one; a memcg is a limit without reclaim; "
-        "pageblocks are counted",
+        "sketch: a memcg is one limit without reclaim; pageblocks are counted",
     )
 
     f: Any = ReservedInodes(
@@ -100,7 +101,7 @@ class ReservedThpFiles(Design):
     pool = ReservedBlocks(NODES, BLOCKS, POISON)
     frame = table(FILES, INDICES, Maybe(NODES), doc="the block of the pool it holds")
     limbo = table(NODES, Int(0, BLOCKS), when=PINS, doc="in no file, still pinned")
-    binding = NodeBinding(VMAS, NODES, NUMA)
+    mpol = Mempolicy(TASKS, FILES, NODES, NUMA, MEMPOLICY, MBIND)
     failed = var(Bool(), doc="a promised fault has failed")
 
     # -- what the common specs ask --
@@ -185,10 +186,14 @@ class ReservedThpFiles(Design):
     # -- parts --
 
     def allowed(self, vma, node):
-        return self.binding.allowed(vma, node)
-
-    def is_there(self, vma):
-        return self.f.vm_file[vma] is not None
+        """By the masks of the task that faults, and the file's shared policy."""
+        return any(
+            self.f.vm_mm[vma] == t
+            and self.f.vm_file[vma] == f
+            and node in self.mpol.huge_node(f, t)
+            for t in TASKS
+            for f in FILES
+        )
 
     def fits_memcg(self):
         """mm/memcontrol.c:try_charge_memcg: nothing is reclaimed for it."""
@@ -237,6 +242,7 @@ class ReservedThpFiles(Design):
         """Some time after the last descriptor and mapping are gone."""
         require(self.f.exists[file] and not self.f.is_held(file))
         self.put_frames(file, 0, P)
+        self.mpol.forget(file)
         self.f.evict(file)
         self.unreserve_pages(file, 0, P)
 
@@ -316,14 +322,12 @@ class ReservedThpFiles(Design):
         """munmap(), or exit. The file keeps what was charged."""
         require(self.f.vm_file[vma] is not None)
         self.f.unmap(vma)
-        self.binding.forget(vma)
 
     @action(kernel="mm/mmap.c:dup_mmap", when=FORK)
     def fork(self, vma: VMAS, child: VMAS) -> Errno:
         """The child maps the same file, and nothing is charged."""
         require(self.f.vm_file[vma] is not None and self.f.vm_file[child] is None)
         self.f.map_file(child, self.f.vm_mm[vma], self.f.vm_file[vma], True)
-        self.binding.copy(vma, child)
         return OK
 
     # -- pins, binding --
@@ -338,7 +342,24 @@ class ReservedThpFiles(Design):
         self.f.orphans -= 1
         self.pool.put(node)
 
-    bind = binding.bind
+    @action(kernel="kernel/cgroup/cpuset.c:update_nodemask", when=NUMA)
+    def bind(self, task: TASKS, node: NODES) -> Errno:
+        """cpuset.mems of the task becomes one node."""
+        require(self.mpol.mems_allowed[task] != {node})
+        self.mpol.mems_allowed[task] = {node}
+        return OK
+
+    @action(kernel="mm/mempolicy.c:do_set_mempolicy", when=MEMPOLICY)
+    def set_mempolicy(self, task: TASKS, nodes: SetOf(NODES)):
+        require(self.mpol.mempolicy[task] != nodes)
+        self.mpol.mempolicy[task] = nodes
+
+    @action(kernel="mm/mempolicy.c:mpol_set_shared_policy", when=MBIND)
+    def mbind(self, vma: VMAS, nodes: SetOf(NODES)):
+        """The shared policy of the file that the VMA maps."""
+        file = self.f.vm_file[vma]
+        require(file is not None and self.mpol.vm_policy[file] != nodes)
+        self.mpol.vm_policy[file] = nodes
 
 
 class ReservedThpHugetlbfs(ReservedThpFiles):

@@ -31,7 +31,7 @@ copied.
 from enum import Enum
 
 from poolproof.model.blocks.errno import EINVAL
-from poolproof.model.blocks.numa import NodeBinding
+from poolproof.model.blocks.numa import Mempolicy
 from poolproof.model.blocks.pins import Pins
 from poolproof.model.blocks.reserved_blocks import ReservedBlocks
 from poolproof.model.designs.names import (
@@ -42,7 +42,9 @@ from poolproof.model.designs.names import (
     FORK,
     INDICES,
     LIMIT,
+    MBIND,
     MEMCG,
+    MEMPOLICY,
     NODES,
     NUMA,
     OK,
@@ -63,7 +65,9 @@ from poolproof.model.language import (
     Feature,
     Int,
     Maybe,
+    SetOf,
     action,
+    assume,
     observer,
     require,
     table,
@@ -96,8 +100,9 @@ UNREAD = (
     "page",
     "mm/vma.c: munmap, mprotect and the like of a part of a block are EINVAL",
     "mm/huge_memory.c: a split folio keeps its block until its last page goes",
-    "sketch: a task has all nodes or one; a memcg is a limit without reclaim; swap "
-    "is a number of whole clusters; pageblocks are counted",
+    "sketch: a memcg is one limit without reclaim; swap is a number of whole "
+    "clusters, and what is split for want of one stays in memory; pageblocks are "
+    "counted (in ReservedThpAllocator they are not)",
 )
 """What the design takes for granted, and its plans with it."""
 
@@ -119,7 +124,7 @@ class ReservedThp(Design):
     pins = Pins(VMAS, INDICES, NODES, BLOCKS, PINS)
     parent = table(VMAS, Maybe(VMAS), when=FORK, doc="whose folios it maps")
     shared = table(VMAS, INDICES, Bool(), when=FORK, doc="maps its parent's folio")
-    binding = NodeBinding(VMAS, NODES, NUMA)
+    mpol = Mempolicy(VMAS, VMAS, NODES, NUMA, MEMPOLICY, MBIND)
     slots = var(Int(0, SLOTS), init=SLOTS, when=SWAP_ON, doc="free swap clusters")
     failed = var(Bool(), doc="a promised fault has failed")
 
@@ -193,7 +198,7 @@ class ReservedThp(Design):
     # -- parts --
 
     def allowed(self, vma, node):
-        return self.binding.allowed(vma, node)
+        return node in self.mpol.huge_node(vma, vma)
 
     def has_page(self, vma, block):
         """Whether a block of the pool is there to be pinned."""
@@ -201,9 +206,6 @@ class ReservedThp(Design):
 
     def free_page(self, node):
         self.pool.put(node)
-
-    def is_there(self, vma):
-        return self.length[vma] > 0
 
     def fits_memcg(self):
         """mm/memcontrol.c:try_charge_memcg: nothing is reclaimed for it."""
@@ -221,6 +223,12 @@ class ReservedThp(Design):
             self.pins.give_up(vma, block, node)
             self.frame[vma, block] = None
         self.pins.pinned[vma, block] = False
+
+    def is_alone(self, vma):
+        """Whether it has no parent and no child."""
+        return not FORK or (
+            self.parent[vma] is None and all(self.parent[v] != vma for v in VMAS)
+        )
 
     def child_of(self, child, vma, block):
         return self.parent[child] == vma and self.shared[child, block]
@@ -244,7 +252,9 @@ class ReservedThp(Design):
         self.length[vma] = 0
         self.plain[vma] = False
         self.thp_disabled[vma] = False
-        self.binding.forget(vma)
+        self.mpol.mems_allowed[vma] = set()
+        self.mpol.mempolicy[vma] = set()
+        self.mpol.forget(vma)
         if FORK:
             self.parent[vma] = None
             for c in VMAS:
@@ -355,7 +365,28 @@ class ReservedThp(Design):
         """The flag of the VMA, and what its process has."""
         self.plain[new] = self.plain[vma]
         self.thp_disabled[new] = self.thp_disabled[vma]
-        self.binding.copy(vma, new)
+        self.mpol.mems_allowed[new] = self.mpol.mems_allowed[vma]
+        self.mpol.mempolicy[new] = self.mpol.mempolicy[vma]
+        self.mpol.dup(vma, new)
+
+    # -- nodes, mm/mempolicy.c: a VMA is a process's only one --
+
+    @action(kernel="kernel/cgroup/cpuset.c:update_nodemask", when=NUMA)
+    def bind(self, vma: VMAS, node: NODES) -> Errno:
+        """cpuset.mems of the process becomes one node."""
+        require(self.length[vma] > 0 and self.mpol.mems_allowed[vma] != {node})
+        self.mpol.mems_allowed[vma] = {node}
+        return OK
+
+    @action(kernel="mm/mempolicy.c:do_set_mempolicy", when=MEMPOLICY)
+    def set_mempolicy(self, vma: VMAS, nodes: SetOf(NODES)):
+        require(self.length[vma] > 0 and self.mpol.mempolicy[vma] != nodes)
+        self.mpol.mempolicy[vma] = nodes
+
+    @action(kernel="mm/mempolicy.c:do_mbind", when=MBIND)
+    def mbind(self, vma: VMAS, nodes: SetOf(NODES)):
+        require(self.length[vma] > 0 and self.mpol.vm_policy[vma] != nodes)
+        self.mpol.vm_policy[vma] = nodes
 
     # -- mremap, mm/mremap.c --
 
@@ -371,7 +402,9 @@ class ReservedThp(Design):
         """To another place and length: the tail is unmapped first, or the
         difference is charged."""
         require(self.length[vma] > 0 and self.length[new] == 0)
-        require(self.length[vma] % K == 0)
+        assume(self.is_alone(vma), "no mremap of what a fork shares")
+        if self.length[vma] % K != 0:
+            return EINVAL
         more = 0 if self.plain[vma] else blocks - self.length[vma] // K
         if more > 0:
             charged = self.pool.charge(more)
@@ -393,7 +426,9 @@ class ReservedThp(Design):
     def mremap_dontunmap(self, vma: VMAS, new: VMAS) -> Errno:
         """MREMAP_DONTUNMAP: both VMAs have the flag, so all is charged."""
         require(self.length[vma] > 0 and self.length[new] == 0)
-        require(self.length[vma] % K == 0)
+        assume(self.is_alone(vma), "no mremap of what a fork shares")
+        if self.length[vma] % K != 0:
+            return EINVAL
         charged = self.pool.charge(self.charged(vma))
         if not charged:
             return ENOMEM
@@ -412,10 +447,9 @@ class ReservedThp(Design):
     @action(kernel="mm/mmap.c:dup_mmap", when=FORK)
     def fork(self, vma: VMAS, child: VMAS) -> Errno:
         """The child's VMA has the flag, and is charged for it; without quota
-        fork fails. One generation, one child at a time."""
+        fork fails."""
         require(self.length[vma] > 0 and self.length[child] == 0)
-        require(self.parent[vma] is None)
-        require(all(self.parent[v] != vma for v in VMAS))
+        assume(self.is_alone(vma), "one generation, and one child at a time")
         charged = self.charge_child(vma)
         if not charged:
             return ENOMEM
@@ -441,10 +475,16 @@ class ReservedThp(Design):
 
     @action(kernel="mm/vmscan.c:shrink_folio_list", when=SWAP_ON)
     def swap_out(self, vma: VMAS, block: INDICES):
-        """The folio goes out in one piece; the VMA's quota stays."""
+        """The folio goes out in one piece, and the VMA's quota stays; without a
+        free cluster it is split."""
         require(self.backing[vma, block] == HUGE and self.frame[vma, block] is not None)
-        require(self.slots > 0 and not self.pins.pinned[vma, block])
-        require(all(not self.child_of(c, vma, block) for c in VMAS))
+        require(not self.pins.pinned[vma, block])
+        if FORK:
+            shared = any(self.child_of(c, vma, block) for c in VMAS)
+            assume(not shared, "no swap-out of what a fork shares")
+        if self.slots == 0:
+            self.backing[vma, block] = SMALL
+            return
         self.slots -= 1
         self.put_frame(vma, block)
         self.backing[vma, block] = SWAP

@@ -1,39 +1,39 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The quota of Reserved THP as posted, over VMAs that split, merge and move.
 
-Source: cover.1782538002.git.zhengqi.arch@bytedance.com; mm/reserved_thp.c, and
-mm/mremap.c with patches 1-6 applied. model/designs/reserved_thp/posted.py has
-the pool and the folios; here are the VMAs of model/blocks/vma/, all calls and
-their failures, and what they charge. VM.RESERVED stands for VM_RESERVED_THP.
+Source: cover.1782538002.git.zhengqi.arch@bytedance.com. Read with the patches
+applied: mm/reserved_thp.c, mm/madvise.c, mm/khugepaged.c, mm/mmap.c, mm/mremap.c.
+model/designs/reserved_thp/posted.py has the pool and the folios; here are the VMAs
+of model/blocks/vma/, all calls and their failures, and what they charge.
+VM.RESERVED stands for VM_RESERVED_THP.
 
-As in the patches: madvise(MADV_RESERVED_THP) of anonymous memory charges the
-length of what gets the flag, in blocks of K base pages, rounded down;
-unmapping uncharges each VMA that goes in the same way, mremap charges what it
-adds, after vm_committed_as, and asks for alignment; uncharging more than was
-charged warns and stops at 0.
+As in the patches: madvise(MADV_RESERVED_THP) looks at what the range has of each
+VMA: anonymous and whole blocks of K base pages, or EINVAL. It charges the length if
+the VMA does not have the flag, and out of quota is EAGAIN for the caller; a hole is
+passed over, an error ends the walk, and VMAs before it keep flag and charge.
+MADV_HUGEPAGE and MADV_NOHUGEPAGE clear the flag and give the range's quota back.
+dup_mmap() charges the child for each VMA that it copies, MADV_WIPEONFORK or not.
+Unmapping uncharges each VMA that goes by its length, rounded down, and exit does
+so for all; mremap charges what it adds, after vm_committed_as, and asks for
+alignment; uncharging more than was charged warns and stops at 0.
 
-Hunks that were not to be had are choices here. mm/vma.c: a change of a part
-of a block, and a split inside one, are refused with EINVAL; or (``any_shift``)
-only the split is, as by vm_ops->may_split; or (``any_split``) neither is. Each
-VMA gives back its own blocks (vms->nr_reserved_thp) where VM_ACCOUNT's pages
-are given back. mm/madvise.c: what the range has of each VMA is charged by
-itself, before vma_modify, and must be whole blocks, or (``any_part``) only
-the range must; a VMA with the flag is passed over. mm/mmap.c:dup_mmap charges
-the child like VM_ACCOUNT does, or (``fork_uncharged``) does not, or
-(``stripped``) the child's VMAs lose the flag.
+mm/vma.c was not to be had: see `ReservedThpVmas.assumed`, and assumed_vmas.py for
+other readings. Each VMA gives back its own blocks (vms->nr_reserved_thp) where
+VM_ACCOUNT's pages are given back.
 
-Left out: pages, so faults; what model/blocks/vma/ leaves out; the base of the patches
-is older than v7.2, whose MREMAP_DONTUNMAP splits locked VMAs first.
+Left out: pages, so faults and MADV_DONTNEED; what model/blocks/vma/ leaves out,
+growing stacks among it; the base of the patches is older than v7.2, whose
+MREMAP_DONTUNMAP splits locked VMAs first.
 """
 
 from typing import Any
 
 from poolproof.model.blocks.errno import EINVAL, ENOMEM, OK, Errno
 from poolproof.model.blocks.vma.address_space import (
-    FORK,
     SEVERAL,
     VM,
     AddressSpace,
+    Advice,
     Mark,
 )
 from poolproof.model.designs.probes.address_space import (
@@ -50,35 +50,18 @@ from poolproof.model.designs.probes.address_space import (
     P,
     Vmas,
 )
-from poolproof.model.language import Bound, Feature, Int, action, observer, require, var
+from poolproof.model.language import Bound, Int, action, observer, require, var
 
 K = Bound("K", 2, doc="base pages per block")
 TOTAL = Bound("total", 2, doc="reserved_thp_total")
 
-ANY_SPLIT = Feature("any_split", False, "a reserved VMA is split at any base page")
-ANY_SHIFT = Feature("any_shift", False, "a merge moves a boundary into a block")
-ANY_PART = Feature("any_part", False, "a range is aligned, its part of a VMA is not")
-FORK_UNCHARGED = Feature(
-    "fork_uncharged", False, "fork does not charge the child", needs=FORK
-)
-STRIPPED = Feature("stripped", False, "a child's VMAs are not reserved", needs=FORK)
-
 
 class ReservedSpace(AddressSpace):
-    """Address spaces that charge VM.RESERVED to ``reserved_thp_used``."""
+    """Address spaces that charge VM.RESERVED to ``reserved_thp_used``: ``total`` of
+    ``block`` base pages each. ``address_space`` are AddressSpace's arguments."""
 
-    def __init__(
-        self,
-        tasks: Any,
-        pages: Any,
-        files: Any,
-        policies: Any,
-        max_map_count: Any,
-        commit_limit: Any,
-        block: Any,
-        total: Any,
-    ) -> None:
-        super().__init__(tasks, pages, files, policies, max_map_count, commit_limit)
+    def __init__(self, *address_space: Any, block: Any, total: Any) -> None:
+        super().__init__(*address_space)
         self.block = block
         self.reserved_thp_total = total
         self.reserved_thp_used = var(Int(0, total))
@@ -140,23 +123,25 @@ class ReservedSpace(AddressSpace):
 
     def may_split(self, task, address):
         """mm/vma.c:__split_vma"""
-        return ANY_SPLIT or self.aligned(address) or not self.reserved(task, address)
+        return self.aligned(address) or not self.reserved(task, address)
 
     def vma_modify(self, task, start, end, vm_flags, policy):
         """mm/vma.c:vma_modify. What merges on one side is not split there:
         the boundary moves, and no may_split is asked."""
         whole = self.aligned(start) and self.aligned(end)
-        if not (whole or ANY_SPLIT or ANY_SHIFT) and self.reserved(task, start):
+        if not whole and self.keeps_whole() and self.reserved(task, start):
             return EINVAL
         return super().vma_modify(task, start, end, vm_flags, policy)
+
+    def keeps_whole(self):
+        """Whether a change of a part of a block is refused."""
+        return True
 
     # -- mm/madvise.c --
 
     def reserve(self, task, start, end):
         """mm/madvise.c:madvise_walk_vmas, with MADV_RESERVED_THP"""
         require(start < end)
-        if not self.aligned(start) or not self.aligned(end):
-            return EINVAL
         if not SEVERAL:
             self.assume_one_vma(task, start, end)
             return self.reserve_vma(task, start, end)
@@ -173,74 +158,57 @@ class ReservedSpace(AddressSpace):
         return ENOMEM if hole else OK
 
     def reserve_vma(self, task, start, end):
-        """mm/madvise.c:madvise_vma_behavior"""
-        old = self.vm_flags[task, start]
-        if VM.RESERVED in old:
-            return OK
+        """mm/madvise.c:madvise_hugepage_policy and madvise_vma_behavior. Each
+        ENOMEM, the quota's too, becomes EAGAIN."""
         if not self.vma_is_anonymous(task, start):
             return EINVAL
-        if not ANY_PART and not (self.aligned(start) and self.aligned(end)):
+        if not self.may_reserve(start, end):
             return EINVAL
-        new = old | {VM.RESERVED}
-        if not self.charge(task, start, end - start, new):
-            return ENOMEM
+        old = self.vm_flags[task, start]
+        new = (old - {VM.HUGEPAGE, VM.NOHUGEPAGE}) | {VM.RESERVED}
+        fresh = VM.RESERVED not in old
+        if fresh:
+            charged = self.charge(task, start, end - start, new)
+            if not charged:
+                return Errno.EAGAIN
         error = self.change(task, start, end, new, self.vm_policy[task, start])
         if error is not OK:
-            self.uncharge(task, start, end - start, new)
+            if fresh:
+                self.uncharge(task, start, end - start, new)
             return Errno.EAGAIN if error is ENOMEM else error
         return OK
 
-    # -- mm/mmap.c --
+    def may_reserve(self, start, end):
+        """Whether what the range has of a VMA is whole blocks."""
+        return self.aligned(start) and self.aligned(end)
 
-    def child_flags(self, vm_flags):
-        if STRIPPED or FORK_UNCHARGED:
-            vm_flags = vm_flags - {VM.RESERVED}
-        return super().child_flags(vm_flags)
+    def advised_flags(self, vm_flags, advice):
+        """mm/khugepaged.c:hugepage_madvise"""
+        new = super().advised_flags(vm_flags, advice)
+        if advice in (Advice.HUGEPAGE, Advice.NOHUGEPAGE):
+            new = new - {VM.RESERVED}
+        return new
 
-    def dup_vma(self, task, child, start, end):
-        """One round of dup_mmap; vm_area_dup() copies a flag that nobody
-        charges for."""
-        copied = super().dup_vma(task, child, start, end)
-        if FORK_UNCHARGED and copied and self.reserved(task, start):
-            for p in self.PAGES:
-                if start <= p < end:
-                    self.vm_flags[child, p] = self.vm_flags[child, p] | {VM.RESERVED}
-        return copied
-
-
-class ReservedPagesSpace(ReservedSpace):
-    """The same, if the quota were counted in base pages."""
-
-    def __init__(
-        self,
-        tasks: Any,
-        pages: Any,
-        files: Any,
-        policies: Any,
-        max_map_count: Any,
-        commit_limit: Any,
-        block: Any,
-        total: Any,
-    ) -> None:
-        super().__init__(
-            tasks,
-            pages,
-            files,
-            policies,
-            max_map_count,
-            commit_limit,
-            block,
-            block * total,
-        )
-
-    def reserved_thp_hpage_nr(self, pages):
-        return pages
+    def madvise_vma_behavior(self, task, start, end, advice):
+        """mm/madvise.c:madvise_vma_behavior: quota goes back with the flag."""
+        old = self.vm_flags[task, start]
+        new = self.advised_flags(old, advice)
+        error = super().madvise_vma_behavior(task, start, end, advice)
+        if error is OK and VM.RESERVED not in new:
+            self.uncharge(task, start, end - start, old)
+        return error
 
 
 class ReservedThpVmas(Vmas):
     """VMAs that charge the quota by their length, rounded down."""
 
-    mm = ReservedSpace(TASKS, P, INODES, POLICIES, M, C, K, TOTAL)
+    assumed: tuple[str, ...] = (
+        "mm/vma.c: a change of a part of a block, and a split inside one, are EINVAL",
+        "mm/vma.c: a VMA that is unmapped gives back its own length, rounded down",
+        "mm/mprotect.c: mprotect does not touch the flag",
+    )
+
+    mm = ReservedSpace(TASKS, P, INODES, POLICIES, M, C, block=K, total=TOTAL)
 
     @observer
     def reserved(self, task: TASKS, page: PAGES):
@@ -302,9 +270,3 @@ class ReservedThpVmas(Vmas):
         error: Errno = self.mm.reserve(task, start, end)
         self.mm.injected()
         return error
-
-
-class ReservedPagesVmas(ReservedThpVmas):
-    """The same, with a quota of base pages: nothing is rounded."""
-
-    mm = ReservedPagesSpace(TASKS, P, INODES, POLICIES, M, C, K, TOTAL)

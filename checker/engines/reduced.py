@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Engines on reduced systems: the one place that makes a system smaller before
+an engine sees it, and puts back into its runs what was left out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from dataclasses import replace
+
+from poolproof.checker.core.property import Property
+from poolproof.checker.core.system import TransitionSystem
+from poolproof.checker.core.verdict import (
+    INTERRUPTED,
+    Budget,
+    Engine,
+    Outcome,
+    Reporter,
+    Shown,
+    Statistics,
+    Trace,
+    Unknown,
+)
+from poolproof.checker.passes.components import Part, combine, independent
+from poolproof.checker.passes.reduce import Reduced, Reduction, reduce
+
+NO_CYCLE = "searched with all variables: without some, a cycle is shorter"
+"""The note if a run that returns to a state does not do so in the whole system."""
+
+
+def reduced(engine: Engine, by: Collection[Reduction]) -> Engine:
+    """Return an engine that runs this one on the system as the reductions make
+    it, with the same verdicts. Its runs are those of the whole system."""
+
+    def on_reduced(
+        system: TransitionSystem,
+        properties: tuple[Property, ...],
+        budget: Budget,
+        report: Reporter,
+    ) -> Outcome:
+        small = reduce(system, properties, by)
+        parts: tuple[Part, ...] = ()
+        if Reduction.COMPONENTS in by:
+            parts = independent(small.system, small.properties, budget.symmetry)
+        if len(parts) > 1:
+            outcome = _one_by_one(engine, parts, budget, report)
+        else:
+            outcome = engine(small.system, small.properties, budget, report)
+        lifted = lift(small, outcome)
+        if lifted is not None:
+            return lifted
+        outcome = engine(small.whole, small.properties, budget, report)
+        return _noted(outcome, NO_CYCLE)
+
+    return on_reduced
+
+
+def _one_by_one(
+    engine: Engine, parts: tuple[Part, ...], budget: Budget, report: Reporter
+) -> Outcome:
+    """Return the outcome for all parts. Each is searched without the variables of
+    the others, which it never changes."""
+    begin = time.monotonic()
+    done: list[Outcome] = []
+    for part in parts:
+        if done and _interrupted(done[-1]):
+            verdicts = {p.name: Unknown(INTERRUPTED) for p in part.properties}
+            done.append(Outcome(done[0].engine, verdicts, (), Statistics(states=1)))
+            continue
+        small = reduce(part.system, part.properties, (Reduction.CONE,))
+        outcome = lift(small, engine(small.system, small.properties, budget, report))
+        assert outcome is not None, "only infinite runs return to a state"
+        statistics = replace(outcome.statistics, unobserved=())
+        done.append(replace(outcome, statistics=statistics))
+    return combine(parts, done, time.monotonic() - begin)
+
+
+def _interrupted(outcome: Outcome) -> bool:
+    return any(
+        isinstance(v, Unknown) and v.reason == INTERRUPTED
+        for v in outcome.verdicts.values()
+    )
+
+
+def lift(small: Reduced, outcome: Outcome) -> Outcome | None:
+    """Return the outcome with the runs of the whole system; None if one of them
+    should return to a state and does not."""
+    verdicts = dict(outcome.verdicts)
+    for name, verdict in verdicts.items():
+        if isinstance(verdict, Shown):
+            trace = small.lift(verdict.trace)
+            if trace is None:
+                return None
+            verdicts[name] = replace(verdict, trace=trace)
+
+    def finite(trace: Trace) -> Trace:
+        lifted = small.lift(trace)
+        assert lifted is not None, "only a verdict has an infinite run"
+        return lifted
+
+    s = outcome.statistics
+    statistics = replace(
+        s,
+        unobserved=small.unobserved,
+        deadlock=None if s.deadlock is None else finite(s.deadlock),
+    )
+    defects = tuple(replace(d, trace=finite(d.trace)) for d in outcome.defects)
+    return Outcome(outcome.engine, verdicts, defects, statistics)
+
+
+def _noted(outcome: Outcome, note: str) -> Outcome:
+    s = outcome.statistics
+    return replace(outcome, statistics=replace(s, notes=(*s.notes, note)))

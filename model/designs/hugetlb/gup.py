@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Pages pinned for I/O, mm/gup.c, and what becomes of one that is unmapped."""
+
+from poolproof.model.designs.hugetlb.fault import Faulting
+from poolproof.model.designs.hugetlb.names import (
+    FILES,
+    HUGETLBFS,
+    IO,
+    IOS,
+    MOUNT,
+    PAGES,
+    PINS,
+    VMAS,
+)
+from poolproof.model.language import action, observer, require
+
+
+class Pinning(Faulting):
+    """pin_user_pages, unpin_user_page, and the last reference of a page."""
+
+    @observer
+    def in_limbo(self):
+        """Huge pages that nobody maps or caches, and that I/O keeps."""
+        return sum(1 for io in IOS if self.limbo.node[io, 0] is not None)
+
+    def nr_pinned(self):
+        pinned = self.in_limbo()
+        pinned += sum(1 for v in VMAS for p in PAGES if self.pinned[v, p])
+        if HUGETLBFS:
+            pinned += sum(1 for f in FILES for p in PAGES if self.cache_pinned[f, p])
+        return pinned
+
+    @action(kernel="mm/gup.c:pin_user_pages", when=PINS)
+    def pin(self, vma: VMAS, page: PAGES):
+        """Pins a page that is there. A page that a child maps, too, is unshared
+        first, which is a write (gup_must_unshare)."""
+        require(self.mapped(vma, page) and self.nr_pinned() < IO)
+        if HUGETLBFS and self.shared(vma):
+            file = self.vm_file[vma]
+            require(self.page_cache.node[file, page] is not None)
+            require(not self.cache_pinned[file, page])
+            self.cache_pinned[file, page] = True
+        else:
+            require(self.anon.node[vma, page] is not None)
+            require(self.mappers.mapcount(vma, page) == 1)
+            require(not self.pinned[vma, page])
+            self.pinned[vma, page] = True
+
+    @action(kernel="mm/gup.c:unpin_user_page", when=PINS)
+    def unpin(self, vma: VMAS, page: PAGES):
+        require(self.pinned[vma, page])
+        self.pinned[vma, page] = False
+
+    @action(kernel="mm/gup.c:unpin_user_page", when=(PINS, HUGETLBFS))
+    def unpin_cached(self, file: FILES, page: PAGES):
+        require(self.cache_pinned[file, page])
+        self.cache_pinned[file, page] = False
+
+    @action(kernel="mm/gup.c:unpin_user_page", when=PINS)
+    def unpin_last(self, io: IOS):
+        """The I/O on a page that nobody has ends: now it is free."""
+        require(self.limbo.node[io, 0] is not None)
+        nid = self.limbo.node[io, 0]
+        restore = self.limbo_restore[io]
+        spool = self.limbo_spool[io]
+        cg = self.limbo.cg[io, 0]
+        cg_rsvd = self.limbo.cg_rsvd[io, 0]
+        self.limbo.clear(io, 0)
+        self.limbo_restore[io] = False
+        self.limbo_spool[io] = False
+        self.free_huge_folio(nid, restore, spool, cg, cg_rsvd)
+
+    def folio_put(self, pinned, nid, restore_reserve, spool, cg, cg_rsvd):
+        """mm/swap.c:folio_put of what was the last mapping, or the page cache's
+        reference: the page is free now, or with its last pin. Until then it
+        keeps its charges and its promise (HPAGE_RESTORE_RESERVE)."""
+        if PINS and pinned:
+            slot = None
+            for io in IOS:
+                if slot is None and self.limbo.node[io, 0] is None:
+                    slot = io
+            for io in IOS:
+                if io == slot:
+                    self.limbo.set(io, 0, nid, cg, cg_rsvd)
+                    self.limbo_restore[io] = restore_reserve
+                    self.limbo_spool[io] = MOUNT and spool
+        else:
+            self.free_huge_folio(nid, restore_reserve, spool, cg, cg_rsvd)
