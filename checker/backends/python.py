@@ -102,6 +102,8 @@ class _Writer:
         ):
             if i.is_const:
                 base += (i.data - d.lo) * stride
+                if i.data not in d:
+                    checks.append("False")
             else:
                 base -= d.lo * stride
                 terms.append(text if stride == 1 else f"{text} * {stride}")

@@ -9,6 +9,19 @@ import pytest
 
 from poolproof.checker.backends.c.build import compiler
 from poolproof.checker.commands import main as cli
+from poolproof.checker.core.ir import (
+    BOOL,
+    TRUE,
+    Domain,
+    const,
+    scalar_sort,
+    select,
+    table_sort,
+)
+from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.system import TransitionSystem, Variable
+from poolproof.checker.core.verdict import Budget, Silent, Unreachable
+from poolproof.checker.engines.explicit import explicit
 
 DESIGN = '''
 """Leaves its range in the step that a property speaks of."""
@@ -51,3 +64,16 @@ def test_a_range_is_asked_before_a_step_property(
     assert "THE MODEL IS WRONG" in said
     assert "  3. up()" in said
     assert "violated" not in said
+
+
+def test_a_constant_index_outside_its_table() -> None:
+    """It reads 0, and neither the next variable's cell nor beyond the state."""
+    nodes = Domain(scalar_sort("OUTSIDE", 2, "n"), 0, 1)
+    table = Variable("table", table_sort((nodes,), BOOL), None, None, TRUE)
+    after = Variable("after", BOOL, None, None, TRUE)
+    beyond = select(table.now, const(nodes.sort, 2))  # none
+    seen = Property("seen", Kind.REACHABLE, beyond)
+    for variables in ((table,), (table, after)):
+        system = TransitionSystem("outside", variables, (), TRUE, {}, {})
+        found = explicit(system, (seen,), Budget(), Silent())
+        assert isinstance(found.verdicts["seen"], Unreachable)
