@@ -276,8 +276,8 @@ def successors(system: TransitionSystem, action: Action) -> Successors:
             guard = f"if {' and '.join(checks)}: " if checks else ""
             w.emit(f"{guard}t[{where}] = {w.text(value)}")
     arguments = "(" + "".join(f"{n}, " for n in names) + ")"
-    shown = f"int({w.text(result)})" if result is not None else None
-    w.emit(f"out.append(new(Taken, ({arguments}, tuple(t), {shown}, None)))")
+    returned = f"int({w.text(result)})" if result is not None else None
+    w.emit(f"out.append(new(Taken, ({arguments}, tuple(t), {returned}, None)))")
     w.indent = "    "
     w.emit("return out")
     found: Successors = _compiled("\n".join(w.lines), f"step_{action.name}")

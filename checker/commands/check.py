@@ -145,8 +145,8 @@ def _store(checked: CheckResult, directory: str) -> dict[str, str]:
         for answer in checked.answers
         if isinstance(answer.verdict, Violated)
     ]
-    for number, (defect, played) in enumerate(checked.defects, 1):
-        texts.append((f"defect{number}", defect_text(checked.task, defect, played)))
+    for number, (defect, replayed) in enumerate(checked.defects, 1):
+        texts.append((f"defect{number}", defect_text(checked.task, defect, replayed)))
     for name, text in texts:
         path = os.path.join(directory, trace_name(checked.task, name))
         with writable(path, parents=True) as file:

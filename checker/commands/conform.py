@@ -134,10 +134,10 @@ def run(options: argparse.Namespace) -> int:
         alone=options.kernel != LIVE,
         without=tuple(options.without),
     )
-    asked = Options(design, options.kernel, plan, options.log or "", options.install)
+    chosen = Options(design, options.kernel, plan, options.log or "", options.install)
     with output(options.output) as out:
         with progress("conform") as report:
-            lines, code = conform(asked, report)
+            lines, code = conform(chosen, report)
         print("\n".join(lines), file=out)
     return code
 
@@ -166,16 +166,16 @@ def _design(reference: str) -> type[Hugetlb]:
     return cls
 
 
-def conform(asked: Options, report: Reporter) -> tuple[list[str], int]:
+def conform(chosen: Options, report: Reporter) -> tuple[list[str], int]:
     """The lines to print, and the exit code: 0 agreement, 1 disagreement, 3
     where the kernel cannot be asked. Raises UserError."""
-    if asked.log:
-        matches = list(match(asked.design, load(asked.log)))
+    if chosen.log:
+        matches = list(match(chosen.design, load(chosen.log)))
         code = 0 if all(m.accepted for m in matches) else 1
-        return log_report(asked.log, matches), code
+        return log_report(chosen.log, matches), code
     try:
-        with _kernel(asked) as kernel:
-            done = campaign(asked.design, kernel, asked.plan, report)
+        with _kernel(chosen) as kernel:
+            done = campaign(chosen.design, kernel, chosen.plan, report)
     except Unavailable as reason:
         return [f"not asked: {reason}"], 3
     code = 1 if done.unexplained else 3 if done.ended else 0
@@ -183,25 +183,25 @@ def conform(asked: Options, report: Reporter) -> tuple[list[str], int]:
 
 
 @contextmanager
-def _kernel(asked: Options) -> Iterator[Kernel]:
+def _kernel(chosen: Options) -> Iterator[Kernel]:
     cache = cache_folder()
     kernel: Kernel
-    if asked.kernel == LIVE:
+    if chosen.kernel == LIVE:
         kernel = Live(cache)
     else:
-        if asked.install:
+        if chosen.install:
             install_tools()
-        kernel = Guest(_image(asked, cache), cache)
+        kernel = Guest(_image(chosen, cache), cache)
     try:
         yield kernel
     finally:
         kernel.close()
 
 
-def _image(asked: Options, cache: Path) -> Image:
-    name = asked.kernel
+def _image(chosen: Options, cache: Path) -> Image:
+    name = chosen.kernel
     if name in PACKAGES:
-        return fetch_image(name, cache) if asked.install else find_image(name, cache)
+        return fetch_image(name, cache) if chosen.install else find_image(name, cache)
     path = Path(name)
     if path.is_file():
         return Image(path.name, path, ())

@@ -17,7 +17,6 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget
 from poolproof.checker.driver.check import EXHAUSTIVE, Request, engines
 from poolproof.checker.driver.designs import DesignRef, designs_named
-from poolproof.checker.engines import registry
 from poolproof.model.language import did_you_mean
 
 AUTO = "auto"
@@ -27,14 +26,10 @@ DEFAULT_SECONDS = {AUTO: 60.0, EXHAUSTIVE: 60.0}
 
 def engines_help() -> str:
     """Return what each engine does, for the end of a verb's help."""
-    rows = [
-        (AUTO, "every state within the bounds, then a proof for any size"),
-        *((row.name, row.help) for row in registry.choices()),
-    ]
     return "\n".join(
         [
             "engines:",
-            *(f"  {name:<8}  {text}" for name, text in rows),
+            *(f"  {name:<8}  {text}" for name, text in engines().items()),
             "Without --engine, check is auto; review visits every state (native, or",
             "explicit without a compiler). Both then have 60 seconds for each.",
             "",

@@ -13,7 +13,7 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget
 from poolproof.checker.driver.check import EXHAUSTIVE, CheckResult, exit_code
 from poolproof.checker.driver.designs import ROOT, shipped_specs
-from poolproof.checker.driver.review import asked, least_pools
+from poolproof.checker.driver.review import least_pools, requests
 from poolproof.checker.driver.scores import SCORES, stored_scores
 from poolproof.checker.reports import html, json
 from poolproof.checker.reports.markdown import markdown
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     done: list[CheckResult] = []
     skipped = False
     with output(options.output) as out:
-        planned = [prepared([s], its, budget) for s, its in asked(specs, request)]
+        planned = [prepared([s], its, budget) for s, its in requests(specs, request)]
         for tasks, late in planned:
             skipped = skipped or late
             some: list[CheckResult] = []

@@ -19,13 +19,13 @@ class Progress:
     """Progress on one line of stderr, cleared before anything is printed."""
 
     def __init__(self, what: str) -> None:
-        self.what, self.last, self.shown = what, 0.0, False
+        self.what, self.last, self.written = what, 0.0, False
 
     def progress(self, **figures: int | float | str) -> None:
         now = time.monotonic()
         if now - self.last < 0.2:
             return
-        self.last, self.shown = now, True
+        self.last, self.written = now, True
         text = ", ".join(
             f"{k} {v:,.0f}" if isinstance(v, int | float) else f"{k} {v}"
             for k, v in figures.items()
@@ -34,7 +34,7 @@ class Progress:
         print(f"\r{line:<{WIDTH - 1}}", end="", file=sys.stderr, flush=True)
 
     def clear(self) -> None:
-        if self.shown:
+        if self.written:
             print(f"\r{'':{WIDTH - 1}}\r", end="", file=sys.stderr, flush=True)
 
 

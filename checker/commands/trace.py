@@ -59,7 +59,7 @@ def _text(replayed: Replayed, options: argparse.Namespace) -> str:
     if options.syz:
         return syz_program(script(replayed))
     if options.itf:
-        return json.text(itf(replayed.heading, system, replayed.played))
+        return json.text(itf(replayed.heading, system, replayed.replay))
     if options.json:
-        return json.text(json.trace_json(replayed.heading, system, replayed.played))
+        return json.text(json.trace_json(replayed.heading, system, replayed.replay))
     return "\n".join(trace_report(replayed)) + "\n"

@@ -25,7 +25,6 @@ from poolproof.checker.core.ir import (
 )
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Cell
-from poolproof.checker.reports.text import possible_results
 
 _INFIX = {
     "and": "&&",
@@ -78,11 +77,11 @@ def _results(showing: Showing) -> list[str]:
     """Return the results that the deciding action may have in the model, by
     name. The errnos that other actions have are not among them."""
     replayed = showing.script.replayed
-    action = replayed.played.taken[-1].step.action
-    result = replayed.compiled.system.action_by_name[action].result
-    if result is None:
+    name = replayed.replay.taken[-1].step.action
+    action = replayed.compiled.system.action_by_name[name]
+    if action.result is None:
         return ["OK"]
-    names = [show_raw(result.sort, raw) for raw in possible_results(result)]
+    names = [show_raw(action.result.sort, raw) for raw in action.results]
     return list(dict.fromkeys((*names, showing.script.steps[-1].result)))
 
 
@@ -90,18 +89,18 @@ def _of_what_is_seen(showing: Showing, prop: Property) -> tuple[Expr, bool]:
     """The formula over counters and the result, and whether the model's values
     of KNOWN after the step are in it. Raises _Unseen."""
     replayed = showing.script.replayed
-    system, played = replayed.compiled.system, replayed.played
+    system, run = replayed.compiled.system, replayed.replay
     step = prop.kind.of_steps
     by: dict[Expr, Expr] = {}
     after: dict[Expr, Cell] = {}
     for number, cell in enumerate(system.cells):
         before, later = _read(cell, False), _read(cell, True)
         if step:
-            by[before] = const(before.sort, played.states[-2][number])
+            by[before] = const(before.sort, run.states[-2][number])
         after[later if step else before] = cell
     formula = prop.formula
     if step:
-        taken = played.taken[-1].step
+        taken = run.taken[-1].step
         bound = arguments(system.action_by_name[taken.action], taken.arguments)
         formula = substitute(
             formula, {name: const(name.sort, raw) for name, raw in bound.items()}
@@ -109,7 +108,7 @@ def _of_what_is_seen(showing: Showing, prop: Property) -> tuple[Expr, bool]:
     formula = _settled(formula, by)
     where = {cell: number for number, cell in enumerate(system.cells)}
     told = {
-        e: const(e.sort, played.states[-1][where[cell]])
+        e: const(e.sort, run.states[-1][where[cell]])
         for e, cell in after.items()
         if cell.variable.name in KNOWN
     }

@@ -24,7 +24,7 @@ from poolproof.checker.core.ir import show_raw
 from poolproof.checker.core.text import count
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.kernel.answer import Answer, Counters
-from poolproof.checker.reports.text import possible_results, table, wrapped
+from poolproof.checker.reports.text import table, wrapped
 from poolproof.model.language import action_methods, declared
 
 
@@ -265,5 +265,5 @@ def possible_pairs(done: Campaign) -> list[tuple[str, str]]:
         (action.name, show_raw(action.result.sort, raw))
         for action in system.actions
         if action.result is not None
-        for raw in possible_results(action.result)
+        for raw in action.results
     ]

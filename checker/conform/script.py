@@ -137,7 +137,7 @@ def script(replayed: Replayed) -> Script:
     machine = begin(design, setting, start)
     ready = machine.counters()
     performer, steps = Performer(compiled, machine), []
-    for number, taken in enumerate(replayed.played.taken, 1):
+    for number, taken in enumerate(replayed.replay.taken, 1):
         text = show_step(compiled.system, taken.step, taken.result)
         try:
             steps.append(performer.take(taken.step))
@@ -153,7 +153,7 @@ def _cursors(replayed: Replayed, nodes: int) -> tuple[int, int]:
     """Where the trace's initial state has the pool's node cursors."""
     system = replayed.compiled.system
     raw = dict(
-        zip((c.name for c in system.cells), replayed.played.trace.initial, strict=True)
+        zip((c.name for c in system.cells), replayed.replay.trace.initial, strict=True)
     )
     last = nodes - 1
     return raw.get("h.next_nid_to_alloc", last), raw.get("h.next_nid_to_free", last)

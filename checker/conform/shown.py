@@ -156,12 +156,12 @@ def _own(script: Script, prop: Property) -> Iterator[Explanation]:
 def _violated(script: Script, prop: Property, after: State) -> bool:
     """Whether the property is violated if the run ended in this state. What
     has no value is no explanation."""
-    system, played = script.replayed.compiled.system, script.replayed.played
+    system, run = script.replayed.compiled.system, script.replayed.replay
     try:
         if not prop.kind.of_steps:
             return decided_by(system, prop, after)
-        last = played.taken[-1]
-        before = played.states[-2]
+        last = run.taken[-1]
+        before = run.states[-2]
         return breaks_step(system, prop, before, last.step, last.result, after)
     except Undefined:
         return True
@@ -247,7 +247,7 @@ def _ends_violated(
     return any(
         breaks_step(system, prop, before, taken.step, taken.result, after)
         for before, after, taken in zip(
-            states, states[1:], script.replayed.played.taken, strict=False
+            states, states[1:], script.replayed.replay.taken, strict=False
         )
     )
 

@@ -93,8 +93,8 @@ class Limits:
     def out_of_memory(self) -> NoReturn:
         """Raise Spent for the memory."""
         assert self.memory is not None
-        shown = show_bytes(self.memory)
-        raise Spent(self, f"the memory budget of {shown}{_while()}")
+        size = show_bytes(self.memory)
+        raise Spent(self, f"the memory budget of {size}{_while()}")
 
 
 _active: list[Limits] = []

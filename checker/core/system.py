@@ -161,6 +161,12 @@ class Action:
         size = len(getattr(sort, "labels", (0, 1)))
         return local("result", Domain(sort, 0, size - 1, "result"))
 
+    @cached_property
+    def results(self) -> tuple[int, ...]:
+        """The raw values among which the result is chosen; none if the action
+        returns nothing, or what is not one of a few constants."""
+        return () if self.result is None else tuple(sorted(set(_chosen(self.result))))
+
     def valuations(self) -> Iterator[tuple[int, ...]]:
         """All arguments, as raw values, last parameter fastest."""
         for raw in product(*(p.domain for p in self.parameters)):
@@ -193,6 +199,15 @@ class Action:
                 replace(assumed, cut=f(assumed.cut)) for assumed in self.assumptions
             ),
         )
+
+
+def _chosen(e: Expr) -> Iterator[int]:
+    """The constants that an if-then-else chooses from."""
+    if e.is_const:
+        yield e.data
+    elif e.op == "ite":
+        yield from _chosen(e.args[1])
+        yield from _chosen(e.args[2])
 
 
 class Role(Enum):
@@ -260,11 +275,11 @@ class Cell:
     def name(self) -> str:
         if not self.index:
             return self.variable.name
-        shown = (
+        indices = (
             show_raw(d.sort, i)
             for d, i in zip(self.variable.index, self.index, strict=True)
         )
-        return f"{self.variable.name}[{', '.join(shown)}]"
+        return f"{self.variable.name}[{', '.join(indices)}]"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from poolproof.checker.core.verdict import Violated
-from poolproof.checker.driver.check import CheckResult, Judgement, PropertyResult
+from poolproof.checker.driver.check import (
+    CheckResult,
+    ExpectationStatus,
+    PropertyResult,
+)
 
 
 def unmentioned(answer: PropertyResult) -> bool:
@@ -22,16 +26,16 @@ def unmentioned(answer: PropertyResult) -> bool:
         answer.prop.assertion
         and answer.prop.expect is None
         and not isinstance(answer.verdict, Violated)
-        and answer.judgement is not Judgement.UNEXPECTED
+        and answer.status is not ExpectationStatus.UNMET
     )
 
 
-def shown(checked: CheckResult) -> list[PropertyResult]:
+def listed(checked: CheckResult) -> list[PropertyResult]:
     """The answers that have a row of their own, in order."""
     return [a for a in checked.answers if not unmentioned(a)]
 
 
-def shown_names(checked: Sequence[CheckResult]) -> list[str]:
+def listed_names(checked: Sequence[CheckResult]) -> list[str]:
     """The assertions that have a row in a table of all these designs."""
-    found = (a.prop.name for c in checked for a in shown(c) if a.prop.assertion)
+    found = (a.prop.name for c in checked for a in listed(c) if a.prop.assertion)
     return list(dict.fromkeys(found))

@@ -60,17 +60,18 @@ EXHAUSTIVE = "exhaustive"
 what a review runs."""
 
 
-def engines() -> tuple[str, ...]:
-    """Return the choices of --engine. The default is `auto` in a check, and
-    EXHAUSTIVE in a review."""
-    return ("auto", *(row.name for row in registry.choices()))
+def engines() -> dict[str, str]:
+    """Return the choices of --engine, each with its line of help. The default is
+    `auto` in a check, and EXHAUSTIVE in a review."""
+    auto = "every state within the bounds, then a proof for any size"
+    return {"auto": auto, **{row.name: row.help for row in registry.choices()}}
 
 
 class EnginesDisagree(Exception):
     """Two engines contradict each other: a bug of poolproof."""
 
 
-# --- what is asked --------------------------------------------------------
+# --- queries --------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Task:
-    """A spec bound to a design, ready to be checked. ``shown`` are the
+    """A spec bound to a design, ready to be checked. ``set_bounds`` are the
     bounds that the spec or the caller set (all, where neither did);
     ``as_written``: they and the features are the spec's own."""
 
@@ -106,7 +107,7 @@ class Task:
     compiled: Compiled
     resolved: Resolved
     sizes: Sizes
-    shown: Mapping[str, int]
+    set_bounds: Mapping[str, int]
     as_written: bool
 
     @property
@@ -207,9 +208,9 @@ def _others(
 def _sized(own: Sizes, known: DesignRef, request: Request) -> Sizes:
     bounds, features = declared(known.cls)
     without = [f for f in request.without if f in features]
-    asked = [f for f in request.having if f in features]
+    queries = [f for f in request.having if f in features]
     try:
-        having = with_needs(features, asked, without)
+        having = with_needs(features, queries, without)
         left = (*(f for f in own.without if f not in having), *without)
         having = with_needs(
             features, (*(f for f in own.having if f not in without), *having), left
@@ -255,11 +256,11 @@ def _unknown(what: str, name: str, known: tuple[str, ...], designs: str) -> str:
 # --- what comes of it -----------------------------------------------------
 
 
-class Judgement(Enum):
+class ExpectationStatus(Enum):
     """How a verdict compares with the outcome that the spec's author stated."""
 
-    EXPECTED = "expected"
-    UNEXPECTED = "unexpected"
+    MET = "expected"
+    UNMET = "unexpected"
     VACUOUS = "vacuous"
     """As expected, but only because nothing happens."""
     OPEN = "open"
@@ -275,7 +276,7 @@ class PropertyResult:
     prop: Property
     verdicts: tuple[tuple[str, Verdict], ...]
     replay: Replay | None
-    judgement: Judgement
+    status: ExpectationStatus
     expected: str
     as_stated: bool = True
 
@@ -342,29 +343,29 @@ def _left_to_rest(name: str, p: Property) -> bool:
 
 
 def _single(name: str) -> Stage:
-    """The engine, asked all but what `_rest` is asked."""
+    """Return the stage that asks the engine all but what `_rest` asks."""
 
     def stage(
         task: Task, _before: Sequence[Outcome], budget: Budget, report: Reporter
     ) -> Outcome | None:
-        asked = tuple(p for p in _everything(task) if not _left_to_rest(name, p))
+        queries = tuple(p for p in _everything(task) if not _left_to_rest(name, p))
         system = task.compiled.system
-        return registry.ask(name, system, asked, budget, report, task.compiled)
+        return registry.ask(name, system, queries, budget, report, task.compiled)
 
     return stage
 
 
 def _rest(name: str) -> Stage:
-    """The stage that answers what the engine does not decide."""
+    """Return the stage that answers what the engine does not decide."""
 
     def stage(
         task: Task, before: Sequence[Outcome], budget: Budget, report: Reporter
     ) -> Outcome | None:
-        asked = tuple(p for p in _everything(task) if _left_to_rest(name, p))
-        if not asked or any(o.defects for o in before):
+        queries = tuple(p for p in _everything(task) if _left_to_rest(name, p))
+        if not queries or any(o.defects for o in before):
             return None
         rest, system = registry.row(name).rest, task.compiled.system
-        return registry.ask(rest, system, asked, budget, report, task.compiled)
+        return registry.ask(rest, system, queries, budget, report, task.compiled)
 
     return stage
 
@@ -386,16 +387,16 @@ def _any_size(
         return Outcome("prove", {p.name: Unknown(str(spent)) for p in named})
     if settled and not compiled.system.least:
         return None  # nothing is left to be shown
-    asked = tuple(
+    queries = tuple(
         p
         for p in (*resolved.properties, *resolved.obligations)
         if p.name not in refuted
         and (not before or p.kind in registry.row("prove").decides)
     )
-    if not asked:
+    if not queries:
         return None
     system = compiled.system
-    return registry.ask("prove", system, asked, budget, report, compiled)
+    return registry.ask("prove", system, queries, budget, report, compiled)
 
 
 def open_sizes(task: Task) -> tuple[Compiled, Resolved]:
@@ -468,17 +469,17 @@ def _answer(
         reason = "interrupted" if interrupted else "no engine was asked"
         found = [("", Unknown(reason))]
     first = found[0][1]
-    played = None
+    replayed = None
     if isinstance(first, Shown):
         try:
-            played = confirm(task.compiled, prop, first.trace, first.shortest)
+            replayed = confirm(task.compiled, prop, first.trace, first.shortest)
         except Spent as spent:
             first = Unknown(str(spent))
             found = [(found[0][0], first)]
     elsewhere = prop.expect is not None and prop.expect.elsewhere
-    judgement, expected = judge(prop, first, task.as_written and not elsewhere)
-    stated = judgement is judge(prop, first)[0]
-    return PropertyResult(prop, tuple(found), played, judgement, expected, stated)
+    status, expected = compare(prop, first, task.as_written and not elsewhere)
+    stated = status is compare(prop, first)[0]
+    return PropertyResult(prop, tuple(found), replayed, status, expected, stated)
 
 
 def _ranked(
@@ -509,9 +510,9 @@ def _ranked(
     return ordered
 
 
-def judge(
+def compare(
     prop: Property, verdict: Verdict, as_written: bool = True
-) -> tuple[Judgement, str]:
+) -> tuple[ExpectationStatus, str]:
     """How the verdict stands to what was expected, and in words what was.
 
     Without ``expect``, a property should hold and a reachable one be
@@ -520,22 +521,22 @@ def judge(
     violated may hold."""
     want = prop.expect.verdict if prop.expect else prop.kind.outcomes[0]
     depth = prop.expect.depth if prop.expect else None
-    told = want if depth is None else f"{want} at {depth}"
+    stated = want if depth is None else f"{want} at {depth}"
     depth = depth if as_written else None
     match verdict:
         case Unknown() if want == "unknown":
-            return Judgement.EXPECTED, told
+            return ExpectationStatus.MET, stated
         case Unknown(depth=covered):
             late = want in ("violated", "reachable") and depth is not None
             if late and depth is not None and covered >= depth:
-                return Judgement.UNEXPECTED, told
-            return Judgement.OPEN, told
+                return ExpectationStatus.UNMET, stated
+            return ExpectationStatus.OPEN, stated
         case Vacuous() if want == "vacuous":
-            return Judgement.EXPECTED, told
+            return ExpectationStatus.MET, stated
         case Vacuous(of=of):
-            alike, told = judge(prop, of, as_written)
-            fine = alike is Judgement.EXPECTED
-            return (Judgement.VACUOUS if fine else alike), told
+            alike, stated = compare(prop, of, as_written)
+            fine = alike is ExpectationStatus.MET
+            return (ExpectationStatus.VACUOUS if fine else alike), stated
         case (
             Violated(trace=trace, shortest=shortest)
             | Reached(trace=trace, shortest=shortest)
@@ -548,7 +549,7 @@ def judge(
             wrong = want != "unreachable"
         case Holds():
             wrong = want != "holds" and as_written
-    return (Judgement.UNEXPECTED if wrong else Judgement.EXPECTED), told
+    return (ExpectationStatus.UNMET if wrong else ExpectationStatus.MET), stated
 
 
 def expectation(verdict: Verdict) -> str:
@@ -574,11 +575,11 @@ def exit_code(checked: Sequence[CheckResult], strict: bool = False) -> int:
     a spec of which no property applies to any of its designs."""
     if any(c.defects or c.mistakes for c in checked):
         return 2
-    judgements = [a.judgement for c in checked for a in c.answers]
-    if Judgement.UNEXPECTED in judgements:
+    judgements = [a.status for c in checked for a in c.answers]
+    if ExpectationStatus.UNMET in judgements:
         return 1
     stopped = any(c.interrupted for c in checked)
     asking = {c.task.spec.file for c in checked if not c.task.asks_nothing}
     empty = any(c.task.spec.file not in asking for c in checked)
-    vacuous = strict and (empty or Judgement.VACUOUS in judgements)
-    return 3 if Judgement.OPEN in judgements or stopped or vacuous else 0
+    vacuous = strict and (empty or ExpectationStatus.VACUOUS in judgements)
+    return 3 if ExpectationStatus.OPEN in judgements or stopped or vacuous else 0

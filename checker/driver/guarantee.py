@@ -62,7 +62,7 @@ class Finding:
     features: tuple[str, ...]
     depth: int | None
     complete: bool
-    played: Replay | None = None
+    replay: Replay | None = None
     compiled: Compiled | None = None
     defect: str = ""
     vacuous: bool = False
@@ -192,11 +192,11 @@ def guarantee(
                 f"{did_you_mean(feature, on)}; it has {', '.join(on)}",
             )
     on = tuple(f for f in on if not among or f in among)
-    asked = [c for number in range(most + 1) for c in combinations(on, number)]
+    queries = [c for number in range(most + 1) for c in combinations(on, number)]
     try:
-        for number, having in enumerate(asked):
+        for number, having in enumerate(queries):
             if over():
-                done.stopped = f"out of time after {number} of {len(asked)}"
+                done.stopped = f"out of time after {number} of {len(queries)}"
                 break
             if not done.asks(having):
                 continue
@@ -205,9 +205,9 @@ def guarantee(
                 break
             done.findings.append(_placed(done, finding, states, over))
             if report is not None:
-                report.progress(combinations=number + 1, of=len(asked))
+                report.progress(combinations=number + 1, of=len(queries))
     except Spent:
-        done.stopped = f"out of time after {len(done.findings)} of {len(asked)}"
+        done.stopped = f"out of time after {len(done.findings)} of {len(queries)}"
     except KeyboardInterrupt:
         done.stopped = f"interrupted after {len(done.findings)} combinations"
     return done
@@ -232,8 +232,8 @@ def ask(
         if prop.kind.wants_witness:
             raise UserError(None, f"{done.name} asks for a witness: name an invariant")
         engine, budget = registry.every_state(prop.kind), Budget(states=states)
-        asked = (prop, *compiled.assertions)
-        outcome = registry.ask(engine, compiled.system, asked, budget, Silent())
+        queries = (prop, *compiled.assertions)
+        outcome = registry.ask(engine, compiled.system, queries, budget, Silent())
         if outcome.defects:
             return Finding(having, None, False, defect=outcome.defects[0].message)
         verdict = outcome.verdicts[prop.name]
@@ -275,5 +275,5 @@ def _placed(
 def _broken(
     having: tuple[str, ...], compiled: Compiled, prop: Property, verdict: Violated
 ) -> Finding:
-    played = confirm(compiled, prop, verdict.trace, verdict.shortest)
-    return Finding(having, len(verdict.trace), True, played, compiled)
+    replayed = confirm(compiled, prop, verdict.trace, verdict.shortest)
+    return Finding(having, len(verdict.trace), True, replayed, compiled)

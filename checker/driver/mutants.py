@@ -82,20 +82,20 @@ def _changes(tree: ast.FunctionDef) -> Iterator[tuple[str, Node, str, Edit]]:
                 case ast.Expr(ast.Call(ast.Name("require"), conditions)):
                     yield from _guards(node, conditions)
                 case ast.Expr(ast.Call(ast.Name("assume"))):
-                    yield "assumption", node, f"without {_told(node)}", _nothing
+                    yield "assumption", node, f"without {_text(node)}", _nothing
                 case ast.Expr(ast.Call()):
-                    yield "update", node, f"without {_told(node)}", _nothing
+                    yield "update", node, f"without {_text(node)}", _nothing
                 case ast.Assign([ast.Attribute() | ast.Subscript()]):
-                    yield "update", node, f"without {_told(node)}", _nothing
+                    yield "update", node, f"without {_text(node)}", _nothing
                 case ast.AugAssign(ast.Attribute() | ast.Subscript()):
-                    yield "update", node, f"without {_told(node)}", _nothing
+                    yield "update", node, f"without {_text(node)}", _nothing
                 case ast.If(test) | ast.IfExp(test):
-                    yield "if", test, f"if not ({_told(test)})", _negated
+                    yield "if", test, f"if not ({_text(test)})", _negated
             match node:
                 case ast.AugAssign(_, ast.Add() | ast.Sub(), amount):
-                    yield from _amounts(amount, _told(node))
+                    yield from _amounts(amount, _text(node))
                 case ast.BinOp(_, ast.Add() | ast.Sub(), ast.Constant() as amount):
-                    yield from _amounts(amount, _told(node))
+                    yield from _amounts(amount, _text(node))
                 case ast.Compare(_, operators):
                     yield from _comparisons(node, operators)
 
@@ -107,10 +107,10 @@ def _guards(
         return
     [condition] = conditions
     if not (isinstance(condition, ast.BoolOp) and isinstance(condition.op, ast.And)):
-        yield "guard", node, f"without {_told(node)}", _nothing
+        yield "guard", node, f"without {_text(node)}", _nothing
         return
     for part in condition.values:
-        yield "guard", part, f"without the guard {_told(part)}", _true
+        yield "guard", part, f"without the guard {_text(part)}", _true
 
 
 def _amounts(node: ast.expr, inside: str) -> Iterator[tuple[str, Node, str, Edit]]:
@@ -120,10 +120,10 @@ def _amounts(node: ast.expr, inside: str) -> Iterator[tuple[str, Node, str, Edit
                 return
             if node.value + by == 0:
                 continue  # the update dropped
-            shown = str(node.value + by)
+            value = str(node.value + by)
         else:
-            shown = f"{_told(node)} {'+' if by > 0 else '-'} 1"
-        what = f"{shown} for {_told(node)} in {inside}"
+            value = f"{_text(node)} {'+' if by > 0 else '-'} 1"
+        what = f"{value} for {_text(node)} in {inside}"
         yield "amount", node, what, lambda n, by=by: _shifted(n, by)  # type: ignore[misc]
 
 
@@ -140,7 +140,7 @@ def _comparisons(
             ops = [*n.ops[:k], other(), *n.ops[k + 1 :]]
             return ast.Compare(n.left, ops, n.comparators)
 
-        yield "comparison", node, f"{_told(edit(node))} for {_told(node)}", edit
+        yield "comparison", node, f"{_text(edit(node))} for {_text(node)}", edit
 
 
 _OTHER: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -171,5 +171,5 @@ def _shifted(node: ast.AST, by: int) -> ast.AST:
     return ast.BinOp(node, ast.Add() if by > 0 else ast.Sub(), ast.Constant(1))
 
 
-def _told(node: ast.AST) -> str:
+def _text(node: ast.AST) -> str:
     return ast.unparse(node)

@@ -64,13 +64,13 @@ class Profile(Visitor):
     def __init__(
         self,
         space: StateSpace,
-        asked: tuple[Property, ...],
+        queries: tuple[Property, ...],
         states: int,
         expected: Profile | None = None,
     ) -> None:
-        self.space, self.asked, self.states = space, asked, states
+        self.space, self.queries, self.states = space, queries, states
         self.expected = expected
-        self.watch = Watch(space.system, [replace(p, antecedents=()) for p in asked])
+        self.watch = Watch(space.system, [replace(p, antecedents=()) for p in queries])
         self.levels: list[list[State]] = []
         self.found: dict[str, int] = {}
         self.breaks = self.killer = ""
@@ -100,7 +100,7 @@ class Profile(Visitor):
 
     def level(self, states: list[State], depth: int) -> None:
         self.levels.append(states)
-        if any(p.kind.of_states and p.name not in self.found for p in self.asked):
+        if any(p.kind.of_states and p.name not in self.found for p in self.queries):
             for state in states:
                 for name in self.watch.state(state):
                     self.decided(name, depth)
@@ -156,9 +156,11 @@ def look(task: Task, states: int) -> Original:
     """Return the original's profile, within ``states`` of its states. Raises
     UserError where the original breaks."""
     everything = (*task.resolved.properties, *task.resolved.obligations)
-    asked = tuple(p for p in everything if not p.kind.of_runs)
+    queries = tuple(p for p in everything if not p.kind.of_runs)
     system = task.compiled.system
-    profile = Profile(StateSpace(system, find_symmetry(system, asked)), asked, states)
+    profile = Profile(
+        StateSpace(system, find_symmetry(system, queries)), queries, states
+    )
     profile.run()
     if profile.breaks:
         raise UserError(
@@ -217,10 +219,10 @@ def judge(mutant: Mutant, originals: Sequence[Original]) -> Result:
         if actions == old.actions:
             continue
         system = replace(old, actions=actions)
-        symmetry = find_symmetry(system, was.asked)
+        symmetry = find_symmetry(system, was.queries)
         space = StateSpace(system, symmetry, was.space)
         most = 3 * len(was.explored.parents) + 1000
-        profile = Profile(space, was.asked, most, was)
+        profile = Profile(space, was.queries, most, was)
         if symmetry == was.space.symmetry:
             level = _first_difference(was, space)
             if level is None:
@@ -329,8 +331,8 @@ def campaign(
     everything = list(mutants(tasks[0].compiled.source)) if tasks else []
     random.Random(seed).shuffle(everything)
     chosen = everything if sample is None else everything[:sample]
-    asked = {t.spec.file: t.spec for t in tasks}
-    files = tuple(asked)
+    queries = {t.spec.file: t.spec for t in tasks}
+    files = tuple(queries)
     done = Campaign(
         tasks[0].known.name if tasks else "",
         files,
@@ -338,7 +340,7 @@ def campaign(
         len(chosen),
         seed,
         states,
-        text_line(tasks[0].compiled.source, asked.values()) if tasks else "",
+        text_line(tasks[0].compiled.source, queries.values()) if tasks else "",
         tuple(
             dict.fromkeys(o.task.spec.file for o in originals if not o.profile.complete)
         ),

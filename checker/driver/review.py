@@ -31,7 +31,7 @@ class LeastPools:
         return list(dict.fromkeys(design for _, design in self.found))
 
 
-def asked(specs: Sequence[Spec], request: Request) -> list[tuple[Spec, Request]]:
+def requests(specs: Sequence[Spec], request: Request) -> list[tuple[Spec, Request]]:
     """Return the specs that are for the request's designs (all, if it names
     none), each with what is asked of it. Raises UserError if there are none."""
     found = []

@@ -73,8 +73,8 @@ def _design_text(design: type[Design]) -> Iterator[str]:
         module = sys.modules[name]
         yield ast.unparse(_bare(ast.parse(inspect.getsource(module))))
         for key, value in sorted(vars(module).items()):
-            if not key.startswith("__") and (told := _told(value)):
-                yield f"{key} = {told}"
+            if not key.startswith("__") and (text := _constant_text(value)):
+                yield f"{key} = {text}"
 
 
 def _bare(tree: ast.Module) -> ast.Module:
@@ -105,7 +105,7 @@ def _says(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
-def _told(value: Any) -> str:
+def _constant_text(value: Any) -> str:
     """A constant's text; a class's or function's is in its own module."""
     if isinstance(value, type) and issubclass(value, Enum):
         return repr([(member.name, member.value) for member in value])

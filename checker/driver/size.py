@@ -63,7 +63,7 @@ class Failure:
     an error), 'stuck', or the name of the invariant that is false."""
 
     compiled: Compiled
-    played: Replay
+    replay: Replay
     who: tuple[str, ...]
     kind: str
 
@@ -142,7 +142,7 @@ class Explored:
     product: Product
     compiled: Compiled
     claims: tuple[Property, ...]
-    asked: tuple[Property, ...]
+    queries: tuple[Property, ...]
 
 
 @dataclass(frozen=True)
@@ -175,8 +175,8 @@ class _Question:
         found = programs(self.scenario, self.spec, compiled)
         whole = product(compiled, found, resolved.properties)
         hidden = [q for p in resolved.obligations for q in whole.claimed(p)]
-        asked = (*whole.properties, *hidden)
-        return Explored(whole, compiled, resolved.properties, asked)
+        queries = (*whole.properties, *hidden)
+        return Explored(whole, compiled, resolved.properties, queries)
 
 
 def _question(
@@ -265,12 +265,12 @@ def find_size(
 def _at(size: int, question: _Question, budget: Budget, report: Reporter) -> AtSize:
     what = question.at(size)
     whole = what.product
-    outcome = registry.ask("exhaustive", whole.system, what.asked, budget, report)
+    outcome = registry.ask("exhaustive", whole.system, what.queries, budget, report)
     states = outcome.statistics.states
     for defect in outcome.defects:
         return AtSize(size, states, None, f"the model is wrong: {defect.message}")
     failing = {n: v for n, v in outcome.verdicts.items() if isinstance(v, Violated)}
-    for p in what.asked[len(whole.properties) :]:
+    for p in what.queries[len(whole.properties) :]:
         if p.name in failing:
             raise UserError(p.span, p.title)
     if failing:
@@ -306,15 +306,15 @@ def confirmed(
 ) -> Failure:
     """Replay a schedule under CPython, and check that the programs allow it and that
     it fails as stated. Raise NotReproduced otherwise."""
-    played = replay(compiled, whole.projected(verdict.trace))
+    replayed = replay(compiled, whole.projected(verdict.trace))
     who = whole.who(verdict.trace)
     places = dict.fromkeys(whole.programs.tasks, 0)
     failed = ""
-    for one, taken in zip(who, played.taken, strict=True):
+    for one, taken in zip(who, replayed.taken, strict=True):
         call = _allowed(whole, places, one, taken.step)
         if call is None or failed:
-            told = show_step(compiled.system, taken.step)
-            raise NotReproduced(f"the programs do not allow this step of {one}: {told}")
+            step = show_step(compiled.system, taken.step)
+            raise NotReproduced(f"the programs do not allow this step of {one}: {step}")
         if one in places:
             places[one] += 1
         action = call.action
@@ -323,7 +323,7 @@ def confirmed(
         labels: tuple[str, ...] = getattr(action.result.sort, "labels", ())
         if taken.result != (labels.index("OK") if labels else 1):
             failed = "early" if action.name in early else "late"
-    end = played.states[-1]
+    end = replayed.states[-1]
     match prop.name:
         case name if name == GUARANTEED:
             if not failed:
@@ -334,10 +334,10 @@ def confirmed(
             failed = "stuck"
         case _:
             claim = whole.of_design(prop)
-            if deciding(compiled.system, claim, played)[-1:] != [len(who)]:
+            if deciding(compiled.system, claim, replayed)[-1:] != [len(who)]:
                 raise NotReproduced(f"{claim.name} is true at the schedule's end")
             failed = claim.name
-    return Failure(compiled, played, who, failed)
+    return Failure(compiled, replayed, who, failed)
 
 
 def _due(whole: Product, places: Mapping[str, int], task: str) -> Called | None:

@@ -55,7 +55,7 @@ class Replayed:
     heading: Heading
     compiled: Compiled
     prop: Property | None
-    played: Replay
+    replay: Replay
 
 
 def replay_file(path: str) -> Replayed:
@@ -69,15 +69,15 @@ def replay_file(path: str) -> Replayed:
     prop = None
     match heading.shows:
         case "defect":
-            played = confirm_defect(compiled, Defect(heading.title, trace))
+            replayed = confirm_defect(compiled, Defect(heading.title, trace))
         case "deadlock":
-            played = confirm_deadlock(compiled, trace)
+            replayed = confirm_deadlock(compiled, trace)
         case _:
             prop = _property(file, compiled, path)
             heading = _as_now(heading, prop)
-            played = confirm(compiled, prop, trace, heading.shortest)
-    _check_results(file, compiled, played)
-    return Replayed(heading, compiled, prop, played)
+            replayed = confirm(compiled, prop, trace, heading.shortest)
+    _check_results(file, compiled, replayed)
+    return Replayed(heading, compiled, prop, replayed)
 
 
 def _design(file: TraceFile, path: str) -> DesignRef:
@@ -155,14 +155,14 @@ def _as_now(heading: Heading, prop: Property) -> Heading:
     )
 
 
-def _check_results(file: TraceFile, compiled: Compiled, played: Replay) -> None:
-    for call, taken in zip(file.calls, played.taken, strict=False):
+def _check_results(file: TraceFile, compiled: Compiled, replayed: Replay) -> None:
+    for call, taken in zip(file.calls, replayed.taken, strict=False):
         action = compiled.system.action_by_name[taken.step.action]
         if call.result is None or action.result is None:
             continue
-        shown = show_result(action, taken.result)
-        if call.result.text != shown:
+        result = show_result(action, taken.result)
+        if call.result.text != result:
             raise NotReproduced(
-                f"{call.result.span}: {action.name} returns {shown} here, "
+                f"{call.result.span}: {action.name} returns {result} here, "
                 f"not {call.result.text}"
             )

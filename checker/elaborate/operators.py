@@ -22,10 +22,10 @@ from poolproof.checker.elaborate.values import (
     Operand,
     Pending,
     Place,
+    distinguished,
     is_set,
     needed_text,
     sort_text,
-    told_apart,
 )
 
 # --- one operand ----------------------------------------------------------
@@ -201,8 +201,8 @@ def alike(xs: Sequence[Operand], at: Place, strict: bool = True) -> list[Expr]:
 def differ(a: Operand, b: Operand, x: Expr, y: Expr, at: Place, verb: str) -> UserError:
     """Return the error for two operands whose sorts are not the same."""
     return at.mistake(
-        f"{a.at(at).named(x)} is {told_apart(x.sort, y.sort)} and "
-        f"{b.at(at).named(y)} is {told_apart(y.sort, x.sort)}: they cannot be {verb}"
+        f"{a.at(at).named(x)} is {distinguished(x.sort, y.sort)} and "
+        f"{b.at(at).named(y)} is {distinguished(y.sort, x.sort)}: they cannot be {verb}"
     )
 
 

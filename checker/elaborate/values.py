@@ -34,7 +34,7 @@ def sort_text(sort: Sort) -> str:
             return "an int" if sort is ir.INT else "a bool"
 
 
-def told_apart(sort: Sort, other: Sort) -> str:
+def distinguished(sort: Sort, other: Sort) -> str:
     """Return what messages call a value of the sort beside one of another: two
     classes of one name are told apart by the labels that one of them lacks."""
     match sort, other:

@@ -256,7 +256,7 @@ class _Unrolling:
                     found.append((k, z3.And(choice.guard, negation(inside))))
         return found
 
-    def model_asked(self, c: _Choice) -> list[_Question]:
+    def model_questions(self, c: _Choice) -> list[_Question]:
         """The ranges, indices and asserts that taking an action may break."""
         found = []
         name = c.action.name
@@ -413,7 +413,7 @@ def bmc(
 
 @dataclass
 class _Deepening:
-    """One call of `bmc`: runs of growing length, and what they have shown."""
+    """One call of `bmc`: runs of growing length, and what they have found."""
 
     system: TransitionSystem
     properties: tuple[Property, ...]
@@ -475,7 +475,7 @@ class _Deepening:
             if self.defects:
                 self.stopped = "the model itself is wrong (see the defects)"
                 return
-            if not self.settle(unrolling, self.steps_asked(unrolling), depth):
+            if not self.settle(unrolling, self.step_questions(unrolling), depth):
                 return
             unrolling.advance()
             self.asserted.append(len(unrolling.solver.asserted))
@@ -505,14 +505,14 @@ class _Deepening:
         work = Induction(self.system)
         sorts = find_symmetry(self.system, self.properties, indices=False).sorts
         steps = work.representatives(frozenset(sorts))
-        asked = [
+        claims = [
             Lemma(p.name, conjuncts(p))
             for p in self.open()
             if p.kind.of_states and p.kind.safety
         ]
-        names = {lemma.name for lemma in asked}
+        names = {lemma.name for lemma in claims}
         guessed = (Lemma(n, parts) for n, parts in guesses(self.system).items())
-        kept, _ = work.strongest(steps, [*asked, *guessed])
+        kept, _ = work.strongest(steps, [*claims, *guessed])
         self.lasts = {lemma.name for lemma in kept} & names
         unrolling.facts = tuple(part for lemma in kept for part in lemma.parts)
         wrong = work.broken_rules(steps, kept)
@@ -543,7 +543,9 @@ class _Deepening:
     def sound(self, unrolling: _Unrolling, depth: int) -> None:
         """Asks whether a step from here breaks the model, with little work;
         what stays open is put off, and runs go on without breaking it."""
-        questions = [q for c in unrolling.choices[-1] for q in unrolling.model_asked(c)]
+        questions = [
+            q for c in unrolling.choices[-1] for q in unrolling.model_questions(c)
+        ]
         if not questions:
             return
         patience = max(_PATIENCE, self.done() // 8)
@@ -619,7 +621,7 @@ class _Deepening:
                 found.append(_Question(p.name, bad, None, p))
         return found
 
-    def steps_asked(self, unrolling: _Unrolling) -> list[_Question]:
+    def step_questions(self, unrolling: _Unrolling) -> list[_Question]:
         """The step properties, of the step to come."""
         found = []
         for p in self.open():
@@ -647,7 +649,7 @@ class _Deepening:
     def step_fails(self, unrolling: _Unrolling, c: _Choice, p: Property) -> Term:
         after = unrolling.state_after(c)
         low = self.step_low(unrolling, c, unrolling.states[-1], after)
-        fine = [negation(q.bad) for q in unrolling.model_asked(c)]
+        fine = [negation(q.bad) for q in unrolling.model_questions(c)]
         return conjunction((c.taken, c.guard, *fine, negation(low.truth(p.formula))))
 
     # -- answers --
@@ -821,8 +823,8 @@ class _Never:
         found: set[_Key] = set()
         asserted, solver = self.search.asserted[step], self.unrolling.solver
         while left := {k: q for k, q in questions.items() if k not in found}:
-            asked = disjunction(left.values())
-            answer, model = solver.check_early(asserted, asked)
+            some = disjunction(left.values())
+            answer, model = solver.check_early(asserted, some)
             if answer == z3.unsat:
                 return found
             if answer != z3.sat:

@@ -75,11 +75,11 @@ class Step:
 
     def show(self, model: Any) -> str:
         raws = (raw_of(model, a) for a in self.arguments)
-        shown = (
+        values = (
             show_raw(p.local.sort, raw)
             for p, raw in zip(self.action.parameters, raws, strict=True)
         )
-        return f"{self.action.name}({', '.join(shown)})"
+        return f"{self.action.name}({', '.join(values)})"
 
 
 class Facts:
@@ -106,7 +106,7 @@ class Facts:
         if z3.is_true(claim):
             return ""
         look()
-        self.work.asked += 1
+        self.work.queries += 1
         seconds = left()
         if seconds == 0.0:
             return "time is up for"
@@ -132,7 +132,7 @@ class Induction:
     system: TransitionSystem
     report: Reporter = field(default_factory=Silent)
     context: Any = None
-    asked: int = 0
+    queries: int = 0
     params: dict[str, Value] = field(default_factory=dict)
     sizes: list[Term] = field(default_factory=list)
     expanded: dict[Expr, Expr] = field(default_factory=dict)
@@ -346,7 +346,7 @@ class Induction:
                         kept.remove(lemma)
                         changed = True
                 known.forget()
-                self.report.progress(lemmas=len(kept), queries=self.asked)
+                self.report.progress(lemmas=len(kept), queries=self.queries)
         return kept, why
 
     def broken_part(self, step: Step, known: Facts, lemma: Lemma) -> str:
@@ -366,12 +366,12 @@ class Induction:
             return ""
         names = {e.data[0] for e in ir.subterms(part) if e.op == "var"}
         cells = zip(self.system.cells, self.now, strict=True)
-        shown = [
+        values = [
             f"{c.name} = {show_raw(c.variable.element, raw_of(model, value))}"
             for c, value in cells
             if c.variable.name in names and model[term_of(value)] is not None
         ]
-        return f", e.g. {step.show(model)} where {', '.join(shown[:8])}"
+        return f", e.g. {step.show(model)} where {', '.join(values[:8])}"
 
     def broken_rules(
         self, steps: Sequence[Step], kept: Sequence[Lemma]
@@ -471,7 +471,7 @@ class Induction:
                     solver.declare_var(term_of(a))
             after = [*(term_of(v) for v in step.after), *sizes]
             solver.rule(known(*after), [known(*now), *step.given])
-        self.asked += 1
+        self.queries += 1
         try:
             wanted = z3.And(known(*now), negation(claim))
             answer = effort.within(solver, work, seconds, lambda: solver.query(wanted))
@@ -481,10 +481,10 @@ class Induction:
                 return f"spacer gave up ({solver.reason_unknown()})", []
             cover = solver.get_cover_delta(-1, known)
         except z3.Z3Exception as error:
-            told = error.value
-            if isinstance(told, bytes):
-                told = told.decode()
-            return f"spacer gave up ({told})", []
+            reason = error.value
+            if isinstance(reason, bytes):
+                reason = reason.decode()
+            return f"spacer gave up ({reason})", []
         found = z3.substitute_vars(cover, *now)
         return "", list(found.children()) if z3.is_and(found) else [found]
 

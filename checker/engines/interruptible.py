@@ -27,7 +27,7 @@ _AGAIN = 0.05
 _asked: list[Any] = []
 """The contexts in which z3 is at work, innermost last."""
 
-_telling = threading.Lock()
+_stopping = threading.Lock()
 """Held while z3 is told to return, so that it is at work then."""
 
 _noted: list[Callable[[], object]] = []
@@ -43,7 +43,7 @@ def asking(solver: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        with _telling:
+        with _stopping:
             _asked.pop()
         if _noted:  # z3 may have been told, and remembers until it has answered
             z3.Solver(ctx=solver.ctx).check()
@@ -95,14 +95,14 @@ def interruptible() -> Iterator[None]:
 def _watch(wakes: int) -> None:
     """Reads the signals' numbers, until nobody can write any more."""
     pause = threading.Event()
-    while told := os.read(wakes, 1):
-        while told[0] == signal.SIGINT and _told():
+    while byte := os.read(wakes, 1):
+        while byte[0] == signal.SIGINT and _stopped_z3():
             pause.wait(_AGAIN)
 
 
-def _told() -> bool:
+def _stopped_z3() -> bool:
     """Whether z3 was at work; it was told to return then."""
-    with _telling:
+    with _stopping:
         if _asked:
             _asked[-1].interrupt()
         return bool(_asked)

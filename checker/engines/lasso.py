@@ -76,20 +76,20 @@ class Lasso:
 def lasso(
     edges: Edges,
     starts: Iterable[int],
-    asked: set[int],
+    triggers: set[int],
     avoiding: set[int],
     components: Iterable[set[int]],
     fair: Sequence[Fairness],
 ) -> Lasso:
     """Return the counterexample that the module's text describes.
 
-    ``avoiding`` are the nodes without the goal, ``asked`` those of them with
+    ``avoiding`` are the nodes without the goal, ``triggers`` those of them with
     the formula; ``components`` the fair components within ``avoiding``, all
-    that are reachable from ``asked``, and at least one.
+    that are reachable from ``triggers``, and at least one.
     """
     components = list(components)
     component_of = {k: c for c in components for k in c}
-    prefixes = _prefixes(edges, starts, asked, avoiding, component_of)
+    prefixes = _prefixes(edges, starts, triggers, avoiding, component_of)
     search = _Walks(edges, fair)
     loop, shortest = search.best([(entry, component_of[entry]) for entry in prefixes])
     start, prefix = prefixes[loop.entry]
@@ -99,7 +99,7 @@ def lasso(
 def _prefixes(
     edges: Edges,
     starts: Iterable[int],
-    asked: set[int],
+    triggers: set[int],
     avoiding: set[int],
     entries: Iterable[int],
 ) -> dict[int, tuple[int, list[Label]]]:
@@ -109,7 +109,7 @@ def _prefixes(
     came: dict[tuple[int, bool], tuple[tuple[int, bool], Label] | None] = {}
     level = []
     for k in starts:
-        node = k, k in asked
+        node = k, k in triggers
         came[node] = None
         level.append(node)
     while level:
@@ -120,7 +120,7 @@ def _prefixes(
         for node in level:
             k, due = node
             for label, t in edges[k]:
-                after = t, t in avoiding and (due or t in asked)
+                after = t, t in avoiding and (due or t in triggers)
                 if after not in came:
                     came[after] = node, label
                     following.append(after)

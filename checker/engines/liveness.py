@@ -144,7 +144,7 @@ def liveness(
 def _answer(system: TransitionSystem, graph: Graph, p: Property) -> Verdict:
     goal = p.goal if p.goal is not None else ir.FALSE
     truths = lower.predicates(system, [p.formula, goal])
-    asked: list[int] = []
+    triggers: list[int] = []
     avoiding: set[int] = set()
     depth = graph.found.depth
     for k, state in enumerate(graph.states):
@@ -152,7 +152,7 @@ def _answer(system: TransitionSystem, graph: Graph, p: Property) -> Verdict:
         if not there:
             avoiding.add(k)
             if here:
-                asked.append(k)
+                triggers.append(k)
     if graph.reason:  # a missing edge could be the fair way out: no verdict
         return Unknown(graph.reason, max(depth - 1, 0))
     inside = nx.DiGraph()
@@ -161,13 +161,15 @@ def _answer(system: TransitionSystem, graph: Graph, p: Property) -> Verdict:
         (k, t) for k in avoiding for _, t in graph.edges[k] if t in avoiding
     )
     reached: set[int] = set()
-    for layer in nx.bfs_layers(inside, asked):
+    for layer in nx.bfs_layers(inside, triggers):
         tick(len(layer))
         reached.update(layer)
     components = list(_fair_components(graph, inside.subgraph(reached), p.fair))
     if not components:
         return Holds(True, len(graph.states), depth)
-    found = lasso(graph.edges, graph.starts, set(asked), avoiding, components, p.fair)
+    found = lasso(
+        graph.edges, graph.starts, set(triggers), avoiding, components, p.fair
+    )
     steps = tuple(Step(name, arguments) for name, arguments in found.steps)
     trace = Trace(graph.states[found.start], steps, found.loop)
     return Violated(trace, found.shortest)

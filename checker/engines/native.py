@@ -416,7 +416,7 @@ def _outcome(
         event = lowered.events[e]
         checked_trace = _Checked(system, event, properties, trace)
         if event.kind in ("state", "step"):
-            found[event.asked] = trace
+            found[event.prop] = trace
         elif event.kind == "deadlock":
             deadlock = trace
         elif event.kind == "open":
@@ -515,7 +515,7 @@ class _Checked:
                 return
             self.expect(outside is None or event.kind == "open", event, trace)
         if event.kind == "state":
-            p = next(p for p in properties if p.name == event.asked)
+            p = next(p for p in properties if p.name == event.prop)
             value = evaluate.Valuation(system, after).true(p.formula)
             self.expect(value is p.kind.wants_witness, event, trace)
 

@@ -201,9 +201,9 @@ class _Proofs:
             *self.work.ranges(self.work.now),
             *self.work.truths(kept, self.work.now),
         ]
-        shown = self.shown(kept, base)
-        self.nothing(shown, base)
-        self.certify(shown, base)
+        implied = self.implied(kept, base)
+        self.nothing(implied, base)
+        self.certify(implied, base)
         self.unneeded = self.work.unneeded(base)
         for name, p in self.invariants.items():
             if name not in self.verdicts and left() != 0.0:
@@ -216,10 +216,10 @@ class _Proofs:
     ]:
         """The invariants that are inductive together; where one is missing,
         or a range or an index, with guesses to help."""
-        asked = [Lemma(p.name, conjuncts(p)) for p in self.invariants.values()]
+        claims = [Lemma(p.name, conjuncts(p)) for p in self.invariants.values()]
         helpers: dict[str, Lemma] = {}
         for _ in range(4):
-            kept, why = self.work.strongest(self.steps, [*asked, *helpers.values()])
+            kept, why = self.work.strongest(self.steps, [*claims, *helpers.values()])
             wrong = self.work.broken_rules(self.steps, kept)
             kept_names = {lemma.name for lemma in kept}
             good = not wrong and kept_names.issuperset(self.invariants)
@@ -252,7 +252,7 @@ class _Proofs:
             found[lemma] = Lemma(lemma, tuple(parts))
         return found
 
-    def shown(self, kept: list[Lemma], base: list[Term]) -> list[Property]:
+    def implied(self, kept: list[Lemma], base: list[Term]) -> list[Property]:
         """The properties that the lemmas imply; the step properties' verdicts
         where they do not."""
         names = {lemma.name for lemma in kept}
@@ -277,7 +277,7 @@ class _Proofs:
                 found.append(p)
         return found
 
-    def nothing(self, shown: list[Property], base: list[Term]) -> None:
+    def nothing(self, implied: list[Property], base: list[Term]) -> None:
         """What the lemmas exclude: a start, actions, antecedents. A solver that
         gives up excludes nothing."""
         self.no_start = not self.work.given(self.work.initial()).refuted(_FALSE)
@@ -292,7 +292,7 @@ class _Proofs:
         self.impossible = frozenset(
             a.name for a in self.system.actions if a.name not in possible
         )
-        for p in shown:
+        for p in implied:
             self.possible[p.name] = tuple(
                 self.may_be_true(facts, p, a) for a in p.antecedents
             )
@@ -310,9 +310,9 @@ class _Proofs:
                     return True
         return False
 
-    def certify(self, shown: list[Property], base: list[Term]) -> None:
-        certificate, wrong = self.certificate(tuple(shown), base, [], 1)
-        for p in shown:
+    def certify(self, implied: list[Property], base: list[Term]) -> None:
+        certificate, wrong = self.certificate(tuple(implied), base, [], 1)
+        for p in implied:
             if wrong:
                 reason = f"the certificate was not confirmed: {wrong}"
                 self.verdicts[p.name] = Unknown(reason)

@@ -129,8 +129,8 @@ class _Questions:
             return
         if self.k < 1:
             texts = [self.of(KEPT, 0), f"(not {self.of(DEEP, 0)})"]
-            asked = "a state with the other lemmas in which a lemma is false"
-            yield self.question("consecution0", asked, self.work.sizes, texts)
+            sought = "a state with the other lemmas in which a lemma is false"
+            yield self.question("consecution0", sought, self.work.sizes, texts)
         for n in range(1, self.k + 1):
             for actions in product(self.system.actions, repeat=n):
                 names = "-".join(a.name for a in actions)
@@ -233,7 +233,7 @@ class _Questions:
     def question(
         self,
         name: str,
-        asked: str,
+        sought: str,
         terms: Iterable[Term],
         texts: Sequence[str],
         steps: int = 0,
@@ -249,7 +249,7 @@ class _Questions:
         }
         lines = [
             *(f"; {line}" for line in self.about),
-            f"; {name}: is there {asked}?",
+            f"; {name}: is there {sought}?",
             "(set-info :smt-lib-version 2.6)",
             f"(set-logic {_logic((whole, *self.parsed), symbols.values())})",
             "(set-info :category |industrial|)",

@@ -99,15 +99,15 @@ def _leaf(at: Valuation, e: Expr, true: bool, depth: int) -> Iterator[Line]:
         yield depth, f"{_show(e)} is {word}"
         yield from _cells(at, compared[0], compared[1], depth + 1)
         return
-    told = ""
+    text = ""
     if compared and not all(x.is_const for x in compared):
         a, b = compared
         if b.is_const and _is_plain(a):
-            told = f": {_show(a)} is {_value(at, a)}"
+            text = f": {_show(a)} is {_value(at, a)}"
         else:
             sides = (_value(at, x) for x in compared)
-            told = f": {f' {symbol(e)} '.join(sides)}"
-    yield depth, f"{_show(e)} is {word}{told}"
+            text = f": {f' {symbol(e)} '.join(sides)}"
+    yield depth, f"{_show(e)} is {word}{text}"
     if compared and all(_is_plain(x) for x in compared):
         return
     parts = [
@@ -179,8 +179,8 @@ def _terms(at: Valuation, node: Expr, depth: int) -> Iterator[Line]:
         (show_raw(domain.sort, raw), at.with_local(binder, raw).raw(node.args[0]))
         for raw in domain
     ]
-    told = ", ".join(f"{n}: {v}" for n, v in parts if v) or "all zero"
-    yield depth, f"{_show(node)} = {at.raw(node)} ({told})"
+    text = ", ".join(f"{n}: {v}" for n, v in parts if v) or "all zero"
+    yield depth, f"{_show(node)} = {at.raw(node)} ({text})"
 
 
 def _cells(at: Valuation, a: Expr, b: Expr, depth: int) -> Iterator[Line]:

@@ -182,43 +182,43 @@ def confirm(
     witness of a reachable one); with ``shortest``, that no earlier step does. A
     counterexample to `leads to` is a fair lasso that avoids the goal. Raise
     NotReproduced otherwise."""
-    played = replay(compiled, trace)
+    replayed = replay(compiled, trace)
     if prop.kind.of_runs:
-        _confirm_lasso(compiled.system, prop, played)
-        return played
-    found = deciding(compiled.system, prop, played)
+        _confirm_lasso(compiled.system, prop, replayed)
+        return replayed
+    found = deciding(compiled.system, prop, replayed)
     if not found or found[-1] != len(trace):
         raise NotReproduced(
             f"{prop.name} is not decided by the last state of the trace:\n"
-            f"{show_state(compiled.system, played.states[-1])}"
+            f"{show_state(compiled.system, replayed.states[-1])}"
         )
     if shortest and found[0] != len(trace):
         raise NotReproduced(
             f"{prop.name} is decided after {found[0]} of the {len(trace)} steps "
             "that were said to be the fewest"
         )
-    return played
+    return replayed
 
 
-def _confirm_lasso(system: TransitionSystem, prop: Property, played: Replay) -> None:
-    states, loop = played.states, played.trace.loop
+def _confirm_lasso(system: TransitionSystem, prop: Property, replayed: Replay) -> None:
+    states, loop = replayed.states, replayed.trace.loop
     if loop is None or states[loop] != states[-1]:
         raise NotReproduced(f"the trace against {prop.name} does not return to a state")
     avoids = [
         prop.goal is None or not Valuation(system, state).true(prop.goal)
         for state in states
     ]
-    asked = [
+    triggers = [
         number
         for number, state in enumerate(states)
         if Valuation(system, state).true(prop.formula)
         and all(avoids[min(number, loop) :])
     ]
-    if not asked:
+    if not triggers:
         raise NotReproduced(
             f"the trace against {prop.name} meets the goal, or asks nothing"
         )
-    taken = {t.step for t in played.taken[loop:]}
+    taken = {t.step for t in replayed.taken[loop:]}
     for fair in prop.fair:
         action = system.action_by_name[fair.action]
         for raw in action.valuations():
@@ -271,15 +271,15 @@ def confirm_defect(compiled: Compiled, defect: Defect) -> Replay:
 
 def confirm_deadlock(compiled: Compiled, trace: Trace) -> Replay:
     """`replay`, and check that no action is enabled at the end."""
-    played = replay(compiled, trace)
-    end = played.states[-1]
+    replayed = replay(compiled, trace)
+    end = replayed.states[-1]
     for action in compiled.system.actions:
         for raw in action.valuations():
             said, after = _read(compiled.system, end, Step(action.name, raw))
             if said or after is not None:
                 call = show_step(compiled.system, Step(action.name, raw))
                 raise NotReproduced(f"{call} is possible after the last step")
-    return played
+    return replayed
 
 
 def _read(
@@ -325,13 +325,13 @@ def _take_all(
         read = said or (_DISABLED if ours is None else "")
         where = f"step {number}, {show_step(system, step)}"
         if raised or read:
-            told = f"in\n{show_state(system, before)}"
+            at = f"in\n{show_state(system, before)}"
             if raised and read and (raised == _DISABLED) == (read == _DISABLED):
                 why = refusal if raised == _DISABLED else raised
-                raise NotReproduced(f"{where}: {why} {told}", number)
+                raise NotReproduced(f"{where}: {why} {at}", number)
             raise ReplayDisagrees(
                 f"{where}: {raised or 'possible'} under CPython, "
-                f"{read or 'possible'} in the IR, {told}"
+                f"{read or 'possible'} in the IR, {at}"
             )
         assert ours is not None
         if runner.stopped is not None:
@@ -421,7 +421,7 @@ def check_initial(system: TransitionSystem, state: State) -> None:
 # --- what decides a property ----------------------------------------------
 
 
-def deciding(system: TransitionSystem, prop: Property, played: Replay) -> list[int]:
+def deciding(system: TransitionSystem, prop: Property, replayed: Replay) -> list[int]:
     """Return every number of steps after which the run decides the property: an
     invariant is false there, a reachable formula true, or a step property false
     of the step that ends there."""
@@ -429,13 +429,13 @@ def deciding(system: TransitionSystem, prop: Property, played: Replay) -> list[i
         return [
             number
             for number, ((before, after), taken) in enumerate(
-                zip(pairwise(played.states), played.taken, strict=True), 1
+                zip(pairwise(replayed.states), replayed.taken, strict=True), 1
             )
             if breaks_step(system, prop, before, taken.step, taken.result, after)
         ]
     return [
         number
-        for number, state in enumerate(played.states)
+        for number, state in enumerate(replayed.states)
         if decided_by(system, prop, state)
     ]
 
@@ -481,12 +481,12 @@ def at_step(
 def show_step(system: TransitionSystem, step: Step, result: int | None = None) -> str:
     """Return the step as a call: ``touch(v0, 2, write=true) -> OK``."""
     action = system.action_by_name[step.action]
-    shown = ", ".join(
+    arguments_text = ", ".join(
         (f"{p.name}=" if p.local.sort is BOOL else "") + show_raw(p.local.sort, r)
         for p, r in zip(action.parameters, step.arguments, strict=True)
         if is_shown(p)
     )
-    call = f"{step.action}({shown})"
+    call = f"{step.action}({arguments_text})"
     return call if result is None else f"{call} -> {show_result(action, result)}"
 
 

@@ -92,7 +92,7 @@ class TraceFile:
 # --- writing --------------------------------------------------------------
 
 
-def write(heading: Heading, compiled: Compiled, played: Replay) -> str:
+def write(heading: Heading, compiled: Compiled, replayed: Replay) -> str:
     """Return the text of a trace file."""
     system = compiled.system
     verdict = f"{heading.shows} after {count(heading.depth, 'step')}"
@@ -108,19 +108,19 @@ def write(heading: Heading, compiled: Compiled, played: Replay) -> str:
         ("verdict", verdict + ("" if heading.shortest else ", perhaps not the fewest")),
         ("loop", "" if heading.loop is None else str(heading.loop)),
         *(("assuming", why) for why in heading.assuming),
-        *(("start", line) for line in _free_cells(system, played.trace.initial)),
+        *(("start", line) for line in _free_cells(system, replayed.trace.initial)),
     ]
     lines = [line for key, text in rows if text for line in _row(key, text)]
     lines.append("")
-    before = played.trace.initial
-    for taken in played.taken:
+    before = replayed.trace.initial
+    for taken in replayed.taken:
         lines.append(show_step(system, taken.step, taken.result))
         lines += _comment(changes(system, before, taken.state))
         before = taken.state
-    if played.failing is not None:
-        lines.append(show_step(system, played.failing))
-    if played.failure:
-        lines += _comment([played.failure])
+    if replayed.failing is not None:
+        lines.append(show_step(system, replayed.failing))
+    if replayed.failure:
+        lines += _comment([replayed.failure])
     return "\n".join(lines) + "\n"
 
 
@@ -440,10 +440,10 @@ def _raw(word: Word, domain: Domain, name: str) -> int:
     by_text = {show_raw(domain.sort, raw).replace(" ", ""): raw for raw in domain}
     raw = by_text.get("".join(word.text.split()))
     if raw is None:
-        shown = [show_raw(domain.sort, r) for r in domain][:12]
+        values = [show_raw(domain.sort, r) for r in domain][:12]
         more = ", ..." if len(domain) > 12 else ""
         raise UserError(
-            word.span, f"{word.text!r} is no {name}: write {', '.join(shown)}{more}"
+            word.span, f"{word.text!r} is no {name}: write {', '.join(values)}{more}"
         )
     return raw
 

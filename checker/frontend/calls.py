@@ -286,8 +286,8 @@ class Calls:
             raise at.mistake("write {x for x in DOMAIN if condition}")
         value = self.expressions.expr(cursor, node.args[0])
         domain = self.names.domain(at, value)
-        shown = cursor.at(node, shows=node.args[0])
-        return Operand(value if domain is None else domain), shown
+        target = cursor.at(node, shows=node.args[0])
+        return Operand(value if domain is None else domain), target
 
 
 def _inherited(cls: type, function: FunctionType, name: str) -> Any:

@@ -102,15 +102,15 @@ def reduce(
     """Return the system, reduced: its bounds put in, and without the variables
     that nothing observes."""
     by = frozenset(by)
-    whole, asked = system, tuple(properties)
+    whole, queries = system, tuple(properties)
     if Reduction.BOUNDS in by:
-        whole, asked = close(system, properties)
+        whole, queries = close(system, properties)
     if Reduction.CONE not in by:
-        return Reduced(whole, whole, asked)
-    kept = _observed(whole, asked)
+        return Reduced(whole, whole, queries)
+    kept = _observed(whole, queries)
     dropped = tuple(v.name for v in whole.variables if v.name not in kept)
     if not dropped:
-        return Reduced(whole, whole, asked)
+        return Reduced(whole, whole, queries)
     small = replace(
         whole,
         variables=tuple(v for v in whole.variables if v.name in kept),
@@ -119,7 +119,7 @@ def reduce(
             for a in whole.actions
         ),
     )
-    return Reduced(whole, small, asked, dropped)
+    return Reduced(whole, small, queries, dropped)
 
 
 def close(

@@ -50,7 +50,7 @@ def design_text(known: DesignRef) -> list[str]:
         lines += ["", "bounds, their defaults", *table(("", "", ""), rows)]
     if features:
         switches = [
-            (n, "on" if f.default else "off", _told(f))
+            (n, "on" if f.default else "off", _needs_text(f))
             for n, f in sorted(features.items())
         ]
         lines += ["", "features, their defaults", *table(("", "", ""), switches)]
@@ -65,7 +65,7 @@ def _first_line(doc: str | None) -> str:
     return " ".join((doc or "").strip().partition("\n\n")[0].split())
 
 
-def _told(feature: Feature) -> str:
+def _needs_text(feature: Feature) -> str:
     """What a feature is, and which others it needs."""
     needs = ", ".join(str(need) for need in feature.needs)
     return f"{feature.doc}; needs {needs}" if needs else feature.doc

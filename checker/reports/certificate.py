@@ -29,7 +29,7 @@ def certificate_files(checked: CheckResult) -> dict[str, str]:
     compiled, resolved = open_sizes(task)
     known = {p.name: p for p in (*resolved.properties, *resolved.obligations)}
     files: dict[str, str] = {}
-    for number, (certificate, shown) in enumerate(names.items(), 1):
+    for number, (certificate, proved) in enumerate(names.items(), 1):
         folder = f"{task.known.name}.{Path(task.spec.file).stem}"
         if len(names) > 1:
             folder += f".{number}"
@@ -43,9 +43,9 @@ def certificate_files(checked: CheckResult) -> dict[str, str]:
                 f"for any {from_least(n, compiled.system.least[n])}"
                 for n in certificate.params
             ),
-            *textwrap.wrap(f"shown: {', '.join(shown)}", WIDTH - 2),
+            *textwrap.wrap(f"shown: {', '.join(proved)}", WIDTH - 2),
         ]
-        claimed = [known[name] for name in shown]
+        claimed = [known[name] for name in proved]
         for q in questions(compiled.system, claimed, certificate, about):
             files[f"{folder}/{q.name}.smt2"] = q.text
     return files

@@ -14,9 +14,14 @@ from poolproof.checker.core.verdict import (
     Verdict,
     Violated,
 )
-from poolproof.checker.driver.assertions import shown
+from poolproof.checker.driver.assertions import listed
 from poolproof.checker.driver.assumptions import assumptions
-from poolproof.checker.driver.check import CheckResult, Judgement, PropertyResult, Task
+from poolproof.checker.driver.check import (
+    CheckResult,
+    ExpectationStatus,
+    PropertyResult,
+    Task,
+)
 from poolproof.checker.frontend.overrides import idle_methods
 from poolproof.checker.reports.text import broken_by, run, table, trust, why, wrapped
 from poolproof.checker.reports.words import assuming, sentence, short
@@ -47,23 +52,23 @@ def check_report(
         for line in assumed:
             lines += wrapped(line, "  ", "    ")
     for outcome in checked.outcomes:
-        told = trust(
+        basis = trust(
             task.compiled.system,
             task.resolved.properties,
             outcome,
-            task.shown,
+            task.set_bounds,
             _least(task),
         )
-        if told:
-            lines += ["", f"  {outcome.engine}", *told]
-    for defect, played in checked.defects:
+        if basis:
+            lines += ["", f"  {outcome.engine}", *basis]
+    for defect, replayed in checked.defects:
         lines += ["", "THE MODEL IS WRONG"]
-        lines += run(task.compiled.system, played)
-        lines += broken_by(played, defect.message, defect.obligation)
+        lines += run(task.compiled.system, replayed)
+        lines += broken_by(replayed, defect.message, defect.obligation)
     for answer in checked.answers:
         if answer.replay is None:
             continue
-        if verbose or answer.judgement is Judgement.UNEXPECTED:
+        if verbose or answer.status is ExpectationStatus.UNMET:
             lines += ["", *answer_run(task, answer)]
         if answer.prop.name in stored:
             lines += ["", *wrapped(f"stored in {stored[answer.prop.name]}", "  ")]
@@ -76,7 +81,7 @@ def _circumstances(task: Task) -> str:
 
 def settings(task: Task) -> str:
     """``B=2 V=3, with fork, split, without swap``."""
-    parts = [show_bounds(task.shown)]
+    parts = [show_bounds(task.set_bounds)]
     if task.sizes.having:
         parts.append("with " + " ".join(task.sizes.having))
     if task.sizes.without:
@@ -111,18 +116,18 @@ def _counted(answers: Sequence[PropertyResult]) -> str:
 
 def _rows(checked: CheckResult) -> list[tuple[str, str]]:
     """Each property and its verdicts, in as many words as fit on a line."""
-    task, answers = checked.task, shown(checked)
+    task, answers = checked.task, listed(checked)
     names = [a.prop.name for a in answers]
     room = WIDTH - 4 - max(map(len, names), default=0)
 
     def full(verdict: Verdict, kind: Kind) -> str:
-        return sentence(verdict, kind, task.shown, _least(task))
+        return sentence(verdict, kind, task.set_bounds, _least(task))
 
     def unbound(verdict: Verdict, kind: Kind) -> str:
         return sentence(verdict, kind, {}, _least(task))
 
     for words in (full, unbound, short):
-        texts = [_told(a, words) for a in answers]
+        texts = [_verdict_text(a, words) for a in answers]
         if all(len(text) <= room for text in texts):
             break
     rows = list(zip(names, texts, strict=True))
@@ -134,14 +139,14 @@ def _least(task: Task) -> dict[str, int | None]:
     return {name: bound.least for name, bound in bounds.items()}
 
 
-def _told(answer: PropertyResult, words: Callable[[Verdict, Kind], str]) -> str:
+def _verdict_text(answer: PropertyResult, words: Callable[[Verdict, Kind], str]) -> str:
     """What each engine gave; that one of several does not know is told
     elsewhere."""
     given = [v for _, v in answer.verdicts]
     known = [v for v in given if not isinstance(v, Unknown)] or given[:1]
     known.sort(key=lambda v: isinstance(v, Holds) and not v.exhaustive)
     text = "; ".join(words(v, answer.prop.kind) for v in known)
-    if answer.judgement is Judgement.UNEXPECTED:
+    if answer.status is ExpectationStatus.UNMET:
         return f"{text}; EXPECTED: {answer.expected}"
     if not answer.as_stated:
         return f"{text}; the spec as written: {answer.expected}"

@@ -56,8 +56,8 @@ def _first(g: Guarantee) -> str:
 
 
 def _named(finding: Finding) -> str:
-    told = " + ".join(finding.features) or "nothing on"
-    return told + (f" (needs {', '.join(finding.needed)})" if finding.needed else "")
+    text = " + ".join(finding.features) or "nothing on"
+    return text + (f" (needs {', '.join(finding.needed)})" if finding.needed else "")
 
 
 def _design_report(g: Guarantee) -> list[str]:
@@ -81,10 +81,10 @@ def _design_report(g: Guarantee) -> list[str]:
         )
     lines += ["", *wrapped(_counted(g), "  ", "    ")]
     first = g.first
-    if first is not None and first.played is not None and first.compiled is not None:
+    if first is not None and first.replay is not None and first.compiled is not None:
         lines += ["", *wrapped(f"first broken with {_named(first)}:", "  ", "    ")]
         lines += wrapped(show_bounds(first.compiled.bounds), "    ", "      ")
-        for number, taken in enumerate(first.played.taken, 1):
+        for number, taken in enumerate(first.replay.taken, 1):
             call = show_step(first.compiled.system, taken.step, taken.result)
             lines += wrapped(call, f"  {number:>3}. ", "       ")
     return lines
@@ -92,11 +92,11 @@ def _design_report(g: Guarantee) -> list[str]:
 
 def _counted(g: Guarantee) -> str:
     open_ = sum(f.depth is None and not f.complete and not f.defect for f in g.findings)
-    told = "; ".join(_broken_of(g, number) for number in g.sizes_of_sets)
-    told = told or "no pairs asked"
+    text = "; ".join(_broken_of(g, number) for number in g.sizes_of_sets)
+    text = text or "no pairs asked"
     if open_:
-        told += f"; {open_} combinations where not all states were visited"
-    return told + (f"; {g.stopped}" if g.stopped else "")
+        text += f"; {open_} combinations where not all states were visited"
+    return text + (f"; {g.stopped}" if g.stopped else "")
 
 
 def _broken_of(g: Guarantee, number: int) -> str:

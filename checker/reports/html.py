@@ -16,8 +16,13 @@ from itertools import product
 
 from poolproof.checker.core.ir import INT, show_raw
 from poolproof.checker.core.system import Cell, State, TransitionSystem, Variable
-from poolproof.checker.driver.assertions import shown_names
-from poolproof.checker.driver.check import CheckResult, Judgement, PropertyResult, Task
+from poolproof.checker.driver.assertions import listed_names
+from poolproof.checker.driver.check import (
+    CheckResult,
+    ExpectationStatus,
+    PropertyResult,
+    Task,
+)
 from poolproof.checker.driver.review import LeastPools
 from poolproof.checker.driver.scores import Scores
 from poolproof.checker.evidence.replay import Replay, show_step
@@ -109,7 +114,7 @@ def _section(number: int, some: Sequence[CheckResult], scores: Scores) -> Iterat
         yield f'<span class="soft">{escape(settings(c.task))}</span></th>'
     yield "</tr></thead><tbody>"
     titles = {claim.name.text: claim.title for claim in spec.claims}
-    for name in (*titles, *shown_names(some)):
+    for name in (*titles, *listed_names(some)):
         title = titles.get(name, "")
         title = f"<br><span>{escape(title)}</span>" if title else ""
         yield f'<tr><th scope="row"><code>{escape(name)}</code>{title}</th>'
@@ -117,20 +122,20 @@ def _section(number: int, some: Sequence[CheckResult], scores: Scores) -> Iterat
             answer, text = answer_of(c, name), escape(cell_text(c, name))
             if answer is not None and answer.replay is not None:
                 text = f'<a href="#{_anchor(number, k, name)}">{text}</a>'
-            odd = answer is not None and answer.judgement is Judgement.UNEXPECTED
+            odd = answer is not None and answer.status is ExpectationStatus.UNMET
             yield f'<td class="other">{text}</td>' if odd else f"<td>{text}</td>"
         yield "</tr>"
     yield '</tbody><tfoot><tr><th scope="row">what this rests on</th>'
     for c in some:
-        told = "".join(f"<br>{escape(t)}" for t in rests_on(c, scores))
-        yield f'<td class="soft">{told.removeprefix("<br>") or "nothing"}</td>'
+        words = "".join(f"<br>{escape(t)}" for t in rests_on(c, scores))
+        yield f'<td class="soft">{words.removeprefix("<br>") or "nothing"}</td>'
     yield "</tr></tfoot></table></div>"
     for k, c in enumerate(some):
-        for defect, played in c.defects:
-            told = "\n".join(broken_by(played, defect.message, defect.obligation))
+        for defect, replayed in c.defects:
+            words = "\n".join(broken_by(replayed, defect.message, defect.obligation))
             yield f"<h3>{escape(c.task.known.name)}: the model is wrong</h3>"
-            yield f"<pre>{escape(told)}</pre>"
-            yield from _pictures(c.task.compiled.system, played)
+            yield f"<pre>{escape(words)}</pre>"
+            yield from _pictures(c.task.compiled.system, replayed)
         for answer in c.answers:
             if answer.replay is not None:
                 yield from _run(
@@ -162,7 +167,7 @@ def _anchor(spec: int, column: int, name: str) -> str:
 
 
 def _run(
-    anchor: str, task: Task, answer: PropertyResult, played: Replay
+    anchor: str, task: Task, answer: PropertyResult, replayed: Replay
 ) -> Iterator[str]:
     prop, system = answer.prop, task.compiled.system
     yield f'<article class="trace" id="{anchor}"><h3>{escape(task.known.name)}, '
@@ -171,39 +176,39 @@ def _run(
     said = f"{word}; {settings(task)}"
     yield f'<p class="soft">{escape(said)}'
     yield f"<br>{escape(prop.source)}</p>" if prop.source else "</p>"
-    yield from _pictures(system, played)
-    told = "\n".join(line[2:] for line in why(system, prop, played))
-    if told:
-        yield f"<pre>{escape(told)}</pre>"
+    yield from _pictures(system, replayed)
+    words = "\n".join(line[2:] for line in why(system, prop, replayed))
+    if words:
+        yield f"<pre>{escape(words)}</pre>"
     yield "</article>"
 
 
-def _pictures(system: TransitionSystem, played: Replay) -> Iterator[str]:
+def _pictures(system: TransitionSystem, replayed: Replay) -> Iterator[str]:
     """The start, then each step with the call that led there."""
-    drawn = _drawn(system, played.states)
-    tops = _tops(system, drawn, played.states)
+    drawn = _drawn(system, replayed.states)
+    tops = _tops(system, drawn, replayed.states)
     fixed = [
-        _fixed(system, v, played.trace.initial)
+        _fixed(system, v, replayed.trace.initial)
         for v in system.variables
         if v not in drawn
     ]
     keys = dict.fromkeys(_key(v) for v in drawn if is_strips(v))
     yield '<ol class="run"><li><span class="call">start</span>'
-    yield _figure(system, drawn, tops, played.trace.initial, None, "the start")
+    yield _figure(system, drawn, tops, replayed.trace.initial, None, "the start")
     yield "</li>"
-    before = played.trace.initial
-    for number, taken in enumerate(played.taken, 1):
+    before = replayed.trace.initial
+    for number, taken in enumerate(replayed.taken, 1):
         call = f"{number}. {show_step(system, taken.step, taken.result)}"
         kernel = system.action_by_name[taken.step.action].kernel.rpartition(":")[2]
-        if number - 1 == played.trace.loop:
+        if number - 1 == replayed.trace.loop:
             yield '<li class="soft">from here on for ever:</li>'
         yield f'<li><span class="call">{escape(call)}</span> '
         yield f'<span class="soft">{escape(kernel)}</span>'
         yield _figure(system, drawn, tops, taken.state, before, call)
         yield "</li>"
         before = taken.state
-    if played.failing is not None:
-        call = show_step(system, played.failing)
+    if replayed.failing is not None:
+        call = show_step(system, replayed.failing)
         yield f'<li><span class="call">{escape(call)}</span></li>'
     yield "</ol>"
     if keys:
@@ -303,11 +308,11 @@ def _figure(
                 ]
         pen.line()
     high = pen.y + _MARGIN - 8
-    told = "; ".join(changes) or ("nothing changes" if before else "as it begins")
+    words = "; ".join(changes) or ("nothing changes" if before else "as it begins")
     return (
         f'<figure><svg role="img" viewBox="0 0 {_WIDTH} {high:g}" width="{_WIDTH}" '
         f'height="{high:g}"><title>{escape(title)}</title>'
-        f"<desc>{escape(told)}</desc>{''.join(marks)}</svg></figure>"
+        f"<desc>{escape(words)}</desc>{''.join(marks)}</svg></figure>"
     )
 
 

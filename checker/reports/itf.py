@@ -24,7 +24,7 @@ _SAFE = 2**53
 """From here on JSON readers lose digits."""
 
 
-def itf(heading: Heading, system: TransitionSystem, played: Replay) -> dict[str, Any]:
+def itf(heading: Heading, system: TransitionSystem, replayed: Replay) -> dict[str, Any]:
     """The run in Apalache's format. A block's variables are one record; the
     step that led to a state is named as Quint names it."""
     names = list(dict.fromkeys(v.name.partition(".")[0] for v in system.variables))
@@ -38,12 +38,12 @@ def itf(heading: Heading, system: TransitionSystem, played: Replay) -> dict[str,
         },
         "vars": [*names, "mbt::actionTaken", "mbt::nondetPicks"],
         "states": [
-            _itf_state(system, k, state, played.taken[k - 1] if k else None)
-            for k, state in enumerate(played.states)
+            _itf_state(system, k, state, replayed.taken[k - 1] if k else None)
+            for k, state in enumerate(replayed.states)
         ],
     }
-    if played.trace.loop is not None:
-        found["loop"] = played.trace.loop
+    if replayed.trace.loop is not None:
+        found["loop"] = replayed.trace.loop
     return found
 
 

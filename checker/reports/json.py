@@ -78,11 +78,11 @@ def _arguments(system: TransitionSystem, taken: Taken) -> dict[str, Any]:
     }
 
 
-def run_json(system: TransitionSystem, played: Replay) -> dict[str, Any]:
+def run_json(system: TransitionSystem, replayed: Replay) -> dict[str, Any]:
     """The initial state, and per step the call and what it changed."""
     steps = []
-    before = played.trace.initial
-    for taken in played.taken:
+    before = replayed.trace.initial
+    for taken in replayed.taken:
         action = system.action_by_name[taken.step.action]
         changed = {
             cell.name: plain(cell.variable.element, b)
@@ -101,20 +101,20 @@ def run_json(system: TransitionSystem, played: Replay) -> dict[str, Any]:
         )
         before = taken.state
     found: dict[str, Any] = {
-        "initial": state_json(system, played.trace.initial),
+        "initial": state_json(system, replayed.trace.initial),
         "steps": steps,
     }
-    if played.failing is not None:
-        found["failing"] = show_step(system, played.failing)
-    if played.failure:
-        found["failure"] = played.failure
-    if played.trace.loop is not None:
-        found["loop"] = played.trace.loop
+    if replayed.failing is not None:
+        found["failing"] = show_step(system, replayed.failing)
+    if replayed.failure:
+        found["failure"] = replayed.failure
+    if replayed.trace.loop is not None:
+        found["loop"] = replayed.trace.loop
     return found
 
 
 def trace_json(
-    heading: Heading, system: TransitionSystem, played: Replay
+    heading: Heading, system: TransitionSystem, replayed: Replay
 ) -> dict[str, Any]:
     """A stored trace: its heading, and the run."""
     return {
@@ -130,7 +130,7 @@ def trace_json(
         "depth": heading.depth,
         "shortest": heading.shortest,
         "assuming": list(heading.assuming),
-        **run_json(system, played),
+        **run_json(system, replayed),
     }
 
 
@@ -141,10 +141,10 @@ def check_json(
     checked: Sequence[CheckResult], code: int, sizes: LeastPools | None = None
 ) -> dict[str, Any]:
     """All that a check, or a review with its scenarios, says."""
-    told: dict[str, Any] = {"exit": code, "checks": [_one(c) for c in checked]}
+    made: dict[str, Any] = {"exit": code, "checks": [_one(c) for c in checked]}
     if sizes is not None:
-        told["sizes"] = [size_json(*who, found) for who, found in sizes.found.items()]
-    return told
+        made["sizes"] = [size_json(*who, found) for who, found in sizes.found.items()]
+    return made
 
 
 def _one(checked: CheckResult) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def _one(checked: CheckResult) -> dict[str, Any]:
                 "title": a.prop.title,
                 "source": a.prop.source,
                 "expected": a.expected,
-                "judgement": a.judgement.value,
+                "judgement": a.status.value,
                 "as_stated": a.as_stated,
                 "verdicts": [
                     {"engine": engine, **_verdict(verdict)}
@@ -190,9 +190,9 @@ def _one(checked: CheckResult) -> dict[str, Any]:
             {
                 "message": defect.message,
                 "at": str(defect.obligation.span) if defect.obligation else None,
-                "trace": run_json(system, played),
+                "trace": run_json(system, replayed),
             }
-            for defect, played in checked.defects
+            for defect, replayed in checked.defects
         ],
         "mistakes": [str(m) for m in checked.mistakes],
         "engines": [_outcome(o) for o in checked.outcomes],
@@ -276,7 +276,7 @@ def size_json(scenario: str, design: str, found: Sized) -> dict[str, Any]:
 
 
 def _failure_json(failure: Failure) -> dict[str, Any]:
-    run = run_json(failure.compiled.system, failure.played)
+    run = run_json(failure.compiled.system, failure.replay)
     return {"kind": failure.kind, "who": list(failure.who), **run}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from poolproof.checker.driver.assertions import shown_names
+from poolproof.checker.driver.assertions import listed_names
 from poolproof.checker.driver.check import CheckResult, PropertyResult, Task
 from poolproof.checker.driver.review import LeastPools
 from poolproof.checker.driver.scores import Scores
@@ -32,13 +32,13 @@ def markdown(
         lines += ["| | " + " | ".join(c.task.known.name for c in some) + " |"]
         lines += ["|---" * (len(some) + 1) + "|"]
         claims = [claim.name.text for claim in spec.claims]
-        for name in claims + shown_names(some):
+        for name in claims + listed_names(some):
             cells = " | ".join(_md(cell_text(c, name)) for c in some)
             lines.append(f"| `{name}` | {cells} |")
         lines.append("")
         for c in some:
-            told = "; ".join([settings(c.task), *rests_on(c, scores)])
-            lines.append(f"- {c.task.known.name}: {_md(told)}")
+            reasons = "; ".join([settings(c.task), *rests_on(c, scores)])
+            lines.append(f"- {c.task.known.name}: {_md(reasons)}")
         for c in some:
             for answer in c.answers:
                 if answer.replay is not None:
@@ -61,12 +61,12 @@ def _md(text: str) -> str:
     return text
 
 
-def _markdown_run(task: Task, answer: PropertyResult, played: Replay) -> list[str]:
+def _markdown_run(task: Task, answer: PropertyResult, replayed: Replay) -> list[str]:
     system = task.compiled.system
     calls = [
         f"{n}. {show_step(system, t.step, t.result)}"
-        for n, t in enumerate(played.taken, 1)
+        for n, t in enumerate(replayed.taken, 1)
     ]
     head = f"{task.known.name}, {answer.prop.name}: {answer.prop.title}".rstrip(": ")
-    told = [line[2:] for line in why(system, answer.prop, played)]
-    return [f"{_md(head)}:", "", "```", *calls, *told, "```"]
+    reasons = [line[2:] for line in why(system, answer.prop, replayed)]
+    return [f"{_md(head)}:", "", "```", *calls, *reasons, "```"]

@@ -20,10 +20,10 @@ KINDS = {
 
 def mutation_report(done: Campaign) -> list[str]:
     """The score and the survivors, each with its place."""
-    told = f"{done.design}: {count(done.total, 'mutant')}"
+    head = f"{done.design}: {count(done.total, 'mutant')}"
     if done.chosen < done.total or done.stopped:
-        told += f", of which {len(done.results)} were tried (seed {done.seed})"
-    lines = wrapped(told, "", "    ")
+        head += f", of which {len(done.results)} were tried (seed {done.seed})"
+    lines = wrapped(head, "", "    ")
     if done.stopped:
         lines += wrapped(f"ended by: {done.stopped}", "  ", "    ")
     lines += wrapped(f"specs: {', '.join(done.specs)}", "  ", "    ")

@@ -13,8 +13,12 @@ from itertools import groupby
 from pathlib import Path
 
 from poolproof.checker.core.text import WIDTH, count
-from poolproof.checker.driver.assertions import shown, shown_names
-from poolproof.checker.driver.check import CheckResult, Judgement, PropertyResult
+from poolproof.checker.driver.assertions import listed, listed_names
+from poolproof.checker.driver.check import (
+    CheckResult,
+    ExpectationStatus,
+    PropertyResult,
+)
 from poolproof.checker.driver.review import LeastPools
 from poolproof.checker.driver.scores import Scores
 from poolproof.checker.driver.stored import stored_trace
@@ -76,9 +80,9 @@ def review_report(checked: Sequence[CheckResult], scores: Scores) -> list[str]:
     spec = checked[0].task.spec
     lines = wrapped(f"{spec.file}: {spec.title}", "", "    ")
     for c in checked:
-        told = f"{c.task.known.name}, {settings(c.task)}{_covered(c)}"
-        lines += wrapped(told, "  ", "    ")
-    names = [claim.name.text for claim in spec.claims] + shown_names(checked)
+        text = f"{c.task.known.name}, {settings(c.task)}{_covered(c)}"
+        lines += wrapped(text, "  ", "    ")
+    names = [claim.name.text for claim in spec.claims] + listed_names(checked)
     cells = {
         (name, c.task.known.name): _cell(c, name) for name in names for c in checked
     }
@@ -89,8 +93,8 @@ def review_report(checked: Sequence[CheckResult], scores: Scores) -> list[str]:
     rests = [
         line
         for c in checked
-        for told in rests_on(c, scores, covered=False)
-        for line in wrapped(f"{c.task.known.name}: {told}", "  ", "    ")
+        for text in rests_on(c, scores, covered=False)
+        for line in wrapped(f"{c.task.known.name}: {text}", "  ", "    ")
     ]
     if rests:
         lines += ["", *rests]
@@ -98,10 +102,10 @@ def review_report(checked: Sequence[CheckResult], scores: Scores) -> list[str]:
     if traces:
         lines += ["", *traces]
     for c in checked:
-        for defect, played in c.defects:
+        for defect, replayed in c.defects:
             lines += ["", f"  {c.task.known.name}: THE MODEL IS WRONG"]
-            lines += run(c.task.compiled.system, played)
-            lines += broken_by(played, defect.message, defect.obligation)
+            lines += run(c.task.compiled.system, replayed)
+            lines += broken_by(replayed, defect.message, defect.obligation)
     return lines
 
 
@@ -138,7 +142,7 @@ def _covered(checked: CheckResult) -> str:
 def _cell(checked: CheckResult, name: str) -> str:
     answer = answer_of(checked, name)
     if answer is not None:
-        odd = " !" if answer.judgement is Judgement.UNEXPECTED else ""
+        odd = " !" if answer.status is ExpectationStatus.UNMET else ""
         return cell(answer.verdict) + odd
     missing = checked.task.resolved.missing.get(name)
     return "-" if missing is None else f"n/a: {missing}"
@@ -149,12 +153,12 @@ def _traces(checked: CheckResult) -> Iterator[str]:
         path = stored_trace(checked.task, answer.prop.name)
         if path is not None and answer.replay is not None:
             yield from wrapped(path, "  ", "    ")
-        if answer.judgement is Judgement.UNEXPECTED:
+        if answer.status is ExpectationStatus.UNMET:
             name = f"{checked.task.known.name} {answer.prop.name}"
             yield from wrapped(f"{name}: expected {answer.expected}", "  ! ", "    ")
         elif not answer.as_stated:
-            told = f"{answer.prop.name}, the spec as written: {answer.expected}"
-            yield from wrapped(f"{checked.task.known.name} {told}", "  ", "    ")
+            text = f"{answer.prop.name}, the spec as written: {answer.expected}"
+            yield from wrapped(f"{checked.task.known.name} {text}", "  ", "    ")
 
 
 def each_spec(done: Sequence[CheckResult]) -> Iterator[list[CheckResult]]:
@@ -174,12 +178,12 @@ def cell_text(checked: CheckResult, name: str) -> str:
     if answer is None:
         missing = checked.task.resolved.missing.get(name)
         return f"n/a: {missing}" if missing else "not asked"
-    told = short(answer.verdict, answer.prop.kind)
-    if answer.judgement is Judgement.UNEXPECTED:
-        return f"{told}; expected: {answer.expected}"
+    text = short(answer.verdict, answer.prop.kind)
+    if answer.status is ExpectationStatus.UNMET:
+        return f"{text}; expected: {answer.expected}"
     if not answer.as_stated:
-        return f"{told}; the spec as written: {answer.expected}"
-    return told
+        return f"{text}; the spec as written: {answer.expected}"
+    return text
 
 
 def rests_on(checked: CheckResult, scores: Scores, covered: bool = True) -> list[str]:
@@ -188,30 +192,30 @@ def rests_on(checked: CheckResult, scores: Scores, covered: bool = True) -> list
     task = checked.task
     bounds, _ = declared(task.known.cls)
     least = {name: bound.least for name, bound in bounds.items()}
-    told: list[str] = []
+    basis: list[str] = []
     for outcome in checked.outcomes:
         lines = trust(
             task.compiled.system,
             task.resolved.properties,
             outcome,
-            task.shown,
+            task.set_bounds,
             least,
             covered,
         )
         first = min((len(t) - len(t.lstrip()) for t in lines), default=0)
         for line in lines:
-            if line[: first + 1].isspace() and told:
-                told[-1] += " " + line.strip()
+            if line[: first + 1].isspace() and basis:
+                basis[-1] += " " + line.strip()
             else:
-                told.append(line.strip())
+                basis.append(line.strip())
     asserted = assertions_summary(checked)
     if asserted:
-        told.append(asserted)
-    told += assumed_lines(checked)
-    told += [f"assumed: {text}" for text in task.known.cls.assumed]
+        basis.append(asserted)
+    basis += assumed_lines(checked)
+    basis += [f"assumed: {text}" for text in task.known.cls.assumed]
     if task.known.cls in scores:
-        told.append(f"mutants: {scores[task.known.cls]}")
-    return told
+        basis.append(f"mutants: {scores[task.known.cls]}")
+    return basis
 
 
 # --- on one page ----------------------------------------------------------
@@ -266,17 +270,17 @@ def _across(
         here = {c.task.known.name: c for c in some}
         lines.append(Path(some[0].task.spec.file).stem)
         claims = [claim.name.text for claim in some[0].task.spec.claims]
-        for name in claims + shown_names(some):
+        for name in claims + listed_names(some):
             cells = [_brief(here[n], name) if n in here else "" for n in names]
             lines += _row(name, cells)
-    told = list(size_rows(sizes, names)) if sizes else []
-    if sizes and told:
+    text = list(size_rows(sizes, names)) if sizes else []
+    if sizes and text:
         lines.append(sizes_title(sizes))
-        lines += [line for name, cells in told for line in _row(name, cells)]
+        lines += [line for name, cells in text for line in _row(name, cells)]
     lines += [
         "",
         *wrapped(
-            MARKS + (f" {LETTERS}" if told else ""),
+            MARKS + (f" {LETTERS}" if text else ""),
             "  ",
             "  ",
         ),
@@ -297,22 +301,22 @@ def _brief(checked: CheckResult, name: str) -> str:
     answer = answer_of(checked, name)
     if answer is None:
         return "-"
-    odd = "!" if answer.judgement is Judgement.UNEXPECTED else ""
+    odd = "!" if answer.status is ExpectationStatus.UNMET else ""
     return mark(answer.verdict) + odd
 
 
 def _counted(some: Sequence[CheckResult]) -> str:
     """How the properties of some specs on one design came out."""
     words: Counter[str] = Counter()
-    for answer in (a for c in some for a in shown(c)):
+    for answer in (a for c in some for a in listed(c)):
         words[counted(answer.verdict)] += 1
-    told = ", ".join(f"{n} {word}" for word, n in words.most_common())
-    return f"{len(some)}: {told}"
+    text = ", ".join(f"{n} {word}" for word, n in words.most_common())
+    return f"{len(some)}: {text}"
 
 
 def totals(done: Sequence[CheckResult]) -> list[str]:
     """Return how many properties there are, and how many came out how."""
-    judged = [a.judgement.value for c in done for a in c.answers]
+    judged = [a.status.value for c in done for a in c.answers]
     parts = [f"{len(judged)} properties"]
     for word, text in (
         ("expected", "as expected"),

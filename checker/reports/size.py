@@ -87,7 +87,7 @@ def _schedule(found: Sized, title: str, scenario: str, design: str) -> list[str]
     lines = ["", *wrapped(head, "", "    ")]
     wide = max(map(len, failure.who), default=0)
     for number, (who, taken) in enumerate(
-        zip(failure.who, failure.played.taken, strict=True), 1
+        zip(failure.who, failure.replay.taken, strict=True), 1
     ):
         call = show_step(failure.compiled.system, taken.step, taken.result)
         lines += wrapped(call, f"  {number:>3}. {who:<{wide}}  ", " " * (wide + 9))

@@ -18,7 +18,6 @@ from poolproof.checker.core.ir import (
     BOOL,
     TRUE,
     EnumSort,
-    Expr,
     ScalarSort,
     Sort,
     show,
@@ -129,30 +128,30 @@ def _changes(system: TransitionSystem, before: State, after: State) -> list[_Cha
     return found
 
 
-def run(system: TransitionSystem, played: Replay) -> list[str]:
+def run(system: TransitionSystem, replayed: Replay) -> list[str]:
     """The run step by step, with what changed at each step only, and the
     memory at its end."""
     lines: list[str] = []
     free = [
         f"{cell.name} = {show_raw(cell.variable.element, raw)}"
-        for cell, raw in zip(system.cells, played.trace.initial, strict=True)
+        for cell, raw in zip(system.cells, replayed.trace.initial, strict=True)
         if cell.variable.init is None
     ]
     if free:
         lines += wrapped(", ".join(free), "  start  ", "         ")
-    before = played.trace.initial
-    loop, last = played.trace.loop, len(played.taken)
-    for number, taken in enumerate(played.taken, 1):
+    before = replayed.trace.initial
+    loop, last = replayed.trace.loop, len(replayed.taken)
+    for number, taken in enumerate(replayed.taken, 1):
         if number - 1 == loop:
             lines.append(f"  and from step {number} on, for ever:")
         call = show_step(system, taken.step, taken.result)
         lines += _call(number, call, system.action_by_name[taken.step.action].kernel)
         lines += _aligned(_changes(system, before, taken.state))
         before = taken.state
-    if played.failing is not None:
-        call = show_step(system, played.failing)
-        kernel = system.action_by_name[played.failing.action].kernel
-        lines += _call(len(played.taken) + 1, call, kernel)
+    if replayed.failing is not None:
+        call = show_step(system, replayed.failing)
+        kernel = system.action_by_name[replayed.failing.action].kernel
+        lines += _call(len(replayed.taken) + 1, call, kernel)
     if loop is not None:
         lines += wrapped(
             f"  and from here on as after step {loop}"
@@ -181,17 +180,17 @@ def _aligned(changed: Sequence[_Change]) -> list[str]:
     return lines
 
 
-def why(system: TransitionSystem, prop: Property, played: Replay) -> list[str]:
+def why(system: TransitionSystem, prop: Property, replayed: Replay) -> list[str]:
     """Which part of the property is false at the run's end (of a reachable
     one: nothing), and with which values."""
     if prop.kind.wants_witness:
         return []
-    *_, end = played.states
+    *_, end = replayed.states
     if prop.kind.of_runs:
-        return _never(prop, played)
+        return _never(prop, replayed)
     if prop.kind.of_steps:
-        last = played.taken[-1]
-        before = played.states[-2]
+        last = replayed.taken[-1]
+        before = replayed.states[-2]
         at = at_step(system, before, last.step, last.result, end)
     else:
         at = Valuation(system, end)
@@ -202,27 +201,31 @@ def why(system: TransitionSystem, prop: Property, played: Replay) -> list[str]:
     return lines
 
 
-def _never(prop: Property, played: Replay) -> list[str]:
+def _never(prop: Property, replayed: Replay) -> list[str]:
     lines = []
     if prop.goal is not None:
-        asked = "" if prop.formula is TRUE else f"after {show(prop.formula)}, "
-        lines += wrapped(f"{asked}this is never true: {show(prop.goal)}", "  ", "    ")
-    if played.trace.loop == len(played.taken):
+        after = "" if prop.formula is TRUE else f"after {show(prop.formula)}, "
+        lines += wrapped(f"{after}this is never true: {show(prop.goal)}", "  ", "    ")
+    if replayed.trace.loop == len(replayed.taken):
         lines += wrapped("nothing that is assumed makes the run go on", "  ", "    ")
-    told = [f"{'strongly' if f.strong else 'weakly'} for {f.action}" for f in prop.fair]
-    if told:
-        lines += wrapped("the run is fair, " + ", ".join(told), "  ", "    ")
+    words = [
+        f"{'strongly' if f.strong else 'weakly'} for {f.action}" for f in prop.fair
+    ]
+    if words:
+        lines += wrapped("the run is fair, " + ", ".join(words), "  ", "    ")
     return lines
 
 
-def broken_by(played: Replay, message: str, obligation: Obligation | None) -> list[str]:
+def broken_by(
+    replayed: Replay, message: str, obligation: Obligation | None
+) -> list[str]:
     """Which obligation fails, what it says, and where it stands."""
     if obligation is None:
-        return wrapped(played.failure or message, "  ", "    ")
+        return wrapped(replayed.failure or message, "  ", "    ")
     kind = {"assert": "an assert fails", "index": "an index is out of its domain"}
     where = f" ({obligation.span})" if obligation.span else ""
-    told = f"{kind.get(obligation.kind, obligation.kind)}: {message}{where}"
-    return wrapped(told, "  ", "    ")
+    words = f"{kind.get(obligation.kind, obligation.kind)}: {message}{where}"
+    return wrapped(words, "  ", "    ")
 
 
 # --- what verdicts rest on -----------------------------------------------
@@ -264,7 +267,7 @@ def trust(
             f"{a.name} -> {show_raw(a.result.sort, raw)}"
             for a in system.actions
             if a.result is not None and a.name not in idle
-            for raw in possible_results(a.result)
+            for raw in a.results
             if not s.results.get((a.name, raw))
         ]
         if unseen and s.results:
@@ -311,16 +314,6 @@ def trust(
         said = ", ".join(names) if few else f"{len(names)} of {len(kinds)}"
         say(f"{said} unknown: {reason}")
     return lines
-
-
-def possible_results(result: Expr) -> list[int]:
-    """The constants among which an action's result is chosen."""
-    if result.is_const:
-        return [result.data]
-    if result.op == "ite":
-        both = possible_results(result.args[1]) + possible_results(result.args[2])
-        return sorted(set(both))
-    return []
 
 
 # --- tables ---------------------------------------------------------------

@@ -27,14 +27,14 @@ def trace_report(replayed: Replayed) -> list[str]:
     lines += wrapped(_circumstances(heading), "  ", "    ")
     for reason in heading.assuming:
         lines += wrapped(assuming(reason), "  ", "    ")
-    lines += ["", *run(system, replayed.played)]
+    lines += ["", *run(system, replayed.replay)]
     if replayed.prop is not None:
-        lines += why(system, replayed.prop, replayed.played)
+        lines += why(system, replayed.prop, replayed.replay)
         prop = replayed.prop
-        verdict = shown_by(prop, replayed.played.trace, heading.shortest)
+        verdict = shown_by(prop, replayed.replay.trace, heading.shortest)
         lines += ["", "  " + sentence(verdict, prop.kind, heading.bounds)]
     elif heading.shows == "defect":
-        lines += broken_by(replayed.played, heading.title, None)
+        lines += broken_by(replayed.replay, heading.title, None)
     else:
         lines += ["  no action is possible here"]
     return lines
@@ -67,20 +67,20 @@ def trace_text(task: Task, answer: PropertyResult) -> str:
     return write(heading, task.compiled, answer.replay)
 
 
-def defect_text(task: Task, defect: Defect, played: Replay) -> str:
+def defect_text(task: Task, defect: Defect, replayed: Replay) -> str:
     """The trace file of an error of the model."""
-    heading = replace(_heading(task, "defect", played), title=defect.message)
-    return write(heading, task.compiled, played)
+    heading = replace(_heading(task, "defect", replayed), title=defect.message)
+    return write(heading, task.compiled, replayed)
 
 
-def _heading(task: Task, shows: str, played: Replay) -> Heading:
+def _heading(task: Task, shows: str, replayed: Replay) -> Heading:
     return Heading(
         design=task.known.reference,
-        bounds=task.shown,
+        bounds=task.set_bounds,
         shows=shows,
-        depth=len(played.trace),
+        depth=len(replayed.trace),
         without=task.sizes.without,
         having=task.sizes.having,
-        loop=played.trace.loop,
+        loop=replayed.trace.loop,
         assuming=task.compiled.system.assumptions,
     )

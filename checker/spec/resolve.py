@@ -72,10 +72,10 @@ def _assertions_exist(spec: Spec, designs: Sequence[Compiled]) -> None:
         name = stated.name.text
         if name in here or any(_may_assert(c, name) for c in designs):
             continue
-        shown = listed(c.source.__name__ for c in designs)
+        names = listed(c.source.__name__ for c in designs)
         raise UserError(
             stated.name.span,
-            f"{shown} has no kernel assertion `{name}`{suggestion(name, here)}: "
+            f"{names} has no kernel assertion `{name}`{suggestion(name, here)}: "
             f"there is {listed(here) if here else 'none'}",
         )
 

@@ -212,15 +212,15 @@ class _Reader:
         after: tuple[tuple[str, int], ...] = (),
     ) -> Called:
         action = self.names.action(stage.action.text, stage.action.span)
-        shown = [p for p in action.parameters if _is_shown(p)]
-        if len(stage.arguments) != len(shown):
-            told = ", ".join(p.name for p in shown)
+        parameters = [p for p in action.parameters if _is_visible(p)]
+        if len(stage.arguments) != len(parameters):
+            names = ", ".join(p.name for p in parameters)
             raise UserError(
                 stage.action.span,
-                f"{action.name}({told}) takes {len(shown)}, not "
+                f"{action.name}({names}) takes {len(parameters)}, not "
                 f"{len(stage.arguments)}; write `_` for any value",
             )
-        written = dict(zip((p.name for p in shown), stage.arguments, strict=True))
+        written = dict(zip((p.name for p in parameters), stage.arguments, strict=True))
         given = []
         for p in action.parameters:
             allowed = frozenset(p.domain)
@@ -240,7 +240,7 @@ class _Reader:
         return Called(action, tuple(given), after)
 
 
-def _is_shown(parameter: Parameter) -> bool:
+def _is_visible(parameter: Parameter) -> bool:
     """A switch whose feature is off is no argument."""
     return parameter.local.sort is not BOOL or len(parameter.domain) > 1
 
@@ -306,13 +306,13 @@ def product(
         *(ir.eq(p.now, ir.num(len(found.tasks[t]))) for t, p in places.items())
     )
     possible = [_possible(a) for a in actions]
-    asked = (
+    own = (
         Property(GUARANTEED, Kind.INVARIANT, ir.not_(failed.now)),
         Property(NEVER_STUCK, Kind.INVARIANT, ir.or_(failed.now, done, *possible)),
     )
-    made = Product(whole, found, asked, origin, len(system.cells))
+    made = Product(whole, found, own, origin, len(system.cells))
     along = (p for claim in claims for p in made.claimed(claim))
-    return replace(made, properties=(*asked, *along))
+    return replace(made, properties=(*own, *along))
 
 
 def succeeds(action: Action, result: Expr) -> Expr:

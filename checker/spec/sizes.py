@@ -75,18 +75,18 @@ def sizes(spec: Spec, designs: Sequence[type[Design]]) -> tuple[Sizes, ...]:
     known = [declared(cls) for cls in designs]
     all_bounds = {n: b for bounds, _ in known for n, b in bounds.items()}
     all_features = {n: f for _, features in known for n, f in features.items()}
-    shown = listed(cls.__name__ for cls in designs)
+    names = listed(cls.__name__ for cls in designs)
     for setting in chosen.settings:
         name, value = setting.name.text, setting.value
         if name not in all_bounds:
-            raise _no_size(setting.name.span, "bound", name, all_bounds, shown)
+            raise _no_size(setting.name.span, "bound", name, all_bounds, names)
         for cls, (bounds, _) in zip(designs, known, strict=True):
             reason = outside(cls, bounds[name], value) if name in bounds else ""
             if reason:
                 raise UserError(setting.name.span, f"{name} = {value}: {reason}")
     for word in (*chosen.without, *chosen.having):
         if word.text not in all_features:
-            raise _no_size(word.span, "feature", word.text, all_features, shown)
+            raise _no_size(word.span, "feature", word.text, all_features, names)
     return tuple(_sizes(chosen, *mine) for mine in known)
 
 
@@ -109,10 +109,10 @@ def _sizes(
 
 
 def _no_size(
-    span: Span, what: str, name: str, known: Mapping[str, Bound | Feature], shown: str
+    span: Span, what: str, name: str, known: Mapping[str, Bound | Feature], names: str
 ) -> UserError:
     return UserError(
         span,
         f"unknown {what} `{name}`{suggestion(name, known)}: "
-        f"{shown} has {listed(known)}",
+        f"{names} has {listed(known)}",
     )

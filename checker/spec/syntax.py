@@ -192,8 +192,8 @@ def once(words: Iterable[Word], complaint: str) -> None:
     seen: set[str] = set()
     for word in words:
         if word.text in seen:
-            shown = f"`{word.text}` " if word.text else ""
-            raise UserError(word.span, shown + complaint)
+            quoted = f"`{word.text}` " if word.text else ""
+            raise UserError(word.span, quoted + complaint)
         seen.add(word.text)
 
 

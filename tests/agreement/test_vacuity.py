@@ -20,7 +20,7 @@ from poolproof.checker.core.verdict import (
     Vacuous,
     Verdict,
 )
-from poolproof.checker.driver.check import Judgement, judge
+from poolproof.checker.driver.check import ExpectationStatus, compare
 from poolproof.checker.driver.designs import designs_named
 from poolproof.checker.driver.size import find_size
 from poolproof.checker.engines import registry
@@ -225,26 +225,26 @@ def test_nothing_happens_is_said_once(
 
 
 @pytest.mark.parametrize(
-    ("want", "of", "judgement"),
+    ("want", "of", "status"),
     [
-        (None, Holds(True), Judgement.VACUOUS),
-        ("holds", Holds(True), Judgement.VACUOUS),
-        ("violated", Holds(True), Judgement.UNEXPECTED),
-        ("vacuous", Holds(True), Judgement.EXPECTED),
-        ("unreachable", Unreachable(), Judgement.VACUOUS),
-        ("reachable", Unreachable(), Judgement.UNEXPECTED),
+        (None, Holds(True), ExpectationStatus.VACUOUS),
+        ("holds", Holds(True), ExpectationStatus.VACUOUS),
+        ("violated", Holds(True), ExpectationStatus.UNMET),
+        ("vacuous", Holds(True), ExpectationStatus.MET),
+        ("unreachable", Unreachable(), ExpectationStatus.VACUOUS),
+        ("reachable", Unreachable(), ExpectationStatus.UNMET),
     ],
 )
 def test_judging(
-    want: str | None, of: Holds | Unreachable, judgement: Judgement
+    want: str | None, of: Holds | Unreachable, status: ExpectationStatus
 ) -> None:
     kind = Kind.REACHABLE if isinstance(of, Unreachable) else Kind.INVARIANT
     expect = Expectation(want, None) if want else None
     p = Property("p", kind, TRUE, expect=expect)
-    assert judge(p, Vacuous("nothing happens", of))[0] is judgement
+    assert compare(p, Vacuous("nothing happens", of))[0] is status
     other: Verdict = Holds(True)
     if want == "vacuous":
-        assert judge(p, other)[0] is Judgement.UNEXPECTED
+        assert compare(p, other)[0] is ExpectationStatus.UNMET
 
 
 def test_a_spec_with_nothing_in_it(

@@ -73,7 +73,7 @@ def by_mutate(task: Task) -> Told:
     search = look(task, STATES).profile
     return {
         p.name: Answer(search.found.get(p.name))
-        for p in search.asked
+        for p in search.queries
         if search.complete or p.name in search.found
     }
 
@@ -106,7 +106,7 @@ def by_size(task: Task) -> Told:
         (at,) = found.sizes
         if at.failure is not None:
             assert at.failure.kind == prop.name
-            told[prop.name] = Answer(len(at.failure.played.taken))
+            told[prop.name] = Answer(len(at.failure.replay.taken))
         elif not at.unknown:
             told[prop.name] = Answer(None)
     return told

@@ -57,7 +57,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "fold": ("tests/unit/test_ir.py", "tests/unit/test_algebras.py"),
     "interval": ("tests/unit/test_ir.py",),
     "ir": ("tests/unit/test_ir.py", "tests/unit/test_ir_show.py"),
-    "vacuity": ("tests/unit/test_vacuity.py",),
+    "vacuity": ("tests/unit/test_judged.py",),
     "symmetry": ("tests/agreement/test_symmetry.py",),
     "components": ("tests/unit/test_components.py",),
     "replay": ("tests/unit/test_replay.py", "tests/unit/test_assertions.py"),

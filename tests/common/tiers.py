@@ -21,7 +21,7 @@ from pathlib import Path
 
 from poolproof.checker.backends.c.build import compiler
 from poolproof.checker.core.verdict import Budget, Holds, Shown, Silent
-from poolproof.checker.driver.check import Judgement, Request, prepare, run
+from poolproof.checker.driver.check import ExpectationStatus, Request, prepare, run
 from poolproof.checker.spec import parse
 
 ROOT = Path(__file__).parents[2]
@@ -110,7 +110,7 @@ def unexpected(
         for answer in checked.answers:
             found, name = answer.verdict, f"{where}: {answer.prop.name}"
             missed = answer.expected.startswith("violated") and isinstance(found, Holds)
-            if answer.judgement is not Judgement.EXPECTED or missed:
+            if answer.status is not ExpectationStatus.MET or missed:
                 yield f"{name}: expected {answer.expected}, {found}"
             elif isinstance(found, Shown):
                 if answer.replay is None:

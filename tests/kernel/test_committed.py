@@ -95,7 +95,7 @@ def test_the_kernel_commits_what_the_trace_says(prop: str) -> None:
     system = replayed.compiled.system
     expected = [
         int(named(system, taken.state)["mm.vm_committed_as"])
-        for taken in replayed.played.taken
+        for taken in replayed.replay.taken
     ]
     calls = [
         (call.action.text, tuple(w.text for w in call.arguments[1:]))

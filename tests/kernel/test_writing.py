@@ -99,7 +99,7 @@ def scripts(name: str, runs: int, steps: int) -> tuple[list[Script], set[str]]:
             # no call, or none that the design can follow: never a wrong one
             assert "no system call does this" in str(e), e
             continue
-        actions |= {t.step.action for t in run.played.taken}
+        actions |= {t.step.action for t in run.replay.taken}
     return found, actions
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from poolproof.checker.core.property import Kind
 from poolproof.checker.core.verdict import Violated
-from poolproof.checker.driver.check import Judgement, Request, judge, prepare
+from poolproof.checker.driver.check import ExpectationStatus, Request, compare, prepare
 from poolproof.checker.driver.stored import replay_file
 from poolproof.checker.evidence.trace_file import load, write
 from poolproof.checker.reports.trace import trace_report
@@ -34,16 +34,16 @@ def test_a_stored_trace_still_shows_what_it_says(
     assert prop is not None
     assert prop.kind is not Kind.REACHABLE
     assert max(map(len, trace_report(replayed))) <= 75
-    verdict = Violated(replayed.played.trace, heading.shortest)
+    verdict = Violated(replayed.replay.trace, heading.shortest)
     assert prop.expect is not None, "a counterexample that nobody expects"
-    assert judge(prop, verdict)[0] is Judgement.EXPECTED
+    assert compare(prop, verdict)[0] is ExpectationStatus.MET
     assert path.parent.name == replayed.compiled.system.name
     assert path.name == f"{Path(heading.spec).stem}.{prop.name}.trace"
     stored = load(str(path)).heading
     assert replace(heading, title=stored.title, source=stored.source) == stored
     assumed = replayed.compiled.system.assumptions
     assert heading.assuming == assumed, "store it anew"
-    again = write(stored, replayed.compiled, replayed.played)
+    again = write(stored, replayed.compiled, replayed.replay)
     command = f"poolproof check {heading.spec} --store {STORE.name}"
     assert again == path.read_text(), f"written anew by: {command}"
 

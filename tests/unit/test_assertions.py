@@ -18,7 +18,7 @@ from poolproof.checker.core.verdict import (
 )
 from poolproof.checker.driver.check import (
     CheckResult,
-    Judgement,
+    ExpectationStatus,
     Request,
     exit_code,
     prepare,
@@ -240,7 +240,7 @@ def test_a_planted_bug_is_a_violation(
     failing = answers.pop(name)
     assert isinstance(failing.verdict, Violated)
     assert failing.replay is not None
-    assert failing.judgement is Judgement.UNEXPECTED
+    assert failing.status is ExpectationStatus.UNMET
     assert not any(isinstance(a.verdict, Unknown) for a in answers.values())
     text = "\n".join(check_report(done, {}, False))
     assert f"{name} is false:" in text

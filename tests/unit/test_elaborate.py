@@ -14,7 +14,7 @@ import pytest
 from poolproof.checker.core import ir
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
-from poolproof.checker.elaborate.values import told_apart
+from poolproof.checker.elaborate.values import distinguished
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec import parse_text, resolve
 from poolproof.model.language import Design
@@ -186,11 +186,11 @@ class Part(Block):
         (("ENOMEM", "OK"), "of ENOMEM, OK", "of OK, ENOMEM"),
     ],
 )
-def test_two_classes_of_one_name_are_told_apart(
+def test_two_classes_of_one_name_are_distinguished(
     mine: tuple[str, ...], shown: str, theirs: str
 ) -> None:
     shipped = ir.enum_sort("Errno", ("OK", "ENOMEM"))
     own = ir.enum_sort("Errno", mine)
-    assert told_apart(own, shipped) == f"a label of the Errno {shown}"
-    assert told_apart(shipped, own) == f"a label of the Errno {theirs}"
-    assert told_apart(own, ir.INT) == "a label of Errno"
+    assert distinguished(own, shipped) == f"a label of the Errno {shown}"
+    assert distinguished(shipped, own) == f"a label of the Errno {theirs}"
+    assert distinguished(own, ir.INT) == "a label of Errno"

@@ -9,7 +9,7 @@ import pytest
 
 from poolproof.checker.commands.main import main
 from poolproof.checker.core.verdict import Budget, Silent
-from poolproof.checker.driver.check import Judgement, Request, prepare, run
+from poolproof.checker.driver.check import ExpectationStatus, Request, prepare, run
 from poolproof.checker.driver.designs import (
     DesignRef,
     designs_for,
@@ -152,7 +152,7 @@ def test_the_copy_is_as_expected() -> None:
     (task,) = prepare(spec, Request(designs=(f"{__name__}:Same",)))
     checked = run(task, "exhaustive", Budget(threads=1), Silent())
     assert any(p.expect is not None for p in task.resolved.properties)
-    assert {a.judgement for a in checked.answers} == {Judgement.EXPECTED}
+    assert {a.status for a in checked.answers} == {ExpectationStatus.MET}
 
 
 def test_review_finds_the_specs_of_a_patch(

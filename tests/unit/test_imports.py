@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -149,3 +150,9 @@ def test_no_file_waives_what_mypy_asks() -> None:
     waiver = "# " + "mypy:"
     for path in (*CHECKER.values(), *MODEL.values()):
         assert waiver not in path.read_text(), path
+
+
+def test_test_files_have_names_of_their_own() -> None:
+    """Without packages, pytest takes two files of one name for one module."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, times in names.items() if times > 1] == []

@@ -152,9 +152,9 @@ def test_the_same_fates_from_the_start() -> None:
         m = result.mutant
         with altered(m.tree, m.other):
             system = compile_design(compiled.source, compiled.bounds).system
-        outcome = explicit(system, original.profile.asked, Budget(), Silent())
+        outcome = explicit(system, original.profile.queries, Budget(), Silent())
         broken = bool(outcome.defects)
-        for p in original.profile.asked:
+        for p in original.profile.queries:
             verdict = outcome.verdicts[p.name]
             depth = len(verdict.trace) if isinstance(verdict, Shown) else None
             broken = broken or depth != original.profile.found.get(p.name)

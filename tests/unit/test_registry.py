@@ -196,4 +196,4 @@ def test_guarantee_answers_leads_to() -> None:
         done = guarantee(known, spec, name, sizes=(size,), most=1)
         assert done.findings
         assert all(f.complete for f in done.findings)
-        assert all(f.played is not None for f in done.findings if f.depth is not None)
+        assert all(f.replay is not None for f in done.findings if f.depth is not None)

@@ -93,7 +93,7 @@ def test_enough_is_guaranteed_and_less_is_not() -> None:
     failure = confirmed(whole, pool(2), whole.properties[0], verdict, {"mmap"})
     assert failure.kind == "early"
     assert failure.who == ("old", "old", "old", "new")
-    assert [t.step.action for t in failure.played.taken] == [
+    assert [t.step.action for t in failure.replay.taken] == [
         "mmap",
         "touch",
         "touch",

@@ -161,7 +161,7 @@ def test_step_properties_are_asked(counter: Path, on: str) -> None:
     assert one.guaranteed
     assert two.failure is not None
     assert two.failure.kind == "slow"
-    assert len(two.failure.played.taken) == 1
+    assert len(two.failure.replay.taken) == 1
 
 
 @pytest.mark.parametrize(

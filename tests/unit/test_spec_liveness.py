@@ -92,7 +92,7 @@ def test_a_lasso_is_kept_and_replayed(swap: CheckResult, tmp_path: Path) -> None
     path.write_text(trace_text(swap.task, answer))
     assert f"loop:     {loop}\n" in path.read_text()
     replayed = replay_file(str(path))
-    assert replayed.played.trace == answer.replay.trace
-    found = itf(replayed.heading, swap.task.compiled.system, replayed.played)
+    assert replayed.replay.trace == answer.replay.trace
+    found = itf(replayed.heading, swap.task.compiled.system, replayed.replay)
     assert found["loop"] == loop
     assert any("for ever" in line for line in trace_report(replayed))

@@ -61,7 +61,7 @@ class Event:
     the range that this engine gave it) or 'deadlock'."""
 
     kind: str
-    asked: str = ""
+    prop: str = ""
     action: str = ""
     variable: str = ""
     obligation: Obligation | None = None
@@ -143,7 +143,7 @@ class Steps:
         self.bounds = bounds_of(self.widths.ranges)
         for p in self.properties:
             if p.kind.of_states:
-                self.event(Event("state", asked=p.name))
+                self.event(Event("state", prop=p.name))
         self.event(Event("deadlock"))
         self.antecedents = [
             (p.name, k) for p in self.properties for k in range(len(p.antecedents))
@@ -580,7 +580,7 @@ class Steps:
             bad = put(p.deciding)
             if bad is not FALSE:
                 w.share(bad)
-                event = self.event(Event("step", asked=p.name))
+                event = self.event(Event("step", prop=p.name))
                 test = w.text(bad)
                 w.line(f"if (UNLIKELY({test})) event(T, {event}, s, {i.number});")
             for k, e in enumerate(p.antecedents):
