@@ -76,6 +76,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     ),
     "candidates": ("tests/agreement/test_prove.py",),
     "induction": ("tests/unit/test_induction.py",),
+    "prove": ("tests/unit/test_prove.py",),
     "smtlib": ("tests/agreement/test_certificate_files.py",),
     "size": ("tests/unit/test_size.py", "tests/unit/test_scenario.py"),
 }
