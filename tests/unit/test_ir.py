@@ -69,6 +69,7 @@ from poolproof.checker.core.ir import (
 )
 from poolproof.checker.core.limits import worked
 from poolproof.checker.core.ranges import Ranges
+from poolproof.checker.core.system import TransitionSystem, Variable
 from tests.agreement.test_backends import one_of_each, states
 from tests.agreement.test_ir_simplify import LOCALS, SYSTEM, VARIABLES, simplified
 from tests.agreement.test_ir_simplify import raw_expressions as raw
@@ -684,3 +685,73 @@ def test_the_work_of_a_fold_is_counted() -> None:
     before = worked()
     fold((e,), dict.fromkeys(ir.OPERATORS, lambda *_: 0), work=7)
     assert worked() - before == 201 * 7
+
+
+# --- a store under a condition --------------------------------------------------
+
+SMALL = Domain(INT, 0, 1)
+PLACES: dict[str, Domain] = {
+    "a bool": FLAG_D,
+    "a number": SMALL,
+    "a set": Domain(set_sort(SMALL), 0, 3),
+    "an element": Domain(scalar_sort("IR_PLACES", 2, "p"), 0, 1),
+    "many numbers": Domain(INT, 0, 39),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_an_index_that_has_a_value_only_under_the_condition(name: str) -> None:
+    """if p: t[at[x]] = 7, where x may be outside of `at` unless p is true."""
+    place = PLACES[name]
+    sort = table_sort((place,), INT)
+    p = Variable("p", BOOL, num(0), num(1), None)
+    x = Variable("x", INT, num(0), num(2), None)
+    at = Variable("at", table_sort((SMALL,), place.sort), num(0), num(1), None)
+    t = Variable("t", sort, num(0), num(9), None)
+    system = TransitionSystem("stores", (p, x, at, t), (), TRUE, {}, {})
+    index = select(at.now, x.now)
+    assert not index.total
+    one = ite(p.now, store(t.now, index, num(7)), t.now)
+    other = ite(p.now, t.now, store(t.now, index, num(8)))
+    both = ite(p.now, store(t.now, index, num(7)), store(t.now, index, num(8)))
+    cells = len(place)
+    for flag, number, first, second in product((0, 1), range(3), (0, 1), (0, 1)):
+        before = tuple(range(cells)) if cells < 9 else (3,) * cells
+        at_state = Valuation(system, (flag, number, first, second, *before))
+        inside = number < 2
+        for e, writes, value in (
+            (one, bool(flag), 7),
+            (other, not flag, 8),
+            (both, True, 7 if flag else 8),
+        ):
+            if writes and not inside:
+                continue  # that has no value
+            wanted = list(before)
+            if writes:
+                wanted[(first, second)[number]] = value
+            found = at_state.table(e)
+            assert [found[k,] for k in range(cells)] == wanted, (e, flag, number)
+
+
+def test_what_both_sides_have_stored_is_common() -> None:
+    """Stores that one side has overwritten are so for both."""
+    x, y, z = (Variable(n, INT, num(0), num(3), None) for n in "xyz")
+    t = Variable("t", table_sort((T_D,), INT), num(0), num(9), None)
+    p = Variable("p", BOOL, num(0), num(1), None)
+    w = Variable("w", THINGS, num(0), num(3), None)
+    system = TransitionSystem("stores", (x, y, z, t, p, w), (), TRUE, {}, {})
+    base = store(store(t.now, E0, x.now), w.now, y.now)
+    left = store(store(base, E1, z.now), E0, y.now)
+    right = store(base, E2, x.now)
+    e = ite(p.now, left, right)
+    for flag, who in product((0, 1), range(4)):
+        at = Valuation(system, (1, 2, 3, 7, 8, 9, flag, who))
+        wanted = [1, 8, 9]
+        if who < 3:
+            wanted[who] = 2
+        if flag:
+            wanted[1], wanted[0] = 3, 2
+        else:
+            wanted[2] = 1
+        found = at.table(e)
+        assert [found[k,] for k in range(3)] == wanted, (flag, who)
