@@ -755,3 +755,17 @@ def test_what_both_sides_have_stored_is_common() -> None:
             wanted[2] = 1
         found = at.table(e)
         assert [found[k,] for k in range(3)] == wanted, (flag, who)
+
+
+def test_several_stores_that_the_other_side_overwrites() -> None:
+    x, y, z = (Variable(n, INT, num(0), num(3), None) for n in "xyz")
+    t = Variable("t", table_sort((T_D,), INT), num(0), num(9), None)
+    p = Variable("p", BOOL, num(0), num(1), None)
+    system = TransitionSystem("stores", (x, y, z, t, p), (), TRUE, {}, {})
+    few = store(store(t.now, E0, x.now), E1, y.now)
+    more = store(store(store(t.now, E2, y.now), E0, z.now), E1, x.now)
+    for e, flag in product(
+        (ite(p.now, few, more), ite(not_(p.now), more, few)), (0, 1)
+    ):
+        found = Valuation(system, (1, 2, 3, 7, 8, 9, flag)).table(e)
+        assert [found[k,] for k in range(3)] == ([1, 2, 9] if flag else [3, 1, 2])
