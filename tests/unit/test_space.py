@@ -420,6 +420,7 @@ def test_the_engine_says_what_it_has_seen() -> None:
     for name in ("fine", "still"):
         unknown = found.verdicts[name]
         assert unknown == Unknown("the model itself is wrong (see the defects)", 2)
+    assert found.engine == "explicit"
     (defect,) = found.defects
     assert (defect.message, defect.obligation) == ("x is not 3", EVEN)
     assert [s.arguments for s in defect.trace.steps] == [(2,), (1,)]
@@ -478,3 +479,38 @@ def test_a_depth_that_was_not_finished_is_not_claimed() -> None:
     assert found.verdicts["fine"] == Unknown("the depth budget of 2 steps", 1)
     found = explicit(system, (fine,), Budget(symmetry=False, depth=0), Silent())
     assert found.verdicts["fine"] == Unknown("the depth budget of 0 steps", 0)
+
+
+def test_the_engine_says_which_antecedents_came_true_and_what_was_cut() -> None:
+    far = ir.and_(ir.eq(X.now, ir.num(3)), ir.eq(N, ir.num(2)))
+    up = replace(
+        UP,
+        guard=ir.and_(UP.guard, ir.not_(far)),
+        obligations=(),
+        assumptions=(Assumption("not far", far), Assumption("never", ir.FALSE)),
+    )
+    system = replace(COUNTER, actions=(up, FLIP))
+    fine = Property(
+        "fine",
+        Kind.INVARIANT,
+        ir.le(X.now, ir.num(4)),
+        antecedents=(ir.eq(X.now, ir.num(2)), ir.lt(X.now, Y.now)),
+    )
+    jump = Property(
+        "jump", Kind.STEP, ir.TRUE, "up", (ir.eq(N, ir.num(2)), ir.lt(X.next, X.now))
+    )
+    s = explicit(system, (fine, jump), Budget(symmetry=False), Silent()).statistics
+    assert s.true_antecedents == {"fine": (True, False), "jump": (True, False)}
+    assert s.assumed == {"not far": 1, "never": 0}
+    assert s.notes == ()
+
+
+def test_the_engine_says_why_a_symmetry_is_not_used() -> None:
+    things = ir.scalar_sort("SPACE_THINGS", 2, "t")
+    who = Variable("who", things, ir.num(0), ir.num(2), ir.const(things, 0))
+    system = TransitionSystem("who", (who,), (), ir.TRUE, {}, {})
+    notes = find_symmetry(system, ()).notes
+    assert notes
+    assert explicit(system, (), Budget(), Silent()).statistics.notes == notes
+    without = explicit(system, (), Budget(symmetry=False), Silent())
+    assert without.statistics.notes == ()
