@@ -26,11 +26,12 @@ from hypothesis import strategies as st
 from poolproof.checker.backends import python
 from poolproof.checker.backends.c import steps
 from poolproof.checker.backends.c.build import compiler
+from poolproof.checker.backends.c.program import lower
 from poolproof.checker.backends.smt import Bits, Integers, Lowering, constant, raw_of
 from poolproof.checker.core import evaluate, ir
 from poolproof.checker.core.evaluate import Undefined, Valuation
 from poolproof.checker.core.ir import BOOL, INT, Domain, Expr, num
-from poolproof.checker.core.property import Kind
+from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.system import (
     Action,
     Obligation,
@@ -42,6 +43,8 @@ from poolproof.checker.core.system import (
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.engines.native import native
+from poolproof.checker.passes.reduce import reduce
+from poolproof.checker.passes.symmetry import Symmetry
 from tests.agreement.test_ir_simplify import LOCALS, SYSTEM, VARIABLES, simplified
 from tests.agreement.test_ir_simplify import raw_expressions as raw
 from tests.agreement.test_native import agree, defects_of
@@ -397,3 +400,23 @@ def test_systems_as_python(defects: bool) -> None:
     case, right = many(defects)
     found = explicit(case.system, case.properties, Budget(symmetry=False), Silent())
     agree(case, right, found)
+
+
+# --- what is used twice -------------------------------------------------------
+
+
+def test_a_text_grows_with_the_nodes_and_not_with_their_uses() -> None:
+    x = Variable("x", INT, num(0), num(6), None)
+    e = x.now
+    for k in range(16):
+        e = ir.mod(ir.add(ir.mul(e, e), num(k % 3)), num(7))
+    up = Action("up", (), ir.lt(e, num(6)), {"x": e}, e)
+    claim = Property("p", Kind.INVARIANT, ir.le(e, num(6)), antecedents=(ir.eq(e, e),))
+    system = TransitionSystem("twice", (x,), (up,), ir.TRUE, {}, {})
+    right = explore(system, (claim,))
+    lowered = lower(reduce(system, (claim,), False), Symmetry((), (), ()))
+    assert len(lowered.text) < 30_000
+    for engine in (explicit, native) if compiler() else (explicit,):
+        found = engine(system, (claim,), Budget(symmetry=False), Silent())
+        assert found.statistics.states == right.states
+        assert dict(found.statistics.results) == right.results
