@@ -43,7 +43,6 @@ from poolproof.checker.core.system import (
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.engines.native import native
-from poolproof.checker.passes.reduce import reduce
 from poolproof.checker.passes.symmetry import Symmetry
 from tests.agreement.test_ir_simplify import LOCALS, SYSTEM, VARIABLES, simplified
 from tests.agreement.test_ir_simplify import raw_expressions as raw
@@ -414,7 +413,7 @@ def test_a_text_grows_with_the_nodes_and_not_with_their_uses() -> None:
     claim = Property("p", Kind.INVARIANT, ir.le(e, num(6)), antecedents=(ir.eq(e, e),))
     system = TransitionSystem("twice", (x,), (up,), ir.TRUE, {}, {})
     right = explore(system, (claim,))
-    lowered = lower(reduce(system, (claim,), False), Symmetry((), (), ()))
+    lowered = lower(system, (claim,), Symmetry((), (), ()))
     assert len(lowered.text) < 30_000
     for engine in (explicit, native) if compiler() else (explicit,):
         found = engine(system, (claim,), Budget(symmetry=False), Silent())

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from poolproof.checker.backends.c import program as lower
+from poolproof.checker.backends.c.build import QUICK, Build, Refused, compiler
 from poolproof.checker.core import ir
 from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.system import Assumption, TransitionSystem, Variable
@@ -27,15 +28,12 @@ from poolproof.checker.core.verdict import (
     Violated,
 )
 from poolproof.checker.engines import native as engine
-from poolproof.checker.engines.native import Build, Refused, native
-from poolproof.checker.passes.reduce import reduce
+from poolproof.checker.engines.native import native
 from poolproof.checker.passes.symmetry import Symmetry, find_symmetry
 from tests.agreement.test_native_symmetry import doubtful
 from tests.unit.test_space import COUNTER, EVEN, FLIP, UP, N, Progress, X, Y
 
-pytestmark = pytest.mark.skipif(
-    engine.compiler() is None, reason="there is no C compiler"
-)
+pytestmark = pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
 
 CLEAN = replace(COUNTER, actions=(replace(UP, obligations=()), FLIP))
 CLEAN = replace(CLEAN, variables=(replace(X, hi=ir.num(5)), Y))
@@ -54,7 +52,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def run(system: TransitionSystem, *properties: Property, **limits: object) -> Outcome:
     budget = Budget(threads=1, symmetry=False, **limits)  # type: ignore[arg-type]
-    return native(system, properties, budget, Silent(), cone=False)
+    return native(system, properties, budget, Silent())
 
 
 SMALL = Property("small", Kind.INVARIANT, ir.le(X.now, ir.num(3)))
@@ -69,11 +67,10 @@ def test_verdicts_and_figures() -> None:
         Kind.REACHABLE,
         ir.and_(ir.eq(Y.now, ir.num(1)), ir.lt(X.now, ir.num(4))),
     )
-    later = Property("later", Kind.LEADS_TO, ir.TRUE, goal=ir.TRUE)
     antecedents = (ir.eq(X.now, ir.num(2)), ir.lt(X.now, Y.now))
     fine = replace(FINE, antecedents=antecedents)
     jump = replace(JUMP, antecedents=(ir.eq(N, ir.num(2)), ir.FALSE))
-    found = run(CLEAN, SMALL, fine, SEEN, nowhere, later, jump)
+    found = run(CLEAN, SMALL, fine, SEEN, nowhere, jump)
     assert found.engine == "native"
     assert found.defects == ()
     small = found.verdicts["small"]
@@ -88,9 +85,6 @@ def test_verdicts_and_figures() -> None:
     s = found.statistics
     assert found.verdicts["fine"] == Holds(True, s.states, s.depth)
     assert found.verdicts["nowhere"] == Unreachable(s.states, s.depth)
-    assert found.verdicts["later"] == Unknown(
-        "the native engine does not decide 'leads to'"
-    )
     assert (s.states, s.transitions, s.depth, s.deadlocks) == (7, 10, 3, 1)
     assert s.deadlock is not None
     assert len(s.deadlock) == 2
@@ -143,11 +137,11 @@ def test_a_depth_that_was_not_finished_is_not_claimed() -> None:
 
 def test_it_stops_where_all_is_decided_if_asked() -> None:
     budget = Budget(threads=1, symmetry=False)
-    found = native(CLEAN, (JUMP,), budget, Silent(), until_decided=True, cone=False)
+    found = native(CLEAN, (JUMP,), budget, Silent(), until_decided=True)
     assert isinstance(found.verdicts["jump"], Violated)
     assert not found.statistics.complete
     assert found.statistics.states < 7
-    both = native(CLEAN, (JUMP, FINE), budget, Silent(), until_decided=True, cone=False)
+    both = native(CLEAN, (JUMP, FINE), budget, Silent(), until_decided=True)
     assert isinstance(both.verdicts["fine"], Holds)
 
 
@@ -192,7 +186,7 @@ def test_what_it_cannot_lower_is_said() -> None:
 def test_progress_has_figures() -> None:
     line = b"progress 1000 5000 7 33 4096"
     report = Progress()
-    lowered = lower.lower(reduce(CLEAN, (FINE,), False), Symmetry((), (), ()))
+    lowered = lower.lower(CLEAN, (FINE,), Symmetry((), (), ()))
     taken = engine._Run(lowered)
     taken.take(line, engine.time.monotonic() - 2, report)
     (said,) = report.said
@@ -216,15 +210,14 @@ def test_progress_has_figures() -> None:
 
 def test_too_many_permutations(monkeypatch: pytest.MonkeyPatch) -> None:
     system = doubtful(3, True)
-    reduced = reduce(system, (), False)
-    assert [a for _, a in engine.usable_symmetry(reduced).doubts] == ["serve"]
+    assert [a for _, a in engine.usable_symmetry(system, ()).doubts] == ["serve"]
     monkeypatch.setattr(engine, "DOUBTS", 6)
-    assert engine.usable_symmetry(reduced).doubts
+    assert engine.usable_symmetry(system, ()).doubts
     monkeypatch.setattr(engine, "DOUBTS", 5)
-    found = engine.usable_symmetry(reduced)
-    assert found == find_symmetry(reduced.system, ())
+    found = engine.usable_symmetry(system, ())
+    assert found == find_symmetry(system, ())
     assert found.sorts == ()
-    sure = engine.usable_symmetry(reduced, doubtful=False)
+    sure = engine.usable_symmetry(system, (), doubtful=False)
     assert (sure.sorts, sure.doubts) == ((), ())
 
 
@@ -242,19 +235,18 @@ def test_a_scalarset_with_too_many_orders_is_left(
         ir.const(things, 3),
     )
     system = TransitionSystem("who", (who,), (), ir.TRUE, {}, {})
-    reduced = reduce(system, (), False)
-    whole = engine.usable_symmetry(reduced)
+    whole = engine.usable_symmetry(system, ())
     assert (whole.sorts, whole.rows) == ((rows, things), (rows,))
     monkeypatch.setattr(engine, "GROUP", 6)
-    assert engine.usable_symmetry(reduced) == whole
+    assert engine.usable_symmetry(system, ()) == whole
     monkeypatch.setattr(engine, "GROUP", 5)
-    found = engine.usable_symmetry(reduced)
+    found = engine.usable_symmetry(system, ())
     assert (found.sorts, found.rows) == ((rows,), (rows,))
     assert found.notes == ("NATIVE_THINGS are not used as symmetries: 6 permutations",)
 
 
 def test_what_the_compiler_says_is_one_line(tmp_path: Path) -> None:
-    build = Build("int x = ;\nint y = ;\n", 1, engine.QUICK, tmp_path)
+    build = Build("int x = ;\nint y = ;\n", 1, QUICK, tmp_path)
     build.start()
     with pytest.raises(Refused) as said:
         build.finish()
