@@ -70,7 +70,10 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "smt": ("tests/agreement/test_backends.py", "tests/agreement/test_smt.py"),
     "explicit": ("tests/unit/test_space.py", "tests/agreement/test_explicit.py"),
     "space": ("tests/unit/test_space.py",),
-    "native": ("tests/unit/test_native_engine.py", "tests/agreement/test_native_symmetry.py"),
+    "native": (
+        "tests/unit/test_native_engine.py",
+        "tests/agreement/test_native_symmetry.py",
+    ),
     "candidates": ("tests/agreement/test_prove.py",),
     "induction": ("tests/unit/test_induction.py",),
     "prove": ("tests/unit/test_prover.py",),
