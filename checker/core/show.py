@@ -10,9 +10,16 @@ from poolproof.checker.core.fold import Algebra, Node, fold
 from poolproof.checker.core.operators import OPERATORS
 from poolproof.checker.core.sorts import INT, show_raw
 
+LONGEST = 2_000
+"""Characters of an operand; a longer one is shown as an ellipsis. A node that
+is shared n levels deep would else be written 2^n times."""
+
 
 def show(e: Node) -> str:
-    """Return the expression as a user would write it."""
+    """Return the expression as a user would write it.
+
+    An operand of more than `LONGEST` characters becomes ``...``.
+    """
     return fold((e,), TEXT)[0].text
 
 
@@ -99,7 +106,7 @@ def _leaf(text: Callable[[Node], str]) -> Callable[[None, Node], Text]:
     return lambda _, e: Text(text(e))
 
 
-TEXT: Algebra[Text] = {
+_READINGS: Algebra[Text] = {
     "const": _leaf(lambda e: show_raw(e.sort, e.data)),
     "param": _leaf(lambda e: str(e.data)),
     "var": _leaf(lambda e: e.data[0] + ("'" if e.data[1] else "")),
@@ -132,3 +139,15 @@ TEXT: Algebra[Text] = {
     "any": _binder,
     "setof": _binder,
 }
+
+
+def _bounded(read: Callable[..., Text]) -> Callable[..., Text]:
+    """The reading, of operands that are not too long."""
+    return lambda given, e, *args: read(
+        given, e, *(a if len(a.text) <= LONGEST else _ELLIPSIS for a in args)
+    )
+
+
+_ELLIPSIS = Text("...")
+
+TEXT: Algebra[Text] = {op: _bounded(read) for op, read in _READINGS.items()}
