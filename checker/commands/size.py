@@ -15,6 +15,7 @@ from poolproof.checker.reports import json
 from poolproof.checker.reports.size import SizeAnswer, size_report
 from poolproof.checker.spec import Spec, parse
 from poolproof.checker.spec.names import MissingName
+from poolproof.checker.spec.numbers import with_range
 from poolproof.model.language import did_you_mean
 
 
@@ -28,6 +29,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME",
         help="only these scenarios",
+    )
+    add(
+        "--sizes",
+        type=_range,
+        metavar="LO..HI",
+        help="in place of the scenario's range",
     )
     add("--table", action="store_true", help="do not print the failing schedules")
     shared.add_designs(parser)
@@ -55,6 +62,8 @@ def run(options: argparse.Namespace) -> int:
             mine: list[SizeAnswer] = []
             for scenario, known in scenarios_on(spec, options.design, options.scenario):
                 budget = Budget(seconds=options.budget)
+                if options.sizes is not None:
+                    scenario = with_range(scenario, options.sizes)
                 try:
                     found = find_size(
                         scenario, spec, known.cls, bounds, budget, Silent()
@@ -74,6 +83,14 @@ def run(options: argparse.Namespace) -> int:
         if options.json:
             out.write(json.text(json.sizes_json(answers, code)))
     return code
+
+
+def _range(text: str) -> range:
+    """Read LO..HI, both ends included."""
+    lo, dots, hi = text.partition("..")
+    if not (dots and lo.isdecimal() and hi.isdecimal() and int(lo) <= int(hi)):
+        raise argparse.ArgumentTypeError(f"{text!r}: write two sizes, like 20..24")
+    return range(int(lo), int(hi) + 1)
 
 
 def _check_names(specs: list[Spec], wanted: list[str]) -> None:

@@ -19,7 +19,7 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.evaluate import successor
 from poolproof.checker.core.limits import Spent, doing, left
 from poolproof.checker.core.property import Property
-from poolproof.checker.core.system import State
+from poolproof.checker.core.system import Span, State
 from poolproof.checker.core.verdict import (
     Budget,
     Reporter,
@@ -43,6 +43,7 @@ from poolproof.checker.evidence.replay import (
     show_step,
 )
 from poolproof.checker.frontend.design import compile_design
+from poolproof.checker.spec.numbers import number, with_lets
 from poolproof.checker.spec.resolve import resolve
 from poolproof.checker.spec.scenario import (
     GUARANTEED,
@@ -52,8 +53,9 @@ from poolproof.checker.spec.scenario import (
     product,
     programs,
 )
-from poolproof.checker.spec.syntax import Scenario, Spec
-from poolproof.model.language import Design, declared, outside
+from poolproof.checker.spec.sizes import Sizes
+from poolproof.checker.spec.syntax import Let, Scenario, Spec
+from poolproof.model.language import Bound, Design, declared, outside
 
 
 @dataclass(frozen=True)
@@ -152,17 +154,15 @@ class _Question:
     scenario: Scenario
     spec: Spec
     cls: type[Design]
+    sizes: Sizes
     bound: str
-    least: int
-    most: int
-    settings: Mapping[str, int]
-    without: tuple[str, ...]
-    having: tuple[str, ...]
+    range: range
 
     def at(self, size: int) -> Explored:
         with doing("compiling the design"):
-            bounds = {**self.settings, self.bound: size}
-            compiled = compile_design(self.cls, bounds, self.without, self.having)
+            own = self.sizes
+            bounds = {**own.bounds, self.bound: size}
+            compiled = compile_design(self.cls, bounds, own.without, own.having)
         resolved = resolve(self.spec, compiled)
         for p in resolved.properties:
             if not p.kind.safety:
@@ -194,34 +194,71 @@ def _question(
     name = measure.bound.text
     if name not in known:
         raise UserError(measure.bound.span, f"{cls.__name__} has no bound `{name}`")
-    settings: dict[str, int] = {}
-    without: list[str] = []
-    having: list[str] = []
-    for line in (*spec.bounds[:1], *([scenario.bounds] if scenario.bounds else [])):
-        for s in line.settings:
-            settings[s.name.text] = s.value
-        without += [w.text for w in line.without]
-        having += [w.text for w in line.having]
-    settings.update(given)
+    spec = with_lets(spec, given)
+    settings, places = _settings(scenario, spec, known, given)
+    head = spec.bounds[:1]
+    without = [w.text for line in head for w in line.without]
+    having = [w.text for line in head for w in line.having]
+    without += [w.text for w in scenario.without]
+    having += [w.text for w in scenario.having]
     for what in {*without, *having} - set(features):
         raise UserError(scenario.name.span, f"{cls.__name__} has no feature `{what}`")
-    settings = {k: v for k, v in settings.items() if k in known and k != name}
-    if reason := outside(cls, known[name], max(measure.hi, known[name].least)):
-        raise UserError(measure.bound.span, f"{measure.hi}: {reason}")
     for bound, value in settings.items():
         if reason := outside(cls, known[bound], value):
-            raise UserError(scenario.name.span, f"{bound} = {value}: {reason}")
+            place = places.get(bound, scenario.name.span)
+            raise UserError(place, f"{bound} = {value}: {reason}")
+    lets = _lets(spec)
+    defaults = {n: b.default for n, b in known.items() if n != name}
+    lo, hi = (
+        number(end, {**defaults, **settings}, lets)
+        for end in (measure.over.lo, measure.over.hi)
+    )
+    if lo > hi:
+        raise UserError(
+            measure.bound.span, f"the least size comes first: {lo}..{hi} has none"
+        )
+    if reason := outside(cls, known[name], max(hi, known[name].least)):
+        raise UserError(measure.bound.span, f"{hi}: {reason}")
     return _Question(
         scenario,
         spec,
         cls,
+        Sizes(settings, tuple(without), tuple(having)),
         name,
-        max(measure.lo, known[name].least),
-        measure.hi,
-        settings,
-        tuple(without),
-        tuple(having),
+        range(max(lo, known[name].least), hi + 1),
     )
+
+
+def _lets(spec: Spec) -> dict[str, Let]:
+    return {let.name.text: let for let in spec.lets}
+
+
+def _settings(
+    scenario: Scenario,
+    spec: Spec,
+    known: Mapping[str, Bound],
+    given: Mapping[str, int],
+) -> tuple[dict[str, int], dict[str, Span]]:
+    """The bounds that are set, those of the scenario after the file's; and where."""
+    measure = scenario.measure
+    own = {a.name.text for a in scenario.amounts}
+    settings: dict[str, int] = {}
+    places: dict[str, Span] = {}
+    for line in spec.bounds[:1]:
+        for s in line.settings:
+            settings[s.name.text], places[s.name.text] = s.value, s.name.span
+    settings |= {k: v for k, v in given.items() if k in known}
+    defaults = {n: b.default for n, b in known.items() if n not in own}
+    if measure is not None:
+        defaults.pop(measure.bound.text, None)
+    for amount in scenario.amounts:
+        name = amount.name.text
+        if name not in given:
+            here = {**defaults, **settings}
+            settings[name] = number(amount.value, here, _lets(spec))
+            places[name] = amount.name.span
+    size = "" if measure is None else measure.bound.text
+    return {k: v for k, v in settings.items() if k in known and k != size}, places
 
 
 def explored_at(
@@ -245,12 +282,12 @@ def find_size(
 ) -> Sized:
     """Return the answers at all sizes, within one budget; where it is spent, that
     size is unknown, and none above is explored. ``given`` overrides the scenario's
-    bounds. Raise UserError, or MissingName where the design lacks something that
-    the scenario names."""
+    bounds and `let`s. Raise UserError, or MissingName where the design lacks
+    something that the scenario names."""
     question = _question(scenario, spec, cls, given)
     found: list[AtSize] = []
     with budget.limited():
-        for size in range(question.least, question.most + 1):
+        for size in question.range:
             report.progress(size=size)
             try:
                 at = _at(size, question, budget, report)

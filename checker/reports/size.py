@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from poolproof.checker.driver.size import Sized
-from poolproof.checker.evidence.replay import show_step
+from poolproof.checker.reports.schedule import Call, schedule_lines
 from poolproof.checker.reports.text import table, wrapped
 from poolproof.checker.spec.syntax import Scenario, Spec
 
@@ -36,7 +36,7 @@ def size_report(
         if a.found is None:
             rows.append((name, a.design, "n/a", a.missing))
             continue
-        rows.append((name, a.design, *_sized_row(a.found)))
+        rows.append((name, a.design, *_sized_row(a.found, spec.page)))
         most = max([most, *(at.states for at in a.found.sizes)])
         if schedules:
             runs += _schedule(a.found, a.scenario.title, name, a.design)
@@ -50,7 +50,7 @@ def size_report(
     ]
 
 
-def _sized_row(found: Sized) -> tuple[str, str]:
+def _sized_row(found: Sized, page: int) -> tuple[str, str]:
     """The least size, and what is known of the others."""
     sizes = [at.size for at in found.sizes if not at.unknown]
     reach = f"of {sizes[0]} to {sizes[-1]}" if sizes else "no size"
@@ -74,23 +74,33 @@ def _sized_row(found: Sized) -> tuple[str, str]:
         ]
         parts.append("NOT MONOTONE: " + ", ".join(again) + " not guaranteed")
     parts += [f"unknown at {a.size}: {a.unknown}" for a in found.sizes if a.unknown]
-    return str(found.smallest), "; ".join([*parts, reach])
+    least = str(found.smallest)
+    if page:
+        least += f" ({memory(found.smallest * page)})"
+    return least, "; ".join([*parts, reach])
+
+
+def memory(size: int) -> str:
+    """Return bytes in the largest unit that has a whole number of them."""
+    for power, unit in ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if size and size % (1 << power) == 0:
+            return f"{size >> power} {unit}"
+    return f"{size} bytes"
 
 
 def _schedule(found: Sized, title: str, scenario: str, design: str) -> list[str]:
-    """The run with which the size below fails, each step with its task."""
+    """The run with which the size below fails, each call with its task."""
     at = found.just_below()
     if at is None or at.failure is None:
         return []
     failure = at.failure
     head = f"{scenario}, {design}, {found.bound} = {at.size}: {title}"
+    calls = [
+        Call(who, taken.step, taken.result)
+        for who, taken in zip(failure.who, failure.replay.taken, strict=True)
+    ]
     lines = ["", *wrapped(head, "", "    ")]
-    wide = max(map(len, failure.who), default=0)
-    for number, (who, taken) in enumerate(
-        zip(failure.who, failure.replay.taken, strict=True), 1
-    ):
-        call = show_step(failure.compiled.system, taken.step, taken.result)
-        lines += wrapped(call, f"  {number:>3}. {who:<{wide}}  ", " " * (wide + 9))
+    lines += schedule_lines(failure.compiled.system, calls)
     if failure.kind == "stuck":
         lines.append("  and nothing can happen any more")
     elif failure.kind not in ("early", "late"):

@@ -90,14 +90,21 @@ REFUSALS: tuple[Refusal, ...] = (
         'spec "s" bounds V = -1',
         found=r"-.*",
         after="=",
-        wanted=("INT",),
+        wanted=("INT", "AMOUNT"),
         only=True,
     ),
     Refusal(
         "a bound is set to a number, as in `bounds V = 2`",
         'spec "s" bounds V = many',
         after="=",
-        wanted=("INT",),
+        wanted=("INT", "AMOUNT"),
+        only=True,
+    ),
+    Refusal(
+        "a page has a size with its unit: `pages of 2 MiB`, `pages of 1 GiB`",
+        'spec "s" pages of 1 GB bounds P = 2',
+        after=r"\bof",
+        wanted=("AMOUNT",),
         only=True,
     ),
     Refusal(
@@ -470,7 +477,17 @@ _ARITHMETIC = ("PLUS", "MINUS", "BAR", "AMP", "STAR", "FLOOR", "PERCENT")
 _AFTER_NAMES = ("LPAR", "LSQB", "PRIME")
 _LOGIC = ("AND", "OR", "NOT", "IMPLIES", "IMPLY", "IFF", "IF")
 _RELATIONS = ("EQ", "LT", "NE", "LE", "GE", "GT", "IN")
-_LITERALS = ("INT", "AGGREGATE", "LBRACE", "MINUS", "NOT", "TRUE", "FALSE", "NONE")
+_LITERALS = (
+    "INT",
+    "AMOUNT",
+    "AGGREGATE",
+    "LBRACE",
+    "MINUS",
+    "NOT",
+    "TRUE",
+    "FALSE",
+    "NONE",
+)
 _ITEM = ("LET", "INVARIANT", "STEP", "REACHABLE", "_EVENTUALLY", "LEADSTO", "SCENARIO")
 
 
@@ -483,7 +500,9 @@ def _groups() -> tuple[tuple[str, tuple[str, ...]], ...]:
         ("an operator", (*_RELATIONS, *_LOGIC, *_ARITHMETIC, *_AFTER_NAMES)),
         ("an operator", (*_ARITHMETIC, *_AFTER_NAMES)),
         ("an item", _ITEM),
+        ("a number", ("INT", "AMOUNT")),
         ("a number", ("INT",)),
+        ("a size with its unit", ("AMOUNT",)),
         ("text in double quotes", ("STRING",)),
         ('a """docstring"""', ("DOC",)),
         ("the end of the file", ("$END",)),

@@ -141,7 +141,7 @@ def constant(
     claim = Claim(Kind.INVARIANT, Word("", start(e)), "", None, e, "", ())
     meant = {n: Local(ir.num(k), "a bound name") for n, k in scope.items()}
     formulas = Formulas(Reading(spec, names, claim))
-    value = formulas.sorted(e, Env(meant, 0), want)
+    value = formulas.sorted(e, Env(meant, len(spec.lets)), want)
     if not value.is_const:
         raise UserError(start(e), f"`{ir.show(value)}` is no constant")
     raw: int = value.data

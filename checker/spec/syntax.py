@@ -219,6 +219,14 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Amount:
+    """``slots = P - 6`` in the bounds of a scenario."""
+
+    name: Word
+    value: Expression
+
+
+@dataclass(frozen=True)
 class Bounds:
     """One ``bounds`` line. A check uses the first one, or the one whose ``label``
     it is given."""
@@ -342,16 +350,16 @@ class Program:
 
 @dataclass(frozen=True)
 class Measure:
-    """``size blocks = 0..9``: the bound to minimise, and its range."""
+    """``size blocks = 0..P + P``: the bound to minimise, and its range."""
 
     bound: Word
-    lo: int
-    hi: int
+    over: Range
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """Programs whose success must be guaranteed. Calls of ``environment`` may
+    """Programs whose success must be guaranteed, with more bounds and features
+    than the file's. Calls of ``environment`` may
     happen at any time, with any result; those of ``anytime`` too, but they must
     succeed. ``early`` are the actions whose failures count as early."""
 
@@ -359,7 +367,9 @@ class Scenario:
     title: str
     source: str
     designs: tuple[Word, ...]
-    bounds: Bounds | None
+    amounts: tuple[Amount, ...]
+    without: tuple[Word, ...]
+    having: tuple[Word, ...]
     measure: Measure | None
     early: tuple[Word, ...]
     programs: tuple[Program, ...]
@@ -371,7 +381,7 @@ class Scenario:
 class Spec:
     """A whole file. ``designs`` are class names; ``source`` is the source of
     claims that cite none themselves; the first of ``bounds`` are those that a
-    check takes."""
+    check takes. ``page`` is the size of a page in bytes; 0 if it is not said."""
 
     file: str
     title: str
@@ -383,3 +393,4 @@ class Spec:
     claims: tuple[Claim, ...]
     scenarios: tuple[Scenario, ...] = ()
     assertions: tuple[Assertion, ...] = ()
+    page: int = 0

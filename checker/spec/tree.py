@@ -24,6 +24,7 @@ from poolproof.checker.spec.grammar import AGGREGATES
 from poolproof.checker.spec.names import suggestion
 from poolproof.checker.spec.syntax import (
     Aggregate,
+    Amount,
     Argument,
     Assertion,
     Await,
@@ -106,6 +107,23 @@ class _Names:
 
 
 @dataclass(frozen=True)
+class _Pages:
+    """`pages of 2 MiB`, in bytes."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class _Amounts:
+    """The `bounds` of a scenario."""
+
+    amounts: tuple[Amount, ...]
+    without: tuple[Word, ...]
+    having: tuple[Word, ...]
+    span: Span
+
+
+@dataclass(frozen=True)
 class _Around:
     """`environment` and `anytime`."""
 
@@ -158,6 +176,12 @@ def _integer(digits: str, span: Span, most: int = _DIGITS) -> int:
     return int(digits)
 
 
+def _bytes(amount: Token) -> int:
+    """Return the bytes of an AMOUNT."""
+    number, unit = amount[:-3], amount[-3:]
+    return int(number) << 10 * (1 + ["KiB", "MiB", "GiB", "TiB"].index(unit))
+
+
 def _range(ends: Sequence[Expression]) -> Range | Expression:
     """Return the range of two ends, or the one expression."""
     return Range(ends[0], ends[1], start(ends[0])) if len(ends) == 2 else ends[0]
@@ -176,6 +200,7 @@ class _Builder(Transformer[Token, Any]):
     def __init__(self, file: str) -> None:
         super().__init__()
         self._file = file
+        self._page = 0
 
     def _at(self, place: Meta | Token) -> Span:
         return Span(self._file, place.line or 1, place.column or 1)
@@ -247,10 +272,23 @@ class _Builder(Transformer[Token, Any]):
             claims,
             scenarios,
             assertions,
+            self._page,
         )
+
+    @_with_place
+    def pages(self, meta: Meta, parts: Parts) -> _Pages:
+        """In the head: numbers of bytes below it become numbers of pages."""
+        if self._page:
+            raise UserError(self._at(meta), "`pages of` stands twice")
+        self._page = _bytes(parts[0])
+        if not self._page:
+            raise UserError(self._at(parts[0]), "a page has a size")
+        return _Pages(self._page)
 
     def setting(self, parts: Parts) -> Setting:
         word, digits = parts
+        if digits.type == "AMOUNT":
+            return Setting(word, self._in_pages(digits))
         return Setting(word, _integer(digits, word.span, _SIZE))
 
     @_with_place
@@ -346,6 +384,17 @@ class _Builder(Transformer[Token, Any]):
 
     # -- scenarios --
 
+    @_with_place
+    def amounts(self, meta: Meta, parts: Parts) -> _Amounts:
+        some = _all(parts, Amount)
+        without, having = _words(parts, "without"), _words(parts, "having")
+        once((a.name for a in some), "is set twice")
+        once((*without, *having), "is named twice")
+        return _Amounts(some, without, having, self._at(meta))
+
+    def amount(self, parts: Parts) -> Amount:
+        return Amount(*parts)
+
     def scenario(self, parts: Parts) -> Scenario:
         name, *rest = parts
         designs, early = _words(rest, "for"), _words(rest, "early")
@@ -354,9 +403,10 @@ class _Builder(Transformer[Token, Any]):
         once(designs, "is named twice")
         once(early, "is named twice")
         once((p.task for p in programs), "is the name of two tasks")
-        bounds, measures = _all(rest, Bounds), _all(rest, Measure)
+        bounds, measures = _all(rest, _Amounts), _all(rest, Measure)
         if len(bounds) > 1:
             raise UserError(bounds[1].span, "a scenario has one `bounds` line")
+        mine = bounds[0] if bounds else _Amounts((), (), (), word.span)
         if len(measures) > 1:
             raise UserError(measures[1].bound.span, "a scenario has one `size`")
 
@@ -368,7 +418,9 @@ class _Builder(Transformer[Token, Any]):
             _title(rest),
             _source(rest),
             designs,
-            next(iter(bounds), None),
+            mine.amounts,
+            mine.without,
+            mine.having,
             next(iter(measures), None),
             early,
             programs,
@@ -377,11 +429,8 @@ class _Builder(Transformer[Token, Any]):
         )
 
     def measure(self, parts: Parts) -> Measure:
-        word, *ends = parts
-        lo, hi = (_integer(end, word.span, _SIZE) for end in ends)
-        if lo > hi:
-            raise UserError(word.span, "the least size comes first: 0..9")
-        return Measure(word, lo, hi)
+        word, lo, hi = parts
+        return Measure(word, Range(lo, hi, start(lo)))
 
     def program(self, parts: Parts) -> Program:
         return Program(_own(parts[0], "a task's name"), _stages(parts))
@@ -408,6 +457,23 @@ class _Builder(Transformer[Token, Any]):
     @_with_place
     def number(self, meta: Meta, parts: Parts) -> Number:
         return Number(_integer(parts[0], self._at(meta)), self._at(meta))
+
+    @_with_place
+    def memory(self, meta: Meta, parts: Parts) -> Number:
+        return Number(self._in_pages(parts[0]), self._at(meta))
+
+    def _in_pages(self, amount: Token) -> int:
+        """Return the number of pages that so much memory is."""
+        place, size = self._at(amount), _bytes(amount)
+        if not self._page:
+            raise UserError(
+                place,
+                f"{amount} is how many pages? Write `pages of 2 MiB` or `pages of "
+                "1 GiB` in the head, above the bounds",
+            )
+        if size % self._page:
+            raise UserError(place, f"{amount} is no whole number of pages")
+        return size // self._page
 
     @_with_place
     def literal(self, meta: Meta, parts: Parts) -> Literal:

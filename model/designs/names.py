@@ -68,7 +68,7 @@ C = Bound("C", 2, doc="cgroups")
 V = Bound("V", 2, doc="mappings")
 P = Bound("P", 2, doc="huge pages of a mapping or a file at most")
 LIMIT = Bound("limit", 1, doc="memory.max, in huge pages")
-SLOTS = Bound("slots", 1, doc="swap, in huge pages")
+SLOTS = Bound("slots", 1, least=0, doc="swap, in huge pages")
 SPARE = Bound("spare", 1, doc="base memory for migration targets, in huge pages")
 
 NODES = Scalarset("NODES", N, prefix="n")

@@ -76,13 +76,14 @@ def slots(owner: Any, binding: Binding, prefix: str = "") -> Iterator[Slot]:
 
 
 def _slot(name: str, field: Field, binding: Binding, where: tuple[type, str]) -> Slot:
+    off = not all(binding.on(f) for f in field.when)
     index = tuple(binding.values(d) for d in field.index)
     for v in index:
         if v.counter:
             raise ModelError("a Counter is a field's domain: write Int(0, hi)")
         if not v.finite:
             raise ModelError(f"{v} is no index: give the domain both ends")
-        if v.hi < v.lo:
+        if v.hi < v.lo and not off:
             raise ModelError(f"its index, {v}, is empty")
     values = binding.values(field.domain)
     start = binding.size(field.default(values))
@@ -100,7 +101,6 @@ def _slot(name: str, field: Field, binding: Binding, where: tuple[type, str]) ->
             raise ModelError(f"it starts as {start!r}, outside {values}")
     if values.counter and (start is ANY or (isinstance(start, int) and start < 0)):
         raise ModelError(f"a Counter starts as a count, not as {start}")
-    off = not all(binding.on(f) for f in field.when)
     return Slot(name, field, index, values, start, off, where)
 
 

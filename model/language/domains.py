@@ -492,8 +492,8 @@ class Binding:
                 n = self._end(size)
                 if not isinstance(n, int):
                     raise ModelError(f"the size of {name} cannot stay symbolic")
-                if n < 1:
-                    raise ModelError(f"{name} is empty: its size is {n}")
+                if n < 0:
+                    raise ModelError(f"{name} has no size: {n}")
                 return Values(
                     "element", name, 0, n - 1, size=n, prefix=prefix, ordered=ordered
                 )

@@ -35,9 +35,9 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_each_snippet_is_one_that_runs() -> None:
     names = [name for name, _, _ in SNIPPETS if name]
-    assert names == ["pool.py", "pool.spec", "pool.scenario"]
+    assert names == ["pool.py", "pool.spec", "pool.scenario", "words.scenario"]
     assert all(name or kind in ("python", "console") for name, kind, _ in SNIPPETS)
-    assert [shlex.split(c)[2] for c in COMMANDS] == ["check", "size"]
+    assert [shlex.split(c)[2] for c in COMMANDS] == ["check", "size", "size"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -21,6 +21,7 @@ from poolproof.checker.evidence.replay import NotReproduced
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec import parse_text
 from poolproof.checker.spec.names import MissingName
+from poolproof.checker.spec.numbers import number
 from poolproof.checker.spec.scenario import (
     GUARANTEED,
     NEVER_STUCK,
@@ -67,7 +68,10 @@ def test_a_scenario_is_made_of_clauses_and_tasks() -> None:
         ["Hugetlb"],
     )
     assert a.measure is not None
-    assert (a.measure.lo, a.measure.hi) == (1, 4)
+    ends = (a.measure.over.lo, a.measure.over.hi)
+    assert [number(end, {}, {}) for end in ends] == [1, 4]
+    assert [(m.name.text, number(m.value, {}, {})) for m in a.amounts] == [("P", 2)]
+    assert [w.text for w in a.having] == ["pins"]
     assert [p.task.text for p in a.programs] == ["old", "idle"]
     assert [i.action.text for i in a.environment] == ["pin", "unpin"]
     assert [i.action.text for i in a.anytime] == ["munmap"]
@@ -166,7 +170,6 @@ def test_mistakes(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("size blocks = 3..1 task a: mmap(t0, v0, 1)", "least size comes first"),
         ("task a: mmap(t0, v0, 1) task a: munmap(v0)", "is the name of two tasks"),
         ("size P = 1..2 size P = 1..2 task a: munmap(v0)", "has one `size`"),
     ],

@@ -181,7 +181,7 @@ EMPTY = Scalarset("EMPTY", 0)
 
 
 class Wrong(Design):
-    # 5: used: EMPTY is empty: its size is 0
+    # 5: used: its index, EMPTY, is empty
     used = table(EMPTY, Bool())
 
     @action
