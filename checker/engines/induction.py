@@ -37,6 +37,7 @@ from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Action, Obligation, TransitionSystem, Variable
 from poolproof.checker.core.verdict import Reporter, Silent
 from poolproof.checker.engines import effort
+from poolproof.checker.engines.apart import Failed, apart
 from poolproof.checker.engines.interruptible import handle_interrupts
 
 _QUERY = 20 * SECOND
@@ -472,21 +473,42 @@ class Induction:
             after = [*(term_of(v) for v in step.after), *sizes]
             solver.rule(known(*after), [known(*now), *step.given])
         self.queries += 1
+        wanted = z3.And(known(*now), negation(claim))
+
+        def answer() -> tuple[str, list[str]]:
+            try:
+                found = effort.within(
+                    solver, work, seconds, lambda: solver.query(wanted)
+                )
+                if found == z3.sat:
+                    return "some run violates it (ask engine bmc for one)", []
+                if found != z3.unsat:
+                    return f"spacer gave up ({solver.reason_unknown()})", []
+                cover = solver.get_cover_delta(-1, known)
+            except z3.Z3Exception as error:
+                reason = error.value
+                if isinstance(reason, bytes):
+                    reason = reason.decode()
+                return f"spacer gave up ({reason})", []
+            cover = z3.substitute_vars(cover, *now)
+            lemmas = cover.children() if z3.is_and(cover) else [cover]
+            return "", [t.sexpr() for t in lemmas]
+
         try:
-            wanted = z3.And(known(*now), negation(claim))
-            answer = effort.within(solver, work, seconds, lambda: solver.query(wanted))
-            if answer == z3.sat:
-                return "some run violates it (ask engine bmc for one)", []
-            if answer != z3.unsat:
-                return f"spacer gave up ({solver.reason_unknown()})", []
-            cover = solver.get_cover_delta(-1, known)
-        except z3.Z3Exception as error:
-            reason = error.value
-            if isinstance(reason, bytes):
-                reason = reason.decode()
-            return f"spacer gave up ({reason})", []
-        found = z3.substitute_vars(cover, *now)
-        return "", list(found.children()) if z3.is_and(found) else [found]
+            reason, texts = apart(answer, None if seconds is None else seconds + 0.5)
+        except Failed as error:
+            return f"spacer gave up ({error})", []
+        return reason, self.read(texts)
+
+    def read(self, texts: Iterable[str]) -> list[Term]:
+        """Return lemmas as terms over the state's unknowns, from SMT-LIB 2."""
+        symbols = {
+            str(term_of(v)): term_of(v) for v in (*self.now, *self.params.values())
+        }
+        return [
+            z3.And(*z3.parse_smt2_string(f"(assert {text})", decls=symbols))
+            for text in texts
+        ]
 
 
 def number_of(low: Lowering, e: Expr) -> Number:

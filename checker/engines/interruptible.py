@@ -50,6 +50,11 @@ def asking(solver: Any) -> Iterator[None]:
     handle_interrupts()
 
 
+def came() -> bool:
+    """Return whether SIGINT came and was not handled yet."""
+    return bool(_noted)
+
+
 def handle_interrupts() -> None:
     """Here an exception does no harm: SIGINT is handled if it came, which
     usually raises KeyboardInterrupt."""

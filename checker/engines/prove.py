@@ -69,7 +69,7 @@ def check_certificate(
     and the claimed properties; else what is missing. Solvers have a context
     of their own, and every action is taken with all arguments."""
     work = Induction(system, context=z3.Context())
-    lemmas = read_lemmas(work, certificate.lemmas)
+    lemmas = work.read(certificate.lemmas)
     kept, deep = lemmas[: certificate.base], lemmas[certificate.base :]
     if deep and certificate.k < 1:
         return f"k is {certificate.k}, and no step is looked at"
@@ -114,15 +114,6 @@ def check_certificate(
     if deep:
         return work.deep_inductive(kept, deep, certificate.k)
     return ""
-
-
-def read_lemmas(work: Induction, texts: Iterable[str]) -> list[Term]:
-    """Return the lemmas as terms over the state's unknowns, from SMT-LIB 2."""
-    symbols = {str(term_of(v)): term_of(v) for v in (*work.now, *work.params.values())}
-    return [
-        z3.And(*z3.parse_smt2_string(f"(assert {text})", decls=symbols))
-        for text in texts
-    ]
 
 
 # --- the engine -----------------------------------------------------------

@@ -48,7 +48,6 @@ from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Action, TransitionSystem
 from poolproof.checker.core.verdict import Certificate
 from poolproof.checker.engines.induction import Induction, Step
-from poolproof.checker.engines.prove import read_lemmas
 
 KEPT = "|lemmas that each step keeps|"
 DEEP = "|lemmas that need k states|"
@@ -103,7 +102,7 @@ class _Questions:
         self.k = certificate.k
         self.kept = certificate.lemmas[: certificate.base]
         self.deep_lemmas = certificate.lemmas[certificate.base :]
-        self.parsed = read_lemmas(self.work, certificate.lemmas)
+        self.parsed = self.work.read(certificate.lemmas)
 
     def initiation(self) -> Question:
         return self.question(

@@ -184,9 +184,9 @@ def test_what_is_assumed_is_forgotten() -> None:
     assert facts.refuted(x > 3) == "does not keep"
     assert facts.refuted(x > 1) == ""
     assert facts.model is None
-    asked = work.asked
+    asked = work.queries
     assert facts.refuted(z3.BoolVal(True)) == ""
-    assert work.asked == asked
+    assert work.queries == asked
 
 
 def test_nothing_follows_when_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,8 +281,8 @@ def test_progress_says_how_many_lemmas_are_left() -> None:
     work.strongest(work.representatives(frozenset()), lemmas)
     assert [f["lemmas"] for f in report.said] == [1, 1]
     asked = [f["queries"] for f in report.said]
-    assert asked[-1] == work.asked
-    assert 0 < asked[0] <= work.asked
+    assert asked[-1] == work.queries
+    assert 0 < asked[0] <= work.queries
 
 
 def test_each_rule_that_a_step_may_break_is_named_once() -> None:
