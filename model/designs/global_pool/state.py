@@ -248,6 +248,10 @@ class PoolState(Block):
         return self.mpol.huge_node(file, task)
 
     @observer
+    def is_kind(self, file: FILES, kind: Kind):
+        return self.kind[file] == kind
+
+    @observer
     def rights(self, file: FILES, node: NODES):
         """Pages of the file that are promised on the node, or there."""
         return self.promise[file, node] + sum(
@@ -318,6 +322,47 @@ class PoolState(Block):
             )
             for f in FILES
         )
+
+    @invariant
+    def nothing_left(self):
+        """a file that is gone has nothing left"""
+        return all(
+            self.kind[f] != NONE
+            or (
+                self.memfd_of[f] is None
+                and not self.gigantic[f]
+                and len(self.mpol.vm_policy[f]) == 0
+                and not any(self.maps[t, f] for t in TASKS)
+                and not any(
+                    self.resv_map.regions[f, i]
+                    or self.page[f, i] is not None
+                    or self.cluster[f, i] is not None
+                    or self.fallen[f, i]
+                    for i in INDICES
+                )
+            )
+            for f in FILES
+        )
+
+    @invariant
+    def in_one_place(self):
+        """a page is in memory, in swap, or base pages, and pinned, split or
+        charged only where it can be"""
+        return all(
+            (self.page[f, i] is None or self.cluster[f, i] is None)
+            and (not self.fallen[f, i] or self.kind[f] == ANON)
+            and (not self.fallen[f, i] or not self.resv_map.regions[f, i])
+            and (not self.pins.pinned[f, i] or self.page[f, i] is not None)
+            and (not self.split[f, i] or self.page[f, i] is not None)
+            and (self.resv_map.css[f, i] is None or self.resv_map.regions[f, i])
+            for f in FILES
+            for i in INDICES
+        )
+
+    @invariant(when=SWAP_ON)
+    def slots_counted(self):
+        """the slots in use are files' pages and others'"""
+        return self.device.inuse_pages == K * self.swapped() + self.others
 
     # -- amounts --
 
