@@ -61,27 +61,23 @@ def test_it_finds_sigbus_and_shrinks_it(
     assert least <= len(verdict.trace) <= most
 
 
-def test_a_seed_repeats_itself_and_is_told() -> None:
+def test_a_seed_repeats_itself_and_finds_witnesses_and_violations_only() -> None:
     compiled = compile_design(Pool)
     properties = resolve(SPEC, compiled).properties
-    runs = [fuzz(compiled, *properties, budget=Budget(seed=5)) for _ in range(2)]
-    assert runs[0].verdicts == runs[1].verdicts
-    assert runs[0].statistics.fired == runs[1].statistics.fired
-    unknown = runs[0].verdicts["resv_exact"]
-    assert isinstance(unknown, Unknown)
-    assert "random runs of up to 40 steps, seed 5" in unknown.reason
-
-
-def test_true_properties_stay_unknown_and_witnesses_are_found() -> None:
-    compiled = compile_design(Pool)
-    properties = resolve(SPEC, compiled).properties
-    outcome = fuzz(compiled, *properties)
+    outcome, again = (
+        fuzz(compiled, *properties, budget=Budget(seed=5)) for _ in range(2)
+    )
+    assert outcome.verdicts == again.verdicts
+    assert outcome.statistics.fired == again.statistics.fired
     found = {n for n, v in outcome.verdicts.items() if isinstance(v, Shown)}
     assert found == {"no_sigbus", "full"}
     for p in properties:
         verdict = outcome.verdicts[p.name]
         if isinstance(verdict, Shown):
             confirm(compiled, p, verdict.trace)
+        else:
+            assert isinstance(verdict, Unknown)
+            assert "random runs of up to 40 steps, seed 5" in verdict.reason
     assert all(outcome.statistics.fired.values())
 
 
@@ -109,7 +105,6 @@ def test_time_and_depth_are_kept() -> None:
     assert isinstance(verdict, Unknown)
     assert "of up to 3 steps" in verdict.reason
     assert "the time budget of 1 s" in verdict.reason
-    assert outcome.statistics.seconds < 10
 
 
 def test_an_interrupt_is_answered() -> None:

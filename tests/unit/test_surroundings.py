@@ -114,7 +114,7 @@ def test_a_compiler_that_hangs(text: str) -> None:
     done = run(*NATIVE, "--budget", "1", CC=script("cc", text))
     assert (done.returncode, done.stderr) == (3, "")
     assert "the time budget of 1 s, while compiling the" in done.stdout
-    assert time.monotonic() - begin < 20
+    assert time.monotonic() - begin < 55
     assert not list(Path("tmp").iterdir())
 
 
