@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from poolproof.checker.backends import python
 from poolproof.checker.backends.c import steps
 from poolproof.checker.backends.c.build import compiler
-from poolproof.checker.backends.c.program import lower
+from poolproof.checker.backends.c.program import Unsupported, lower
 from poolproof.checker.backends.smt import Bits, Integers, Lowering, constant, raw_of
 from poolproof.checker.core import evaluate, ir
 from poolproof.checker.core.evaluate import Undefined, Valuation
@@ -40,7 +40,7 @@ from poolproof.checker.core.system import (
     TransitionSystem,
     Variable,
 )
-from poolproof.checker.core.verdict import Budget, Silent
+from poolproof.checker.core.verdict import Budget, Silent, Violated
 from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.engines.native import native
 from poolproof.checker.passes.symmetry import Symmetry
@@ -191,10 +191,61 @@ def storing(count: int, careless: bool) -> TransitionSystem:
     return TransitionSystem("storing", variables, actions, ir.TRUE, {}, {})
 
 
+MANY_D = Domain(INT, -2, 37)
+MANY = ir.set_sort(MANY_D)
+
+
+def aggregates() -> TransitionSystem:
+    """Loops in loops over forty cells, with a set that says some of them."""
+    t = Variable("t", ir.table_sort((MANY_D,), INT), num(0), num(3), num(0))
+    s = Variable("s", MANY, num(0), num((1 << 40) - 1), ir.const(MANY, 0))
+    i, j = ir.local("i", MANY_D), ir.local("j", MANY_D)
+    n = ir.local("n#act", Domain(INT, 0, 1))
+    ti, tj = ir.select(t.now, i), ir.select(t.now, j)
+    every, some = (
+        ir.aggregate(op, j, ir.le(ti, ir.add(tj, n))) for op in ("all", "any")
+    )
+    later = ir.aggregate("any", j, ir.and_(ir.eq(ti, tj), ir.lt(i, j)))
+    asked = {
+        "pairs": ir.aggregate(
+            "sum", i, ir.aggregate("sum", j, ir.ite(ir.lt(ti, tj), num(1), num(0)))
+        ),
+        "weights": ir.div(
+            ir.aggregate("sum", i, ir.aggregate("sum", j, ir.min_(ti, tj))), num(2)
+        ),
+        "least": ir.card(ir.aggregate("setof", i, every)),
+        "again": ir.card(ir.aggregate("setof", i, ir.and_(later, ir.member(i, s.now)))),
+        "all": ir.ite(ir.aggregate("all", i, some), num(1), num(0)),
+        "any": ir.ite(ir.aggregate("any", i, ir.not_(later)), num(1), num(0)),
+    }
+    actions = []
+    for k in range(4):
+        chance = random.Random(k)
+        table: Expr = t.now
+        for at in MANY_D:
+            table = ir.store(table, num(at), num(chance.randint(0, k)))
+        members = ir.const(MANY, chance.getrandbits(40))
+        guard = ir.eq(PHASE.now, num(0))
+        new = {"t": table, "s": members, "phase": num(1)}
+        actions.append(Action(f"load{k}", (), guard, new, None))
+    for name, e in asked.items():
+        given = (Parameter("n", n),) if n in e.free else ()
+        actions.append(Action(name, given, LOADED, {}, e))
+    told = {"s": ir.aggregate("setof", i, later), "phase": num(2)}
+    chosen = ir.lt(asked["pairs"], num(600))
+    actions.append(Action("keep", (), ir.and_(LOADED, chosen), told, None))
+    twice = ir.eq(PHASE.now, num(2))
+    actions.append(Action("kept", (), twice, {}, ir.card(s.now)))
+    return TransitionSystem(
+        "aggregates", (t, s, PHASE), tuple(actions), ir.TRUE, {}, {}
+    )
+
+
 SYSTEMS: dict[str, Callable[[], TransitionSystem]] = {
     "some": lambda: returning(expressions()[0::2]),
     "others": lambda: returning(expressions()[1::2]),
     "updates": lambda: storing(60, careless=False),
+    "aggregates": aggregates,
     "careless updates": lambda: storing(60, careless=True),
 }
 
@@ -205,7 +256,7 @@ def made(name: str) -> tuple[TransitionSystem, Exploration]:
     right = explore(system, (), limit=5000)
     assert right.complete
     assert (len(right.defects) > 5) == (name == "careless updates")
-    assert len(right.results) > 70
+    assert len(right.results) > (20 if name == "aggregates" else 70)
     return system, right
 
 
@@ -419,3 +470,119 @@ def test_a_text_grows_with_the_nodes_and_not_with_their_uses() -> None:
         found = engine(system, (claim,), Budget(symmetry=False), Silent())
         assert found.statistics.states == right.states
         assert dict(found.statistics.results) == right.results
+
+
+# --- what is too large to be written out ---
+
+
+def wide_cells() -> TransitionSystem:
+    """A table in several words, whose cells are found by what they hold."""
+    flag = Domain(BOOL, 0, 1)
+    place = Domain(INT, -1, 3)
+    most = (1 << 20) - 1
+    t = Variable("t", ir.table_sort((place, flag), INT), num(0), num(most), num(0))
+    i, f = ir.local("i#act", place), ir.local("f#act", flag)
+    cell = ir.select(t.now, i, f)
+    grow = ir.store(t.now, i, f, ir.add(cell, num(300_000)))
+    low = ir.lt(cell, num(600_000))
+    total = ir.add(*(ir.select(t.now, num(k), ir.FALSE) for k in place))
+    few = ir.lt(total, num(400_000))
+    follow = ir.add(ir.mod(cell, num(4)), num(-1))
+    seen = ir.ite(ir.lt(num(0), ir.select(t.now, follow, f)), num(1), num(0))
+    given = (Parameter("i", i), Parameter("f", f))
+    return TransitionSystem(
+        "wide",
+        (t,),
+        (
+            Action("grow", given, ir.and_(low, few), {"t": grow}, None),
+            Action("look", given, ir.TRUE, {}, ir.div(cell, num(300_000))),
+            Action("follow", given, ir.TRUE, {}, seen),
+        ),
+        ir.eq(num(0), num(0)),
+        {},
+        {},
+    )
+
+
+@pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
+@pytest.mark.parametrize("copies", [0, steps.SMALL], ids=["loops", "copies"])
+def test_a_table_in_several_words(copies: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "SMALL", copies)
+    system = wide_cells()
+    budget = Budget(symmetry=False, threads=1, depth=2)
+    right = explicit(system, (), budget, Silent()).statistics
+    found = native(system, (), budget, Silent()).statistics
+    assert found.states == right.states > 20
+
+
+@pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
+@pytest.mark.parametrize("most", [29, 30, 31, 35, 61])
+def test_an_element_of_a_large_set(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a loop: no number in the program needs so many bits as its sets."""
+    monkeypatch.setattr(steps, "SMALL", 0)
+    domain = Domain(INT, 0, most)
+    sort = ir.set_sort(domain)
+    s = Variable("s", sort, num(0), num((1 << most + 1) - 1), ir.const(sort, 0))
+    i = ir.local("i#put", domain)
+    new = {"s": ir.single(i, domain)}
+    put = Action("put", (Parameter("i", i),), ir.TRUE, new, None)
+    last = Property("last", Kind.INVARIANT, ir.not_(ir.member(num(most), s.now)))
+    system = TransitionSystem("sets", (s,), (put,), ir.TRUE, {}, {})
+    found = native(system, (last,), Budget(symmetry=False, threads=1), Silent())
+    assert found.statistics.states == most + 2
+    assert isinstance(found.verdicts["last"], Violated)
+
+
+@pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
+@pytest.mark.parametrize("most", [30, 61])
+def test_every_element_of_a_large_set(most: int) -> None:
+    domain = Domain(INT, 0, most)
+    sort = ir.set_sort(domain)
+    full = (1 << most + 1) - 1
+    s = Variable("s", sort, num(0), num(full), ir.const(sort, 0))
+    i, k = ir.local("i#put", domain), ir.local("k", domain)
+    put = Action(
+        "put", (Parameter("i", i),), ir.TRUE, {"s": ir.single(i, domain)}, None
+    )
+    others = ir.aggregate("setof", k, ir.not_(ir.member(k, s.now)))
+    turn = Action("turn", (), ir.eq(ir.card(s.now), num(1)), {"s": others}, None)
+    system = TransitionSystem("sets", (s,), (put, turn), ir.TRUE, {}, {})
+    asked = [
+        Property(f"has{e}", Kind.REACHABLE, ir.eq(s.now, ir.single(num(e), domain)))
+        for e in range(most)
+    ]
+    last = Property("last", Kind.INVARIANT, ir.not_(ir.member(num(most), s.now)))
+    budget = Budget(symmetry=False, threads=1)
+    for properties in ((last,), (*asked, last)):
+        right = explicit(system, properties, budget, Silent())
+        found = native(system, properties, budget, Silent())
+        assert found.statistics.states == right.statistics.states == 2 * most + 3
+        assert {n: type(v) for n, v in found.verdicts.items()} == {
+            n: type(v) for n, v in right.verdicts.items()
+        }
+        assert isinstance(found.verdicts["last"], Violated)
+
+
+@pytest.mark.parametrize(("most", "fine"), [(61, True), (62, False)])
+def test_a_set_has_62_bits(most: int, fine: bool) -> None:
+    domain = Domain(INT, 0, most)
+    sort = ir.set_sort(domain)
+    s = Variable("s", sort, num(0), num((1 << most + 1) - 1), ir.const(sort, 0))
+    i = ir.local("i#add", domain)
+    new = {"s": ir.union(s.now, ir.single(i, domain))}
+    add = Action("add", (Parameter("i", i),), ir.TRUE, new, None)
+    system = TransitionSystem("sets", (s,), (add,), ir.TRUE, {}, {})
+    if fine:
+        assert lower(system, (), Symmetry((), (), ())).text
+    else:
+        with pytest.raises(Unsupported, match="62 bits"):
+            lower(system, (), Symmetry((), (), ()))
+
+
+def test_a_constant_that_no_word_holds() -> None:
+    x = Variable("x", INT, num(0), num(1), num(0))
+    far = Expr("lt", BOOL, (ir.mul(x.now, num(1 << 70)), num(1 << 63)))
+    act = Action("act", (), far, {}, None)
+    system = TransitionSystem("far", (x,), (act,), ir.TRUE, {}, {})
+    with pytest.raises(Unsupported, match=r"the constant \d+ is too large"):
+        lower(system, (), Symmetry((), (), ()))

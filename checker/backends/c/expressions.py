@@ -273,10 +273,10 @@ class _Texts:
 
 
 def _number(read: Callable[..., str]) -> Callable[..., str]:
-    """A number, whose bounds are noted: they decide how wide V must be."""
+    """A number or a set, whose bounds are noted: they decide how wide V must be."""
 
     def noted(w: CWriter, e: Expr, *args: str) -> str:
-        if e.sort is INT:
+        if e.sort is INT or isinstance(e.sort, SetSort):
             w.note(*w.bounds.of(e))
         return read(w, e, *args)
 
@@ -392,7 +392,7 @@ TEXT: Algebra[str] = {
     "union": _template("({a} | {b})"),
     "inter": _template("({a} & {b})"),
     "diff": _template("({a} & ~{b})"),
-    "single": _single,
+    "single": _number(_single),
     "card": _number(_card),
     "select": _number(_select),
     "store": _unknown,
@@ -400,7 +400,7 @@ TEXT: Algebra[str] = {
     "sum": _number(_aggregate),
     "all": _aggregate,
     "any": _aggregate,
-    "setof": _aggregate,
+    "setof": _number(_aggregate),
 }
 """The IR as C text."""
 
