@@ -79,9 +79,11 @@ class Ordered:
             os.write(self.pipe, report.nodeid.encode())
 
 
+_ALWAYS = ("-m", "not slow", "-p", "no:cacheprovider", "--tb=no", "-q")
+
+
 def _pytest(arguments: Sequence[str], plugin: object = None) -> int:
-    always = ["-m", "not slow", "-p", "no:cacheprovider", "--tb=no", "-q"]
-    return int(pytest.main([*always, *arguments], plugins=[plugin] if plugin else []))
+    return int(pytest.main([*_ALWAYS, *arguments], plugins=[plugin] if plugin else []))
 
 
 def _quiet() -> None:
@@ -132,13 +134,19 @@ def _measure(files: Sequence[str]) -> int:
     return code
 
 
-def _attempt(mutant: str, tests: Sequence[str], seconds: float) -> tuple[int, str]:
-    """Return the exit code of the tests, and the test that failed."""
+def _attempt(
+    mutant: str, tests: Sequence[str], seconds: float, fresh: bool
+) -> tuple[int, str]:
+    """Return the exit code of the tests, and the test that failed. With ``fresh``,
+    the modules are imported again: the function is called by an import."""
     reader, writer = os.pipe()
     files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
 
     def work() -> int:
         set_mutant_under_test(mutant)
+        if fresh:
+            command = [sys.executable, "-m", "pytest", *_ALWAYS, "-x", *files]
+            os.execv(sys.executable, command)
         return _pytest(["-x", *files], Ordered(tests, writer))
 
     code = _fork(work, cpu=int(4 + 2 * seconds), wall=60 + 40 * seconds)
@@ -165,9 +173,9 @@ def main() -> None:
         name = mutant.rpartition(".")[2]
         tests = order(function_of(name), calls, cost)
         began = time.monotonic()
-        code, by = 33, ""
-        if tests:
-            code, by = _attempt(mutant, tests, sum(cost[t] for t in tests))
+        fresh = not tests
+        tests = tests or sorted(cost, key=cost.__getitem__)
+        code, by = _attempt(mutant, tests, sum(cost[t] for t in tests), fresh)
         line = {
             "mutant": name,
             "function": function_digest,
