@@ -156,7 +156,7 @@ def _cgroups(setting: Config) -> list[str]:
 
 # --- logs ------------------------------------------------------------------
 
-OUT_OF_REACH = frozenset(("memcg", "pins", "poison"))
+OUT_OF_REACH = frozenset(("memcg", "pins", "poison", "fragments"))
 """Features that no command of the agent reaches."""
 
 _LEFT_OUT = OUT_OF_REACH | {"mount", "size", "min_size", "inject", "demote"}

@@ -9,7 +9,7 @@ two domains whose cells have a letter each is drawn as strips.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
@@ -27,7 +27,7 @@ from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.system import Obligation, State, TransitionSystem, Variable
 from poolproof.checker.core.text import WIDTH, count
 from poolproof.checker.core.vacuity import NO_START, NO_STEP, never_possible
-from poolproof.checker.core.verdict import Holds, Outcome, Statistics, Unknown, Vacuous
+from poolproof.checker.core.verdict import Holds, Outcome, Unknown, Vacuous
 from poolproof.checker.evidence.explain import reasons
 from poolproof.checker.evidence.replay import Replay, at_step, show_step
 from poolproof.checker.reports.words import sentence
@@ -239,108 +239,81 @@ def trust(
     least: Mapping[str, int | None] | None = None,
     covered: bool = True,
 ) -> list[str]:
-    """Return what the verdicts of an engine rest on: how much was ``covered``, what
+    """What the verdicts of an engine rest on: how much was ``covered``, what
     never happened, why something is not known."""
-    texts = [
-        *(_visited(outcome.statistics) if covered else ()),
-        *_never_happens(system, outcome.statistics),
-        *_says_little(properties, outcome),
-        *_deadlocks(outcome.statistics),
-        *_searched(outcome.statistics),
-        *_certified(outcome, bounds, least),
-        *_unknown(properties, outcome),
-    ]
-    return [line for text in texts for line in wrapped(text, "    ", "      ")]
+    s = outcome.statistics
+    lines: list[str] = []
 
+    def say(text: str) -> None:
+        lines.extend(wrapped(text, "    ", "      "))
 
-def _visited(s: Statistics) -> Iterator[str]:
-    if s.states or s.transitions:
+    if covered and (s.states or s.transitions):
         whole = "all reachable states" if s.complete else "not all reachable states"
         parts = [
             count(n, noun)
             for n, noun in ((s.states, "state"), (s.transitions, "transition"))
             if n
         ]
-        yield f"{', '.join(parts)}, depth {s.depth}; {whole} visited"
-
-
-def _never_happens(system: TransitionSystem, s: Statistics) -> Iterator[str]:
+        say(f"{', '.join(parts)}, depth {s.depth}; {whole} visited")
     if s.no_start:
-        yield NO_START
+        say(NO_START)
     elif never_possible(system, s) == {a.name for a in system.actions}:
-        yield NO_STEP
-    if not any(s.fired.values()):
-        return
-    idle = [a.name for a in system.actions if not s.fired.get(a.name)]
-    if idle:
-        yield "never possible: " + ", ".join(idle)
-    unseen = [
-        f"{a.name} -> {show_raw(a.result.sort, raw)}"
-        for a in system.actions
-        if a.result is not None and a.name not in idle
-        for raw in a.results
-        if not s.results.get((a.name, raw))
-    ]
-    if unseen and s.results:
-        yield "results never seen: " + ", ".join(unseen)
-
-
-def _says_little(properties: Sequence[Property], outcome: Outcome) -> Iterator[str]:
-    """Which properties rest on nothing, or on less than their author thinks."""
+        say(NO_STEP)
+    if s.fired and any(s.fired.values()):
+        idle = [a.name for a in system.actions if not s.fired.get(a.name)]
+        if idle:
+            say("never possible: " + ", ".join(idle))
+        unseen = [
+            f"{a.name} -> {show_raw(a.result.sort, raw)}"
+            for a in system.actions
+            if a.result is not None and a.name not in idle
+            for raw in a.results
+            if not s.results.get((a.name, raw))
+        ]
+        if unseen and s.results:
+            say("results never seen: " + ", ".join(unseen))
     for p in properties:
         verdict = outcome.verdicts.get(p.name)
         if isinstance(verdict, Vacuous):
             if verdict.reason not in (NO_START, NO_STEP):
-                yield f"{p.name} is vacuous, {verdict.reason}"
+                say(f"{p.name} is vacuous, {verdict.reason}")
             continue
-        seen = outcome.statistics.true_antecedents.get(p.name)
+        seen = s.true_antecedents.get(p.name)
         if seen is not None and p.antecedents and not all(seen):
-            never = "; ".join(
+            which = [
                 str(a) for a, true in zip(p.antecedents, seen, strict=True) if not true
-            )
-            yield f"{p.name} says little, this was never true: {never}"
-
-
-def _deadlocks(s: Statistics) -> Iterator[str]:
+            ]
+            say(f"{p.name} says little, this was never true: " + "; ".join(which))
     if s.deadlocks:
-        first = ""
-        if s.deadlock is not None:
-            first = f", the first after {count(len(s.deadlock), 'step')}"
-        yield f"{count(s.deadlocks, 'state')} without any possible action{first}"
-
-
-def _searched(s: Statistics) -> Iterator[str]:
-    """How the search was made smaller, or could not be."""
+        first = (
+            ""
+            if s.deadlock is None
+            else (f", the first after {count(len(s.deadlock), 'step')}")
+        )
+        say(f"{count(s.deadlocks, 'state')} without any possible action{first}")
     if s.unobserved:
-        yield f"states are without what nothing observes: {', '.join(s.unobserved)}"
-    yield from s.notes
-
-
-def _certified(
-    outcome: Outcome,
-    bounds: Mapping[str, int],
-    least: Mapping[str, int | None] | None,
-) -> Iterator[str]:
-    """Each kind of certificate once."""
+        say(f"states are without what nothing observes: {', '.join(s.unobserved)}")
+    for note in s.notes:
+        say(note)
+    kinds = {p.name: p.kind for p in properties}
     certified = (
-        sentence(v, Kind.INVARIANT, bounds, least)
+        v
         for v in outcome.verdicts.values()
         if isinstance(v, Holds) and v.certificate is not None
     )
-    yield from dict.fromkeys(certified)
-
-
-def _unknown(properties: Sequence[Property], outcome: Outcome) -> Iterator[str]:
-    """Each reason, and the properties that are unknown for it."""
-    names = {p.name for p in properties}
+    for line in dict.fromkeys(
+        sentence(v, Kind.INVARIANT, bounds, least) for v in certified
+    ):
+        say(line)
     unknown: dict[str, list[str]] = {}
     for name, verdict in outcome.verdicts.items():
-        if isinstance(verdict, Unknown) and name in names:
+        if isinstance(verdict, Unknown) and name in kinds:
             unknown.setdefault(verdict.reason, []).append(name)
-    for reason, some in unknown.items():
-        few = len(some) < len(outcome.verdicts) and len(some) < 4
-        which = ", ".join(some) if few else f"{len(some)} of {len(names)}"
-        yield f"{which} unknown: {reason}"
+    for reason, names in unknown.items():
+        few = len(names) < len(outcome.verdicts) and len(names) < 4
+        said = ", ".join(names) if few else f"{len(names)} of {len(kinds)}"
+        say(f"{said} unknown: {reason}")
+    return lines
 
 
 # --- tables ---------------------------------------------------------------

@@ -25,7 +25,8 @@ class Hstate(Block):
     """One huge page size. ``surplus``, ``resize`` and ``sysctl`` are the
     features for surplus pages, for writing nr_hugepages and for writing
     nr_overcommit_hugepages; without the last it stays at ``overcommit``. With
-    ``poison`` there are memory errors in free pages."""
+    ``poison`` there are memory errors in free pages; with ``fragments`` others have
+    unmovable pages in blocks that a node has room for."""
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class Hstate(Block):
         poison: Feature,
         pins: Feature,
         pinned: Any,
+        fragments: Feature,
     ) -> None:
         self.nodes = nodes
         self.capacity = capacity
@@ -48,6 +50,9 @@ class Hstate(Block):
         self.poison = poison
         self.pins = pins
         self.pinned = pinned
+        self.spoilt = table(
+            nodes, Int(0, capacity), when=fragments, doc="others' unmovable pages"
+        )
         self.resize = resize
         self.nr_huge_pages_node = table(nodes, Int(0, capacity), init=pages)
         self.free_huge_pages_node = table(nodes, Int(0, capacity), init=pages)
@@ -90,8 +95,9 @@ class Hstate(Block):
             self.resv_huge_pages = resv
 
     def room(self, nid):
-        """Huge pages that the buddy allocator can make on a node."""
-        return self.capacity - self.nr_huge_pages_node[nid]
+        """Huge pages that the buddy allocator can make on a node, by compaction
+        of all that has no unmovable page."""
+        return self.capacity - self.nr_huge_pages_node[nid] - self.spoilt[nid]
 
     # -- the free lists --
 

@@ -19,7 +19,7 @@ above the block, highatomic growth, the zonelist's order, kswapd.
 from enum import Enum
 from typing import Any
 
-from poolproof.model.language import ANY, Block, Bool, Feature, Int, table
+from poolproof.model.language import ANY, Block, Bool, Int, table
 
 
 class Type(Enum):
@@ -67,11 +67,11 @@ class Pageblocks(Block):
         nodes: Any,
         blocks: Any,
         pages: Any,
-        pcp: Feature,
-        pins: Feature,
-        isolation: Feature,
-        poison: Feature,
-        split: Feature,
+        pcp: Any,
+        pins: Any,
+        isolation: Any,
+        poison: Any,
+        split: Any,
         nofragment: Any,
         types: Any = ANY,
         when: Any = None,

@@ -7,11 +7,12 @@ of the talks: a file reserves what it may ever need when it is created (a
 subpool per inode), takes pages at first use, splits one where a part becomes
 shared with the host, and merges it when all is private again.
 
-Modelled: the pool of model/blocks/page_pool.py; files, faults, hole punch,
-eviction. Features: ``partial`` (conversion of a part to shared and back), where
-the split needs memory for the page structures that HVO saved, and merging
-fails while anybody holds a reference (``pins``); binding to nodes; a memcg
-charge at the first use; memory errors in free pages.
+Modelled: the pool of model/blocks/page_pool.py, and (``hugetlb_users``) others
+who take its pages; files, faults, hole punch, eviction. Features: ``partial``
+(conversion of a part to shared and back), where the split needs memory for the
+page structures that HVO saved, and merging fails while anybody holds a
+reference (``pins``), until which these structures stay; binding to nodes; a
+memcg charge at the first use; memory errors in free pages.
 Left out: 1 GiB to 4 KiB in more than one level, in-place population, mmap of
 private pages, migration and swap (there is none), the guest.
 """
@@ -53,6 +54,7 @@ SPARE = Bound("spare", 1, doc="memory for page structures, in huge pages split")
 
 PAGES = Int(0, P - 1)
 
+USERS = Feature("hugetlb_users", False, "hugetlb's own users of the pool")
 PARTIAL = Feature("partial", False, "conversion of parts to shared and back")
 
 
@@ -65,6 +67,13 @@ class GuestMemfd(Design):
     split = table(FILES, PAGES, Bool(), when=PARTIAL)
     pins = Pins(FILES, PAGES, NODES, BLOCKS, PINS)
     vmemmap = var(Int(0, SPARE), init=SPARE, when=PARTIAL)
+    unmerged = table(
+        NODES,
+        Int(0, BLOCKS),
+        when=(PARTIAL, PINS),
+        doc="pages in limbo that are split",
+    )
+    hugetlb = table(NODES, Int(0, BLOCKS), when=USERS, doc="pages of hugetlb's users")
     mems = table(FILES, Maybe(NODES), when=NUMA, doc="shared policy; None: all")
     failed = var(Bool(), doc="a promised fault has failed")
 
@@ -83,8 +92,18 @@ class GuestMemfd(Design):
 
     @observer
     def borrowed(self):
-        """Nobody else can use an idle page."""
+        """Loans: hugetlb's users have the right that guest memory has."""
         return 0
+
+    @observer
+    def hugetlb_pages(self):
+        return sum(self.hugetlb[n] for n in NODES)
+
+    @observer
+    def kinds(self):
+        """Kinds of consumers that have a page: guest memory, hugetlb's users."""
+        guests = 1 if self.populated() > 0 else 0
+        return guests + (1 if self.hugetlb_pages() > 0 else 0)
 
     @observer
     def foreign(self):
@@ -93,6 +112,7 @@ class GuestMemfd(Design):
             self.h.nr_huge_pages()
             - self.h.free_huge_pages()
             - self.populated()
+            - self.hugetlb_pages()
             - self.pins.in_limbo()
         )
 
@@ -106,14 +126,10 @@ class GuestMemfd(Design):
         return 0
 
     @observer
-    def one_has_all(self):
-        """Whether the whole pool is one file's."""
-        return any(self.size[f] == self.total() for f in FILES)
-
-    @observer
     def idle(self):
-        """No file, and no I/O under way."""
-        return all(self.size[f] == 0 for f in FILES) and self.pins.in_limbo() == 0
+        """No file, no page of hugetlb's users, and no I/O under way."""
+        quiet = self.hugetlb_pages() == 0 and self.pins.in_limbo() == 0
+        return quiet and all(self.size[f] == 0 for f in FILES)
 
     # -- parts --
 
@@ -127,16 +143,24 @@ class GuestMemfd(Design):
         return self.page[file, page] is not None
 
     def free_page(self, node):
+        """The last reference of a page is gone: it is merged, which gives its
+        page structures back, and goes to the pool. Of several that I/O kept,
+        those that are whole come first."""
         self.h.free[node] += 1
+        if PARTIAL and PINS and self.unmerged[node] > self.pins.limbo[node]:
+            self.unmerged[node] -= 1
+            self.vmemmap += 1
 
     def drop(self, file, page):
-        """A page leaves the file. It goes to the pool merged, when the last
-        reference is gone."""
+        """A page leaves the file. A reference on a part keeps it split."""
         node = self.page[file, page]
         if node is not None:
             if self.split[file, page]:
-                self.vmemmap += 1
                 self.split[file, page] = False
+                if self.pins.pinned[file, page]:
+                    self.unmerged[node] += 1
+                else:
+                    self.vmemmap += 1
             self.pins.give_up(file, page, node)
             self.page[file, page] = None
 
@@ -208,6 +232,24 @@ class GuestMemfd(Design):
         self.split[file, page] = False
         self.vmemmap += 1
         return OK
+
+    # -- the pool's other users --
+
+    @action(kernel="mm/hugetlb.c:alloc_hugetlb_folio", when=USERS)
+    def hugetlb_fault(self, node: NODES) -> Errno:
+        """A fault of hugetlb without a promise: what nobody was promised."""
+        require(self.h.usable(node) > 0)
+        if self.h.available() <= 0:
+            return SIGBUS
+        self.h.free[node] -= 1
+        self.hugetlb[node] += 1
+        return OK
+
+    @action(kernel="mm/hugetlb.c:free_huge_folio", when=USERS)
+    def hugetlb_free(self, node: NODES):
+        require(self.hugetlb[node] > 0)
+        self.hugetlb[node] -= 1
+        self.h.free[node] += 1
 
     # -- binding --
 

@@ -5,36 +5,48 @@ Source: the mail of 2026-06-29 ("start with 1 GiB THP support for shmem/tmpfs,
 and make it configurable"). Nothing is reserved: fallocate() allocates, now,
 and fails now.
 
-Modelled: runs of 1 GiB, each of two parts that others' movable folios use,
-too; contiguous allocation that migrates them away, and fails where the parts
-of every run are pinned or memory is short; a file's ranges of 1 GiB, filled
-at fallocate() or at the first fault; fallback to parts, or (``strict``)
-ENOSPC. Features: ``swap`` (a 1 GiB folio is split to go there), ``partial``
-(a hole in a range splits it), ``memcg``.
-Left out: nodes, i_size, mount quotas, huge zero pages, 4 KiB.
+Modelled: memory of model/blocks/machine.py in runs of 1 GiB, each of two parts:
+a run comes from alloc_contig_pages(), which migrates others' parts away, and
+fails where an unmovable or pinned part is in every run, or memory is short; a
+file's ranges of 1 GiB, filled at fallocate() or at the first fault; fallback to
+parts, or (``strict``) ENOSPC. Features: ``swap`` (a 1 GiB folio is split to go
+there; what comes back is charged anew), ``partial`` (a hole in a range splits
+it), ``memcg``, ``numa`` (a file's shared policy binds it to a node), ``poison``
+(memory errors in free parts).
+Left out: i_size, mount quotas, huge zero pages, 4 KiB, the run's 512 pageblocks
+and their types.
 """
 
 from enum import Enum
 
+from poolproof.model.blocks.machine import Machine
+from poolproof.model.blocks.numa import NodeBinding
+from poolproof.model.blocks.quota import PageCounters
 from poolproof.model.designs.names import (
     BLOCKS,
     ENOSPC,
     FILES,
     LIMIT,
     MEMCG,
+    NODES,
+    NUMA,
     OK,
     PINS,
+    POISON,
     SIGBUS,
     SLOTS,
     SWAP_ON,
     Errno,
     P,
 )
+from poolproof.model.designs.thp import GROUP, MARK, ZONE_MOVABLE, K
 from poolproof.model.language import (
     Bool,
     Design,
     Feature,
     Int,
+    Maybe,
+    Scalarset,
     action,
     observer,
     require,
@@ -54,8 +66,7 @@ class Backing(Enum):
 
 NONE, HUGE, SMALL, SWAP = Backing
 
-K = 2
-
+RUNS = Scalarset("RUNS", BLOCKS, prefix="g", ordered=True)
 RANGES = Int(0, P - 1)
 
 STRICT = Feature("strict", False, "1 GiB or an error")
@@ -67,9 +78,12 @@ class Shmem1g(Design):
 
     live = table(FILES, Bool())
     promise = table(FILES, RANGES, Bool(), doc="fallocate() has returned 0 for it")
+    mem = Machine(NODES, RUNS, K, MARK, PINS, POISON, ZONE_MOVABLE)
     backing = table(FILES, RANGES, Backing)
-    others = var(Int(0, BLOCKS * K), init=0, doc="parts that others use")
-    spoilt = var(Int(0, BLOCKS), init=0, when=PINS, doc="runs with a pinned part")
+    node = table(FILES, RANGES, Maybe(NODES), doc="where its memory is")
+    run = table(FILES, RANGES, Maybe(RUNS), doc="of a huge one")
+    binding = NodeBinding(FILES, NODES, NUMA)
+    memory = PageCounters(GROUP, LIMIT, MEMCG)
     slots = var(Int(0, SLOTS), init=SLOTS, when=SWAP_ON)
     failed = var(Bool(), doc="a promised fault has failed")
 
@@ -102,14 +116,25 @@ class Shmem1g(Design):
         return sum(1 for f in FILES for r in RANGES if self.backing[f, r] == SWAP)
 
     @observer
-    def borrowed(self):
-        """Runs' worth of memory that others use: all memory is for all."""
-        return self.others // K
+    def free_pages(self):
+        """Parts that are free."""
+        return sum(self.mem.free(n, g) for n in NODES for g in RUNS)
 
     @observer
-    def one_has_all(self):
-        """Whether all memory is one file's 1 GiB folios."""
-        return any(self.huge_of(f) == BLOCKS for f in FILES)
+    def others(self):
+        """Parts that others use."""
+        return sum(self.mem.in_others(n) for n in NODES) - K * self.small()
+
+    @observer
+    def borrowed(self):
+        """Runs' worth of memory that others use: all memory is for all."""
+        return self.others() // K
+
+    @observer
+    def kinds(self):
+        """Kinds of consumers: files here, and other users."""
+        mine = 1 if self.populated() > 0 else 0
+        return mine + (1 if self.others() > 0 else 0)
 
     @observer
     def idle(self):
@@ -120,22 +145,95 @@ class Shmem1g(Design):
     def huge_of(self, file):
         return sum(1 for r in RANGES if self.backing[file, r] == HUGE)
 
-    def free_parts(self):
-        return K * (BLOCKS - self.huge() - self.small()) - self.others
+    def others_have(self, node):
+        """Whether a movable part of the node is another user's."""
+        mine = K * sum(
+            1
+            for f in FILES
+            for r in RANGES
+            if self.backing[f, r] == SMALL and self.node[f, r] == node
+        )
+        return sum(self.mem.movable[node, g] for g in RUNS) > mine
+
+    def is_there(self, file):
+        return self.live[file]
+
+    def allowed(self, file, node):
+        return self.binding.allowed(file, node)
+
+    def charge(self):
+        """mm/memcontrol.c:mem_cgroup_charge, where fits_memcg()."""
+        if MEMCG:
+            for g in GROUP:
+                charged = self.memory.try_charge(g, 1)
+                assert charged, "the caller has looked at the limit"
+
+    def uncharge(self):
+        if MEMCG:
+            for g in GROUP:
+                self.memory.uncharge(g, 1)
+
+    def fits_memcg(self):
+        if MEMCG:
+            return all(self.memory.usage[g] < LIMIT for g in GROUP)
+        return True
+
+    def has_run(self, file):
+        return any(
+            self.allowed(file, n) and self.mem.find_whole(n) is not None for n in NODES
+        )
+
+    def has_parts(self, file):
+        return any(self.allowed(file, n) and self.mem.has_pages(n) for n in NODES)
+
+    def make_huge(self, file, range_):
+        """A run of the first node that has one."""
+        found = None
+        for n in NODES:
+            if found is None and self.allowed(file, n):
+                run = self.mem.find_whole(n)
+                if run is not None:
+                    found = run
+                    self.node[file, range_] = n
+                    self.mem.take_whole(n, run)
+        self.run[file, range_] = found
+        self.backing[file, range_] = HUGE
+
+    def make_small(self, file, range_):
+        done = False
+        for n in NODES:
+            if not done and self.allowed(file, n) and self.mem.has_pages(n):
+                done = True
+                self.node[file, range_] = n
+                self.mem.take_pages(n)
+        self.backing[file, range_] = SMALL
 
     def fill(self, file, range_):
         """mm/shmem.c:shmem_alloc_and_add_folio: whether there was memory."""
-        if MEMCG and self.populated() >= LIMIT:
+        if not self.fits_memcg():
             return False
-        if self.free_parts() < K:
-            return False
-        if self.huge() + self.spoilt < BLOCKS:
-            self.backing[file, range_] = HUGE
+        if self.has_run(file):
+            self.charge()
+            self.make_huge(file, range_)
             return True
-        if STRICT:
+        if STRICT or not self.has_parts(file):
             return False
-        self.backing[file, range_] = SMALL
+        self.charge()
+        self.make_small(file, range_)
         return True
+
+    def drop(self, file, range_):
+        """The range loses its memory."""
+        for n in NODES:
+            if self.node[file, range_] == n:
+                if self.backing[file, range_] == HUGE:
+                    self.mem.put_whole(n, self.run[file, range_])
+                if self.backing[file, range_] == SMALL:
+                    self.mem.put_pages(n)
+        if self.backing[file, range_] in {HUGE, SMALL}:
+            self.uncharge()
+        self.node[file, range_] = None
+        self.run[file, range_] = None
 
     # -- files --
 
@@ -167,14 +265,20 @@ class Shmem1g(Design):
         for r in RANGES:
             if self.backing[file, r] == SWAP:
                 self.slots += 1
+            self.drop(file, r)
             self.backing[file, r] = NONE
             self.promise[file, r] = False
+        self.binding.forget(file)
         self.live[file] = False
 
     @action(kernel="mm/shmem.c:shmem_undo_range", when=PARTIAL)
     def punch_part(self, file: FILES, range_: RANGES):
         """A hole in a 1 GiB folio, filled again: parts."""
         require(self.backing[file, range_] == HUGE)
+        for n in NODES:
+            if self.node[file, range_] == n:
+                self.mem.split_whole(n, self.run[file, range_])
+        self.run[file, range_] = None
         self.backing[file, range_] = SMALL
 
     # -- swap --
@@ -183,42 +287,23 @@ class Shmem1g(Design):
     def swap_out(self, file: FILES, range_: RANGES):
         """Split first, then part by part."""
         require(self.backing[file, range_] in {HUGE, SMALL} and self.slots > 0)
+        self.drop(file, range_)
         self.slots -= 1
         self.backing[file, range_] = SWAP
 
     @action(kernel="mm/shmem.c:shmem_swapin_folio", when=SWAP_ON)
     def swap_in(self, file: FILES, range_: RANGES) -> Errno:
-        """Part by part. With no memory free, what others have is reclaimed,
-        or a file's range goes out: the fault waits while either can be."""
+        """Part by part, each charged. With no memory free, or the memcg at its
+        limit, others free theirs, or a file's range goes out: the fault waits
+        while either can be."""
         require(self.backing[file, range_] == SWAP)
-        if self.free_parts() < K:
-            require(self.others <= self.spoilt)
+        if not self.fits_memcg() or not self.has_parts(file):
+            if self.fits_memcg():
+                require(not any(self.others_have(n) for n in NODES))
             require(self.slots == 0 or self.populated() == 0)
             self.failed = self.failed or self.promise[file, range_]
             return SIGBUS
+        self.charge()
+        self.make_small(file, range_)
         self.slots += 1
-        self.backing[file, range_] = SMALL
         return OK
-
-    # -- others --
-
-    @action(kernel="mm/page_alloc.c:__alloc_pages_noprof")
-    def other_alloc(self):
-        require(self.free_parts() > 0)
-        self.others += 1
-
-    @action(kernel="mm/page_alloc.c:free_unref_folios")
-    def other_free(self):
-        require(self.others > self.spoilt)
-        self.others -= 1
-
-    @action(kernel="mm/gup.c:pin_user_pages", when=PINS)
-    def other_pin(self):
-        """A part of a run without pins so far."""
-        require(self.others > self.spoilt and self.spoilt + self.huge() < BLOCKS)
-        self.spoilt += 1
-
-    @action(kernel="mm/gup.c:unpin_user_page", when=PINS)
-    def other_unpin(self):
-        require(self.spoilt > 0)
-        self.spoilt -= 1

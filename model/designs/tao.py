@@ -8,28 +8,42 @@ zone: there is no owner, no quota and no promise. A folio of the zone that
 would have to be split is shattered: its pages in use are migrated to base
 pages outside, and the huge page is whole again; where there is no room, the
 split fails and nothing changes. Features: ``partial`` (unmapping of parts),
-``swap`` (whole, or shattered page by page).
-Left out: ZONE_NOMERGE and its vmemmap saving, several orders, the fallback
-among policy zones, nodes, memcg, compaction inside the zone.
+``swap`` (whole, or shattered page by page), ``numa`` (tasks bound to a node; each
+has a zone of its own), ``memcg``, ``fork`` and copy-on-write in base pages outside,
+``poison`` (an error in a page of the zone: its huge page is shattered, and the
+rest of it is below the order for good), ``nomerge`` (some of the zone's blocks are
+ZONE_NOMERGE, which is tried first and whose page structures are saved).
+Left out: several orders, the fallback to ZONE_MOVABLE, compaction.
 """
 
 from enum import Enum
 
+from poolproof.model.blocks.numa import NodeBinding
+from poolproof.model.blocks.quota import PageCounters
 from poolproof.model.designs.names import (
     BLOCKS,
     EBUSY,
+    FORK,
+    LIMIT,
+    MEMCG,
+    NODES,
+    NUMA,
     OK,
     OOM,
+    POISON,
     SLOTS,
     SWAP_ON,
     Errno,
     V,
 )
 from poolproof.model.language import (
+    Block,
+    Bool,
     Bound,
     Design,
     Feature,
     Int,
+    Maybe,
     Scalarset,
     action,
     observer,
@@ -54,44 +68,76 @@ class Backing(Enum):
 
 UNMAPPED, NONE, HUGE, PARTLY, SMALL, SWAP = Backing
 
+MERGELESS = Bound("nomerge_blocks", 1, doc="blocks of each node in ZONE_NOMERGE")
 OUTSIDE = Bound("outside", 1, doc="memory outside, in huge pages' worth")
 
 RANGES = Scalarset("RANGES", V, prefix="v")
 
+GROUP = Scalarset("CGROUPS", 1, prefix="cg")
+
 PARTIAL = Feature("partial", False, "unmapping of parts")
+NOMERGE = Feature("nomerge", False, "a ZONE_NOMERGE besides ZONE_NOSPLIT")
 
 
-class Tao(Design):
-    """A zone whose huge pages are never split."""
+class TaoState(Block):
+    """The zones of each node, memory outside, and ranges."""
 
-    free = var(Int(0, BLOCKS), init=BLOCKS, doc="free huge pages of the zone")
-    guests = var(Int(0, BLOCKS), init=0, doc="huge pages of other movable users")
+    free = table(NODES, Int(0, BLOCKS), init=BLOCKS, doc="free, in ZONE_NOSPLIT")
+    free_nomerge = table(
+        NODES, Int(0, MERGELESS), init=MERGELESS, when=NOMERGE, doc="... ZONE_NOMERGE"
+    )
+    guests = table(NODES, Int(0, BLOCKS + MERGELESS), doc="other movable users")
+    broken = table(NODES, Int(0, BLOCKS), when=POISON, doc="with a memory error")
     outside = var(Int(0, OUTSIDE), init=OUTSIDE, doc="free memory outside")
     strangers = var(Int(0, OUTSIDE), init=0, doc="memory outside that others use")
     backing = table(RANGES, Backing)
+    node = table(RANGES, Maybe(NODES), doc="of a huge page")
+    nomerge = table(RANGES, Bool(), when=NOMERGE, doc="in ZONE_NOMERGE")
+    parent = table(RANGES, Maybe(RANGES), when=FORK, doc="whose folio it maps")
+    guests_nomerge = table(NODES, Int(0, MERGELESS), when=NOMERGE)
+    binding = NodeBinding(RANGES, NODES, NUMA)
+    memory = PageCounters(GROUP, LIMIT, MEMCG)
     slots = var(Int(0, SLOTS), init=SLOTS, when=SWAP_ON)
 
     @observer
     def total(self):
-        return BLOCKS
+        """Blocks of the zones, without those that an error has broken."""
+        merged = sum(BLOCKS - self.broken[n] for n in NODES)
+        return merged + sum(MERGELESS for n in NODES) if NOMERGE else merged
 
     @observer
     def free_blocks(self):
-        return self.free
+        return sum(self.free[n] + self.free_nomerge_of(n) for n in NODES)
 
     @observer
     def populated(self):
-        return sum(1 for r in RANGES if self.backing[r] in {HUGE, PARTLY})
+        """Huge pages of the zones that ranges have; a shared one counts once."""
+        return sum(
+            1
+            for r in RANGES
+            if self.backing[r] in {HUGE, PARTLY} and not self.is_child(r)
+        )
 
     @observer
     def borrowed(self):
         """Huge pages of other movable users, who have the same right."""
-        return self.guests
+        return sum(self.guests[n] for n in NODES)
 
     @observer
-    def foreign(self):
-        """Pages of the zone in folios below its order: no request gets one."""
-        return self.total() - self.free - self.guests - self.populated()
+    def kinds(self):
+        """Kinds of consumers of the zones: ranges here, other movable users."""
+        mine = 1 if self.populated() > 0 else 0
+        return mine + (1 if self.borrowed() > 0 else 0)
+
+    @observer
+    def whole(self):
+        """Blocks whose pages are neither free nor in use below the order."""
+        return self.free_blocks() + self.populated() + self.borrowed()
+
+    @observer
+    def below_order(self):
+        """Blocks of which pages are in folios below the zone's order, or free so."""
+        return sum(self.broken[n] for n in NODES)
 
     @observer
     def small(self):
@@ -101,6 +147,53 @@ class Tao(Design):
     def swapped(self):
         return sum(1 for r in RANGES if self.backing[r] == SWAP)
 
+    @observer
+    def idle(self):
+        """No range, and no other user of the zones."""
+        gone = all(self.backing[r] == UNMAPPED for r in RANGES)
+        return gone and self.borrowed() == 0
+
+    def free_nomerge_of(self, node):
+        return self.free_nomerge[node] if NOMERGE else 0
+
+    def has_free(self, node):
+        return self.free[node] + self.free_nomerge_of(node) > 0
+
+    def is_child(self, range_):
+        return FORK and self.parent[range_] is not None
+
+    def shares(self, range_):
+        """Whether another range maps its folio."""
+        if FORK:
+            return self.is_child(range_) or any(
+                self.parent[r] == range_ for r in RANGES
+            )
+        return False
+
+    def is_there(self, range_):
+        return self.backing[range_] != UNMAPPED
+
+    def fits_memcg(self):
+        if MEMCG:
+            return all(self.memory.usage[g] < LIMIT for g in GROUP)
+        return True
+
+    def charge(self):
+        """mm/memcontrol.c:mem_cgroup_charge, where fits_memcg()."""
+        if MEMCG:
+            for g in GROUP:
+                charged = self.memory.try_charge(g, 1)
+                assert charged, "the caller has looked at the limit"
+
+    def uncharge(self):
+        if MEMCG:
+            for g in GROUP:
+                self.memory.uncharge(g, 1)
+
+
+class Tao(TaoState, Design):
+    """Zones whose huge pages are never split."""
+
     @action(kernel="mm/mmap.c:do_mmap")
     def mmap(self, range_: RANGES):
         require(self.backing[range_] == UNMAPPED)
@@ -108,30 +201,54 @@ class Tao(Design):
 
     @action(kernel="mm/huge_memory.c:do_huge_pmd_anonymous_page")
     def fault(self, range_: RANGES) -> Errno:
-        """From the zone, else base pages outside."""
+        """From ZONE_NOMERGE, then ZONE_NOSPLIT, of the first node that has any;
+        else base pages outside."""
         require(self.backing[range_] == NONE)
-        if self.free > 0:
-            self.free -= 1
-            self.backing[range_] = HUGE
-        elif self.outside > 0:
+        if not self.fits_memcg():
+            return OOM
+        found = None
+        for n in NODES:
+            if found is None and self.binding.allowed(range_, n) and self.has_free(n):
+                found = n
+        if found is None and self.outside == 0:
+            return OOM
+        self.charge()
+        if found is None:
             self.outside -= 1
             self.backing[range_] = SMALL
-        else:
-            return OOM
+            return OK
+        for n in NODES:
+            if n == found:
+                if NOMERGE and self.free_nomerge[n] > 0:
+                    self.free_nomerge[n] -= 1
+                    self.nomerge[range_] = True
+                else:
+                    self.free[n] -= 1
+        self.node[range_] = found
+        self.backing[range_] = HUGE
         return OK
 
     @action(kernel="mm/page_alloc.c:get_page_from_freelist")
-    def guest(self):
+    def guest(self, node: NODES):
         """Another movable request of the order takes a huge page."""
-        require(self.free > 0)
-        self.free -= 1
-        self.guests += 1
+        require(self.has_free(node))
+        if NOMERGE and self.free_nomerge[node] > 0:
+            self.free_nomerge[node] -= 1
+            self.guests_nomerge[node] += 1
+        else:
+            self.free[node] -= 1
+        self.guests[node] += 1
 
     @action(kernel="mm/page_alloc.c:free_unref_folios")
-    def guest_leaves(self):
-        require(self.guests > 0)
-        self.guests -= 1
-        self.free += 1
+    def guest_leaves(self, node: NODES):
+        """Those in ZONE_NOMERGE go last."""
+        require(self.guests[node] > 0)
+        if NOMERGE and self.guests[node] == self.guests_nomerge[node]:
+            self.guests_nomerge[node] -= 1
+            self.free_nomerge[node] += 1
+        else:
+            self.free[node] += 1
+        self.guests[node] -= 1
 
     @action(kernel="mm/page_alloc.c:get_page_from_freelist")
     def stranger(self):
@@ -146,9 +263,34 @@ class Tao(Design):
         self.strangers -= 1
         self.outside += 1
 
+    def put_huge(self, range_):
+        """The huge page goes back to its zone, or to the range that shares it."""
+        heir = None
+        if FORK:
+            for r in RANGES:
+                if heir is None and self.parent[r] == range_:
+                    heir = r
+            for r in RANGES:
+                if r == heir:
+                    self.parent[r] = None
+                elif heir is not None and self.parent[r] == range_:
+                    self.parent[r] = heir
+        if heir is None and not self.is_child(range_):
+            self.uncharge()
+            for n in NODES:
+                if self.node[range_] == n:
+                    if NOMERGE and self.nomerge[range_]:
+                        self.free_nomerge[n] += 1
+                    else:
+                        self.free[n] += 1
+        if FORK:
+            self.parent[range_] = None
+        self.node[range_] = None
+        self.nomerge[range_] = False
+
     @action(kernel="mm/madvise.c:madvise_dontneed_free", when=PARTIAL)
     def unmap_part(self, range_: RANGES):
-        require(self.backing[range_] == HUGE)
+        require(self.backing[range_] == HUGE and not self.shares(range_))
         self.backing[range_] = PARTLY
 
     @action(kernel="mm/huge_memory.c:split_folio_to_list", when=PARTIAL)
@@ -157,16 +299,18 @@ class Tao(Design):
         require(self.backing[range_] == PARTLY)
         if self.outside == 0:
             return EBUSY
+        self.put_huge(range_)
+        self.charge()
         self.outside -= 1
-        self.free += 1
         self.backing[range_] = SMALL
         return OK
 
     def drop(self, range_):
         if self.backing[range_] in {HUGE, PARTLY}:
-            self.free += 1
+            self.put_huge(range_)
         elif self.backing[range_] == SMALL:
             self.outside += 1
+            self.uncharge()
 
     @action(kernel="mm/vma.c:vms_complete_munmap_vmas")
     def unmap(self, range_: RANGES):
@@ -174,21 +318,63 @@ class Tao(Design):
         self.drop(range_)
         if self.backing[range_] == SWAP:
             self.slots += 1
+        self.binding.forget(range_)
         self.backing[range_] = UNMAPPED
+
+    # -- fork --
+
+    @action(kernel="mm/huge_memory.c:copy_huge_pmd", when=FORK)
+    def fork(self, range_: RANGES, child: RANGES) -> Errno:
+        """The child maps the same folio."""
+        require(self.backing[range_] == HUGE and self.backing[child] == UNMAPPED)
+        require(self.parent[range_] is None)
+        self.backing[child] = HUGE
+        self.parent[child] = range_
+        self.node[child] = self.node[range_]
+        self.nomerge[child] = self.nomerge[range_]
+        self.binding.copy(range_, child)
+        return OK
+
+    @action(kernel="mm/huge_memory.c:do_huge_pmd_wp_page", when=FORK)
+    def write(self, range_: RANGES) -> Errno:
+        """Of a folio that two processes map: the mapping is split, and base
+        pages outside are copied. The folio stays whole, the other's."""
+        require(self.shares(range_))
+        if self.outside == 0 or not self.fits_memcg():
+            return OOM
+        self.put_huge(range_)
+        self.charge()
+        self.outside -= 1
+        self.backing[range_] = SMALL
+        return OK
+
+    # -- memory errors --
+
+    @action(kernel="mm/memory-failure.c:memory_failure", when=POISON)
+    def poison(self, node: NODES):
+        """An error in a free huge page of ZONE_NOSPLIT: without the bad page, it
+        is below the order."""
+        require(self.free[node] > 0)
+        self.free[node] -= 1
+        self.broken[node] += 1
+
+    # -- swap --
 
     @action(kernel="mm/vmscan.c:shrink_folio_list", when=SWAP_ON)
     def swap_out(self, range_: RANGES):
         require(self.backing[range_] in {HUGE, SMALL} and self.slots > 0)
+        require(not self.shares(range_))
         self.drop(range_)
         self.slots -= 1
         self.backing[range_] = SWAP
 
     @action(kernel="mm/memory.c:do_swap_page", when=SWAP_ON)
     def swap_in(self, range_: RANGES) -> Errno:
-        """In base pages."""
+        """In base pages, charged anew."""
         require(self.backing[range_] == SWAP)
-        if self.outside == 0:
+        if self.outside == 0 or not self.fits_memcg():
             return OOM
+        self.charge()
         self.outside -= 1
         self.slots += 1
         self.backing[range_] = SMALL

@@ -1,23 +1,54 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Transparent huge pages, without any pool: mm/huge_memory.c of Linux 6.12.
 
-Modelled: a machine of pageblocks of two base pages, in which other users'
-pages may be anywhere; faults that take a free block, or one that compaction
-can empty, else base pages; khugepaged; munmap. Features: swap of whole folios,
-which come back as base pages; splits of parts (``partial``).
-Left out: nodes and their order, defrag modes (compaction is tried always),
-mTHP, memcg, the shrinker for partly mapped folios, fragmented swap, fork (its
-copy-on-write is in reserved_thp.py). Nothing is promised: few of the common
-questions apply.
+Modelled: the memory of model/blocks/machine.py, in which other users' pages may
+be anywhere; faults that take a whole block, or one that compaction can empty,
+else base pages, else reclaim, else the OOM killer; khugepaged; munmap. Features:
+swap of whole folios, which come back as base pages; a fault that reclaims for
+a huge page (``defrag``: MADV_HUGEPAGE with defrag=madvise); splits of parts
+(``partial``); tasks bound to a node; a memcg, whose limit a huge page must fit in,
+too; fork and copy-on-write, for which a huge mapping is split; others' pins;
+memory errors; a ZONE_MOVABLE.
+`Thp1g` is anonymous memory in runs of 1 GiB; `ThpPreferredOrder` is the
+proposal of pageblocks that remember an order.
+
+Written down less literally: a fault that reclaims waits until swap_out() has
+made room; which range that takes is open, as nothing here ages. Copy-on-write
+copies the whole range at once.
+Left out: mTHP, the shrinker for partly mapped folios, fragmented swap. Nothing is
+promised: of the common questions those about hugeness and counters apply.
 """
 
 from enum import Enum
+from typing import Any
 
-from poolproof.model.designs.names import BLOCKS, OK, OOM, SLOTS, SWAP_ON, Errno, V
+from poolproof.model.blocks.machine import STEAL, Machine
+from poolproof.model.blocks.numa import NodeBinding
+from poolproof.model.blocks.quota import PageCounters
+from poolproof.model.designs.names import (
+    BLOCKS,
+    FORK,
+    LIMIT,
+    MEMCG,
+    NODES,
+    NUMA,
+    OK,
+    OOM,
+    PINS,
+    POISON,
+    SLOTS,
+    SWAP_ON,
+    Errno,
+    V,
+)
 from poolproof.model.language import (
+    Block,
+    Bool,
+    Bound,
     Design,
     Feature,
     Int,
+    Maybe,
     Scalarset,
     action,
     observer,
@@ -41,26 +72,33 @@ UNMAPPED, NONE, HUGE, SMALL, SWAP = Backing
 
 K = 2
 
+MARK = Bound("mark", 0, least=0, doc="watermark of a node, in base pages")
+
+PAGEBLOCKS = Scalarset("PAGEBLOCKS", BLOCKS, prefix="b", ordered=True)
 RANGES = Scalarset("RANGES", V, prefix="v")
+GROUP = Scalarset("CGROUPS", 1, prefix="cg")
 
 PARTIAL = Feature("partial", False, "MADV_DONTNEED of a part")
+DEFRAG = Feature("defrag", False, "a fault reclaims for a huge page", needs=SWAP_ON)
+ZONE_MOVABLE = Feature("zone_movable", False, "unmovable pages are elsewhere")
 
 
-class Thp(Design):
-    """Plain THP: huge where it can be had."""
+class ThpState(Block):
+    """Ranges, and where their memory is."""
 
+    mem = Machine(NODES, PAGEBLOCKS, K, MARK, PINS, POISON, ZONE_MOVABLE)
     backing = table(RANGES, Backing)
-    others = var(Int(0, BLOCKS * K), init=0, doc="base pages of other users")
-    spoilt = var(Int(0, BLOCKS), init=0, doc="blocks with an unmovable page")
+    node = table(RANGES, Maybe(NODES), doc="where its memory is")
+    block = table(RANGES, Maybe(PAGEBLOCKS), doc="of a huge one")
+    parent = table(RANGES, Maybe(RANGES), when=FORK, doc="whose folio it maps")
+    binding = NodeBinding(RANGES, NODES, NUMA)
+    memory = PageCounters(GROUP, LIMIT, MEMCG)
     slots = var(Int(0, SLOTS), init=SLOTS, when=SWAP_ON)
 
     @observer
     def huge(self):
+        """Ranges that are mapped by a huge page."""
         return sum(1 for r in RANGES if self.backing[r] == HUGE)
-
-    @observer
-    def free_pages(self):
-        return BLOCKS * K - K * (self.huge() + self.small()) - self.others
 
     @observer
     def small(self):
@@ -72,14 +110,138 @@ class Thp(Design):
         return sum(1 for r in RANGES if self.backing[r] == SWAP)
 
     @observer
+    def free_pages(self):
+        return sum(self.mem.free(n, b) for n in NODES for b in PAGEBLOCKS)
+
+    @observer
+    def others(self):
+        """Base pages of other users."""
+        return sum(self.mem.in_others(n) for n in NODES) - K * self.small()
+
+    @observer
     def borrowed(self):
         """Blocks' worth of memory that others use: all memory is for all."""
-        return self.others // K
+        return self.others() // K
 
-    def compactable(self):
-        """Whether a block is free, or can be emptied: it has no unmovable
-        page, and its pages have room elsewhere."""
-        return self.free_pages() >= K and self.huge() + self.spoilt < BLOCKS
+    @observer
+    def kinds(self):
+        """Kinds of consumers: ranges here, and other users."""
+        mine = 1 if self.huge() + self.small() > 0 else 0
+        return mine + (1 if self.others() > 0 else 0)
+
+    def others_have(self, node):
+        """Whether a movable page of the node is another user's."""
+        mine = K * sum(
+            1 for r in RANGES if self.backing[r] == SMALL and self.node[r] == node
+        )
+        return sum(self.mem.movable[node, b] for b in PAGEBLOCKS) > mine
+
+    def is_there(self, range_):
+        return self.backing[range_] != UNMAPPED
+
+    def allowed(self, range_, node):
+        return self.binding.allowed(range_, node)
+
+    def shares(self, range_):
+        """Whether another range maps its folio."""
+        if FORK:
+            mine = self.parent[range_] is not None
+            return mine or any(self.parent[r] == range_ for r in RANGES)
+        return False
+
+
+class ThpMemory(ThpState):
+    """Memory for a range, and back."""
+
+    def charge(self):
+        """mm/memcontrol.c:mem_cgroup_charge, where fits_memcg()."""
+        if MEMCG:
+            for g in GROUP:
+                charged = self.memory.try_charge(g, 1)
+                assert charged, "the caller has looked at the limit"
+
+    def uncharge(self):
+        if MEMCG:
+            for g in GROUP:
+                self.memory.uncharge(g, 1)
+
+    def can_reclaim(self):
+        """Whether a range can go to swap for another."""
+        return (
+            SWAP_ON
+            and self.slots > 0
+            and any(self.backing[r] in {HUGE, SMALL} for r in RANGES)
+        )
+
+    def has_block(self, range_):
+        return any(
+            self.allowed(range_, n) and self.mem.find_whole(n) is not None
+            for n in NODES
+        )
+
+    def has_pages(self, range_):
+        return any(self.allowed(range_, n) and self.mem.has_pages(n) for n in NODES)
+
+    def fits_memcg(self):
+        if MEMCG:
+            return all(self.memory.usage[g] < LIMIT for g in GROUP)
+        return True
+
+    def make_huge(self, range_):
+        """The range gets the first block of the nodes in their order."""
+        found = None
+        for n in NODES:
+            if found is None and self.allowed(range_, n):
+                block = self.mem.find_whole(n)
+                if block is not None:
+                    found = block
+                    self.node[range_] = n
+                    self.mem.take_whole(n, block)
+        self.block[range_] = found
+        self.backing[range_] = HUGE
+
+    def make_small(self, range_):
+        done = False
+        for n in NODES:
+            if not done and self.allowed(range_, n) and self.mem.has_pages(n):
+                done = True
+                self.node[range_] = n
+                self.mem.take_pages(n)
+        self.block[range_] = None
+        self.backing[range_] = SMALL
+
+    def give_folio(self, range_):
+        """The first range that shares its folio has it now."""
+        heir = None
+        for r in RANGES:
+            if heir is None and self.parent[r] == range_:
+                heir = r
+        for r in RANGES:
+            if r == heir:
+                self.parent[r] = None
+            elif heir is not None and self.parent[r] == range_:
+                self.parent[r] = heir
+        self.parent[range_] = None
+
+    def drop(self, range_):
+        """The range loses its memory."""
+        if self.shares(range_):
+            self.give_folio(range_)
+        else:
+            for n in NODES:
+                if self.node[range_] == n:
+                    if self.backing[range_] == HUGE:
+                        self.mem.put_whole(n, self.block[range_])
+                    if self.backing[range_] == SMALL:
+                        self.mem.put_pages(n)
+            if self.backing[range_] in {HUGE, SMALL}:
+                self.uncharge()
+        self.node[range_] = None
+        self.block[range_] = None
+
+
+class Thp(ThpMemory, Design):
+    """Plain THP: huge where it can be had."""
 
     @action(kernel="mm/mmap.c:do_mmap")
     def mmap(self, range_: RANGES):
@@ -88,25 +250,46 @@ class Thp(Design):
 
     @action(kernel="mm/huge_memory.c:do_huge_pmd_anonymous_page")
     def fault(self, range_: RANGES) -> Errno:
-        """Huge, else small, else the OOM killer."""
+        """Huge, else small, else reclaim, else the OOM killer."""
         require(self.backing[range_] == NONE)
-        if self.compactable():
-            self.backing[range_] = HUGE
-        elif self.free_pages() >= K:
-            self.backing[range_] = SMALL
-        else:
-            return OOM
-        return OK
+        fits = self.fits_memcg()
+        if fits and self.has_block(range_):
+            self.charge()
+            self.make_huge(range_)
+            return OK
+        if DEFRAG:
+            require(not self.can_reclaim())
+        if fits and self.has_pages(range_):
+            self.charge()
+            self.make_small(range_)
+            return OK
+        require(not self.can_reclaim())
+        return OOM
 
     @action(kernel="mm/khugepaged.c:collapse_huge_page")
     def collapse(self, range_: RANGES):
-        require(self.backing[range_] == SMALL and self.compactable())
+        """Into a block on the node where the base pages are."""
+        require(self.backing[range_] == SMALL and not self.shares(range_))
+        require(any(self.node[range_] == n and self.has_room(n) for n in NODES))
+        for n in NODES:
+            if self.node[range_] == n:
+                block = self.mem.find_whole(n)
+                self.mem.take_whole(n, block)
+                self.mem.put_pages(n)
+                self.block[range_] = block
         self.backing[range_] = HUGE
+
+    def has_room(self, node):
+        return self.mem.find_whole(node) is not None
 
     @action(kernel="mm/madvise.c:madvise_dontneed_free", when=PARTIAL)
     def dontneed(self, range_: RANGES):
-        """A part is unmapped and touched again: base pages."""
-        require(self.backing[range_] == HUGE)
+        """A part is unmapped and touched again: the folio is split."""
+        require(self.backing[range_] == HUGE and not self.shares(range_))
+        for n in NODES:
+            if self.node[range_] == n:
+                self.mem.split_whole(n, self.block[range_])
+        self.block[range_] = None
         self.backing[range_] = SMALL
 
     @action(kernel="mm/vma.c:vms_complete_munmap_vmas")
@@ -114,38 +297,101 @@ class Thp(Design):
         require(self.backing[range_] != UNMAPPED)
         if self.backing[range_] == SWAP:
             self.slots += 1
+        self.drop(range_)
+        self.binding.forget(range_)
         self.backing[range_] = UNMAPPED
+
+    # -- fork --
+
+    @action(kernel="mm/huge_memory.c:copy_huge_pmd", when=FORK)
+    def fork(self, range_: RANGES, child: RANGES) -> Errno:
+        """The child maps the same folio."""
+        require(self.backing[range_] == HUGE and self.backing[child] == UNMAPPED)
+        require(self.parent[range_] is None)
+        self.backing[child] = HUGE
+        self.parent[child] = range_
+        self.node[child] = self.node[range_]
+        self.block[child] = self.block[range_]
+        self.binding.copy(range_, child)
+        return OK
+
+    @action(kernel="mm/huge_memory.c:do_huge_pmd_wp_page", when=FORK)
+    def write(self, range_: RANGES) -> Errno:
+        """Of a folio that two processes map: the mapping is split, and base
+        pages are copied."""
+        require(self.shares(range_))
+        if not self.has_pages(range_) or not self.fits_memcg():
+            require(not self.can_reclaim())
+            return OOM
+        self.give_folio(range_)
+        self.charge()
+        self.make_small(range_)
+        return OK
+
+    # -- swap --
 
     @action(kernel="mm/vmscan.c:shrink_folio_list", when=SWAP_ON)
     def swap_out(self, range_: RANGES):
         require(self.backing[range_] in {HUGE, SMALL} and self.slots > 0)
+        require(not self.shares(range_))
+        self.drop(range_)
         self.slots -= 1
         self.backing[range_] = SWAP
 
     @action(kernel="mm/memory.c:do_swap_page", when=SWAP_ON)
     def swap_in(self, range_: RANGES) -> Errno:
-        """In base pages."""
+        """In base pages, charged anew."""
         require(self.backing[range_] == SWAP)
-        if self.free_pages() < K:
+        if not self.has_pages(range_) or not self.fits_memcg():
+            require(not self.can_reclaim())
             return OOM
+        self.charge()
+        self.make_small(range_)
         self.slots += 1
-        self.backing[range_] = SMALL
         return OK
 
-    @action(kernel="mm/page_alloc.c:__alloc_pages_noprof")
-    def other_alloc(self):
-        """Another user's page; it can be moved."""
-        require(self.free_pages() > 0)
-        self.others += 1
 
-    @action(kernel="mm/page_alloc.c:__rmqueue_steal")
-    def other_pollute(self):
-        """... or it cannot, and lies in a block of its own."""
-        require(self.free_pages() > 0 and self.spoilt + self.huge() < BLOCKS)
-        self.others += 1
-        self.spoilt += 1
+class Thp1g(Thp):
+    """Anonymous memory in runs of 1 GiB: no patch is merged (Zi Yan, 2020; Usama
+    Arif, February 2026). A block is a run and a base page a part of 2 MiB; a run
+    is had by alloc_contig_pages(), and khugepaged makes none."""
 
-    @action(kernel="mm/page_alloc.c:free_unref_folios")
-    def other_free(self):
-        require(self.others > self.spoilt)
-        self.others -= 1
+    collapse: Any = None
+
+
+class PreferringMachine(Machine):
+    """Pageblocks that remember an order: a block in which a huge page was gives
+    base pages only where no other block does."""
+
+    def __init__(
+        self,
+        nodes: Any,
+        blocks: Any,
+        pages: Any,
+        mark: Any,
+        pins: Any,
+        poison: Any,
+        movable_zone: Any,
+    ) -> None:
+        super().__init__(nodes, blocks, pages, mark, pins, poison, movable_zone)
+        self.preferred = table(nodes, blocks, Bool(), doc="it had a huge page")
+
+    def rank(self, node, block, mobility):
+        rank = super().rank(node, block, mobility)
+        if self.preferred[node, block]:
+            return max(rank, STEAL)
+        return rank
+
+    def take_whole(self, node, block):
+        super().take_whole(node, block)
+        for b in self.blocks:
+            if b == block:
+                self.preferred[node, b] = True
+
+
+class ThpPreferredOrder(Thp):
+    """Barry Song's idea in the thread: pageblocks remember a preferred order. Only
+    its outline is known. Assumed: a block remembers the last huge page that it
+    had, and base pages take it as a last resort."""
+
+    mem = PreferringMachine(NODES, PAGEBLOCKS, K, MARK, PINS, POISON, ZONE_MOVABLE)

@@ -76,7 +76,7 @@ SCENARIOS = {
     ("touched", "ReservedThpPlanned", 7): {"P": 4, "slots": 3},
     ("pinned", "ReservedThpPlanned", 7): {"P": 4, "slots": 2},
     ("again", "ReservedThp", 9): {"P": 4},
-    ("again", "HugetlbPool", 9): {"P": 4},
+    ("hugetlb_again", "Hugetlb", 9): {"P": 4},
     ("swap_posted", "ReservedThp", 8): {"P": 4, "slots": 3},
     ("cma_lent", "HugetlbCma", 6): {"P": 3},
     ("files", "GuestMemfd", 6): {"P": 3},

@@ -100,10 +100,10 @@ TRACE = "Hugetlb/hugetlb_mempolicy.promise_is_kept.trace"
     [
         ("--version", 0, "poolproof "),
         ("list", 0, "  Hugetlb "),
-        ("check promise_plain --design Thp", 0, "violated after 5 steps, as expected"),
+        ("check promise_plain --design Thp", 0, "violated after 6 steps, as expected"),
         (f"trace {{}}/counterexamples/{TRACE}", 0, "violated after 5 steps"),
         ("review --help", 0, "usage: poolproof review"),
-        ("review --design Thp --engine explicit --depth 1", 3, "6 unknown"),
+        ("review --design Thp --engine explicit --depth 1", 3, "15 unknown"),
         ("guarantee --design GlobalPool --single --states 50", 0, "nothing on"),
         ("mutate Thp --spec promise_plain --sample 1 --states 50", 0, "mutant"),
         ("size hot_upgrade_4 --scenario shmem --table", 0, "7 fails early"),

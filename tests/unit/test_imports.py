@@ -50,7 +50,6 @@ HOMES = {
     "hypothesis": ("engines.fuzz",),
     "shtab": ("commands.main",),
     "networkx": ("engines.liveness",),
-    "matplotlib": ("reports.plot",),
 }
 """The modules of the checker that may import a library."""
 

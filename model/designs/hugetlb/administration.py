@@ -10,6 +10,7 @@ from poolproof.model.designs.hugetlb.names import (
     CGROUPS,
     CPUSET,
     DEMOTE,
+    FRAGMENTS,
     MBIND,
     MEMPOLICY,
     NODES,
@@ -92,6 +93,17 @@ class Resizing(Mounts):
         self.h.nr_huge_pages_node[first] += RATIO
         self.h.free_huge_pages_node[first] += RATIO
         return OK
+
+    @action(kernel="mm/page_alloc.c:__rmqueue_steal", when=FRAGMENTS)
+    def other_pollute(self, node: NODES):
+        """Another user's unmovable page gets into a block of the node."""
+        require(self.h.room(node) > 0)
+        self.h.spoilt[node] += 1
+
+    @action(kernel="mm/page_alloc.c:free_unref_folios", when=FRAGMENTS)
+    def other_free(self, node: NODES):
+        require(self.h.spoilt[node] > 0)
+        self.h.spoilt[node] -= 1
 
     @action(kernel="mm/hugetlb.c:dissolve_free_hugetlb_folio", when=POISON)
     def poison(self, node: NODES):

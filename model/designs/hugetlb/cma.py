@@ -11,14 +11,18 @@ takes a page from the area, or gives one back. Idle blocks are lent to movable
 allocations; their recall by migration needs memory elsewhere and no pin.
 Left out: long-term pins (such a page leaves the area first); gigantic pages
 and their demotion to what is one block here; the fallback to
-alloc_contig_pages() without hugetlb_cma_only.
+alloc_contig_pages() without hugetlb_cma_only; the recall by writes to the total
+and by surplus pages, which take the idle part only.
 """
+
+from typing import Any
 
 from poolproof.model.blocks.errno import EBUSY, OK, Errno
 from poolproof.model.blocks.hstate import Hstate
 from poolproof.model.blocks.lending import Lending
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.designs.hugetlb.names import (
+    FRAGMENTS,
     IO,
     NODES,
     OC,
@@ -48,9 +52,14 @@ class AreaHstate(Hstate):
 class HugetlbCma(Hugetlb):
     """hugetlb whose pages come from CMA areas while they are needed."""
 
-    h = AreaHstate(NODES, B, 0, OC, STEP, SURPLUS, RESIZE, SYSCTL, POISON, PINS, IO)
+    h = AreaHstate(
+        NODES, B, 0, OC, STEP, SURPLUS, RESIZE, SYSCTL, POISON, PINS, IO, FRAGMENTS
+    )
     loans = Lending(NODES, B, SPARE, LENDING, (LENDING, PINS))
     lost = table(NODES, Int(0, B), when=POISON, doc="blocks with a memory error")
+
+    other_pollute: Any = None
+    other_free: Any = None
 
     def idle_area(self, node):
         """Blocks of the area that neither hugetlb nor a borrower has."""

@@ -59,6 +59,7 @@ MEMCG = Feature(
     "memcg", False, "memory.max, with memory_hugetlb_accounting", needs=CGROUP
 )
 DEMOTE = Feature("demote", False, "gigantic pages of the first node are demoted")
+FRAGMENTS = Feature("fragments", False, "others' unmovable pages", needs=SURPLUS)
 INJECT = Feature("inject", False, "allocated pages that cannot be installed")
 
 B = Bound("blocks", 2, least=0, doc="persistent pages per node at the start")

@@ -16,6 +16,7 @@ from poolproof.model.designs.hugetlb.names import (
     DEMOTE,
     FILES,
     FORK,
+    FRAGMENTS,
     GIGANTIC,
     HUGETLBFS,
     IO,
@@ -54,7 +55,9 @@ from poolproof.model.language import Block, Bool, Int, Maybe, observer, table, v
 class HugetlbState(Block):
     """struct hstate, the mount, cgroups, VMAs and inodes; see the bounds."""
 
-    h = Hstate(NODES, CAP, B, OC, STEP, SURPLUS, RESIZE, SYSCTL, POISON, PINS, IO)
+    h = Hstate(
+        NODES, CAP, B, OC, STEP, SURPLUS, RESIZE, SYSCTL, POISON, PINS, IO, FRAGMENTS
+    )
     gigantic = var(Int(0, GIGANTIC), init=GIGANTIC, when=DEMOTE)
     spool = HugepageSubpool(MAX, MIN, MOUNT, SIZE, MIN_SIZE)
     usage = PageCounters(CGROUPS, CG_MAX, CGROUP)
