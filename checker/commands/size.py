@@ -7,10 +7,12 @@ import argparse
 
 from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.streams import output
+from poolproof.checker.commands.sweep import run_sweep
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.driver.designs import find_spec
 from poolproof.checker.driver.size import find_size, scenarios_on
+from poolproof.checker.driver.sweep import Axis
 from poolproof.checker.reports import json
 from poolproof.checker.reports.size import SizeAnswer, size_report
 from poolproof.checker.spec import Spec, parse
@@ -36,6 +38,16 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="LO..HI",
         help="in place of the scenario's range",
     )
+    add(
+        "--sweep",
+        action="append",
+        default=[],
+        type=_axis,
+        metavar="NAME=LO..HI",
+        help="the least size for each value of a bound, or of a let; twice: a grid",
+    )
+    add("--csv", metavar="FILE", help="with --sweep: the cells, as CSV")
+    add("--plot", metavar="FILE", help="with --sweep: a plot (needs matplotlib)")
     add("--table", action="store_true", help="do not print the failing schedules")
     shared.add_designs(parser)
     shared.add_value(
@@ -56,6 +68,11 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(None, f"--bounds {label}: write NAME=NUMBER, like {label}=2")
     specs = [parse(find_spec(name)) for name in options.spec]
     _check_names(specs, options.scenario)
+    if options.sweep:
+        return run_sweep(options, specs, bounds)
+    for name in ("csv", "plot"):
+        if getattr(options, name):
+            raise UserError(None, f"--{name} needs --sweep, like --sweep cold=0..16")
     answers: list[SizeAnswer] = []
     with output(options.output) as out:
         for spec in specs:
@@ -91,6 +108,14 @@ def _range(text: str) -> range:
     if not (dots and lo.isdecimal() and hi.isdecimal() and int(lo) <= int(hi)):
         raise argparse.ArgumentTypeError(f"{text!r}: write two sizes, like 20..24")
     return range(int(lo), int(hi) + 1)
+
+
+def _axis(text: str) -> Axis:
+    """Read NAME=LO..HI."""
+    name, equals, over = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text!r}: write it like cold=0..16")
+    return name, _range(over)
 
 
 def _check_names(specs: list[Spec], wanted: list[str]) -> None:

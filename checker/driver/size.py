@@ -272,6 +272,13 @@ def explored_at(
     return _question(scenario, spec, cls, given).at(size)
 
 
+def range_of(
+    scenario: Scenario, spec: Spec, cls: type[Design], given: Mapping[str, int]
+) -> range:
+    """Return the sizes that `find_size` explores. Raise as it does."""
+    return _question(scenario, spec, cls, given).range
+
+
 def find_size(
     scenario: Scenario,
     spec: Spec,

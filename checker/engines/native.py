@@ -19,7 +19,8 @@ import signal
 import struct
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -98,7 +99,8 @@ def native(
             break
     notes = (*found.notes, *([note] if note else []))
     with overtime(), doing("writing down the runs"):
-        return _outcome(system, properties, lowered, starts, run, notes, begin)
+        done = _Search(system, properties, lowered, starts, run)
+        return _outcome(done, notes, time.monotonic() - begin)
 
 
 def usable_symmetry(
@@ -383,38 +385,83 @@ _STOPS = {
 }
 
 
-def _outcome(
-    system: TransitionSystem,
-    properties: tuple[Property, ...],
-    lowered: lower.Lowered,
-    starts: _Starts,
-    run: _Run,
-    notes: tuple[str, ...],
-    begin: float,
-) -> Outcome:
-    stop = run.figures.get("stop", INTERRUPTED)
-    reason = run.stop or _STOPS.get(stop, "")
-    checked = int(run.figures.get("checked", -1))
-    if "states" not in run.figures:
-        states, transitions, depth = run.progress[0], run.progress[1], run.progress[2]
-        checked = depth - 1
-    else:
-        states, transitions, depth = map(run.figure, ("states", "transitions", "depth"))
-    traces = {
-        e: Trace(
-            starts.good[start],
-            tuple(Step(*lowered.steps[number]) for number in steps),
-        )
-        for e, (start, steps) in run.traces.items()
-    }
-    defects: list[Defect] = []
-    for state, cell in starts.bad.values():
-        defects.append(Defect(f"{cell} starts outside its range", Trace(state, ())))
+@dataclass(frozen=True)
+class _Search:
+    """One finished run of the program, and what it was about."""
+
+    system: TransitionSystem
+    properties: tuple[Property, ...]
+    lowered: lower.Lowered
+    starts: _Starts
+    run: _Run
+
+    def traces(self) -> Iterator[tuple[lower.Event, Trace]]:
+        """Yield what was found, shortest first, with the run to it."""
+        depths = self.run.depths
+        for e in sorted(self.run.traces, key=lambda e: (depths[e], e)):
+            start, steps = self.run.traces[e]
+            taken = tuple(Step(*self.lowered.steps[number]) for number in steps)
+            yield self.lowered.events[e], Trace(self.starts.good[start], taken)
+
+    def size(self) -> tuple[int, int, int, int]:
+        """Return the numbers of states and transitions, the depth, and the depth
+        that was checked; of the last report if the program did not end."""
+        if "states" not in self.run.figures:
+            states, transitions, depth, *_ = self.run.progress
+            return states, transitions, depth, depth - 1
+        figures = map(self.run.figure, ("states", "transitions", "depth"))
+        states, transitions, depth = figures
+        return states, transitions, depth, int(self.run.figures.get("checked", -1))
+
+    def fired(self) -> dict[str, int]:
+        """Return the number of steps of each action."""
+        fired = {a.name: 0 for a in self.system.actions}
+        for number, times in self.run.fired.items():
+            fired[self.lowered.steps[number][0]] += times
+        return fired
+
+    def results(self) -> dict[tuple[str, int], int]:
+        """Return the number of steps by action and raw result."""
+        found: Counter[tuple[str, int]] = Counter()
+        for number, times in self.run.fired.items():
+            if number in self.lowered.results:
+                action = self.lowered.steps[number][0]
+                found[action, self.lowered.results[number]] += times
+        for number, times in self.run.counters.items():
+            counted = self.lowered.counters[number]
+            if not isinstance(counted, lower.Cut):
+                found[counted] += times
+        return dict(found)
+
+    def assumed(self) -> dict[str, int]:
+        """Return how often each assumption cut a step."""
+        found = dict.fromkeys(self.system.cutting, 0)
+        for number, times in self.run.counters.items():
+            counted = self.lowered.counters[number]
+            if isinstance(counted, lower.Cut):
+                found[counted.why] += times
+        return found
+
+    def true_antecedents(self) -> dict[str, tuple[bool, ...]]:
+        true = {self.lowered.antecedents[number] for number in self.run.antecedents}
+        return {
+            p.name: tuple((p.name, k) in true for k in range(len(p.antecedents)))
+            for p in self.properties
+        }
+
+
+def _outcome(done: _Search, notes: tuple[str, ...], seconds: float) -> Outcome:
+    run = done.run
+    reason = run.stop or _STOPS.get(run.figures.get("stop", INTERRUPTED), "")
+    states, transitions, depth, checked = done.size()
+    defects = [
+        Defect(f"{cell} starts outside its range", Trace(state, ()))
+        for state, cell in done.starts.bad.values()
+    ]
     found: dict[str, Trace] = {}
     deadlock = None
-    for e, trace in sorted(traces.items(), key=lambda x: (run.depths[x[0]], x[0])):
-        event = lowered.events[e]
-        checked_trace = _Checked(system, event, properties, trace)
+    for event, trace in done.traces():
+        seen = _Checked(done.system, event, done.properties, trace)
         if event.kind in ("state", "step"):
             found[event.prop] = trace
         elif event.kind == "deadlock":
@@ -425,58 +472,35 @@ def _outcome(
                 f"{lower.OPEN_BITS} bits it is given in {event.action}"
             )
         else:
-            defects.append(Defect(checked_trace.message, trace, event.obligation))
+            defects.append(Defect(seen.message, trace, event.obligation))
     complete = not reason and not defects
     if defects and not reason:
         reason = "the model itself is wrong (see the defects)"
     verdicts: dict[str, Verdict] = {}
-    for p in properties:
+    for p in done.properties:
         if p.name in found:
             verdicts[p.name] = shown_by(p, found[p.name])
         elif not complete:
             verdicts[p.name] = Unknown(reason, max(checked, 0))
         else:
             verdicts[p.name] = settled(p, states, depth)
-    fired = {a.name: 0 for a in system.actions}
-    results: dict[tuple[str, int], int] = {}
-    for number, count in run.fired.items():
-        action = lowered.steps[number][0]
-        fired[action] += count
-        if number in lowered.results:
-            key = action, lowered.results[number]
-            results[key] = results.get(key, 0) + count
-    assumed = dict.fromkeys(system.cutting, 0)
-    for number, count in run.counters.items():
-        counted = lowered.counters[number]
-        if isinstance(counted, lower.Cut):
-            assumed[counted.why] += count
-        else:
-            results[counted] = results.get(counted, 0) + count
-    seen = {p.name: [False] * len(p.antecedents) for p in properties}
-    for number in run.antecedents:
-        name, k = lowered.antecedents[number]
-        seen[name][k] = True
-    return Outcome(
-        "native",
-        verdicts,
-        tuple(defects),
-        Statistics(
-            states=states,
-            transitions=transitions,
-            depth=depth,
-            seconds=time.monotonic() - begin,
-            complete=complete,
-            fired=fired,
-            results=results,
-            assumed=assumed,
-            deadlocks=run.figure("deadlocks"),
-            deadlock=deadlock,
-            true_antecedents={n: tuple(v) for n, v in seen.items()},
-            notes=notes,
-            memory=run.figure("memory"),
-            no_start=complete and not states,
-        ),
+    statistics = Statistics(
+        states=states,
+        transitions=transitions,
+        depth=depth,
+        seconds=seconds,
+        complete=complete,
+        fired=done.fired(),
+        results=done.results(),
+        assumed=done.assumed(),
+        deadlocks=run.figure("deadlocks"),
+        deadlock=deadlock,
+        true_antecedents=done.true_antecedents(),
+        notes=notes,
+        memory=run.figure("memory"),
+        no_start=complete and not states,
     )
+    return Outcome("native", verdicts, tuple(defects), statistics)
 
 
 class _Checked:

@@ -9,7 +9,7 @@ two domains whose cells have a letter each is drawn as strips.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
@@ -27,7 +27,7 @@ from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.system import Obligation, State, TransitionSystem, Variable
 from poolproof.checker.core.text import WIDTH, count
 from poolproof.checker.core.vacuity import NO_START, NO_STEP, never_possible
-from poolproof.checker.core.verdict import Holds, Outcome, Unknown, Vacuous
+from poolproof.checker.core.verdict import Holds, Outcome, Statistics, Unknown, Vacuous
 from poolproof.checker.evidence.explain import reasons
 from poolproof.checker.evidence.replay import Replay, at_step, show_step
 from poolproof.checker.reports.words import sentence
@@ -239,81 +239,108 @@ def trust(
     least: Mapping[str, int | None] | None = None,
     covered: bool = True,
 ) -> list[str]:
-    """What the verdicts of an engine rest on: how much was ``covered``, what
+    """Return what the verdicts of an engine rest on: how much was ``covered``, what
     never happened, why something is not known."""
-    s = outcome.statistics
-    lines: list[str] = []
+    texts = [
+        *(_visited(outcome.statistics) if covered else ()),
+        *_never_happens(system, outcome.statistics),
+        *_says_little(properties, outcome),
+        *_deadlocks(outcome.statistics),
+        *_searched(outcome.statistics),
+        *_certified(outcome, bounds, least),
+        *_unknown(properties, outcome),
+    ]
+    return [line for text in texts for line in wrapped(text, "    ", "      ")]
 
-    def say(text: str) -> None:
-        lines.extend(wrapped(text, "    ", "      "))
 
-    if covered and (s.states or s.transitions):
+def _visited(s: Statistics) -> Iterator[str]:
+    if s.states or s.transitions:
         whole = "all reachable states" if s.complete else "not all reachable states"
         parts = [
             count(n, noun)
             for n, noun in ((s.states, "state"), (s.transitions, "transition"))
             if n
         ]
-        say(f"{', '.join(parts)}, depth {s.depth}; {whole} visited")
+        yield f"{', '.join(parts)}, depth {s.depth}; {whole} visited"
+
+
+def _never_happens(system: TransitionSystem, s: Statistics) -> Iterator[str]:
     if s.no_start:
-        say(NO_START)
+        yield NO_START
     elif never_possible(system, s) == {a.name for a in system.actions}:
-        say(NO_STEP)
-    if s.fired and any(s.fired.values()):
-        idle = [a.name for a in system.actions if not s.fired.get(a.name)]
-        if idle:
-            say("never possible: " + ", ".join(idle))
-        unseen = [
-            f"{a.name} -> {show_raw(a.result.sort, raw)}"
-            for a in system.actions
-            if a.result is not None and a.name not in idle
-            for raw in a.results
-            if not s.results.get((a.name, raw))
-        ]
-        if unseen and s.results:
-            say("results never seen: " + ", ".join(unseen))
+        yield NO_STEP
+    if not any(s.fired.values()):
+        return
+    idle = [a.name for a in system.actions if not s.fired.get(a.name)]
+    if idle:
+        yield "never possible: " + ", ".join(idle)
+    unseen = [
+        f"{a.name} -> {show_raw(a.result.sort, raw)}"
+        for a in system.actions
+        if a.result is not None and a.name not in idle
+        for raw in a.results
+        if not s.results.get((a.name, raw))
+    ]
+    if unseen and s.results:
+        yield "results never seen: " + ", ".join(unseen)
+
+
+def _says_little(properties: Sequence[Property], outcome: Outcome) -> Iterator[str]:
+    """Which properties rest on nothing, or on less than their author thinks."""
     for p in properties:
         verdict = outcome.verdicts.get(p.name)
         if isinstance(verdict, Vacuous):
             if verdict.reason not in (NO_START, NO_STEP):
-                say(f"{p.name} is vacuous, {verdict.reason}")
+                yield f"{p.name} is vacuous, {verdict.reason}"
             continue
-        seen = s.true_antecedents.get(p.name)
+        seen = outcome.statistics.true_antecedents.get(p.name)
         if seen is not None and p.antecedents and not all(seen):
-            which = [
+            never = "; ".join(
                 str(a) for a, true in zip(p.antecedents, seen, strict=True) if not true
-            ]
-            say(f"{p.name} says little, this was never true: " + "; ".join(which))
+            )
+            yield f"{p.name} says little, this was never true: {never}"
+
+
+def _deadlocks(s: Statistics) -> Iterator[str]:
     if s.deadlocks:
-        first = (
-            ""
-            if s.deadlock is None
-            else (f", the first after {count(len(s.deadlock), 'step')}")
-        )
-        say(f"{count(s.deadlocks, 'state')} without any possible action{first}")
+        first = ""
+        if s.deadlock is not None:
+            first = f", the first after {count(len(s.deadlock), 'step')}"
+        yield f"{count(s.deadlocks, 'state')} without any possible action{first}"
+
+
+def _searched(s: Statistics) -> Iterator[str]:
+    """How the search was made smaller, or could not be."""
     if s.unobserved:
-        say(f"states are without what nothing observes: {', '.join(s.unobserved)}")
-    for note in s.notes:
-        say(note)
-    kinds = {p.name: p.kind for p in properties}
+        yield f"states are without what nothing observes: {', '.join(s.unobserved)}"
+    yield from s.notes
+
+
+def _certified(
+    outcome: Outcome,
+    bounds: Mapping[str, int],
+    least: Mapping[str, int | None] | None,
+) -> Iterator[str]:
+    """Each kind of certificate once."""
     certified = (
-        v
+        sentence(v, Kind.INVARIANT, bounds, least)
         for v in outcome.verdicts.values()
         if isinstance(v, Holds) and v.certificate is not None
     )
-    for line in dict.fromkeys(
-        sentence(v, Kind.INVARIANT, bounds, least) for v in certified
-    ):
-        say(line)
+    yield from dict.fromkeys(certified)
+
+
+def _unknown(properties: Sequence[Property], outcome: Outcome) -> Iterator[str]:
+    """Each reason, and the properties that are unknown for it."""
+    names = {p.name for p in properties}
     unknown: dict[str, list[str]] = {}
     for name, verdict in outcome.verdicts.items():
-        if isinstance(verdict, Unknown) and name in kinds:
+        if isinstance(verdict, Unknown) and name in names:
             unknown.setdefault(verdict.reason, []).append(name)
-    for reason, names in unknown.items():
-        few = len(names) < len(outcome.verdicts) and len(names) < 4
-        said = ", ".join(names) if few else f"{len(names)} of {len(kinds)}"
-        say(f"{said} unknown: {reason}")
-    return lines
+    for reason, some in unknown.items():
+        few = len(some) < len(outcome.verdicts) and len(some) < 4
+        which = ", ".join(some) if few else f"{len(some)} of {len(names)}"
+        yield f"{which} unknown: {reason}"
 
 
 # --- tables ---------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import FunctionType
 from typing import Any
 
@@ -143,6 +144,13 @@ def _parts(owner: Any) -> Iterator[tuple[Any, str, Any]]:
 
 def declared(cls: type) -> tuple[dict[str, Bound], dict[str, Feature]]:
     """Return every bound and feature that a design depends on, by name."""
+    bounds, features = _declared(cls)
+    return dict(bounds), dict(features)
+
+
+@lru_cache(64)
+def _declared(cls: type) -> tuple[dict[str, Bound], dict[str, Feature]]:
+    """As `declared`, which reads the text of all methods: once for each class."""
     bounds: dict[str, Bound] = {}
     features: dict[str, Feature] = {}
     scalarsets: dict[str, _Scalarset] = {}

@@ -50,6 +50,7 @@ HOMES = {
     "hypothesis": ("engines.fuzz",),
     "shtab": ("commands.main",),
     "networkx": ("engines.liveness",),
+    "matplotlib": ("reports.plot",),
 }
 """The modules of the checker that may import a library."""
 
