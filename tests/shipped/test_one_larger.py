@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What every spec expects, tried with each of its bounds one larger.
+
+A formula that is true at the shipped bounds only is wrong: it says nothing of
+the kernel. What changes for a reason is in KNOWN; a search that the budget
+ends says what it found by then.
+
+    python -m tests.shipped.test_one_larger [--seconds S] SPEC ...
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.verdict import Budget, Silent
+from poolproof.checker.driver.check import EXHAUSTIVE, Judgement, Request, prepare, run
+from poolproof.checker.spec import parse
+from poolproof.checker.spec.syntax import Spec
+
+SPECS = Path(__file__).parents[2] / "specs"
+SECONDS = 20.0
+"""The budget of one search."""
+
+KNOWN: dict[str, str] = {
+    "ReservedThpVmas total=3 full": "four pages have two blocks",
+    "ReservedPagesVmas total=3 full": "four pages have two blocks",
+    "ReservedThpVmas K=2 lost": "three pages have no room to move a block",
+}
+"""Changes that are right, as `changes` prints them without the verdict: why."""
+
+
+def larger(spec: Spec) -> Iterator[Request]:
+    """Yield a request for each design and bound, with the bound one larger."""
+    for task in prepare(spec, Request()):
+        for name, value in task.shown.items():
+            yield Request((task.known.reference,), bounds={name: value + 1})
+
+
+def changes(path: Path, seconds: float) -> Iterator[tuple[str, str]]:
+    """Yield what comes out otherwise: design, bound and property, and what."""
+    spec = parse(path)
+    for request in larger(spec):
+        (name, value), (design,) = *request.bounds.items(), request.designs
+        where = f"{design} {name}={value}"
+        try:
+            tasks = prepare(spec, request)
+        except UserError as refused:
+            if f"{name}={value}" not in str(refused):
+                yield where, str(refused)
+            continue
+        for task in tasks:
+            done = run(task, EXHAUSTIVE, Budget(seconds=seconds), Silent())
+            for defect, _ in done.defects:
+                yield where, f"the model is wrong: {defect.message}"
+            for answer in done.answers:
+                if answer.judgement is Judgement.UNEXPECTED:
+                    told = f"{answer.verdict.__class__.__name__}, {answer.expected}"
+                    yield f"{where} {answer.prop.name}", told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", sorted(SPECS.rglob("*.spec")), ids=lambda p: p.stem)
+def test_what_is_expected_holds_one_size_larger(path: Path) -> None:
+    found = dict(changes(path, SECONDS))
+    assert {where: told for where, told in found.items() if where not in KNOWN} == {}
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser()
+    options.add_argument("--seconds", type=float, default=SECONDS)
+    options.add_argument("spec", nargs="+", type=Path)
+    given = options.parse_args()
+    for one in given.spec:
+        print(one, flush=True)
+        for where, told in changes(one, given.seconds):
+            print(f"  {where}: {told}", flush=True)
