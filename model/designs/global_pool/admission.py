@@ -162,8 +162,9 @@ class Admission(Charges):
 
     @action(kernel="mm/hugetlb.c:hugetlb_reserve_pages")
     def reserve(self, task: TASKS, file: FILES, index: INDICES, node: NODES) -> Errno:
-        """fallocate() or mmap(): a page of a file is promised, on a node where
-        all who map it may allocate. Loans are called back first."""
+        """fallocate() or mmap(): a page of a file is promised on a node, which
+        the caller names, and where all who map the file may allocate. Loans are
+        called back first."""
         require(self.is_file(file) and not self.resv_map.regions[file, index])
         if NUMA:
             require(self.maps[task, file])

@@ -75,15 +75,15 @@ class Faults(Swapping):
     def is_gigantic(self, file):
         return SIZES and self.gigantic[file]
 
-    def limit_waits(self, task):
-        """Whether something can be reclaimed for a charge that is refused."""
-        if MEMCG:
-            cgroup = self.task.of[task]
-            return any(
-                self.cgroups.is_descendant(cgroup, c) and self.can_reclaim(c)
-                for c in CGROUPS
-            )
-        return False
+    def limit_waits(self, task, file):
+        """Whether a charge that is refused waits: each cgroup that refuses it
+        has something to reclaim."""
+        return MEMCG and not any(
+            self.cgroups.is_descendant(self.task.of[task], c)
+            and self.memory.usage[c] + self.unit(file) > self.memory.max[c]
+            and not self.can_reclaim(c)
+            for c in CGROUPS
+        )
 
     def take(self, file, index, area):
         """The page is there."""
@@ -101,7 +101,7 @@ class Faults(Swapping):
         if CHARGE_AT_FAULT:
             charged = self.try_charge(file, index, self.payer(task))
             if not charged:
-                require(not self.limit_waits(task))
+                require(not self.limit_waits(task, file))
                 self.failed = True
                 return OOM
         self.promise[file, self.node_of[area]] -= 1
@@ -130,7 +130,7 @@ class Faults(Swapping):
             return SIGBUS
         charged = self.try_charge(file, index, self.payer(task))
         if not charged:
-            require(not self.limit_waits(task))
+            require(not self.limit_waits(task, file))
             return SIGBUS
         self.resv_map.region_add(file, index, index + 1)
         self.take(file, index, area)

@@ -31,7 +31,7 @@ from poolproof.model.designs.names import (
     SWAP_ON,
     TASKS,
 )
-from poolproof.model.language import action, require
+from poolproof.model.language import action, assume, require
 
 
 class Files(Faults):
@@ -123,7 +123,10 @@ class Files(Faults):
         """An error in a page in use: it is lost, with what was in it and the
         right to it."""
         require(self.page[file, index] is not None and self.lost < ERRORS)
-        require(not PINS or not self.pins.pinned[file, index])
+        assume(
+            not PINS or not self.pins.pinned[file, index],
+            "no memory error in a page under I/O",
+        )
         area = self.page[file, index]
         self.let_go(file, index)
         self.forget_index(file, index)
