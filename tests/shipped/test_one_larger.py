@@ -18,7 +18,13 @@ import pytest
 
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget, Silent
-from poolproof.checker.driver.check import EXHAUSTIVE, Judgement, Request, prepare, run
+from poolproof.checker.driver.check import (
+    EXHAUSTIVE,
+    ExpectationStatus,
+    Request,
+    prepare,
+    run,
+)
 from poolproof.checker.spec import parse
 from poolproof.checker.spec.syntax import Spec
 
@@ -58,7 +64,7 @@ def changes(path: Path, seconds: float) -> Iterator[tuple[str, str]]:
             for defect, _ in done.defects:
                 yield where, f"the model is wrong: {defect.message}"
             for answer in done.answers:
-                if answer.judgement is Judgement.UNEXPECTED:
+                if answer.status is ExpectationStatus.UNMET:
                     told = f"{answer.verdict.__class__.__name__}, {answer.expected}"
                     yield f"{where} {answer.prop.name}", told
 

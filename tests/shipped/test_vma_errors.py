@@ -23,7 +23,7 @@ import pytest
 
 from poolproof.checker.core.source import altered, method_tree
 from poolproof.checker.core.verdict import Budget, Silent
-from poolproof.checker.driver.check import Judgement, Request, judge, prepare
+from poolproof.checker.driver.check import ExpectationStatus, Request, compare, prepare
 from poolproof.checker.engines.registry import ask
 from poolproof.checker.spec import parse
 from poolproof.model.blocks.vma.address_space import AddressSpace
@@ -228,8 +228,8 @@ def telling(error: Error, specs: list[Path]) -> Iterator[str]:
             told = [
                 p.name
                 for p in asked
-                if judge(p, found.verdicts[p.name])[0]
-                in (Judgement.UNEXPECTED, Judgement.VACUOUS)
+                if compare(p, found.verdicts[p.name])[0]
+                in (ExpectationStatus.UNMET, ExpectationStatus.VACUOUS)
             ]
             told += [defect.message for defect in found.defects]
             if told:
