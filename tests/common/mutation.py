@@ -65,7 +65,10 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "expressions": ("tests/agreement/test_backends.py",),
     "layout": _C,
     "program": _C,
-    "steps": ("tests/agreement/test_backends.py",),
+    "steps": (
+        "tests/unit/test_native_engine.py",
+        "tests/agreement/test_backends.py",
+    ),
     "python": ("tests/agreement/test_backends.py", "tests/unit/test_space.py"),
     "smt": ("tests/agreement/test_backends.py", "tests/agreement/test_smt.py"),
     "explicit": ("tests/unit/test_space.py", "tests/agreement/test_explicit.py"),

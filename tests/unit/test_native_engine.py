@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from poolproof.checker.backends.c import program as lower
+from poolproof.checker.backends.c import steps
 from poolproof.checker.backends.c.build import QUICK, Build, Refused, compiler
 from poolproof.checker.core import ir
 from poolproof.checker.core.property import Kind, Property
@@ -145,16 +146,36 @@ def test_it_stops_where_all_is_decided_if_asked() -> None:
     assert isinstance(both.verdicts["fine"], Holds)
 
 
-def test_cut_steps_are_counted() -> None:
+@pytest.mark.parametrize("small", [0, steps.SMALL], ids=["loops", "copies"])
+def test_cut_steps_are_counted(small: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each choice of arguments, also of those that the reason does not mention."""
+    monkeypatch.setattr(steps, "SMALL", small)
     far = ir.and_(ir.eq(X.now, ir.num(3)), ir.eq(N, ir.num(2)))
+    one = ir.eq(X.now, ir.num(1))
     up = replace(
         UP,
         obligations=(),
-        guard=ir.and_(UP.guard, ir.not_(far)),
-        assumptions=(Assumption("not far", far), Assumption("never", ir.FALSE)),
+        guard=ir.and_(UP.guard, ir.not_(far), ir.not_(one)),
+        assumptions=(
+            Assumption("not far", far),
+            Assumption("not from 1", one),
+            Assumption("never", ir.FALSE),
+        ),
     )
     found = run(replace(CLEAN, actions=(up, FLIP)), FINE)
-    assert dict(found.statistics.assumed) == {"not far": 1, "never": 0}
+    assert dict(found.statistics.assumed) == {
+        "not far": 1,
+        "not from 1": 2,
+        "never": 0,
+    }
+
+
+def test_a_result_of_many_values_is_not_counted() -> None:
+    wide = Variable("x", ir.INT, ir.num(0), ir.num(5000), ir.num(0))
+    tell = replace(FLIP, guard=ir.TRUE, updates={}, result=wide.now)
+    system = TransitionSystem("tells", (wide,), (tell,), ir.TRUE, {}, {})
+    reason = "the native engine cannot: flip returns too many different values"
+    assert run(system, FINE).verdicts["fine"] == Unknown(reason)
 
 
 def test_a_variable_without_range_that_grows_is_said() -> None:

@@ -24,7 +24,13 @@ from poolproof.checker.core.ir import (
 )
 from poolproof.checker.core.limits import limited
 from poolproof.checker.core.property import Kind, Property
-from poolproof.checker.core.system import Action, Parameter, TransitionSystem, Variable
+from poolproof.checker.core.system import (
+    Action,
+    Obligation,
+    Parameter,
+    TransitionSystem,
+    Variable,
+)
 from poolproof.checker.core.verdict import (
     Budget,
     Certificate,
@@ -150,16 +156,41 @@ def test_what_two_steps_show() -> None:
     assert isinstance(verdict, Holds)
     assert verdict.certificate is not None
     certificate = verdict.certificate
+    assert verdict == Holds(False, certificate=certificate)
     assert (certificate.k, certificate.base) == (2, len(certificate.lemmas) - 1)
 
 
 def test_spacer_finds_what_is_missing() -> None:
     both = replace(BOTH, guard=ir.and_(lt(X.now, num(9)), lt(Y.now, num(5))))
     other = Action("other", (), TRUE, {"x": X.now}, None)
-    verdict = asked(le(X.now, num(5)), both, other)
+    with limited(100):
+        verdict = asked(le(X.now, num(5)), both, other)
     assert isinstance(verdict, Holds)
     assert verdict.certificate is not None
     assert verdict.certificate.k == 1
+    assert verdict == Holds(False, certificate=verdict.certificate)
+
+
+def test_an_assert_that_the_guard_implies() -> None:
+    due = Obligation("assert", lt(X.now, num(9)), "x is not 9", None)
+    verdict = asked(le(num(0), X.now), replace(UP, obligations=(due,)))
+    assert isinstance(verdict, Holds)
+    early = replace(due, early=True)
+    assert reason(le(num(0), X.now), replace(UP, obligations=(early,))) == (
+        "not inductive: up does not keep: x is not 9"
+    )
+
+
+def test_an_assert_that_needs_a_lemma_of_its_own() -> None:
+    """x + n <= 9 for both n, because x stops at 7: nobody asks for that."""
+    due = Obligation("assert", le(add(X.now, N), num(9)), "fits", None)
+    use = Action("use", (Parameter("n", N),), TRUE, {"y": N}, None, (due,))
+    up = replace(UP, guard=lt(X.now, num(7)))
+    assert isinstance(asked(le(num(0), X.now), up, use), Holds)
+    further = replace(UP, guard=lt(X.now, num(8)))
+    assert reason(le(num(0), X.now), further, use) == (
+        "not inductive: use does not keep: fits"
+    )
 
 
 def test_an_open_size() -> None:
