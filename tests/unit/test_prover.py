@@ -40,6 +40,7 @@ from poolproof.checker.core.verdict import (
     Unknown,
     Verdict,
 )
+from poolproof.checker.engines import prove as module
 from poolproof.checker.engines.prove import check_certificate, prove
 
 X = Variable("x", INT, num(0), num(9), num(0))
@@ -261,3 +262,17 @@ def test_all_arguments_are_checked() -> None:
     even = Certificate(("(>= x 0)", "(<= x 9)", "(= (mod x 2) 0)"), 1, (), 3)
     p = Property("p", Kind.INVARIANT, eq(ir.mod(X.now, num(2)), num(0)))
     assert check_certificate(system, (p,), even) == "jump does not keep a lemma"
+
+
+def test_nothing_is_shown_by_a_certificate_that_is_not_confirmed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = "it is not so"
+    monkeypatch.setattr(module, "check_certificate", lambda *_: said)
+    assert reason(eq(X.now, Y.now)) == f"the certificate was not confirmed: {said}"
+    swap = Action("swap", (), TRUE, {"x": Y.now, "y": X.now}, None)
+    assert isinstance(asked(le(X.now, num(3)), swap), Unknown)
+    both = replace(BOTH, guard=ir.and_(lt(X.now, num(9)), lt(Y.now, num(5))))
+    assert reason(le(X.now, num(5)), both).endswith(
+        f"; spacer's certificate was not confirmed: {said}"
+    )
