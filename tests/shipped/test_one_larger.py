@@ -43,7 +43,7 @@ KNOWN: dict[str, str] = {
 def larger(spec: Spec) -> Iterator[Request]:
     """Yield a request for each design and bound, with the bound one larger."""
     for task in prepare(spec, Request()):
-        for name, value in task.shown.items():
+        for name, value in task.set_bounds.items():
             yield Request((task.known.reference,), bounds={name: value + 1})
 
 
@@ -74,6 +74,13 @@ def changes(path: Path, seconds: float) -> Iterator[tuple[str, str]]:
 def test_what_is_expected_holds_one_size_larger(path: Path) -> None:
     found = dict(changes(path, SECONDS))
     assert {where: told for where, told in found.items() if where not in KNOWN} == {}
+
+
+def test_each_bound_is_tried_and_a_limit_is_kept() -> None:
+    path = SPECS / "vma" / "vma_limit.spec"
+    tried = [dict(request.bounds) for request in larger(parse(path))]
+    assert tried == [{"P": 4}, {"M": 2}] or tried == [{"M": 2}, {"P": 4}]
+    assert dict(changes(path, SECONDS)) == {}
 
 
 if __name__ == "__main__":

@@ -254,6 +254,11 @@ def test_few_errors_go_untold() -> None:
         assert error.trees
 
 
+def test_an_error_is_told() -> None:
+    (path,) = (p for p in SPECS if p.stem == ERRORS[0].spec)
+    assert next(telling(ERRORS[0], [path])).startswith("vma_policy: bound")
+
+
 if __name__ == "__main__":
     for number in map(int, sys.argv[1:] or range(len(ERRORS))):
         this = ERRORS[number]
