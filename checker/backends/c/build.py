@@ -210,10 +210,19 @@ _BUILDING = ".building-"
 in the cache, too."""
 
 
+_pruned: dict[Path, float] = {}
+"""When a cache was pruned by this process: it may hold thousands of files."""
+_SELDOM = 60.0
+"""Seconds between two times."""
+
+
 def prune(directory: Path) -> None:
     """Remove the least recently used programs if all need more than `CACHE`, and
-    the files that killed runs left."""
+    the files that killed runs left; not more often than once a minute."""
     now, files = time.time(), []
+    if now - _pruned.get(directory, 0.0) < _SELDOM:
+        return
+    _pruned[directory] = now
     for path in _entries(directory):
         with contextlib.suppress(OSError):
             found = path.stat()
