@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,10 @@ from poolproof.checker.driver.size import explored_at
 from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.engines.native import native
 from poolproof.checker.engines.space import NO_SYMMETRY, StateSpace, explore
+from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.passes.symmetry import canonical_under, find_symmetry
 from poolproof.checker.spec import parse
+from poolproof.model.language import Bool, Design, Int, action, require, table
 from tests.common.index_systems import index_system, unlike
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +72,64 @@ def test_many_random_systems() -> None:
     assert smaller >= 40
     assert joint >= 10
     assert waiting >= 10
+
+
+PAGES = Int(0, 2)
+
+
+class Level(Enum):
+    """A table of these is no sum of numbers."""
+
+    LOW = 0
+    HIGH = 1
+
+
+class InOrder(Design):
+    """The first page that has some gives it: the pages are in an order."""
+
+    gives = table(PAGES, Int(0, 2), init=0)
+    got = table(Bool(), Int(0, 6), init=0)
+    level = table(Bool(), Level, init=Level.LOW)
+    where = table(PAGES, Bool(), init=True)
+
+    @action
+    def prepare(self, page: PAGES, some: Int(0, 2)) -> None:
+        self.gives[page] = some
+
+    @action
+    def take(self) -> None:
+        require(self.got[True] == 0)
+        for page in PAGES:
+            to = self.where[page]
+            self.got[to] += self.gives[page] if self.got[to] <= 0 else 0
+            self.level[to] = Level.HIGH if self.gives[page] > 0 else self.level[to]
+
+
+class Together(Design):
+    """All pages give what they have."""
+
+    gives = table(PAGES, Int(0, 2), init=0)
+    got = table(Bool(), Int(0, 6), init=0)
+    where = table(PAGES, Bool(), init=True)
+
+    @action
+    def prepare(self, page: PAGES, some: Int(0, 2)) -> None:
+        self.gives[page] = some
+
+    @action
+    def take(self) -> None:
+        require(self.got[True] == 0)
+        for page in PAGES:
+            self.got[self.where[page]] += self.gives[page]
+
+
+@pytest.mark.parametrize(("design", "smaller"), [(InOrder, False), (Together, True)])
+def test_what_is_added_under_a_condition_is_in_order(
+    design: type[Design], smaller: bool
+) -> None:
+    states = compared(compile_design(design).system, (), 1500)
+    assert states is not None
+    assert (states[1] < states[0]) == smaller
 
 
 SCENARIOS = {

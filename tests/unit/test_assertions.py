@@ -198,7 +198,7 @@ invariant below: all(c in CGROUPS: rsvd.usage[c] <= 1)
         "counter.usage.usage",
         """
 spec "a charge was dropped, its uncharge was not"
-bounds B = 1, N = 1, T = 1, V = 1, P = 1, C = 1 with cgroup
+bounds blocks = 1, nodes = 1, T = 1, V = 1, P = 1, C = 1 with cgroup
 reachable used: free_huge_pages() == 0
 invariant below: all(c in CGROUPS: usage.usage[c] <= 1)
 """,

@@ -324,6 +324,8 @@ def test_a_design_that_raises_when_imported(raised: str) -> None:
 @pytest.mark.parametrize("delay", [0.05, 0.15, 0.3, 0.5, 0.8, 1.2])
 def test_ctrl_c_in_the_first_second(delay: float) -> None:
     Path("wait.py").write_text(f"import time\ntime.sleep(9)\n{DESIGN}")
+    # a shell that starts tests in the background has them ignore it
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     running = subprocess.Popen(
         [
             sys.executable,
@@ -341,6 +343,7 @@ def test_ctrl_c_in_the_first_second(delay: float) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+    signal.signal(signal.SIGINT, before)
     assert running.stdout is not None
     running.stdout.readline()  # Python itself is up
     time.sleep(delay)

@@ -39,6 +39,10 @@ class _Context:
     same: frozenset[Expr] = frozenset()
 
 
+_FAR = 2**62
+"""No condition on a cell follows from a range that wide."""
+
+
 class IndexSets:
     """A visit of all formulas of a scope, which calls ``tell``. Raise Refused
     where the indices are no symmetry."""
@@ -46,7 +50,7 @@ class IndexSets:
     def __init__(self, names: Naming, values: Values, tell: Tell) -> None:
         self.names, self.values, self.tell = names, values, tell
         self.domain = names.domain
-        self.cell = local("#cell", Domain(INT, 0, 0))
+        self.cell = local("#cell", Domain(INT, -_FAR, _FAR))
         self.sums = _Sums()
 
     def read(self, scope: Scope) -> None:
@@ -209,6 +213,8 @@ class IndexSets:
         any order, whichever cells they are."""
         added: list[Expr] = []
         for before, index, value in chain:
+            if value.sort is not INT:
+                break
             old = ir.select(before, *index)
             terms = self.sums.terms(substitute_all((value,), {old: self.cell})[0])
             if terms[self.cell] != 1:
