@@ -230,6 +230,16 @@ class Hstate(Block):
                     self.surplus_huge_pages_node[n] += 1
         return nid
 
+    def move_temporary(self, nid, to):
+        """A page of ``nid`` is freed for a temporary one of ``to``, which is a
+        page of the pool now: mm/hugetlb.c:move_hugetlb_state."""
+        for n in self.nodes:
+            if n == nid:
+                self.nr_huge_pages_node[n] -= 1
+                if self.surplus and self.surplus_huge_pages_node[n] > 0:
+                    self.surplus_huge_pages_node[n] -= 1
+                    self.surplus_huge_pages_node[to] += 1
+
     def add_surplus(self, nid, pages):
         """Up to ``pages`` fresh free surplus pages on a node. How many more
         it has no room for."""

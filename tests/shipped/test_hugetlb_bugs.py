@@ -117,6 +117,13 @@ CASES = [
         {"I1": 3, "I4": 5, "I16": 6},
         Hugetlb70,
     ),
+    Case(
+        bugs.ReadaheadKeepsPromise,
+        "readahead",
+        "hugetlbfs readahead",
+        ONE,
+        {"I1": 2, "I2": 2},
+    ),
 ]
 
 # Each with everything that the model has, in parts, but the bug's trigger.

@@ -7,7 +7,7 @@ commit that fixed it, says what went wrong and how to see it.
 """
 
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
-from poolproof.model.designs.hugetlb.names import HUGETLBFS, PAGES, VMAS, P
+from poolproof.model.designs.hugetlb.names import HUGETLBFS, NODES, PAGES, VMAS, P
 from poolproof.model.designs.hugetlb.versions import Hugetlb61, Hugetlb70
 from poolproof.model.language import Int, table
 
@@ -163,3 +163,39 @@ class FailedReserveFillsMinimum(Hugetlb70):
 
     def out_put_pages(self, spool, chg, gbl_reserve):
         self.hugepage_subpool_put_pages(spool, chg)
+
+
+class ReadaheadKeepsPromise(Hugetlb):
+    """libhugetlbfs tests/readahead_reserve.c, madvise_reserve.c and
+    fadvise_reserve.c: on some kernels advice to read ahead allocated the page
+    and put it into the file, but took no promise. resv_huge_pages +1: map a
+    file, readahead()."""
+
+    def read_ahead(self, file, page):
+        promised = self.i_resv_map.regions[file, page]
+        if promised and self.page_cache.node[file, page] is None:
+            nid = self.h.dequeue_hugetlb_folio_nodemask({n for n in NODES})
+            self.page_cache.set(file, page, nid, None, None)
+
+
+class MigrationForgetsRsvd(Hugetlb):
+    """9808895e1a44: a page that moved took one of its two cgroups along, not
+    the one whose reservation limit it is charged to. rsvd stays charged for
+    ever: MAP_NORESERVE, touch, move the page, munmap."""
+
+    def hugetlb_cgroup_migrate(self, vma, page, to):
+        self.anon.set(vma, page, to, self.anon.cg[vma, page], None)
+
+
+class DocumentedReservation(Hugetlb):
+    """7a197d346a44: Documentation/mm/hugetlbfs_reserv.rst said that a promise is
+    made if resv_needed <= resv_huge_pages - free_huge_pages. Both counters are
+    unsigned: while fewer pages are promised than are free the difference is a
+    very large number, and any request passes. No kernel ever did this."""
+
+    def hugetlb_acct_memory(self, delta, nodes, mems):
+        difference = self.h.resv_huge_pages - self.h.free_huge_pages()
+        if difference >= 0 and delta > difference:
+            return False
+        self.h.change_resv(delta)
+        return True

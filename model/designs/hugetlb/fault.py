@@ -4,6 +4,7 @@
 from poolproof.model.blocks.errno import ENOMEM, ENOSPC, OK, OOM, SIGBUS, Errno
 from poolproof.model.designs.hugetlb.names import (
     CGROUP,
+    DESCRIPTORS,
     FALLOCATE,
     FILES,
     FORK,
@@ -15,6 +16,7 @@ from poolproof.model.designs.hugetlb.names import (
     NODES,
     PAGES,
     READS,
+    REMOTE,
     TASKS,
     TRUNCATE,
     VMAS,
@@ -159,6 +161,18 @@ class Faulting(Allocation):
         ``installed``, it is given back: no memory for the page cache's tree
         (SIGBUS), for the anon_vma, or for the copy (OOM)."""
         require(self.mapped(vma, page))
+        return self.hugetlb_fault(self.vm_mm[vma], vma, page, write, installed)
+
+    @action(kernel="mm/gup.c:faultin_page", when=REMOTE)
+    def touch_remote(self, task: TASKS, vma: VMAS, page: PAGES) -> Errno:
+        """Another task writes to a mapped page: get_user_pages_remote() for
+        process_vm_writev() and ptrace(). The page is charged to that task, and
+        its cpuset and policy say where it is."""
+        require(self.mapped(vma, page) and task != self.vm_mm[vma])
+        return self.hugetlb_fault(task, vma, page, True, True)
+
+    def hugetlb_fault(self, task, vma, page, write, installed) -> Errno:
+        """mm/hugetlb.c:hugetlb_fault of a mapped page; ``task`` is current."""
         shared = HUGETLBFS and self.shared(vma)
         cached = False
         if HUGETLBFS and self.vm_file[vma] is not None:
@@ -178,7 +192,9 @@ class Faulting(Allocation):
             return SIGBUS
 
         cow_from_owner = old is not None and self.resv_owner[vma]
-        css = self.css_of(vma)
+        css = self.css_of(task)
+        if DESCRIPTORS and shared:
+            self.i_resv_map.stock(self.vm_file[vma], page, page + 1)
         map_chg = self.vma_needs_reservation(vma, page)
         promises = self.h.resv_huge_pages
         nid = self.alloc_hugetlb_folio(
@@ -186,7 +202,7 @@ class Faulting(Allocation):
             map_chg,
             cow_from_owner,
             shared or self.resv_owner[vma],
-            self.nodes_of(vma),
+            self.mpol.huge_node(vma, task),
             css,
         )
         if nid is None:
@@ -219,15 +235,11 @@ class Faulting(Allocation):
         OOM kill for an order as high as this one; the fault is tried again."""
         return MEMCG and css is not None and self.memory.usage[css] >= LIMIT
 
-    def css_of(self, vma):
-        """The cgroup of the task that faults, of a mapped VMA."""
+    def css_of(self, task):
+        """The cgroup of the task that faults."""
         if not CGROUP:
             return None
-        return self.cgroup.of[self.vm_mm[vma]]
-
-    def nodes_of(self, vma):
-        """The nodes where a fault of a mapped VMA may take a page."""
-        return self.mpol.huge_node(vma, self.vm_mm[vma])
+        return self.cgroup.of[task]
 
     def unmap_ref_private(self, vma, page):
         """mm/hugetlb.c:unmap_ref_private: the owner has no page for its copy
@@ -259,6 +271,8 @@ class Faulting(Allocation):
         require(self.exists(file))
         if self.page_cache.node[file, page] is None:
             css = self.cgroup.of[task]
+            if DESCRIPTORS:
+                self.i_resv_map.stock(file, page, page + 1)
             map_chg = self.i_resv_map.region_chg(file, page, page + 1)
             promises = self.h.resv_huge_pages
             nodes = self.mpol.policy_mbind_nodemask(task)

@@ -3,6 +3,7 @@
 
 from poolproof.model.blocks.errno import ENOMEM, OK, Errno
 from poolproof.model.designs.hugetlb.names import (
+    DESCRIPTORS,
     FILES,
     HUGETLBFS,
     MIN,
@@ -12,6 +13,7 @@ from poolproof.model.designs.hugetlb.names import (
     PAGES,
     PRIVATE_FILES,
     PUNCH,
+    READAHEAD,
     SIZE,
     TRUNCATE,
     UNLINK,
@@ -64,6 +66,42 @@ class Files(VmaChanges):
             self.h.return_unused_surplus_pages(gbl_reserve, PAGES)
             self.free_cached(file, page)
         return OK
+
+    @action(
+        kernel="mm/hugetlb.c:hugetlb_fix_reserve_counts",
+        when=(HUGETLBFS, PUNCH, DESCRIPTORS),
+    )
+    def punch_hole_enomem(self, file: FILES, page: PAGES) -> Errno:
+        """The same hole where region_del() must split a region and has no
+        memory for the other half. The index stays in the map, so it gets a
+        promise. The page is free only after that: where no other one is, there
+        is no promise ("Huge Page Reserved count may go negative")."""
+        require(self.exists(file))
+        require(self.page_cache.node[file, page] is not None)
+        require(self.i_resv_map.is_inside(file, page))
+        require(self.i_resv_map.region_cache_count[file] == 0)
+        self.unmap_file_page(file, page)
+        self.hugetlb_fix_reserve_counts()
+        self.free_cached(file, page)
+        return OK
+
+    def hugetlb_fix_reserve_counts(self):
+        """mm/hugetlb.c:hugetlb_fix_reserve_counts, by a task on all nodes."""
+        if not MOUNT or self.spool.fits(1):
+            rsv_adjust = self.hugepage_subpool_get_pages(MOUNT, 1)
+            nodes = {n for n in NODES}
+            self.hugetlb_acct_memory(rsv_adjust, nodes, nodes)
+
+    @action(kernel="mm/fadvise.c:generic_fadvise", when=(HUGETLBFS, READAHEAD))
+    def readahead(self, file: FILES, page: PAGES) -> Errno:
+        """readahead(), posix_fadvise() or MADV_WILLNEED of a page: hugetlbfs
+        has noop_backing_dev_info, for which advice is taken and ignored."""
+        require(self.exists(file))
+        self.read_ahead(file, page)
+        return OK
+
+    def read_ahead(self, file, page):
+        """What becomes of the advice: nothing."""
 
     @action(
         kernel="fs/hugetlbfs/inode.c:hugetlbfs_evict_inode", when=(HUGETLBFS, UNLINK)

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Inodes, fs/hugetlbfs/inode.c: what leaves a file, and when it goes itself."""
 
-from poolproof.model.designs.hugetlb.gup import Pinning
-from poolproof.model.designs.hugetlb.names import MOUNT, PAGES, TRUNCATE, VMAS
+from poolproof.model.designs.hugetlb.migrate import Migrating
+from poolproof.model.designs.hugetlb.names import (
+    DESCRIPTORS,
+    MOUNT,
+    PAGES,
+    TRUNCATE,
+    VMAS,
+)
 
 
-class Inodes(Pinning):
+class Inodes(Migrating):
     """remove_inode_hugepages, hugetlb_unreserve_pages and eviction."""
 
     def free_cached(self, file, page):
@@ -49,4 +55,6 @@ class Inodes(Pinning):
             self.remove_inode_hugepages(file, 0)
             if TRUNCATE:
                 self.i_size[file] = 0
+            if DESCRIPTORS:
+                self.i_resv_map.region_cache_count[file] = 1
             self.linked[file] = True

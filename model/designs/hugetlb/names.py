@@ -18,6 +18,9 @@ PRIVATE_FILES = Feature(
     "private_files", False, "private mappings of files", needs=HUGETLBFS
 )
 NORESERVE = Feature("noreserve", False, "MAP_NORESERVE")
+READAHEAD = Feature(
+    "readahead", False, "readahead, fadvise and MADV_WILLNEED", needs=HUGETLBFS
+)
 OFFSETS = Feature("offsets", False, "mappings of a file's tail", needs=HUGETLBFS)
 FORK = Feature("fork", False, "fork and copy-on-write")
 READS = Feature("reads", False, "read faults besides write faults")
@@ -35,6 +38,9 @@ MREMAP_PART = Feature(
 DONTNEED = Feature("dontneed", False, "MADV_DONTNEED")
 PUNCH = Feature("punch", False, "FALLOC_FL_PUNCH_HOLE, MADV_REMOVE", needs=HUGETLBFS)
 FALLOCATE = Feature("fallocate", False, "fallocate", needs=HUGETLBFS)
+DESCRIPTORS = Feature(
+    "descriptors", False, "a hole without memory for a descriptor", needs=PUNCH
+)
 TRUNCATE = Feature("truncate", False, "ftruncate; a file has a size", needs=HUGETLBFS)
 UNLINK = Feature("unlink", False, "unlink, close and eviction", needs=HUGETLBFS)
 SURPLUS = Feature("surplus", False, "surplus pages up to nr_overcommit_hugepages")
@@ -58,6 +64,10 @@ CGROUP_MOVE = Feature(
 MEMCG = Feature(
     "memcg", False, "memory.max, with memory_hugetlb_accounting", needs=CGROUP
 )
+REMOTE = Feature(
+    "remote", False, "other tasks fault pages in: process_vm_writev, ptrace"
+)
+MIGRATE = Feature("migrate", False, "pages move to another node")
 DEMOTE = Feature("demote", False, "gigantic pages of the first node are demoted")
 FRAGMENTS = Feature("fragments", False, "others' unmovable pages", needs=SURPLUS)
 INJECT = Feature("inject", False, "allocated pages that cannot be installed")

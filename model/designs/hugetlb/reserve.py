@@ -3,6 +3,7 @@
 
 from poolproof.model.blocks.errno import ENOMEM, OK, Errno
 from poolproof.model.designs.hugetlb.names import (
+    DESCRIPTORS,
     FILES,
     HUGETLBFS,
     MOUNT,
@@ -120,6 +121,8 @@ class Reserving(HugetlbState):
         require(self.vm_mm[vma] is None and start < end)
         require(self.exists(file))
         if not noreserve:
+            if DESCRIPTORS:
+                self.i_resv_map.stock(file, start, end)
             chg = self.i_resv_map.region_chg(file, start, end)
             reserved = self.hugetlb_acct_reservation(task, True, chg)
             if not reserved:

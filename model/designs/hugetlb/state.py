@@ -5,7 +5,7 @@ from poolproof.model.blocks.folio import Folios, Mappers
 from poolproof.model.blocks.hstate import Hstate
 from poolproof.model.blocks.numa import Mempolicy
 from poolproof.model.blocks.quota import HugepageSubpool, Membership, PageCounters
-from poolproof.model.blocks.reserve_map import ChargedResvMap, ResvMap
+from poolproof.model.blocks.reserve_map import FileResvMap, ResvMap
 from poolproof.model.designs.hugetlb.names import (
     CAP,
     CG_MAX,
@@ -14,6 +14,7 @@ from poolproof.model.designs.hugetlb.names import (
     CGROUPS,
     CPUSET,
     DEMOTE,
+    DESCRIPTORS,
     FILES,
     FORK,
     FRAGMENTS,
@@ -84,7 +85,9 @@ class HugetlbState(Block):
     limbo_spool = table(IOS, Bool(), when=(PINS, MOUNT))
     failed = var(Bool(), doc="a promised fault has failed")
 
-    i_resv_map = ChargedResvMap(FILES, PAGES, CGROUPS, HUGETLBFS, (HUGETLBFS, CGROUP))
+    i_resv_map = FileResvMap(
+        FILES, PAGES, CGROUPS, HUGETLBFS, (HUGETLBFS, CGROUP), DESCRIPTORS, P
+    )
     page_cache = Folios(FILES, PAGES, NODES, CGROUPS, HUGETLBFS, (HUGETLBFS, CGROUP))
     i_size = table(FILES, Int(0, P), when=(HUGETLBFS, TRUNCATE))
     linked = table(

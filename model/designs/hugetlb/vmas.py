@@ -121,9 +121,11 @@ class VmaChanges(Unmapping):
     def copy_pinned(self, new, page):
         """copy_hugetlb_page_range: the child's own copy of a page that may be
         pinned, without a promise. Return whether there was a page."""
-        css = self.css_of(new)
+        task = self.vm_mm[new]
+        css = self.css_of(task)
         spool = self.subpool_vma(new)
-        nid = self.alloc_hugetlb_folio(spool, 1, False, False, self.nodes_of(new), css)
+        nodes = self.mpol.huge_node(new, task)
+        nid = self.alloc_hugetlb_folio(spool, 1, False, False, nodes, css)
         if nid is None:
             return False
         self.anon.set(new, page, nid, css, css)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Migration of a huge page to another node, mm/migrate.c and mm/hugetlb.c."""
+
+from poolproof.model.blocks.errno import EBUSY, ENOMEM, OK, Errno
+from poolproof.model.designs.hugetlb.gup import Pinning
+from poolproof.model.designs.hugetlb.names import (
+    FILES,
+    FORK,
+    HUGETLBFS,
+    MIGRATE,
+    NODES,
+    PAGES,
+    VMAS,
+)
+from poolproof.model.language import action, require
+
+
+class Migrating(Pinning):
+    """unmap_and_move_huge_page. The page's charges and its promise go with it;
+    the cpuset and the policy of its users are not asked."""
+
+    @action(kernel="mm/migrate.c:unmap_and_move_huge_page", when=MIGRATE)
+    def migrate(self, vma: VMAS, page: PAGES, to: NODES) -> Errno:
+        """A private page moves, as by move_pages() or compaction, with all who
+        map it. A page of a mount with size= or min_size= is in no page cache:
+        -EBUSY."""
+        nid = self.anon.node[vma, page]
+        require(nid is not None and nid != to)
+        require(not self.pinned[vma, page])
+        if self.subpool_vma(vma):
+            return EBUSY
+        moved = self.move_hugetlb_state(nid, to)
+        if not moved:
+            return ENOMEM
+        for v in VMAS:
+            if v == vma or (FORK and v in self.mappers.of[vma, page]):
+                self.hugetlb_cgroup_migrate(v, page, to)
+        return OK
+
+    @action(kernel="mm/migrate.c:unmap_and_move_huge_page", when=(HUGETLBFS, MIGRATE))
+    def migrate_cached(self, file: FILES, page: PAGES, to: NODES) -> Errno:
+        """A page of a file moves; its subpool is the new page's
+        (fs/hugetlbfs/inode.c:hugetlbfs_migrate_folio)."""
+        nid = self.page_cache.node[file, page]
+        require(nid is not None and nid != to)
+        require(not self.cache_pinned[file, page])
+        moved = self.move_hugetlb_state(nid, to)
+        if not moved:
+            return ENOMEM
+        cg = self.page_cache.cg[file, page]
+        cg_rsvd = self.page_cache.cg_rsvd[file, page]
+        self.page_cache.set(file, page, to, cg, cg_rsvd)
+        return OK
+
+    def hugetlb_cgroup_migrate(self, vma, page, to):
+        """mm/hugetlb_cgroup.c:hugetlb_cgroup_migrate: both pointers move."""
+        cg = self.anon.cg[vma, page]
+        cg_rsvd = self.anon.cg_rsvd[vma, page]
+        self.anon.set(vma, page, to, cg, cg_rsvd)
+
+    def move_hugetlb_state(self, nid, to):
+        """A page of node ``to`` in place of one of ``nid``, which is freed.
+        Whether there was one. A free page if not all are promised
+        (alloc_hugetlb_folio_nodemask, __GFP_THISNODE), else a fresh temporary
+        page: the old one is then the temporary one, and if its node has
+        surplus, the surplus moves, too (mm/hugetlb.c:move_hugetlb_state)."""
+        free = self.h.available_huge_pages()
+        pooled = None
+        if free:
+            pooled = self.h.dequeue_hugetlb_folio_nodemask({to})
+        if pooled is not None:
+            for n in NODES:
+                if n == nid:
+                    if self.h.surplus_huge_pages_node[n] > 0:
+                        self.h.remove_hugetlb_folio(n, False, True)
+                    else:
+                        self.h.enqueue_hugetlb_folio(n)
+            return True
+        fresh = self.h.alloc_fresh_hugetlb_folio({to})
+        if fresh is None:
+            return False
+        self.h.move_temporary(nid, to)
+        return True
