@@ -22,6 +22,7 @@ from poolproof.checker.core.evaluate import (
     successor,
 )
 from poolproof.checker.core.property import Fairness, Kind, Property
+from poolproof.checker.core.system import Obligation
 from poolproof.checker.core.verdict import Budget, Defect, Silent, Step, Trace, Violated
 from poolproof.checker.driver.designs import from_file
 from poolproof.checker.engines.explicit import explicit
@@ -35,6 +36,8 @@ from poolproof.checker.evidence.replay import (
     named,
     raw_of,
     replay,
+    show_result,
+    show_state,
     show_step,
 )
 from poolproof.checker.frontend.design import compile_design
@@ -394,3 +397,57 @@ def test_every_trace_of_the_explicit_engine_is_confirmed() -> None:
     assert isinstance(verdict, Violated)
     assert len(verdict.trace) == 5
     assert confirm(POOL, invariant(POOL, "sigbus"), verdict.trace, shortest=True)
+
+
+# --- words ------------------------------------------------------------------
+
+
+def test_steps_results_and_states_as_text() -> None:
+    compiled = compile_design(Shelf, having=("force",))
+    system = compiled.system
+    put, close = (system.action_by_name[n] for n in ("put", "close"))
+    assert show_step(system, Step("put", (1, 0, 1)), 1) == (
+        "put(r1, w0, force=true) -> FULL"
+    )
+    assert show_step(system, Step("close", (2,))) == "close({r1})"
+    assert [show_result(put, r) for r in (0, 1, None)] == ["OK", "FULL", "nothing"]
+    assert show_result(close, None) == show_result(close, 0) == "nothing"
+    text = show_state(system, start_of(compiled, left=1))
+    assert text.splitlines()[:3] == ["  left = 1", "  shut = {}", "  box[r0, 0] = none"]
+    assert text.count("\n") == len(system.cells) - 1
+
+
+def test_an_obligation_without_a_message_is_named_by_its_kind() -> None:
+    """The IR refuses what CPython takes, and the report says which part."""
+    due = ir.FALSE
+    for message, told in (("left is even", "left is even"), ("", "assert")):
+        obligation = Obligation("assert", due, message, None)
+        wrong = altered(POOL, "mmap", obligations=(obligation,))
+        with pytest.raises(ReplayDisagrees, match=f"{told} in the IR") as found:
+            replay(wrong, trace(POOL, MMAP))
+        assert not isinstance(found.value, NotReproduced)
+        assert "possible under CPython" in str(found.value)
+        assert show_state(POOL.system, start_of(POOL)) in str(found.value)
+        with pytest.raises(ReplayDisagrees, match=f"breaks nothing.*{told}") as found:
+            confirm_defect(wrong, Defect("it breaks", trace(POOL, MMAP)))
+        assert not isinstance(found.value, NotReproduced)
+
+
+def test_a_lasso_is_fair_if_the_step_is_never_possible_or_always_broken() -> None:
+    """What an obligation forbids is not possible, and so not due."""
+    compiled = compile_design(Shelf, {"R": 1})
+    left = compiled.system.by_name["left"].now
+    start = start_of(compiled, left=1)
+    strong = Property(
+        "emptied",
+        Kind.LEADS_TO,
+        ir.TRUE,
+        goal=ir.eq(left, ir.num(0)),
+        fair=(Fairness("put", strong=True),),
+    )
+    close = (Step("close", (1,)), Step("close", (0,)))
+    due = Obligation("assert", ir.FALSE, "never", None)
+    broken_put = altered(compiled, "put", obligations=(due,))
+    assert confirm(broken_put, strong, Trace(start, close, 0))
+    never = altered(compiled, "put", guard=ir.FALSE)
+    assert confirm(never, strong, Trace(start, close, 0))
