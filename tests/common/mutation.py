@@ -60,7 +60,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "vacuity": ("tests/unit/test_judged.py",),
     "symmetry": ("tests/agreement/test_symmetry.py",),
     "components": ("tests/unit/test_components.py",),
-    "replay": ("tests/unit/test_replay.py", "tests/unit/test_assertions.py"),
+    "replay": ("tests/unit/test_replay.py",),
     "canonical": ("tests/agreement/test_native_symmetry.py",),
     "expressions": ("tests/agreement/test_backends.py",),
     "layout": _C,
