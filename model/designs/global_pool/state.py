@@ -292,6 +292,11 @@ class PoolState(Block):
         return self.pb.usable(node, MOVABLE)
 
     @observer
+    def targets(self, node: NODES):
+        """Free base pages that others' pages can be moved to."""
+        return self.pb.targets(node, None)
+
+    @observer
     def outside_blocks(self, node: NODES):
         """Pageblocks that the pool has not."""
         return sum(1 for b in PAGEBLOCKS if self.pb.whole[node, b] != TAKEN)
