@@ -671,6 +671,10 @@ def test_intervals_of_nodes() -> None:
         (select(B, local("n", N_D)), (0, 1)),
         (select(T, K), (None, None)),
         (T, (None, None)),
+        (var("a mood", MOOD), (None, None)),
+        (var("a thing", THINGS), (None, None)),
+        (var("a flag", BOOL), (0, 1)),
+        (var("a set", NUMBERS), (0, 15)),
     ):
         assert e.interval == wanted, e
 
