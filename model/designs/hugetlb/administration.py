@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What an administrator writes: the pool's size, and who may use what."""
 
-from poolproof.model.blocks.errno import OK, Errno
+from poolproof.model.blocks.errno import EBUSY, OK, Errno
 from poolproof.model.designs.hugetlb.files import Mounts
 from poolproof.model.designs.hugetlb.names import (
     CAP,
@@ -15,6 +15,7 @@ from poolproof.model.designs.hugetlb.names import (
     MEMPOLICY,
     NODES,
     OC,
+    OFFLINE,
     POISON,
     RATIO,
     RESIZE,
@@ -110,6 +111,19 @@ class Resizing(Mounts):
         """A memory error in a free page of the node."""
         require(self.h.usable(node) > 0)
         self.h.dissolve_free_hugetlb_folio(node)
+
+    @action(kernel="mm/hugetlb.c:dissolve_free_hugetlb_folios", when=OFFLINE)
+    def dissolve(self, node: NODES) -> Errno:
+        """Memory of a node goes offline: a free page of it leaves the pool, unless
+        all free pages are promised. Which nodes the promises need is not asked.
+        offline_pages() goes on with the next page or fails; what is gone is gone
+        either way."""
+        require(self.h.usable(node) > 0)
+        if not self.h.available_huge_pages():
+            return EBUSY
+        surplus = self.h.surplus_huge_pages_node[node] > 0
+        self.h.remove_hugetlb_folio(node, True, surplus)
+        return OK
 
 
 class Policies(Resizing):

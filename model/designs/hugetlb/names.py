@@ -68,6 +68,7 @@ REMOTE = Feature(
     "remote", False, "other tasks fault pages in: process_vm_writev, ptrace"
 )
 MIGRATE = Feature("migrate", False, "pages move to another node")
+OFFLINE = Feature("offline", False, "memory of a node is taken offline")
 DEMOTE = Feature("demote", False, "gigantic pages of the first node are demoted")
 FRAGMENTS = Feature("fragments", False, "others' unmovable pages", needs=SURPLUS)
 INJECT = Feature("inject", False, "allocated pages that cannot be installed")
