@@ -6,29 +6,28 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.driver.check import Request
-from poolproof.checker.driver.designs import ROOT, designs_named, specs_for
+from poolproof.checker.driver.designs import (
+    designs_named,
+    shipped_scenarios,
+    specs_for,
+)
 from poolproof.checker.driver.size import Sized, find_size, scenarios_on
 from poolproof.checker.spec import parse
+from poolproof.checker.spec.page import Page
 from poolproof.checker.spec.syntax import Spec
-
-SCENARIOS = "specs/scenarios/hot_upgrade_4.scenario"
-"""The scenarios with a row on the page."""
 
 
 @dataclass(frozen=True)
 class LeastPools:
-    """The answers of `size` by scenario and design."""
+    """The answers of `size`: by scenario, as FILE.NAME without the file's folder
+    and ending, and by design."""
 
-    spec: Spec
     found: Mapping[tuple[str, str], Sized]
-
-    @property
-    def designs(self) -> list[str]:
-        return list(dict.fromkeys(design for _, design in self.found))
 
 
 def requests(specs: Sequence[Spec], request: Request) -> list[tuple[Spec, Request]]:
@@ -49,22 +48,27 @@ def requests(specs: Sequence[Spec], request: Request) -> list[tuple[Spec, Reques
 
 
 def least_pools(
+    page: Page,
     given: Sequence[str],
     seen: Collection[str],
     budget: Budget,
     interrupted: Callable[[], bool],
 ) -> LeastPools:
-    """Return the least pools of SCENARIOS on those of the ``given`` designs
-    (all, if there are none) whose references are in ``seen``, as far as
+    """Return the least pools of the page's scenarios on those of the ``given``
+    designs (all, if there are none) whose references are in ``seen``, as far as
     Ctrl-C lets it come."""
-    spec = parse(str(ROOT / SCENARIOS))
     found: dict[tuple[str, str], Sized] = {}
+    wanted = {w.text for u in page.upgrades for w in u.scenarios}
+    files = {name.partition(".")[0] for name in wanted}
+    specs = [parse(p) for p in shipped_scenarios() if Path(p).stem in files]
     with contextlib.suppress(KeyboardInterrupt):
-        for scenario, known in scenarios_on(spec, given):
-            if interrupted():
-                break
-            if known.reference in seen:
-                found[scenario.name.text, known.name] = find_size(
-                    scenario, spec, known.cls, {}, budget, Silent()
-                )
-    return LeastPools(spec, found)
+        for spec in specs:
+            for scenario, known in scenarios_on(spec, given):
+                name = f"{Path(spec.file).stem}.{scenario.name.text}"
+                if interrupted():
+                    break
+                if known.reference in seen and name in wanted:
+                    found[name, known.name] = find_size(
+                        scenario, spec, known.cls, {}, budget, Silent()
+                    )
+    return LeastPools(found)

@@ -47,6 +47,26 @@ def stored_scores(folder: Path, specs: Sequence[Spec]) -> dict[type, str]:
     return found
 
 
+def stored_conformance(folder: Path) -> dict[type, str]:
+    """Return the figures of each shipped design whose report of `poolproof conform`
+    is kept as DESIGN.conform.txt: the kernel, the sequences and steps, and whether
+    they disagree. The rate is left out, which depends on the machine."""
+    found: dict[type, str] = {}
+    for known in shipped_designs():
+        path = folder / f"{known.name}.conform.txt"
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        words = " ".join(text.split())
+        head = re.match(r"\S+ and (Linux \S+) (.*? calls?), ", words)
+        said = re.search(
+            r"no disagreement that is not listed|[\d,]+ sequences? in "
+            r"disagreement",
+            words,
+        )
+        if head is not None and said is not None:
+            found[known.cls] = f"{head[1]}: {head[2]}; {said[0]}"
+    return found
+
+
 def text_line(design: type[Design], specs: Iterable[Spec]) -> str:
     """Return ``design 0123456789ab, specs 0123456789ab``: the digests of what a
     design is made of, and of what its specs ask."""

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The review as one page of HTML.
 
-The page stands by itself: no script, no network, light and dark. Each run is
-a picture for each step: tables of two indices as strips, counters as bars,
-all else as labelled cells; what a step changed has a frame. Every picture
-has a title and a description in words. Nothing here knows what a page is.
+The page stands by itself: no script, no network, light and dark. First comes what
+the plain page has, then all answers with a filter made of radio buttons, then each
+spec. A run has a picture for each step: tables of two indices as strips, counters
+as bars, all else as labelled cells; what a step changed has a frame. Every picture
+has a title and a description in words. Pictures that would make the page too long
+are left out, and the calls are there. Nothing here knows what a huge page is.
 """
 
 from __future__ import annotations
@@ -13,28 +15,37 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import product
+from pathlib import Path
 
 from poolproof.checker.core.ir import INT, show_raw
 from poolproof.checker.core.system import Cell, State, TransitionSystem, Variable
-from poolproof.checker.driver.assertions import listed_names
+from poolproof.checker.driver.assertions import listed, listed_names
 from poolproof.checker.driver.check import (
     CheckResult,
     ExpectationStatus,
     PropertyResult,
     Task,
 )
-from poolproof.checker.driver.review import LeastPools
+from poolproof.checker.driver.objections import PageCell, severity
 from poolproof.checker.driver.scores import Scores
 from poolproof.checker.evidence.replay import Replay, show_step
 from poolproof.checker.reports.check import settings
-from poolproof.checker.reports.review import (
-    LETTERS,
-    answer_of,
-    cell_text,
-    each_spec,
-    rests_on,
-    size_rows,
+from poolproof.checker.reports.page import (
+    KEY,
+    Overview,
+    column_assumptions,
+    figures,
+    least_pool,
+    objection_rows,
+    page_runs,
+    plain_title,
+    spec_settings,
+    taken_for_granted,
+    upgrade_rows,
 )
+from poolproof.checker.reports.page import cell_text as page_cell
+from poolproof.checker.reports.review import answer_of, cell_text, each_spec, rests_on
+from poolproof.checker.reports.schedule import Call, schedule_lines
 from poolproof.checker.reports.text import broken_by, is_strips, letters, why
 from poolproof.checker.reports.words import short
 
@@ -44,11 +55,12 @@ _STYLE = """\
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --paper: #fff;
   --line: #c9ced4; --back: #f3f5f7; --mark: #b35900; --bar: #3d7dca;
   --c0: #e6e9ec; --c1: #9ecbff; --c2: #ffd08a; --c3: #a6e3b4; --c4: #e3b5f0;
-  --c5: #ffb3ad; --c6: #f2e394; --c7: #9fe0dc; }
+  --c5: #ffb3ad; --c6: #f2e394; --c7: #9fe0dc; --bad: #b3261e; --good: #1a7f37; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e9ec; --soft: #9da7b1;
   --paper: #14171a; --line: #3c434b; --back: #1e2328; --mark: #ffa657;
   --bar: #4c8edb; --c0: #2b3138; --c1: #1f5a99; --c2: #8a5a12; --c3: #23683a;
-  --c4: #6d3a80; --c5: #8f332d; --c6: #6f641a; --c7: #1d6763; } }
+  --c4: #6d3a80; --c5: #8f332d; --c6: #6f641a; --c7: #1d6763; --bad: #ff8f86;
+  --good: #56d364; } }
 * { box-sizing: border-box; }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink);
   background: var(--paper); max-width: 76rem; margin: 0 auto; padding: 1rem; }
@@ -73,41 +85,205 @@ svg .fill { fill: var(--bar); } svg .new { fill: none; stroke: var(--mark);
 """ + "\n".join(f"svg .k{k} {{ fill: var(--c{k}); }}" for k in range(8))
 
 
-def page(
-    done: Sequence[CheckResult], scores: Scores, sizes: LeastPools | None = None
-) -> str:
+_FILTER = """\
+.filter { display: grid; gap: .6rem; margin: 1rem 0; }
+.filter fieldset { border: 1px solid var(--line); border-radius: 4px; }
+.filter label { display: inline-block; margin: .1rem .8rem .1rem 0; font-size: .85rem; }
+.bad { color: var(--bad); } .good { color: var(--good); }
+.open, .vacuous { color: var(--mark); } .none { color: var(--soft); }
+.cells td { white-space: nowrap; } .cells a { text-decoration: none; }
+.back { font-size: .85rem; }
+"""
+
+GLYPHS = {"bad": "\u2717", "open": "?", "vacuous": "\u2205", "good": "\u2713"}
+"""A sign for each severity, beside its colour."""
+
+PICTURES = 900_000
+"""Most characters of pictures on a page; those of the runs at its head come first."""
+
+
+def page(view: Overview) -> str:
     """The whole review as one HTML file."""
-    parts = ["<h1>Review</h1>"]
-    parts.append(
-        "<p>Each cell is what came out within the bounds of its column: "
-        "<q>no violation</q> speaks of those only. A cell with a run links to it. "
-        "n/a names what the design has no word for.</p>"
-    )
-    parts.append("<nav><ul>")
-    for number, some in enumerate(each_spec(done)):
+    sections = list(each_spec(view.done))
+    anchors = {
+        id(c): (number, k)
+        for number, some in enumerate(sections)
+        for k, c in enumerate(some)
+    }
+    drawn = _drawn_runs(view, sections)
+    parts = ['<h1 id="top">Review</h1>', *_objections(view, anchors)]
+    parts += [*_runs(view, anchors), *_answers(view, anchors)]
+    parts.append('<nav id="specs"><h2>The specs</h2><ul>')
+    for number, some in enumerate(sections):
         title = escape(some[0].task.spec.title)
         parts.append(f'<li><a href="#spec{number}">{title}</a></li>')
-    if sizes is not None:
-        parts.append(f'<li><a href="#sizes">{escape(sizes.spec.title)}</a></li>')
     parts.append("</ul></nav><main>")
-    for number, some in enumerate(each_spec(done)):
-        parts += _section(number, some, scores)
-    if sizes is not None:
-        parts += _sizes(sizes)
+    for number, some in enumerate(sections):
+        parts += _section(number, some, view.scores, drawn)
     parts.append("</main>")
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<link rel="icon" href="data:,">\n'
-        f"<title>poolproof review</title>\n<style>\n{_STYLE}\n</style>\n</head>\n"
-        "<body>\n" + "\n".join(parts) + "\n</body>\n</html>\n"
+        f"<title>poolproof review</title>\n<style>\n{_STYLE}\n{_FILTER}</style>\n"
+        "</head>\n<body>\n" + "\n".join(parts) + "\n</body>\n</html>\n"
     )
 
 
-def _section(number: int, some: Sequence[CheckResult], scores: Scores) -> Iterator[str]:
+Anchors = Mapping[int, tuple[int, int]]
+"""By the id() of a check: the number of its spec, and its column there."""
+
+Drawn = frozenset[tuple[int, str]]
+"""The runs with pictures: the id() of the check, and the property."""
+
+
+def _drawn_runs(view: Overview, sections: Sequence[Sequence[CheckResult]]) -> Drawn:
+    """The page's own runs, and as many others as there is room for."""
+    first = [run.asked for run in page_runs(view) if run.asked is not None]
+    every = [
+        (c, a)
+        for some in sections
+        for c in some
+        for a in c.answers
+        if a.replay is not None
+    ]
+    found: set[tuple[int, str]] = set()
+    room = PICTURES
+    for c, a in [*((x.checked, x.answer) for x in first), *every]:
+        name = (id(c), a.prop.name)
+        if a.replay is None or name in found or room <= 0:
+            continue
+        long = sum(map(len, _pictures(c.task.compiled.system, a.replay)))
+        if long <= room:
+            found.add(name)
+            room -= long
+    return frozenset(found)
+
+
+def _objections(view: Overview, anchors: Anchors) -> Iterator[str]:
+    """The table that comes first, what its cells mean, and what columns rest on."""
+    if not view.columns:
+        return
+    yield '<section id="objections"><h2>What was said, and the worst '
+    yield "that each shows</h2>"
+    yield '<div class="wide cells"><table><thead><tr><th scope="col">objection</th>'
+    for k, column in enumerate(view.columns):
+        yield f'<th scope="col"><a href="#column{k}">{escape(column.title)}</a><br>'
+        yield f'<span class="soft">{escape(column.status)}</span></th>'
+    yield "</tr></thead><tbody>"
+    for objection, cells in objection_rows(view):
+        yield f'<tr><th scope="row"><q>{escape(objection.words)}</q><br>'
+        yield f'<span class="soft">{escape(objection.who)}</span></th>'
+        yield from (_cell(cell, view, anchors) for cell in cells)
+        yield "</tr>"
+    for upgrade, found in upgrade_rows(view):
+        yield f'<tr><th scope="row">{escape(upgrade.title)}</th>'
+        yield from (f"<td>{escape(least_pool(f))}</td>" for f in found)
+        yield "</tr>"
+    yield f'</tbody></table></div><p class="soft">{escape(KEY)}</p><ul class="soft">'
+    for file, letter in view.keys.items():
+        words = f"{letter}: {file}, {spec_settings(file, view.done)}"
+        yield f"<li>{escape(words)}</li>"
+    yield "</ul>"
+    for k, column in enumerate(view.columns):
+        names = ", ".join(known.name for known in column.designs)
+        yield f'<h3 id="column{k}">{escape(column.title)}, {escape(column.status)} '
+        yield f'<span class="soft">({escape(names)})</span></h3><ul>'
+        lines = [f"assumed: {t}" for t in taken_for_granted(column)]
+        lines += [*column_assumptions(column), figures(column, view)]
+        yield from (f"<li>{escape(line)}</li>" for line in lines)
+        yield '</ul><p class="back"><a href="#objections">back to the table</a></p>'
+    yield "</section>"
+
+
+def _cell(cell: PageCell, view: Overview, anchors: Anchors) -> str:
+    text = escape(page_cell(cell, view))
+    if not cell.answers:
+        return f'<td class="none">{text}</td>'
+    worst = cell.answers[0]
+    kind = severity(worst.answer.verdict)
+    name = worst.answer.prop.name
+    number, k = anchors[id(worst.checked)]
+    there = f"#spec{number}"
+    if worst.answer.replay is not None:
+        there = f"#{_anchor(number, k, name)}"
+    title = escape(f"{worst.answer.prop.title} ({worst.checked.task.known.name})")
+    link = f'<a href="{there}" title="{title}">{GLYPHS[kind]} {text}</a>'
+    return f'<td class="{kind}">{link}</td>'
+
+
+def _runs(view: Overview, anchors: Anchors) -> Iterator[str]:
+    """The page's own runs, as lists of calls."""
+    yield '<section id="runs"><h2>Runs in full</h2>'
+    for run in page_runs(view):
+        yield f"<h3>{escape(run.run.title)}</h3>"
+        yield f'<p class="soft">{escape(run.where)}</p>'
+        yield f"<pre>{escape(chr(10).join(run.calls))}</pre>"
+        if run.asked is not None:
+            number, k = anchors[id(run.asked.checked)]
+            there = _anchor(number, k, run.asked.answer.prop.name)
+            yield f'<p><a href="#{there}">each step as a picture</a></p>'
+    yield '<p class="back"><a href="#objections">back to the table</a></p></section>'
+
+
+def _answers(view: Overview, anchors: Anchors) -> Iterator[str]:
+    """All answers, and the radio buttons that choose among them."""
+    designs = list(dict.fromkeys(c.task.known.name for c in view.done))
+    questions = [o for o, _ in objection_rows(view)]
+    choices = {
+        "design": designs,
+        "question": [f"{o.words}" for o in questions],
+        "verdict": list(GLYPHS),
+    }
+    yield '<section id="answers"><h2>All answers</h2><style>'
+    for what, some in choices.items():
+        yield from (
+            f"#answers:has(#{what}{k}:checked) tbody tr:not(.{what}{k}){{display:none}}"
+            for k in range(len(some))
+        )
+    yield '</style><div class="filter">'
+    for what, some in choices.items():
+        yield f"<fieldset><legend>{what}</legend><label>"
+        yield f'<input type="radio" name="{what}" checked> all</label>'
+        for k, text in enumerate(some):
+            button = f'<input type="radio" name="{what}" id="{what}{k}">'
+            yield f"<label>{button} {escape(text)}</label>"
+        yield "</fieldset>"
+    yield '</div><div class="wide"><table><thead><tr><th>design</th><th>property</th>'
+    yield "<th>verdict</th><th>bounds</th></tr></thead><tbody>"
+    about: dict[str, list[int]] = {}
+    for k, objection in enumerate(questions):
+        for word in objection.properties:
+            about.setdefault(word.text, []).append(k)
+    for c in view.done:
+        stem = Path(c.task.spec.file).stem
+        number, column = anchors[id(c)]
+        for answer in listed(c):
+            kind = severity(answer.verdict)
+            kinds = [f"design{designs.index(c.task.known.name)}"]
+            kinds += [
+                f"question{k}" for k in about.get(f"{stem}.{answer.prop.name}", ())
+            ]
+            kinds.append(f"verdict{list(GLYPHS).index(kind)}")
+            there = f"#spec{number}"
+            if answer.replay is not None:
+                there = f"#{_anchor(number, column, answer.prop.name)}"
+            yield f'<tr class="{" ".join(kinds)}"><td>{escape(c.task.known.name)}</td>'
+            title = escape(plain_title(answer.prop.title) or answer.prop.name)
+            yield f"<td>{title}</td>"
+            text = escape(cell_text(c, answer.prop.name))
+            yield f'<td class="{kind}"><a href="{there}">{GLYPHS[kind]} {text}</a></td>'
+            yield f"<td>{escape(settings(c.task))}</td></tr>"
+    yield "</tbody></table></div></section>"
+
+
+def _section(
+    number: int, some: Sequence[CheckResult], scores: Scores, drawn: Drawn
+) -> Iterator[str]:
     spec = some[0].task.spec
     yield f'<section id="spec{number}"><h2>{escape(spec.title)}</h2>'
-    yield f'<p class="soft"><code>{escape(spec.file)}</code></p>'
+    yield f'<p class="soft"><code>{escape(spec.file)}</code> '
+    yield '<a class="back" href="#objections">back to the table</a></p>'
     yield '<div class="wide"><table><thead><tr><th scope="col">property</th>'
     for c in some:
         yield f'<th scope="col">{escape(c.task.known.name)}<br>'
@@ -138,28 +314,11 @@ def _section(number: int, some: Sequence[CheckResult], scores: Scores) -> Iterat
             yield from _pictures(c.task.compiled.system, replayed)
         for answer in c.answers:
             if answer.replay is not None:
-                yield from _run(
-                    _anchor(number, k, answer.prop.name), c.task, answer, answer.replay
-                )
+                anchor = _anchor(number, k, answer.prop.name)
+                shown = (id(c), answer.prop.name) in drawn
+                back = f"spec{number}"
+                yield from _run(anchor, back, c.task, answer, shown)
     yield "</section>"
-
-
-def _sizes(sizes: LeastPools) -> Iterator[str]:
-    titles = {s.name.text: s.title for s in sizes.spec.scenarios}
-    names = sizes.designs
-    yield f'<section id="sizes"><h2>{escape(sizes.spec.title)}</h2>'
-    yield f'<p class="soft"><code>{escape(sizes.spec.file)}</code></p>'
-    yield '<div class="wide"><table><thead><tr><th scope="col">least pool</th>'
-    for name in names:
-        yield f'<th scope="col">{escape(name)}</th>'
-    yield "</tr></thead><tbody>"
-    for name, cells in size_rows(sizes, names):
-        yield f'<tr><th scope="row"><code>{escape(name)}</code><br>'
-        yield f"<span>{escape(titles[name])}</span></th>"
-        for cell in cells:
-            yield f"<td>{escape(cell)}</td>"
-        yield "</tr>"
-    yield f'</tbody></table></div><p class="soft">{escape(LETTERS)}</p></section>'
 
 
 def _anchor(spec: int, column: int, name: str) -> str:
@@ -167,20 +326,26 @@ def _anchor(spec: int, column: int, name: str) -> str:
 
 
 def _run(
-    anchor: str, task: Task, answer: PropertyResult, replayed: Replay
+    anchor: str, back: str, task: Task, answer: PropertyResult, shown: bool
 ) -> Iterator[str]:
-    prop, system = answer.prop, task.compiled.system
+    """A run: pictures if it is ``shown``, else its calls."""
+    prop, system, replayed = answer.prop, task.compiled.system, answer.replay
+    assert replayed is not None
     yield f'<article class="trace" id="{anchor}"><h3>{escape(task.known.name)}, '
     yield f"<code>{escape(prop.name)}</code>: {escape(prop.title)}</h3>"
     word = short(answer.verdict, prop.kind)
     said = f"{word}; {settings(task)}"
     yield f'<p class="soft">{escape(said)}'
     yield f"<br>{escape(prop.source)}</p>" if prop.source else "</p>"
-    yield from _pictures(system, replayed)
+    if shown:
+        yield from _pictures(system, replayed)
+    else:
+        calls = [Call("", t.step, t.result) for t in replayed.taken]
+        yield f"<pre>{escape(chr(10).join(schedule_lines(system, calls)))}</pre>"
     words = "\n".join(line[2:] for line in why(system, prop, replayed))
     if words:
         yield f"<pre>{escape(words)}</pre>"
-    yield "</article>"
+    yield f'<p class="back"><a href="#{back}">back to the spec</a></p></article>'
 
 
 def _pictures(system: TransitionSystem, replayed: Replay) -> Iterator[str]:

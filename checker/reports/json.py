@@ -31,10 +31,16 @@ from poolproof.checker.driver.assumptions import assumptions
 from poolproof.checker.driver.check import CheckResult
 from poolproof.checker.driver.guarantee import Guarantee
 from poolproof.checker.driver.mutate import Campaign, MutantStatus
-from poolproof.checker.driver.review import LeastPools
+from poolproof.checker.driver.objections import PageCell, PageColumn
 from poolproof.checker.driver.size import Failure, Sized
 from poolproof.checker.evidence.replay import Replay, Taken, show_result, show_step
 from poolproof.checker.evidence.trace_file import Heading
+from poolproof.checker.reports.page import (
+    Overview,
+    column_assumptions,
+    objection_rows,
+    taken_for_granted,
+)
 from poolproof.checker.reports.size import SizeAnswer
 from poolproof.checker.reports.words import key
 
@@ -137,14 +143,58 @@ def trace_json(
 # --- checks ---------------------------------------------------------------
 
 
-def check_json(
-    checked: Sequence[CheckResult], code: int, sizes: LeastPools | None = None
-) -> dict[str, Any]:
-    """All that a check, or a review with its scenarios, says."""
-    made: dict[str, Any] = {"exit": code, "checks": [_one(c) for c in checked]}
-    if sizes is not None:
-        made["sizes"] = [size_json(*who, found) for who, found in sizes.found.items()]
+def check_json(checked: Sequence[CheckResult], code: int) -> dict[str, Any]:
+    """All that a check says."""
+    return {"exit": code, "checks": [_one(c) for c in checked]}
+
+
+def review_json(view: Overview, code: int) -> dict[str, Any]:
+    """All that a review says: its checks, its scenarios, and the page's table."""
+    made = check_json(view.done, code)
+    made["columns"] = [_column(c, view) for c in view.columns]
+    made["objections"] = [
+        {
+            "words": objection.words,
+            "who": objection.who,
+            "cells": [_cell(cell) for cell in cells],
+        }
+        for objection, cells in objection_rows(view)
+    ]
+    if view.sizes is not None:
+        made["sizes"] = [
+            size_json(scenario.partition(".")[2], design, found)
+            for (scenario, design), found in view.sizes.found.items()
+        ]
     return made
+
+
+def _column(column: PageColumn, view: Overview) -> dict[str, Any]:
+    return {
+        "title": column.title,
+        "status": column.status,
+        "designs": [k.reference for k in column.designs],
+        "assumed": taken_for_granted(column),
+        "assuming": column_assumptions(column),
+        "scores": [view.scores.get(k.cls) for k in column.designs],
+        "conformance": [view.conformance.get(k.cls) for k in column.designs],
+    }
+
+
+def _cell(cell: PageCell) -> dict[str, Any]:
+    """The worst answer first."""
+    return {
+        "missing": cell.missing or None,
+        "answers": [
+            {
+                "design": a.checked.task.known.reference,
+                "spec": a.checked.task.spec.file,
+                "property": a.answer.prop.name,
+                "verdict": key(a.answer.verdict),
+                "judgement": a.answer.status.value,
+            }
+            for a in cell.answers
+        ],
+    }
 
 
 def _one(checked: CheckResult) -> dict[str, Any]:

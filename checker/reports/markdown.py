@@ -3,56 +3,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from poolproof.checker.driver.assertions import listed_names
-from poolproof.checker.driver.check import CheckResult, PropertyResult, Task
-from poolproof.checker.driver.review import LeastPools
-from poolproof.checker.driver.scores import Scores
+from poolproof.checker.driver.check import PropertyResult, Task
 from poolproof.checker.evidence.replay import Replay, show_step
 from poolproof.checker.reports.check import settings
-from poolproof.checker.reports.review import (
-    LETTERS,
-    cell_text,
-    each_spec,
-    rests_on,
-    size_rows,
+from poolproof.checker.reports.page import (
+    KEY,
+    Overview,
+    column_assumptions,
+    figures,
+    least_pool,
+    objection_rows,
+    page_runs,
+    spec_settings,
+    taken_for_granted,
+    upgrade_rows,
 )
+from poolproof.checker.reports.page import cell_text as page_cell
+from poolproof.checker.reports.review import cell_text, each_spec, rests_on
 from poolproof.checker.reports.text import why
 
 
-def markdown(
-    done: Sequence[CheckResult], scores: Scores, sizes: LeastPools | None = None
-) -> str:
-    """The tables, what they rest on, and each run as a list of calls."""
-    lines = ["# Review", ""]
-    for some in each_spec(done):
+def markdown(view: Overview) -> str:
+    """The page, then the tables, what they rest on, and each run as a list of
+    calls."""
+    lines = ["# Review", "", *_page(view)]
+    for some in each_spec(view.done):
         spec = some[0].task.spec
         lines += [f"## {_md(spec.title)}", "", f"`{spec.file}`", ""]
         lines += ["| | " + " | ".join(c.task.known.name for c in some) + " |"]
         lines += ["|---" * (len(some) + 1) + "|"]
-        claims = [claim.name.text for claim in spec.claims]
-        for name in claims + listed_names(some):
+        titles = {claim.name.text: claim.title for claim in spec.claims}
+        for name in (*titles, *listed_names(some)):
             cells = " | ".join(_md(cell_text(c, name)) for c in some)
-            lines.append(f"| `{name}` | {cells} |")
+            title = _md(titles.get(name, ""))
+            lines.append(f"| {title}{' ' if title else ''}`{name}` | {cells} |")
         lines.append("")
         for c in some:
-            reasons = "; ".join([settings(c.task), *rests_on(c, scores)])
+            reasons = "; ".join([settings(c.task), *rests_on(c, view.scores)])
             lines.append(f"- {c.task.known.name}: {_md(reasons)}")
         for c in some:
             for answer in c.answers:
                 if answer.replay is not None:
                     lines += ["", *_markdown_run(c.task, answer, answer.replay)]
         lines.append("")
-    if sizes is not None:
-        names = sizes.designs
-        lines += [f"## {_md(sizes.spec.title)}", "", f"`{sizes.spec.file}`", ""]
-        lines += ["| least pool | " + " | ".join(names) + " |"]
-        lines += ["|---" * (len(names) + 1) + "|"]
-        for name, row in size_rows(sizes, names):
-            lines.append(f"| `{name}` | " + " | ".join(map(_md, row)) + " |")
-        lines += ["", LETTERS]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _page(view: Overview) -> Iterator[str]:
+    """What stands first in all forms of the review."""
+    if not view.columns:
+        return
+    yield "| | " + " | ".join(_md(c.title) for c in view.columns) + " |"
+    yield "|---" * (len(view.columns) + 1) + "|"
+    yield "| | " + " | ".join(_md(c.status) for c in view.columns) + " |"
+    for objection, cells in objection_rows(view):
+        texts = " | ".join(_md(page_cell(c, view)) for c in cells)
+        yield f'| "{_md(objection.words)}" ({_md(objection.who)}) | {texts} |'
+    for upgrade, found in upgrade_rows(view):
+        texts = " | ".join(_md(least_pool(f)) for f in found)
+        yield f"| {_md(upgrade.title)} | {texts} |"
+    yield from ("", _md(KEY), "")
+    for file, letter in view.keys.items():
+        yield f"- {letter}: `{file}`, {_md(spec_settings(file, view.done))}"
+    for column in view.columns:
+        names = ", ".join(k.name for k in column.designs)
+        parts = [f"assumed: {t}" for t in taken_for_granted(column)]
+        parts += [*column_assumptions(column), figures(column, view)]
+        yield f"- {_md(column.title)} ({_md(names)}): {_md('; '.join(parts))}"
+    yield ""
+    for run in page_runs(view):
+        head = f"{run.run.title} ({run.where})"
+        yield from (f"{_md(head)}:", "", "```", *run.calls, "```", "")
 
 
 def _md(text: str) -> str:

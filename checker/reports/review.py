@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The review: every spec on every design, and all on one page.
+"""A review of one spec on all its designs, and what all of them count.
 
 Each column says what its verdicts rest on: actions that never fired,
 antecedents that were never true, and how many mutants the specs tell.
@@ -7,19 +7,16 @@ antecedents that were never true, and how many mutants the specs tell.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
 
 from poolproof.checker.core.text import WIDTH, count
-from poolproof.checker.driver.assertions import listed, listed_names
+from poolproof.checker.driver.assertions import listed_names
 from poolproof.checker.driver.check import (
     CheckResult,
     ExpectationStatus,
     PropertyResult,
 )
-from poolproof.checker.driver.review import LeastPools
 from poolproof.checker.driver.scores import Scores
 from poolproof.checker.driver.stored import stored_trace
 from poolproof.checker.reports.check import (
@@ -28,48 +25,8 @@ from poolproof.checker.reports.check import (
     settings,
 )
 from poolproof.checker.reports.text import broken_by, run, table, trust, wrapped
-from poolproof.checker.reports.words import MARKS, cell, counted, mark, short
+from poolproof.checker.reports.words import cell, short
 from poolproof.model.language import declared
-
-LETTERS = (
-    "8e: success is guaranteed from 8 on; with 7 a call fails that comes before "
-    "the use of what it promises (l: a later one, s: all wait for ever, b: an "
-    "invariant breaks). >9l: not at 9 either."
-)
-
-
-def sizes_title(sizes: LeastPools) -> str:
-    """Return what the rows of the least pools are called."""
-    return f"{Path(sizes.spec.file).stem}: the least pool"
-
-
-def least_pool(sizes: LeastPools, scenario: str, design: str) -> str:
-    """The least size and how the one below fails, by the first letter:
-    ``8e``. ``>9l``: not even at 9. Empty: not this design's."""
-    found = sizes.found.get((scenario, design))
-    if found is None:
-        return ""
-    below = found.just_below()
-    how = "" if below is None or below.failure is None else below.failure.kind
-    if how not in ("early", "late", "stuck"):
-        how = how and "breaks"
-    if found.smallest is not None:
-        return f"{found.smallest}{how[:1]}"
-    if any(at.unknown for at in found.sizes):
-        return "?"
-    return f">{found.sizes[-1].size}{how[:1]}" if found.sizes else "?"
-
-
-def size_rows(
-    sizes: LeastPools, designs: Sequence[str]
-) -> Iterator[tuple[str, list[str]]]:
-    """Each scenario that some of the designs have, with their cells."""
-    for scenario in sizes.spec.scenarios:
-        name = scenario.name.text
-        cells = [least_pool(sizes, name, design) for design in designs]
-        if any(cells):
-            yield name, cells
-
 
 # --- one spec ---------------------------------------------------------------
 
@@ -218,100 +175,7 @@ def rests_on(checked: CheckResult, scores: Scores, covered: bool = True) -> list
     return basis
 
 
-# --- on one page ----------------------------------------------------------
-
-_MANY = 4
-"""A spec on so many designs has rows of its own on the page."""
-_NARROW = 6
-
-
-def page(done: Sequence[CheckResult], sizes: LeastPools | None = None) -> list[str]:
-    """Designs across, properties down; specs on few designs are counted."""
-    by_spec: dict[str, list[CheckResult]] = {}
-    for c in done:
-        by_spec.setdefault(c.task.spec.file, []).append(c)
-    many = [some for some in by_spec.values() if len(some) >= _MANY]
-    few = [some for some in by_spec.values() if len(some) < _MANY]
-    lines: list[str] = []
-    names = list(dict.fromkeys(c.task.known.name for some in many for c in some))
-    for start in range(0, len(names), 9):
-        lines += _across(many, names[start : start + 9], sizes)
-    others: dict[str, list[CheckResult]] = {}
-    for c in (c for some in few for c in some):
-        others.setdefault(c.task.known.name, []).append(c)
-    if others:
-        head = ("", "specs of its own: properties" if lines else "specs: properties")
-        rows = [(name, _counted(some)) for name, some in others.items()]
-        lines += [*([""] if lines else []), *table(head, rows)]
-    left = [name for name in sizes.designs if name not in names] if sizes else []
-    if sizes and left:
-        sized = [(name, *cells) for name, cells in size_rows(sizes, left)]
-        lines += [
-            "",
-            *wrapped(sizes_title(sizes), "  "),
-            *table(("", *left), sized),
-            "",
-        ]
-        lines += wrapped(LETTERS, "  ", "  ")
-    return lines
-
-
-def _across(
-    many: Sequence[Sequence[CheckResult]],
-    names: Sequence[str],
-    sizes: LeastPools | None,
-) -> list[str]:
-    letters = {name: chr(ord("A") + k) for k, name in enumerate(names)}
-    legend = "   ".join(f"{letter} {name}" for name, letter in letters.items())
-    lines = wrapped(legend, "  ", "  ")
-    first = WIDTH - _NARROW * len(names)
-    lines += ["", " " * first + "".join(f"{x:<{_NARROW}}" for x in letters.values())]
-    for some in many:
-        here = {c.task.known.name: c for c in some}
-        lines.append(Path(some[0].task.spec.file).stem)
-        claims = [claim.name.text for claim in some[0].task.spec.claims]
-        for name in claims + listed_names(some):
-            cells = [_brief(here[n], name) if n in here else "" for n in names]
-            lines += _row(name, cells)
-    text = list(size_rows(sizes, names)) if sizes else []
-    if sizes and text:
-        lines.append(sizes_title(sizes))
-        lines += [line for name, cells in text for line in _row(name, cells)]
-    lines += [
-        "",
-        *wrapped(
-            MARKS + (f" {LETTERS}" if text else ""),
-            "  ",
-            "  ",
-        ),
-    ]
-    return [line.rstrip() for line in lines]
-
-
-def _row(name: str, cells: Sequence[str]) -> list[str]:
-    first = WIDTH - _NARROW * len(cells)
-    left = [f"  {name}"]
-    if len(left[0]) >= first:
-        left.append("")
-    left[-1] = f"{left[-1]:<{first}}" + "".join(f"{x:<{_NARROW}}" for x in cells)
-    return left
-
-
-def _brief(checked: CheckResult, name: str) -> str:
-    answer = answer_of(checked, name)
-    if answer is None:
-        return "-"
-    odd = "!" if answer.status is ExpectationStatus.UNMET else ""
-    return mark(answer.verdict) + odd
-
-
-def _counted(some: Sequence[CheckResult]) -> str:
-    """How the properties of some specs on one design came out."""
-    words: Counter[str] = Counter()
-    for answer in (a for c in some for a in listed(c)):
-        words[counted(answer.verdict)] += 1
-    text = ", ".join(f"{n} {word}" for word, n in words.most_common())
-    return f"{len(some)}: {text}"
+# --- counted --------------------------------------------------------------
 
 
 def totals(done: Sequence[CheckResult]) -> list[str]:

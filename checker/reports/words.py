@@ -143,13 +143,16 @@ def mark(verdict: Verdict) -> str:
             return f"?{depth}" if depth else "?"
 
 
-def counted(verdict: Verdict) -> str:
-    """After a number: ``3 hold, 1 violated``."""
+def cell_mark(verdict: Verdict) -> str:
+    """At most three columns: what a property that should hold, or be reached, came
+    to."""
     match verdict:
-        case Holds():
-            return "hold"
+        case Holds() | Reached():
+            return "ok"
+        case Unreachable():
+            return "no"
         case _:
-            return key(verdict)
+            return mark(verdict)
 
 
 def key(verdict: Verdict) -> str:

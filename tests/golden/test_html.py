@@ -15,15 +15,18 @@ from poolproof.checker.commands import review
 from poolproof.checker.commands.main import main
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.driver.check import CheckResult, Request, prepare, run
-from poolproof.checker.driver.review import SCENARIOS, LeastPools
+from poolproof.checker.driver.objections import shipped_page
+from poolproof.checker.driver.review import LeastPools
 from poolproof.checker.driver.size import AtSize, Sized
 from poolproof.checker.reports import html
 from poolproof.checker.reports.markdown import markdown
+from poolproof.checker.reports.page import Overview, overview
 from poolproof.checker.spec import parse
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 VOID = {"meta", "link", "br", "rect", "input"}
+"""Elements without an end."""
 
 
 def checked(spec: str, *designs: str) -> list[CheckResult]:
@@ -42,15 +45,16 @@ def done() -> list[CheckResult]:
 
 
 @pytest.fixture(scope="module")
-def sizes() -> LeastPools:
-    spec = parse(SCENARIOS)
-    found = {("cma", "GlobalPool"): Sized("blocks", (AtSize(3, 5), AtSize(4, 5)))}
-    return LeastPools(spec, found)
+def view(done: list[CheckResult]) -> Overview:
+    found = {("hot_upgrade.mappings", "ReservedThp"): Sized("blocks", (AtSize(3, 5),))}
+    page = shipped_page([c.task.spec for c in done])
+    scores = {Hugetlb: "9 of 10 killed, 90 %"}
+    return overview(page, done, (), scores, LeastPools(found))
 
 
 @pytest.fixture(scope="module")
-def text(done: list[CheckResult], sizes: LeastPools) -> str:
-    return html.page(done, {Hugetlb: "9 of 10 killed, 90 %"}, sizes)
+def text(view: Overview) -> str:
+    return html.page(view)
 
 
 class _Page(HTMLParser):
@@ -99,6 +103,46 @@ def test_each_step_has_a_picture_with_words(done: list[CheckResult], text: str) 
     assert text.count('class="trace"') == len(played)
 
 
+def test_pictures_that_are_too_much_are_calls(
+    view: Overview, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page's own run keeps its pictures."""
+    whole = html.page(view)
+    monkeypatch.setattr(html, "PICTURES", 30_000)
+    short = html.page(view)
+    assert 0 < short.count('<svg role="img"') < whole.count('<svg role="img"')
+    assert short.count('class="trace"') == whole.count('class="trace"')
+    run = short.partition('-promise_is_kept"><h3>Hugetlb')[2].partition("</article>")[0]
+    assert "<svg" in run
+
+
+def test_the_objections_come_first(text: str) -> None:
+    table = text.partition("</table>")[0]
+    assert "<q>not NUMA aware</q>" in table
+    assert re.search(
+        '<td class="bad"><a href="#run-[^"]*" title="[^"]*">\u2717 V5', table
+    )
+    assert re.search(
+        '<td class="good"><a href="#spec[^"]*" title="[^"]*">\u2713 ok', table
+    )
+    assert "as posted" in table
+    assert str(Path.home()) not in text
+    assert str(Path(__file__).parents[2]) not in text
+
+
+def test_a_filter_for_each_choice(text: str) -> None:
+    """Each rule hides rows by a class that some row or none has, and each class of
+    a row has a button."""
+    buttons = set(re.findall(r'<input type="radio" name="\w+" id="(\w+)">', text))
+    rules = set(
+        re.findall(r"#answers:has\(#(\w+):checked\) tbody tr:not\(\.\1\)", text)
+    )
+    assert buttons == rules
+    rows = re.findall(r'<tr class="([^"]+)">', text)
+    assert rows
+    assert {name for row in rows for name in row.split()} <= buttons
+
+
 def test_changes_have_a_frame_and_are_told(text: str) -> None:
     assert 'class="new"' in text
     assert "h.resv_huge_pages 0 becomes 1" in text
@@ -110,19 +154,23 @@ def test_cells_and_what_they_rest_on(text: str) -> None:
     assert "mutants: 9 of 10 killed, 90 %" in text
     assert "all reachable states visited<br>results never seen: " in text
     assert "<td>3</td>" in text
+    assert "mutants: Hugetlb 9 of 10 killed, 90 %. Conformance: none stored." in text
     assert "verified" not in text.lower()
 
 
-def test_the_same_again(done: list[CheckResult], sizes: LeastPools, text: str) -> None:
-    assert html.page(done, {Hugetlb: "9 of 10 killed, 90 %"}, sizes) == text
+def test_the_same_again(view: Overview, text: str) -> None:
+    assert html.page(view) == text
 
 
-def test_markdown(done: list[CheckResult], sizes: LeastPools) -> None:
-    told = markdown(done, {}, sizes)
+def test_markdown(view: Overview) -> None:
+    told = markdown(view)
     rows = [line for line in told.splitlines() if line.startswith("| ")]
-    assert "| `promise_is_kept` | violated after 5 steps |" in rows
+    assert rows[1] == "| | mainline 6.12 | sketch | as posted | sketch |"
+    assert any(row.startswith('| "not NUMA aware" (Hildenbrand) | V5.') for row in rows)
+    assert any(
+        row.endswith("`promise_is_kept` | violated after 5 steps |") for row in rows
+    )
     assert any("n/a: no failed" in row for row in rows)
-    assert "| `cma` | 3 |" in rows
     assert "5. touch(v1, 0) -> SIGBUS" in told
     assert told.count("```") % 2 == 0
 
@@ -135,6 +183,7 @@ def test_the_command(
     monkeypatch.setattr(
         review, "shipped_specs", lambda: ("specs/hugetlb/hugetlb_cpuset.spec",)
     )
+    monkeypatch.setattr(review, "least_pools", lambda *_: LeastPools({}))
     out = tmp_path / "review.html"
     call = ["review", "--engine", "explicit", "--html", str(out)]
     assert main([*call, "--markdown"]) == 0
@@ -145,9 +194,10 @@ def test_the_command(
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
-def test_in_a_browser(tmp_path: Path, text: str) -> None:
-    """The page loads, says nothing on its console, and each run has pictures
-    that take up room."""
+@pytest.mark.parametrize("wide", [390, 1280])
+def test_in_a_browser(tmp_path: Path, text: str, wide: int) -> None:
+    """The page loads, says nothing on its console, is not wider than the window,
+    each run has pictures that take up room, and a filter hides rows."""
     probe = """<script>
     addEventListener('load', () => {
       const empty = [...document.querySelectorAll('svg')].filter(
@@ -157,8 +207,14 @@ def test_in_a_browser(tmp_path: Path, text: str) -> None:
       const spill = [...document.querySelectorAll('svg')].filter(s => {
         const b = s.getBBox(), v = s.viewBox.baseVal;
         return b.x < 0 || b.x + b.width > v.width || b.y + b.height > v.height; });
+      const shown = () => [...document.querySelectorAll('#answers tbody tr')].filter(
+        r => r.getBoundingClientRect().height > 0).length;
+      const all = shown();
+      document.getElementById('verdict0').checked = true;
+      const some = shown(), page = document.documentElement;
       document.body.setAttribute('data-probe',
-        `empty ${empty.length} bare ${bare.length} spill ${spill.length}`);
+        `empty ${empty.length} bare ${bare.length} spill ${spill.length} ` +
+        `filter ${0 < some && some < all} wide ${page.scrollWidth > innerWidth}`);
     });</script>"""
     page = tmp_path / "review.html"
     page.write_text(text.replace("</body>", probe + "</body>"))
@@ -170,6 +226,7 @@ def test_in_a_browser(tmp_path: Path, text: str) -> None:
             "--no-sandbox",
             "--disable-gpu",
             "--dump-dom",
+            f"--window-size={wide},900",
             "--enable-logging=stderr",
             f"--user-data-dir={tmp_path / 'profile'}",
             page.as_uri(),
@@ -179,5 +236,7 @@ def test_in_a_browser(tmp_path: Path, text: str) -> None:
         timeout=120,
         check=False,
     )
-    assert 'data-probe="empty 0 bare 0 spill 0"' in ran.stdout, ran.stdout[-300:]
+    assert 'data-probe="empty 0 bare 0 spill 0 filter true wide false"' in ran.stdout, (
+        ran.stdout[-300:]
+    )
     assert "CONSOLE" not in ran.stderr

@@ -11,9 +11,8 @@ import pytest
 from poolproof.checker.commands.main import main
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.driver.designs import designs_named
-from poolproof.checker.driver.review import LeastPools
 from poolproof.checker.driver.size import AtSize, Failure, Sized, find_size
-from poolproof.checker.reports.review import size_rows
+from poolproof.checker.reports.page import least_pool
 from poolproof.checker.spec import parse
 
 ROOT = Path(__file__).parents[2]
@@ -29,21 +28,15 @@ def failing(kind: str) -> Failure:
 
 def test_cells_of_the_review() -> None:
     early, late, breaks = (failing(k) for k in ("early", "late", "nothing_small"))
-    found = {
-        ("mappings", "A"): Sized("blocks", (AtSize(1, 5, early), AtSize(2, 5))),
-        ("mappings", "B"): Sized("blocks", (AtSize(1, 5, early), AtSize(2, 5, late))),
-        ("cma", "A"): Sized("blocks", (AtSize(1, 5, breaks), AtSize(2, 5))),
-        ("cma", "B"): Sized("blocks", (AtSize(1, 5),)),
-        ("files", "B"): Sized("blocks", (AtSize(1, 5, None, "time is up"),)),
-    }
-    sizes = LeastPools(parse(ROOT / FOUR), found)
-    assert sizes.designs == ["A", "B"]
-    assert list(size_rows(sizes, ["A", "B", "C"])) == [
-        ("mappings", ["2e", ">2l", ""]),
-        ("files", ["", "?", ""]),
-        ("cma", ["2b", "1", ""]),
-    ]
-    assert list(size_rows(sizes, ["C"])) == []
+    for sizes, text in (
+        ((AtSize(1, 5, early), AtSize(2, 5)), "2e"),
+        ((AtSize(1, 5, early), AtSize(2, 5, late)), ">2l"),
+        ((AtSize(1, 5, breaks), AtSize(2, 5)), "2b"),
+        ((AtSize(1, 5),), "1"),
+        ((AtSize(1, 5, None, "time is up"),), "?"),
+    ):
+        assert least_pool(Sized("blocks", sizes)) == text
+    assert least_pool(None) == "-"
 
 
 def test_what_is_smallest_does_not_rest_on_monotony() -> None:

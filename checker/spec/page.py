@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a review's page asks, and of whom: its columns, objections and runs.
+
+A ``.page`` file has items. A property is SPEC.NAME, without the spec's folder and
+ending, and so is a scenario::
+
+    column "hugetlb" is "mainline 6.12": Hugetlb
+    objection "it's not NUMA aware" by "Hildenbrand": promise_numa.q3_promise_kept
+    upgrade "the pool for 16 + 16": hot_upgrade.hugetlb
+    run "a file on the wrong node" of Hugetlb: promise_numa.q3_promise_kept
+
+A column is one design, and more designs that are parts of it. Comments begin with
+``#``; names are separated by commas.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.system import Span
+from poolproof.checker.core.user_file import read_text
+from poolproof.checker.spec.syntax import Word, once
+from poolproof.model.language import did_you_mean
+
+
+@dataclass(frozen=True)
+class Column:
+    """Designs that are one proposal; ``status`` says what the first one is made
+    of: `as posted`, `mainline 6.12`, `sketch`, ..."""
+
+    title: str
+    status: str
+    designs: tuple[Word, ...]
+
+
+@dataclass(frozen=True)
+class Objection:
+    """What was said, by whom, and the properties that ask it."""
+
+    words: str
+    who: str
+    properties: tuple[Word, ...]
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """Scenarios whose least pools make one row."""
+
+    title: str
+    scenarios: tuple[Word, ...]
+
+
+@dataclass(frozen=True)
+class ShownRun:
+    """A run of a design in full: of a property, or of a scenario one below the
+    least size."""
+
+    title: str
+    design: Word
+    shown: Word
+
+
+@dataclass(frozen=True)
+class Page:
+    """A whole file."""
+
+    file: str
+    columns: tuple[Column, ...] = ()
+    objections: tuple[Objection, ...] = ()
+    upgrades: tuple[Upgrade, ...] = ()
+    runs: tuple[ShownRun, ...] = ()
+
+
+_LINKS = {"column": "is", "objection": "by", "upgrade": "", "run": "of"}
+"""The items, and the word before what stands behind the title."""
+
+_TOKEN = re.compile(r'\s+|#[^\n]*|"(?P<text>[^"\n]*)"|(?P<name>[A-Za-z_][\w.]*)|[:,]')
+
+
+def parse_page(path: str) -> Page:
+    """Return the page in a file. Raises UserError with its line and column."""
+    reader = _Reader(path, read_text(path, "a page (columns, objections, runs)"))
+    found: dict[str, list[Column | Objection | Upgrade | ShownRun]] = {}
+    while reader.left:
+        kind, item = _item(reader)
+        found.setdefault(kind, []).append(item)
+    parts = (tuple(found.get(kind, ())) for kind in _LINKS)
+    page = Page(path, *parts)  # type: ignore[arg-type]
+    once((d for c in page.columns for d in c.designs), "is in a column already")
+    return page
+
+
+def _item(reader: _Reader) -> tuple[str, Column | Objection | Upgrade | ShownRun]:
+    kind = reader.word("an item")
+    if kind.text not in _LINKS:
+        raise UserError(
+            kind.span,
+            f"`{kind.text}` begins no item{did_you_mean(kind.text, tuple(_LINKS))}; "
+            f"write {', '.join(_LINKS)}",
+        )
+    title = reader.text(f"the {kind.text}'s title")
+    link = _LINKS[kind.text]
+    if link:
+        reader.mark(link)
+    match kind.text:
+        case "column":
+            status = reader.text("what the design is")
+            return kind.text, Column(title, status, reader.names())
+        case "objection":
+            who = reader.text("who said so")
+            return kind.text, Objection(title, who, reader.names(dots=True))
+        case "upgrade":
+            return kind.text, Upgrade(title, reader.names(dots=True))
+        case _:
+            design = reader.word("a design")
+            shown, *others = reader.names(dots=True)
+            for word in others:
+                raise UserError(word.span, "a run is of one property")
+            return kind.text, ShownRun(title, design, shown)
+
+
+class _Reader:
+    """The tokens of a file, and where each one stands."""
+
+    def __init__(self, file: str, text: str) -> None:
+        self.file = file
+        self._tokens: list[tuple[str, str, Span]] = []
+        at = 0
+        while at < len(text):
+            found = _TOKEN.match(text, at)
+            if found is None:
+                unclosed = text[at] == '"'
+                raise UserError(
+                    self._span(text, at),
+                    "this text does not end on its line"
+                    if unclosed
+                    else f"`{text[at]}` means nothing here",
+                )
+            if found["text"] is not None or found["name"] or found[0] in ":,":
+                kind = found.lastgroup or "mark"
+                body = found[kind] if found.lastgroup else found[0]
+                self._tokens.append((kind, body, self._span(text, at)))
+            at = found.end()
+        self._end = self._span(text, len(text.rstrip()))
+        self._at = 0
+
+    def _span(self, text: str, at: int) -> Span:
+        return Span(
+            self.file, text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+        )
+
+    @property
+    def left(self) -> bool:
+        return self._at < len(self._tokens)
+
+    def _next(self, kind: str, wanted: str, body: str = "") -> Word:
+        have = self._tokens[self._at] if self.left else ("", "", self._end)
+        if have[0] != kind or (body and have[1] != body):
+            raise UserError(have[2], f"{wanted} is wanted here")
+        self._at += 1
+        return Word(have[1], have[2])
+
+    def word(self, wanted: str) -> Word:
+        return self._next("name", wanted)
+
+    def text(self, wanted: str) -> str:
+        return self._next("text", f'{wanted} ("...")').text
+
+    def mark(self, body: str) -> None:
+        self._next("mark" if body in ":," else "name", f"`{body}`", body)
+
+    def names(self, dots: bool = False) -> tuple[Word, ...]:
+        """Return the names behind a colon; with ``dots``, each one SPEC.NAME."""
+        self.mark(":")
+        found = [self.word("a name")]
+        while self.left and self._tokens[self._at][1] == ",":
+            self._at += 1
+            found.append(self.word("a name"))
+        for word in found if dots else ():
+            if "." not in word.text.strip("."):
+                raise UserError(word.span, f"`{word.text}`: write SPEC.{word.text}")
+        return tuple(found)
+
+
+def spec_and_name(word: Word) -> tuple[str, str]:
+    """Return the two parts of ``promise_numa.q3_promise_kept``."""
+    spec, _, name = word.text.partition(".")
+    return spec, name
+
+
+def refuse_unknown(word: Word, name: str, known: Sequence[str], what: str) -> None:
+    """Raise UserError if the word's ``name`` is none of the known ones."""
+    if name not in known:
+        raise UserError(
+            word.span, f"there is no {what} {name!r}{did_you_mean(name, tuple(known))}"
+        )
