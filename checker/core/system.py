@@ -117,6 +117,12 @@ class Obligation:
     span: Span | None
     early: bool = False
 
+    @property
+    def says(self) -> tuple[str, Span | None]:
+        """What a search says where it fails. Those of an action that say the same
+        are one to it."""
+        return self.message, self.span
+
 
 @dataclass(frozen=True)
 class Assumption:

@@ -113,10 +113,12 @@ class _Defects(Visitor):
 
     def broken(self, state: State, action: Action, taken: Taken) -> None:
         assert taken.broken is not None
-        number, due = taken.broken, action.obligations[taken.broken]
+        due = action.obligations[taken.broken]
         key = f"{due.span} {due.message}"
         if key not in self.found:
-            last = action.name, lambda state, taken: taken.broken == number
+            # permuted, it is another one that says the same
+            alike = {k for k, o in enumerate(action.obligations) if o.says == due.says}
+            last = action.name, lambda state, taken: taken.broken in alike
             self.found[key] = due.message, state, last, due
 
     def leaves(self, state: State, action: Action, taken: Taken, cell: int) -> None:
@@ -173,6 +175,7 @@ def _outcome(
             verdicts[p.name] = Unknown(reason, max(found.depth - 1, 0))
         else:
             verdicts[p.name] = settled(p, states, found.depth)
+    space = found.space
     statistics = Statistics(
         states=states,
         transitions=found.transitions,
@@ -184,12 +187,13 @@ def _outcome(
         deadlocks=ends.count,
         deadlock=None if ends.first is None else _trace(found, ends.first),
         true_antecedents={n: tuple(v) for n, v in decided.watch.seen.items()},
-        notes=found.space.symmetry.notes,
+        notes=space.symmetry.notes,
         no_start=complete and not states,
     )
     said = tuple(
-        Defect(message, _trace(found, state, last), due)
+        Defect(message, trace, None if due is None else _failing(space, trace))
         for message, state, last, due in defects.found.values()
+        for trace in (_trace(found, state, last),)
     )
     return Outcome("explicit", verdicts, said, statistics)
 
@@ -216,6 +220,20 @@ def _trace(found: Explored, end: State, last: Last | None = None) -> Trace:
         )
         trace.append(Step(name, taken.arguments))
     return Trace(start, tuple(trace))
+
+
+def _failing(space: StateSpace, trace: Trace) -> Obligation | None:
+    """Return the obligation that fails at the last step of a run."""
+    state = trace.initial
+    for step in trace.steps:
+        action = space.system.action_by_name[step.action]
+        taken = next(
+            t for t in space.successors(action)(state) if t.arguments == step.arguments
+        )
+        if taken.broken is not None:
+            return action.obligations[taken.broken]
+        state = taken.after
+    return None
 
 
 def _step_to(space: StateSpace, state: State, form: State) -> tuple[State, Step]:

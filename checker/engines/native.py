@@ -38,7 +38,7 @@ from poolproof.checker.core.cache import own_folder, temporary_folder
 from poolproof.checker.core.ir import ScalarSort
 from poolproof.checker.core.limits import available, doing, left, look, overtime
 from poolproof.checker.core.property import Property
-from poolproof.checker.core.system import State, TransitionSystem
+from poolproof.checker.core.system import Obligation, State, TransitionSystem
 from poolproof.checker.core.verdict import (
     INTERRUPTED,
     Budget,
@@ -472,7 +472,7 @@ def _outcome(done: _Search, notes: tuple[str, ...], seconds: float) -> Outcome:
                 f"{lower.OPEN_BITS} bits it is given in {event.action}"
             )
         else:
-            defects.append(Defect(seen.message, trace, event.obligation))
+            defects.append(Defect(seen.message, trace, seen.obligation))
     complete = not reason and not defects
     if defects and not reason:
         reason = "the model itself is wrong (see the defects)"
@@ -514,6 +514,7 @@ class _Checked:
         trace: Trace,
     ) -> None:
         self.message = ""
+        self.obligation: Obligation | None = None
         state, after, step = trace.initial, trace.initial, None
         for k, step in enumerate(trace.steps):
             state = after
@@ -521,9 +522,11 @@ class _Checked:
             broken = evaluate.broken(system, action, state, step.arguments)
             last = k == len(trace.steps) - 1
             if event.kind == "obligation" and last:
-                self.expect(broken is event.obligation, event, trace)
-                assert broken is not None
-                self.message = broken.message
+                due = event.obligation
+                assert due is not None
+                fails = broken is not None and broken.says == due.says
+                self.expect(fails, event, trace)
+                self.message, self.obligation = due.message, broken
                 return
             self.expect(broken is None, event, trace)
             taken = evaluate.successor(system, action, state, step.arguments)

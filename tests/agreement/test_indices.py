@@ -37,7 +37,8 @@ def compared(
     if plain.stopped:
         return None
     canonical = canonical_under(system, found)
-    assert unlike(system, properties, plain.parents, canonical) == ""
+    why = unlike(system, properties, plain.parents, canonical)
+    assert why == "", why
     small = explore(StateSpace(system, found), (), Budget())
     assert set(map(canonical, plain.parents)) == set(small.parents)
     return len(plain.parents), len(small.parents)

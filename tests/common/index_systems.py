@@ -20,6 +20,7 @@ from poolproof.checker.core.ir import BOOL, INT, Domain, Expr, num
 from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.system import (
     Action,
+    Assumption,
     Obligation,
     Parameter,
     State,
@@ -60,6 +61,9 @@ def _seen(
     steps: Counter[object] = Counter()
     for action in system.actions:
         for raw in action.valuations():
+            at = Valuation(system, state, None, evaluate.arguments(action, raw))
+            for assumed in action.assumptions:
+                steps[action.name, assumed.why] += at.true(assumed.cut)
             broken = evaluate.broken(system, action, state, raw)
             if broken is not None:
                 steps[action.name, broken.message] += 1
@@ -89,7 +93,9 @@ class _Draw:
     def __init__(self, r: random.Random) -> None:
         self.r = r
         rows = ir.scalar_sort("INDEX_ROWS", 2, "r", r.random() < 0.6)
-        self.row, self.index = Domain(rows, 0, 1), Domain(INT, 0, MOST - 1)
+        first = r.choice((0, 0, 1))
+        self.row, self.index = Domain(rows, 0, 1), Domain(INT, first, first + MOST - 1)
+        self.near = Domain(INT, first + 1, first + MOST)
         self.fresh = 0
         two = (self.row, self.index)
         self.a = self._table("a", two, BOOL, 1)
@@ -97,6 +103,7 @@ class _Draw:
         self.d = self._table("d", (Domain(INT, 0, 1),), INT, 2)
         self.count = Variable("count", INT, num(0), num(MOST), num(0))
         self.grows = Variable("grows", INT, num(0), num(MOST), num(0))
+        self.last = Variable("last", INT, num(0), num(MOST), num(0))
         self.length = self._table("length", (self.row,), INT, MOST)
         self.v, self.w = ir.local("v", self.row), ir.local("w", self.row)
         self.p, self.q = ir.local("p", self.index), ir.local("q", self.index)
@@ -111,12 +118,22 @@ class _Draw:
     def system(self) -> tuple[TransitionSystem, tuple[Property, ...]]:
         actions = tuple(self.action(k) for k in range(self.r.randint(1, 3)))
         used = {n for a in actions for n in a.updates}
-        everything = (self.a, self.b, self.d, self.count, self.grows, self.length)
+        everything = (
+            self.a,
+            self.b,
+            self.d,
+            self.count,
+            self.grows,
+            self.length,
+            self.last,
+        )
         variables = tuple(v for v in everything if v.name in used or v is self.a)
-        asked = tuple(
+        asked = [
             Property(f"p{k}", Kind.INVARIANT, self.closed())
             for k in range(self.r.randint(0, 2))
-        )
+        ]
+        if self.r.random() < 0.3:
+            asked.append(self.of_step(self.r.choice(actions)))
         read = {
             e.data[0]
             for root in (*(f.expr for a in actions for f in a.formulas()),)
@@ -124,7 +141,17 @@ class _Draw:
             if e.op == "var"
         }
         variables = tuple(v for v in everything if v in variables or v.name in read)
-        return TransitionSystem("index", variables, actions, ir.TRUE, {}, {}), asked
+        return TransitionSystem("index", variables, actions, ir.TRUE, {}, {}), tuple(
+            asked
+        )
+
+    def of_step(self, action: Action) -> Property:
+        """A property of the action's steps: of the cells that it changes."""
+        has = {p.local for p in action.parameters}
+        before = self.condition(has)
+        primed = {v.now: v.next for v in (self.a, self.b, self.count, self.last)}
+        after = ir.substitute(self.condition(has), primed)
+        return Property("s", Kind.STEP, ir.or_(before, after), action.name)
 
     def action(self, number: int) -> Action:
         parameters = [Parameter(x.data[0], x) for x in (self.v, self.p)]
@@ -143,14 +170,28 @@ class _Draw:
         result = self.condition(has) if self.r.random() < 0.3 else None
         due = ()
         if self.r.random() < 0.2:
+            texts = self.r.choice((("due",), ("due", "too")))
             due = tuple(
                 Obligation(
-                    "assert", ir.or_(self.at(self.v, k), self.told(k)), "due", None
+                    "assert", ir.or_(self.at(self.v, k), self.told(k)), text, None
                 )
-                for k in range(MOST)
+                for k in self.index
+                for text in texts
             )
+        if self.r.random() < 0.15:
+            early = ir.or_(self.condition(has), self.condition(has))
+            due += (Obligation("assert", early, "early", None, True),)
+        cuts = ()
+        if self.r.random() < 0.15:
+            cuts = (Assumption("cut", ir.and_(*guard[:1], self.condition(has))),)
         return Action(
-            f"act{number}", tuple(parameters), ir.and_(*guard), updates, result, due
+            f"act{number}",
+            tuple(parameters),
+            ir.and_(*guard),
+            updates,
+            result,
+            due,
+            assumptions=cuts,
         )
 
     # -- cells
@@ -191,8 +232,8 @@ class _Draw:
             lambda: self.at(v, p),
             self.closed,
             self.closed,
-            lambda: ir.eq(p, num(self.r.randrange(MOST))),
-            lambda: ir.lt(p, num(self.r.randrange(MOST))),
+            lambda: ir.eq(p, num(self.r.choice(list(self.index)))),
+            lambda: ir.lt(p, num(self.r.choice(list(self.index)))),
             lambda: ir.eq(p, ir.add(self.grows.now, num(self.r.randint(-1, 1)))),
             lambda: ir.le(p, self.grows.now),
             lambda: ir.lt(self.grows.now, p),
@@ -206,16 +247,36 @@ class _Draw:
             lambda: self.each("any", v),
             lambda: ir.or_(*(self.at_same(v))),
             lambda: ir.not_(ir.eq(v, other)),
+            lambda: ir.eq(self.last.now, p),
+            lambda: ir.lt(self.last.now, num(self.r.randint(1, MOST))),
+            lambda: ir.lt(p, self.fewest(v)),
+            lambda: ir.and_(ir.eq(v, other), self.at(v, p), self.at(other, p)),
         ]
         if self.q in has:
-            forms += [lambda: ir.not_(ir.eq(p, self.q)), lambda: self.at(other, self.q)]
+            forms += [
+                lambda: ir.not_(ir.eq(p, self.q)),
+                lambda: self.at(other, self.q),
+                lambda: ir.and_(self.at(other, self.q), ir.eq(p, self.q)),
+                lambda: ir.and_(
+                    ir.eq(v, other), self.at(other, self.q), ir.eq(p, self.q)
+                ),
+                lambda: ir.lt(p, self.q),
+            ]
         return self.r.choice(forms)()
+
+    def fewest(self, row: Expr) -> Expr:
+        """The least, or the greatest, number in a row's cells, and more."""
+        first, *others = (ir.select(self.b.now, row, num(k)) for k in self.index)
+        make = self.r.choice((ir.min_, ir.max_))
+        for e in others[self.r.randint(0, 1) :]:
+            first = make(first, e)
+        return ir.add(first, num(self.r.randint(0, 2)))
 
     def at_same(self, row: Expr) -> list[Expr]:
         """One condition on some cells of a row."""
         number = self.r.randrange(1000)
         found = []
-        for k in range(self.r.choice((MOST, MOST, MOST - 1))):
+        for k in list(self.index)[: self.r.choice((MOST, MOST, MOST - 1))]:
             self.r, kept = random.Random(number), self.r
             found.append(self.at(row, k))
             self.r = kept
@@ -223,6 +284,11 @@ class _Draw:
 
     def each(self, op: str, row: Expr | None = None) -> Expr:
         """A condition on all cells, or on those of a row."""
+        if self.r.random() < 0.1:
+            x = self.binder(self.near)
+            y = row if row is not None else ir.const(self.row.sort, 0)
+            inside = ir.ne(x, num(self.near.hi))
+            return ir.aggregate("any", x, ir.and_(inside, self.at(y, x)))
         x = self.binder(self.index)
         if row is not None:
             return ir.aggregate(op, x, self.at(row, x))
@@ -246,7 +312,7 @@ class _Draw:
                 lambda: self.each("any"),
                 lambda: self.each("all"),
                 lambda: ir.or_(*self.at_same(named)),
-                lambda: self.at(named, self.r.randrange(MOST)),
+                lambda: self.at(named, self.r.choice(list(self.index))),
             )
         )()
 
@@ -259,13 +325,13 @@ class _Draw:
         some = self.r.choice((ir.TRUE, ir.FALSE, self.at(v, p)))
 
         def row_of(value: Callable[[int], Expr], table: Expr, row: Expr) -> Expr:
-            for k in range(MOST):
+            for k in self.index:
                 table = ir.store(table, row, num(k), value(k))
             return table
 
         def moved() -> Expr:
             table = a
-            for k in range(MOST):
+            for k in self.index:
                 table = ir.store(table, v, num(k), ir.select(a, other, num(k)))
                 table = ir.store(table, other, num(k), ir.FALSE)
             return table
@@ -278,12 +344,25 @@ class _Draw:
 
         def credited() -> Expr:
             table = self.d.now
-            for k in range(MOST):
+            for k in self.index:
                 at = ir.select(b, v, num(k))
                 old = ir.select(table, at)
                 more = ir.ite(ir.select(a, v, num(k)), ir.add(old, num(1)), old)
                 table = ir.store(table, at, more)
             return table
+
+        def cleared() -> Expr:
+            table = a
+            for k in self.r.sample([p, *map(num, self.index)], MOST + 1):
+                table = ir.store(table, v, k, some if k is p else ir.FALSE)
+            return table
+
+        def weighed() -> Expr:
+            value = num(0)
+            for n, e in enumerate(self.at_same(v)):
+                weight = self.r.choice((1, 1, 1, n))
+                value = ir.add(value, ir.ite(e, num(weight), num(0)))
+            return ir.min_(value, num(MOST))
 
         def mixed(k: int) -> Expr:
             return ir.and_(ir.select(a, v, num(k)), self.told(k))
@@ -304,6 +383,10 @@ class _Draw:
                 lambda: ("a", row_of(lambda k: ir.select(a, other, num(k)), a, v)),
                 lambda: ("a", ir.store(a, v, p, ir.select(a, other, p))),
                 lambda: ("a", moved()),
+                lambda: ("a", cleared()),
+                lambda: ("last", p),
+                lambda: ("last", ir.ite(some, p, num(0))),
+                lambda: ("count", weighed()),
                 lambda: ("count", counted()),
                 lambda: ("d", credited()),
                 lambda: ("grows", ir.add(self.grows.now, num(1))),

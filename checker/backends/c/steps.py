@@ -307,9 +307,11 @@ class Steps:
                 w.close()
 
     def obligation(self, a: Action, k: int) -> int:
-        return self.event(
-            Event("obligation", action=a.name, obligation=a.obligations[k])
-        )
+        """Return the number of the event that the obligation fails, or another one
+        of the action that says the same."""
+        says = a.obligations[k].says
+        first = next(o for o in a.obligations if o.says == says)
+        return self.event(Event("obligation", action=a.name, obligation=first))
 
     def tree(
         self,

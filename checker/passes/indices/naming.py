@@ -63,6 +63,8 @@ class Naming:
     def look(self, root: Expr) -> None:
         """Note for each part of a formula the index that it names (MANY of
         several), and whether it is ``special``."""
+        if self.is_index(root):
+            raise Refused(f"{self.scope} keeps {root.data[0]} as a value")
         if root in self.named:
             return
         for e in subterms(root):
@@ -97,7 +99,7 @@ class Naming:
                 self.check_local(binder)
                 if e.op == "setof":
                     raise Refused(f"{self.scope} has a set of them")
-                special = special or len(e.data[1]) != len(self.domain)
+                special = special or e.data[1] != self.domain
             special, found = self._bound(e, found, special)
         for k, a in enumerate(e.args):
             if k not in allowed and self.is_index(a):

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from poolproof.checker.core.ir import (
     BINDERS,
     INT,
     Expr,
     binder_of,
+    eq,
     local,
+    not_,
     substitute_all,
     subterms,
 )
@@ -19,6 +22,7 @@ from poolproof.checker.core.property import Property
 from poolproof.checker.core.ranges import declared
 from poolproof.checker.core.system import (
     Action,
+    Obligation,
     Role,
     TransitionSystem,
     conjuncts,
@@ -29,7 +33,8 @@ from poolproof.checker.passes.indices.values import Values
 @dataclass
 class Scope:
     """Formulas that share their parameters: an action's, or a property's. Each
-    of ``alike`` is a list of conditions that are asked together."""
+    of ``alike`` is a list of obligations that are asked one after the other and
+    have the same answer."""
 
     name: str
     formulas: list[Expr] = field(default_factory=list)
@@ -76,15 +81,14 @@ class Reading:
     def _of_action(self, a: Action) -> Scope:
         by = self.fixed[a.name]
         plain = [f.expr for f in a.formulas() if f.role is not Role.OBLIGATION]
-        alike: dict[object, list[Expr]] = {}
-        for due in a.obligations:
-            key = (due.kind, due.early, due.message, due.span)
-            alike.setdefault(key, []).append(due.formula)
         return Scope(
             a.name,
             self._put(plain, by),
             tuple(p.local for p in a.parameters if p.local not in by),
-            [self._put(some, by) for some in alike.values()],
+            [
+                self._put([due.formula for due in dues], by)
+                for _, dues in groupby(a.obligations, _answer)
+            ],
         )
 
     def _put(self, roots: list[Expr], by: Mapping[Expr, Expr]) -> list[Expr]:
@@ -92,13 +96,30 @@ class Reading:
         return [self.apart.rename(e) for e in decided]
 
 
+def _answer(due: Obligation) -> tuple[bool, object]:
+    """What a search says of an obligation that fails. It says so of the first one
+    only: those with one answer may only change places if they are neighbours."""
+    return due.early, due.says
+
+
 def _fixed(action: Action) -> dict[Expr, Expr]:
-    """The parameters that can have one value only, by the guard."""
+    """The parameters that can have one value only, by the guard. Assumptions and
+    early obligations do not wait for the guard: they must say it themselves."""
     found: dict[Expr, Expr] = {}
     mine = {p.local for p in action.parameters}
     for c in conjuncts(action.guard):
         if c.op == "eq" and c.args[0] in mine and c.args[1].is_const:
             found[c.args[0]] = c.args[1]
+    asked = [(x.cut, set(conjuncts(x.cut))) for x in action.assumptions]
+    for due in action.obligations:
+        if due.early:
+            e = due.formula
+            ways = e.args if e.op == "or" else (e,)
+            asked.append((e, {c for way in ways for c in conjuncts(not_(way))}))
+    for e, known in asked:
+        for x in e.free.intersection(found):
+            if eq(x, found[x]) not in known:
+                del found[x]
     return found
 
 

@@ -55,9 +55,11 @@ class IndexSets:
 
     def read(self, scope: Scope) -> None:
         """Visit the scope's formulas, and its parameters."""
-        for p in scope.parameters:
-            if self.names.is_index(p):
-                self._part(p, _Context())
+        for x in {*scope.parameters}.union(*(e.free for e in scope.roots)):
+            if self.names.is_index(x):
+                if x not in scope.parameters:
+                    raise Refused(f"{x.data[0]} is an index in {scope.name}")
+                self._part(x, _Context())
         for root in scope.formulas:
             self._visit(root, _Context())
         for some in scope.alike:
@@ -110,7 +112,7 @@ class IndexSets:
                     self.tell(
                         self.names.terms_of(e, at), {e.args[at].data}, context.hold
                     )
-                yield from ((a, context) for a in e.args[1:])
+                yield from ((a, context) for a in e.args)
             case _:
                 if e.op in BINDERS and self.names.is_index(binder_of(e)):
                     self._part(binder_of(e), context)
