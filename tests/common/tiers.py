@@ -12,8 +12,8 @@ and the seconds of CPU that it takes, a compiler's included. What takes more tha
 
 from __future__ import annotations
 
+import argparse
 import os
-import sys
 import tempfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ from poolproof.checker.backends.c.build import compiler
 from poolproof.checker.core.verdict import Budget, Holds, Shown, Silent
 from poolproof.checker.driver.check import ExpectationStatus, Request, prepare, run
 from poolproof.checker.spec import parse
+from poolproof.model.language import did_you_mean
 
 ROOT = Path(__file__).parents[2]
 TABLE = Path(__file__).with_suffix(".txt")
@@ -154,7 +155,22 @@ def write(only: Collection[str] = ()) -> None:
                 print(lines[key], file=out)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.common.tiers",
+        description=f"Measure specs, and write {TABLE.name}. Without NAME: those "
+        "that have no line; lines of specs that are gone are dropped.",
+    )
+    parser.add_argument("spec", nargs="*", metavar="NAME", help="measure only this")
+    wanted = parser.parse_args().spec
+    known = specs()
+    for name in wanted:
+        if name not in known:
+            parser.error(f"no spec is called {name!r}{did_you_mean(name, known)}")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_CACHE_HOME"] = folder
-        write(sys.argv[1:])
+        write(wanted)
+
+
+if __name__ == "__main__":
+    main()
