@@ -11,7 +11,7 @@ from poolproof.checker.commands.sweep import run_sweep
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.driver.designs import find_spec
-from poolproof.checker.driver.size import find_size, scenarios_on
+from poolproof.checker.driver.size import check_given, find_size, scenarios_on
 from poolproof.checker.driver.sweep import Axis
 from poolproof.checker.reports import json
 from poolproof.checker.reports.size import SizeAnswer, size_report
@@ -68,6 +68,7 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(None, f"--bounds {label}: write NAME=NUMBER, like {label}=2")
     specs = [parse(find_spec(name)) for name in options.spec]
     _check_names(specs, options.scenario)
+    check_given(specs, options.design, options.scenario, bounds)
     if options.sweep:
         return run_sweep(options, specs, bounds)
     for name in ("csv", "plot"):

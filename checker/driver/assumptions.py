@@ -10,8 +10,10 @@ search that uses symmetry visits one state of each orbit, and counts its steps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
+from poolproof.checker.core.system import TransitionSystem
 from poolproof.checker.core.verdict import Statistics, Violated
 from poolproof.checker.driver.check import CheckResult
 
@@ -26,6 +28,37 @@ class AssumptionResult:
     cut: int | None = None
     complete: bool = False
     unneeded: bool = False
+
+
+def assumed_by(
+    system: TransitionSystem, statistics: Statistics
+) -> tuple[AssumptionResult, ...]:
+    """Return what the verdicts of one search of the system assume."""
+    cut, unneeded = statistics.assumed, statistics.unneeded
+    return tuple(
+        AssumptionResult(why, cut.get(why), statistics.complete, why in unneeded)
+        for why in system.assumptions
+    )
+
+
+def together(
+    searches: Iterable[Sequence[AssumptionResult]],
+) -> tuple[AssumptionResult, ...]:
+    """Return what several searches assume, each reason once: its steps in all of
+    them, complete if each search that has it counted all."""
+    by: dict[str, list[AssumptionResult]] = {}
+    for found in searches:
+        for a in found:
+            by.setdefault(a.why, []).append(a)
+    return tuple(
+        AssumptionResult(
+            why,
+            sum(cuts) if (cuts := [a.cut for a in some if a.cut is not None]) else None,
+            all(a.complete and a.cut is not None for a in some),
+            all(a.unneeded for a in some),
+        )
+        for why, some in by.items()
+    )
 
 
 def assumptions(checked: CheckResult) -> list[AssumptionResult]:
@@ -43,10 +76,11 @@ def assumptions(checked: CheckResult) -> list[AssumptionResult]:
         for a in checked.answers
         if a.prop.assertion == "counter" and isinstance(a.verdict, Violated)
     ]
+    system = checked.task.compiled.system
     return [
-        AssumptionResult(why, best.assumed.get(why), best.complete, why in unneeded)
-        for why in checked.task.compiled.system.assumptions
-    ] + [
-        AssumptionResult(f"{name} stays just outside once it has wrapped")
-        for name in wrapped
+        *assumed_by(system, replace(best, unneeded=unneeded)),
+        *(
+            AssumptionResult(f"{name} stays just outside once it has wrapped")
+            for name in wrapped
+        ),
     ]

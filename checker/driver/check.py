@@ -232,7 +232,7 @@ def _check_request(request: Request, known: Sequence[DesignRef]) -> None:
     names = ", ".join(k.name for k in known)
     for name, value in request.bounds.items():
         if name not in bounds:
-            raise UserError(None, _unknown("bound", name, tuple(bounds), names))
+            raise UserError(None, unknown_name("bound", name, tuple(bounds), names))
         for k in known:
             if name in declared(k.cls)[0] and (
                 reason := outside(k.cls, bounds[name], value)
@@ -240,13 +240,15 @@ def _check_request(request: Request, known: Sequence[DesignRef]) -> None:
                 raise UserError(None, f"--bounds {name}={value}: {reason}")
     for name in (*request.without, *request.having):
         if name not in features:
-            raise UserError(None, _unknown("feature", name, tuple(features), names))
+            raise UserError(None, unknown_name("feature", name, tuple(features), names))
     for name in request.without:
         if name in request.having:
             raise UserError(None, f"{name} is in --without and in --with")
 
 
-def _unknown(what: str, name: str, known: tuple[str, ...], designs: str) -> str:
+def unknown_name(what: str, name: str, known: tuple[str, ...], designs: str) -> str:
+    """Return the message that the designs have no bound or feature (``what``) of
+    that name, with those that they have."""
     there = ", ".join(sorted(known)) or "none"
     return (
         f"{designs}: no {what} {name!r}{did_you_mean(name, known)}; there are {there}"

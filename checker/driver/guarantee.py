@@ -26,6 +26,11 @@ from poolproof.checker.core.verdict import (
     Vacuous,
     Violated,
 )
+from poolproof.checker.driver.assumptions import (
+    AssumptionResult,
+    assumed_by,
+    together,
+)
 from poolproof.checker.driver.designs import DesignRef
 from poolproof.checker.driver.effect import has_effect
 from poolproof.checker.engines import registry
@@ -57,7 +62,7 @@ class Finding:
     ``effect`` says of a feature by itself whether any run is another with it
     than with only what it needs (None: not asked, or not decided).
     ``assertion`` is one of the kernel's own that fails where the property is
-    not broken."""
+    not broken; ``assumptions`` are those of the searches at all sizes."""
 
     features: tuple[str, ...]
     depth: int | None
@@ -69,6 +74,7 @@ class Finding:
     needed: tuple[str, ...] = ()
     effect: bool | None = None
     assertion: str = ""
+    assumptions: tuple[AssumptionResult, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -89,6 +95,11 @@ class Guarantee:
     findings: list[Finding] = field(default_factory=list)
     missing: str = ""
     stopped: str = ""
+
+    @property
+    def assumptions(self) -> tuple[AssumptionResult, ...]:
+        """What the findings assume, and what of the steps was cut in all of them."""
+        return together(f.assumptions for f in self.findings)
 
     def of(self, number: int) -> list[Finding]:
         return [f for f in self.findings if len(f.features) == number]
@@ -221,6 +232,7 @@ def ask(
     best: Finding | None = None
     complete = vacuous = True
     assertion = ""
+    assumed: list[tuple[AssumptionResult, ...]] = []
     for size in done.sizes:
         compiled = compile_design(done.known.cls, size, (), having)
         resolved = resolve(spec, compiled)
@@ -234,8 +246,10 @@ def ask(
         engine, budget = registry.every_state(prop.kind), Budget(states=states)
         queries = (prop, *compiled.assertions)
         outcome = registry.ask(engine, compiled.system, queries, budget, Silent())
+        assumed.append(assumed_by(compiled.system, outcome.statistics))
         if outcome.defects:
-            return Finding(having, None, False, defect=outcome.defects[0].message)
+            best = Finding(having, None, False, defect=outcome.defects[0].message)
+            break
         verdict = outcome.verdicts[prop.name]
         failing = (
             p.name
@@ -249,7 +263,8 @@ def ask(
             best is None or len(verdict.trace) < (best.depth or 0)
         ):
             best = _broken(having, compiled, prop, verdict)
-    return best or Finding(having, None, complete, vacuous=vacuous, assertion=assertion)
+    best = best or Finding(having, None, complete, vacuous=vacuous, assertion=assertion)
+    return replace(best, assumptions=together(assumed))
 
 
 def _placed(

@@ -22,12 +22,19 @@ from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Span, State
 from poolproof.checker.core.verdict import (
     Budget,
+    Outcome,
     Reporter,
     Step,
     Unknown,
     Vacuous,
     Violated,
 )
+from poolproof.checker.driver.assumptions import (
+    AssumptionResult,
+    assumed_by,
+    together,
+)
+from poolproof.checker.driver.check import unknown_name
 from poolproof.checker.driver.designs import (
     DesignRef,
     designs_for,
@@ -55,7 +62,14 @@ from poolproof.checker.spec.scenario import (
 )
 from poolproof.checker.spec.sizes import Sizes
 from poolproof.checker.spec.syntax import Let, Scenario, Spec
-from poolproof.model.language import Bound, Design, declared, outside
+from poolproof.model.language import (
+    Bound,
+    Design,
+    ModelError,
+    declared,
+    outside,
+    with_needs,
+)
 
 
 @dataclass(frozen=True)
@@ -73,12 +87,16 @@ class Failure:
 @dataclass(frozen=True)
 class AtSize:
     """The answer at one size: guaranteed if there is neither a failure
-    nor a reason why it is not known."""
+    nor a reason why it is not known. ``assumptions`` are those of the steps that
+    the programs take; ``unobserved`` are variables that no state was stored with,
+    because nothing observes them."""
 
     size: int
     states: int
     failure: Failure | None = None
     unknown: str = ""
+    assumptions: tuple[AssumptionResult, ...] = ()
+    unobserved: tuple[str, ...] = ()
 
     @property
     def guaranteed(self) -> bool:
@@ -108,6 +126,16 @@ class Sized:
         found = [at.guaranteed for at in self.sizes if not at.unknown]
         return found == sorted(found)
 
+    @property
+    def assumptions(self) -> tuple[AssumptionResult, ...]:
+        """What the answers assume, and what of the steps was cut at all sizes."""
+        return together(at.assumptions for at in self.sizes)
+
+    @property
+    def unobserved(self) -> tuple[str, ...]:
+        """The variables that the states of some size are without."""
+        return tuple(dict.fromkeys(v for at in self.sizes for v in at.unobserved))
+
     def just_below(self) -> AtSize | None:
         """The last size that fails before the smallest (or of all)."""
         smallest = self.smallest
@@ -134,6 +162,36 @@ def scenarios_on(
         else:
             chosen = tuple(wanted) or designs_for(replace(spec, designs=words), ())
         yield from ((scenario, known) for known in chosen)
+
+
+def check_given(
+    specs: Sequence[Spec],
+    designs: Sequence[str],
+    names: Collection[str],
+    given: Mapping[str, int],
+) -> None:
+    """Raise UserError for a name of ``given`` that means nothing in any of the
+    scenarios that `scenarios_on` yields: neither a bound of a design nor a `let`,
+    or only the bound that the size is of."""
+    pairs = [
+        (spec, scenario, known)
+        for spec in specs
+        for scenario, known in scenarios_on(spec, designs, names)
+    ]
+    lets = [let.name.text for spec, _, _ in pairs for let in spec.lets]
+    bounds = [n for _, _, known in pairs for n in declared(known.cls)[0]]
+    mentioned = ", ".join(dict.fromkeys(known.name for _, _, known in pairs))
+    measured = [s.measure.bound.text for _, s, _ in pairs if s.measure is not None]
+    for name, value in given.items() if pairs else ():
+        if name not in lets and name not in bounds:
+            known_names = tuple(dict.fromkeys((*bounds, *lets)))
+            raise UserError(None, unknown_name("bound", name, known_names, mentioned))
+        if len(pairs) == len(measured) and {*measured} == {name}:
+            raise UserError(
+                None,
+                f"--bounds {name}={value}: the size is of {name}; "
+                f"write --sizes {value}..{value}",
+            )
 
 
 @dataclass(frozen=True)
@@ -203,6 +261,10 @@ def _question(
     having += [w.text for w in scenario.having]
     for what in {*without, *having} - set(features):
         raise UserError(scenario.name.span, f"{cls.__name__} has no feature `{what}`")
+    try:
+        having = [*with_needs(features, having, without)]
+    except ModelError as e:
+        raise UserError(scenario.name.span, str(e)) from None
     for bound, value in settings.items():
         if reason := outside(cls, known[bound], value):
             place = places.get(bound, scenario.name.span)
@@ -310,7 +372,16 @@ def _at(size: int, question: _Question, budget: Budget, report: Reporter) -> AtS
     what = question.at(size)
     whole = what.product
     outcome = registry.ask("exhaustive", whole.system, what.queries, budget, report)
-    states = outcome.statistics.states
+    return replace(
+        _judged(size, question, what, outcome),
+        assumptions=assumed_by(whole.system, outcome.statistics),
+        unobserved=outcome.statistics.unobserved,
+    )
+
+
+def _judged(size: int, question: _Question, what: Explored, outcome: Outcome) -> AtSize:
+    """The answer at one size, without what it assumes."""
+    whole, states = what.product, outcome.statistics.states
     for defect in outcome.defects:
         return AtSize(size, states, None, f"the model is wrong: {defect.message}")
     failing = {n: v for n, v in outcome.verdicts.items() if isinstance(v, Violated)}

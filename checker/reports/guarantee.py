@@ -10,6 +10,7 @@ from poolproof.checker.core.text import count
 from poolproof.checker.driver.guarantee import Finding, Guarantee
 from poolproof.checker.evidence.replay import show_step
 from poolproof.checker.reports.text import table, wrapped
+from poolproof.checker.reports.words import assuming
 
 NO_EFFECT = "no effect: at these sizes every run is one without the feature, too."
 
@@ -80,6 +81,9 @@ def _design_report(g: Guarantee) -> list[str]:
             "holds again with: " + ", ".join(_named(f) for f in repaired), "  ", "    "
         )
     lines += ["", *wrapped(_counted(g), "  ", "    ")]
+    for a in g.assumptions:
+        text = assuming(a.why, a.cut, a.complete, a.unneeded)
+        lines += wrapped(text, "  ", "    ")
     first = g.first
     if first is not None and first.replay is not None and first.compiled is not None:
         lines += ["", *wrapped(f"first broken with {_named(first)}:", "  ", "    ")]

@@ -27,7 +27,7 @@ from poolproof.checker.core.verdict import (
     Verdict,
     Violated,
 )
-from poolproof.checker.driver.assumptions import assumptions
+from poolproof.checker.driver.assumptions import AssumptionResult, assumptions
 from poolproof.checker.driver.check import CheckResult
 from poolproof.checker.driver.guarantee import Guarantee
 from poolproof.checker.driver.mutate import Campaign, MutantStatus
@@ -226,15 +226,7 @@ def _one(checked: CheckResult) -> dict[str, Any]:
             }
             for a in checked.answers
         ],
-        "assumptions": [
-            {
-                "why": a.why,
-                "cut": a.cut,
-                "complete": a.complete,
-                "unneeded": a.unneeded,
-            }
-            for a in assumptions(checked)
-        ],
+        "assumptions": _assumptions(assumptions(checked)),
         "missing": dict(task.resolved.missing),
         "defects": [
             {
@@ -293,6 +285,18 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
 # --- sizes, guarantees, mutants -------------------------------------------
 
 
+def _assumptions(found: Sequence[AssumptionResult]) -> list[dict[str, Any]]:
+    return [
+        {
+            "why": a.why,
+            "cut": a.cut,
+            "complete": a.complete,
+            "unneeded": a.unneeded,
+        }
+        for a in found
+    ]
+
+
 def sizes_json(answers: Sequence[SizeAnswer], code: int) -> dict[str, Any]:
     """All that `size` says."""
     return {"exit": code, "answers": [_size_answer(a) for a in answers]}
@@ -312,6 +316,8 @@ def size_json(scenario: str, design: str, found: Sized) -> dict[str, Any]:
         "design": design,
         "bound": found.bound,
         "smallest": found.smallest,
+        "assumptions": _assumptions(found.assumptions),
+        "unobserved": list(found.unobserved),
         "sizes": [
             {
                 "size": at.size,
@@ -340,6 +346,7 @@ def guarantee_json(done: Sequence[Guarantee]) -> list[dict[str, Any]]:
             "sizes": [dict(s) for s in g.sizes],
             "missing": g.missing,
             "stopped": g.stopped,
+            "assumptions": _assumptions(g.assumptions),
             "findings": [
                 {
                     "features": list(f.features),

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from poolproof.checker.driver.assumptions import together
 from poolproof.checker.driver.size import Sized
 from poolproof.checker.reports.schedule import Call, schedule_lines
 from poolproof.checker.reports.text import table, wrapped
+from poolproof.checker.reports.words import assuming, unobserved
 from poolproof.checker.spec.syntax import Scenario, Spec
 
 
@@ -46,8 +48,30 @@ def size_report(
         *table(("scenario", "design", "least", "just below it"), rows),
         "",
         *wrapped(f"every state at each size, {most:,} at most", "  "),
+        *_trust(answers),
         *runs,
     ]
+
+
+def _trust(answers: Sequence[SizeAnswer]) -> Iterator[str]:
+    """What the answers on each design assume, and what their states are without."""
+    by: dict[str, list[tuple[str, Sized]]] = {}
+    for a in answers:
+        if a.found is not None:
+            by.setdefault(a.design, []).append((a.scenario.name.text, a.found))
+    for design, some in by.items():
+        for assumed in together(found.assumptions for _, found in some):
+            text = assuming(
+                assumed.why, assumed.cut, assumed.complete, assumed.unneeded
+            )
+            yield from wrapped(f"{design}: {text}", "  ", "    ")
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for name, found in some:
+            alike.setdefault(found.unobserved, []).append(name)
+        for variables, names in alike.items():
+            where = design if len(alike) == 1 else f"{design}, {', '.join(names)}"
+            if variables:
+                yield from wrapped(f"{where}: {unobserved(variables)}", "  ", "    ")
 
 
 def _sized_row(found: Sized, page: int) -> tuple[str, str]:

@@ -30,7 +30,7 @@ from poolproof.checker.core.vacuity import NO_START, NO_STEP, never_possible
 from poolproof.checker.core.verdict import Holds, Outcome, Statistics, Unknown, Vacuous
 from poolproof.checker.evidence.explain import reasons
 from poolproof.checker.evidence.replay import Replay, at_step, show_step
-from poolproof.checker.reports.words import sentence
+from poolproof.checker.reports.words import sentence, unobserved
 
 
 def wrapped(text: str, first: str = "", rest: str = "") -> list[str]:
@@ -312,7 +312,7 @@ def _deadlocks(s: Statistics) -> Iterator[str]:
 def _searched(s: Statistics) -> Iterator[str]:
     """How the search was made smaller, or could not be."""
     if s.unobserved:
-        yield f"states are without what nothing observes: {', '.join(s.unobserved)}"
+        yield unobserved(s.unobserved)
     yield from s.notes
 
 

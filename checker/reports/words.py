@@ -7,7 +7,7 @@ of a table, a mark, what is counted, and the key that programs read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.property import Kind
@@ -82,6 +82,11 @@ def assuming(
         return f"assuming {why}" + (": not needed" if unneeded else "")
     told = f"{count(cut, 'step')} cut" if cut else "cut nothing"
     return f"assuming {why}: {told}" + ("" if complete else " so far")
+
+
+def unobserved(variables: Sequence[str]) -> str:
+    """Return the line that names the variables which no state was stored with."""
+    return f"states are without what nothing observes: {', '.join(variables)}"
 
 
 def short(verdict: Verdict, kind: Kind) -> str:

@@ -274,10 +274,18 @@ def product(
         updates = {**action.updates, **more}
         if strict and action.result is not None:
             updates[FAILED] = ir.not_(succeeds(action, action.result))
-        guard = ir.and_(ir.not_(failed.now), _any_of(when), action.guard)
-        # nothing counts here what was cut
-        changed = replace(action, name=name, guard=guard, updates=updates)
-        actions.append(replace(changed, assumptions=()))
+        due = ir.and_(ir.not_(failed.now), _any_of(when))
+        changed = replace(
+            action,
+            name=name,
+            guard=ir.and_(due, action.guard),
+            updates=updates,
+            assumptions=tuple(
+                replace(assumed, cut=ir.and_(due, assumed.cut))
+                for assumed in action.assumptions
+            ),
+        )
+        actions.append(changed)
 
     for task, calls in found.tasks.items():
         place = places[task]

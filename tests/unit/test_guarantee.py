@@ -300,3 +300,20 @@ def test_among(three: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert "twice" not in text
     assert main([*three, "--among", "d"]) == 2
     assert "has no feature 'd'" in capsys.readouterr().err
+
+
+def test_what_the_findings_assume(files: Path) -> None:
+    """With nothing on, there is one state that has counted to the end."""
+    text = DESIGN.replace(
+        "require(self.steps < TOTAL)",
+        'assume(self.steps < TOTAL, "two steps")',
+    ).replace("import require, var", "import assume, require, var")
+    (files / "fragile.py").write_text(text)
+    done = ask(most=0)
+    (assumed,) = done.assumptions
+    assert (assumed.why, assumed.cut, assumed.complete) == ("two steps", 1, True)
+    assert "  assuming two steps: 1 step cut" in guarantee_report([done])
+    (told,) = guarantee_json([done])
+    assert told["assumptions"] == [
+        {"why": "two steps", "cut": 1, "complete": True, "unneeded": False}
+    ]

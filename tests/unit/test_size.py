@@ -169,3 +169,83 @@ def test_what_is_not_asked_is_refused(
     said = capsys.readouterr().err
     assert said.startswith("c.scenario:3:")
     assert f"`{kind}`" in said
+
+
+RESERVE = '''
+"""Blocks that two calls take, and a count that nothing reads."""
+
+from poolproof.model.language import Bool, Bound, Design, Feature, Int
+from poolproof.model.language import action, assume, require, var
+
+B = Bound("B", 1)
+MOUNT = Feature("mount", False)
+QUOTA = Feature("quota", False, needs=MOUNT)
+
+
+class Reserve(Design):
+    """Takes one block at a time."""
+
+    used = var(Int(0, 2))
+    calls = var(Int(0, 99))
+
+    @action
+    def take(self) -> Bool():
+        assume(self.used < 1 or not QUOTA, "one block has a quota")
+        self.calls = min(self.calls + 1, 99)
+        if self.used < B:
+            self.used += 1
+            return True
+        return False
+
+    @action(when=MOUNT)
+    def mount(self) -> Bool():
+        assume(self.used >= 0, "used is not negative")
+        return True
+'''
+
+TAKE = """spec "taking"
+for Reserve
+scenario two "two blocks":
+    bounds with quota
+    size B = 1..2
+    task a:
+        mount()
+        take()
+    anytime take()
+"""
+
+
+@pytest.fixture
+def reserve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "reserve.py").write_text(RESERVE)
+    (tmp_path / "t.scenario").write_text(TAKE)
+    return ["size", "t.scenario", "--design", "reserve.py"]
+
+
+def test_what_the_answer_assumes(
+    reserve: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`quota` brings the `mount` that it needs. With a block taken, at each of
+    the two sizes, a take of anybody is cut before, between and after the task's
+    calls, and between them the task's own, too."""
+    main([*reserve, "--table"])
+    out = capsys.readouterr().out
+    assert "assuming one block has a quota: 8 steps cut\n" in out
+    assert "assuming used is not negative: cut nothing\n" in out
+    assert "states are without what nothing observes: calls\n" in out
+    main([*reserve, "--json"])
+    [answer] = json.loads(capsys.readouterr().out)["answers"]
+    assert answer["unobserved"] == ["calls"]
+    cut = {a["why"]: a["cut"] for a in answer["assumptions"]}
+    assert cut == {"one block has a quota": 8, "used is not negative": 0}
+
+
+def test_a_bound_that_means_nothing(
+    reserve: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*reserve, "--bounds", "C=1"]) == 2
+    assert "no bound 'C'" in capsys.readouterr().err
+    assert main([*reserve, "--bounds", "B=1"]) == 2
+    assert "the size is of B; write --sizes 1..1" in capsys.readouterr().err
+    assert main(["size", FOUR, "--bounds", "limti=8"]) == 2
