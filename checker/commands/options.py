@@ -193,6 +193,11 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-symmetry", action="store_true", help="visit symmetric states, too"
     )
+    parser.add_argument(
+        "--indices",
+        action="store_true",
+        help="use the symmetry of ints that are only indices, too",
+    )
     add_output(parser)
 
 
@@ -207,6 +212,7 @@ def budget(options: argparse.Namespace, engine: str) -> Budget:
         depth=options.depth,
         memory=options.memory,
         symmetry=not options.no_symmetry,
+        indices=options.indices,
         threads=options.threads,
         seed=options.seed,
     )

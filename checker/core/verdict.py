@@ -199,14 +199,16 @@ class Silent:
 class Budget:
     """Limits of one run; None is no limit. ``seconds`` of wall time,
     ``states`` visited, ``depth`` in steps, ``memory`` in bytes. ``symmetry``
-    turns on canonical forms where the scalarsets allow them, ``threads`` is the
-    number of workers (0: as many as cores). ``seed`` is for engines that sample."""
+    turns on canonical forms where the scalarsets allow them, and ``indices`` with
+    it those of ints that are only indices. ``threads`` is the number of workers
+    (0: as many as cores). ``seed`` is for engines that sample."""
 
     seconds: float | None = None
     states: int | None = None
     depth: int | None = None
     memory: int | None = None
     symmetry: bool = True
+    indices: bool = False
     threads: int = 0
     seed: int = 0
 

@@ -159,7 +159,9 @@ def look(task: Task, states: int) -> Original:
     queries = tuple(p for p in everything if not p.kind.of_runs)
     system = task.compiled.system
     profile = Profile(
-        StateSpace(system, find_symmetry(system, queries)), queries, states
+        StateSpace(system, find_symmetry(system, queries, indices=False)),
+        queries,
+        states,
     )
     profile.run()
     if profile.breaks:
@@ -219,7 +221,7 @@ def judge(mutant: Mutant, originals: Sequence[Original]) -> Result:
         if actions == old.actions:
             continue
         system = replace(old, actions=actions)
-        symmetry = find_symmetry(system, was.queries)
+        symmetry = find_symmetry(system, was.queries, indices=False)
         space = StateSpace(system, symmetry, was.space)
         most = 3 * len(was.explored.parents) + 1000
         profile = Profile(space, was.queries, most, was)

@@ -355,6 +355,7 @@ def find_size(
     something that the scenario names."""
     question = _question(scenario, spec, cls, given)
     found: list[AtSize] = []
+    budget = replace(budget, indices=True)
     with budget.limited():
         for size in question.range:
             report.progress(size=size)

@@ -59,7 +59,9 @@ def explicit(
     """Visit every state; see verdict.Engine. Raise ValueError for a property that
     one state or one step does not decide."""
     begin = time.monotonic()
-    symmetry = find_symmetry(system, properties) if budget.symmetry else NO_SYMMETRY
+    symmetry = NO_SYMMETRY
+    if budget.symmetry:
+        symmetry = find_symmetry(system, properties, indices=budget.indices)
     space = StateSpace(system, symmetry)
     watch, defects = Watch(system, properties), _Defects(space)
     decided, ends = _Decided(space, watch), _Ends()

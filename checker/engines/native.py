@@ -84,7 +84,7 @@ def native(
         try:
             found = Symmetry((), (), ())
             if budget.symmetry:
-                found = usable_symmetry(system, properties, doubtful)
+                found = usable_symmetry(system, properties, doubtful, budget.indices)
             with doing("writing the C program"):
                 lowered = lower.lower(system, properties, found)
         except lower.Unsupported as why:
@@ -107,13 +107,15 @@ def usable_symmetry(
     system: TransitionSystem,
     properties: tuple[Property, ...],
     doubtful: bool = True,
+    indices: bool = True,
 ) -> Symmetry:
     """The scalarsets to use: those whose permutations are not too many.
-    ``doubtful``: also those that the search itself must watch."""
-    found = find_symmetry(system, properties, doubtful)
+    ``doubtful``: also those that the search itself must watch; ``indices``: ints
+    that are only indices, too."""
+    found = find_symmetry(system, properties, doubtful, indices)
     doubted = {sort for sort, _ in found.doubts}
     if _permutations(doubted) > DOUBTS:
-        found = find_symmetry(system, properties)
+        found = find_symmetry(system, properties, indices=indices)
     size = _permutations(found.enumerated)
     if size <= GROUP:
         return found

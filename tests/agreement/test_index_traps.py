@@ -188,7 +188,7 @@ def test_obligations_that_say_the_same(engine: Engine) -> None:
     trap = system((A,), setting(A), check)
     assert compared(trap, (), 1000) == (8, 4)
     for symmetry in (False, True):
-        outcome = engine(trap, (), Budget(symmetry=symmetry), Silent())
+        outcome = engine(trap, (), Budget(symmetry=symmetry, indices=True), Silent())
         (defect,) = outcome.defects
         (page,) = defect.trace.steps[0].arguments
         assert (defect.message, len(defect.trace)) == ("free", 2)
@@ -198,5 +198,5 @@ def test_obligations_that_say_the_same(engine: Engine) -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_page_that_is_kept_is_found(engine: Engine) -> None:
     asked = Property("small", Kind.INVARIANT, ir.lt(kept().variables[1].now, num(2)))
-    verdict = engine(kept(), (asked,), Budget(), Silent()).verdicts["small"]
+    verdict = engine(kept(), (asked,), Budget(indices=True), Silent()).verdicts["small"]
     assert type(verdict).__name__ == "Violated"

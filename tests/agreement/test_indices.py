@@ -159,7 +159,7 @@ def test_scenarios(scenario: str, design: str, size: int) -> None:
     states = compared(system, asked, 20_000)
     assert states is not None
     plain = explicit(system, asked, Budget(symmetry=False), Silent())
-    small = explicit(system, asked, Budget(), Silent())
+    small = explicit(system, asked, Budget(indices=True), Silent())
     assert (plain.statistics.states, small.statistics.states) == states
     for name, verdict in plain.verdicts.items():
         assert type(verdict) is type(small.verdicts[name])
@@ -167,7 +167,7 @@ def test_scenarios(scenario: str, design: str, size: int) -> None:
         if trace is not None:
             assert len(trace) == len(small.verdicts[name].trace)  # type: ignore[union-attr]
     if compiler() is not None:
-        fast = native(system, asked, Budget(), Silent())
+        fast = native(system, asked, Budget(indices=True), Silent())
         assert fast.statistics.states == small.statistics.states
         assert fast.statistics.transitions == small.statistics.transitions
         assert {n: type(v) for n, v in fast.verdicts.items()} == {
