@@ -219,6 +219,17 @@ class PoolState(Block):
         return sum(1 for f in FILES for i in INDICES if self.cluster[f, i] is not None)
 
     @observer
+    def kinds(self):
+        """Kinds of consumers that have a page, those that have a loan included."""
+        mine = sum(
+            1
+            for kind in Kind
+            if kind != NONE
+            and any(self.kind[f] == kind and self.there(f) > 0 for f in FILES)
+        )
+        return mine + (1 if self.borrowed() > 0 else 0)
+
+    @observer
     def poisoned(self):
         return self.lost
 

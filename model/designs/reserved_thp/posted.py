@@ -175,6 +175,12 @@ class ReservedThp(Design):
         return sum(1 for v in VMAS for b in INDICES if self.backing[v, b] == SWAP)
 
     @observer
+    def kinds(self):
+        """Kinds of consumers that have a block: THP of processes, with the flag
+        or without it any more, is the only one that was posted."""
+        return 1 if self.populated() > 0 else 0
+
+    @observer
     def one_has_all(self):
         """Whether the whole pool is one VMA's."""
         return any(self.charged(v) == self.total() for v in VMAS)
