@@ -32,6 +32,7 @@ from poolproof.checker.evidence.replay import Replay, show_step
 from poolproof.checker.reports.check import settings
 from poolproof.checker.reports.page import (
     KEY,
+    NO_FIGURES,
     Overview,
     column_assumptions,
     figures,
@@ -98,8 +99,9 @@ _FILTER = """\
 GLYPHS = {"bad": "\u2717", "open": "?", "vacuous": "\u2205", "good": "\u2713"}
 """A sign for each severity, beside its colour."""
 
-PICTURES = 900_000
-"""Most characters of pictures on a page; those of the runs at its head come first."""
+LENGTH = 1_450_000
+"""Most characters of a page. Pictures of runs fill what is left, those of the runs at
+its head first."""
 
 
 def page(view: Overview) -> str:
@@ -110,7 +112,17 @@ def page(view: Overview) -> str:
         for number, some in enumerate(sections)
         for k, c in enumerate(some)
     }
-    drawn = _drawn_runs(view, sections)
+    bare = len(_whole(view, sections, anchors, frozenset()))
+    drawn = _drawn_runs(view, sections, LENGTH - bare)
+    return _whole(view, sections, anchors, drawn)
+
+
+def _whole(
+    view: Overview,
+    sections: Sequence[Sequence[CheckResult]],
+    anchors: Anchors,
+    drawn: Drawn,
+) -> str:
     parts = ['<h1 id="top">Review</h1>', *_objections(view, anchors)]
     parts += [*_runs(view, anchors), *_answers(view, anchors)]
     parts.append('<nav id="specs"><h2>The specs</h2><ul>')
@@ -137,8 +149,11 @@ Drawn = frozenset[tuple[int, str]]
 """The runs with pictures: the id() of the check, and the property."""
 
 
-def _drawn_runs(view: Overview, sections: Sequence[Sequence[CheckResult]]) -> Drawn:
-    """The page's own runs, and as many others as there is room for."""
+def _drawn_runs(
+    view: Overview, sections: Sequence[Sequence[CheckResult]], room: int
+) -> Drawn:
+    """The page's own runs, and as many others as there is ``room`` for, in
+    characters."""
     first = [run.asked for run in page_runs(view) if run.asked is not None]
     every = [
         (c, a)
@@ -148,7 +163,6 @@ def _drawn_runs(view: Overview, sections: Sequence[Sequence[CheckResult]]) -> Dr
         if a.replay is not None
     ]
     found: set[tuple[int, str]] = set()
-    room = PICTURES
     for c, a in [*((x.checked, x.answer) for x in first), *every]:
         name = (id(c), a.prop.name)
         if a.replay is None or name in found or room <= 0:
@@ -190,7 +204,7 @@ def _objections(view: Overview, anchors: Anchors) -> Iterator[str]:
         yield f'<h3 id="column{k}">{escape(column.title)}, {escape(column.status)} '
         yield f'<span class="soft">({escape(names)})</span></h3><ul>'
         lines = [f"assumed: {t}" for t in taken_for_granted(column)]
-        lines += [*column_assumptions(column), figures(column, view)]
+        lines += [*column_assumptions(column), figures(column, view) or NO_FIGURES]
         yield from (f"<li>{escape(line)}</li>" for line in lines)
         yield '</ul><p class="back"><a href="#objections">back to the table</a></p>'
     yield "</section>"

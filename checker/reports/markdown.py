@@ -11,6 +11,7 @@ from poolproof.checker.evidence.replay import Replay, show_step
 from poolproof.checker.reports.check import settings
 from poolproof.checker.reports.page import (
     KEY,
+    NO_FIGURES,
     Overview,
     column_assumptions,
     figures,
@@ -71,7 +72,7 @@ def _page(view: Overview) -> Iterator[str]:
     for column in view.columns:
         names = ", ".join(k.name for k in column.designs)
         parts = [f"assumed: {t}" for t in taken_for_granted(column)]
-        parts += [*column_assumptions(column), figures(column, view)]
+        parts += [*column_assumptions(column), figures(column, view) or NO_FIGURES]
         yield f"- {_md(column.title)} ({_md(names)}): {_md('; '.join(parts))}"
     yield ""
     for run in page_runs(view):

@@ -9,6 +9,7 @@ rests, and a few runs in full.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count as numbers
@@ -40,14 +41,16 @@ from poolproof.checker.reports.words import MARKS, assuming, cell_mark, mark
 from poolproof.checker.spec.page import Objection, Page, ShownRun, Upgrade
 
 KEY = (
-    "V5.a: spec a is violated after 5 steps, the fewest there are; no.a: what should "
-    "be possible is not; ok.a: no violation of any property asked, within the bounds "
-    "of a; ?: not known; vac: what it is about never happens; n/a: the design has no "
-    "such thing; -: not asked; !: not as expected. 22e: the least pool, and how one "
-    "less fails: e at a call before the use of what it promises, l later, s all wait "
-    "for ever, b an invariant breaks; >9l: not at 9 either."
+    "V5.a: spec a is violated after 5 steps; no.a: what should be possible is not; "
+    "ok.a: no violation of any property asked, within bounds like those of a; ?3: "
+    "unknown past 3 steps; vac: what it is about never happens; n/a: the design has "
+    "no such thing; -: not asked; !: not as expected. 22e: the least pool, and how one "
+    "less fails: e early, l late, s all wait for ever, b an invariant breaks."
 )
 """What the cells of the table mean."""
+
+
+NO_FIGURES = "mutants and conformance: none stored"
 
 
 @dataclass(frozen=True)
@@ -186,20 +189,19 @@ def taken_for_granted(column: PageColumn) -> list[str]:
 
 
 def figures(column: PageColumn, view: Overview) -> str:
-    """Return the mutation scores and the conformance of the column's designs, or
-    that none is stored."""
-    scores = [
-        f"{k.name} {view.scores[k.cls]}" for k in column.designs if k.cls in view.scores
+    """Return the mutation scores and the conformance of the column's designs; empty
+    if none is stored."""
+    found = [
+        f"{k.name}: mutants {view.scores[k.cls]}"
+        for k in column.designs
+        if k.cls in view.scores
     ]
-    agree = [
+    found += [
         f"{k.name} and {view.conformance[k.cls]}"
         for k in column.designs
         if k.cls in view.conformance
     ]
-    return (
-        f"mutants: {'; '.join(scores) or 'none stored'}. "
-        f"Conformance: {'; '.join(agree) or 'none stored'}."
-    )
+    return "; ".join(found)
 
 
 # --- runs --------------------------------------------------------------------
@@ -252,16 +254,11 @@ def page(view: Overview) -> list[str]:
     """Return the page as plain text."""
     lines = _table(view)
     if lines:
-        lines += ["", *wrapped(KEY, "  ", "  "), ""]
-        lines += _specs(view)
-    for letter, column in zip(_capitals(), view.columns, strict=False):
-        lines += _column(letter, column, view)
+        lines += ["", *wrapped(KEY, "  ", "  "), *_specs(view)]
+    lines += _basis(view)
     runs = [line for run in page_runs(view) for line in _run(run)]
     if runs:
-        words = (
-            "Runs in full; `poolproof trace counterexamples/NAME` prints what each "
-            "call changes."
-        )
+        words = "Runs in full; poolproof trace counterexamples/... says what changes:"
         lines += ["", *wrapped(words), *runs]
     return lines
 
@@ -286,9 +283,8 @@ def _table(view: Overview) -> list[str]:
     names = list(zip(_capitals(), view.columns, strict=False))
     for start in range(0, len(names), each):
         some = names[start : start + each]
-        lines.append("")
-        for letter, column in some:
-            lines += wrapped(f"{letter} {column.title}: {column.status}", "  ", "    ")
+        words = [f"{letter} {c.title}: {c.status}" for letter, c in some]
+        lines += wrapped("; ".join(words) + ".", "  ", "  ")
         lines.append("  " + "".join(f"{letter:<{wide}}" for letter, _ in some))
         for title, cells in rows:
             lines += wrapped(title)
@@ -306,37 +302,44 @@ def _specs(view: Overview) -> list[str]:
     return wrapped("; ".join(words) + ".", "  ", "  ") if words else []
 
 
-def _column(letter: str, column: PageColumn, view: Overview) -> list[str]:
-    names = ", ".join(k.name for k in column.designs)
-    lines = ["", *wrapped(f"{letter} {column.title}, {column.status} ({names})")]
-    granted = _as_before(column, view)
-    if granted:
-        lines += wrapped(f"assumed: {'; '.join(granted)}", "  ", "    ")
-    own = [text.removeprefix("assuming ") for text in column_assumptions(column)]
-    if own:
-        lines += wrapped(f"assuming {'; '.join(own)}", "  ", "    ")
-    return lines + wrapped(figures(column, view), "  ", "    ")
-
-
-def _as_before(column: PageColumn, view: Overview) -> list[str]:
-    """What the column takes for granted; what an earlier one does in full, too, as
-    ``as F``."""
-    granted = taken_for_granted(column)
-    before: list[str] = []
-    for letter, other in zip(_capitals(), view.columns, strict=False):
-        if other is column:
-            break
-        theirs = taken_for_granted(other)
-        if theirs and len(set(theirs) & set(granted)) * 2 > len(theirs):
-            shared = [t for t in granted if t in theirs]
-            all_of = "as" if len(shared) == len(theirs) else "mostly as"
-            before.append(f"{all_of} {letter}")
-            granted = [t for t in granted if t not in theirs]
-    return before + granted
+def _basis(view: Overview) -> list[str]:
+    """What the columns rest on; an assumption that an earlier column has in full is
+    only counted."""
+    if not view.columns:
+        return []
+    words = "What columns rest on (mutants, conformance: none stored unless said):"
+    lines = ["", *wrapped(words)]
+    said: dict[str, str] = {}
+    bare: list[str] = []
+    for letter, column in zip(_capitals(), view.columns, strict=False):
+        granted = taken_for_granted(column)
+        new = [t for t in granted if t not in said]
+        before = Counter(said[t] for t in granted if t in said)
+        said |= dict.fromkeys(new, letter)
+        parts = [f"{n} as {first}" for first, n in before.items()] + new
+        own = [text.removeprefix("assuming ") for text in column_assumptions(column)]
+        sentences = [
+            f"assumed: {'; '.join(parts)}" if parts else "",
+            f"assuming {'; '.join(own)}" if own else "",
+            figures(column, view),
+        ]
+        text = ". ".join(t.removesuffix(".") for t in sentences if t)
+        if text:
+            names = ", ".join(k.name for k in column.designs)
+            lines += wrapped(f"{letter} {names}: {text}.", "  ", "    ")
+        else:
+            bare.append(letter)
+    if bare:
+        lines += wrapped(f"{', '.join(bare)}: no assumption is declared.", "  ", "    ")
+    return lines
 
 
 def _run(run: PageRun) -> list[str]:
-    return ["", *wrapped(f"{run.run.title} ({run.where})"), *run.calls]
+    """The title, and calls on as few lines as they fit."""
+    calls = [" ".join(call.split()).replace(" ", "\0") for call in run.calls]
+    flow = wrapped(" ".join([*calls, f"({run.where})"]), "    ", "    ")
+    lines = wrapped(f"{run.run.title}:", "- ", "  ") + flow
+    return [line.replace("\0", " ") for line in lines]
 
 
 # --- all rows ------------------------------------------------------------------

@@ -120,10 +120,9 @@ def view(folder: Path, done: list[CheckResult]) -> Overview:
 
 def test_the_worst_answer_and_its_spec(view: Overview) -> None:
     lines = page(view)
-    assert lines[2:4] == [
-        "  A Tank: a design of your own",
-        "  B Leaking: a design of your own",
-    ]
+    assert lines[1] == (
+        "  A Tank: a design of your own; B Leaking: a design of your own."
+    )
     at = lines.index('"it runs over" (somebody)')
     assert lines[at + 1].split() == ["V2.a", "V2.a"]
     at = lines.index('"it leaks" (somebody else)')
@@ -133,19 +132,17 @@ def test_the_worst_answer_and_its_spec(view: Overview) -> None:
 
 
 def test_what_a_column_rests_on(view: Overview) -> None:
-    lines = page(view)
-    at = lines.index("A Tank, a design of your own (Tank)")
-    assert lines[at + 1 : at + 4] == [
-        "  assumed: sketch: nobody drinks",
-        "  assuming nobody overfills: 1 step cut",
-        "  mutants: none stored. Conformance: none stored.",
-    ]
+    at, lines = "  A Tank: assumed: sketch: nobody drinks. ", page(view)
+    assert any(line.startswith(at + "assuming nobody overfills:") for line in lines)
+    assert any(
+        line.startswith("  B Leaking: assumed: 1 as A. assuming") for line in lines
+    )
     (tank, _) = view.columns
     scored = replace(view, scores={tank.designs[0].cls: "3 of 4 killed, 75 %"})
-    assert "  mutants: Tank 3 of 4 killed, 75 %. Conformance: none stored." in page(
-        scored
+    assert "Tank: mutants 3 of 4 killed, 75 %" in " ".join(
+        " ".join(page(scored)).split()
     )
-    assert "  assumed: as A" in page(view)
+    assert any("none stored unless said" in line for line in lines)
 
 
 def test_a_verdict_that_nobody_expects_has_a_mark(view: Overview) -> None:
