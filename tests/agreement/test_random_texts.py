@@ -29,6 +29,14 @@ def test_what_the_tool_says_is_so(engine: str, seeds: range, tmp_path: Path) -> 
         assert check(t, right, engine, tmp_path, f"t{seed}") == [], f"seed {seed}"
 
 
+def test_what_it_says_of_pages(tmp_path: Path) -> None:
+    for seed in range(12):
+        t = texts(seed, pages=True)
+        right = truth(t)
+        assert right.complete
+        assert check(t, right, "explicit", tmp_path, f"p{seed}") == [], f"seed {seed}"
+
+
 @pytest.mark.parametrize("seed", [200743, 2101821])
 def test_a_text_that_was_answered_wrongly(seed: int, tmp_path: Path) -> None:
     """Each has a step that leaves its range beside a step property: it is asked
@@ -41,10 +49,12 @@ def test_a_text_that_was_answered_wrongly(seed: int, tmp_path: Path) -> None:
 def test_the_texts_have_everything() -> None:
     """Every sort of index and of value, every kind, both answers, and defects
     in a text with steps."""
-    many = [texts(seed) for seed in range(150)]
+    many = [texts(seed, pages=seed % 2 == 1) for seed in range(150)]
     fields = [f for t in many for f in t.fields]
-    assert {i for f in fields for i in f.index} == {"row", "bool", "level", "small"}
-    assert {f.element for f in fields} | {"row", "small"} == set(DOMAINS)
+    assert {i for f in fields for i in f.index} == {
+        *("row", "bool", "level", "small", "page")
+    }
+    assert {f.element for f in fields} | {"row", "small", "page"} == set(DOMAINS)
     seen = set()
     steps = 0
     for t in many:

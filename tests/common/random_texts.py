@@ -40,6 +40,7 @@ class Level(Enum):
 
 
 ROWS = Scalarset("ROWS", 2, prefix="r")
+PAGES = Int(0, 2)
 
 
 class Random(Design):
@@ -53,6 +54,7 @@ DOMAINS: dict[str, str] = {
     "level": "Level",
     "small": "Int(0, 1)",
     "int": "Int(0, 2)",
+    "page": "PAGES",
     "wide": "Int(-1, 2)",
     "maybe": "Maybe(ROWS)",
     "set": "SetOf(ROWS)",
@@ -65,13 +67,14 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "level": LEVELS,
     "small": (0, 1),
     "int": (0, 1, 2),
+    "page": (0, 1, 2),
     "wide": (-1, 0, 1, 2),
     "maybe": (0, 1, None),
     "set": (frozenset(), frozenset({0}), frozenset({1}), frozenset({0, 1})),
 }
 """The same values in plain Python: a row is its number."""
 
-KIND = {"row": "maybe", "small": "int", "wide": "int"}
+KIND = {"row": "maybe", "small": "int", "wide": "int", "page": "int"}
 """How an expression's sort is called, where a domain is a part of it."""
 
 State = tuple[Any, ...]
@@ -235,6 +238,11 @@ class Writer:
         match domain:
             case "bool" | "level":
                 return self.expr(domain, 1)
+            case "page":
+                if self.risky and self.chance(8) and (ways := self.leaves("int")):
+                    return self.random.choice(ways)()
+                n = str(self.random.choice(VALUES["page"]))
+                return Text(n, n, n)
             case "small":
                 if self.risky and self.chance(8) and (ways := self.leaves("int")):
                     return self.random.choice(ways)()
@@ -331,21 +339,27 @@ class Writer:
     def binary(op: str, a: Text, b: Text) -> Text:
         return Text(*(f"({x} {op} {y})" for x, y in zip(a, b, strict=True)))
 
+    def over(self) -> tuple[str, Text]:
+        """A domain to bind over, all of it: rows, or pages where there are any."""
+        if any("page" in f.index for f in self.fields) and self.chance(2):
+            return "page", Text("PAGES", "0..2", "(0, 1, 2)")
+        return "row", Text("ROWS", "ROWS", "(0, 1)")
+
     def aggregate(self, how: str, d: int) -> Text:
-        r = self.name("r")
-        self.locals.append((r, "row", Text(r, r, r)))
+        r, (sort, all_) = self.name("r"), self.over()
+        self.locals.append((r, sort, Text(r, r, r)))
         body = self.expr("bool", d)
         self.locals.pop()
         if how == "sum":
             return Text(
-                f"sum(1 for {r} in ROWS if {body.design})",
-                f"count({r} in ROWS: {body.spec})",
-                f"sum([1 for {r} in (0, 1) if {body.plain}])",
+                f"sum(1 for {r} in {all_.design} if {body.design})",
+                f"count({r} in {all_.spec}: {body.spec})",
+                f"sum([1 for {r} in {all_.plain} if {body.plain}])",
             )
         return Text(
-            f"{how}({body.design} for {r} in ROWS)",
-            f"{how}({r} in ROWS: {body.spec})",
-            f"{how}([{body.plain} for {r} in (0, 1)])",
+            f"{how}({body.design} for {r} in {all_.design})",
+            f"{how}({r} in {all_.spec}: {body.spec})",
+            f"{how}([{body.plain} for {r} in {all_.plain}])",
         )
 
     # -- statements: (design, plain) lines --
@@ -374,13 +388,13 @@ class Writer:
                 plain += [f"{indent}else:", *more[1]]
             return design, plain
         if way == 1 and depth:
-            r = self.name("r")
-            self.locals.append((r, "row", Text(r, r, r)))
+            r, (sort, all_) = self.name("r"), self.over()
+            self.locals.append((r, sort, Text(r, r, r)))
             d, p = self.block(depth - 1, 2, indent + "    ")
             self.locals.pop()
             return (
-                [f"{indent}for {r} in ROWS:", *d],
-                [f"{indent}for {r} in (0, 1):", *p],
+                [f"{indent}for {r} in {all_.design}:", *d],
+                [f"{indent}for {r} in {all_.plain}:", *p],
             )
         if way == 2:
             c = self.expr("bool", 1)
@@ -423,6 +437,8 @@ class Writer:
 
     def act(self, name: str) -> Act:
         domains = ["row", "row", "bool", "level", "small", "int", "maybe"]
+        if any("page" in f.index for f in self.fields):
+            domains += ["page"] * 6
         parameters = tuple(
             (f"a{k}", self.random.choice(domains))
             for k in range(self.random.randrange(3))
@@ -512,23 +528,25 @@ class Writer:
         )
 
 
-def texts(seed: int) -> Texts:
-    """A random design and spec; the same for the same seed."""
+def texts(seed: int, pages: bool = False) -> Texts:
+    """A random design and spec; the same for the same seed. With ``pages``, tables
+    may have three numbers as their index."""
     for attempt in range(100):
         try:
-            return _texts(Random(f"{seed}.{attempt}"))
+            return _texts(Random(f"{seed}.{attempt}"), pages)
         except LookupError:
             pass
     raise AssertionError("no text without a row")
 
 
-def _texts(random: Random) -> Texts:
+def _texts(random: Random, pages: bool) -> Texts:
     fields: list[Field] = []
     for k in range(2 + random.randrange(3)):
         element = random.choice(("int", "bool", "level", "maybe", "wide", "set"))
         index: tuple[str, ...] = ()
         if random.randrange(3):
-            index = (random.choice(("row", "bool", "level", "small")),)
+            kinds = ("row", "bool", "level", "small", *(("page",) * 3 if pages else ()))
+            index = (random.choice(kinds),)
             if random.randrange(5) == 0:
                 index = (*index, random.choice(("row", "bool")))
         default = {"maybe": (None,), "set": (frozenset(),)}
