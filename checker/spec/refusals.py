@@ -470,7 +470,9 @@ def _needed(wanted: frozenset[str]) -> str:
             found.append(words)
             left.difference_update(group)
     found += sorted(f"`{texts[t]}`" for t in left if t in texts)
-    return " or ".join(filter(None, (", ".join(found[:-1]), found[-1])))
+    if "NAME" in left and not found:
+        found.append("a name")
+    return " or ".join(filter(None, (", ".join(found[:-1]), *found[-1:])))
 
 
 _ARITHMETIC = ("PLUS", "MINUS", "BAR", "AMP", "STAR", "FLOOR", "PERCENT")

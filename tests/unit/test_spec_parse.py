@@ -258,3 +258,10 @@ def test_what_no_grammar_can_refuse(text: str, message: str) -> None:
     with pytest.raises(UserError) as refused:
         parse_text(f'spec "s" {text}')
     assert message in str(refused.value)
+
+
+def test_a_colon_where_only_a_name_can_stand() -> None:
+    text = 'spec "s"\nscenario two:\n    task a:\n        up()\n    anytime: up()\n'
+    with pytest.raises(UserError) as refused:
+        parse_text(text)
+    assert str(refused.value) == "<spec>:5:12: `:` cannot stand here: a name can"
