@@ -155,7 +155,7 @@ def test_scenarios(scenario: str, design: str, size: int) -> None:
     (known,) = designs_named(design)
     given = SCENARIOS[scenario, design, size]
     what = explored_at(size, mine, spec, known.cls, given)
-    system, asked = what.product.system, what.asked
+    system, asked = what.product.system, what.queries
     states = compared(system, asked, 20_000)
     assert states is not None
     plain = explicit(system, asked, Budget(symmetry=False), Silent())
