@@ -27,10 +27,9 @@ class Census(Policies):
 
     @observer
     def used(self):
-        """HugePages_Total - HugePages_Free + HugePages_Rsvd."""
-        return (
-            self.h.nr_huge_pages() - self.h.free_huge_pages() + self.h.resv_huge_pages
-        )
+        """HugePages_Rsvd, what users have, and what I/O still holds: not what is
+        missing from HugePages_Free, which Q8 compares with it."""
+        return self.h.resv_huge_pages + self.populated() + self.in_limbo()
 
     @observer
     def populated(self):
