@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from string import ascii_uppercase
 
 import pytest
 
@@ -293,3 +294,20 @@ def test_two_designs_have_all_rows(
     assert f"{'  a leak loses one':<63}-     holds" in lines
     assert lines[-1] == "7 properties, 7 as expected"
     assert max(map(len, lines)) <= 75
+
+
+def test_the_readme_shows_its_first_lines() -> None:
+    """The columns, in order, and objections that are there."""
+    readme = (ROOT / "README.md").read_text()
+    shown = readme.partition("$ poolproof review --page\n")[2].partition("```")[0]
+    legend, letters, rows = shown.partition("\n  A ")[2].partition(".\n  A ")
+    plan = parse_page(str(ROOT / PAGE))
+    names = [
+        f"{letter} {c.title}: {c.status}"
+        for letter, c in zip(ascii_uppercase, plan.columns, strict=False)
+    ]
+    assert letters
+    assert " ".join(f"A {legend}".split()) == "; ".join(names)
+    said = [line for line in rows.splitlines() if line.startswith('"')]
+    assert said == [f'"{o.words}" ({o.who})' for o in plan.objections[: len(said)]]
+    assert said
