@@ -31,7 +31,8 @@ def engines_help() -> str:
             "engines:",
             *(f"  {name:<8}  {text}" for name, text in engines().items()),
             "Without --engine, check is auto; review visits every state (native, or",
-            "explicit without a compiler). Both then have 60 seconds for each.",
+            "explicit without a compiler). Without --budget, check has 60 seconds for",
+            "each, and review 50 million states, so that no clock decides.",
             "",
         ]
     )
