@@ -65,11 +65,13 @@ def check_overrides(design: type[Design]) -> None:
 def idle_methods(design: type[Design]) -> tuple[tuple[Span, str], ...]:
     """Return the places and names of the methods that have no effect: they
     override nothing, nothing calls them, and they are neither actions nor
-    observers."""
+    observers. One that an heir removes (``name = None``) is none of them."""
     found = [
         (_place(cls, name, value), name)
         for cls, name, value, _ in _idle(design)
-        if value is not None and _written_with(design, cls)
+        if value is not None
+        and getattr(design, name, value) is not None
+        and _written_with(design, cls)
     ]
     return tuple((span, name) for span, name in found if span is not None)
 

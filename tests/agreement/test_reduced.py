@@ -302,7 +302,6 @@ def test_what_ties_parts_together() -> None:
 SHIPPED = {
     ("promise_partial", "Shmem1g", "exhaustive"): "promise",
     ("promise_lending", "Shmem1g", "bmc"): "promise",
-    ("promise_memcg", "HugetlbPool", "exhaustive"): "h.nr",
     ("liveness_swap", "ReservedThp", "liveness"): "failed",
 }
 """Spec, design and engine; what nothing observes."""

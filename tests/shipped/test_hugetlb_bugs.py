@@ -54,7 +54,11 @@ class Case:
 ONE = {"V": 1, "P": 1, "blocks": 1}
 CASES = [
     Case(
-        bugs.FaultBeyondEof, "truncate", "hugetlbfs truncate", ONE, {"I1": 3, "I4": 3}
+        bugs.FaultBeyondEof,
+        "truncate",
+        "hugetlbfs truncate",
+        ONE,
+        {"I1": 3, "I4": 3, "I16": 12},  # the count is too low: one page, two promises
     ),
     Case(
         bugs.ResizeForgetsPagesInUse,
@@ -83,7 +87,7 @@ CASES = [
         "punch truncate dontneed",
         "hugetlbfs private_files punch",
         ONE,
-        {"I1": 4, "I4": 4},
+        {"I1": 4, "I4": 4, "I16": 12},
         Hugetlb61,
     ),
     Case(bugs.ErrorLeavesConsumed, "inject", "inject", ONE, {"I1": 2}),
@@ -107,7 +111,7 @@ CASES = [
         "inject",
         "hugetlbfs noreserve inject",
         ONE,
-        {"I1": 2, "I4": 3},
+        {"I1": 2, "I4": 3, "I16": 8},
     ),
     Case(
         bugs.FailedReserveFillsMinimum,

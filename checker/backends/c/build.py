@@ -147,7 +147,9 @@ class Build:
                 self._keep(target, self.program)
         finally:
             self.cancel()
-        prune(self.folder)
+        if self.folder not in _pruned:
+            _pruned.add(self.folder)
+            prune(self.folder)
         return self.program
 
     def _wait(self) -> None:
@@ -210,19 +212,14 @@ _BUILDING = ".building-"
 in the cache, too."""
 
 
-_pruned: dict[Path, float] = {}
-"""When a cache was pruned by this process: it may hold thousands of files."""
-_SELDOM = 60.0
-"""Seconds between two times."""
+_pruned: set[Path] = set()
+"""The caches that this process has pruned; one may hold thousands of files."""
 
 
 def prune(directory: Path) -> None:
     """Remove the least recently used programs if all need more than `CACHE`, and
-    the files that killed runs left; not more often than once a minute."""
+    the files that killed runs left."""
     now, files = time.time(), []
-    if now - _pruned.get(directory, 0.0) < _SELDOM:
-        return
-    _pruned[directory] = now
     for path in _entries(directory):
         with contextlib.suppress(OSError):
             found = path.stat()
