@@ -337,9 +337,8 @@ def _basis(view: Overview) -> list[str]:
 def _run(run: PageRun) -> list[str]:
     """The title, and calls on as few lines as they fit."""
     calls = [" ".join(call.split()).replace(" ", "\0") for call in run.calls]
-    flow = wrapped(" ".join([*calls, f"({run.where})"]), "    ", "    ")
-    lines = wrapped(f"{run.run.title}:", "- ", "  ") + flow
-    return [line.replace("\0", " ") for line in lines]
+    text = " ".join([f"{run.run.title}:", *calls, f"({run.where})"])
+    return [line.replace("\0", " ") for line in wrapped(text, "- ", "    ")]
 
 
 # --- all rows ------------------------------------------------------------------
