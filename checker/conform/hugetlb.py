@@ -156,7 +156,9 @@ def _cgroups(setting: Config) -> list[str]:
 
 # --- logs ------------------------------------------------------------------
 
-OUT_OF_REACH = frozenset(("memcg", "pins", "poison", "fragments"))
+OUT_OF_REACH = frozenset(
+    ("memcg", "pins", "poison", "fragments", "descriptors", "offline", "remote")
+)
 """Features that no command of the agent reaches."""
 
 _LEFT_OUT = OUT_OF_REACH | {"mount", "size", "min_size", "inject", "demote"}

@@ -505,10 +505,10 @@ class Induction:
         symbols = {
             str(term_of(v)): term_of(v) for v in (*self.now, *self.params.values())
         }
-        return [
-            z3.And(*z3.parse_smt2_string(f"(assert {text})", decls=symbols))
-            for text in texts
-        ]
+        parsed = (
+            z3.parse_smt2_string(f"(assert {text})", decls=symbols) for text in texts
+        )  # an `and` of one term is none of SMT-LIB
+        return [some[0] if len(some) == 1 else z3.And(*some) for some in parsed]
 
 
 def number_of(low: Lowering, e: Expr) -> Number:

@@ -47,7 +47,11 @@ def no_sigbus(compiled: Compiled) -> Property:
 
 @pytest.mark.parametrize(
     ("b", "v", "p", "least", "most"),
-    [(2, 2, 2, 5, 7), (4, 4, 3, 7, 10), (8, 6, 6, 11, 18)],
+    [
+        (2, 2, 2, 5, 7),
+        pytest.param(4, 4, 3, 7, 10, marks=pytest.mark.slow),
+        pytest.param(8, 6, 6, 11, 18, marks=pytest.mark.slow),
+    ],
 )
 def test_it_finds_sigbus_and_shrinks_it(
     b: int, v: int, p: int, least: int, most: int

@@ -265,6 +265,7 @@ def test_list_has_specs_and_scenarios_by_folder(
         assert f"\n  {Path(path).stem}  " in "\n" + blocks[str(Path(path).parent)]
 
 
+@pytest.mark.slow
 def test_shipped_specs_have_names(capsys: pytest.CaptureFixture[str]) -> None:
     argv = ("--design", "Thp", "--engine", "explicit")
     by_name = call(capsys, "check", "promise_plain", *argv)

@@ -83,7 +83,14 @@ def test_the_design_agrees_with_itself(design: type[Hugetlb], release: str) -> N
     assert done.steps > 1000
 
 
-@pytest.mark.parametrize("altered", ALTERED, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize(
+    "altered",
+    [
+        pytest.param(a, marks=() if a is NoUndoInSubpool else pytest.mark.slow)
+        for a in ALTERED
+    ],
+    ids=lambda cls: cls.__name__,
+)
 def test_an_undo_that_is_dropped_is_found(altered: type[Hugetlb]) -> None:
     plan = Plan(sequences=2000, seed=ALTERED[altered], enough=1)
     done = campaign(Hugetlb, ModelKernel(altered), plan)

@@ -100,6 +100,7 @@ def test_every_engine_decides_them(engine: Engine) -> None:
             assert isinstance(verdict, Holds | Unknown)
 
 
+@pytest.mark.slow
 def test_random_runs_find_them() -> None:
     compiled = compile_design(asserting.Locking)
     budget = Budget(seconds=8, seed=1)

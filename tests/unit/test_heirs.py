@@ -161,6 +161,7 @@ def test_the_copy_is_as_expected() -> None:
     assert {a.status for a in checked.answers} == {ExpectationStatus.MET}
 
 
+@pytest.mark.slow
 def test_review_finds_the_specs_of_a_patch(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -229,6 +229,7 @@ def test_the_command(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("files")
 def test_a_budget_that_ends_before_the_first_mutant() -> None:
+    run()  # compiled by now
     with limited(0.0):
         done = run()
     assert done.results == []

@@ -177,6 +177,7 @@ def test_help_and_readme_are_the_table(capsys: pytest.CaptureFixture[str]) -> No
     assert ", ".join(("auto", *(row.name for row in registry.choices()))) in said
 
 
+@pytest.mark.slow
 def test_guarantee_answers_what_comes_at_last_as_check_does() -> None:
     """The explicit engine once read `eventually` as an invariant."""
     (known,) = designs_named("HugetlbCma")

@@ -346,7 +346,7 @@ def test_obligations_of_steps_concern_the_action() -> None:
 def test_obligations_of_observers_come_along() -> None:
     resolved = read("invariant a: next_used", MASKS)
     (due,) = resolved.obligations
-    assert due.title.startswith("`next_used`: `self.next` may leave SLOTS")
+    assert due.title.startswith("`next_used`: `self.next` may leave ")
     assert isinstance(run(resolved, MASKS).verdicts[due.name], Violated)
     assert read("invariant a: next < K implies slot[next]", MASKS).obligations == ()
 
