@@ -365,6 +365,11 @@ class Case:
         return "\n".join(("", *lines))
 
 
+_NESTED = 20
+"""Tables that are read at an index of which each is read in another, at most:
+hypothesis repeats a choice that was of interest, and would never end."""
+
+
 class Grammar:
     """Draws expressions of any sort over given leaves.
 
@@ -386,6 +391,7 @@ class Grammar:
         domains: Sequence[Domain] = (),
         counter: list[int] | None = None,
     ) -> None:
+        self.nested = 0
         self.draw = draw
         self.leaves = list(leaves)
         self.tables = list(tables)
@@ -439,7 +445,7 @@ class Grammar:
             for t in self.tables
             if isinstance(t.sort, TableSort) and t.sort.element is sort
         ]
-        if tables and self.chance(2):
+        if tables and self.nested < _NESTED and self.chance(2):
             return self.cell(self.draw(st.sampled_from(tables)))
         if options and not self.chance(4):
             return self.draw(st.sampled_from(options))
@@ -448,7 +454,10 @@ class Grammar:
     def cell(self, table: Expr) -> Expr:
         """table[index], now and then outside the table."""
         assert isinstance(table.sort, TableSort)
-        return self.build.select(table, *(self.element(d) for d in table.sort.index))
+        self.nested += 1
+        index = [self.element(d) for d in table.sort.index]
+        self.nested -= 1
+        return self.build.select(table, *index)
 
     def element(self, domain: Domain) -> Expr:
         """An expression of the domain's sort that is mostly in the domain."""
