@@ -116,6 +116,34 @@ class PageCounters(Block):
             self.usage[cgroup] -= pages
 
 
+class MemoryMax(PageCounters):
+    """memory.max of the one cgroup that all users of a design are in, with a
+    huge page as the unit; ``group`` has one element. Without the feature nothing
+    is charged."""
+
+    def __init__(self, group: Any, limit: Any, when: Feature) -> None:
+        super().__init__(group, limit, when)
+        self.group, self.when = group, when
+
+    def fits(self):
+        """Whether one more is within the limit."""
+        if self.when:
+            return all(self.usage[g] < self.limit for g in self.group)
+        return True
+
+    def charge_one(self):
+        """mm/memcontrol.c:mem_cgroup_charge, where it `fits`."""
+        if self.when:
+            for g in self.group:
+                charged = self.try_charge(g, 1)
+                assert charged, "the caller has looked at the limit"
+
+    def uncharge_one(self):
+        if self.when:
+            for g in self.group:
+                self.uncharge(g, 1)
+
+
 class Membership(Block):
     """Which cgroup each task is in; None is the root."""
 

@@ -21,7 +21,7 @@ from enum import Enum
 
 from poolproof.model.blocks.machine import Machine
 from poolproof.model.blocks.numa import NodeBinding
-from poolproof.model.blocks.quota import PageCounters
+from poolproof.model.blocks.quota import MemoryMax
 from poolproof.model.designs.names import (
     BLOCKS,
     ENOSPC,
@@ -83,7 +83,7 @@ class Shmem1g(Design):
     node = table(FILES, RANGES, Maybe(NODES), doc="where its memory is")
     run = table(FILES, RANGES, Maybe(RUNS), doc="of a huge one")
     binding = NodeBinding(FILES, NODES, NUMA)
-    memory = PageCounters(GROUP, LIMIT, MEMCG)
+    memory = MemoryMax(GROUP, LIMIT, MEMCG)
     slots = var(Int(0, SLOTS), init=SLOTS, when=SWAP_ON)
     failed = var(Bool(), doc="a promised fault has failed")
 
@@ -161,23 +161,6 @@ class Shmem1g(Design):
     def allowed(self, file, node):
         return self.binding.allowed(file, node)
 
-    def charge(self):
-        """mm/memcontrol.c:mem_cgroup_charge, where fits_memcg()."""
-        if MEMCG:
-            for g in GROUP:
-                charged = self.memory.try_charge(g, 1)
-                assert charged, "the caller has looked at the limit"
-
-    def uncharge(self):
-        if MEMCG:
-            for g in GROUP:
-                self.memory.uncharge(g, 1)
-
-    def fits_memcg(self):
-        if MEMCG:
-            return all(self.memory.usage[g] < LIMIT for g in GROUP)
-        return True
-
     def has_run(self, file):
         return any(
             self.allowed(file, n) and self.mem.find_whole(n) is not None for n in NODES
@@ -210,15 +193,15 @@ class Shmem1g(Design):
 
     def fill(self, file, range_):
         """mm/shmem.c:shmem_alloc_and_add_folio: whether there was memory."""
-        if not self.fits_memcg():
+        if not self.memory.fits():
             return False
         if self.has_run(file):
-            self.charge()
+            self.memory.charge_one()
             self.make_huge(file, range_)
             return True
         if STRICT or not self.has_parts(file):
             return False
-        self.charge()
+        self.memory.charge_one()
         self.make_small(file, range_)
         return True
 
@@ -231,7 +214,7 @@ class Shmem1g(Design):
                 if self.backing[file, range_] == SMALL:
                     self.mem.put_pages(n)
         if self.backing[file, range_] in {HUGE, SMALL}:
-            self.uncharge()
+            self.memory.uncharge_one()
         self.node[file, range_] = None
         self.run[file, range_] = None
 
@@ -297,13 +280,13 @@ class Shmem1g(Design):
         limit, others free theirs, or a file's range goes out: the fault waits
         while either can be."""
         require(self.backing[file, range_] == SWAP)
-        if not self.fits_memcg() or not self.has_parts(file):
-            if self.fits_memcg():
+        if not self.memory.fits() or not self.has_parts(file):
+            if self.memory.fits():
                 require(not any(self.others_have(n) for n in NODES))
             require(self.slots == 0 or self.populated() == 0)
             self.failed = self.failed or self.promise[file, range_]
             return SIGBUS
-        self.charge()
+        self.memory.charge_one()
         self.make_small(file, range_)
         self.slots += 1
         return OK

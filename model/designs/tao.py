@@ -19,7 +19,7 @@ Left out: several orders, the fallback to ZONE_MOVABLE, compaction.
 from enum import Enum
 
 from poolproof.model.blocks.numa import NodeBinding
-from poolproof.model.blocks.quota import PageCounters
+from poolproof.model.blocks.quota import MemoryMax
 from poolproof.model.designs.names import (
     BLOCKS,
     EBUSY,
@@ -96,7 +96,7 @@ class TaoState(Block):
     parent = table(RANGES, Maybe(RANGES), when=FORK, doc="whose folio it maps")
     guests_nomerge = table(NODES, Int(0, MERGELESS), when=NOMERGE)
     binding = NodeBinding(RANGES, NODES, NUMA)
-    memory = PageCounters(GROUP, LIMIT, MEMCG)
+    memory = MemoryMax(GROUP, LIMIT, MEMCG)
     slots = var(Int(0, SLOTS), init=SLOTS, when=SWAP_ON)
 
     @observer
@@ -173,23 +173,6 @@ class TaoState(Block):
     def is_there(self, range_):
         return self.backing[range_] != UNMAPPED
 
-    def fits_memcg(self):
-        if MEMCG:
-            return all(self.memory.usage[g] < LIMIT for g in GROUP)
-        return True
-
-    def charge(self):
-        """mm/memcontrol.c:mem_cgroup_charge, where fits_memcg()."""
-        if MEMCG:
-            for g in GROUP:
-                charged = self.memory.try_charge(g, 1)
-                assert charged, "the caller has looked at the limit"
-
-    def uncharge(self):
-        if MEMCG:
-            for g in GROUP:
-                self.memory.uncharge(g, 1)
-
 
 class Tao(TaoState, Design):
     """Zones whose huge pages are never split."""
@@ -204,7 +187,7 @@ class Tao(TaoState, Design):
         """From ZONE_NOMERGE, then ZONE_NOSPLIT, of the first node that has any;
         else base pages outside."""
         require(self.backing[range_] == NONE)
-        if not self.fits_memcg():
+        if not self.memory.fits():
             return OOM
         found = None
         for n in NODES:
@@ -212,7 +195,7 @@ class Tao(TaoState, Design):
                 found = n
         if found is None and self.outside == 0:
             return OOM
-        self.charge()
+        self.memory.charge_one()
         if found is None:
             self.outside -= 1
             self.backing[range_] = SMALL
@@ -276,7 +259,7 @@ class Tao(TaoState, Design):
                 elif heir is not None and self.parent[r] == range_:
                     self.parent[r] = heir
         if heir is None and not self.is_child(range_):
-            self.uncharge()
+            self.memory.uncharge_one()
             for n in NODES:
                 if self.node[range_] == n:
                     if NOMERGE and self.nomerge[range_]:
@@ -290,7 +273,8 @@ class Tao(TaoState, Design):
 
     @action(kernel="mm/madvise.c:madvise_dontneed_free", when=PARTIAL)
     def unmap_part(self, range_: RANGES):
-        require(self.backing[range_] == HUGE and not self.shares(range_))
+        require(self.backing[range_] == HUGE)
+        require(not self.shares(range_))
         self.backing[range_] = PARTLY
 
     @action(kernel="mm/huge_memory.c:split_folio_to_list", when=PARTIAL)
@@ -300,7 +284,7 @@ class Tao(TaoState, Design):
         if self.outside == 0:
             return EBUSY
         self.put_huge(range_)
-        self.charge()
+        self.memory.charge_one()
         self.outside -= 1
         self.backing[range_] = SMALL
         return OK
@@ -310,7 +294,7 @@ class Tao(TaoState, Design):
             self.put_huge(range_)
         elif self.backing[range_] == SMALL:
             self.outside += 1
-            self.uncharge()
+            self.memory.uncharge_one()
 
     @action(kernel="mm/vma.c:vms_complete_munmap_vmas")
     def unmap(self, range_: RANGES):
@@ -340,10 +324,10 @@ class Tao(TaoState, Design):
         """Of a folio that two processes map: the mapping is split, and base
         pages outside are copied. The folio stays whole, the other's."""
         require(self.shares(range_))
-        if self.outside == 0 or not self.fits_memcg():
+        if self.outside == 0 or not self.memory.fits():
             return OOM
         self.put_huge(range_)
-        self.charge()
+        self.memory.charge_one()
         self.outside -= 1
         self.backing[range_] = SMALL
         return OK
@@ -372,9 +356,9 @@ class Tao(TaoState, Design):
     def swap_in(self, range_: RANGES) -> Errno:
         """In base pages, charged anew."""
         require(self.backing[range_] == SWAP)
-        if self.outside == 0 or not self.fits_memcg():
+        if self.outside == 0 or not self.memory.fits():
             return OOM
-        self.charge()
+        self.memory.charge_one()
         self.outside -= 1
         self.slots += 1
         self.backing[range_] = SMALL

@@ -24,7 +24,7 @@ from typing import Any
 
 from poolproof.model.blocks.machine import STEAL, Machine
 from poolproof.model.blocks.numa import NodeBinding
-from poolproof.model.blocks.quota import PageCounters
+from poolproof.model.blocks.quota import MemoryMax
 from poolproof.model.designs.names import (
     BLOCKS,
     FORK,
@@ -92,7 +92,7 @@ class ThpState(Block):
     block = table(RANGES, Maybe(PAGEBLOCKS), doc="of a huge one")
     parent = table(RANGES, Maybe(RANGES), when=FORK, doc="whose folio it maps")
     binding = NodeBinding(RANGES, NODES, NUMA)
-    memory = PageCounters(GROUP, LIMIT, MEMCG)
+    memory = MemoryMax(GROUP, LIMIT, MEMCG)
     slots = var(Int(0, SLOTS), init=SLOTS, when=SWAP_ON)
 
     @observer
@@ -153,18 +153,6 @@ class ThpState(Block):
 class ThpMemory(ThpState):
     """Memory for a range, and back."""
 
-    def charge(self):
-        """mm/memcontrol.c:mem_cgroup_charge, where fits_memcg()."""
-        if MEMCG:
-            for g in GROUP:
-                charged = self.memory.try_charge(g, 1)
-                assert charged, "the caller has looked at the limit"
-
-    def uncharge(self):
-        if MEMCG:
-            for g in GROUP:
-                self.memory.uncharge(g, 1)
-
     def can_reclaim(self):
         """Whether a range can go to swap for another."""
         return (
@@ -181,11 +169,6 @@ class ThpMemory(ThpState):
 
     def has_pages(self, range_):
         return any(self.allowed(range_, n) and self.mem.has_pages(n) for n in NODES)
-
-    def fits_memcg(self):
-        if MEMCG:
-            return all(self.memory.usage[g] < LIMIT for g in GROUP)
-        return True
 
     def make_huge(self, range_):
         """The range gets the first block of the nodes in their order."""
@@ -235,7 +218,7 @@ class ThpMemory(ThpState):
                     if self.backing[range_] == SMALL:
                         self.mem.put_pages(n)
             if self.backing[range_] in {HUGE, SMALL}:
-                self.uncharge()
+                self.memory.uncharge_one()
         self.node[range_] = None
         self.block[range_] = None
 
@@ -252,15 +235,15 @@ class Thp(ThpMemory, Design):
     def fault(self, range_: RANGES) -> Errno:
         """Huge, else small, else reclaim, else the OOM killer."""
         require(self.backing[range_] == NONE)
-        fits = self.fits_memcg()
+        fits = self.memory.fits()
         if fits and self.has_block(range_):
-            self.charge()
+            self.memory.charge_one()
             self.make_huge(range_)
             return OK
         if DEFRAG:
             require(not self.can_reclaim())
         if fits and self.has_pages(range_):
-            self.charge()
+            self.memory.charge_one()
             self.make_small(range_)
             return OK
         require(not self.can_reclaim())
@@ -285,7 +268,8 @@ class Thp(ThpMemory, Design):
     @action(kernel="mm/madvise.c:madvise_dontneed_free", when=PARTIAL)
     def dontneed(self, range_: RANGES):
         """A part is unmapped and touched again: the folio is split."""
-        require(self.backing[range_] == HUGE and not self.shares(range_))
+        require(self.backing[range_] == HUGE)
+        require(not self.shares(range_))
         for n in NODES:
             if self.node[range_] == n:
                 self.mem.split_whole(n, self.block[range_])
@@ -320,11 +304,11 @@ class Thp(ThpMemory, Design):
         """Of a folio that two processes map: the mapping is split, and base
         pages are copied."""
         require(self.shares(range_))
-        if not self.has_pages(range_) or not self.fits_memcg():
+        if not self.has_pages(range_) or not self.memory.fits():
             require(not self.can_reclaim())
             return OOM
         self.give_folio(range_)
-        self.charge()
+        self.memory.charge_one()
         self.make_small(range_)
         return OK
 
@@ -342,10 +326,10 @@ class Thp(ThpMemory, Design):
     def swap_in(self, range_: RANGES) -> Errno:
         """In base pages, charged anew."""
         require(self.backing[range_] == SWAP)
-        if not self.has_pages(range_) or not self.fits_memcg():
+        if not self.has_pages(range_) or not self.memory.fits():
             require(not self.can_reclaim())
             return OOM
-        self.charge()
+        self.memory.charge_one()
         self.make_small(range_)
         self.slots += 1
         return OK
