@@ -48,6 +48,7 @@ from poolproof.model.language import (
     Maybe,
     Scalarset,
     action,
+    assume,
     observer,
     require,
     table,
@@ -282,8 +283,14 @@ class Shmem1g(Design):
         require(self.backing[file, range_] == SWAP)
         if not self.memory.fits() or not self.has_parts(file):
             if self.memory.fits():
-                require(not any(self.others_have(n) for n in NODES))
-            require(self.slots == 0 or self.populated() == 0)
+                assume(
+                    not any(self.others_have(n) for n in NODES),
+                    "a fault waits while something can be reclaimed",
+                )
+            assume(
+                self.slots == 0 or self.populated() == 0,
+                "a fault waits while something can be reclaimed",
+            )
             self.failed = self.failed or self.promise[file, range_]
             return SIGBUS
         self.memory.charge_one()

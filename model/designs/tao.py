@@ -46,6 +46,7 @@ from poolproof.model.language import (
     Maybe,
     Scalarset,
     action,
+    assume,
     observer,
     require,
     table,
@@ -274,7 +275,7 @@ class Tao(TaoState, Design):
     @action(kernel="mm/madvise.c:madvise_dontneed_free", when=PARTIAL)
     def unmap_part(self, range_: RANGES):
         require(self.backing[range_] == HUGE)
-        require(not self.shares(range_))
+        assume(not self.shares(range_), "no part of what a fork shares is unmapped")
         self.backing[range_] = PARTLY
 
     @action(kernel="mm/huge_memory.c:split_folio_to_list", when=PARTIAL)
@@ -311,7 +312,7 @@ class Tao(TaoState, Design):
     def fork(self, range_: RANGES, child: RANGES) -> Errno:
         """The child maps the same folio."""
         require(self.backing[range_] == HUGE and self.backing[child] == UNMAPPED)
-        require(self.parent[range_] is None)
+        assume(self.parent[range_] is None, "a child does not fork")
         self.backing[child] = HUGE
         self.parent[child] = range_
         self.node[child] = self.node[range_]
@@ -347,7 +348,7 @@ class Tao(TaoState, Design):
     @action(kernel="mm/vmscan.c:shrink_folio_list", when=SWAP_ON)
     def swap_out(self, range_: RANGES):
         require(self.backing[range_] in {HUGE, SMALL} and self.slots > 0)
-        require(not self.shares(range_))
+        assume(not self.shares(range_), "no swap-out of what a fork shares")
         self.drop(range_)
         self.slots -= 1
         self.backing[range_] = SWAP

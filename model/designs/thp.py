@@ -51,6 +51,7 @@ from poolproof.model.language import (
     Maybe,
     Scalarset,
     action,
+    assume,
     observer,
     require,
     table,
@@ -241,12 +242,14 @@ class Thp(ThpMemory, Design):
             self.make_huge(range_)
             return OK
         if DEFRAG:
-            require(not self.can_reclaim())
+            assume(
+                not self.can_reclaim(), "a fault waits while something can be reclaimed"
+            )
         if fits and self.has_pages(range_):
             self.memory.charge_one()
             self.make_small(range_)
             return OK
-        require(not self.can_reclaim())
+        assume(not self.can_reclaim(), "a fault waits while something can be reclaimed")
         return OOM
 
     @action(kernel="mm/khugepaged.c:collapse_huge_page")
@@ -269,7 +272,7 @@ class Thp(ThpMemory, Design):
     def dontneed(self, range_: RANGES):
         """A part is unmapped and touched again: the folio is split."""
         require(self.backing[range_] == HUGE)
-        require(not self.shares(range_))
+        assume(not self.shares(range_), "no part of what a fork shares is unmapped")
         for n in NODES:
             if self.node[range_] == n:
                 self.mem.split_whole(n, self.block[range_])
@@ -291,7 +294,7 @@ class Thp(ThpMemory, Design):
     def fork(self, range_: RANGES, child: RANGES) -> Errno:
         """The child maps the same folio."""
         require(self.backing[range_] == HUGE and self.backing[child] == UNMAPPED)
-        require(self.parent[range_] is None)
+        assume(self.parent[range_] is None, "a child does not fork")
         self.backing[child] = HUGE
         self.parent[child] = range_
         self.node[child] = self.node[range_]
@@ -305,7 +308,9 @@ class Thp(ThpMemory, Design):
         pages are copied."""
         require(self.shares(range_))
         if not self.has_pages(range_) or not self.memory.fits():
-            require(not self.can_reclaim())
+            assume(
+                not self.can_reclaim(), "a fault waits while something can be reclaimed"
+            )
             return OOM
         self.give_folio(range_)
         self.memory.charge_one()
@@ -317,7 +322,7 @@ class Thp(ThpMemory, Design):
     @action(kernel="mm/vmscan.c:shrink_folio_list", when=SWAP_ON)
     def swap_out(self, range_: RANGES):
         require(self.backing[range_] in {HUGE, SMALL} and self.slots > 0)
-        require(not self.shares(range_))
+        assume(not self.shares(range_), "no swap-out of what a fork shares")
         self.drop(range_)
         self.slots -= 1
         self.backing[range_] = SWAP
@@ -327,7 +332,9 @@ class Thp(ThpMemory, Design):
         """In base pages, charged anew."""
         require(self.backing[range_] == SWAP)
         if not self.has_pages(range_) or not self.memory.fits():
-            require(not self.can_reclaim())
+            assume(
+                not self.can_reclaim(), "a fault waits while something can be reclaimed"
+            )
             return OOM
         self.memory.charge_one()
         self.make_small(range_)

@@ -34,7 +34,7 @@ from poolproof.model.designs.names import (
     NUMA,
     TASKS,
 )
-from poolproof.model.language import action, require
+from poolproof.model.language import action, assume, require
 
 
 class Admission(Charges):
@@ -173,7 +173,10 @@ class Admission(Charges):
             return EBUSY
         self.promise[file, node] += 1
         if not self.keeps(None):
-            require(not self.can_recall_on(node))
+            assume(
+                not self.can_recall_on(node),
+                "a reservation waits while a loan can be called back",
+            )
             self.promise[file, node] -= 1
             return ENOSPC
         if not CHARGE_AT_FAULT:

@@ -23,7 +23,7 @@ from poolproof.model.designs.names import (
     SWAP_ON,
     TASKS,
 )
-from poolproof.model.language import action, require
+from poolproof.model.language import action, assume, require
 
 
 class Faults(Swapping):
@@ -95,13 +95,19 @@ class Faults(Swapping):
         none = not any(self.finds(task, file, a) for a in AREAS)
         require(none or self.finds(task, file, area))
         if none:
-            require(not self.waits(task, file))
+            assume(
+                not self.waits(task, file),
+                "a fault waits while something can be reclaimed",
+            )
             self.failed = True
             return SIGBUS
         if CHARGE_AT_FAULT:
             charged = self.try_charge(file, index, self.payer(task))
             if not charged:
-                require(not self.limit_waits(task, file))
+                assume(
+                    not self.limit_waits(task, file),
+                    "a fault waits while something can be reclaimed",
+                )
                 self.failed = True
                 return OOM
         self.promise[file, self.node_of[area]] -= 1
@@ -130,7 +136,10 @@ class Faults(Swapping):
             return SIGBUS
         charged = self.try_charge(file, index, self.payer(task))
         if not charged:
-            require(not self.limit_waits(task, file))
+            assume(
+                not self.limit_waits(task, file),
+                "a fault waits while something can be reclaimed",
+            )
             return SIGBUS
         self.resv_map.region_add(file, index, index + 1)
         self.take(file, index, area)

@@ -200,10 +200,16 @@ class SwapSpace(Design):
                 self.join(range_, cgroup)
                 return OK
             if WHOLE:
-                require(not self.can_reclaim(cgroup))
+                assume(
+                    not self.can_reclaim(cgroup),
+                    "a fault waits while something can be reclaimed",
+                )
                 return OOM
         if not self.memory.try_charge(cgroup, 1):
-            require(not self.can_reclaim(cgroup))
+            assume(
+                not self.can_reclaim(cgroup),
+                "a fault waits while something can be reclaimed",
+            )
             return OOM
         self.mapped[range_, page] = True
         self.join(range_, cgroup)
@@ -316,7 +322,10 @@ class SwapSpace(Design):
         if WHOLE:
             require(page == 0)
         if not self.memory.try_charge(cgroup, K if WHOLE else 1):
-            require(not self.can_reclaim(cgroup))
+            assume(
+                not self.can_reclaim(cgroup),
+                "a fault waits while something can be reclaimed",
+            )
             return OOM
         for p in PAGES:
             if WHOLE or p == page:

@@ -48,6 +48,7 @@ from poolproof.model.language import (
     Maybe,
     Scalarset,
     action,
+    assume,
     observer,
     require,
     table,
@@ -180,7 +181,10 @@ class ReservedThpPlanned(ReservedThp):
         lacking = self.pool.lacks(vma)
         require(lacking or self.pool.free[node] > 0)
         if lacking or not self.fits_memcg():
-            require(not self.can_reclaim(vma))
+            assume(
+                not self.can_reclaim(vma),
+                "a fault waits while something can be reclaimed",
+            )
             self.failed = True
             return SIGBUS
         self.put_cluster(vma, block)

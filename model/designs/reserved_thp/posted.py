@@ -293,7 +293,10 @@ class ReservedThp(Design):
         lacking = self.pool.lacks(vma)
         require(lacking or self.pool.free[node] > 0)
         if lacking or not self.fits_memcg():
-            require(not self.can_reclaim(vma))
+            assume(
+                not self.can_reclaim(vma),
+                "a fault waits while something can be reclaimed",
+            )
             self.failed = True
             return SIGBUS
         self.pool.take(node)
