@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -138,6 +138,13 @@ class Defect:
     obligation: Obligation | None = None
 
 
+def undisturbed(depth: int, defects: Iterable[Defect]) -> int:
+    """Return within how many steps nothing was left out: ``depth``, if all steps
+    up to there were looked at, or fewer if an erroneous one comes earlier, as no
+    run goes on behind it."""
+    return max(min((depth, *(len(d.trace.steps) - 1 for d in defects))), 0)
+
+
 @dataclass(frozen=True)
 class Statistics:
     """The coverage of an exploration. ``fired`` counts, per action, the
@@ -211,6 +218,11 @@ class Budget:
     indices: bool = False
     threads: int = 0
     seed: int = 0
+
+    @property
+    def depth_spent(self) -> str:
+        """Say that a search ended at ``depth``."""
+        return f"the depth budget of {self.depth} step{'s' * (self.depth != 1)}"
 
     def clock(self) -> Callable[[], bool]:
         """Return a function that returns whether the time, from now on, is up."""

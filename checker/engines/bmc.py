@@ -466,7 +466,7 @@ class _Deepening:
             if all(p.name in self.verdicts for p in self.properties):
                 return
             if self.budget.depth is not None and depth >= self.budget.depth:
-                self.stopped = f"the depth budget of {depth} steps"
+                self.stopped = self.budget.depth_spent
                 return
             if not self.asserted:
                 self.asserted.append(len(unrolling.solver.asserted))

@@ -30,6 +30,7 @@ from poolproof.checker.core.verdict import (
     Verdict,
     settled,
     shown_by,
+    undisturbed,
 )
 from poolproof.checker.engines.space import (
     NO_SYMMETRY,
@@ -169,15 +170,19 @@ def _outcome(
     complete = not found.stopped and not defects.found
     reason = found.stopped or "the model itself is wrong (see the defects)"
     verdicts: dict[str, Verdict] = {}
-    states = len(found.parents)
+    states, space = len(found.parents), found.space
+    said = tuple(
+        Defect(message, trace, None if due is None else _failing(space, trace))
+        for message, state, last, due in defects.found.values()
+        for trace in (_trace(found, state, last),)
+    )
     for p in properties:
         if p.name in decided.found:
             verdicts[p.name] = shown_by(p, _trace(found, *decided.found[p.name]))
         elif not complete:
-            verdicts[p.name] = Unknown(reason, max(found.depth - 1, 0))
+            verdicts[p.name] = Unknown(reason, undisturbed(found.depth, said))
         else:
             verdicts[p.name] = settled(p, states, found.depth)
-    space = found.space
     statistics = Statistics(
         states=states,
         transitions=found.transitions,
@@ -191,11 +196,6 @@ def _outcome(
         true_antecedents={n: tuple(v) for n, v in decided.watch.seen.items()},
         notes=space.symmetry.notes,
         no_start=complete and not states,
-    )
-    said = tuple(
-        Defect(message, trace, None if due is None else _failing(space, trace))
-        for message, state, last, due in defects.found.values()
-        for trace in (_trace(found, state, last),)
     )
     return Outcome("explicit", verdicts, said, statistics)
 

@@ -53,6 +53,7 @@ from poolproof.checker.core.verdict import (
     Verdict,
     settled,
     shown_by,
+    undisturbed,
 )
 from poolproof.checker.passes.symmetry import Symmetry, find_symmetry
 
@@ -483,7 +484,7 @@ def _outcome(done: _Search, notes: tuple[str, ...], seconds: float) -> Outcome:
         if p.name in found:
             verdicts[p.name] = shown_by(p, found[p.name])
         elif not complete:
-            verdicts[p.name] = Unknown(reason, max(checked, 0))
+            verdicts[p.name] = Unknown(reason, undisturbed(checked, defects))
         else:
             verdicts[p.name] = settled(p, states, depth)
     statistics = Statistics(

@@ -289,7 +289,7 @@ class _Exploration:
         """Return the states one step further than these."""
         found, budget = self.found, self.budget
         if budget.depth is not None and found.depth >= budget.depth:
-            found.stopped = f"the depth budget of {budget.depth} steps"
+            found.stopped = budget.depth_spent
             return []
         parents = found.parents
         canonical, outside = self.space.canonical, self.space.outside
