@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from poolproof.checker.core.ir import Domain, EnumSort, Expr, and_, not_
+from poolproof.checker.core.pickled import dumps, loads
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Obligation, Parameter, TransitionSystem
 
@@ -54,6 +55,9 @@ class Compiled:
     vocabulary: Vocabulary
     assertions: tuple[Property, ...] = ()
 
+    def __reduce__(self) -> tuple[Any, tuple[bytes]]:
+        return _again, (dumps([getattr(self, f.name) for f in fields(self)]),)
+
     def stops(self, action: str) -> Expr:
         """Return the condition under which a step of the action ends at a `bug_on`,
         over the state before the step and the action's parameters."""
@@ -66,3 +70,7 @@ class Compiled:
 
     def design(self) -> Any:
         return self.source(self.bounds, self.without, self.having)
+
+
+def _again(written: bytes) -> Compiled:
+    return Compiled(*loads(written))

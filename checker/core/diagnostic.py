@@ -15,5 +15,8 @@ class UserError(Exception):
         super().__init__(message)
         self.span, self.message = span, message
 
+    def __reduce__(self) -> tuple[type[UserError], tuple[Span | None, str]]:
+        return UserError, (self.span, self.message)
+
     def __str__(self) -> str:
         return f"{self.span}: {self.message}" if self.span else self.message

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 
 class SortError(TypeError):
@@ -21,12 +22,18 @@ class Sort:
     def __repr__(self) -> str:
         return self.name
 
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return "BOOL" if self is BOOL else "INT"
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class EnumSort(Sort):
     """A finite sort of named labels; raw k is ``labels[k]``."""
 
     labels: tuple[str, ...]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return enum_sort, (self.name, self.labels)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -41,12 +48,19 @@ class ScalarSort(Sort):
     prefix: str
     interchangeable: bool
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        made = (self.name, self.size, self.prefix, self.interchangeable)
+        return scalar_sort, made
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SetSort(Sort):
     """Subsets of a finite domain, as bit masks."""
 
     domain: Domain
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return set_sort, (self.domain,)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -55,6 +69,9 @@ class TableSort(Sort):
 
     index: tuple[Domain, ...]
     element: Sort
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return table_sort, (self.index, self.element)
 
 
 @dataclass(frozen=True)
@@ -86,11 +103,17 @@ def enum_sort(name: str, labels: tuple[str, ...]) -> EnumSort:
     return EnumSort(name, labels)
 
 
-@cache
 def scalar_sort(
     name: str, size: int, prefix: str = "", interchangeable: bool = True
 ) -> ScalarSort:
-    return ScalarSort(name, size, prefix or name.lower(), interchangeable)
+    return _scalar_sort(name, size, prefix or name.lower(), interchangeable)
+
+
+@cache
+def _scalar_sort(
+    name: str, size: int, prefix: str, interchangeable: bool
+) -> ScalarSort:
+    return ScalarSort(name, size, prefix, interchangeable)
 
 
 @cache

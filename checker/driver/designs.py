@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import pkgutil
 import signal
 import sys
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from types import FrameType, ModuleType
 
@@ -40,6 +42,14 @@ class DesignRef:
     @property
     def name(self) -> str:
         return self.cls.__name__
+
+    def __reduce__(self) -> tuple[object, tuple[str, str]]:
+        """A process that reads it imports the user's file again."""
+        return _again, (self.reference, self.name)
+
+
+def _again(reference: str, name: str) -> DesignRef:
+    return next(k for k in designs_named(reference) if k.name == name)
 
 
 @cache
@@ -169,7 +179,7 @@ def from_file(path: str) -> tuple[DesignRef, ...]:
 
 
 def _imported(where: Path, path: str) -> ModuleType:
-    name = f"design_file_{len(_loaded)}_{where.stem}"
+    name = f"design_file_{sha256(os.fsencode(where)).hexdigest()[:8]}_{where.stem}"
     spec = importlib.util.spec_from_file_location(name, where)
     if spec is None or spec.loader is None:
         raise UserError(None, f"{path}: name a file that ends in .py")

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Values with expressions in them as bytes, for other processes and the cache.
+
+Expressions are interned and may be deeper than Python can recurse. So all that
+a value holds are written first, as one list of rows in which arguments come
+before what is built from them; the rest of the value mentions their numbers.
+Once this is imported, plain `pickle` can write expressions, too, each by itself.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import io
+import pickle
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from poolproof.checker.core.ir import Expr
+from poolproof.checker.core.limits import tick
+
+Row = tuple[str, Any, tuple[int, ...], Any, bool | None, int]
+"""Operator, sort, numbers of the arguments, data, how a comparison was written,
+and the number of the negation that was written instead (-1: none)."""
+
+
+def dumps(value: Any) -> bytes:
+    """Return the value as bytes, with each of its expressions once."""
+    body = io.BytesIO()
+    writer = _Writer(body)
+    writer.dump(value)
+    whole = io.BytesIO()
+    pickler = pickle.Pickler(whole, pickle.HIGHEST_PROTOCOL)
+    pickler.dump(writer.rows.rows)
+    return whole.getvalue() + body.getvalue()
+
+
+def loads(data: bytes) -> Any:
+    """Return the value that `dumps` wrote. What is in the bytes is executed: they
+    must come from this user."""
+    file = io.BytesIO(data)
+    nodes = _built(pickle.load(file))
+    return _Reader(file, nodes).load()
+
+
+def _reduced(e: Expr) -> tuple[Any, tuple[Any, ...]]:
+    rows = _Rows()
+    rows.number(e)
+    return _last, (rows.rows,)
+
+
+def _last(rows: Sequence[Row]) -> Expr:
+    return _built(rows)[-1]
+
+
+copyreg.pickle(Expr, _reduced)
+
+
+class _Rows:
+    """The rows of expressions, each of which has a number."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.numbers: dict[Expr, int] = {}
+
+    def number(self, e: Expr) -> int:
+        """Return the expression's number, after giving one to all it is built of."""
+        numbers = self.numbers
+        stack = [e]
+        while stack:
+            node = stack[-1]
+            if node in numbers:
+                stack.pop()
+                continue
+            instead = _written_instead(node)
+            parts = node.args if instead is None else (*node.args, instead)
+            waiting = [a for a in parts if a not in numbers]
+            if waiting:
+                stack += waiting
+                continue
+            stack.pop()
+            tick()
+            numbers[node] = len(self.rows)
+            of = tuple([numbers[a] for a in node.args])
+            other = -1 if instead is None else numbers[instead]
+            row = node.op, node.sort, of, node.data, node.written, other
+            self.rows.append(row)
+        return numbers[e]
+
+
+def _written_instead(e: Expr) -> Expr | None:
+    """Return the negation whose writing decides how this comparison is shown."""
+    other = e.negation
+    if e.written is None and other is not None and other.written is not None:
+        return other
+    return None
+
+
+def _built(rows: Iterable[Row]) -> list[Expr]:
+    nodes: list[Expr] = []
+    for op, sort, of, data, written, other in rows:
+        node = Expr(op, sort, tuple([nodes[k] for k in of]), data)
+        if written is not None:
+            node.written = written
+        if other >= 0:
+            node.negation = nodes[other]
+        nodes.append(node)
+    return nodes
+
+
+class _Writer(pickle.Pickler):
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file, pickle.HIGHEST_PROTOCOL)
+        self.rows = _Rows()
+
+    def persistent_id(self, value: Any) -> int | None:
+        return self.rows.number(value) if type(value) is Expr else None
+
+
+class _Reader(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, nodes: Sequence[Expr]) -> None:
+        super().__init__(file)
+        self.nodes = nodes
+
+    def persistent_load(self, number: int) -> Expr:
+        return self.nodes[number]
