@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 
 from poolproof.checker.commands import options as shared
+from poolproof.checker.commands.against import add_against, run_against
 from poolproof.checker.commands.streams import complain, output, writable
 from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.diagnostic import UserError
@@ -58,6 +59,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="exit 3 if something is vacuous, as review does",
     )
+    add_against(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -70,6 +72,8 @@ def run(options: argparse.Namespace) -> int:
     specs = [parse(find_spec(name)) for name in options.spec]
     tasks, late = prepared(specs, request, budget)
     refuse_nothing(tasks)
+    if options.against:
+        return run_against(options, tasks, late, budget)
     interrupts = Interrupts()
     done: list[CheckResult] = []
     with output(options.output) as out:

@@ -7,6 +7,7 @@ import argparse
 from dataclasses import replace
 
 from poolproof.checker.commands import options as shared
+from poolproof.checker.commands.against import add_against, run_against
 from poolproof.checker.commands.check import check, complain_of_mistakes, prepared
 from poolproof.checker.commands.streams import output, writable
 from poolproof.checker.commands.terminal import Interrupts
@@ -36,6 +37,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     add("--all", action="store_true", help="print all rows after the page, too")
     add("--markdown", action="store_true", help="print Markdown")
     add("--html", metavar="FILE", help="write a page with pictures of runs, too")
+    add_against(parser)
 
 
 STATES = 50_000_000
@@ -56,6 +58,10 @@ def run(options: argparse.Namespace) -> int:
     if not paths:
         raise UserError(None, f"there are no specs in {ROOT / 'specs'}")
     specs = [parse(path) for path in paths]
+    if options.against:
+        each = [prepared([s], its, budget) for s, its in requests(specs, request)]
+        late = any(spent for _, spent in each)
+        return run_against(options, [t for some, _ in each for t in some], late, budget)
     plan = shipped_page(specs)
     scores = stored_scores(ROOT / SCORES, specs)
     interrupts = Interrupts()
