@@ -144,6 +144,25 @@ class MemoryMax(PageCounters):
                 self.uncharge(g, 1)
 
 
+class CssReferences(Block):
+    """References to cgroups that charges hold, struct percpu_ref of a css: at
+    most ``most`` of each. None stands for the root, which is never freed."""
+
+    def __init__(self, cgroups: Any, most: Any, when: Feature) -> None:
+        self.when = when
+        self.refs = table(
+            cgroups, Counter(most), when=when, doc="include/linux/cgroup.h:css_put"
+        )
+
+    def css_get(self, cgroup, number=1):
+        if self.when and cgroup is not None:
+            self.refs[cgroup] += number
+
+    def css_put(self, cgroup, number=1):
+        if self.when and cgroup is not None:
+            self.refs[cgroup] -= number
+
+
 class Membership(Block):
     """Which cgroup each task is in; None is the root."""
 

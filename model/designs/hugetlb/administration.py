@@ -119,11 +119,21 @@ class Resizing(Mounts):
         offline_pages() goes on with the next page or fails; what is gone is gone
         either way."""
         require(self.h.usable(node) > 0)
-        if not self.h.available_huge_pages():
+        may_dissolve = self.may_dissolve()
+        if not may_dissolve:
             return EBUSY
-        surplus = self.h.surplus_huge_pages_node[node] > 0
-        self.h.remove_hugetlb_folio(node, True, surplus)
+        self.h.remove_hugetlb_folio(node, True, self.dissolved_surplus(node))
         return OK
+
+    def may_dissolve(self):
+        """mm/hugetlb.c:dissolve_free_hugetlb_folio: "if all free pages are
+        promised: -EBUSY" (since 4.9: 082d5b6b60e9)."""
+        return self.h.available_huge_pages()
+
+    def dissolved_surplus(self, node):
+        """Whether a free page that is dissolved counts as a surplus one (since
+        6.15)."""
+        return self.h.surplus_huge_pages_node[node] > 0
 
 
 class Policies(Resizing):

@@ -51,15 +51,15 @@ class SplitCopiesReservation(Hugetlb61):
             self.reserved[vma] = end - start
 
     def vma_commit_reservation(self, vma, page):
-        had = self.vma_needs_reservation(vma, page) == 0
-        super().vma_commit_reservation(vma, page)
-        if self.resv_owner[vma] and had:
+        map_commit = super().vma_commit_reservation(vma, page)
+        if self.resv_owner[vma] and map_commit == 0:
             self.reserved[vma] = max(0, self.reserved[vma] - 1)
+        return map_commit
 
     def restore_reserve_on_error(self, vma, page, restore_reserve):
-        super().restore_reserve_on_error(vma, page, restore_reserve)
         if self.resv_owner[vma] and restore_reserve:
             self.reserved[vma] += 1
+        return super().restore_reserve_on_error(vma, page, restore_reserve)
 
     def hugetlb_vm_op_open(self, vma, new):
         super().hugetlb_vm_op_open(vma, new)
@@ -106,9 +106,9 @@ class PrivateHoleReusesReservation(Hugetlb61):
         return super().vma_needs_reservation(vma, page)
 
     def restore_reserve_on_error(self, vma, page, restore_reserve):
-        super().restore_reserve_on_error(vma, page, restore_reserve)
         if self.resv_owner[vma] and restore_reserve:
             self.resv_map.region_del(vma, page)
+        return super().restore_reserve_on_error(vma, page, restore_reserve)
 
 
 class ErrorLeavesConsumed(Hugetlb):
@@ -119,7 +119,8 @@ class ErrorLeavesConsumed(Hugetlb):
 
     def restore_reserve_on_error(self, vma, page, restore_reserve):
         if HUGETLBFS and self.shared(vma):
-            super().restore_reserve_on_error(vma, page, restore_reserve)
+            return super().restore_reserve_on_error(vma, page, restore_reserve)
+        return restore_reserve
 
 
 class RestoreCreditsSubpool(Hugetlb61):
@@ -152,7 +153,8 @@ class ErrorLeavesEntry(Hugetlb):
 
     def restore_reserve_on_error(self, vma, page, restore_reserve):
         if restore_reserve:
-            super().restore_reserve_on_error(vma, page, restore_reserve)
+            return super().restore_reserve_on_error(vma, page, restore_reserve)
+        return restore_reserve
 
 
 class FailedReserveFillsMinimum(Hugetlb70):

@@ -4,7 +4,6 @@
 from poolproof.model.blocks.errno import ENOMEM, ENOSPC, OK, OOM, SIGBUS, Errno
 from poolproof.model.designs.hugetlb.names import (
     CGROUP,
-    DESCRIPTORS,
     FALLOCATE,
     FILES,
     FORK,
@@ -45,7 +44,8 @@ class Allocation(Reserving):
                 self.uncharge_memory(css)
                 return None
             gbl_chg = self.hugepage_subpool_get_pages(spool, 1)
-            if not self.rsvd.try_charge(css, 1):
+            charged = self.hugetlb_cgroup_charge_cgroup_rsvd(css, 1)
+            if not charged:
                 self.out_subpool_put(spool, gbl_chg)
                 self.uncharge_memory(css)
                 return None
@@ -58,7 +58,7 @@ class Allocation(Reserving):
                 self.usage.uncharge(css, 1)
             self.uncharge_memory(css)
             if deferred_reserve:
-                self.rsvd.uncharge(css, 1)
+                self.hugetlb_cgroup_uncharge_cgroup_rsvd(css, 1)
                 self.out_subpool_put(spool, gbl_chg)
         return nid
 
@@ -76,15 +76,22 @@ class Allocation(Reserving):
         """The part of alloc_hugetlb_folio that takes a page off a free list
         (dequeue_hugetlb_folio_vma) or makes a surplus one."""
         reserved = self.vma_has_reserves(may_reserve, gbl_chg)
-        nid = None
-        if reserved or self.h.available_huge_pages():
-            nid = self.h.dequeue_hugetlb_folio_nodemask(nodes)
+        nid = self.dequeue_hugetlb_folio_vma(reserved, nodes)
         if nid is None:
             nid = self.h.alloc_surplus_hugetlb_folio(nodes)
             if nid is not None and self.surplus_has_reserves(reserved, cow_from_owner):
                 self.h.change_resv(-1)
         elif reserved:
             self.h.change_resv(-1)
+        return nid
+
+    def dequeue_hugetlb_folio_vma(self, reserved, nodes):
+        """mm/hugetlb.c:dequeue_hugetlb_folio_vma. Return the node of the free page
+        that was taken, or None. Without a promise only one that is promised to
+        nobody."""
+        nid = None
+        if reserved or self.h.available_huge_pages():
+            nid = self.h.dequeue_hugetlb_folio_nodemask(nodes)
         return nid
 
     def vma_has_reserves(self, may_reserve, gbl_chg):
@@ -106,7 +113,7 @@ class Allocation(Reserving):
             restore = self.hugepage_subpool_put_pages(spool, 1) == 0
         self.usage.uncharge(cg, 1)
         self.uncharge_memory(cg)
-        self.rsvd.uncharge(cg_rsvd, 1)
+        self.hugetlb_cgroup_uncharge_cgroup_rsvd(cg_rsvd, 1)
         if restore:
             self.h.change_resv(1)
         for n in NODES:
@@ -116,34 +123,90 @@ class Allocation(Reserving):
                 else:
                     self.h.enqueue_hugetlb_folio(n)
 
+    # -- mm/hugetlb.c:__vma_reservation_common, one method for each mode --
+
     def vma_needs_reservation(self, vma, page):
-        """mm/hugetlb.c:vma_needs_reservation: 0 if the fault can use one."""
+        """mm/hugetlb.c:vma_needs_reservation, the first phase. Return 0 if the
+        fault can use a reservation, 1 if not, and -1 (-ENOMEM) without memory
+        for a descriptor. Unless it is -1, one of the next four follows."""
         if HUGETLBFS and self.shared(vma):
             return self.i_resv_map.region_chg(self.vm_file[vma], page, page + 1)
+        return self.private_needs_reservation(vma, page)
+
+    def private_needs_reservation(self, vma, page):
+        """vma_needs_reservation of a private mapping. In its map an index that is
+        there has no reservation left."""
         if not self.resv_owner[vma]:
             return 1
+        ret = self.resv_map.region_chg(vma, page, page + 1)
+        if ret < 0:
+            return ret
         return 1 if self.resv_map.regions[vma, page] else 0
 
     def vma_commit_reservation(self, vma, page):
-        """mm/hugetlb.c:vma_commit_reservation."""
+        """mm/hugetlb.c:vma_commit_reservation: the page is there. Return what
+        vma_needs_reservation() says if nobody changed the map since."""
+        if HUGETLBFS and self.shared(vma):
+            return self.i_resv_map.region_add(self.vm_file[vma], page, page + 1)
+        if not self.resv_owner[vma]:
+            return 1
+        added = self.resv_map.region_add(vma, page, page + 1)
+        return 0 if added > 0 else 1
+
+    def vma_end_reservation(self, vma):
+        """mm/hugetlb.c:vma_end_reservation: the map stays as it is."""
+        if HUGETLBFS and self.shared(vma):
+            self.i_resv_map.region_abort(self.vm_file[vma])
+        elif self.resv_owner[vma]:
+            self.resv_map.region_abort(vma)
+
+    def vma_add_reservation(self, vma, page):
+        """mm/hugetlb.c:vma_add_reservation: the index is reserved (again)."""
         if HUGETLBFS and self.shared(vma):
             self.i_resv_map.region_add(self.vm_file[vma], page, page + 1)
+        else:
+            self.private_add_reservation(vma, page)
+
+    def private_add_reservation(self, vma, page):
+        """vma_add_reservation of a private mapping."""
+        if self.resv_owner[vma]:
+            self.resv_map.region_abort(vma)
+            self.resv_map.region_del(vma, page)
+
+    def vma_del_reservation(self, vma, page):
+        """mm/hugetlb.c:vma_del_reservation: the index is not reserved, because
+        nothing was promised."""
+        if HUGETLBFS and self.shared(vma):
+            self.i_resv_map.region_abort(self.vm_file[vma])
+            self.i_resv_map.region_del(self.vm_file[vma], page)
         elif self.resv_owner[vma]:
             self.resv_map.region_add(vma, page, page + 1)
 
     def restore_reserve_on_error(self, vma, page, restore_reserve):
-        """mm/hugetlb.c:restore_reserve_on_error, after the commit."""
+        """mm/hugetlb.c:restore_reserve_on_error, after the commit, for a page
+        that is in no page cache. Return its HPageRestoreReserve from now on."""
         rc = self.vma_needs_reservation(vma, page)
-        if HUGETLBFS and self.shared(vma):
-            if restore_reserve and rc > 0:
-                self.i_resv_map.region_add(self.vm_file[vma], page, page + 1)
-            if not restore_reserve and rc == 0:
-                self.i_resv_map.region_del(self.vm_file[vma], page)
-        elif self.resv_owner[vma]:
-            if restore_reserve and rc > 0:
-                self.resv_map.region_del(vma, page)
-            if not restore_reserve and rc == 0:
-                self.resv_map.region_add(vma, page, page + 1)
+        if restore_reserve:
+            if rc > 0:
+                self.vma_add_reservation(vma, page)
+            elif rc == 0:
+                self.vma_end_reservation(vma)
+            return rc >= 0
+        if rc == 0:
+            self.vma_del_reservation(vma, page)
+        elif rc > 0:
+            self.vma_end_reservation(vma)
+        elif not self.shared(vma):
+            return True
+        return False
+
+    def alloc_raced(self, spool, css):
+        """alloc_hugetlb_folio, "the page was added to the reservation map between
+        vma_needs_reservation and vma_commit_reservation": hugetlb_reserve_pages
+        has promised it, so what was taken for it goes back."""
+        rsv_adjust = self.hugepage_subpool_put_pages(spool, 1)
+        self.h.return_unused_surplus_pages(rsv_adjust, PAGES)
+        self.hugetlb_cgroup_uncharge_cgroup_rsvd(css, 1)
 
 
 class Faulting(Allocation):
@@ -193,9 +256,9 @@ class Faulting(Allocation):
 
         cow_from_owner = old is not None and self.resv_owner[vma]
         css = self.css_of(task)
-        if DESCRIPTORS and shared:
-            self.i_resv_map.stock(self.vm_file[vma], page, page + 1)
         map_chg = self.vma_needs_reservation(vma, page)
+        if map_chg < 0:
+            return OOM
         promises = self.h.resv_huge_pages
         nid = self.alloc_hugetlb_folio(
             self.subpool_vma(vma),
@@ -206,6 +269,7 @@ class Faulting(Allocation):
             css,
         )
         if nid is None:
+            self.vma_end_reservation(vma)
             if not cow_from_owner:
                 promised = self.is_promised(vma, page)
                 self.failed = self.failed or promised
@@ -213,10 +277,13 @@ class Faulting(Allocation):
             self.unmap_ref_private(vma, page)
             return OK
         css_rsvd = css if map_chg > 0 or cow_from_owner else None
-        self.vma_commit_reservation(vma, page)
+        restore_reserve = self.h.resv_huge_pages < promises
+        map_commit = self.vma_commit_reservation(vma, page)
+        if self.raced(map_chg, map_commit):
+            self.alloc_raced(self.subpool_vma(vma), css_rsvd)
+            css_rsvd = None
         if INJECT and not installed:
-            restore_reserve = self.h.resv_huge_pages < promises
-            self.restore_reserve_on_error(vma, page, restore_reserve)
+            restore_reserve = self.restore_reserve_on_error(vma, page, restore_reserve)
             self.free_huge_folio(
                 nid, restore_reserve, self.subpool_vma(vma), css, css_rsvd
             )
@@ -271,16 +338,20 @@ class Faulting(Allocation):
         require(self.exists(file))
         if self.page_cache.node[file, page] is None:
             css = self.cgroup.of[task]
-            if DESCRIPTORS:
-                self.i_resv_map.stock(file, page, page + 1)
             map_chg = self.i_resv_map.region_chg(file, page, page + 1)
+            if map_chg < 0:
+                return ENOMEM
             promises = self.h.resv_huge_pages
             nodes = self.mpol.policy_mbind_nodemask(task)
             nid = self.alloc_hugetlb_folio(MOUNT, map_chg, False, True, nodes, css)
             if nid is None:
+                self.i_resv_map.region_abort(file)
                 return ENOMEM if self.over_memory_max(css) else ENOSPC
             css_rsvd = css if map_chg > 0 else None
-            self.i_resv_map.region_add(file, page, page + 1)
+            map_commit = self.i_resv_map.region_add(file, page, page + 1)
+            if self.raced(map_chg, map_commit):
+                self.alloc_raced(MOUNT, css_rsvd)
+                css_rsvd = None
             if INJECT and not installed:
                 restore_reserve = self.h.resv_huge_pages < promises
                 if not restore_reserve:

@@ -3,7 +3,7 @@
 
 from poolproof.model.designs.hugetlb.migrate import Migrating
 from poolproof.model.designs.hugetlb.names import (
-    DESCRIPTORS,
+    CSS,
     MOUNT,
     PAGES,
     TRUNCATE,
@@ -28,18 +28,31 @@ class Inodes(Migrating):
         """mm/hugetlb.c:region_del of one index. Whether it was there."""
         found = self.i_resv_map.regions[file, page]
         if found:
-            self.rsvd.uncharge(self.i_resv_map.css[file, page], 1)
+            self.hugetlb_cgroup_uncharge_file_region(file, page)
         self.i_resv_map.region_del(file, page)
         return found
 
+    def hugetlb_cgroup_uncharge_file_region(self, file, page):
+        """mm/hugetlb_cgroup.c:hugetlb_cgroup_uncharge_file_region of one index: a
+        region that is gone puts its reference, and a second half gets one
+        (copy_hugetlb_cgroup_uncharge_info)."""
+        css = self.i_resv_map.css[file, page]
+        self.rsvd.uncharge(css, 1)
+        if CSS:
+            self.css.css_get(css, self.i_resv_map.parts_after(file, page) - 1)
+
     def remove_inode_hugepages(self, file, start):
         """fs/hugetlbfs/inode.c:remove_inode_hugepages from start to the end
-        of the file, and mm/hugetlb.c:hugetlb_unreserve_pages."""
+        of the file."""
         freed = 0
         for p in PAGES:
             if p >= start and self.page_cache.node[file, p] is not None:
                 self.free_cached(file, p)
                 freed += 1
+        self.hugetlb_unreserve_pages(file, start, freed)
+
+    def hugetlb_unreserve_pages(self, file, start, freed):
+        """mm/hugetlb.c:hugetlb_unreserve_pages to the end of the file."""
         chg = 0
         for p in PAGES:
             if p >= start:
@@ -55,6 +68,5 @@ class Inodes(Migrating):
             self.remove_inode_hugepages(file, 0)
             if TRUNCATE:
                 self.i_size[file] = 0
-            if DESCRIPTORS:
-                self.i_resv_map.region_cache_count[file] = 1
+            self.i_resv_map.resv_map_release(file)
             self.linked[file] = True

@@ -58,16 +58,22 @@ class Migrating(Pinning):
         cg_rsvd = self.anon.cg_rsvd[vma, page]
         self.anon.set(vma, page, to, cg, cg_rsvd)
 
+    def dequeue_for_migration(self, to):
+        """mm/hugetlb.c:alloc_hugetlb_folio_nodemask as far as the pool goes: return
+        the node of a free page that is not promised, or None."""
+        free = self.h.available_huge_pages()
+        pooled = None
+        if free:
+            pooled = self.h.dequeue_hugetlb_folio_nodemask({to})
+        return pooled
+
     def move_hugetlb_state(self, nid, to):
         """A page of node ``to`` in place of one of ``nid``, which is freed.
         Whether there was one. A free page if not all are promised
         (alloc_hugetlb_folio_nodemask, __GFP_THISNODE), else a fresh temporary
         page: the old one is then the temporary one, and if its node has
         surplus, the surplus moves, too (mm/hugetlb.c:move_hugetlb_state)."""
-        free = self.h.available_huge_pages()
-        pooled = None
-        if free:
-            pooled = self.h.dequeue_hugetlb_folio_nodemask({to})
+        pooled = self.dequeue_for_migration(to)
         if pooled is not None:
             for n in NODES:
                 if n == nid:

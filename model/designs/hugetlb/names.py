@@ -41,6 +41,7 @@ FALLOCATE = Feature("fallocate", False, "fallocate", needs=HUGETLBFS)
 DESCRIPTORS = Feature(
     "descriptors", False, "a hole without memory for a descriptor", needs=PUNCH
 )
+REGIONS = Feature("regions", False, "adds_in_progress of the reserve maps")
 TRUNCATE = Feature("truncate", False, "ftruncate; a file has a size", needs=HUGETLBFS)
 UNLINK = Feature("unlink", False, "unlink, close and eviction", needs=HUGETLBFS)
 SURPLUS = Feature("surplus", False, "surplus pages up to nr_overcommit_hugepages")
@@ -60,6 +61,9 @@ MBIND = Feature("mbind", False, "mbind(MPOL_BIND)")
 CGROUP = Feature("cgroup", False, "hugetlb_cgroup limits")
 CGROUP_MOVE = Feature(
     "cgroup_move", False, "tasks move between cgroups at any time", needs=CGROUP
+)
+CSS = Feature(
+    "css", False, "references that keep a dead cgroup's charges", needs=CGROUP
 )
 MEMCG = Feature(
     "memcg", False, "memory.max, with memory_hugetlb_accounting", needs=CGROUP

@@ -3,7 +3,7 @@
 
 from poolproof.model.blocks.errno import ENOMEM, OK, Errno
 from poolproof.model.designs.hugetlb.names import (
-    DESCRIPTORS,
+    CSS,
     FILES,
     HUGETLBFS,
     MOUNT,
@@ -26,6 +26,22 @@ class Reserving(HugetlbState):
     def subpool_vma(self, vma):
         """Whether the VMA's pages are those of the mount's subpool."""
         return MOUNT and self.vm_file[vma] is not None
+
+    def hugetlb_cgroup_charge_cgroup_rsvd(self, css, pages):
+        """mm/hugetlb_cgroup.c:hugetlb_cgroup_charge_cgroup_rsvd. Return whether
+        the pages are within the limit; then the charge has a reference, because
+        reservations do not move to the parent."""
+        charged = self.rsvd.try_charge(css, pages)
+        if charged:
+            self.css.css_get(css)
+        return charged
+
+    def hugetlb_cgroup_uncharge_cgroup_rsvd(self, css, pages):
+        """mm/hugetlb_cgroup.c:hugetlb_cgroup_uncharge_cgroup_rsvd, and of a page
+        (hugetlb_cgroup_uncharge_folio_rsvd) or of a private mapping
+        (hugetlb_cgroup_uncharge_counter)."""
+        self.rsvd.uncharge(css, pages)
+        self.css.css_put(css)
 
     def hugepage_subpool_get_pages(self, spool, delta):
         """mm/hugetlb.c:hugepage_subpool_get_pages, for a delta that fits."""
@@ -67,19 +83,70 @@ class Reserving(HugetlbState):
         """mm/hugetlb.c:hugetlb_reserve_pages from the cgroup charge on.
         Whether chg pages are promised to the task."""
         css = self.cgroup.of[task]
-        if not self.rsvd.try_charge(css, chg):
+        charged = self.hugetlb_cgroup_charge_cgroup_rsvd(css, chg)
+        if not charged:
             return False
         if MOUNT and spool and not self.spool.fits(chg):
-            self.rsvd.uncharge(css, chg)
+            self.hugetlb_cgroup_uncharge_cgroup_rsvd(css, chg)
             return False
         gbl_reserve = self.hugepage_subpool_get_pages(spool, chg)
         nodes = self.mpol.policy_mbind_nodemask(task)
         mems = self.mpol.cpuset_current_mems_allowed(task)
         if not self.hugetlb_acct_memory(gbl_reserve, nodes, mems):
             self.out_put_pages(spool, chg, gbl_reserve)
-            self.rsvd.uncharge(css, chg)
+            self.hugetlb_cgroup_uncharge_cgroup_rsvd(css, chg)
             return False
         return True
+
+    def hugetlb_reserve_pages(self, task, file, start, end):
+        """mm/hugetlb.c:hugetlb_reserve_pages of pages start..end of a file, for
+        a shared mapping or for none. Return whether they are promised."""
+        needed = self.i_resv_map.regions_needed(file, start, end)
+        chg = self.i_resv_map.region_chg(file, start, end)
+        if chg < 0:
+            self.out_err(file, chg, needed)
+            return False
+        reserved = self.hugetlb_acct_reservation(task, True, chg)
+        if not reserved:
+            self.out_err(file, chg, needed)
+            return False
+        css = self.cgroup.of[task]
+        add = self.region_charge(file, start, end, css, needed)
+        if self.raced(chg, add):
+            self.reserve_raced(css, chg - add)
+        else:
+            self.css.css_put(css)
+        return True
+
+    def out_err(self, file, chg, needed):
+        """The end of hugetlb_reserve_pages without a promise: region_abort() only
+        if region_chg() succeeded (since 4.11: ff8c0c53c475)."""
+        if chg >= 0:
+            self.i_resv_map.region_abort(file, needed)
+
+    def raced(self, chg, add):
+        """Return whether another task put indices into the reserve map between
+        the two phases. An action is one critical section: nobody does."""
+        return False
+
+    def reserve_raced(self, css, pages):
+        """hugetlb_reserve_pages, "pages in this range were added to the reserve
+        map between region_chg and region_add": they go back. The reference of
+        the charge goes with them."""
+        self.hugetlb_cgroup_uncharge_cgroup_rsvd(css, pages)
+        rsv_adjust = self.hugepage_subpool_put_pages(MOUNT, pages)
+        self.h.return_unused_surplus_pages(rsv_adjust, PAGES)
+
+    def region_charge(self, file, start, end, css, needed):
+        """mm/hugetlb.c:region_add with a cgroup: each region holds a reference
+        (record_hugetlb_cgroup_uncharge_info), and a neighbour that it becomes
+        one with has one already (coalesce_file_region). Return how many indices
+        are new."""
+        if CSS:
+            made = self.i_resv_map.gaps(file, start, end)
+            self.css.css_get(css, made)
+            self.css.css_put(css, self.i_resv_map.coalesced(file, start, end, css))
+        return self.i_resv_map.region_charge(file, start, end, css, needed)
 
     def map(self, task, vma, start, end, owner):
         self.vm_mm[vma] = task
@@ -121,13 +188,9 @@ class Reserving(HugetlbState):
         require(self.vm_mm[vma] is None and start < end)
         require(self.exists(file))
         if not noreserve:
-            if DESCRIPTORS:
-                self.i_resv_map.stock(file, start, end)
-            chg = self.i_resv_map.region_chg(file, start, end)
-            reserved = self.hugetlb_acct_reservation(task, True, chg)
+            reserved = self.hugetlb_reserve_pages(task, file, start, end)
             if not reserved:
                 return ENOMEM
-            self.i_resv_map.region_charge(file, start, end, self.cgroup.of[task])
         self.map(task, vma, start, end, False)
         self.vm_file[vma] = file
         self.i_size_grow(file, end)

@@ -4,7 +4,12 @@
 from poolproof.model.blocks.folio import Folios, Mappers
 from poolproof.model.blocks.hstate import Hstate
 from poolproof.model.blocks.numa import Mempolicy
-from poolproof.model.blocks.quota import HugepageSubpool, Membership, PageCounters
+from poolproof.model.blocks.quota import (
+    CssReferences,
+    HugepageSubpool,
+    Membership,
+    PageCounters,
+)
 from poolproof.model.blocks.reserve_map import FileResvMap, ResvMap
 from poolproof.model.designs.hugetlb.names import (
     CAP,
@@ -13,6 +18,7 @@ from poolproof.model.designs.hugetlb.names import (
     CGROUP,
     CGROUPS,
     CPUSET,
+    CSS,
     DEMOTE,
     DESCRIPTORS,
     FILES,
@@ -38,6 +44,7 @@ from poolproof.model.designs.hugetlb.names import (
     PINS,
     POISON,
     PRIVATE_FILES,
+    REGIONS,
     RESIZE,
     SIZE,
     STEP,
@@ -48,7 +55,9 @@ from poolproof.model.designs.hugetlb.names import (
     UNLINK,
     VMAS,
     B,
+    F,
     P,
+    V,
 )
 from poolproof.model.language import Block, Bool, Int, Maybe, observer, table, var
 
@@ -65,6 +74,7 @@ class HugetlbState(Block):
     rsvd = PageCounters(CGROUPS, CG_RSVD, CGROUP)
     memory = PageCounters(CGROUPS, LIMIT, MEMCG)
     cgroup = Membership(TASKS, CGROUPS, CGROUP)
+    css = CssReferences(CGROUPS, V + V * P + 2 * F * P + IO, CSS)
     mpol = Mempolicy(TASKS, VMAS, NODES, CPUSET, MEMPOLICY, MBIND)
 
     vm_mm = table(VMAS, Maybe(TASKS), doc="whose VMA it is; None: no VMA")
@@ -75,7 +85,7 @@ class HugetlbState(Block):
     resv_owner = table(VMAS, Bool(), doc="HPAGE_RESV_OWNER: it has a reserve map")
     resv_unmapped = table(VMAS, Bool(), when=FORK, doc="HPAGE_RESV_UNMAPPED")
     resv_css = table(VMAS, Maybe(CGROUPS), when=CGROUP, doc="who pays for its map")
-    resv_map = ResvMap(VMAS, PAGES, None)
+    resv_map = ResvMap(VMAS, PAGES, None, REGIONS, P)
     anon = Folios(VMAS, PAGES, NODES, CGROUPS, None, CGROUP)
     mappers = Mappers(VMAS, PAGES, FORK)
     pinned = table(VMAS, PAGES, Bool(), when=PINS)
@@ -86,7 +96,7 @@ class HugetlbState(Block):
     failed = var(Bool(), doc="a promised fault has failed")
 
     i_resv_map = FileResvMap(
-        FILES, PAGES, CGROUPS, HUGETLBFS, (HUGETLBFS, CGROUP), DESCRIPTORS, P
+        FILES, PAGES, CGROUPS, HUGETLBFS, (HUGETLBFS, CGROUP), DESCRIPTORS, REGIONS, P
     )
     page_cache = Folios(FILES, PAGES, NODES, CGROUPS, HUGETLBFS, (HUGETLBFS, CGROUP))
     i_size = table(FILES, Int(0, P), when=(HUGETLBFS, TRUNCATE))
@@ -134,7 +144,7 @@ class HugetlbState(Block):
         """Pages that a private mapping was promised and has not had yet."""
         if not self.resv_owner[vma]:
             return 0
-        return self.resv_map.region_chg(vma, self.vm_start[vma], self.vm_end[vma])
+        return self.resv_map.region_absent(vma, self.vm_start[vma], self.vm_end[vma])
 
     @observer
     def accounted(self, file: FILES) -> Int(0, P):

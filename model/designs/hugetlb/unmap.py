@@ -34,23 +34,34 @@ class Unmapping(Inodes):
             self.pinned[vma, page] = False
             self.mappers.leave(vma, page)
             if last:
-                adjust_reservation = self.adjust_reservation(vma)
-                if adjust_reservation:
-                    self.resv_map.region_del(vma, page)
+                restore_reserve = self.adjust_reservation(vma)
+                if restore_reserve:
+                    restore_reserve = self.restore_reserve_on_unmap(vma, page)
                 self.folio_put(
-                    pinned, nid, adjust_reservation, self.subpool_vma(vma), cg, cg_rsvd
+                    pinned, nid, restore_reserve, self.subpool_vma(vma), cg, cg_rsvd
                 )
 
     def adjust_reservation(self, vma):
         """Whether __unmap_hugepage_range gives the owner its promise back."""
         return self.resv_owner[vma] and self.h.surplus_huge_pages() == 0
 
+    def restore_reserve_on_unmap(self, vma, page):
+        """__unmap_hugepage_range, "adjust the reservation". Return the page's
+        HPageRestoreReserve: without memory for a descriptor the reservation is
+        lost (since 6.10: 8daf9c702ee7)."""
+        rc = self.private_needs_reservation(vma, page)
+        if rc < 0:
+            return False
+        if rc > 0:
+            self.private_add_reservation(vma, page)
+        return True
+
     def hugetlb_vm_op_close(self, vma, start, end):
         """mm/hugetlb.c:hugetlb_vm_op_close of the piece start..end."""
         spool = self.subpool_vma(vma)
         if self.resv_owner[vma]:
-            reserve = self.resv_map.region_chg(vma, start, end)
-            self.rsvd.uncharge(self.resv_css[vma], end - start)
+            reserve = self.resv_map.region_absent(vma, start, end)
+            self.hugetlb_cgroup_uncharge_cgroup_rsvd(self.resv_css[vma], end - start)
             gbl_reserve = self.hugepage_subpool_put_pages(spool, reserve)
             self.h.return_unused_surplus_pages(gbl_reserve, PAGES)
 
@@ -65,6 +76,7 @@ class Unmapping(Inodes):
         self.resv_unmapped[vma] = False
         self.resv_css[vma] = None
         self.mpol.forget(vma)
+        self.resv_map.resv_map_release(vma)
         for p in PAGES:
             self.resv_map.region_del(vma, p)
 
@@ -100,9 +112,11 @@ class Unmapping(Inodes):
 
     @action(kernel="mm/vma.c:do_vmi_munmap", when=SPLIT)
     def munmap_part(self, vma: VMAS, start: PAGES, end: Int(1, P)) -> Errno:
-        """munmap() of a VMA's head or tail, or mremap() that shrinks. A hole
-        in the middle is a split first."""
+        """munmap() of a VMA's head or tail, or mremap() that shrinks: the piece is
+        split off first (hugetlb_vm_op_open). A hole in the middle is a split
+        before."""
         require(self.part_of(vma, start, end))
+        self.resv_map_dup_hugetlb_cgroup_uncharge_info(vma)
         self.unmap_region(vma, start, end)
         self.cut(vma, start, end)
         return OK
@@ -111,6 +125,11 @@ class Unmapping(Inodes):
         """mm/vma.c:vms_complete_munmap_vmas for one VMA."""
         self.vms_clear_ptes(vma, start, end)
         self.hugetlb_vm_op_close(vma, start, end)
+
+    def resv_map_dup_hugetlb_cgroup_uncharge_info(self, vma):
+        """include/linux/hugetlb_cgroup.h, the function of that name: a VMA more
+        uses the reserve map (since 5.15: 09a26e832705)."""
+        self.css.css_get(self.resv_css[vma])
 
     def vms_clear_ptes(self, vma, start, end):
         """mm/vma.c:vms_clear_ptes: unmaps and frees the pages start..end."""

@@ -28,7 +28,7 @@ class VmaChanges(Unmapping):
         self.pinned[new, page] = self.pinned[vma, page]
         self.pinned[vma, page] = False
         if self.resv_map.regions[vma, page]:
-            self.resv_map.region_add(new, page, page + 1)
+            self.resv_map.region_set(new, page, page + 1)
         self.resv_map.region_del(vma, page)
 
     def vm_area_dup(self, vma, new):
@@ -42,6 +42,7 @@ class VmaChanges(Unmapping):
         self.resv_owner[new] = self.resv_owner[vma]
         self.resv_unmapped[new] = self.resv_unmapped[vma]
         self.resv_css[new] = self.resv_css[vma]
+        self.resv_map_dup_hugetlb_cgroup_uncharge_info(vma)
 
     @action(kernel="mm/vma.c:__split_vma", when=SPLIT)
     def split(self, vma: VMAS, new: VMAS, at: PAGES) -> Errno:
@@ -88,11 +89,17 @@ class VmaChanges(Unmapping):
 
     def clear_vma_resv_huge_pages(self, vma):
         """mm/hugetlb.c:clear_vma_resv_huge_pages: of the whole old VMA."""
+        self.resv_map_put_hugetlb_cgroup_uncharge_info(vma)
         self.resv_owner[vma] = False
         self.resv_unmapped[vma] = False
         self.resv_css[vma] = None
         for p in PAGES:
             self.resv_map.region_del(vma, p)
+
+    def resv_map_put_hugetlb_cgroup_uncharge_info(self, vma):
+        """include/linux/hugetlb_cgroup.h, the function of that name (since 5.16:
+        afe041c2d0fe)."""
+        self.css.css_put(self.resv_css[vma])
 
     @action(kernel="mm/hugetlb.c:copy_hugetlb_page_range", when=FORK)
     def fork(self, vma: VMAS, child: TASKS, new: VMAS) -> Errno:
