@@ -12,7 +12,9 @@ from tests.common.tiers import Row
 
 def pytest_configure(config: pytest.Config) -> None:
     """Have the commands that tests start share their bytecode, also where the
-    environment forbids it: compiling all modules takes a second of CPU."""
+    environment forbids it: compiling all modules takes a second of CPU. They search
+    whatever the cache has."""
+    os.environ["POOLPROOF_NO_CACHE"] = "1"
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = str(config.rootpath / ".pytest_cache/bytecode")
 

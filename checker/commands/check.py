@@ -22,11 +22,10 @@ from poolproof.checker.driver.check import (
     Request,
     Task,
     exit_code,
-    prepare,
     refuse_nothing,
 )
-from poolproof.checker.driver.check import run as run_task
 from poolproof.checker.driver.designs import find_spec
+from poolproof.checker.driver.kept import Checks
 from poolproof.checker.driver.stored import trace_name
 from poolproof.checker.reports import json
 from poolproof.checker.reports.certificate import certificate_files
@@ -70,7 +69,8 @@ def run(options: argparse.Namespace) -> int:
         if vars(options)[name]:
             _make_folder(f"--{name}", vars(options)[name])
     specs = [parse(find_spec(name)) for name in options.spec]
-    tasks, late = prepared(specs, request, budget)
+    checks = shared.checks(options)
+    tasks, late = prepared(specs, request, budget, checks)
     refuse_nothing(tasks)
     if options.against:
         return run_against(options, tasks, late, budget)
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
         for task in tasks:
             if interrupts():
                 break
-            checked = check(task, engine, budget, interrupts)
+            checked = check(task, engine, budget, interrupts, checks)
             stored = _store(checked, options.store) if options.store else {}
             proof = (
                 _certify(checked, options.certificate) if options.certificate else []
@@ -100,7 +100,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def prepared(
-    specs: Sequence[Spec], request: Request, budget: Budget
+    specs: Sequence[Spec], request: Request, budget: Budget, checks: Checks
 ) -> tuple[list[Task], bool]:
     """Return the specs on their designs, and whether some are missing because
     the budget does not suffice to compile them; stderr then says so."""
@@ -109,7 +109,7 @@ def prepared(
     for spec in specs:
         try:
             with budget.limited(), doing("compiling the design"):
-                tasks += prepare(spec, request)
+                tasks += checks.prepare(spec, request)
         except Spent as spent:
             complain(f"{spec.file}: nothing is known: {spent}")
             late = True
@@ -117,14 +117,14 @@ def prepared(
 
 
 def check(
-    task: Task, engine: str, budget: Budget, interrupts: Interrupts
+    task: Task, engine: str, budget: Budget, interrupts: Interrupts, checks: Checks
 ) -> CheckResult:
     """Return what came out, with progress on a terminal. Ctrl-C ends it early."""
     with (
         progress(f"{task.known.name} {Path(task.spec.file).stem}") as report,
         interrupts.caught(),
     ):
-        return run_task(task, engine, budget, report, interrupts)
+        return checks.run(task, engine, budget, report, interrupts)
 
 
 def complain_of_mistakes(done: Sequence[CheckResult]) -> None:

@@ -8,6 +8,7 @@ ArgumentTypeError with the reason; `add_value` puts the option before it.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,9 +18,13 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget
 from poolproof.checker.driver.check import EXHAUSTIVE, Request, engines
 from poolproof.checker.driver.designs import DesignRef, designs_named
+from poolproof.checker.driver.kept import ANEW, KEPT, Checks
 from poolproof.model.language import did_you_mean
 
 AUTO = "auto"
+NO_CACHE = "POOLPROOF_NO_CACHE"
+"""The environment variable that is --no-cache if it is not empty."""
+
 DEFAULT_SECONDS = {AUTO: 60.0, EXHAUSTIVE: 60.0}
 """Seconds for each engine without --budget; the other engines have no limit."""
 
@@ -199,6 +204,12 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="use the symmetry of ints that are only indices, too",
     )
+    parser.add_argument(
+        "--no-cache",
+        action="store_true",
+        default=bool(os.environ.get(NO_CACHE)),
+        help="search again what did not change since it was searched",
+    )
     add_output(parser)
 
 
@@ -217,6 +228,11 @@ def budget(options: argparse.Namespace, engine: str) -> Budget:
         threads=options.threads,
         seed=options.seed,
     )
+
+
+def checks(options: argparse.Namespace) -> Checks:
+    """Return whether to use what the cache has, as functions that do."""
+    return ANEW if options.no_cache else KEPT
 
 
 def merged(options: argparse.Namespace) -> tuple[str, dict[str, int]]:

@@ -52,6 +52,7 @@ def run(options: argparse.Namespace) -> int:
     """Check everything, print it, and return the exit code."""
     engine = options.engine or EXHAUSTIVE
     budget, request = shared.budget(options, engine), shared.request(options)
+    checks = shared.checks(options)
     if options.budget is None:
         budget = replace(budget, seconds=None, states=STATES)
     paths = shipped_specs()
@@ -68,14 +69,16 @@ def run(options: argparse.Namespace) -> int:
     done: list[CheckResult] = []
     skipped = False
     with output(options.output) as out:
-        planned = [prepared([s], its, budget) for s, its in requests(specs, request)]
+        planned = [
+            prepared([s], its, budget, checks) for s, its in requests(specs, request)
+        ]
         for tasks, late in planned:
             skipped = skipped or late
             for task in tasks:
                 if interrupts():
                     skipped = True
                     break
-                done.append(check(task, engine, budget, interrupts))
+                done.append(check(task, engine, budget, interrupts, checks))
         sizes = None
         if request.as_written:
             seen = {c.task.known.reference for c in done}

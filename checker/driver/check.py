@@ -100,7 +100,8 @@ class Request:
 class Task:
     """A spec bound to a design, ready to be checked. ``set_bounds`` are the
     bounds that the spec or the caller set (all, where neither did);
-    ``as_written``: they and the features are the spec's own."""
+    ``as_written``: they and the features are the spec's own. ``key`` is a digest of
+    all texts that it depends on, or empty; see `driver.kept`."""
 
     spec: Spec
     known: DesignRef
@@ -109,6 +110,7 @@ class Task:
     sizes: Sizes
     set_bounds: Mapping[str, int]
     as_written: bool
+    key: str = field(default="", compare=False)
 
     @property
     def asks_nothing(self) -> bool:
@@ -308,6 +310,18 @@ def run(
     interrupted: Callable[[], bool] = lambda: False,
 ) -> CheckResult:
     """Run the engine (or, for auto, each in turn) on all properties."""
+    outcomes = asked(task, engine, budget, report, interrupted)
+    return judged(task, outcomes, budget, interrupted())
+
+
+def asked(
+    task: Task,
+    engine: str,
+    budget: Budget,
+    report: Reporter,
+    interrupted: Callable[[], bool],
+) -> tuple[Outcome, ...]:
+    """Return the outcome of each engine that was run."""
     outcomes: list[Outcome] = []
     for step in _plan(engine):
         if interrupted():
@@ -316,8 +330,15 @@ def run(
             outcome = step(task, outcomes, budget, report)
         if outcome is not None:
             outcomes.append(outcome)
+    return tuple(outcomes)
+
+
+def judged(
+    task: Task, outcomes: tuple[Outcome, ...], budget: Budget, interrupted: bool
+) -> CheckResult:
+    """Return what the outcomes say of each property, with every run replayed."""
     with budget.limited(), doing("replaying the runs"):
-        return _checked(task, tuple(outcomes), interrupted())
+        return _checked(task, outcomes, interrupted)
 
 
 Stage = Callable[[Task, Sequence[Outcome], Budget, Reporter], Outcome | None]

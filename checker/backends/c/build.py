@@ -19,6 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from poolproof.checker.core import cache
 from poolproof.checker.core.cache import intact, own_folder, seal
 from poolproof.checker.core.limits import doing, look
 
@@ -205,7 +206,7 @@ _LONGEST = 900.0
 CACHE = 100_000_000
 """Upper limit in bytes on the compiled programs in the cache."""
 _RECENT = 3600.0
-"""Programs that were used within so many seconds are always kept."""
+"""Seconds after which nobody is still compiling."""
 _PROGRAM = re.compile("[0-9a-f]{32}")
 _BUILDING = ".building-"
 """How programs are called, and where they are compiled; others keep things
@@ -218,27 +219,14 @@ _pruned: set[Path] = set()
 
 def prune(directory: Path) -> None:
     """Remove the least recently used programs if all need more than `CACHE`, and
-    the files that killed runs left."""
-    now, files = time.time(), []
-    for path in _entries(directory):
-        with contextlib.suppress(OSError):
-            found = path.stat()
-            if path.is_file() and _PROGRAM.fullmatch(path.name):
-                files.append((found.st_mtime, found.st_size, path))
-            elif path.name.startswith(_BUILDING) and now - found.st_mtime > _RECENT:
-                shutil.rmtree(path, ignore_errors=True)
-    room = CACHE
-    for used, size, path in sorted(files, reverse=True):
-        room -= size
-        if room < 0 and now - used > _RECENT:
-            with contextlib.suppress(OSError):
-                path.unlink()
-
-
-def _entries(directory: Path) -> list[Path]:
+    the folders that killed runs left."""
+    cache.prune(directory, _PROGRAM, CACHE)
+    now = time.time()
     with contextlib.suppress(OSError):
-        return list(directory.iterdir())
-    return []
+        for path in directory.glob(f"{_BUILDING}*"):
+            with contextlib.suppress(OSError):
+                if now - path.stat().st_mtime > _RECENT:
+                    shutil.rmtree(path, ignore_errors=True)
 
 
 def _processor() -> str:

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Checks whose answers are kept in the cache, so that what did not change is not
+searched again.
+
+An answer is found by a digest of all that decides it: the text of the spec, of
+the designs and of the checker, the request, the engine and its options. Only
+what engines said is kept. Its runs are replayed each time, and it is compared
+with the expectations anew. An answer that a limit of time or memory, or Ctrl-C,
+cut short is not kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from poolproof.checker.backends.c.build import compiler
+from poolproof.checker.core import cache as files
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.pickled import dumps, loads
+from poolproof.checker.core.verdict import (
+    INTERRUPTED,
+    Budget,
+    Outcome,
+    Reporter,
+    Unknown,
+)
+from poolproof.checker.driver import check
+from poolproof.checker.driver.check import CheckResult, Request, Task
+from poolproof.checker.driver.designs import designs_for
+from poolproof.checker.driver.sources import digest, of_checker, of_designs
+from poolproof.checker.spec import Spec
+
+
+@dataclass(frozen=True)
+class Checks:
+    """How specs are prepared and tasks are run: as the functions of `check` do."""
+
+    prepare: Callable[[Spec, Request], tuple[Task, ...]]
+    run: Callable[[Task, str, Budget, Reporter, Callable[[], bool]], CheckResult]
+
+
+ROOM = 100_000_000
+"""Upper limit in bytes on the answers in the cache."""
+
+_NAME = re.compile("answer-[0-9a-f]{64}")
+_CUT = re.compile(f"memory|time|the search died|{INTERRUPTED}")
+"""Reasons of Unknown that another run may not give."""
+
+
+def prepare(spec: Spec, request: Request) -> tuple[Task, ...]:
+    """Return what `check.prepare` returns. Raise as it does."""
+    key = _key_of(spec, request)
+    kept = _read(key)
+    if kept is not None:
+        return tuple(replace(task, spec=spec) for task in kept)
+    tasks = check.prepare(spec, request)
+    if key:
+        tasks = tuple(replace(t, key=f"{key}:{t.known.reference}") for t in tasks)
+        _write(key, tasks)
+    return tasks
+
+
+def run(
+    task: Task,
+    engine: str,
+    budget: Budget,
+    report: Reporter,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> CheckResult:
+    """Return what `check.run` returns."""
+    key = task.key and digest([task.key, engine, _options(budget)])
+    kept = _read(key)
+    if kept is not None:
+        return check.judged(task, kept, budget, interrupted())
+    begin = time.monotonic()
+    outcomes = check.asked(task, engine, budget, report, interrupted)
+    late = budget.seconds is not None and time.monotonic() - begin > budget.seconds
+    if key and not late and not interrupted() and not any(map(_cut, outcomes)):
+        _write(key, outcomes)
+    return check.judged(task, outcomes, budget, interrupted())
+
+
+def _options(budget: Budget) -> str:
+    """Return what decides an answer that no limit cut short."""
+    options = replace(budget, seconds=None, memory=None, threads=0)
+    return f"{options} {compiler() is not None}"
+
+
+def _cut(outcome: Outcome) -> bool:
+    reasons = [v.reason for v in outcome.verdicts.values() if isinstance(v, Unknown)]
+    return any(map(_CUT.search, reasons))
+
+
+def _key_of(spec: Spec, request: Request) -> str:
+    """Return the digest of what decides the tasks; '' if that is not known."""
+    try:
+        designs = list(designs_for(spec, request.designs))
+        text = Path(spec.file).read_text(encoding="utf-8", errors="surrogateescape")
+    except (UserError, OSError):
+        return ""
+    with contextlib.suppress(UserError):
+        designs += designs_for(spec, ())  # a name that one of them has is no mistake
+    names = (claim.name.text for claim in spec.claims)
+    sources = of_designs(k.cls for k in designs)
+    if sources is None:
+        return ""
+    asked = [spec.file, text, *names, repr(request), *(k.reference for k in designs)]
+    return digest([os.getcwd(), of_checker(), sources, *asked])
+
+
+KEPT = Checks(prepare, run)
+ANEW = Checks(check.prepare, check.run)
+"""With the cache, and without."""
+
+
+# --- files ----------------------------------------------------------------
+
+
+def _read(key: str) -> Any:
+    """Return what was kept; None if there is nothing, or no key."""
+    if not key:
+        return None
+    with contextlib.suppress(OSError):
+        file = files.own_folder() / f"answer-{digest([key])}"
+        text = files.content(file)
+        if text is not None:
+            os.utime(file)  # see `cache.prune`
+            return loads(text)
+    return None
+
+
+def _write(key: str, value: Any) -> None:
+    with contextlib.suppress(OSError):
+        folder = files.own_folder()
+        files.keep(folder / f"answer-{digest([key])}", dumps(value))
+        _prune(folder)
+
+
+@cache
+def _prune(folder: Path) -> None:
+    """Once in each process: the folder may hold thousands of files."""
+    files.prune(folder, _NAME, ROOM)
