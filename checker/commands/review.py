@@ -60,7 +60,9 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(None, f"there are no specs in {ROOT / 'specs'}")
     specs = [parse(path) for path in paths]
     if options.against:
-        each = [prepared([s], its, budget) for s, its in requests(specs, request)]
+        each = [
+            prepared([s], its, budget, checks) for s, its in requests(specs, request)
+        ]
         late = any(spent for _, spent in each)
         return run_against(options, [t for some, _ in each for t in some], late, budget)
     plan = shipped_page(specs)

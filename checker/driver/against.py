@@ -141,6 +141,7 @@ def on_base(task: Task, base: DesignRef) -> Task:
         compiled=compiled,
         resolved=resolve(task.spec, compiled),
         sizes=sizes,
+        key="",
     )
 
 

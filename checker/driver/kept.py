@@ -63,7 +63,7 @@ def prepare(spec: Spec, request: Request) -> tuple[Task, ...]:
         return tuple(replace(task, spec=spec) for task in kept)
     tasks = check.prepare(spec, request)
     if key:
-        tasks = tuple(replace(t, key=f"{key}:{t.known.reference}") for t in tasks)
+        tasks = tuple(replace(task, key=key) for task in tasks)
         _write(key, tasks)
     return tasks
 
@@ -76,7 +76,8 @@ def run(
     interrupted: Callable[[], bool] = lambda: False,
 ) -> CheckResult:
     """Return what `check.run` returns."""
-    key = task.key and digest([task.key, engine, _options(budget)])
+    of = [task.key, task.known.reference, repr(task.sizes), engine, _options(budget)]
+    key = task.key and digest(of)
     kept = _read(key)
     if kept is not None:
         return check.judged(task, kept, budget, interrupted())

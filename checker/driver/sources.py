@@ -22,26 +22,22 @@ from poolproof.checker.driver.designs import ROOT
 from poolproof.model.language import Design
 
 _LANGUAGE = "poolproof.model.language"
-_HARMLESS = frozenset(
-    [
-        "__future__",
-        "abc",
-        "collections",
-        "collections.abc",
-        "dataclasses",
-        "enum",
-        "functools",
-        "itertools",
-        "math",
-        "operator",
-        "typing",
-    ]
-)
+_HARMLESS = {
+    "__future__",
+    "abc",
+    "collections",
+    "collections.abc",
+    "dataclasses",
+    "enum",
+    "functools",
+    "itertools",
+    "math",
+    "operator",
+    "typing",
+}
 """Modules of Python whose contents never change from one run to the next."""
 
-_UNKNOWN = frozenset(
-    ["__import__", "compile", "eval", "exec", "globals", "input", "open", "vars"]
-)
+_UNKNOWN = {"__import__", "compile", "eval", "exec", "globals", "input", "open", "vars"}
 """Functions whose result may be other than the text says."""
 
 _LIBRARIES = ("hypothesis", "lark", "networkx", "z3-solver")
@@ -63,7 +59,8 @@ def of_checker() -> str:
 def of_designs(designs: Iterable[type[Design]]) -> str | None:
     """Return a digest of the designs' names and of all the text that they depend
     on; None if that is not known."""
-    names, files = [], set()
+    names: list[str] = []
+    files: set[Path] = set()
     for design in designs:
         names.append(f"{design.__module__}:{design.__qualname__}")
         for part in parts(design):
