@@ -83,6 +83,12 @@ def _held_to_memory() -> Iterator[None]:
         z3.set_param("memory_max_size", 0)
 
 
+def worked(solver: Any) -> int:
+    """Return the units of work that the solvers of this solver's context have
+    done."""
+    return _steps(solver) // _STEPS
+
+
 def _steps(solver: Any) -> int:
     """Return what all solvers of this solver's context have counted; there is
     no such figure as long as it is 0."""

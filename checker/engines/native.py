@@ -21,7 +21,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from poolproof.checker.backends.c import program as lower
@@ -55,6 +55,7 @@ from poolproof.checker.core.verdict import (
     shown_by,
     undisturbed,
 )
+from poolproof.checker.engines.doubts import unfounded
 from poolproof.checker.passes.symmetry import Symmetry, find_symmetry
 
 CANNOT = "the native engine cannot"
@@ -110,13 +111,18 @@ def usable_symmetry(
     doubtful: bool = True,
     indices: bool = True,
 ) -> Symmetry:
-    """The scalarsets to use: those whose permutations are not too many.
-    ``doubtful``: also those that the search itself must watch; ``indices``: ints
+    """Return the scalarsets to use: those whose permutations are not too many, with
+    ``doubtful`` also those that the search itself must watch. ``indices``: ints
     that are only indices, too."""
-    found = find_symmetry(system, properties, doubtful, indices)
-    doubted = {sort for sort, _ in found.doubts}
-    if _permutations(doubted) > DOUBTS:
-        found = find_symmetry(system, properties, indices=indices)
+    found = find_symmetry(system, properties, True, indices)
+    known = unfounded(system, properties, found.doubts)
+    doubts = tuple(d for d in found.doubts if d not in known)
+    doubted = {sort for sort, _ in doubts}
+    if doubts and (not doubtful or _permutations(doubted) > DOUBTS):
+        found = find_symmetry(system, properties, indices=indices, settled=known)
+        doubted = set()
+    else:
+        found = replace(found, doubts=doubts)
     size = _permutations(found.enumerated)
     if size <= GROUP:
         return found

@@ -59,6 +59,8 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "ir": ("tests/unit/test_ir.py", "tests/unit/test_ir_show.py"),
     "vacuity": ("tests/unit/test_judged.py",),
     "symmetry": ("tests/agreement/test_symmetry.py",),
+    "equivariance": ("tests/agreement/test_symmetry.py",),
+    "doubts": ("tests/agreement/test_equivariant.py",),
     "components": ("tests/unit/test_components.py",),
     "replay": ("tests/unit/test_replay.py",),
     "canonical": ("tests/agreement/test_native_symmetry.py",),

@@ -43,6 +43,7 @@ HOMES = {
         "engines.bmc",
         "engines.induction",
         "engines.effort",
+        "engines.equivariant",
         "engines.interruptible",
         "engines.prove",
         "engines.smtlib",
