@@ -32,6 +32,7 @@ VERBS = {
     "guarantee": "find the features that break a promise, alone or in pairs",
     "mutate": "find changes of a design that no property detects",
     "trace": "replay stored traces under CPython",
+    "patch": "name the designs and specs that a kernel patch is about",
     "conform": "compare a design with a kernel, call by call",
     "help": "print the language of designs, or of specs and scenarios",
 }

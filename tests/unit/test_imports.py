@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 ROOMS = (
     ("core",),
-    ("elaborate",),
+    ("elaborate", "linux"),
     ("evidence", "frontend", "passes", "backends", "spec"),
     ("engines",),
     ("driver",),
@@ -50,6 +50,7 @@ HOMES = {
     ),
     "hypothesis": ("engines.fuzz",),
     "shtab": ("commands.main",),
+    "unidiff": ("linux.patch",),
     "networkx": ("engines.liveness",),
     "matplotlib": ("reports.plot",),
 }

@@ -114,8 +114,9 @@ class Resizing(Mounts):
 
     @action(kernel="mm/hugetlb.c:dissolve_free_hugetlb_folios", when=OFFLINE)
     def dissolve(self, node: NODES) -> Errno:
-        """Memory of a node goes offline: a free page of it leaves the pool, unless
-        all free pages are promised. Which nodes the promises need is not asked.
+        """Memory of a node goes offline: a free page of it leaves the pool
+        (mm/hugetlb.c:dissolve_free_hugetlb_folio), unless all free pages are
+        promised. Which nodes the promises need is not asked.
         offline_pages() goes on with the next page or fails; what is gone is gone
         either way."""
         require(self.h.usable(node) > 0)

@@ -235,7 +235,8 @@ class Faulting(Allocation):
         return self.hugetlb_fault(task, vma, page, True, True)
 
     def hugetlb_fault(self, task, vma, page, write, installed) -> Errno:
-        """mm/hugetlb.c:hugetlb_fault of a mapped page; ``task`` is current."""
+        """mm/hugetlb.c:hugetlb_fault of a mapped page, hugetlb_no_page or
+        hugetlb_wp; ``task`` is current."""
         shared = HUGETLBFS and self.shared(vma)
         cached = False
         if HUGETLBFS and self.vm_file[vma] is not None:
