@@ -25,7 +25,7 @@ static long pool_take(struct pool *p, long nr)
 }
 EXPORT_SYMBOL_GPL(pool_take);
 int declared(int a,
-	     int b);
+		int b);
 bool __init __attribute((weak)) pool_valid(void)
 {
 	return "}" != NULL;

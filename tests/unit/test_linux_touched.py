@@ -141,7 +141,7 @@ def test_a_range_of_git_has_both_trees(tmp_path: Path) -> None:
     assert (some, unfit) == ((Touched("mm/pool.c", "pool_take", 1, 1),), ())
     with pytest.raises(UserError, match="nothing changed"):
         range_of("HEAD..HEAD", str(tmp_path))
-    with pytest.raises(UserError, match="git in .*nowhere"):
+    with pytest.raises(UserError, match=r"git in .*nowhere"):
         range_of("nowhere..HEAD", str(tmp_path))
 
 
