@@ -204,13 +204,18 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="use the symmetry of ints that are only indices, too",
     )
+    add_no_cache(parser)
+    add_output(parser)
+
+
+def add_no_cache(parser: argparse.ArgumentParser) -> None:
+    """Add whether to use what the cache has."""
     parser.add_argument(
         "--no-cache",
         action="store_true",
         default=bool(os.environ.get(NO_CACHE)),
         help="search again what did not change since it was searched",
     )
-    add_output(parser)
 
 
 # --- what they mean -------------------------------------------------------

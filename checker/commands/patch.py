@@ -22,6 +22,7 @@ from poolproof.checker.driver.check import (
     exit_code,
 )
 from poolproof.checker.driver.designs import DesignRef, designs_named, shipped_designs
+from poolproof.checker.driver.kept import Checks
 from poolproof.checker.driver.patch import (
     Exercised,
     Modelled,
@@ -97,6 +98,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="be a check command of b4: a line for each warning; runs the "
         "specs only on designs of --design",
     )
+    shared.add_no_cache(parser)
     shared.add_output(parser, json=False)
 
 
@@ -117,7 +119,7 @@ def run(options: argparse.Namespace) -> int:
         print("\n".join(lines), file=out, flush=True)
         if options.no_run or not exercised:
             return 0
-        done, left = _run(exercised, options.budget or SECONDS)
+        done, left = _run(exercised, options.budget or SECONDS, shared.checks(options))
         print("\n".join(results_report(done, left)), file=out)
     return exit_code(done) or (3 if left else 0)
 
@@ -153,7 +155,7 @@ def _write(path: str, which: Sequence[Modelled], patches: Sequence[Patch]) -> No
 
 
 def _run(
-    exercised: Sequence[Exercised], seconds: float
+    exercised: Sequence[Exercised], seconds: float, checks: Checks
 ) -> tuple[list[CheckResult], list[Exercised]]:
     """The results within the time, and what was not run. Each spec has at most
     half of the time that is left."""
@@ -166,15 +168,17 @@ def _run(
             return done, list(exercised[number:])
         budget = Budget(seconds=max(left / 2, 0.1))
         request = Request(designs=(one.known.reference,))
-        tasks, _ = prepared([one.spec], request, budget)
-        done += [check(task, EXHAUSTIVE, budget, interrupts) for task in tasks]
+        tasks, _ = prepared([one.spec], request, budget, checks)
+        done += [check(task, EXHAUSTIVE, budget, interrupts, checks) for task in tasks]
     return done, []
 
 
 def _answer_b4(which: Sequence[Modelled], options: argparse.Namespace) -> int:
     lines = list(modelled_lines(which))
     if options.design:
-        done, _ = _run(exercising(which), options.budget or B4_SECONDS)
+        done, _ = _run(
+            exercising(which), options.budget or B4_SECONDS, shared.checks(options)
+        )
         lines = list(violated_lines(done))
     with output(options.output) as out:
         for line in lines:
