@@ -30,6 +30,7 @@ VERBS = {
     "review": "check every shipped spec on every shipped design",
     "size": "find the smallest pool with which a scenario always succeeds",
     "guarantee": "find the features that break a promise, alone or in pairs",
+    "bugs": "find bugs that kernels once had, or those that a design has again",
     "mutate": "find changes of a design that no property detects",
     "trace": "replay stored traces under CPython",
     "patch": "name the designs and specs that a kernel patch is about",

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -53,13 +53,33 @@ def _again(reference: str, name: str) -> DesignRef:
 
 
 @cache
+def design_modules() -> tuple[ModuleType, ...]:
+    """Return the modules of model/designs."""
+    infos = pkgutil.walk_packages(designs.__path__, f"{designs.__name__}.")
+    return tuple(importlib.import_module(info.name) for info in infos)
+
+
+def is_of_bugs(module: ModuleType) -> bool:
+    """Return whether the module is in a package ``bugs``: its designs are no
+    proposals, but have one bug that a kernel once had."""
+    return "bugs" in module.__name__.split(".")
+
+
+@cache
 def shipped_designs() -> tuple[DesignRef, ...]:
-    """Return the designs of model/designs, sorted by name."""
-    found: list[DesignRef] = []
-    prefix = f"{designs.__name__}."
-    for info in pkgutil.walk_packages(designs.__path__, prefix):
-        module = importlib.import_module(info.name)
-        found += [DesignRef(c, c.__name__) for c in _designs_in(module)]
+    """Return the designs of model/designs without those of `shipped_bugs`, sorted
+    by name."""
+    return _sorted(m for m in design_modules() if not is_of_bugs(m))
+
+
+@cache
+def shipped_bugs() -> tuple[DesignRef, ...]:
+    """Return the designs with a bug that a kernel once had, sorted by name."""
+    return _sorted(m for m in design_modules() if is_of_bugs(m))
+
+
+def _sorted(modules: Iterable[ModuleType]) -> tuple[DesignRef, ...]:
+    found = [DesignRef(c, c.__name__) for m in modules for c in _designs_in(m)]
     return tuple(sorted(found, key=lambda k: k.name))
 
 
@@ -113,7 +133,7 @@ def designs_named(reference: str) -> tuple[DesignRef, ...]:
     if not colon or name.endswith(".py") or "/" in name:
         place, name = reference, ""
     if not name and not _is_path(place) and "." not in place:
-        return (_one_of(shipped_designs(), place, "model/designs"),)
+        return (_one_of(_every_design(), place, "model/designs"),)
     found = from_file(place) if _is_path(place) else _from_module(place)
     if not found:
         raise UserError(
@@ -124,6 +144,10 @@ def designs_named(reference: str) -> tuple[DesignRef, ...]:
     return (_one_of(found, name, place),) if name else found
 
 
+def _every_design() -> tuple[DesignRef, ...]:
+    return (*shipped_designs(), *shipped_bugs())
+
+
 def _is_path(place: str) -> bool:
     return place.endswith(".py") or "/" in place or Path(place).exists()
 
@@ -132,7 +156,8 @@ def _one_of(known: Sequence[DesignRef], name: str, place: str) -> DesignRef:
     for design in known:
         if design.name == name:
             return design
-    names = tuple(k.name for k in known)
+    bugs = {k.cls for k in shipped_bugs()}
+    names = tuple(k.name for k in known if k.cls not in bugs)
     raise UserError(
         None,
         f"{place} has no design {name!r}{did_you_mean(name, names)}; "
@@ -318,4 +343,4 @@ def _places(spec: Spec) -> Iterator[DesignRef]:
     beside = Path(spec.file).with_suffix(".py")
     if beside.is_file():
         yield from from_file(str(beside))
-    yield from shipped_designs()
+    yield from _every_design()

@@ -32,6 +32,7 @@ from poolproof.checker.driver.check import CheckResult
 from poolproof.checker.driver.guarantee import Guarantee
 from poolproof.checker.driver.mutate import Campaign, MutantStatus
 from poolproof.checker.driver.objections import PageCell, PageColumn
+from poolproof.checker.driver.regressions import Found, Regression
 from poolproof.checker.driver.size import Failure, Sized
 from poolproof.checker.evidence.replay import Replay, Taken, show_result, show_step
 from poolproof.checker.evidence.trace_file import Heading
@@ -363,6 +364,40 @@ def guarantee_json(done: Sequence[Guarantee]) -> list[dict[str, Any]]:
         }
         for g in done
     ]
+
+
+def bugs_json(found: Sequence[Found]) -> list[dict[str, Any]]:
+    """The catalogue of bugs: what finds each of them."""
+    return [_found(f) for f in found]
+
+
+def regressions_json(design: str, done: Sequence[Regression]) -> dict[str, Any]:
+    """Which bugs a design has again."""
+    return {
+        "design": design,
+        "asked": sum(not r.found.missing for r in done),
+        "back": [r.found.entry.name for r in done if r.is_back],
+        "entries": [{**_found(r.found), "is_back": r.is_back} for r in done],
+    }
+
+
+def _found(f: Found) -> dict[str, Any]:
+    bug = f.entry.bug
+    return {
+        "commit": bug.commit,
+        "release": bug.release,
+        "symptom": bug.symptom,
+        "features": list(bug.features),
+        "bounds": dict(bug.bounds),
+        "property": bug.detected,
+        "missing": f.missing,
+        "steps": f.steps,
+        "states": f.states,
+        "seconds": round(f.seconds, 1),
+        "run": None
+        if f.replay is None or f.compiled is None
+        else run_json(f.compiled.system, f.replay),
+    }
 
 
 def mutation_json(done: Campaign) -> dict[str, Any]:

@@ -1,136 +1,125 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Each historical bug is found, by the invariants that it broke in its time,
-the present design has none of them at the same bounds, and without what triggers
-it a bug breaks nothing."""
+"""Each bug of the catalogue is found where it says, the design with the fix has it
+not at the same bounds, and without what triggers it the bug breaks nothing."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
 from functools import cache
+from pathlib import Path
 
 import pytest
 
+from poolproof.checker.core.property import Kind
 from poolproof.checker.core.verdict import Budget, Silent, Violated
+from poolproof.checker.driver.designs import find_spec, shipped_bugs
+from poolproof.checker.driver.regressions import (
+    Entry,
+    catalogue,
+    detected,
+    sound,
+    unprovoked,
+)
 from poolproof.checker.engines.registry import engine_of
 from poolproof.checker.frontend.design import compile_design
-from poolproof.checker.spec import parse_text, resolve
-from poolproof.model.designs.hugetlb import bugs
+from poolproof.checker.reports.regressions import bugs_markdown
+from poolproof.checker.spec import parse, resolve
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
-from poolproof.model.designs.hugetlb.versions import Hugetlb61, Hugetlb70
+from poolproof.model.language import Design, declared
 
+ROOT = Path(__file__).parents[2]
+ENTRIES = catalogue()
+POSSIBLE = [e for e in ENTRIES if e.known is not None]
+BUDGET = Budget(seconds=60)
 explicit = engine_of("explicit")
 
-SPEC = """
-spec "hugetlb: what its bugs broke"
-let absent = sum(f in FILES: accounted(f) - instantiated(f))
-let private_use(v) = unconsumed(v) + count(p in PAGES: anon.node[v, p] != none)
-invariant I1:
-    h.resv_huge_pages == sum(v in VMAS: unconsumed(v)) + absent + spool.rsv_hpages
-invariant I2: h.resv_huge_pages <= free_huge_pages()
-invariant I4: 0 <= h.resv_huge_pages
-invariant I7: 0 <= spool.used_hpages
-step I16 on touch(vma, page, installed):
-    is_promised(vma, page) and within_file(vma, page) and installed implies result == OK
-step B34 on mmap(task, length):
-    result == OK implies length <= sum(n in NODES: h.free_huge_pages_node'[n]
-        if len(mpol.mempolicy[task]) == 0 or n in mpol.mempolicy[task] else 0)
-"""
+
+def by_name(entry: Entry) -> str:
+    return entry.known.name if entry.known else entry.name
 
 
-@dataclass(frozen=True)
-class Case:
-    """A bug, the features and bounds to see it, and at which depth it breaks
-    what ``sound``, the design without it, does not break. ``trigger`` are the
-    features of which one is needed to see it."""
+each = pytest.mark.parametrize("entry", POSSIBLE, ids=by_name)
 
-    bug: type[Hugetlb]
-    trigger: str
-    features: str
-    bounds: dict[str, int]
-    broken: dict[str, int]
-    sound: type[Hugetlb] = Hugetlb
-
-
-ONE = {"V": 1, "P": 1, "blocks": 1}
-CASES = [
-    Case(
-        bugs.FaultBeyondEof,
-        "truncate",
-        "hugetlbfs truncate",
-        ONE,
-        {"I1": 3, "I4": 3, "I16": 12},  # the count is too low: one page, two promises
-    ),
-    Case(
-        bugs.ResizeForgetsPagesInUse,
-        "resize resize_node",
-        "surplus resize_node",
-        {"V": 2, "P": 2, "blocks": 3},
-        {"I2": 3, "I16": 4},
-    ),
-    Case(
-        bugs.SplitCopiesReservation,
-        "split mremap_part",
-        "split",
-        {"V": 2, "P": 2, "blocks": 2},
-        {"I1": 2, "I4": 3, "I16": 6},
-        Hugetlb61,
-    ),
-    Case(
-        bugs.CowSkipsSubpool,
-        "fork",
-        "hugetlbfs private_files mount size fork",
-        {"V": 2, "P": 1, "blocks": 2},
-        {"I7": 7},
-    ),
-    Case(
-        bugs.PrivateHoleReusesReservation,
-        "punch truncate dontneed",
-        "hugetlbfs private_files punch",
-        ONE,
-        {"I1": 4, "I4": 4, "I16": 12},
-        Hugetlb61,
-    ),
-    Case(bugs.ErrorLeavesConsumed, "inject", "inject", ONE, {"I1": 2}),
-    Case(
-        bugs.RestoreCreditsSubpool,
-        "inject",
-        "hugetlbfs mount size inject",
-        ONE,
-        {"I7": 4},
-        Hugetlb61,
-    ),
-    Case(
-        bugs.ReserveIgnoresMempolicy,
-        "mempolicy",
-        "mempolicy",
-        {"V": 2, "P": 1, "blocks": 1, "nodes": 2},
-        {"B34": 4},
-    ),
-    Case(
-        bugs.ErrorLeavesEntry,
-        "inject",
-        "hugetlbfs noreserve inject",
-        ONE,
-        {"I1": 2, "I4": 3, "I16": 8},
-    ),
-    Case(
-        bugs.FailedReserveFillsMinimum,
-        "min_size",
-        "hugetlbfs mount min_size truncate",
-        {"V": 2, "P": 2, "files": 1, "blocks": 1},
-        {"I1": 3, "I4": 5, "I16": 6},
-        Hugetlb70,
-    ),
-    Case(
-        bugs.ReadaheadKeepsPromise,
-        "readahead",
-        "hugetlbfs readahead",
-        ONE,
-        {"I1": 2, "I2": 2},
-    ),
+# One of each kind, in less than a second: by a fault, a size, a cgroup, a split.
+CHEAP = [
+    e
+    for e in POSSIBLE
+    if e.name in ("ebed4bfc8da8", "6b0c880dfefe", "9808895e1a44", "84afd99b8398")
 ]
 
-# Each with everything that the model has, in parts, but the bug's trigger.
+
+# --- what an entry says ----------------------------------------------------
+
+
+def test_every_design_with_a_bug_is_in_the_catalogue() -> None:
+    assert {e.known.cls for e in POSSIBLE if e.known} == {k.cls for k in shipped_bugs()}
+
+
+def test_no_fix_is_there_twice() -> None:
+    names = [e.name for e in ENTRIES]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=by_name)
+def test_what_an_entry_says_exists(entry: Entry) -> None:
+    bug = entry.bug
+    assert re.fullmatch(r"([0-9a-f]{12}\??)?", bug.commit)
+    assert re.fullmatch(r"(\d+(\.\d+)+)?", bug.release)
+    assert bug.symptom
+    if entry.known is None:
+        assert bug.lacks
+        return
+    cls = entry.known.cls
+    assert cls.__doc__, "which commit, and what went wrong"
+    assert (
+        not bug.commit
+        or cls.__name__ == f"Before{entry.name}"
+        or entry.name in (cls.__doc__)
+    )
+    bounds, features = declared(cls)
+    assert set(bug.bounds) <= set(bounds)
+    assert set(bug.features) <= set(features)
+    claims = {c.name.text for c in parse(find_spec(entry.spec)).claims}
+    assert entry.property in claims or "." in entry.property
+    assert issubclass(cls, entry.sound)
+    assert entry.sound is not Design
+
+
+# --- what comes out --------------------------------------------------------
+
+
+def check(entry: Entry) -> None:
+    found, fixed = detected(entry, BUDGET), sound(entry, BUDGET)
+    assert found.steps is not None
+    assert found.steps <= 12
+    assert found.seconds <= 60
+    assert fixed.clean
+    if entry.bug.trigger:
+        assert unprovoked(entry, BUDGET).clean
+
+
+@pytest.mark.parametrize("entry", CHEAP, ids=by_name)
+def test_it_is_found(entry: Entry) -> None:
+    check(entry)
+
+
+@pytest.mark.slow
+@each
+def test_it_is_found_slow(entry: Entry) -> None:
+    check(entry)
+
+
+@pytest.mark.slow
+def test_the_document_is_current() -> None:
+    page = bugs_markdown([detected(e, BUDGET) for e in ENTRIES])
+    assert (ROOT / "BUGS.md").read_text() == page, (
+        "poolproof bugs --markdown -o BUGS.md"
+    )
+
+
+# --- without the trigger ---------------------------------------------------
+
+# Everything that the model has, in parts.
 ELSEWHERE = {
     "private": (
         "fork reads split mremap dontneed noreserve inject",
@@ -154,18 +143,20 @@ ELSEWHERE = {
         {"V": 2, "P": 1, "files": 1, "blocks": 2},
     ),
 }
+INVARIANTS = parse(find_spec("hugetlb_invariants"))
 
 
 @cache
 def violated(
-    design: type[Hugetlb], bounds: tuple[tuple[str, int], ...], features: str
+    design: type[Design], bounds: tuple[tuple[str, int], ...], features: str
 ) -> dict[str, int]:
-    """The depth of each violation, by property."""
+    """The depth of each violated invariant, by name."""
     compiled = compile_design(design, dict(bounds), having=features.split())
-    properties = resolve(parse_text(SPEC), compiled).properties
-    outcome = explicit(compiled.system, properties, Budget(seconds=60), Silent())
+    queries = tuple(
+        p for p in resolve(INVARIANTS, compiled).properties if p.kind is Kind.INVARIANT
+    )
+    outcome = explicit(compiled.system, queries, BUDGET, Silent())
     assert not outcome.defects
-    assert outcome.statistics.complete
     return {
         name: len(v.trace)
         for name, v in outcome.verdicts.items()
@@ -173,26 +164,19 @@ def violated(
     }
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda c: c.bug.__name__)
-def test_the_bug_is_found(case: Case) -> None:
-    bounds = tuple(case.bounds.items())
-    sound = violated(case.sound, bounds, case.features)
-    found = violated(case.bug, bounds, case.features)
-    assert {n: d for n, d in found.items() if n not in sound} == case.broken
-
-
-def unprovoked(case: Case, features: str, bounds: dict[str, int]) -> dict[str, int]:
-    """What the bug breaks, or breaks sooner, without its trigger."""
-    off = {*case.trigger.split()}
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ELSEWHERE)
+@pytest.mark.parametrize(
+    "entry",
+    [e for e in POSSIBLE if e.bug.trigger and issubclass(e.sound, Hugetlb)],
+    ids=by_name,
+)
+def test_without_its_trigger_it_breaks_nothing(entry: Entry, part: str) -> None:
+    features, bounds = ELSEWHERE[part]
+    off = entry.bug.trigger.split()
     rest = " ".join(f for f in features.split() if f not in off)
     given = tuple(bounds.items())
-    sound = violated(case.sound, given, rest)
-    found = violated(case.bug, given, rest)
-    return {n: d for n, d in found.items() if d != sound.get(n)}
-
-
-@pytest.mark.parametrize("part", ELSEWHERE)
-@pytest.mark.parametrize("case", CASES, ids=lambda c: c.bug.__name__)
-def test_without_its_trigger_it_breaks_nothing(case: Case, part: str) -> None:
-    features, bounds = ELSEWHERE[part]
-    assert not unprovoked(case, features, bounds)
+    fixed = violated(entry.sound, given, rest)
+    assert entry.known is not None
+    found = violated(entry.known.cls, given, rest)
+    assert {n: d for n, d in found.items() if d != fixed.get(n)} == {}

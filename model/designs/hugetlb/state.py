@@ -197,6 +197,37 @@ class HugetlbState(Block):
             )
         return pages
 
+    @observer
+    def used_of_mount(self) -> Int():
+        """Pages that the mount's subpool should have in used_hpages: those in the
+        reserve maps of its files, what private mappings of them were promised
+        and have had, and what I/O holds."""
+        used = sum(self.accounted(f) for f in FILES)
+        used += sum(self.unconsumed(v) for v in VMAS if self.vm_file[v] is not None)
+        for mapcount in MAPCOUNTS:
+            used += (
+                sum(
+                    1
+                    for v in VMAS
+                    for p in PAGES
+                    if self.vm_file[v] is not None
+                    and self.anon.node[v, p] is not None
+                    and self.mappers.mapcount(v, p) == mapcount
+                )
+                // mapcount
+            )
+        return used + sum(1 for io in IOS if self.limbo_spool[io])
+
+    @observer
+    def has_size(self) -> Bool():
+        """Whether a mount with size= is there."""
+        return SIZE and self.spool.mounted
+
+    @observer
+    def has_min_size(self) -> Bool():
+        """Whether a mount with min_size= is there."""
+        return MIN_SIZE and self.spool.mounted
+
     def exists(self, file):
         """Whether the file can be opened, or is open."""
         mounted = self.spool.mounted or not MOUNT

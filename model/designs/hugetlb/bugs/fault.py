@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Faults, mm/hugetlb.c: a page that is taken, and what is undone."""
+
+from poolproof.model.blocks.errno import OK
+from poolproof.model.designs.bug import Bug
+from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
+from poolproof.model.designs.hugetlb.names import HUGETLBFS, INJECT
+from poolproof.model.designs.hugetlb.versions import Hugetlb61
+
+ONE = {"V": 1, "P": 1, "files": 1, "blocks": 1}
+
+
+class Beforeebed4bfc8da8(Hugetlb):
+    """ "[PATCH] hugetlb: fix absurd HugePages_Rsvd": a fault on a shared mapping
+    took a promise without looking at i_size or asking whether there was one. Only
+    beyond the end of the file: all shared mappings had promises before it."""
+
+    bug = Bug(
+        "ebed4bfc8da8",
+        "2.6.19",
+        "a fault beyond a truncated end takes a promise that is gone",
+        trigger="truncate",
+        having="hugetlbfs",
+        bounds=ONE,
+        detected="hugetlb_invariants.resv_exact",
+    )
+
+    def within_file(self, vma, page):
+        return True
+
+    def vma_needs_reservation(self, vma, page):
+        if HUGETLBFS and self.shared(vma) and not super().within_file(vma, page):
+            return 0
+        return super().vma_needs_reservation(vma, page)
+
+
+class Before07443a85ad90(Hugetlb61):
+    """ "mm, hugetlb: return a reserved page to a reserved pool if failed": a page
+    that was taken for a promise and could not be installed came back without the
+    promise (free_huge_page)."""
+
+    bug = Bug(
+        "07443a85ad90?",
+        "3.12",
+        "a promised page that cannot be installed loses its promise",
+        trigger="inject",
+        bounds=ONE,
+        detected="hugetlb_invariants.resv_exact",
+    )
+
+    def free_huge_folio(self, nid, restore_reserve, spool, cg, cg_rsvd):
+        super().free_huge_folio(nid, False, spool, cg, cg_rsvd)
+
+
+class CowSkipsSubpool(Hugetlb):
+    """ "mm, hugetlb: fix subpool accounting handling": the copy that an owner makes
+    after fork did not ask the subpool, and when it was freed the subpool was paid
+    all the same (alloc_huge_page)."""
+
+    bug = Bug(
+        "",
+        "3.15",
+        "an owner's copy after fork is not counted in used_hpages",
+        trigger="fork",
+        having="hugetlbfs private_files mount size",
+        bounds={"V": 2, "P": 1, "files": 1, "blocks": 2},
+        detected="hugetlb_invariants.used_exact",
+    )
+
+    def alloc_hugetlb_folio(
+        self, spool, map_chg, cow_from_owner, may_reserve, nodes, css
+    ):
+        return super().alloc_hugetlb_folio(
+            spool and not cow_from_owner,
+            map_chg,
+            cow_from_owner,
+            may_reserve,
+            nodes,
+            css,
+        )
+
+
+class Before67961f9db8c4(Hugetlb61):
+    """ "mm/hugetlb: fix huge page reserve accounting for private mappings": the owner
+    of a private mapping was taken to have a promise for every index, consumed or
+    not (vma_needs_reservation)."""
+
+    bug = Bug(
+        "67961f9db8c4",
+        "4.8",
+        "a private page that a hole took is faulted in from the reserve again",
+        trigger="punch truncate dontneed",
+        having="hugetlbfs private_files",
+        bounds=ONE,
+        detected="hugetlb_invariants.resv_exact",
+    )
+
+    def vma_needs_reservation(self, vma, page):
+        if self.resv_owner[vma]:
+            return 0
+        return super().vma_needs_reservation(vma, page)
+
+    def restore_reserve_on_error(self, vma, page, restore_reserve):
+        super().restore_reserve_on_error(vma, page, restore_reserve)
+        if self.resv_owner[vma] and restore_reserve:
+            self.resv_map.region_del(vma, page)
+
+
+class Before96b96a96ddee(Hugetlb):
+    """ "mm/hugetlb: fix huge page reservation leak in private mapping error paths": a
+    page that could not be installed brought its promise back, but the reserve map
+    went on to say that it was consumed (restore_reserve_on_error)."""
+
+    bug = Bug(
+        "96b96a96ddee",
+        "4.9",
+        "a private page that cannot be installed stays consumed in the map",
+        trigger="inject",
+        bounds=ONE,
+        detected="hugetlb_invariants.resv_exact",
+    )
+
+    def restore_reserve_on_error(self, vma, page, restore_reserve):
+        if HUGETLBFS and self.shared(vma):
+            super().restore_reserve_on_error(vma, page, restore_reserve)
+
+
+class Before0919e1b69ab4(Hugetlb61):
+    """ "hugetlbfs: on restore reserve error path retain subpool reservation": freeing
+    a page that brings its promise back also took it out of the subpool, which still
+    has the promise (free_huge_page). In its time no other page brought its promise
+    back."""
+
+    bug = Bug(
+        "0919e1b69ab4",
+        "5.2",
+        "a page that cannot be installed is taken out of used_hpages twice",
+        trigger="inject",
+        having="hugetlbfs mount size",
+        bounds=ONE,
+        detected="hugetlb_invariants.used_exact",
+    )
+
+    def free_huge_folio(self, nid, restore_reserve, spool, cg, cg_rsvd):
+        if restore_reserve:
+            self.hugepage_subpool_put_pages(spool, 1)
+        super().free_huge_folio(nid, restore_reserve, spool, cg, cg_rsvd)
+
+
+class Before846be08578ed(Hugetlb):
+    """ "mm/hugetlb: expand restore_reserve_on_error functionality": where there had
+    been no promise, a page that could not be installed left its index in the
+    reserve map, which then said "promised" (restore_reserve_on_error)."""
+
+    bug = Bug(
+        "846be08578ed",
+        "5.13",
+        "a page without promise that cannot be installed leaves one in the map",
+        trigger="inject",
+        having="hugetlbfs noreserve",
+        bounds=ONE,
+        detected="hugetlb_invariants.resv_exact",
+    )
+
+    def restore_reserve_on_error(self, vma, page, restore_reserve):
+        if restore_reserve:
+            super().restore_reserve_on_error(vma, page, restore_reserve)
+
+
+class Beforec7b1850dfb41(Hugetlb):
+    """ "hugetlb: don't pass page cache pages to restore_reserve_on_error": the page
+    was in the page cache, the page table entry had changed meanwhile, and the undo
+    took the index out of the reserve map (hugetlb_no_page, "backout"). Here a
+    shared page is ``installed`` unless that happens."""
+
+    bug = Bug(
+        "c7b1850dfb41",
+        "5.14",
+        "a fault that backs out forgets a page that is in the page cache",
+        trigger="inject",
+        having="hugetlbfs",
+        bounds=ONE,
+        detected="hugetlb_invariants.cached_is_accounted",
+    )
+
+    def hugetlb_fault(self, task, vma, page, write, installed):
+        backs_out = INJECT and HUGETLBFS and self.shared(vma) and not installed
+        fresh = backs_out and self.page_cache.node[self.vm_file[vma], page] is None
+        error = super().hugetlb_fault(task, vma, page, write, installed or backs_out)
+        if fresh and error is OK:
+            self.restore_reserve_on_error(vma, page, False)
+        return error

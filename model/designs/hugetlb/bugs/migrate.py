@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Pages that move, mm/migrate.c and mm/hugetlb_cgroup.c."""
+
+from poolproof.model.blocks.errno import OK
+from poolproof.model.designs.bug import Bug
+from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
+from poolproof.model.designs.hugetlb.names import FILES, HUGETLBFS, MIGRATE, PAGES
+from poolproof.model.language import Bool, table
+
+
+class Beforecb6acd01e2e4(Hugetlb):
+    """ "hugetlbfs: fix races and page leaks during migration": a page that moved lost
+    its subpool, which was not told when the new page was freed
+    (hugetlbfs_migrate_page). The race that leaks a page is left out."""
+
+    bug = Bug(
+        "cb6acd01e2e4",
+        "5.0",
+        "a page that has moved stays in the mount's used_hpages for ever",
+        trigger="migrate",
+        having="hugetlbfs mount size truncate",
+        bounds={"V": 1, "P": 1, "files": 1, "blocks": 1, "CAP": 2, "nodes": 2},
+        detected="hugetlb_invariants.used_exact",
+    )
+
+    orphan = table(
+        FILES, PAGES, Bool(), when=(HUGETLBFS, MIGRATE), doc="without a subpool"
+    )
+
+    def migrate_cached(self, file, page, to):
+        error = super().migrate_cached(file, page, to)
+        self.orphan[file, page] = self.orphan[file, page] or error is OK
+        return error
+
+    def free_cached(self, file, page):
+        orphan = self.orphan[file, page]
+        self.orphan[file, page] = False
+        super().free_cached(file, page)
+        if orphan:
+            self.hugepage_subpool_get_pages(True, 1)
+
+
+class MigrationForgetsRsvd(Hugetlb):
+    """9808895e1a44: a page that moved took one of its two cgroups along, not
+    the one whose reservation limit it is charged to. rsvd stays charged for
+    ever: MAP_NORESERVE, touch, move the page, munmap."""
+
+    bug = Bug(
+        "9808895e1a44",
+        "",
+        "a page that has moved stays charged to hugetlb.rsvd for ever",
+        trigger="migrate",
+        having="cgroup noreserve",
+        bounds={"V": 1, "P": 1, "blocks": 1, "CAP": 2, "nodes": 2},
+        detected="hugetlb_cgroup.rsvd_exact",
+    )
+
+    def hugetlb_cgroup_migrate(self, vma, page, to):
+        self.anon.set(vma, page, to, self.anon.cg[vma, page], None)
