@@ -101,9 +101,9 @@ class Before67961f9db8c4(Hugetlb61):
         return super().vma_needs_reservation(vma, page)
 
     def restore_reserve_on_error(self, vma, page, restore_reserve):
-        super().restore_reserve_on_error(vma, page, restore_reserve)
         if self.resv_owner[vma] and restore_reserve:
             self.resv_map.region_del(vma, page)
+        return super().restore_reserve_on_error(vma, page, restore_reserve)
 
 
 class Before96b96a96ddee(Hugetlb):
@@ -122,7 +122,8 @@ class Before96b96a96ddee(Hugetlb):
 
     def restore_reserve_on_error(self, vma, page, restore_reserve):
         if HUGETLBFS and self.shared(vma):
-            super().restore_reserve_on_error(vma, page, restore_reserve)
+            return super().restore_reserve_on_error(vma, page, restore_reserve)
+        return restore_reserve
 
 
 class Before0919e1b69ab4(Hugetlb61):
@@ -164,7 +165,8 @@ class Before846be08578ed(Hugetlb):
 
     def restore_reserve_on_error(self, vma, page, restore_reserve):
         if restore_reserve:
-            super().restore_reserve_on_error(vma, page, restore_reserve)
+            return super().restore_reserve_on_error(vma, page, restore_reserve)
+        return restore_reserve
 
 
 class Beforec7b1850dfb41(Hugetlb):

@@ -3,7 +3,6 @@
 
 from typing import Any
 
-from poolproof.model.blocks.errno import OK
 from poolproof.model.blocks.hstate import Hstate
 from poolproof.model.designs.bug import Bug
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
@@ -22,7 +21,6 @@ from poolproof.model.designs.hugetlb.names import (
     TASKS,
     B,
 )
-from poolproof.model.language import require
 
 
 class Before6b0c880dfefe(Hugetlb):
@@ -82,13 +80,13 @@ class Before348e1e04b522(Hugetlb):
         }
 
 
-class Before2247bb335ab9(Hugetlb):
+class Before082d5b6b60e9(Hugetlb):
     """ "mm/hugetlb: check for reserved hugepages during memory offline": free pages
     were dissolved although all of them were promised
     (dissolve_free_huge_page)."""
 
     bug = Bug(
-        "2247bb335ab9?",
+        "082d5b6b60e9?",
         "4.9",
         "memory that goes offline takes promised pages along",
         trigger="offline",
@@ -96,11 +94,8 @@ class Before2247bb335ab9(Hugetlb):
         detected="hugetlb_invariants.resv_backed",
     )
 
-    def dissolve(self, node):
-        require(self.h.usable(node) > 0)
-        surplus = self.h.surplus_huge_pages_node[node] > 0
-        self.h.remove_hugetlb_folio(node, True, surplus)
-        return OK
+    def may_dissolve(self):
+        return True
 
 
 class Beforefd875dca7c71(Hugetlb):
@@ -137,9 +132,5 @@ class SurplusSurvivesDissolve(Hugetlb):
         detected="hugetlb_invariants.ranges",
     )
 
-    def dissolve(self, node):
-        require(self.h.usable(node) > 0)
-        surplus = self.h.surplus_huge_pages_node[node]
-        error = super().dissolve(node)
-        self.h.surplus_huge_pages_node[node] = surplus
-        return error
+    def dissolved_surplus(self, node):
+        return False

@@ -48,7 +48,7 @@ class Before17c9d12e126c(Hugetlb):
 
     def mmap_shared(self, task, vma, file, start, end, noreserve):
         if noreserve and MOUNT:
-            chg = self.i_resv_map.region_chg(file, start, end)
+            chg = self.i_resv_map.region_absent(file, start, end)
             if not self.spool.fits(chg):
                 return ENOMEM
         else:

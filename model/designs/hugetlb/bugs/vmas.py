@@ -2,6 +2,7 @@
 """VMAs that are split and moved, mm/hugetlb.c."""
 
 from poolproof.model.designs.bug import Bug
+from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.designs.hugetlb.names import PAGES, VMAS, P
 from poolproof.model.designs.hugetlb.versions import Hugetlb61
 from poolproof.model.language import Int, table
@@ -30,15 +31,15 @@ class Before84afd99b8398(Hugetlb61):
             self.reserved[vma] = end - start
 
     def vma_commit_reservation(self, vma, page):
-        had = self.vma_needs_reservation(vma, page) == 0
-        super().vma_commit_reservation(vma, page)
-        if self.resv_owner[vma] and had:
+        map_commit = super().vma_commit_reservation(vma, page)
+        if self.resv_owner[vma] and map_commit == 0:
             self.reserved[vma] = max(0, self.reserved[vma] - 1)
+        return map_commit
 
     def restore_reserve_on_error(self, vma, page, restore_reserve):
-        super().restore_reserve_on_error(vma, page, restore_reserve)
         if self.resv_owner[vma] and restore_reserve:
             self.reserved[vma] += 1
+        return super().restore_reserve_on_error(vma, page, restore_reserve)
 
     def hugetlb_vm_op_open(self, vma, new):
         super().hugetlb_vm_op_open(vma, new)
@@ -46,7 +47,7 @@ class Before84afd99b8398(Hugetlb61):
 
     def hugetlb_vm_op_close(self, vma, start, end):
         if self.resv_owner[vma]:
-            self.rsvd.uncharge(self.resv_css[vma], end - start)
+            self.hugetlb_cgroup_uncharge_cgroup_rsvd(self.resv_css[vma], end - start)
             spool = self.subpool_vma(vma)
             gbl_reserve = self.hugepage_subpool_put_pages(spool, self.reserved[vma])
             self.h.return_unused_surplus_pages(gbl_reserve, PAGES)
@@ -54,3 +55,41 @@ class Before84afd99b8398(Hugetlb61):
     def forget(self, vma):
         super().forget(vma)
         self.reserved[vma] = 0
+
+
+class Before09a26e832705(Hugetlb):
+    """ "hugetlb: fix hugetlb cgroup refcounting during vma split": a split copied the
+    reserve map without a reference to the cgroup that pays for it, and each of the
+    two VMAs dropped one (hugetlb_vm_op_open)."""
+
+    bug = Bug(
+        "09a26e832705",
+        "5.15",
+        "both halves of a split mapping drop the one reference to their cgroup",
+        trigger="split",
+        having="css",
+        bounds={"V": 2, "P": 2, "blocks": 2, "CG_RSVD": 2, "CG_MAX": 2},
+        detected="hugetlb_css.css_exact",
+    )
+
+    def resv_map_dup_hugetlb_cgroup_uncharge_info(self, vma):
+        pass
+
+
+class Beforeafe041c2d0fe(Hugetlb):
+    """ "hugetlb: fix hugetlb cgroup refcounting during mremap": a move dropped the old
+    VMA's reference to the reserve map, and not the one to the cgroup
+    (clear_vma_resv_huge_pages)."""
+
+    bug = Bug(
+        "afe041c2d0fe",
+        "5.16",
+        "a mapping that moves keeps its cgroup alive for ever",
+        trigger="mremap",
+        having="css",
+        bounds={"V": 2, "P": 1, "blocks": 1},
+        detected="hugetlb_css.css_exact",
+    )
+
+    def resv_map_put_hugetlb_cgroup_uncharge_info(self, vma):
+        pass
