@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 
 @dataclass(frozen=True)
@@ -61,20 +61,6 @@ def functions(text: str) -> tuple[CFunction, ...]:
     """Return the definitions in the order of the file. A function that is
     defined twice, under two #ifs, is there twice."""
     return tuple(sorted(_Reader().read(text), key=lambda f: (f.first, f.last)))
-
-
-def function_digests(text: str) -> dict[str, str]:
-    """Return a digest for each name that the file defines. That of a name with
-    several definitions depends on all of them."""
-    found = sorted(functions(text), key=lambda f: f.name)
-    return {
-        name: _joined([f.digest for f in some])
-        for name, some in groupby(found, key=lambda f: f.name)
-    }
-
-
-def _joined(digests: list[str]) -> str:
-    return digests[0] if len(digests) == 1 else _digest(digests)
 
 
 def _digest(tokens: list[str]) -> str:

@@ -84,7 +84,7 @@ class Machine(Pageblocks):
                 self.whole[node, b] = NO
 
     def split_whole(self, node, block):
-        """mm/huge_memory.c:split_folio: base pages in the same place."""
+        """include/linux/huge_mm.h:split_folio: base pages in the same place."""
         for b in self.blocks:
             if b == block:
                 self.whole[node, b] = NO

@@ -132,7 +132,7 @@ class MemoryMax(PageCounters):
         return True
 
     def charge_one(self):
-        """mm/memcontrol.c:mem_cgroup_charge, where it `fits`."""
+        """include/linux/memcontrol.h:mem_cgroup_charge, where it `fits`."""
         if self.when:
             for g in self.group:
                 charged = self.try_charge(g, 1)

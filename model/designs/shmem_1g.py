@@ -2,8 +2,8 @@
 """1 GiB folios for shmem and tmpfs, configurable: an idea, not a patch.
 
 Source: the mail of 2026-06-29 ("start with 1 GiB THP support for shmem/tmpfs,
-and make it configurable"). Nothing is reserved: fallocate() allocates, now,
-and fails now.
+and make it configurable"); mm/shmem.c of v7.2. Nothing is reserved: fallocate()
+allocates, now, and fails now.
 
 Modelled: memory of model/blocks/machine.py in runs of 1 GiB, each of two parts:
 a run comes from alloc_contig_pages(), which migrates others' parts away, and

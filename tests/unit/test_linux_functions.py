@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from poolproof.checker.linux.functions import function_digests, functions
+from poolproof.checker.linux.functions import functions
 
 TEXT = """\
 /* int commented(void) { } */
@@ -63,7 +63,8 @@ def test_definitions_are_found_with_their_lines() -> None:
 
 
 def digest(body: str, head: str = "static int f(int a)") -> str:
-    return function_digests(f"{head}\n{{\n{body}\n}}\n")["f"]
+    (found,) = functions(f"{head}\n{{\n{body}\n}}\n")
+    return found.digest
 
 
 def test_comments_space_and_storage_class_do_not_count() -> None:
@@ -88,21 +89,6 @@ def test_everything_else_counts(body: str, head: str) -> None:
 
 def test_text_in_strings_counts() -> None:
     assert digest('\treturn g("a  b");') != digest('\treturn g("a b");')
-
-
-def test_a_name_defined_twice_has_one_digest_of_both() -> None:
-    def text(a: int, b: int) -> str:
-        return (
-            "#ifdef CONFIG_NUMA\n"
-            f"int f(void) {{ return {a}; }}\n"
-            "#else\n"
-            f"int f(void) {{ return {b}; }}\n"
-            "#endif\n"
-        )
-
-    both = function_digests(text(1, 2))
-    assert list(both) == ["f"]
-    assert both != function_digests(text(1, 3)) != function_digests(text(4, 2))
 
 
 def test_what_does_not_end_is_no_definition() -> None:

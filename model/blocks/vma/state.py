@@ -250,8 +250,8 @@ class VmaState(Block):
         return True
 
     def vm_acct_memory(self, pages):
-        """mm/util.c:vm_acct_memory: charges without a limit. Only mremap calls it,
-        so a state beyond needs as many unmappings of a source that failed."""
+        """include/linux/mman.h:vm_acct_memory: charges without a limit. Only mremap
+        calls it, so a state beyond needs as many unmappings of a source that failed."""
         if COMMIT:
             most = self.commit_limit + self.SIZE
             assume(

@@ -45,7 +45,8 @@ class AreaHstate(Hstate):
     """
 
     def room(self, nid):
-        """mm/hugetlb_cma.c:hugetlb_cma_alloc_folio, without a recall."""
+        """mm/hugetlb_cma.c:hugetlb_cma_alloc_frozen_folio (v7.2), without a
+        recall."""
         return self.design.idle_area(nid)
 
 

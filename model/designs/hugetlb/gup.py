@@ -71,8 +71,8 @@ class Pinning(Faulting):
         self.free_huge_folio(nid, restore, spool, cg, cg_rsvd)
 
     def folio_put(self, pinned, nid, restore_reserve, spool, cg, cg_rsvd):
-        """mm/swap.c:folio_put of what was the last mapping, or the page cache's
-        reference: the page is free now, or with its last pin. Until then it
+        """include/linux/mm.h:folio_put of what was the last mapping, or the page
+        cache's reference: the page is free now, or with its last pin. Until then it
         keeps its charges and its promise (HPAGE_RESTORE_RESERVE)."""
         if PINS and pinned:
             slot = None

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """VMA operations by themselves: model.blocks.vma.address_space with nothing else.
 
-The block's header says what is modelled and what is left out. Here a task
+As in v7.2. The block's header says what is modelled and what is left out. Here a task
 maps private anonymous memory; files, failures and vm_ops->close are features.
 """
 

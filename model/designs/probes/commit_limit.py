@@ -80,7 +80,7 @@ class CommitLimit(Design):
         self.touched[task] += 1
         return OK
 
-    @action(kernel="mm/util.c:vm_unacct_memory")
+    @action(kernel="include/linux/mman.h:vm_unacct_memory")
     def munmap(self, task: TASKS):
         require(self.committed[task] > 0)
         self.committed[task] = 0

@@ -49,7 +49,7 @@ class MemoryMin(Design):
 
     @observer
     def protected(self, cgroup: CGROUPS):
-        """mm/vmscan.c:mem_cgroup_below_min: usage is within memory.min."""
+        """include/linux/memcontrol.h:mem_cgroup_below_min: within memory.min."""
         return self.usage(cgroup) <= MINIMUM
 
     @observer

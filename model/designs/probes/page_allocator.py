@@ -2,7 +2,8 @@
 """The page allocator by itself, with reserved blocks: mm/page_alloc.c.
 
 Source: mm/page_alloc.c and include/linux/mmzone.h with patches 1-4 of
-"[RFC PATCH 0/8] Introduce Reserved THP" (2026-06-27) applied. Everything is in
+"[RFC PATCH 0/8] Introduce Reserved THP" (2026-06-27) applied; functions have
+their names of v7.2. Everything is in
 model/blocks/pageblock.py; here are the callers: ordinary requests of three
 mobilities, ordinary huge ones, requests with __GFP_RESERVED_THP, per-cpu
 lists, contiguous allocation from CMA, compaction that captures, the slow path
@@ -203,7 +204,7 @@ class PageAllocator(Design):
             self.pb.unmovable[node, block] -= 1
         self.count_free(node, block, 1)
 
-    @action(kernel="mm/page_alloc.c:free_unref_folio", when=PCP)
+    @action(kernel="mm/page_alloc.c:__free_frozen_pages", when=PCP)
     def park(self, node: NODES, block: PAGEBLOCKS):
         """A movable page goes to the per-cpu list; not one of a reserved block."""
         require(self.pb.movable[node, block] > self.pb.pinned[node, block])

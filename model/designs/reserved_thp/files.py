@@ -83,7 +83,7 @@ class ReservedInodes(HugetlbfsInodes):
     """Files of which no folio is split, and that mmap() leaves as long."""
 
     def file_mmap(self, inode):
-        """mm/shmem.c:shmem_mmap."""
+        """mm/shmem.c:shmem_mmap_prepare."""
 
 
 class ReservedThpFiles(Design):
@@ -278,7 +278,7 @@ class ReservedThpFiles(Design):
 
     # -- mappings --
 
-    @action(kernel="mm/shmem.c:shmem_mmap")
+    @action(kernel="mm/shmem.c:shmem_mmap_prepare")
     def mmap(self, vma: VMAS, task: TASKS, file: FILES) -> Errno:
         """MAP_SHARED: what of the file is not charged yet is, or ENOMEM."""
         require(self.f.vm_file[vma] is None and self.f.fd[task, file])

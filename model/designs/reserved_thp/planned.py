@@ -201,7 +201,7 @@ class ReservedThpPlanned(ReservedThp):
 
     @action(kernel="mm/swap_slots.c:folio_alloc_swap", when=(SWAP_ON, FRAGMENTS))
     def other_out(self, cpu: CPUS, cluster: CLUSTERS):
-        """A base page of somebody else goes to swap."""
+        """A base page of somebody else goes to swap, as in v6.12."""
         require(self.others < OTHERS and self.device.free_slots() > 0)
         slot = self.device.alloc_slot(cpu, cluster, None, False)
         require(slot < K)
@@ -211,6 +211,7 @@ class ReservedThpPlanned(ReservedThp):
 
     @action(kernel="mm/swapfile.c:swap_entry_range_free", when=(SWAP_ON, FRAGMENTS))
     def other_free(self, cluster: CLUSTERS, page: PAGES):
+        """It is no longer needed there, as in v6.12."""
         require(self.device.swap_map[cluster, page] == SWAPPED)
         require(all(self.cluster[v, b] != cluster for v in VMAS for b in INDICES))
         self.device.swap_entry_range_free(cluster, page)
