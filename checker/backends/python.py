@@ -232,7 +232,8 @@ def successors(system: TransitionSystem, action: Action) -> Successors:
     )
     early = [(k, o) for k, o in enumerate(action.obligations) if o.early]
     late = [(k, o) for k, o in enumerate(action.obligations) if not o.early]
-    w.lines.append(f"def step_{action.name}(s):")
+    called = f"step_{action.name.replace('.', '_')}"
+    w.lines.append(f"def {called}(s):")
     w.emit("out = []")
     # a conjunct is tested as soon as the parameters that it mentions are bound;
     # an early obligation concerns disabled steps too, and then tests come last
@@ -280,7 +281,7 @@ def successors(system: TransitionSystem, action: Action) -> Successors:
     w.emit(f"out.append(new(Taken, ({arguments}, tuple(t), {returned}, None)))")
     w.indent = "    "
     w.emit("return out")
-    found: Successors = _compiled("\n".join(w.lines), f"step_{action.name}")
+    found: Successors = _compiled("\n".join(w.lines), called)
     return found
 
 
@@ -304,7 +305,8 @@ def cuts(system: TransitionSystem, action: Action, assumed: Assumption) -> Cuts:
     conjunct is tested as soon as the parameters that it mentions are bound;
     parameters that none mentions only multiply."""
     w = _Writer(system)
-    w.lines.append(f"def cuts_{action.name}(s):")
+    called = f"cuts_{action.name.replace('.', '_')}"
+    w.lines.append(f"def {called}(s):")
     left = list(expand_all(conjuncts(assumed.cut)))
     used = [p for p in action.parameters if any(p.local in c.free for c in left)]
     times = math.prod(len(p.domain) for p in action.parameters if p not in used)
@@ -327,7 +329,7 @@ def cuts(system: TransitionSystem, action: Action, assumed: Assumption) -> Cuts:
     w.emit(f"n += {times}")
     w.indent = "    "
     w.emit("return n")
-    found: Cuts = _compiled("\n".join(w.lines), f"cuts_{action.name}")
+    found: Cuts = _compiled("\n".join(w.lines), called)
     return found
 
 

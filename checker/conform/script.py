@@ -17,7 +17,8 @@ from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.system import State
 from poolproof.checker.driver.stored import Replayed
-from poolproof.checker.evidence.replay import Runner, show_step
+from poolproof.checker.evidence.replay import show_step
+from poolproof.checker.evidence.runner import Runner
 from poolproof.checker.kernel.answer import Counters
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.language import bind

@@ -9,8 +9,14 @@ from typing import Any
 
 from poolproof.checker.core.ir import Domain, EnumSort, Expr, and_, not_
 from poolproof.checker.core.pickled import dumps, loads
+from poolproof.checker.core.processes import Processes
 from poolproof.checker.core.property import Property
-from poolproof.checker.core.system import Obligation, Parameter, TransitionSystem
+from poolproof.checker.core.system import (
+    Obligation,
+    Parameter,
+    State,
+    TransitionSystem,
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,8 @@ class Compiled:
     """A design bound to sizes. ``design()`` makes a fresh CPython instance
     whose `dump`/`load` states have the layout of ``system.cells``.
     ``assertions`` are the kernel's own, as properties: every check asks them.
+    ``processes`` is None if no action yields; else the state has cells that the
+    instance lacks, at its end.
     """
 
     source: type
@@ -54,6 +62,12 @@ class Compiled:
     system: TransitionSystem
     vocabulary: Vocabulary
     assertions: tuple[Property, ...] = ()
+    processes: Processes | None = None
+
+    def suspended(self, action: str, arguments: tuple[int, ...], after: State) -> bool:
+        """Return whether a step ended at a `yield`, so that it returned nothing."""
+        known = self.processes
+        return known is not None and known.suspended(action, arguments, after)
 
     def __reduce__(self) -> tuple[Any, tuple[bytes]]:
         return _again, (dumps([getattr(self, f.name) for f in fields(self)]),)

@@ -62,7 +62,7 @@ from poolproof.checker.core.verdict import (
     shown_by,
 )
 from poolproof.checker.engines.watch import OfStep, Watch
-from poolproof.checker.evidence.replay import MODEL_IS_WRONG, Runner
+from poolproof.checker.evidence.runner import MODEL_IS_WRONG, Runner
 from poolproof.model.language import Disabled
 
 DEPTH = 40
@@ -439,14 +439,15 @@ def _add_rule(machine: type[Any], action: Action, possible: _Possible) -> None:
     def is_possible(self: Any) -> bool:
         return possible.accepted(self.now) != []
 
-    call.__name__ = call.__qualname__ = action.name
+    called = action.name.replace(".", "_")
+    call.__name__ = call.__qualname__ = called
     strategies: dict[str, Any] = {
         f"a{k}": st.sampled_from(list(p.domain))
         for k, p in enumerate(action.parameters)
     }
     as_rule: Any = rule(**strategies)
     where_possible: Any = precondition(is_possible)
-    setattr(machine, f"rule_{action.name}", where_possible(as_rule(call)))
+    setattr(machine, f"rule_{called}", where_possible(as_rule(call)))
 
 
 def _add_start(machine: type[Any], system: TransitionSystem) -> None:

@@ -11,10 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from itertools import pairwise
-from traceback import walk_tb
-from typing import Any
 
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.evaluate import (
@@ -25,35 +22,22 @@ from poolproof.checker.core.evaluate import (
     out_of_range,
     successor,
 )
-from poolproof.checker.core.ir import BOOL, ScalarSort, SetSort, Sort, show_raw
+from poolproof.checker.core.ir import BOOL, show_raw
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Action, Parameter, State, TransitionSystem
 from poolproof.checker.core.verdict import Defect, Step, Trace
+from poolproof.checker.evidence.raw import ReplayDisagrees
+from poolproof.checker.evidence.runner import MODEL_IS_WRONG, Runner
 from poolproof.model.language import (
     Assumed,
     Disabled,
-    Element,
-    KernelBug,
-    KernelWarning,
-    ModelError,
-    Values,
-    action_methods,
-    bind,
-    parameters,
 )
-
-MODEL_IS_WRONG = (ModelError, AssertionError)
-"""The exceptions of a design's class if an obligation fails."""
 
 _DISABLED = "a `require` is false"
 
 
 def _refusal(e: Disabled) -> str:
     return f"the design assumes {e}" if isinstance(e, Assumed) else _DISABLED
-
-
-class ReplayDisagrees(Exception):
-    """CPython and the IR, or an engine and both, differ: a bug of poolproof."""
 
 
 class NotReproduced(ReplayDisagrees):
@@ -64,82 +48,6 @@ class NotReproduced(ReplayDisagrees):
     def __init__(self, message: str, number: int | None = None) -> None:
         super().__init__(message)
         self.number = number
-
-
-class Runner:
-    """A fresh instance of a design's class, driven by raw values."""
-
-    def __init__(self, compiled: Compiled) -> None:
-        self.compiled = compiled
-        self.design = compiled.design()
-        self.stopped: KernelBug | None = None
-        binding = bind(
-            compiled.source, compiled.bounds, compiled.without, compiled.having
-        )
-        self._parameters: dict[str, tuple[Values, ...]] = {
-            name: tuple(
-                binding.values(domain)
-                for domain in parameters(compiled.source, function).values()
-            )
-            for name, (function, _) in action_methods(compiled.source).items()
-            if name in compiled.system.action_by_name
-        }
-
-    @property
-    def state(self) -> State:
-        state: State = self.design.dump()
-        return state
-
-    def load(self, state: State) -> None:
-        self.design.load(state)
-
-    @property
-    def asserted(self) -> set[int]:
-        """The lines of the `bug_on` and `warn_on` calls whose conditions the
-        last step met."""
-        lines = {
-            w.lineno
-            for w in self.design.warned
-            if issubclass(w.category, KernelWarning)
-        }
-        if self.stopped is not None and self.stopped.__traceback__ is not None:
-            last = list(walk_tb(self.stopped.__traceback__))
-            lines.add(last[-2][1])  # the call; the last is bug_on itself
-        return lines
-
-    def python_arguments(self, step: Step) -> tuple[Any, ...]:
-        """Return the step's arguments as Python values for its method."""
-        values = self._parameters[step.action]
-        return tuple(v.python(r) for v, r in zip(values, step.arguments, strict=True))
-
-    def take(self, step: Step) -> int | None:
-        """Take the step and return its raw result; None if it ends at a `bug_on`,
-        which leaves the state unchanged. Raise what Design.step raises; the
-        state is then as before."""
-        self.stopped = None
-        try:
-            value = self.design.step(step.action, *self.python_arguments(step))
-        except KernelBug as e:
-            self.stopped = e
-            return None
-        result = self.compiled.system.action_by_name[step.action].result
-        return None if result is None else raw_of(result.sort, value)
-
-
-def raw_of(sort: Sort, value: Any) -> int:
-    """Return the raw value of a method's Python result."""
-    match sort, value:
-        case SetSort(domain=domain), frozenset() | set():
-            return sum(1 << raw_of(domain.sort, v) - domain.lo for v in value)
-        case ScalarSort(size=size), None:
-            return size
-        case ScalarSort(), Element():
-            return value.index
-        case _, Enum():
-            return list(type(value)).index(value)
-        case _, int():
-            return int(value)
-    raise ReplayDisagrees(f"a method returned {value!r}, and the IR expects {sort}")
 
 
 @dataclass(frozen=True)
@@ -334,7 +242,8 @@ def _take_all(
                 f"{read or 'possible'} in the IR, {at}"
             )
         assert ours is not None
-        if runner.stopped is not None:
+        suspended = runner.compiled.suspended(step.action, step.arguments, ours[0])
+        if suspended or runner.stopped is not None:
             ours = ours[0], None
         _same_assertions(runner, before, step, result, ours[0])
         if ours != (runner.state, result):

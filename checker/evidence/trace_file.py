@@ -189,7 +189,7 @@ _SEVERAL = ("assuming", "start")
 """The lines that a heading may have more than one of."""
 
 _HEAD = re.compile(r"([A-Za-z]\w*)\s*:\s*")
-_NAME = re.compile(r"[^\W\d]\w*")
+_NAME = re.compile(r"[^\W\d]\w*(\.\w+)*")
 _VERDICT = re.compile(
     r"(violated|reached|defect|deadlock) after (\d+) steps?(, perhaps not the fewest)?"
 )

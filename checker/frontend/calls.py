@@ -48,6 +48,7 @@ from poolproof.model.language import (
     own_classes,
     require,
     warn_on,
+    yields,
 )
 
 
@@ -85,35 +86,39 @@ class Calls:
         """Return the variables' values after a method and what it returns
         (None: nothing). ``cursor`` gives the values before."""
         file, tree = method_tree(function)
-        if not tree.args.args:
-            raise UserError(span_of(file, tree), "a method takes self first")
         frame = Frame(this, function, file, tree)
+        return outcome(frame, self.run(cursor, frame, arguments))
+
+    def run(self, cursor: Cursor, frame: Frame, arguments: Mapping[str, Value]) -> Flow:
+        """Execute a method's text with these locals."""
+        if not frame.tree.args.args:
+            place = span_of(frame.file, frame.tree)
+            raise UserError(place, "a method takes self first")
         store = Store(dict(cursor.store.vars), dict(arguments))
-        self.stack.append((function, this.prefix))
-        flow = self.block(Cursor(self.effects, frame, store, cursor.pc), tree.body)
+        self.stack.append((frame.function, frame.this.prefix))
+        flow = self.block(
+            Cursor(self.effects, frame, store, cursor.pc), frame.tree.body
+        )
         self.stack.pop()
-        if isinstance(flow.value, Unusable):
-            raise UserError(
-                span_of(file, tree), f"{function.__name__} returns {flow.value.why}"
-            )
-        if flow.returned is ir.FALSE:
-            return flow.store.vars, None
-        if flow.live is ir.FALSE:
-            return flow.at_return, flow.value
-        if flow.value is not None:
-            raise UserError(
-                span_of(file, tree),
-                f"{function.__name__} returns a value on some paths only: "
-                "return one at the end, too",
-            )
-        return merge_vars(flow.returned, flow.at_return, flow.store.vars), None
+        return flow
 
     def call(self, cursor: Cursor, node: ast.Call) -> Value:
         """Return the value of any call."""
-        at = cursor.at(node)
         match node.func:
             case ast.Name(name) if name not in cursor.store.locals:
                 return self.named(cursor, node, name)
+        frame, arguments = self.frame(cursor, node)
+        after, value = outcome(frame, self.run(cursor, frame, arguments))
+        cursor.store.vars = after
+        return value
+
+    def frame(
+        self, cursor: Cursor, node: ast.Call, delegated: bool = False
+    ) -> tuple[Frame, dict[str, Value]]:
+        """Return the method that is called, and its arguments. ``delegated``: by
+        `yield from`."""
+        at = cursor.at(node)
+        match node.func:
             case ast.Attribute(ast.Call(ast.Name("super"), [], []), name):
                 owner = cursor.frame.this
                 function = _inherited(owner.cls, cursor.frame.function, name)
@@ -139,9 +144,15 @@ class Calls:
             raise at.mistake(
                 f"{function.__name__} calls itself: loop over a domain instead"
             )
-        after, value = self.execute(cursor, owner, function, arguments)
-        cursor.store.vars = after
-        return value
+        if yields(function) is not delegated:
+            name = ast.unparse(node.func)
+            raise at.mistake(
+                f"{function.__name__} has no `yield`: write `{name}(...)`"
+                if delegated
+                else f"{function.__name__} yields: write `yield from {name}(...)` "
+                "in a statement of its own"
+            )
+        return Frame(owner, function, *method_tree(function)), arguments
 
     def arguments(
         self, cursor: Cursor, node: ast.Call, owner: Ref, function: FunctionType
@@ -288,6 +299,24 @@ class Calls:
         domain = self.names.domain(at, value)
         target = cursor.at(node, shows=node.args[0])
         return Operand(value if domain is None else domain), target
+
+
+def outcome(frame: Frame, flow: Flow) -> tuple[dict[str, Expr], Value]:
+    """Return the variables' values where a method returned, and what it returned
+    (None: nothing)."""
+    name, place = frame.function.__name__, span_of(frame.file, frame.tree)
+    if isinstance(flow.value, Unusable):
+        raise UserError(place, f"{name} returns {flow.value.why}")
+    if flow.returned is ir.FALSE:
+        return flow.store.vars, None
+    if flow.live is ir.FALSE:
+        return flow.at_return, flow.value
+    if flow.value is not None:
+        raise UserError(
+            place,
+            f"{name} returns a value on some paths only: return one at the end, too",
+        )
+    return merge_vars(flow.returned, flow.at_return, flow.store.vars), None
 
 
 def _inherited(cls: type, function: FunctionType, name: str) -> Any:

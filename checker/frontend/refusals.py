@@ -91,7 +91,14 @@ _NO_DICT = "no dict: use a table over a domain"
 _NO_STRING = "no strings: name an Enum's member"
 _NO_IMPORT = "import at the top of the file"
 _NO_GLOBAL = "an action changes fields only: declare one with var()"
-_NO_YIELD = "no `yield` yet: an action is one critical section"
+_NO_YIELD = (
+    "`yield` is a statement of its own, or the right side of an assignment: to keep "
+    "an old value, give it a name before"
+)
+NO_YIELD_HERE = "`yield` has its place in actions, and in methods that they yield from"
+YIELD_LABEL = 'a `yield` gives its place a name: write `yield "lock dropped"`'
+RECEIVE = "say what the next step may bring: write `name: DOMAIN = yield`"
+DELEGATE = "write `yield from self.method(...)`"
 REFUSED: dict[type[ast.AST], str] = {
     ast.While: "`while` has no bound: use `for x in DOMAIN`",
     ast.For: "write `for name in DOMAIN:` (one name, no else)",

@@ -5,7 +5,7 @@ merged, loops over a domain are unrolled."""
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from poolproof.checker.core import ir
@@ -14,7 +14,7 @@ from poolproof.checker.core.limits import tick
 from poolproof.checker.elaborate import operators
 from poolproof.checker.elaborate.domains import sort_of, start_of
 from poolproof.checker.elaborate.values import Operand
-from poolproof.checker.frontend.calls import Calls
+from poolproof.checker.frontend.calls import Calls, outcome
 from poolproof.checker.frontend.comprehensions import Comprehensions
 from poolproof.checker.frontend.cursor import (
     Cursor,
@@ -27,7 +27,16 @@ from poolproof.checker.frontend.cursor import (
 )
 from poolproof.checker.frontend.expressions import Expressions, arithmetic
 from poolproof.checker.frontend.names import read
-from poolproof.checker.frontend.refusals import ONE_TARGET, REFUSED, refused
+from poolproof.checker.frontend.refusals import (
+    DELEGATE,
+    NO_YIELD_HERE,
+    ONE_TARGET,
+    RECEIVE,
+    REFUSED,
+    YIELD_LABEL,
+    refused,
+)
+from poolproof.checker.frontend.yields import Activation, Yields
 from poolproof.model.language import Slot
 
 Target = tuple[str, Slot | None, tuple[Expr, ...]]
@@ -39,6 +48,8 @@ class Statements:
     """Executes statements."""
 
     expressions: Expressions
+    yields: Yields | None = None
+    """Where an action that yields stops and goes on; None of any other method."""
 
     def __post_init__(self) -> None:
         self.names = self.expressions.names
@@ -47,13 +58,17 @@ class Statements:
 
     # -- control --
 
-    def block(self, cursor: Cursor, body: Iterable[ast.stmt]) -> Flow:
+    def block(self, cursor: Cursor, body: Sequence[ast.stmt]) -> Flow:
         """Execute statements one after the other."""
         flow = Flow(ir.TRUE, cursor.store)
-        for statement in body:
+        start = self.yields.first() if self.yields else 0
+        for number in range(start, len(body)):
 
-            def then(here: Cursor, statement: ast.stmt = statement) -> Flow:
-                return self.statement(here, statement)
+            def then(here: Cursor, number: int = number) -> Flow:
+                if self.yields is None:
+                    return self.statement(here, body[number])
+                with self.yields.at(number):
+                    return self.statement(here, body[number])
 
             follow(flow, cursor, then)
             if flow.live is ir.FALSE:
@@ -63,6 +78,9 @@ class Statements:
     def statement(self, cursor: Cursor, node: ast.stmt) -> Flow:
         """Execute one statement."""
         tick(20)
+        value = getattr(node, "value", None)
+        if isinstance(value, ast.Yield | ast.YieldFrom):
+            return self.yielding(cursor, node, value)
         match node:
             case ast.Return(value):
                 return self.leave(cursor, value)
@@ -81,6 +99,8 @@ class Statements:
     def loop(
         self, cursor: Cursor, name: str, over: ast.expr, body: list[ast.stmt]
     ) -> Flow:
+        if self.yields is not None:
+            return self.yielding_loop(cursor, self.yields, name, over, body)
         flow = Flow(ir.TRUE, cursor.store)
         for item in self.comprehensions.elements(cursor, over):
 
@@ -93,12 +113,47 @@ class Statements:
                 break
         return flow
 
+    def yielding_loop(
+        self,
+        cursor: Cursor,
+        yields: Yields,
+        name: str,
+        over: ast.expr,
+        body: list[ast.stmt],
+    ) -> Flow:
+        """As `loop`; the rounds before the one where the part begins are over."""
+        flow = Flow(ir.TRUE, cursor.store)
+        way, yields.way = yields.way, None
+        items = self.comprehensions.elements(cursor, over)
+        yields.way = way
+        loops = yields.stack[-1].loops
+        around = loops.get(name)
+        for number in range(yields.first(), len(items)):
+
+            def once(here: Cursor, number: int = number) -> Flow:
+                if yields.way is None:
+                    here.store.locals[name] = items[number]
+                loops[name] = items[number]
+                with yields.at(number):
+                    return self.block(here, body)
+
+            follow(flow, cursor, once)
+            if flow.live is ir.FALSE:
+                break
+        loops.pop(name, None)
+        if around is not None:
+            loops[name] = around
+        return flow
+
     def branch(self, cursor: Cursor, node: ast.If) -> Flow:
+        yields = self.yields
+        if yields is not None and yields.way:
+            return self.arm(cursor, node, not yields.first())
         c = self.expressions.condition(cursor, node.test)
         if c.is_const:
-            return self.block(cursor, node.body if c.data else node.orelse)
-        then = self.block(cursor.apart().under(c), node.body)
-        other = self.block(cursor.apart().under(ir.not_(c)), node.orelse)
+            return self.arm(cursor, node, bool(c.data))
+        then = self.arm(cursor.apart().under(c), node, True)
+        other = self.arm(cursor.apart().under(ir.not_(c)), node, False)
         flow = Flow(ir.ite(c, then.live, other.live), cursor.store)
         out_then = ir.and_(c, then.returned)
         flow.returned = ir.or_(out_then, ir.and_(ir.not_(c), other.returned))
@@ -116,6 +171,82 @@ class Statements:
         else:
             flow.store = _merged(cursor, c, then.store, other.store)
         return flow
+
+    def arm(self, cursor: Cursor, node: ast.If, truth: bool) -> Flow:
+        body = node.body if truth else node.orelse
+        if self.yields is None:
+            return self.block(cursor, body)
+        with self.yields.at(int(not truth)):
+            return self.block(cursor, body)
+
+    # -- where an action stops and goes on --
+
+    def yielding(
+        self, cursor: Cursor, node: ast.stmt, value: ast.Yield | ast.YieldFrom
+    ) -> Flow:
+        """Execute a statement whose right side yields."""
+        at = cursor.at(value)
+        if self.yields is None:
+            raise at.mistake(NO_YIELD_HERE)
+        match node:
+            case ast.Expr() | ast.Return() | ast.Assign([_]) | ast.AnnAssign():
+                pass
+            case _:
+                raise cursor.at(node).mistake(refused(value))
+        if isinstance(value, ast.Yield):
+            return self.halt(cursor, node, value, self.yields)
+        finished, result = self.delegate(cursor, value, self.yields)
+        if finished is ir.FALSE or isinstance(node, ast.Expr):
+            return Flow(finished, cursor.store)
+        here = cursor.under(finished)
+        if isinstance(node, ast.Return):
+            store = here.store
+            return Flow(ir.FALSE, store, finished, store.vars, result)
+        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+        put(here, self.target(here, target), result, here.at(target, shows=value))
+        return Flow(finished, here.store)
+
+    def halt(
+        self, cursor: Cursor, node: ast.stmt, value: ast.Yield, yields: Yields
+    ) -> Flow:
+        """Execute ``yield``, ``yield "label"`` or ``name: DOMAIN = yield``."""
+        label = value.value
+        if label is not None and not (
+            isinstance(label, ast.Constant) and isinstance(label.value, str)
+        ):
+            raise cursor.at(label).mistake(YIELD_LABEL)
+        received = None
+        match node:
+            case ast.Expr():
+                pass
+            case ast.AnnAssign(ast.Name(name), annotation):
+                received = name, annotation
+            case _:
+                raise cursor.at(node).mistake(RECEIVE)
+        if yields.arrived():
+            return Flow(ir.TRUE, cursor.store)
+        yields.suspend(cursor, value, received)
+        return Flow(ir.FALSE, cursor.store)
+
+    def delegate(
+        self, cursor: Cursor, node: ast.YieldFrom, yields: Yields
+    ) -> tuple[Expr, Value]:
+        """Execute ``yield from self.method(...)``: return under which condition it
+        returns in this part, and what."""
+        if not isinstance(node.value, ast.Call):
+            raise cursor.at(node).mistake(DELEGATE)
+        yields.stack[-1].locals, yields.stack[-1].node = cursor.store.locals, node
+        if yields.way is None:
+            frame, arguments = self.calls.frame(cursor, node.value, delegated=True)
+            inner = Activation(frame, arguments)
+        else:
+            before = yields.resumed[len(yields.stack)]
+            inner = Activation(before.frame, before.locals)
+        yields.stack.append(inner)
+        flow = self.calls.run(cursor, inner.frame, inner.locals)
+        yields.stack.pop()
+        cursor.store.vars, value = outcome(inner.frame, flow)
+        return ir.or_(flow.live, flow.returned), value
 
     # -- statements that end where they began --
 

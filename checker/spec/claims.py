@@ -59,7 +59,7 @@ class ClaimReader:
             kind=claim.kind,
             formula=self.running(reading.total(body)),
             action=self.action,
-            antecedents=tuple(reading.antecedents),
+            antecedents=tuple(map(self.returned, reading.antecedents)),
             title=claim.title,
             source=claim.source or self.spec.source,
             expect=expected(self.spec, self.names.source, claim.expects),
@@ -70,10 +70,29 @@ class ClaimReader:
 
     def running(self, formula: Expr) -> Expr:
         """Return the formula for steps that go on: one that ends at a `bug_on`
-        returns nothing, and nobody sees what it did."""
+        returns nothing, and nobody sees what it did. One that ends at a `yield`
+        returns nothing, either."""
         if self.action is None:
             return formula
-        return ir.or_(self.names.compiled.stops(self.action), formula)
+        stops = self.names.compiled.stops(self.action)
+        return ir.or_(stops, ir.not_(self.returns(formula)), formula)
+
+    def returned(self, antecedent: Expr) -> Expr:
+        """Return the antecedent, which is not true of what was never returned."""
+        return ir.and_(self.returns(antecedent), antecedent)
+
+    def returns(self, formula: Expr) -> Expr:
+        """Return that a step has the result that a formula mentions."""
+        action, processes = self.reading.action, self.names.compiled.processes
+        if (
+            action is None
+            or action.result is None
+            or processes is None
+            or action.name not in processes.yielding
+            or action.returned not in ir.subterms(formula)
+        ):
+            return ir.TRUE
+        return processes.returned(action)
 
     def parameters(self) -> Scope:
         """Return what the names after `on` mean."""

@@ -147,7 +147,9 @@ class Meanings:
     def label(self, text: str, sorts: tuple[EnumSort, ...]) -> Value:
         if len(sorts) > 1:
             return Label(text, sorts)
-        return ir.const(sorts[0], sorts[0].labels.index(text.rpartition(".")[2]))
+        labels = sorts[0].labels
+        short = text if text in labels else text.rpartition(".")[2]
+        return ir.const(sorts[0], labels.index(short))
 
     def unknown(self, e: Name, env: Env) -> MissingName | UserError:
         """Return what to raise for a name that means nothing here."""

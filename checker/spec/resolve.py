@@ -16,7 +16,13 @@ from poolproof.checker.spec.formulas import Formulas
 from poolproof.checker.spec.names import MissingName, Names, listed, suggestion
 from poolproof.checker.spec.reading import Env, Local, Reading
 from poolproof.checker.spec.syntax import Claim, Expression, Spec, Word, start
-from poolproof.model.language import action_methods, bind, slots
+from poolproof.model.language import (
+    action_methods,
+    bind,
+    resolved,
+    slots,
+    yields,
+)
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,9 @@ def _assertions_exist(spec: Spec, designs: Sequence[Compiled]) -> None:
 def _may_assert(compiled: Compiled, name: str) -> bool:
     """Whether an assertion of that name may be there with other features."""
     kind, _, rest = name.partition(".")
+    if name == "deadlock":
+        actions = (f for f, _ in action_methods(compiled.source).values())
+        return any(yields(resolved(compiled.source, f)[1]) for f in actions)
     if kind == "counter":
         binding = bind(compiled.source, {})
         known = [s.name for s in slots(compiled.source, binding) if s.values.counter]

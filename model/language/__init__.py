@@ -36,9 +36,9 @@ from __future__ import annotations
 
 import builtins
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
-from types import CellType, FunctionType, MethodType
+from types import CellType, FunctionType, GeneratorType, MethodType
 from typing import Any
 
 from poolproof.model.language.contents import (
@@ -101,6 +101,7 @@ from poolproof.model.language.methods import (
     add_forwarders,
     blocks,
     closure,
+    evaluated,
     forwarded,
     invariant_methods,
     no_hook,
@@ -109,6 +110,8 @@ from poolproof.model.language.methods import (
     parameters,
     resolved,
     returns,
+    task_parameter,
+    yields,
 )
 from poolproof.model.language.spelling import did_you_mean, nearest, nearest_name
 
@@ -155,6 +158,7 @@ __all__ = [
     "declared",
     "did_you_mean",
     "domain",
+    "evaluated",
     "forwarded",
     "invariant",
     "invariant_methods",
@@ -174,9 +178,11 @@ __all__ = [
     "slots",
     "structural",
     "table",
+    "task_parameter",
     "var",
     "warn_on",
     "with_needs",
+    "yields",
 ]
 
 
@@ -379,15 +385,28 @@ class Design(Block):
         Disabled if a `require` is false, Assumed if an `assume` is, KernelBug at
         a `bug_on`, and OutOfRange, OutOfDomain or AssertionError if the model is
         wrong; the state is then as before. ``warned`` has the step's
-        KernelWarnings.
+        KernelWarnings. An action that yields is refused: it is a generator,
+        `next(design.fault(t0))`.
         """
         self._check_call(name, arguments)
+
+        def run() -> Any:
+            result = getattr(self, name)(*arguments)
+            if isinstance(result, GeneratorType):
+                raise ModelError(f"{name} yields: call it, and use next() on it")
+            return result
+
+        return self.atomic(run)
+
+    def atomic(self, run: Callable[[], Any]) -> Any:
+        """Return what ``run`` returns, a part of an action up to a `yield` or the
+        end. Raise what `step` raises; the state is then as before."""
         before = self.dump()
         try:
             with warnings.catch_warnings(record=True) as warned:
                 warnings.simplefilter("always", KernelWarning)
                 object.__setattr__(self, "warned", warned)
-                result = getattr(self, name)(*arguments)
+                result = run()
             self._saturate()
             self.check_ranges()
         except BaseException:

@@ -95,32 +95,42 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 @dataclass(frozen=True)
 class ActionMark:
     """What `@action` remembers: the kernel function and the features. In a
-    block, ``named`` may be the attribute that has the features."""
+    block, ``named`` may be the attribute that has the features. ``task`` is the
+    parameter that is the task, if `@action` names it."""
 
     kernel: str
     when: tuple[Feature, ...]
     named: str = ""
+    task: str = ""
 
 
-def action_mark(kernel: str, when: Any) -> ActionMark:
+def action_mark(kernel: str, when: Any, task: str = "") -> ActionMark:
     """Return what a mark with these arguments remembers. Raises ModelError
     where ``when`` is neither features nor a name."""
     named = when if isinstance(when, str) else ""
-    return ActionMark(kernel, as_features(None if named else when), named)
+    return ActionMark(kernel, as_features(None if named else when), named, task)
 
 
 @overload
 def action(function: Method, /) -> Method: ...
 @overload
-def action(*, kernel: str = "", when: Any = None) -> Callable[[Method], Method]: ...
 def action(
-    function: Method | None = None, *, kernel: str = "", when: Any = None
+    *, kernel: str = "", when: Any = None, task: str = ""
+) -> Callable[[Method], Method]: ...
+def action(
+    function: Method | None = None,
+    *,
+    kernel: str = "",
+    when: Any = None,
+    task: str = "",
 ) -> Method | Callable[[Method], Method]:
-    """Mark a method as an action: one critical section that may happen with all
-    arguments that its `require`s allow. ``kernel`` cites file:function. ``when``
-    are the features that the action needs; in a block it may also be the name of
-    the attribute that has them."""
-    mark_ = action_mark(kernel, when)
+    """Mark a method as an action, which may happen with all arguments that its
+    `require`s allow. It is one atomic step, or one up to each `yield`: "the lock is
+    dropped here". ``kernel`` cites file:function. ``when`` are the features that the
+    action needs; in a block it may also be the name of the attribute that has them.
+    ``task`` names the parameter that is the task, by default `t` or `task`: it does
+    one action at a time."""
+    mark_ = action_mark(kernel, when, task)
 
     def mark(method: Method) -> Method:
         method.__dict__["action"] = mark_

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -44,7 +44,7 @@ def action_methods(owner: Any) -> dict[str, tuple[FunctionType, ActionMark]]:
     the same name keeps it an action; one that sets the name to None removes
     it. Raises ModelError where ``when`` names no feature."""
     return {
-        name: (function, ActionMark(mark.kernel, features_of(whose, name, mark)))
+        name: (function, replace(mark, when=features_of(whose, name, mark), named=""))
         for name, (function, whose, mark) in _marked(owner).items()
     }
 
@@ -276,6 +276,23 @@ def _forwarder(cls: type, name: str, link: Forward, block: Block) -> FunctionTyp
 
 
 # --- parameters ----------------------------------------------------------
+
+
+def yields(function: FunctionType) -> bool:
+    """Return whether the method, as it was written, has a `yield`."""
+    return inspect.isgeneratorfunction(function)
+
+
+def task_parameter(function: FunctionType, mark: ActionMark) -> str:
+    """Return the name of the parameter that is the task: the one that `@action`
+    names, else `t` or `task`; "" if there is none. Raise ModelError if the action
+    has no parameter of the name."""
+    _, *taken = inspect.signature(function).parameters
+    if mark.task and mark.task not in taken:
+        raise ModelError(
+            f"task={mark.task!r}: no such parameter" + nearest(mark.task, taken)
+        )
+    return mark.task or next((n for n in ("t", "task") if n in taken), "")
 
 
 def parameters(owner: Any, function: FunctionType) -> dict[str, Any]:

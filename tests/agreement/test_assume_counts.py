@@ -22,7 +22,7 @@ from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.engines.liveness import Graph
 from poolproof.checker.engines.native import native
 from poolproof.checker.engines.registry import ask
-from poolproof.checker.evidence.replay import Runner
+from poolproof.checker.evidence.runner import Runner
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.passes.reduce import reduce
 from poolproof.model.language import (

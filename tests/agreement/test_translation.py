@@ -48,7 +48,7 @@ from poolproof.checker.core.verdict import (
 from poolproof.checker.engines.bmc import bmc
 from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.engines.native import native
-from poolproof.checker.evidence.replay import Runner
+from poolproof.checker.evidence.runner import Runner
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec import parse_text, resolve
 from poolproof.model import designs

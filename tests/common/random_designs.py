@@ -74,13 +74,17 @@ class Writer:
     """Well-sorted text. ``names`` are the locals in reach, by sort; node! is
     a node that is not None."""
 
-    def __init__(self, random: Random) -> None:
-        self.random = random
+    def __init__(self, random: Random, yields: bool = False) -> None:
+        self.random, self.yields = random, yields
         self.names: dict[str, str] = {}
         self.helpers: list[tuple[str, list[str], str, bool]] = []
         """(name, sorts of parameters, sort of the result, whether it is pure)"""
         self.fresh = 0
         self.pure = False
+        self.yielding = False
+        """Whether the method being written may yield."""
+        self.delegates: set[str] = set()
+        """The helpers that yield."""
         self.result = ""
 
     def pick(self, *choices: str) -> str:
@@ -233,6 +237,7 @@ class Writer:
         kinds += ["require"] if not self.pure else []
         kinds += ["if", "if", "for", "return"] if depth > 0 else []
         kinds += ["call"] if self.helpers else []
+        kinds += ["yield", "yield"] if self.yielding else []
         kind = self.pick(*kinds)
         if self.pure and kind in ("set", "augment", "call", "assert"):
             kind = "local"
@@ -245,7 +250,11 @@ class Writer:
         if name in self.names and sort == "int" and self.random.random() < 0.4:
             return [f"{name} {self.pick('+', '-')}= {text}"]
         self.names[name] = sort
-        return [f"{name} = {text}"]
+        return [f"{name}{self.kept(sort)} = {text}"]
+
+    def kept(self, sort: str) -> str:
+        """The annotation of a local that a task may keep."""
+        return ": Int(-99, 99)" if self.yielding and sort == "int" else ""
 
     def s_set(self, depth: int) -> list[str]:
         d = 2
@@ -296,10 +305,21 @@ class Writer:
     def s_call(self, depth: int) -> list[str]:
         helper = self.random.choice(self.helpers)
         text = self.call(helper, 1)
+        if helper[0] in self.delegates:
+            if not self.yielding:
+                return ["pass"]
+            text = f"yield from {text}"
         if helper[2] and self.random.random() < 0.7:
             self.names[f"{helper[2]}3"] = helper[2]
-            return [f"{helper[2]}3 = {text}"]
+            return [f"{helper[2]}3{self.kept(helper[2])} = {text}"]
         return [text]
+
+    def s_yield(self, depth: int) -> list[str]:
+        kind = self.random.random()
+        if kind < 0.3:
+            self.names["bool1"] = "bool"
+            return ["bool1: Bool() = yield"]
+        return ["yield" if kind < 0.6 else 'yield "lock dropped"']
 
     def s_if(self, depth: int) -> list[str]:
         lines = [f"if {self.expr('bool', 2)}:"]
@@ -333,11 +353,21 @@ class Writer:
         self.pure, self.result = kind == "pure", result
         given = ["vma", *self.random.sample(list(SORTS)[1:], 2)]
         self.names = {p: SORTS[p] for p in given}
+        self.yielding = self.yields and kind != "pure"
         lines = [] if kind != "action" else ["    @action"]
-        shown = [f"{p}: {PARAMETERS[p]}" if kind == "action" else p for p in given]
+        if self.yielding and kind == "action":
+            lines = ['    @action(task="vma")']
+        shown = [
+            f"{p}: {PARAMETERS[p]}" if kind == "action" else p + self.kept(SORTS[p])
+            for p in given
+        ]
         arrow = " -> Errno" if kind == "action" else ""
         lines.append(f"    def {name}(self, {', '.join(shown)}){arrow}:")
-        lines += self.block(2, " " * 8)
+        body = self.block(2, " " * 8)
+        if self.yielding and kind == "helper" and "yield" in "".join(body):
+            self.delegates.add(name)
+        lines += body
+        self.yielding = False
         if result:
             lines.append(f"        return {self.expr(result, 2)}")
         if kind != "action":
@@ -346,9 +376,10 @@ class Writer:
         return ["", *lines]
 
 
-def design_text(seed: int) -> str:
-    """The text of a module with a design called Random."""
-    w = Writer(Random(seed))
+def design_text(seed: int, yields: bool = False) -> str:
+    """The text of a module with a design called Random. With ``yields``, its
+    actions and helpers may yield; VMAS are the tasks."""
+    w = Writer(Random(seed), yields)
     lines = [HEAD.strip()]
     for k, result in enumerate(("int", "bool", "node", "set")):
         if w.random.random() < 0.5:

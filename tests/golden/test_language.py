@@ -67,6 +67,16 @@ def test_the_labels_of_the_bounds_are_bounds(
         assert f"Pool, {shown}\n" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("files")
+def test_the_design_that_yields(capsys: pytest.CaptureFixture[str]) -> None:
+    text = PAGE[PAGE.index("    invariant kept ") : PAGE.index("Every check of such")]
+    Path("shared.spec").write_text(f'spec "shared" for SharedCount {text}')
+    assert main(["check", "shared.spec", "--design", "pool.py:SharedCount"]) == 1
+    out = capsys.readouterr().out
+    assert re.search(r"kept +violated after 7 steps", out)
+    assert re.search(r"waited +no violation", out)
+
+
 @pytest.mark.parametrize("topic", TOPICS)
 def test_help_prints_its_part_of_the_page(
     topic: str, capsys: pytest.CaptureFixture[str]

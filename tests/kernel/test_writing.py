@@ -13,7 +13,8 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.evaluate import initial_states
 from poolproof.checker.core.verdict import Step, Trace
 from poolproof.checker.driver.stored import Replayed
-from poolproof.checker.evidence.replay import Replay, Runner, Taken
+from poolproof.checker.evidence.replay import Replay, Taken
+from poolproof.checker.evidence.runner import Runner
 from poolproof.checker.evidence.trace_file import Heading
 from poolproof.checker.frontend.design import compile_design
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb

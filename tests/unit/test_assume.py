@@ -13,7 +13,7 @@ from poolproof.checker.core.verdict import Budget, Silent, Step
 from poolproof.checker.driver.mutants import mutants
 from poolproof.checker.driver.stored import replay_file
 from poolproof.checker.engines.explicit import explicit
-from poolproof.checker.evidence.replay import Runner
+from poolproof.checker.evidence.runner import Runner
 from poolproof.checker.frontend.design import compile_design
 from poolproof.model.language import (
     Assumed,

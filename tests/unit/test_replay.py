@@ -26,15 +26,14 @@ from poolproof.checker.core.system import Obligation
 from poolproof.checker.core.verdict import Budget, Defect, Silent, Step, Trace, Violated
 from poolproof.checker.driver.designs import from_file
 from poolproof.checker.engines.explicit import explicit
+from poolproof.checker.evidence.raw import ReplayDisagrees, raw_of
 from poolproof.checker.evidence.replay import (
     NotReproduced,
-    ReplayDisagrees,
     confirm,
     confirm_deadlock,
     confirm_defect,
     is_initial,
     named,
-    raw_of,
     replay,
     show_result,
     show_state,

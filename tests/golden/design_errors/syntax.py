@@ -344,17 +344,3 @@ class Wrong(Design):
         # 9: no `with`: an action is one critical section already
         with self.count:
             self.count = 0
-
-    # === yield
-    @action
-    def act(self):
-        self.count += 1
-        # 9: no `yield` yet: an action is one critical section
-        yield
-        self.count -= 1
-
-    # === yield_from
-    @action
-    def act(self):
-        # 9: no `yield` yet: an action is one critical section
-        yield from self.count
