@@ -36,6 +36,7 @@ from poolproof.model.language import (
     Arithmetic,
     Block,
     Bound,
+    Design,
     Domain,
     Feature,
     Field,
@@ -154,9 +155,13 @@ class Names:
         if ref.hooks and not isinstance(parts.get(name), FunctionType):
             raise at.mistake(no_hook(ref.cls, name))
         if name not in parts:
-            raise at.mistake(
-                f"{ref.cls.__name__} has no {name!r}" + nearest(name, parts)
-            )
+            message = f"{ref.cls.__name__} has no {name!r}" + nearest(name, parts)
+            if issubclass(ref.cls, Design) and "__init__" in vars(ref.cls):
+                message += (
+                    ". A design's __init__ is not read: write "
+                    f"{name} = var(DOMAIN) in the class body"
+                )
+            raise at.mistake(message)
         return parts[name]
 
     def slot(self, at: Written, ref: Value, name: str) -> Slot:

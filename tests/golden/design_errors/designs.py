@@ -200,6 +200,17 @@ class Wrong(Design):
     count = var(Int(0, B), when=FORK)
 
 
+# === fields_in_init
+class Wrong(Design):
+    def __init__(self):
+        self.count = var(Int(0, 3))
+
+    @action
+    def act(self):
+        # 9: Wrong has no 'count'; there is act. A design's __init__ is not read: write count = var(DOMAIN) in the class body
+        self.count = 0
+
+
 # === float_size
 class Wrong(Design):
     # 5: count: 0.5 is no size: write a number or a Bound
