@@ -23,6 +23,7 @@ from itertools import count
 from math import prod
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import HealthCheck, Phase, Verbosity, assume, seed, settings
 from hypothesis import strategies as st
@@ -32,6 +33,7 @@ from hypothesis.errors import (
     HypothesisWarning,
     Unsatisfiable,
 )
+from hypothesis.internal.conjecture.providers import HypothesisProvider
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -165,7 +167,7 @@ def _fuzz(
         compiled, properties, depth, budget.clock(), report, runner, possible, watch
     )
     try:
-        with _elsewhere():
+        with _elsewhere(), _no_constants():
             _hunt(hunt, budget)
     except KeyboardInterrupt:
         hunt.stopped = INTERRUPTED
@@ -188,6 +190,15 @@ def _elsewhere() -> Iterator[None]:
             yield
         finally:
             set_hypothesis_home_dir(None)
+
+
+@contextmanager
+def _no_constants() -> Iterator[None]:
+    """hypothesis prefers numbers that it finds in the text of loaded modules. So a
+    seed would mean other runs after any change anywhere."""
+    name = "_maybe_draw_constant"
+    with patch.object(HypothesisProvider, name, lambda *_, **__: None):
+        yield
 
 
 def _hunt(hunt: _Hunt, budget: Budget) -> None:
@@ -327,77 +338,87 @@ def _defect_key(error: Exception, step: Step) -> str:
     return f"{type(error).__name__} in {step.action}"
 
 
-def _machine(hunt: _Hunt) -> type[RuleBasedStateMachine]:
+class _Runs(RuleBasedStateMachine):
+    """Runs of the design under hypothesis. `_machine` makes a subclass for each
+    hunt, with a rule for each action."""
+
+    hunt: _Hunt
+    only_start: State | None
+    """The initial state, if all fields have an initial value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        hunt = self.hunt
+        if hunt.over():
+            raise _Stop
+        hunt.runs += 1
+        if hunt.runs % 16 == 0:
+            hunt.report.progress(
+                runs=hunt.runs,
+                steps=sum(hunt.fired.values()),
+                found=len(hunt.best),
+                seconds=time.monotonic() - hunt.begin,
+            )
+        self.steps: list[Step] = []
+        if self.only_start is not None:
+            self.begin(self.only_start)
+
+    @rule()
+    def rest(self) -> None:
+        """Always enabled, so that a deadlock is no error of hypothesis."""
+
+    def begin(self, state: State) -> None:
+        self.initial = self.now = state
+        self.look()
+
+    def trace(self, *more: Step) -> Trace:
+        return Trace(self.initial, (*self.steps, *more))
+
+    def look(self) -> None:
+        for name in self.hunt.watch.state(self.now):
+            self.hunt.found(name, self.trace())
+
+    def take(self, wanted: Step) -> None:
+        hunt, before = self.hunt, self.now
+        tick(_WORK)
+        hunt.runner.load(before)
+        try:
+            step, result = _take(hunt, wanted, True)
+        except Disabled:
+            return
+        except _Broken as e:
+            self.defect(e.step, e.error)
+            return
+        self.steps.append(step)
+        self.now = hunt.runner.state
+        hunt.fired[step.action] += 1
+        if result is not None:
+            hunt.results[step.action, result] += 1
+        for name in hunt.violated(before, step, result, self.now):
+            hunt.found(name, self.trace())
+        self.look()
+
+    def defect(self, step: Step, error: Exception) -> None:
+        key, trace = _defect_key(error, step), self.trace(step)
+        if self.hunt.found(key, trace):
+            system = self.hunt.system
+            action = system.action_by_name[step.action]
+            due = broken(system, action, self.now, step.arguments)
+            message = due.message if due is not None else str(error)
+            self.hunt.defects[key] = Defect(message, trace, due)
+
+
+def _machine(hunt: _Hunt) -> type[_Runs]:
     """Return a state machine with one rule for each action."""
-    system, runner, watch = hunt.system, hunt.runner, hunt.watch
+    system = hunt.system
     free = [c for c in system.cells if c.variable.init is None]
     start = None if free else next(iter(initial_states(system)), None)
-
-    class Machine(RuleBasedStateMachine):
-        def __init__(self) -> None:
-            super().__init__()
-            if hunt.over():
-                raise _Stop
-            hunt.runs += 1
-            if hunt.runs % 16 == 0:
-                hunt.report.progress(
-                    runs=hunt.runs,
-                    steps=sum(hunt.fired.values()),
-                    found=len(hunt.best),
-                    seconds=time.monotonic() - hunt.begin,
-                )
-            self.steps: list[Step] = []
-            if start is not None:
-                self.begin(start)
-
-        @rule()
-        def rest(self) -> None:
-            """Always enabled, so that a deadlock is no error of hypothesis."""
-
-        def begin(self, state: State) -> None:
-            self.initial = self.now = state
-            self.look()
-
-        def trace(self, *more: Step) -> Trace:
-            return Trace(self.initial, (*self.steps, *more))
-
-        def look(self) -> None:
-            for name in watch.state(self.now):
-                hunt.found(name, self.trace())
-
-        def take(self, wanted: Step) -> None:
-            before = self.now
-            tick(_WORK)
-            runner.load(before)
-            try:
-                step, result = _take(hunt, wanted, True)
-            except Disabled:
-                return
-            except _Broken as e:
-                self.defect(e.step, e.error)
-                return
-            self.steps.append(step)
-            self.now = runner.state
-            hunt.fired[step.action] += 1
-            if result is not None:
-                hunt.results[step.action, result] += 1
-            for name in hunt.violated(before, step, result, self.now):
-                hunt.found(name, self.trace())
-            self.look()
-
-        def defect(self, step: Step, error: Exception) -> None:
-            key, trace = _defect_key(error, step), self.trace(step)
-            if hunt.found(key, trace):
-                action = system.action_by_name[step.action]
-                due = broken(system, action, self.now, step.arguments)
-                message = due.message if due is not None else str(error)
-                hunt.defects[key] = Defect(message, trace, due)
-
+    machine = type("Machine", (_Runs,), {"hunt": hunt, "only_start": start})
     if start is None:
-        _add_start(Machine, system)
+        _add_start(machine, system)
     for action in system.actions:
-        _add_rule(Machine, action, hunt.possible[action.name])
-    return Machine
+        _add_rule(machine, action, hunt.possible[action.name])
+    return machine
 
 
 @dataclass
