@@ -11,7 +11,7 @@ are left out, and the calls are there. Nothing here knows what a huge page is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import product
@@ -478,7 +478,10 @@ def _figure(
             cells = [system.cell_of[v.name, index] for index in row]
             wide = _row_width(v, row, tops)
             pen.room(wide)
-            marks += _row(v, row, cells, state, before, tops, pen)
+            raw = [state[k] for k in cells]
+            new = [before is not None and before[k] != state[k] for k in cells]
+            values = zip(raw, new, strict=True)
+            marks += _row(v, _label(v, row), values, tops.get(v.name), pen)
             if before is not None:
                 changes += [
                     _change(system.cells[k], before, state, k)
@@ -541,22 +544,19 @@ def _row_width(
 
 def _row(
     v: Variable,
-    row: Sequence[tuple[int, ...]],
-    cells: Sequence[int],
-    state: State,
-    before: State | None,
-    tops: Mapping[str, int],
+    label: str,
+    values: Iterable[tuple[int, bool]],
+    top: int | None,
     pen: _Pen,
 ) -> Iterator[str]:
-    label = _label(v, row)
+    """Draw cells of a variable: their values, and whether each is new. Numbers up
+    to ``top`` are bars."""
     if label:
         yield _text(pen.x, pen.y, label, "name")
         pen.x += len(label) * _LETTER + 6
-    for k in cells:
-        raw = state[k]
-        new = before is not None and before[k] != raw
-        if v.name in tops:
-            share = max(0, min(1, raw / tops[v.name])) * _BAR
+    for raw, new in values:
+        if top is not None:
+            share = max(0, min(1, raw / top)) * _BAR
             yield _box(pen.x, pen.y + 4, _BAR, _CELL - 8, "track")
             yield _box(pen.x, pen.y + 4, share, _CELL - 8, "fill") if share else ""
             if new:

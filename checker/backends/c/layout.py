@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -125,96 +125,113 @@ class Layout:
         return tuple((words[s.word] >> s.shift & s.mask) + s.lo for s in self.slots)
 
 
+class _Packing:
+    """The fields that have a place so far, in as few words as it goes."""
+
+    def __init__(self, width: Sequence[int]) -> None:
+        self.width = width
+        self.room = 63 if sum(width) <= 63 else 64
+        self.used: list[int] = []
+        self.place: dict[int, tuple[int, int]] = {}
+
+    def size(self, fields: Iterable[int]) -> int:
+        return sum(self.width[k] for k in fields)
+
+    def put(self, fields: Sequence[int]) -> tuple[int, int]:
+        """Put fields side by side into the first word with room. Return the
+        place of the first one: its word, and its lowest bit there."""
+        size = self.size(fields)
+        fits = (w for w, bits in enumerate(self.used) if bits + size <= self.room)
+        word = next(fits, len(self.used))
+        if word == len(self.used):
+            self.used.append(0)
+        bits = shift = self.used[word]
+        self.used[word] += size
+        for k in fields:
+            self.place[k] = word, shift
+            shift += self.width[k]
+        return word, bits
+
+    def put_rows(
+        self, sorts: Sequence[ScalarSort], cells: Sequence[Cell]
+    ) -> list[Rows]:
+        """Put the fields of each element of these scalarsets as all the others'
+        are: in pieces of at most a word."""
+        pieces: list[tuple[list[int], list[tuple[int, int]]]] = []
+        rows = []
+        for sort in sorts:
+            members = _rows_of(cells, sort)
+            where: list[list[tuple[int, int]]] = [[] for _ in members]
+            sizes = []
+            for piece in self.pieces(members[0]):
+                sizes.append(self.size(members[0][k] for k in piece))
+                pieces += (
+                    ([row[k] for k in piece], spots)
+                    for row, spots in zip(members, where, strict=True)
+                )
+            rows.append((sort, tuple(sizes), where))
+        # large pieces first; those of all rows stay together
+        for fields, spots in sorted(pieces, key=lambda p: -self.size(p[0])):
+            spots.append(self.put(fields))
+        return [Rows(s, z, tuple(tuple(x) for x in w)) for s, z, w in rows]
+
+    def pieces(self, row: Sequence[int]) -> list[list[int]]:
+        """Return the positions in a row that share a word."""
+        pieces: list[list[int]] = [[]]
+        for k, field in enumerate(row):
+            bits = self.size(row[j] for j in pieces[-1])
+            if bits + self.width[field] > self.room:
+                pieces.append([])
+            pieces[-1].append(k)
+        return pieces
+
+    def put_rest(self, cells: Sequence[Cell]) -> None:
+        """Put the fields that have no place, those of a variable together if a
+        word has room for them."""
+        groups: dict[str, list[int]] = {}
+        for k, c in enumerate(cells):
+            if k not in self.place:
+                groups.setdefault(c.variable.name, []).append(k)
+        for group in sorted(groups.values(), key=lambda g: -self.size(g)):
+            if self.size(group) <= self.room:
+                self.put(group)
+            else:
+                for k in group:
+                    self.put([k])
+
+
 def lay_out(
     system: TransitionSystem,
     ranges: Mapping[str, tuple[int, int]],
     symmetry: Symmetry,
 ) -> Layout:
+    """Return the places of all fields, by the ranges of their variables. Raise
+    Unsupported if one needs more than 63 bits."""
     cells = system.cells
+    low = [ranges[c.variable.name][0] for c in cells]
     width = [
-        (ranges[c.variable.name][1] - ranges[c.variable.name][0]).bit_length()
-        for c in cells
+        (ranges[c.variable.name][1] - lo).bit_length()
+        for c, lo in zip(cells, low, strict=True)
     ]
     if any(w > 63 for w in width):
         wide = cells[max(range(len(cells)), key=width.__getitem__)].variable.name
         raise Unsupported(f"{wide} needs more than 63 bits")
-    one_word = sum(width) <= 63
-    room = 63 if one_word else 64
-    used: list[int] = []
-    place: dict[int, tuple[int, int]] = {}
-    taken: set[int] = set()
-
-    def put(size: int) -> tuple[int, int]:
-        for word, bits in enumerate(used):
-            if bits + size <= room:
-                used[word] += size
-                return word, bits
-        used.append(size)
-        return len(used) - 1, 0
-
-    rows = []
-    blocks: list[tuple[int, int, list[list[int]], list[tuple[int, int]]]] = []
-    for sort in symmetry.rows:
-        members = _rows_of(cells, sort)
-        pieces: list[list[int]] = [[]]
-        for k in range(len(members[0])):
-            bits = sum(width[members[0][j]] for j in pieces[-1])
-            if bits + width[members[0][k]] > room:
-                pieces.append([])
-            pieces[-1].append(k)
-        where: list[list[tuple[int, int]]] = [[] for _ in members]
-        sizes = []
-        for piece in pieces:
-            size = sum(width[members[0][k]] for k in piece)
-            sizes.append(size)
-            for row, spots in zip(members, where, strict=True):
-                blocks.append((size, len(blocks), [[row[k] for k in piece]], spots))
-        taken.update(k for row in members for k in row)
-        rows.append((sort, tuple(sizes), where))
-    # large pieces first; the blocks of one piece stay together
-    for size, _, (block,), spots in sorted(blocks, key=lambda b: (-b[0], b[1])):
-        word, shift = put(size)
-        spots.append((word, shift))
-        for k in block:
-            place[k] = word, shift
-            shift += width[k]
+    packing = _Packing(width)
+    rows = packing.put_rows(symmetry.rows, cells)
+    packing.put_rest(cells)
+    slots = tuple(
+        PackedCell(*packing.place[k], width[k], lo) for k, lo in enumerate(low)
+    )
+    affine = {
+        v.name: found
+        for v in system.variables
+        if v.index and (found := _affine(system, v, slots)) is not None
+    }
     first: dict[str, int] = {}
-    groups: dict[str, list[int]] = {}
     for k, c in enumerate(cells):
         first.setdefault(c.variable.name, k)
-        if k not in taken:
-            groups.setdefault(c.variable.name, []).append(k)
-    for group in sorted(groups.values(), key=lambda g: -sum(width[k] for k in g)):
-        size = sum(width[k] for k in group)
-        if size <= room:
-            word, shift = put(size)
-            for k in group:
-                place[k] = word, shift
-                shift += width[k]
-        else:
-            for k in group:
-                place[k] = put(width[k])
-    slots = tuple(
-        PackedCell(*place[k], width[k], ranges[c.variable.name][0])
-        for k, c in enumerate(cells)
-    )
-    affine = {}
-    for v in system.variables:
-        if v.index:
-            found = _affine(system, v, slots)
-            if found is not None:
-                affine[v.name] = found
-    return Layout(
-        system,
-        max(1, len(used)),
-        slots,
-        tuple(
-            Rows(sort, sizes, tuple(tuple(x) for x in where))
-            for sort, sizes, where in rows
-        ),
-        affine,
-        first,
-    )
+    words = max(1, len(packing.used))
+    return Layout(system, words, slots, tuple(rows), affine, first)
 
 
 def _rows_of(cells: Sequence[Cell], sort: ScalarSort) -> list[list[int]]:
