@@ -16,9 +16,11 @@ from typing import Any
 from poolproof.checker.core.bounds import parse_bounds
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget
+from poolproof.checker.driver.cells import Spread, in_turn
 from poolproof.checker.driver.check import EXHAUSTIVE, Request, engines
 from poolproof.checker.driver.designs import DesignRef, designs_named
 from poolproof.checker.driver.kept import ANEW, KEPT, Checks
+from poolproof.checker.driver.processes import cores, in_processes
 from poolproof.model.language import did_you_mean
 
 AUTO = "auto"
@@ -218,6 +220,18 @@ def add_no_cache(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_jobs(parser: argparse.ArgumentParser, default: int) -> None:
+    """Add how many checks are made at the same time."""
+    add_value(
+        parser,
+        "--jobs",
+        whole(1),
+        default=default,
+        metavar="N",
+        help="checks at the same time",
+    )
+
+
 # --- what they mean -------------------------------------------------------
 
 
@@ -238,6 +252,18 @@ def budget(options: argparse.Namespace, engine: str) -> Budget:
 def checks(options: argparse.Namespace) -> Checks:
     """Return whether to use what the cache has, as functions that do."""
     return ANEW if options.no_cache else KEPT
+
+
+def threads(options: argparse.Namespace) -> int:
+    """Return the workers of the native engine for each check."""
+    given: int = options.threads
+    return given or max(1, cores() // options.jobs)
+
+
+def spread(options: argparse.Namespace, interrupted: Callable[[], bool]) -> Spread:
+    """Return how cells are done."""
+    jobs: int = options.jobs
+    return in_processes(jobs) if jobs > 1 else in_turn(interrupted)
 
 
 def merged(options: argparse.Namespace) -> tuple[str, dict[str, int]]:

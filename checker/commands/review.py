@@ -8,14 +8,17 @@ from dataclasses import replace
 
 from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.against import add_against, run_against
-from poolproof.checker.commands.check import check, complain_of_mistakes, prepared
-from poolproof.checker.commands.streams import output, writable
-from poolproof.checker.commands.terminal import Interrupts
+from poolproof.checker.commands.check import complain_of_mistakes, prepared
+from poolproof.checker.commands.streams import complain, output, writable
+from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.diagnostic import UserError
-from poolproof.checker.driver.check import EXHAUSTIVE, CheckResult, exit_code
-from poolproof.checker.driver.designs import ROOT, shipped_specs
+from poolproof.checker.core.verdict import INTERRUPTED
+from poolproof.checker.driver.cells import SizeCell, SpecCell
+from poolproof.checker.driver.check import EXHAUSTIVE, exit_code
+from poolproof.checker.driver.designs import ROOT, designs_for, shipped_specs
 from poolproof.checker.driver.objections import shipped_page
-from poolproof.checker.driver.review import least_pools, requests
+from poolproof.checker.driver.processes import cores
+from poolproof.checker.driver.review import requests, review, scenario_cells
 from poolproof.checker.driver.scores import (
     SCORES,
     stored_conformance,
@@ -32,6 +35,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.epilog = shared.engines_help()
     shared.add_engine(parser)
+    shared.add_jobs(parser, cores())
     add = parser.add_argument
     add("--page", action="store_true", help="print the page only")
     add("--all", action="store_true", help="print all rows after the page, too")
@@ -52,6 +56,7 @@ def run(options: argparse.Namespace) -> int:
     """Check everything, print it, and return the exit code."""
     engine = options.engine or EXHAUSTIVE
     budget, request = shared.budget(options, engine), shared.request(options)
+    budget = replace(budget, threads=shared.threads(options))
     checks = shared.checks(options)
     if options.budget is None:
         budget = replace(budget, seconds=None, states=STATES)
@@ -67,29 +72,26 @@ def run(options: argparse.Namespace) -> int:
         return run_against(options, [t for some, _ in each for t in some], late, budget)
     plan = shipped_page(specs)
     scores = stored_scores(ROOT / SCORES, specs)
+    asked = requests(specs, request)
+    cells = [SpecCell(spec, its, engine, budget, checks) for spec, its in asked]
+    scenarios: list[SizeCell] = []
+    if request.as_written:
+        seen = {k.reference for s, its in asked for k in designs_for(s, its.designs)}
+        limit = replace(budget, seconds=options.budget or SECONDS)
+        scenarios = scenario_cells(plan, options.design, seen, limit, checks)
     interrupts = Interrupts()
-    done: list[CheckResult] = []
-    skipped = False
     with output(options.output) as out:
-        planned = [
-            prepared([s], its, budget, checks) for s, its in requests(specs, request)
-        ]
-        for tasks, late in planned:
-            skipped = skipped or late
-            for task in tasks:
-                if interrupts():
-                    skipped = True
-                    break
-                done.append(check(task, engine, budget, interrupts, checks))
-        sizes = None
-        if request.as_written:
-            seen = {c.task.known.reference for c in done}
-            limit = replace(budget, seconds=options.budget or SECONDS)
-            with interrupts.caught():
-                sizes = least_pools(plan, options.design, seen, limit, interrupts)
+        with progress("review") as report, interrupts.caught():
+            spread = shared.spread(options, interrupts)
+            found = review(cells, scenarios, spread, report)
+        done = found.done
         code = exit_code(done, strict=True)
-        if (skipped or interrupts()) and code == 0:
+        if (found.lost or interrupts()) and code == 0:
             code = 3
+        for place, why in found.lost.items():
+            if why != INTERRUPTED:
+                complain(f"{place}: nothing is known: {why}")
+        sizes = found.sizes if request.as_written else None
         agree = stored_conformance(ROOT / SCORES)
         view = overview(plan, done, options.design, scores, sizes, agree)
         if options.json:

@@ -15,7 +15,7 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -32,19 +32,26 @@ from poolproof.checker.core.verdict import (
     Reporter,
     Unknown,
 )
-from poolproof.checker.driver import check
+from poolproof.checker.driver import check, size
 from poolproof.checker.driver.check import CheckResult, Request, Task
-from poolproof.checker.driver.designs import designs_for
+from poolproof.checker.driver.designs import DesignRef, designs_for
+from poolproof.checker.driver.size import Sized
 from poolproof.checker.driver.sources import digest, of_checker, of_designs
+from poolproof.checker.evidence.raw import ReplayDisagrees
+from poolproof.checker.evidence.replay import replay
 from poolproof.checker.spec import Spec
+from poolproof.checker.spec.syntax import Scenario
 
 
 @dataclass(frozen=True)
 class Checks:
-    """How specs are prepared and tasks are run: as the functions of `check` do."""
+    """How specs are prepared, tasks run and sizes found: as `check` and `size` do."""
 
     prepare: Callable[[Spec, Request], tuple[Task, ...]]
     run: Callable[[Task, str, Budget, Reporter, Callable[[], bool]], CheckResult]
+    find_size: Callable[
+        [Scenario, Spec, DesignRef, Mapping[str, int], Budget, Reporter], Sized
+    ]
 
 
 ROOM = 100_000_000
@@ -89,6 +96,33 @@ def run(
     return check.judged(task, outcomes, budget, interrupted())
 
 
+def find_size(
+    scenario: Scenario,
+    spec: Spec,
+    known: DesignRef,
+    given: Mapping[str, int],
+    budget: Budget,
+    report: Reporter,
+) -> Sized:
+    """Return what `size.find_size` returns for the design. A schedule that was kept
+    is run again, and must have the same states. Raise as it does."""
+    key = _key_of(spec, Request((known.reference,)))
+    key = key and digest([key, repr(scenario), repr(sorted(given.items()))])
+    key = key and digest([key, _options(budget)])
+    found: Sized | None = _read(key)
+    if found is not None:
+        for failure in (at.failure for at in found.sizes if at.failure is not None):
+            again = replay(failure.compiled, failure.replay.trace)
+            if again != failure.replay:
+                raise ReplayDisagrees("a schedule that was kept has other states now")
+        return found
+    found = size.find_size(scenario, spec, known.cls, given, budget, report)
+    whole = len(found.sizes) == len(size.range_of(scenario, spec, known.cls, given))
+    if key and whole and not any(_CUT.search(at.unknown) for at in found.sizes):
+        _write(key, found)
+    return found
+
+
 def _options(budget: Budget) -> str:
     """Return what decides an answer that no limit cut short."""
     options = replace(budget, seconds=None, memory=None, threads=0)
@@ -117,8 +151,19 @@ def _key_of(spec: Spec, request: Request) -> str:
     return digest([os.getcwd(), of_checker(), sources, *asked])
 
 
-KEPT = Checks(prepare, run)
-ANEW = Checks(check.prepare, check.run)
+def _size_anew(
+    scenario: Scenario,
+    spec: Spec,
+    known: DesignRef,
+    given: Mapping[str, int],
+    budget: Budget,
+    report: Reporter,
+) -> Sized:
+    return size.find_size(scenario, spec, known.cls, given, budget, report)
+
+
+KEPT = Checks(prepare, run, find_size)
+ANEW = Checks(check.prepare, check.run, _size_anew)
 """With the cache, and without."""
 
 

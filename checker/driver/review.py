@@ -3,20 +3,21 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from poolproof.checker.core.diagnostic import UserError
-from poolproof.checker.core.verdict import Budget, Silent
-from poolproof.checker.driver.check import Request
+from poolproof.checker.core.verdict import Budget, Reporter
+from poolproof.checker.driver.cells import Lost, SizeCell, SpecCell, Spread
+from poolproof.checker.driver.check import CheckResult, Request
 from poolproof.checker.driver.designs import (
     designs_named,
     shipped_scenarios,
     specs_for,
 )
-from poolproof.checker.driver.size import Sized, find_size, scenarios_on
+from poolproof.checker.driver.kept import Checks
+from poolproof.checker.driver.size import Sized, scenarios_on
 from poolproof.checker.spec import parse
 from poolproof.checker.spec.page import Page
 from poolproof.checker.spec.syntax import Spec
@@ -47,28 +48,66 @@ def requests(specs: Sequence[Spec], request: Request) -> list[tuple[Spec, Reques
     return found
 
 
-def least_pools(
+@dataclass(frozen=True)
+class Review:
+    """What came out of a review. ``complete`` is false if something was not
+    checked; ``lost`` says why, by the spec's file."""
+
+    done: tuple[CheckResult, ...]
+    sizes: LeastPools | None
+    lost: Mapping[str, str]
+
+    @property
+    def complete(self) -> bool:
+        return not self.lost
+
+
+def review(
+    specs: Sequence[SpecCell],
+    scenarios: Sequence[SizeCell],
+    spread: Spread,
+    report: Reporter,
+) -> Review:
+    """Return what comes out of each spec, and the least pools of the scenarios.
+    Scenarios take longest and are started first."""
+    results = list(spread([*scenarios, *specs], report))
+    lost: dict[str, str] = {}
+    sizes: dict[tuple[str, str], Sized] = {}
+    for cell, result in zip(scenarios, results, strict=False):
+        if isinstance(result, Lost):
+            lost[cell.title] = result.why
+        else:
+            sizes[scenario_name(cell), cell.known.name] = result
+    done: list[CheckResult] = []
+    for spec_cell, result in zip(specs, results[len(scenarios) :], strict=True):
+        if isinstance(result, Lost):
+            lost[spec_cell.spec.file] = result.why
+        else:
+            done += result
+    return Review(tuple(done), LeastPools(sizes), lost)
+
+
+def scenario_name(cell: SizeCell) -> str:
+    """Return FILE.NAME, without the file's folder and ending."""
+    return f"{Path(cell.spec.file).stem}.{cell.scenario.name.text}"
+
+
+def scenario_cells(
     page: Page,
     given: Sequence[str],
     seen: Collection[str],
     budget: Budget,
-    interrupted: Callable[[], bool],
-) -> LeastPools:
-    """Return the least pools of the page's scenarios on those of the ``given``
-    designs (all, if there are none) whose references are in ``seen``, as far as
-    Ctrl-C lets it come."""
-    found: dict[tuple[str, str], Sized] = {}
+    checks: Checks,
+) -> list[SizeCell]:
+    """Return the page's scenarios on those of the ``given`` designs (all, if there
+    are none) whose references are in ``seen``."""
     wanted = {w.text for u in page.upgrades for w in u.scenarios}
     files = {name.partition(".")[0] for name in wanted}
     specs = [parse(p) for p in shipped_scenarios() if Path(p).stem in files]
-    with contextlib.suppress(KeyboardInterrupt):
-        for spec in specs:
-            for scenario, known in scenarios_on(spec, given):
-                name = f"{Path(spec.file).stem}.{scenario.name.text}"
-                if interrupted():
-                    break
-                if known.reference in seen and name in wanted:
-                    found[name, known.name] = find_size(
-                        scenario, spec, known.cls, {}, budget, Silent()
-                    )
-    return LeastPools(found)
+    cells = [
+        SizeCell(scenario, spec, known, budget, checks)
+        for spec in specs
+        for scenario, known in scenarios_on(spec, given)
+        if known.reference in seen
+    ]
+    return [cell for cell in cells if scenario_name(cell) in wanted]

@@ -24,7 +24,7 @@ from poolproof.checker.core.verdict import (
 from poolproof.checker.driver import check, designs, kept, sources
 from poolproof.checker.driver.check import CheckResult, Request
 from poolproof.checker.engines import registry
-from poolproof.checker.evidence.replay import ReplayDisagrees
+from poolproof.checker.evidence.raw import ReplayDisagrees
 from poolproof.checker.spec import parse
 
 DESIGN = """\

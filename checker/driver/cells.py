@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Cells: pieces of work that need nothing of each other, for the cores of this
+machine or for others.
+
+A cell has all that it needs, and can be pickled. Whoever spreads cells yields
+their results in the order of the cells, whatever order they were done in, so a
+report is the same from any number of workers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from poolproof.checker.core.limits import Spent, doing
+from poolproof.checker.core.verdict import INTERRUPTED, Budget, Reporter
+from poolproof.checker.driver.check import CheckResult, Request, Task
+from poolproof.checker.driver.designs import DesignRef
+from poolproof.checker.driver.kept import Checks
+from poolproof.checker.driver.size import Sized
+from poolproof.checker.spec import Spec
+from poolproof.checker.spec.syntax import Scenario
+
+
+class Cell(Protocol):
+    """A piece of work. ``title`` names it in progress reports."""
+
+    @property
+    def title(self) -> str: ...
+
+    def run(self, report: Reporter, interrupted: Callable[[], bool]) -> Any:
+        """Return the result. At Ctrl-C, return what is known and raise nothing."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The result of a cell without one; ``why`` completes "nothing is known: "."""
+
+    why: str
+
+
+class Spread(Protocol):
+    """A function that yields a result for each cell, in their order: what the cell
+    returns, or `Lost`. Cells are started in their order, too."""
+
+    def __call__(self, cells: Sequence[Cell], report: Reporter) -> Iterator[Any]: ...
+
+
+# --- kinds of cells -------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CheckCell:
+    """A task. Its result is a `CheckResult`."""
+
+    task: Task
+    engine: str
+    budget: Budget
+    checks: Checks
+
+    @property
+    def title(self) -> str:
+        return f"{self.task.known.name} {Path(self.task.spec.file).stem}"
+
+    def run(self, report: Reporter, interrupted: Callable[[], bool]) -> CheckResult:
+        return self.checks.run(self.task, self.engine, self.budget, report, interrupted)
+
+
+@dataclass(frozen=True)
+class SpecCell:
+    """A spec on the designs of a request. Its result is a list of `CheckResult`, or
+    `Lost` if the budget does not suffice to compile them."""
+
+    spec: Spec
+    request: Request
+    engine: str
+    budget: Budget
+    checks: Checks
+
+    @property
+    def title(self) -> str:
+        return Path(self.spec.file).stem
+
+    def run(
+        self, report: Reporter, interrupted: Callable[[], bool]
+    ) -> list[CheckResult] | Lost:
+        try:
+            with self.budget.limited(), doing("compiling the design"):
+                tasks = self.checks.prepare(self.spec, self.request)
+        except Spent as spent:
+            return Lost(str(spent))
+        return [
+            self.checks.run(task, self.engine, self.budget, report, interrupted)
+            for task in tasks
+            if not interrupted()
+        ]
+
+
+@dataclass(frozen=True)
+class SizeCell:
+    """A scenario on a design. Its result is a `Sized`; Ctrl-C loses it."""
+
+    scenario: Scenario
+    spec: Spec
+    known: DesignRef
+    budget: Budget
+    checks: Checks
+
+    @property
+    def title(self) -> str:
+        return f"{self.known.name} {self.scenario.name.text}"
+
+    def run(self, report: Reporter, interrupted: Callable[[], bool]) -> Sized | Lost:
+        find = self.checks.find_size
+        try:
+            return find(self.scenario, self.spec, self.known, {}, self.budget, report)
+        except KeyboardInterrupt:
+            return Lost(INTERRUPTED)
+
+
+# --- one after another ----------------------------------------------------
+
+
+def in_turn(interrupted: Callable[[], bool]) -> Spread:
+    """Return how this process does the cells, one by one."""
+
+    def spread(cells: Sequence[Cell], report: Reporter) -> Iterator[Any]:
+        for cell in cells:
+            result: Any = Lost(INTERRUPTED)
+            with contextlib.suppress(KeyboardInterrupt):
+                if not interrupted():
+                    result = cell.run(report, interrupted)
+            yield result
+
+    return spread
