@@ -41,7 +41,7 @@ def against_report(compared: Compared) -> list[str]:
         if d.run is not None:
             title = f": {d.prop.title}" if d.prop.title else ""
             lines += ["", *wrapped(f"{d.prop.name}{title}", "", "    ")]
-            lines += run(system, d.run)
+            lines += run(task.compiled, d.run)
             if d.parting:
                 text = f"{base}, by the same calls: {d.parting}"
                 lines += wrapped(text, "  ", "    ")
@@ -89,9 +89,9 @@ def _answer(answer: PropertyResult | None) -> str:
 
 
 def _errors(checked: CheckResult) -> Iterator[str]:
-    system, name = checked.task.compiled.system, checked.task.known.name
+    compiled, name = checked.task.compiled, checked.task.known.name
     for defect, replayed in checked.defects:
-        yield from ["", f"{name}: THE MODEL IS WRONG", *run(system, replayed)]
+        yield from ["", f"{name}: THE MODEL IS WRONG", *run(compiled, replayed)]
         yield from broken_by(replayed, defect.message, defect.obligation)
 
 

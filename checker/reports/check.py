@@ -63,7 +63,7 @@ def check_report(
             lines += ["", f"  {outcome.engine}", *basis]
     for defect, replayed in checked.defects:
         lines += ["", "THE MODEL IS WRONG"]
-        lines += run(task.compiled.system, replayed)
+        lines += run(task.compiled, replayed)
         lines += broken_by(replayed, defect.message, defect.obligation)
     for answer in checked.answers:
         if answer.replay is None:
@@ -163,5 +163,5 @@ def answer_run(task: Task, answer: PropertyResult) -> list[str]:
     if prop.source:
         lines += wrapped(f"({prop.source})", "  ", "   ")
     assert answer.replay is not None
-    lines += run(system, answer.replay)
+    lines += run(task.compiled, answer.replay)
     return [*lines, *why(system, prop, answer.replay)]

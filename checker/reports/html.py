@@ -17,8 +17,10 @@ from html import escape
 from itertools import product
 from pathlib import Path
 
+from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.ir import INT, show_raw
 from poolproof.checker.core.system import Cell, State, TransitionSystem, Variable
+from poolproof.checker.core.verdict import Step
 from poolproof.checker.driver.assertions import listed, listed_names
 from poolproof.checker.driver.check import (
     CheckResult,
@@ -30,6 +32,7 @@ from poolproof.checker.driver.objections import PageCell, severity
 from poolproof.checker.driver.scores import Scores
 from poolproof.checker.evidence.replay import Replay, show_step
 from poolproof.checker.reports.check import settings
+from poolproof.checker.reports.lanes import Lanes
 from poolproof.checker.reports.page import (
     KEY,
     NO_FIGURES,
@@ -76,6 +79,8 @@ thead th { background: var(--back); } th span { font-weight: 400; }
 .other { border-left: 4px solid var(--mark); }
 ol.run { list-style: none; padding: 0; } ol.run > li { margin: 0 0 1.1rem;
   max-width: none; } .call { font-weight: 600; overflow-wrap: anywhere; }
+.lanes { display: flex; } .lane { flex: 1; color: var(--soft);
+  border-top: 2px solid var(--line); } .now { border-color: var(--mark); }
 figure { margin: .3rem 0 0; overflow-x: auto; } svg { display: block;
   background: var(--back); border-radius: 4px; }
 pre { background: var(--back); padding: .7rem; overflow-x: auto; font-size: .85rem; }
@@ -167,7 +172,7 @@ def _drawn_runs(
         name = (id(c), a.prop.name)
         if a.replay is None or name in found or room <= 0:
             continue
-        long = sum(map(len, _pictures(c.task.compiled.system, a.replay)))
+        long = sum(map(len, _pictures(c.task.compiled, a.replay)))
         if long <= room:
             found.add(name)
             room -= long
@@ -325,7 +330,7 @@ def _section(
             words = "\n".join(broken_by(replayed, defect.message, defect.obligation))
             yield f"<h3>{escape(c.task.known.name)}: the model is wrong</h3>"
             yield f"<pre>{escape(words)}</pre>"
-            yield from _pictures(c.task.compiled.system, replayed)
+            yield from _pictures(c.task.compiled, replayed)
         for answer in c.answers:
             if answer.replay is not None:
                 anchor = _anchor(number, k, answer.prop.name)
@@ -352,9 +357,10 @@ def _run(
     yield f'<p class="soft">{escape(said)}'
     yield f"<br>{escape(prop.source)}</p>" if prop.source else "</p>"
     if shown:
-        yield from _pictures(system, replayed)
+        yield from _pictures(task.compiled, replayed)
     else:
-        calls = [Call("", t.step, t.result) for t in replayed.taken]
+        who = Lanes(task.compiled).who
+        calls = [Call(who(t.step), t.step, t.result) for t in replayed.taken]
         yield f"<pre>{escape(chr(10).join(schedule_lines(system, calls)))}</pre>"
     words = "\n".join(line[2:] for line in why(system, prop, replayed))
     if words:
@@ -362,14 +368,15 @@ def _run(
     yield f'<p class="back"><a href="#{back}">back to the spec</a></p></article>'
 
 
-def _pictures(system: TransitionSystem, replayed: Replay) -> Iterator[str]:
-    """The start, then each step with the call that led there."""
-    drawn = _drawn(system, replayed.states)
+def _pictures(compiled: Compiled, replayed: Replay) -> Iterator[str]:
+    """The start, then each step with the call that led there, in its task's lane."""
+    system, lanes = compiled.system, Lanes(compiled)
+    drawn = [v for v in _drawn(system, replayed.states) if v.name not in lanes.hidden]
     tops = _tops(system, drawn, replayed.states)
     fixed = [
         _fixed(system, v, replayed.trace.initial)
         for v in system.variables
-        if v not in drawn
+        if v not in drawn and v.name not in lanes.hidden
     ]
     keys = dict.fromkeys(_key(v) for v in drawn if is_strips(v))
     yield '<ol class="run"><li><span class="call">start</span>'
@@ -381,8 +388,15 @@ def _pictures(system: TransitionSystem, replayed: Replay) -> Iterator[str]:
         kernel = system.action_by_name[taken.step.action].kernel.rpartition(":")[2]
         if number - 1 == replayed.trace.loop:
             yield '<li class="soft">from here on for ever:</li>'
-        yield f'<li><span class="call">{escape(call)}</span> '
+        yield f"<li>{_lane(lanes, taken.step)}"
+        yield f'<span class="call">{escape(call)}</span> '
         yield f'<span class="soft">{escape(kernel)}</span>'
+        note = lanes.note(taken.step, taken.state)
+        yield (
+            f'<br><span class="soft">{escape(note)}</span></div>'
+            if note
+            else ("</div>" if lanes.names else "")
+        )
         yield _figure(system, drawn, tops, taken.state, before, call)
         yield "</li>"
         before = taken.state
@@ -394,6 +408,19 @@ def _pictures(system: TransitionSystem, replayed: Replay) -> Iterator[str]:
         yield f'<p class="soft">In the strips: {escape("; ".join(keys))}.</p>'
     if fixed:
         yield f'<p class="soft">Never changed here: {escape(", ".join(fixed))}.</p>'
+
+
+def _lane(lanes: Lanes, step: Step) -> str:
+    """The beginning of a step in its task's lane; nothing without lanes."""
+    if not lanes.names:
+        return ""
+    lane = lanes.lane(step)
+    heads = "".join(
+        f'<span class="lane{" now" if k == lane else ""}">{escape(name)}</span>'
+        for k, name in enumerate(lanes.names)
+    )
+    indent = f"{100 * (lane or 0) // len(lanes.names)}%"
+    return f'<div class="lanes">{heads}</div><div style="margin-left:{indent}">'
 
 
 def _key(v: Variable) -> str:

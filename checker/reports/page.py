@@ -35,6 +35,7 @@ from poolproof.checker.driver.size import Failure, Sized
 from poolproof.checker.driver.stored import trace_name
 from poolproof.checker.evidence.replay import Replay
 from poolproof.checker.reports.check import settings
+from poolproof.checker.reports.lanes import Lanes
 from poolproof.checker.reports.schedule import Call, schedule_lines
 from poolproof.checker.reports.text import wrapped
 from poolproof.checker.reports.words import MARKS, assuming, cell_mark, mark
@@ -230,7 +231,8 @@ def page_runs(view: Overview) -> Iterator[PageRun]:
         asked = property_of(shown.shown, shown.design, view.done)
         if asked is not None and asked.answer.replay is not None:
             replay, task = asked.answer.replay, asked.checked.task
-            calls = [Call("", t.step, t.result) for t in replay.taken]
+            who = Lanes(task.compiled).who
+            calls = [Call(who(t.step), t.step, t.result) for t in replay.taken]
             lines = schedule_lines(task.compiled.system, calls)
             where = trace_name(task, asked.answer.prop.name)
             yield PageRun(shown, where, asked, None, tuple(lines))

@@ -110,7 +110,7 @@ def runs(found: Iterable[Found]) -> list[str]:
         where = [f.design.__name__, show_bounds(f.entry.bug.bounds)]
         where += ["with " + " ".join(f.compiled.having)] if f.compiled.having else []
         lines += wrapped(", ".join(where), "  ", "    ")
-        lines += run(f.compiled.system, f.replay)
+        lines += run(f.compiled, f.replay)
         lines += why(f.compiled.system, f.prop, f.replay)
     return lines
 

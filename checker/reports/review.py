@@ -61,7 +61,7 @@ def review_report(checked: Sequence[CheckResult], scores: Scores) -> list[str]:
     for c in checked:
         for defect, replayed in c.defects:
             lines += ["", f"  {c.task.known.name}: THE MODEL IS WRONG"]
-            lines += run(c.task.compiled.system, replayed)
+            lines += run(c.task.compiled, replayed)
             lines += broken_by(replayed, defect.message, defect.obligation)
     return lines
 

@@ -9,10 +9,11 @@ two domains whose cells have a letter each is drawn as strips.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
+from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.evaluate import Valuation
 from poolproof.checker.core.ir import (
     BOOL,
@@ -27,9 +28,17 @@ from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.system import Obligation, State, TransitionSystem, Variable
 from poolproof.checker.core.text import WIDTH, count
 from poolproof.checker.core.vacuity import NO_START, NO_STEP, never_possible
-from poolproof.checker.core.verdict import Holds, Outcome, Statistics, Unknown, Vacuous
+from poolproof.checker.core.verdict import (
+    Holds,
+    Outcome,
+    Statistics,
+    Step,
+    Unknown,
+    Vacuous,
+)
 from poolproof.checker.evidence.explain import reasons
 from poolproof.checker.evidence.replay import Replay, at_step, show_step
+from poolproof.checker.reports.lanes import Lanes
 from poolproof.checker.reports.words import sentence, unobserved
 
 
@@ -110,10 +119,17 @@ class _Change:
     after: str
 
 
-def _changes(system: TransitionSystem, before: State, after: State) -> list[_Change]:
-    """What a step changes; a drawn table row by row."""
+def _changes(
+    system: TransitionSystem,
+    before: State,
+    after: State,
+    hidden: Collection[str] = (),
+) -> list[_Change]:
+    """What a step changes but for ``hidden``; a drawn table row by row."""
     found: list[_Change] = []
     for v in system.variables:
+        if v.name in hidden:
+            continue
         if is_strips(v):
             for row in v.index[0]:
                 a, b = (strip(system, v, row, s) for s in (before, after))
@@ -128,10 +144,11 @@ def _changes(system: TransitionSystem, before: State, after: State) -> list[_Cha
     return found
 
 
-def run(system: TransitionSystem, replayed: Replay) -> list[str]:
+def run(compiled: Compiled, replayed: Replay) -> list[str]:
     """The run step by step, with what changed at each step only, and the
     memory at its end."""
-    lines: list[str] = []
+    system, lanes = compiled.system, Lanes(compiled)
+    lines: list[str] = lanes.head()
     free = [
         f"{cell.name} = {show_raw(cell.variable.element, raw)}"
         for cell, raw in zip(system.cells, replayed.trace.initial, strict=True)
@@ -144,14 +161,15 @@ def run(system: TransitionSystem, replayed: Replay) -> list[str]:
     for number, taken in enumerate(replayed.taken, 1):
         if number - 1 == loop:
             lines.append(f"  and from step {number} on, for ever:")
-        call = show_step(system, taken.step, taken.result)
-        lines += _call(number, call, system.action_by_name[taken.step.action].kernel)
-        lines += _aligned(_changes(system, before, taken.state))
+        lines += _call(system, lanes, number, taken.step, taken.result)
+        note = lanes.note(taken.step, taken.state)
+        if note:
+            margin = " " * (lanes.indent(taken.step, "") + 2)
+            lines += wrapped(note, margin, margin + "  ")
+        lines += _aligned(_changes(system, before, taken.state, lanes.hidden))
         before = taken.state
     if replayed.failing is not None:
-        call = show_step(system, replayed.failing)
-        kernel = system.action_by_name[replayed.failing.action].kernel
-        lines += _call(len(replayed.taken) + 1, call, kernel)
+        lines += _call(system, lanes, len(replayed.taken) + 1, replayed.failing, None)
     if loop is not None:
         lines += wrapped(
             f"  and from here on as after step {loop}"
@@ -163,13 +181,21 @@ def run(system: TransitionSystem, replayed: Replay) -> list[str]:
     return lines
 
 
-def _call(number: int, call: str, kernel: str) -> list[str]:
+def _call(
+    system: TransitionSystem,
+    lanes: Lanes,
+    number: int,
+    step: Step,
+    result: int | None,
+) -> list[str]:
     """The step's line, with the kernel function at the right where it fits."""
-    line = f"  {number}. {call}"
-    function = kernel.rpartition(":")[2]
-    if function and len(line) + len(function) + 3 <= WIDTH:
-        return [f"{line}{function:>{WIDTH - len(line)}}"]
-    return wrapped(call, f"  {number}. ", "       ")
+    call = show_step(system, step, result)
+    line = f"  {number}. "
+    line += " " * (lanes.indent(step, call) - len(line)) if lanes.names else ""
+    function = system.action_by_name[step.action].kernel.rpartition(":")[2]
+    if function and len(line) + len(call) + len(function) + 3 <= WIDTH:
+        return [f"{line}{call}{function:>{WIDTH - len(line) - len(call)}}"]
+    return wrapped(call, line, " " * len(line) if lanes.names else "       ")
 
 
 def _aligned(changed: Sequence[_Change]) -> list[str]:

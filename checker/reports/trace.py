@@ -27,7 +27,7 @@ def trace_report(replayed: Replayed) -> list[str]:
     lines += wrapped(_circumstances(heading), "  ", "    ")
     for reason in heading.assuming:
         lines += wrapped(assuming(reason), "  ", "    ")
-    lines += ["", *run(system, replayed.replay)]
+    lines += ["", *run(replayed.compiled, replayed.replay)]
     if replayed.prop is not None:
         lines += why(system, replayed.prop, replayed.replay)
         prop = replayed.prop

@@ -72,7 +72,7 @@ ROOT = Path(__file__).parents[2]
 def test_a_run_tells_what_changes_and_draws_rows() -> None:
     start = initial_states(SHELF.system)[1]
     steps = (Step("put", (0, 1, 0)), Step("close", (2,)), Step("put", (0, 0, 1)))
-    lines = show_run(SHELF.system, replay(SHELF, Trace(start, steps, loop=3)))
+    lines = show_run(SHELF, replay(SHELF, Trace(start, steps, loop=3)))
     assert (
         "\n".join(lines)
         == """\
