@@ -37,6 +37,7 @@ from __future__ import annotations
 import builtins
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, wraps
 from itertools import product
 from types import CellType, FunctionType, GeneratorType, MethodType
 from typing import Any
@@ -210,7 +211,8 @@ class TableValue:
             n = len(self.index)
             few = "index" if n == 1 else "indices"
             raise ModelError(f"{self.name} takes {n} {few}, not {len(keys)}")
-        raw = tuple(v.raw(k) for v, k in zip(self.index, keys, strict=True))
+        pairs = zip(self.index, keys, strict=True)
+        raw = tuple(v.raw(v.meant(k) if type(k) is str else k) for v, k in pairs)
         if raw not in self.cells:
             shown = ", ".join(str(k) for k in keys)
             raise OutOfDomain(f"{self.name}[{shown}]: no such index")
@@ -334,12 +336,14 @@ class Design(Block):
         declared_slots = {s.name: s for s in slots(cls, binding)}
         twins = _Twins(binding)
         design: Any = object.__new__(twins.twin(cls))
+        _take_names(type(design), cls)
         _fill(design, members(cls), declared_slots, twins, "", _Hooks(design))
         hidden = {
             "_binding": binding,
             "_source": cls,
             "_slots": [s for s in declared_slots.values() if not s.off],
             "_domains": {},
+            "_takes": {},
             "warned": (),
         }
         for name, value in hidden.items():
@@ -388,6 +392,7 @@ class Design(Block):
         KernelWarnings. An action that yields is refused: it is a generator,
         `next(design.fault(t0))`.
         """
+        arguments = self._meant(name, arguments)
         self._check_call(name, arguments)
 
         def run() -> Any:
@@ -428,6 +433,24 @@ class Design(Block):
             else:
                 raw = values.saturated(getattr(owner, name))
                 object.__setattr__(owner, name, raw)
+
+    def _meant(self, name: str, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the arguments of an action or observer, with elements and labels in
+        place of their names and positions."""
+        domains = self._taken(name)
+        meant = [d.meant(a) for d, a in zip(domains, arguments, strict=False)]
+        return (*meant, *arguments[len(meant) :])
+
+    def _taken(self, name: str) -> tuple[Values, ...]:
+        """Return what an action or observer takes; nothing if there is none."""
+        known: dict[str, tuple[Values, ...]] = self._takes  # type: ignore[attr-defined]
+        if name not in known:
+            source, binding = self._source, self._binding  # type: ignore[attr-defined]
+            methods = {n: f for n, (f, _) in action_methods(source).items()}
+            methods |= observer_methods(source)
+            domains = parameters(source, methods[name]) if name in methods else {}
+            known[name] = tuple(map(binding.values, domains.values()))
+        return known[name]
 
     def _check_call(self, name: str, arguments: tuple[Any, ...]) -> None:
         """Raise ModelError if this is no call of an action."""
@@ -475,6 +498,36 @@ class Design(Block):
                     raise OutOfRange(
                         f"{where} becomes {values.python(raw)}, outside {values}"
                     )
+
+
+_NAMES = (str, int)
+"""What may name an element of a scalarset in a call from outside."""
+
+
+@cache
+def _called(cls: type[Design]) -> frozenset[str]:
+    """The names of the actions and observers of a design class."""
+    return frozenset((*action_methods(cls), *observer_methods(cls)))
+
+
+def _take_names(twin: type, cls: type[Design]) -> None:
+    """Let calls of an instance's actions and observers name elements."""
+    for name in _called(cls):  # type: ignore[arg-type]
+        method = getattr(twin, name)
+        if isinstance(method, FunctionType):
+            setattr(twin, name, _by_name(name, method))
+
+
+def _by_name(name: str, method: FunctionType) -> Callable[..., Any]:
+    @wraps(method)
+    def call(self: Any, *arguments: Any, **named: Any) -> Any:
+        for value in arguments:
+            if type(value) in _NAMES:
+                arguments = self._meant(name, arguments)
+                break
+        return method(self, *arguments, **named)
+
+    return call
 
 
 def _owner(design: Any, dotted: str) -> tuple[Any, str]:

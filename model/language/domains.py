@@ -398,6 +398,25 @@ class Values:
                 return value if self.bits is None else value % (1 << self.bits)
         raise ModelError(f"{value!r} is no value of {self}")
 
+    def meant(self, value: Any) -> Any:
+        """Return the element or label that a name (``"v0"``) means, or the element at
+        a position; also within a set. Any other value is returned as it is."""
+        match self.kind, value:
+            case "element", bool():
+                return value
+            case "element", int() if 0 <= value < self.size:
+                return Element(self.name, self.prefix, value)
+            case "element", str():
+                named = (v for v in range(self.size) if f"{self.prefix}{v}" == value)
+                found = next(named, None)
+                return value if found is None else self.python(found)
+            case "enum", str() if self.members and value in self.members.__members__:
+                return self.members[value]
+            case "set", set() | frozenset() | list() | tuple():
+                assert self.inner is not None
+                return frozenset(map(self.inner.meant, value))
+        return value
+
     def _bit(self, element: Any) -> int:
         """The bit of a set's raw value that stands for an element."""
         assert self.inner is not None
