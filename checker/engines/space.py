@@ -30,6 +30,9 @@ _BATCH = 2048
 _WORK = 100
 """Least cost of visiting a state, in the units of checker.core.limits."""
 
+_REMEMBERED = 200_000
+"""Upper limit on the states whose representatives are remembered."""
+
 NO_SYMMETRY = Symmetry((), (), ())
 
 OnStep = Callable[[State, Taken], None]
@@ -71,8 +74,22 @@ class StateSpace:
 
     @cached_property
     def canonical(self) -> Callable[[State], State]:
-        """A function from a state to the representative of its orbit."""
-        return canonical_under(self.system, self.symmetry)
+        """A function from a state to the representative of its orbit. Most steps
+        lead to a state that another one led to, so recent ones are remembered."""
+        canonical = canonical_under(self.system, self.symmetry)
+        if not self.symmetry.sorts and not self.symmetry.indices:
+            return canonical
+        known: dict[State, State] = {}
+
+        def remembered(state: State) -> State:
+            form = known.get(state)
+            if form is None:
+                if len(known) >= _REMEMBERED:
+                    known.clear()
+                form = known[state] = canonical(state)
+            return form
+
+        return remembered
 
     @cached_property
     def outside(self) -> Callable[[State], int | None]:
