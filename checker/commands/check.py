@@ -19,6 +19,7 @@ from poolproof.checker.core.text import count
 from poolproof.checker.core.verdict import Budget, Violated
 from poolproof.checker.driver.check import (
     CheckResult,
+    ExpectationStatus,
     Request,
     Task,
     exit_code,
@@ -31,7 +32,7 @@ from poolproof.checker.reports import json
 from poolproof.checker.reports.certificate import certificate_files
 from poolproof.checker.reports.check import check_report
 from poolproof.checker.reports.text import wrapped
-from poolproof.checker.reports.trace import defect_text, trace_text
+from poolproof.checker.reports.trace import defect_text, replayed_of, trace_text
 from poolproof.checker.spec import Spec, parse
 
 
@@ -57,6 +58,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--strict",
         action="store_true",
         help="exit 3 if something is vacuous, as review does",
+    )
+    add(
+        "--mail",
+        action="store_true",
+        help="print a bug report for each unexpected violation (-v: for each)",
     )
     add_against(parser)
 
@@ -85,7 +91,9 @@ def run(options: argparse.Namespace) -> int:
             proof = (
                 _certify(checked, options.certificate) if options.certificate else []
             )
-            if not options.json:
+            if options.mail:
+                out.write(_mails(checked, options.verbose))
+            elif not options.json:
                 if done:
                     print(file=out)
                 lines = check_report(checked, stored, options.verbose) + proof
@@ -97,6 +105,20 @@ def run(options: argparse.Namespace) -> int:
             out.write(json.text(json.check_json(done, code)))
     complain_of_mistakes(done)
     return code
+
+
+def _mails(checked: CheckResult, verbose: bool) -> str:
+    """A mailbox with a bug report for each violation that nobody expected, or
+    with ``verbose`` for each."""
+    from poolproof.checker.conform.mail import mail  # most checks do not need it
+
+    return "".join(
+        f"From poolproof Mon Sep 17 00:00:00 2001\n{mail(replayed)}\n"
+        for answer in checked.answers
+        if isinstance(answer.verdict, Violated) and answer.replay is not None
+        if verbose or answer.status is ExpectationStatus.UNMET
+        for replayed in [replayed_of(checked.task, answer)]
+    )
 
 
 def prepared(

@@ -8,6 +8,7 @@ import argparse
 from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.streams import output
 from poolproof.checker.conform.c_program import c_program
+from poolproof.checker.conform.mail import mail, quote
 from poolproof.checker.conform.script import script
 from poolproof.checker.conform.shown import showing
 from poolproof.checker.conform.syz import syz_program
@@ -27,14 +28,25 @@ def add(parser: argparse.ArgumentParser) -> None:
     add("--itf", action="store_true", help="print Apalache's trace format (ITF)")
     add("--c", action="store_true", help="print a C program that does it (kselftest)")
     add("--syz", action="store_true", help="print a syzkaller program")
+    add("--mail", action="store_true", help="print a bug report, with the C attached")
+    add("--quote", action="store_true", help="print a comment for a review")
+    parser.add_argument(
+        "--ran",
+        action="append",
+        default=[],
+        metavar="VERSION",
+        help="say in the mail that you saw it on this kernel, with the C program",
+    )
     shared.add_output(parser, json=False)
 
 
 def run(options: argparse.Namespace) -> int:
     """Replay, print, and return the exit code."""
-    alone = options.json or options.itf or options.c or options.syz
+    alone = options.json or options.itf or options.c or options.syz or options.mail
     if len(options.file) > 1 and alone:
-        raise UserError(None, "--json, --itf, --c and --syz take one trace at a time")
+        raise UserError(
+            None, "--json, --itf, --c, --syz and --mail take one trace at a time"
+        )
     code = 0
     with output(options.output) as out:
         for number, path in enumerate(options.file):
@@ -56,6 +68,10 @@ def _text(replayed: Replayed, options: argparse.Namespace) -> str:
     system = replayed.compiled.system
     if options.c:
         return c_program(showing(script(replayed)))
+    if options.mail:
+        return mail(replayed, options.ran)
+    if options.quote:
+        return quote(replayed)
     if options.syz:
         return syz_program(script(replayed))
     if options.itf:

@@ -321,6 +321,14 @@ def _perform(script: Script) -> str:
     return "\n".join(lines)
 
 
+def call_text(command: str, script: Script) -> str:
+    """Return the C of a command in one line, without what is done with its
+    result: ``munmap(PAGE(0), 1 * HPAGE)``."""
+    text = " ".join(" ".join(_statement(command, script)).split())
+    text = text.partition("\t/*")[0].removeprefix("returned = ").removesuffix(";")
+    return text.removesuffix(" == MAP_FAILED ? -1 : 0")
+
+
 def _statement(command: str, script: Script) -> list[str]:
     """The C of a command; what it returns goes to `returned`."""
     words = command.split()

@@ -2,9 +2,9 @@
 """The stored digests of kernel functions: anchors.toml, and what is done with it.
 
 The file has no text of the kernel. For each function that designs cite it has a
-digest (see `functions`) for each release that was looked at, and "-" where there
-is no such function. Functions of patches that are not merged are listed with the
-mail that has them.
+digest (see `functions`) and the line where the name stands, for each release that
+was looked at, and "-" where there is no such function. Functions of patches that
+are not merged are listed with the mail that has them.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ ABSENT = "-"
 
 @dataclass(frozen=True)
 class Anchors:
-    """Digests by ``file:function`` and version (``6.12.117``), oldest version
-    first; and the mails of proposed functions."""
+    """Digests, and numbers of lines, by ``file:function`` and version
+    (``6.12.117``), oldest version first; and the mails of proposed functions."""
 
     versions: tuple[str, ...]
     digests: Mapping[str, Mapping[str, str]]
+    lines: Mapping[str, Mapping[str, int]]
     proposed: Mapping[str, str]
 
     def version(self, release: str) -> str | None:
@@ -50,16 +51,18 @@ def stored_anchors() -> Anchors:
     """Return what anchors.toml says."""
     read = tomllib.loads(FILE.read_text(encoding="utf-8"))
     versions = tuple(read["versions"])
+    rows = {
+        name: {
+            version: entry.split("@")
+            for version, entry in zip(versions, row.split(), strict=True)
+            if entry != ABSENT
+        }
+        for name, row in read["functions"].items()
+    }
     return Anchors(
         versions,
-        {
-            name: {
-                version: digest
-                for version, digest in zip(versions, row.split(), strict=True)
-                if digest != ABSENT
-            }
-            for name, row in read["functions"].items()
-        },
+        {n: {v: entry[0] for v, entry in row.items()} for n, row in rows.items()},
+        {n: {v: int(entry[1]) for v, entry in row.items()} for n, row in rows.items()},
         read["proposed"],
     )
 
@@ -69,14 +72,18 @@ def anchored(old: Anchors, tree: Tree, names: Iterable[str]) -> Anchors:
     release, for these functions; one that is found nowhere is left out."""
     version, source = version_of(tree), Source(tree)
     kept = [v for v in old.versions if v.split(".")[:2] != version.split(".")[:2]]
-    digests: dict[str, Mapping[str, str]] = {}
+    digests: dict[str, dict[str, str]] = {}
+    lines: dict[str, dict[str, int]] = {}
     for name in sorted({*names, *old.digests}):
         found = {v: d for v, d in old.digests.get(name, {}).items() if v in kept}
-        if digest := source.digest(name):
-            found[version] = digest
+        where = {v: old.lines[name][v] for v in found}
+        if some := source.definitions(name):
+            found[version] = source.digest(name)
+            where[version] = some[0].line
         if found:
-            digests[name] = found
-    return Anchors(tuple(sorted([*kept, version], key=_number)), digests, old.proposed)
+            digests[name], lines[name] = found, where
+    versions = tuple(sorted([*kept, version], key=_number))
+    return Anchors(versions, digests, lines, old.proposed)
 
 
 def _number(version: str) -> tuple[int, ...]:
@@ -88,15 +95,18 @@ def anchors_text(anchors: Anchors) -> str:
     versions = ", ".join(f'"{v}"' for v in anchors.versions)
     lines = [
         "# SPDX-License-Identifier: GPL-2.0-only",
-        "# Digests of the kernel functions that designs cite, by version.",
+        "# Digests of the kernel functions that designs cite, and their lines.",
         "# Written by `poolproof anchors --tree DIR --store`; see anchors.py.",
         f"versions = [{versions}]",
         "",
         "[functions]",
     ]
     for name, found in anchors.digests.items():
-        row = " ".join(found.get(v, ABSENT) for v in anchors.versions)
-        lines.append(f'"{name}" = "{row}"')
+        row = (
+            f"{found[v]}@{anchors.lines[name][v]}" if v in found else ABSENT
+            for v in anchors.versions
+        )
+        lines.append(f'"{name}" = "{" ".join(row)}"')
     lines += ["", "# Functions of patches that are not merged.", "[proposed]"]
     lines += [f'"{name}" = "{mail}"' for name, mail in anchors.proposed.items()]
     return "\n".join(lines) + "\n"

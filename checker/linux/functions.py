@@ -17,13 +17,15 @@ from itertools import pairwise
 
 @dataclass(frozen=True)
 class CFunction:
-    """A definition. Lines count from 1, and ``last`` is part of it. ``digest``
+    """A definition. Lines count from 1, and ``last`` is part of it; the name
+    stands in ``line``. ``digest``
     depends on the tokens from the name on: not on comments, white space,
     storage class or return type."""
 
     name: str
     first: int
     last: int
+    line: int
     digest: str
 
 
@@ -96,9 +98,8 @@ class _Reader:
             case ["endif"] if self.branches:
                 self.branches.pop()
             case ["define"] if words[3:4] == ["("]:
-                yield CFunction(
-                    words[2], tokens[0].line, tokens[-1].line, _digest(words[2:])
-                )
+                first, last = tokens[0].line, tokens[-1].line
+                yield CFunction(words[2], first, last, first, _digest(words[2:]))
         if self.depth:
             self.body += tokens
 
@@ -124,9 +125,8 @@ class _Reader:
             return
         name = self.head[at]
         tokens = [t.text for t in (*self.head[at:], *self.body)]
-        yield CFunction(
-            name.text, self.head[0].line, self.body[-1].line, _digest(tokens)
-        )
+        first, last = self.head[0].line, self.body[-1].line
+        yield CFunction(name.text, first, last, name.line, _digest(tokens))
         self.head = []
 
 

@@ -54,6 +54,13 @@ def _circumstances(heading: Heading) -> str:
 
 def trace_text(task: Task, answer: PropertyResult) -> str:
     """The trace file of a violated property, or of a witness."""
+    shown = replayed_of(task, answer)
+    return write(shown.heading, task.compiled, shown.replay)
+
+
+def replayed_of(task: Task, answer: PropertyResult) -> Replayed:
+    """The run of a violated property, or of a witness, as its trace file will
+    have it."""
     assert answer.replay is not None
     assert isinstance(answer.verdict, Shown)
     heading = replace(
@@ -64,7 +71,7 @@ def trace_text(task: Task, answer: PropertyResult) -> str:
         title=answer.prop.title,
         source=answer.prop.source,
     )
-    return write(heading, task.compiled, answer.replay)
+    return Replayed(heading, task.compiled, answer.prop, answer.replay)
 
 
 def defect_text(task: Task, defect: Defect, replayed: Replay) -> str:

@@ -31,7 +31,7 @@ int pool_look_noprof(struct pool *p)
 	return p->free;
 }
 """
-NONE = Anchors((), {}, {})
+NONE = Anchors((), {}, {}, {})
 
 
 class Pool(Design):
@@ -82,6 +82,7 @@ def test_what_is_stored(anchors: Anchors) -> None:
         "mm/pool.c:pool_put": ["1.1.5", "1.2.3"],
         "mm/pool.c:pool_take": ["1.1.5", "1.2.3"],
     }
+    assert anchors.lines["mm/pool.c:pool_put"] == {"1.1.5": 7, "1.2.3": 7}
     assert '"mm/pool.c:pool_gone" = "' in anchors_text(anchors)
 
 
