@@ -48,6 +48,7 @@ from poolproof.checker.core.verdict import (
     Unreachable,
     Violated,
 )
+from poolproof.checker.engines import bmc as engine
 from poolproof.checker.engines.bmc import confirm
 from poolproof.checker.engines.registry import engine_of
 from tests.agreement.test_backends import one_of_each
@@ -201,6 +202,23 @@ def test_the_depth_budget_is_said() -> None:
     asked = prop(pool_properties(system), "resv_exact")
     verdict = bmc(system, asked, Budget(depth=3), Silent()).verdicts["resv_exact"]
     assert verdict == Unknown("the depth budget of 3 steps", 3)
+
+
+def test_questions_that_were_put_off_are_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whether both leave their range together no induction can tell."""
+    beside = Variable("y", INT, num(0), num(3), num(0))
+    both = {v.name: add(v.now, num(1)) for v in (X, beside)}
+    up = Action("up", (), le(X.now, num(2)), both, None)
+    system = TransitionSystem("pair", (X, beside), (up,), TRUE, {}, {})
+    fine = (Property("fine", Kind.INVARIANT, le(X.now, num(3))),)
+    at_once = bmc(system, fine, Budget(depth=2), Silent())
+    monkeypatch.setattr(engine, "_PATIENCE", 1)
+    monkeypatch.setattr(engine._Deepening, "done", lambda _: 0)
+    late = bmc(system, fine, Budget(depth=2), Silent())
+    assert late.verdicts == at_once.verdicts
+    assert late.verdicts["fine"] == Unknown("the depth budget of 2 steps", 2)
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.4, 1.0])
