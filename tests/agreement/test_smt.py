@@ -212,3 +212,33 @@ def test_an_index_that_is_an_expression_reads_every_cell() -> None:
             solver.add(low.equal(low.locals[i], encoding.constant(raw)))
             solver.add(z3.Not(low.equal(value, cell)))
             assert solver.check() == z3.unsat
+
+
+def test_numbers_carry_their_interval() -> None:
+    """What follows from it (a bound that needs no question) would be wrong."""
+    whole = Integers()
+    three, wide = whole.constant(3), whole.fresh("w", -2, 5)
+    assert (three.lo, three.hi, three.known) == (3, 3, 3)
+    either = whole.choose(z3.Bool("c"), three, whole.constant(7))
+    assert (either.lo, either.hi) == (3, 7)
+    either = whole.choose(z3.Bool("c"), wide, three)
+    assert (either.lo, either.hi) == (-2, 5)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_product_of_unknowns_is_a_choice_over_the_smaller(swapped: bool) -> None:
+    whole = Integers()
+    small, large = whole.fresh("small", -2, 3), whole.fresh("large", 0, 99)
+    factors = (large, small) if swapped else (small, large)
+    product = whole.mul(*factors)
+    assert (product.lo, product.hi) == (-198, 297)
+    for x in range(-2, 4):
+        at = ((small.term, z3.IntVal(x)), (large.term, z3.IntVal(7)))
+        assert z3.simplify(z3.substitute(product.term, *at)).as_long() == 7 * x
+
+
+def test_an_unknown_set_has_the_name_that_it_is_given() -> None:
+    sort = ir.set_sort(Domain(INT, 0, 3))
+    named = unknown(Integers(), "chosen", sort, None)
+    assert isinstance(named, z3.BitVecRef)
+    assert (str(named), named.size()) == ("chosen", 4)
