@@ -21,7 +21,7 @@ from poolproof.checker.driver.check import EXHAUSTIVE, Request, engines
 from poolproof.checker.driver.designs import DesignRef, designs_named
 from poolproof.checker.driver.kept import ANEW, KEPT, Checks
 from poolproof.checker.driver.processes import cores, in_processes
-from poolproof.model.language import did_you_mean
+from poolproof.model.language import FAILURES, did_you_mean
 
 AUTO = "auto"
 NO_CACHE = "POOLPROOF_NO_CACHE"
@@ -170,6 +170,14 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     add_designs(parser)
     add_names(parser, "--without", "leave features out")
     add_names(parser, "--with", "turn features on", dest="having")
+    add_value(
+        parser,
+        "--failures",
+        whole(0),
+        metavar="N",
+        help="how many calls fail in a run, of those that may: "
+        f"--bounds {FAILURES.name}=N",
+    )
     add_value(parser, "--engine", engine, metavar="ENGINE", help=", ".join(engines()))
     add_value(
         parser,
@@ -285,6 +293,10 @@ def merged(options: argparse.Namespace) -> tuple[str, dict[str, int]]:
 def request(options: argparse.Namespace) -> Request:
     """Return what the options add to a spec. Raises UserError."""
     label, bounds = merged(options)
+    if options.failures is not None:
+        if FAILURES.name in bounds:
+            raise UserError(None, "--failures sets the bound that --bounds sets, too")
+        bounds[FAILURES.name] = options.failures
     return Request(
         designs=tuple(options.design),
         label=label,

@@ -21,7 +21,7 @@ from poolproof.checker.evidence.replay import show_step
 from poolproof.checker.evidence.runner import Runner
 from poolproof.checker.kernel.answer import Counters
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
-from poolproof.model.language import bind
+from poolproof.model.language import NONE_FAILS, bind
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,11 @@ class Performer:
         """The step, with the commands for it. Raises NotExpressible where
         there are none, or where they mean something else, too."""
         system, machine = self.compiled.system, self.machine
-        names = (p.name for p in system.action_by_name[call.action].parameters)
+        fails = self._runner.fails(call)
+        if fails != NONE_FAILS:
+            raise NotExpressible(f"{fails} fails: no command makes it")
+        parameters = system.action_by_name[call.action].parameters
+        names = (p.name for p in parameters if not p.implicit)
         values = self._runner.python_arguments(call)
         arguments = dict(zip(names, values, strict=True))
         slots = tuple(

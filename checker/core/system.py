@@ -94,10 +94,13 @@ class Variable:
 
 @dataclass(frozen=True)
 class Parameter:
-    """An action's parameter; ``local`` stands for it in expressions."""
+    """An action's parameter; ``local`` stands for it in expressions. One that is
+    ``implicit`` is in no design's text: which call of the action fails, 0 for
+    none. It comes last."""
 
     name: str
     local: Expr
+    implicit: bool = False
 
     @property
     def domain(self) -> Domain:

@@ -35,6 +35,17 @@ def listed(checked: CheckResult) -> list[PropertyResult]:
     return [a for a in checked.answers if not unmentioned(a)]
 
 
+def titles_asked(checked: Sequence[CheckResult]) -> dict[str, str]:
+    """Return the title of each property of the spec of these checks, by name and
+    in the spec's order. A claim `on failure` is a property for each action."""
+    known = dict.fromkeys(a.prop.name for c in checked for a in c.answers)
+    titles: dict[str, str] = {}
+    for claim in checked[0].task.spec.claims:
+        parts = [n for n in known if n.startswith(f"{claim.name.text}.")]
+        titles |= dict.fromkeys(parts or [claim.name.text], claim.title)
+    return titles
+
+
 def listed_names(checked: Sequence[CheckResult]) -> list[str]:
     """The assertions that have a row in a table of all these designs."""
     found = (a.prop.name for c in checked for a in listed(c) if a.prop.assertion)

@@ -73,18 +73,19 @@ class Generators:
         for column, task in enumerate(tasks):
             self.stands[task] = state[seen + column :: len(tasks)]
 
-    def take(self, step: Step, given: tuple[Any, ...]) -> Any:
-        """Take a step with these Python arguments, and return its result, or
-        SUSPENDED. Raise what Design.step raises; the state is then as before."""
+    def take(self, step: Step, given: tuple[Any, ...], fails: str) -> Any:
+        """Take a step with these Python arguments, in which ``fails`` fails, and
+        return its result, or SUSPENDED. Raise what Design.step raises; the state is
+        then as before."""
         task = self.processes.lane(step.action, step.arguments)
         place = self.places.get(step.action)
         if task is None:
-            return self.design.step(step.action, *given)
+            return self.design.step(step.action, *given, fails=fails)
         wanted = 0 if place is None else self.processes.raw(place.name)
         if self.stands[task][0] != wanted:
             raise Disabled
         if place is None and step.action not in self.processes.yielding:
-            return self.design.step(step.action, *given)
+            return self.design.step(step.action, *given, fails=fails)
         return self._go_on(task, step.action, given, place)
 
     def _go_on(

@@ -391,17 +391,27 @@ def show_step(system: TransitionSystem, step: Step, result: int | None = None) -
     """Return the step as a call: ``touch(v0, 2, write=true) -> OK``."""
     action = system.action_by_name[step.action]
     arguments_text = ", ".join(
-        (f"{p.name}=" if p.local.sort is BOOL else "") + show_raw(p.local.sort, r)
+        show_argument(p, show_raw(p.local.sort, r))
         for p, r in zip(action.parameters, step.arguments, strict=True)
-        if is_shown(p)
+        if is_shown(p, r)
     )
     call = f"{step.action}({arguments_text})"
     return call if result is None else f"{call} -> {show_result(action, result)}"
 
 
-def is_shown(parameter: Parameter) -> bool:
-    """Return whether calls mention the parameter. One that can have only one
-    value, because its feature is off, is left out."""
+def show_argument(parameter: Parameter, value: str) -> str:
+    """Return an argument as a call has it: with its name, if ``value`` says too
+    little without."""
+    is_named = parameter.implicit or parameter.local.sort is BOOL
+    return f"{parameter.name}={value}" if is_named else value
+
+
+def is_shown(parameter: Parameter, raw: int) -> bool:
+    """Return whether calls mention the parameter where it has the raw value. One
+    that can have only one value, because its feature is off, is left out, and so
+    is the call that fails where none does."""
+    if parameter.implicit:
+        return raw != 0
     return parameter.local.sort is not BOOL or len(parameter.domain) > 1
 
 

@@ -7,11 +7,13 @@ from traceback import walk_tb
 from typing import Any
 
 from poolproof.checker.core.compiled import Compiled
+from poolproof.checker.core.ir import show_raw
 from poolproof.checker.core.system import State
 from poolproof.checker.core.verdict import Step
 from poolproof.checker.evidence.generators import SUSPENDED, Generators
 from poolproof.checker.evidence.raw import raw_of
 from poolproof.model.language import (
+    NONE_FAILS,
     KernelBug,
     KernelWarning,
     ModelError,
@@ -86,7 +88,16 @@ class Runner:
                 if place.receives is not None
             )
         values = self._parameters[step.action]
-        return tuple(v.python(r) for v, r in zip(values, step.arguments, strict=True))
+        given = step.arguments[: len(values)]
+        return tuple(v.python(r) for v, r in zip(values, given, strict=True))
+
+    def fails(self, step: Step) -> str:
+        """Return the call that fails in the step, as Design.step has it."""
+        action = self.compiled.system.action_by_name[step.action]
+        for p, raw in zip(action.parameters, step.arguments, strict=True):
+            if p.implicit:
+                return show_raw(p.domain.sort, raw)
+        return NONE_FAILS
 
     def take(self, step: Step) -> int | None:
         """Take the step and return its raw result; None if it ends at a `yield`, or
@@ -96,9 +107,9 @@ class Runner:
         given = self.python_arguments(step)
         try:
             if self.tasks is None:
-                value = self.design.step(step.action, *given)
+                value = self.design.step(step.action, *given, fails=self.fails(step))
             else:
-                value = self.tasks.take(step, given)
+                value = self.tasks.take(step, given, self.fails(step))
         except KernelBug as e:
             self.stopped = e
             return None

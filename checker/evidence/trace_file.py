@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from poolproof.checker.core.bounds import parse_bounds, show_bounds
@@ -412,9 +412,11 @@ def _step(call: Call, system: TransitionSystem) -> Step:
             f"{system.name} has no action {call.action.text!r}"
             f"{did_you_mean(call.action.text, names)}; it has {', '.join(names)}",
         )
-    said = [p for p in action.parameters if is_shown(p)]
-    if len(call.arguments) == len(action.parameters):
-        said = list(action.parameters)
+    says_all = len(call.arguments) == len(action.parameters)
+    said = [p for p in action.parameters if says_all or is_shown(p, 0)]
+    last = action.parameters[-1] if action.parameters else None
+    if last is not None and last.implicit and last not in said:
+        said += [last] if _names(call.arguments, last.name) else []
     if len(call.arguments) != len(said):
         raise UserError(
             call.action.span,
@@ -431,6 +433,12 @@ def _step(call: Call, system: TransitionSystem) -> Step:
         action.name,
         tuple(given.get(p.name, p.domain.lo) for p in action.parameters),
     )
+
+
+def _names(arguments: Sequence[Word], parameter: str) -> bool:
+    """Return whether the last argument is one for the parameter by its name."""
+    name, equals, _ = arguments[-1].text.partition("=") if arguments else ("",) * 3
+    return bool(equals) and name.strip() == parameter
 
 
 def _raw(word: Word, domain: Domain, name: str) -> int:

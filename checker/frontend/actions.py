@@ -27,8 +27,12 @@ from poolproof.checker.core.system import (
 from poolproof.checker.elaborate.domains import domain_of, size_expr, sort_of
 from poolproof.checker.elaborate.values import Pending
 from poolproof.checker.frontend.cursor import Assertion, Effects, Ref, forwarded_to
+from poolproof.checker.frontend.failures import Choices
 from poolproof.checker.frontend.method import Executed, execute
 from poolproof.model.language import (
+    FAILS,
+    LEFT,
+    NONE_FAILS,
     ActionMark,
     Binding,
     ModelError,
@@ -54,7 +58,12 @@ class Work:
     def ranges(self) -> Ranges:
         return Ranges.of_variables(self.variables.values())
 
-    def effects(self, ranges: Ranges, may_require: bool = True) -> Effects:
+    def effects(
+        self,
+        ranges: Ranges,
+        may_require: bool = True,
+        choices: Choices | None = None,
+    ) -> Effects:
         """Return what executing a method collects, nothing yet."""
         return Effects(
             self.binding,
@@ -64,6 +73,7 @@ class Work:
             self.fresh,
             replace(self.this, hooks=True),
             may_require,
+            choices=choices,
         )
 
     def execute(
@@ -72,9 +82,15 @@ class Work:
         function: FunctionType,
         arguments: Mapping[str, Parameter],
         may_require: bool = True,
+        choices: Choices | None = None,
     ) -> Executed:
         """Execute an action, or (without ``require``) an observer."""
-        effects = self.effects(self.ranges, may_require)
+        effects = self.effects(self.ranges, may_require, choices)
+        if choices is not None and not choices.counting:
+            left = self.variables[LEFT].now
+            effects.guards.append(
+                ir.or_(choices.is_chosen(NONE_FAILS), ir.lt(ir.num(0), left))
+            )
         values = {name: p.local for name, p in arguments.items()}
         return execute(effects, this, function, values)
 
@@ -145,6 +161,28 @@ class Hidden:
     returns: bool = True
 
 
+def executed(work: Work, written: ActionText) -> Executed:
+    """Execute an action, with the choices of which call fails, if any may. What
+    those are shows only when it is executed, so that takes more than one time."""
+    this, text, arguments = written.this, written.text, written.arguments
+    if LEFT not in work.variables:
+        return work.execute(this, text, arguments)
+    choices = Choices(written.name, counting=True)
+    method = work.execute(this, text, arguments, choices=choices)
+    if not choices.times:
+        return replace(method, effects=replace(method.effects, choices=None))
+    if FAILS in arguments:
+        raise UserError(
+            written.span,
+            f"{FAILS} says which call fails: give the parameter another name",
+        )
+    while choices.counting or choices.narrowed().times != choices.times:
+        times = choices.times if choices.counting else choices.narrowed().times
+        choices = Choices(written.name, times)
+        method = work.execute(this, text, arguments, choices=choices)
+    return method
+
+
 def action_of(
     work: Work, written: ActionText, method: Executed, hidden: Hidden
 ) -> tuple[Action, list[Property]]:
@@ -152,13 +190,18 @@ def action_of(
     effects, name = method.effects, written.name
     if hidden.guard is not ir.TRUE:
         _put_first(effects, hidden.guard)
+    parameters = tuple(written.arguments.values())
+    if effects.choices is not None:
+        parameters += (effects.choices.parameter,)
+        effects.guards.append(effects.choices.possible)
+        method.final[LEFT] = effects.choices.left(method.final)
     result = None
     if hidden.returns:
         result = result_of(written.this, work, written.text, method, written.span)
     guard = ir.and_(*effects.guards)
     facts = _facts(guard)
     now = {n: v.now for n, v in work.variables.items()}
-    kept = {n: _saturated(work.slots[n], now[n], e) for n, e in method.final.items()}
+    kept = {n: _saturated(work.slots[n], now[n], method.final[n]) for n in now}
     for variable, e in hidden.updates.items():
         now[variable.data[0]], kept[variable.data[0]] = variable, e
     changed = {
@@ -174,7 +217,7 @@ def action_of(
         result = ir.substitute_all((result,), facts, memo)[0]
     action = Action(
         name=name,
-        parameters=tuple(written.arguments.values()),
+        parameters=parameters,
         guard=guard,
         updates={n: e for n, e in updates.items() if e is not now[n]},
         result=result,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import builtins
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -41,15 +42,21 @@ from poolproof.checker.frontend.refusals import (
     instead_of_method,
 )
 from poolproof.model.language import (
+    LEFT,
+    NONE_FAILS,
     Design,
     assume,
     bug_on,
+    may_fail,
     nearest,
     own_classes,
     require,
     warn_on,
     yields,
 )
+
+_CALL = re.compile(r"[A-Za-z][\w .:/-]*")
+"""What may_fail() can name."""
 
 
 @dataclass
@@ -198,6 +205,8 @@ class Calls:
             return self.requirement(cursor, node)
         if target is assume:
             return self.assumption(cursor, node)
+        if target is may_fail:
+            return self.fallible(cursor, node)
         if target is bug_on or target is warn_on:
             return self.assertion(cursor, node, name)
         if target is NOTHING or target is None:
@@ -238,10 +247,42 @@ class Calls:
         truth = self.expressions.condition(cursor, condition)
         reached = ir.and_(effects.running, cursor.pc)
         cut = ir.and_(*effects.guards, reached, ir.not_(truth))
+        if effects.choices is not None:
+            cut = ir.and_(cut, effects.choices.possible)
         if cut is not ir.FALSE:
             span = span_of(cursor.frame.file, node)
             effects.assumptions.append(Assumption(" ".join(why.split()), cut, span))
         effects.guards.append(ir.implies(reached, truth))
+
+    def fallible(self, cursor: Cursor, node: ast.Call) -> Expr:
+        """may_fail("call"): return whether it fails."""
+        at, effects = cursor.at(node), self.effects
+        if not effects.may_require:
+            raise at.mistake("may_fail() has its place in actions only")
+        if effects.skippable:
+            raise at.mistake(
+                "Python may skip may_fail() here: write `if may_fail(...):` within "
+                "the other condition, or assign it first"
+            )
+        match node.args:
+            case [ast.Constant(str(text))] if not node.keywords:
+                call = " ".join(text.split())
+            case _:
+                raise at.mistake('write may_fail("the call that fails")')
+        if not _CALL.fullmatch(call) or call == NONE_FAILS:
+            raise at.mistake(
+                'the call\'s name is words, like may_fail("kmalloc of a file_region"): '
+                "no commas, brackets or quotes"
+            )
+        if effects.choices is None:
+            if LEFT in effects.variables:
+                raise at.mistake(
+                    "no call fails in an action that yields: let the `yield` give "
+                    "it, `failed: Bool() = yield`"
+                )
+            return ir.FALSE
+        reached = ir.and_(effects.running, cursor.pc)
+        return effects.choices.call(call, cursor.store.vars, reached)
 
     def assertion(self, cursor: Cursor, node: ast.Call, name: str) -> None:
         """bug_on(condition, "text"), warn_on(condition, "text")."""

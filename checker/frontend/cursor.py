@@ -23,6 +23,7 @@ from poolproof.checker.elaborate.values import (
     Place,
     lies_in,
 )
+from poolproof.checker.frontend.failures import Choices
 from poolproof.model.language import (
     Binding,
     Design,
@@ -130,6 +131,10 @@ class Effects:
     assumptions: list[Assumption] = field(default_factory=list)
     running: Expr = ir.TRUE
     """No `bug_on` so far has ended the action."""
+    choices: Choices | None = None
+    """Which call fails, in a design in which some do."""
+    skippable: int = 0
+    """Within how many expressions we are that Python may skip."""
 
     def oblige(
         self, kind: str, pc: Expr, truth: Expr, message: str, span: Span | None

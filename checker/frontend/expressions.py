@@ -95,7 +95,9 @@ class Expressions:
         """Return the value of an expression that Python may skip, so that it
         must not change the state."""
         copy = cursor.apart()
+        cursor.effects.skippable += 1
         value = self.expr(copy, node)
+        cursor.effects.skippable -= 1
         if copy.store.vars != cursor.store.vars:
             raise cursor.at(node).mistake(
                 f"`{ast.unparse(node)}` changes the state inside an expression: "

@@ -18,7 +18,13 @@ from poolproof.checker.core.processes import IDLE, PLACE, Processes
 from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.source import member_span, method_tree
 from poolproof.checker.core.system import Action, Variable
-from poolproof.checker.frontend.actions import ActionText, Hidden, Work, action_of
+from poolproof.checker.frontend.actions import (
+    ActionText,
+    Hidden,
+    Work,
+    action_of,
+    executed,
+)
 from poolproof.checker.frontend.cursor import Frame
 from poolproof.checker.frontend.processes import Part, Process
 from poolproof.checker.frontend.yields import Path
@@ -133,7 +139,7 @@ class Lanes:
             if name in self.yielding:
                 yield from self._parts(text, self.yielding[name])
                 continue
-            method = self.work.execute(text.this, text.text, text.arguments)
+            method = executed(self.work, text)
             hidden = Hidden()
             if known is not None and name in known.lanes:
                 task = text.arguments[self.tasks[name]].local

@@ -61,6 +61,8 @@ def execute(
     subset, and for values that do not fit."""
     this, function = forwarded_to(this, function)
     start = Store({name: v.now for name, v in effects.variables.items()}, {})
+    if effects.choices is not None:
+        start.vars.update(effects.choices.start())
     cursor = Cursor(
         effects, Frame(this, function, *method_tree(function)), start, ir.TRUE
     )

@@ -21,7 +21,7 @@ from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.ir import INT, show_raw
 from poolproof.checker.core.system import Cell, State, TransitionSystem, Variable
 from poolproof.checker.core.verdict import Step
-from poolproof.checker.driver.assertions import listed, listed_names
+from poolproof.checker.driver.assertions import listed, listed_names, titles_asked
 from poolproof.checker.driver.check import (
     CheckResult,
     ExpectationStatus,
@@ -308,7 +308,7 @@ def _section(
         yield f'<th scope="col">{escape(c.task.known.name)}<br>'
         yield f'<span class="soft">{escape(settings(c.task))}</span></th>'
     yield "</tr></thead><tbody>"
-    titles = {claim.name.text: claim.title for claim in spec.claims}
+    titles = titles_asked(some)
     for name in (*titles, *listed_names(some)):
         title = titles.get(name, "")
         title = f"<br><span>{escape(title)}</span>" if title else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from poolproof.checker.driver.assertions import listed_names
+from poolproof.checker.driver.assertions import listed_names, titles_asked
 from poolproof.checker.driver.check import PropertyResult, Task
 from poolproof.checker.evidence.replay import Replay, show_step
 from poolproof.checker.reports.check import settings
@@ -36,7 +36,7 @@ def markdown(view: Overview) -> str:
         lines += [f"## {_md(spec.title)}", "", f"`{spec.file}`", ""]
         lines += ["| | " + " | ".join(c.task.known.name for c in some) + " |"]
         lines += ["|---" * (len(some) + 1) + "|"]
-        titles = {claim.name.text: claim.title for claim in spec.claims}
+        titles = titles_asked(some)
         for name in (*titles, *listed_names(some)):
             cells = " | ".join(_md(cell_text(c, name)) for c in some)
             title = _md(titles.get(name, ""))

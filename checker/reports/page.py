@@ -18,7 +18,7 @@ from string import ascii_lowercase
 
 from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.text import WIDTH
-from poolproof.checker.driver.assertions import listed_names
+from poolproof.checker.driver.assertions import listed_names, titles_asked
 from poolproof.checker.driver.assumptions import assumptions
 from poolproof.checker.driver.check import CheckResult, ExpectationStatus
 from poolproof.checker.driver.objections import (
@@ -371,7 +371,7 @@ def _rows(file: str, some: Sequence[CheckResult]) -> list[str]:
     first = WIDTH - _NARROW * len(some)
     letters = [letter for letter, _ in zip(_capitals(), some, strict=False)]
     lines.append(" " * first + "".join(f"{x:<{_NARROW}}" for x in letters))
-    titles = {c.name.text: c.title for c in some[0].task.spec.claims}
+    titles = titles_asked(some)
     titles |= {n: assertion_title(some, n) for n in listed_names(some)}
     for name, text in titles.items():
         title = wrapped(plain_title(text) or name, "  ", "    ")

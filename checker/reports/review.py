@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from poolproof.checker.core.text import WIDTH, count
-from poolproof.checker.driver.assertions import listed_names
+from poolproof.checker.driver.assertions import listed_names, titles_asked
 from poolproof.checker.driver.check import (
     CheckResult,
     ExpectationStatus,
@@ -39,7 +39,7 @@ def review_report(checked: Sequence[CheckResult], scores: Scores) -> list[str]:
     for c in checked:
         text = f"{c.task.known.name}, {settings(c.task)}{_covered(c)}"
         lines += wrapped(text, "  ", "    ")
-    names = [claim.name.text for claim in spec.claims] + listed_names(checked)
+    names = [*titles_asked(checked), *listed_names(checked)]
     cells = {
         (name, c.task.known.name): _cell(c, name) for name in names for c in checked
     }

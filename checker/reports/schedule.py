@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from poolproof.checker.core.ir import BOOL, show_raw
+from poolproof.checker.core.ir import show_raw
 from poolproof.checker.core.system import TransitionSystem
 from poolproof.checker.core.verdict import Step
-from poolproof.checker.evidence.replay import is_shown, show_result
+from poolproof.checker.evidence.replay import is_shown, show_argument, show_result
 from poolproof.checker.reports.text import wrapped
 
 _TURNS = 4
@@ -96,12 +96,11 @@ def _text(system: TransitionSystem, first: Call, last: Call) -> str:
     for p, a, b in zip(
         action.parameters, first.step.arguments, last.step.arguments, strict=True
     ):
-        if is_shown(p):
-            name = f"{p.name}=" if p.local.sort is BOOL else ""
+        if is_shown(p, a):
             value = show_raw(p.local.sort, a)
             if a != b:
                 value += f"..{show_raw(p.local.sort, b)}"
-            shown.append(name + value)
+            shown.append(show_argument(p, value))
     text = f"{action.name}({', '.join(shown)})"
     if first.result is not None:
         text += f" -> {show_result(action, first.result)}"

@@ -10,15 +10,30 @@ reads outside a table.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from poolproof.checker.core import ir
 from poolproof.checker.core.ir import Expr
 from poolproof.checker.core.property import Expectation, Fairness, Kind, Property
+from poolproof.checker.core.system import Action, Span
 from poolproof.checker.spec.formulas import Formulas
 from poolproof.checker.spec.heirs import nearest_named
 from poolproof.checker.spec.names import MissingName, Names, suggestion
 from poolproof.checker.spec.reading import Env, Local, Reading, Scope
-from poolproof.checker.spec.syntax import Claim, Expect, Spec
+from poolproof.checker.spec.syntax import (
+    FAILURE,
+    Binary,
+    Claim,
+    Compare,
+    Expect,
+    Expression,
+    Name,
+    Relation,
+    Spec,
+    Unary,
+    Word,
+)
+from poolproof.model.language import FAILS
 
 
 class ClaimReader:
@@ -62,7 +77,9 @@ class ClaimReader:
             antecedents=tuple(map(self.returned, reading.antecedents)),
             title=claim.title,
             source=claim.source or self.spec.source,
-            expect=expected(self.spec, self.names.source, claim.expects),
+            expect=expected(
+                self.spec, self.names.source, claim.expects, self.action or ""
+            ),
             span=claim.span,
             goal=None if goal is None else reading.total(goal),
             fair=fair,
@@ -111,6 +128,7 @@ class ClaimReader:
                     a.parameter.span,
                     f"`{action.name}` has no parameter `{name}`"
                     f"{suggestion(name, known)}: it has {', '.join(known) or 'none'}",
+                    off=name == FAILS,
                 )
             scope[a.alias.text] = Local(known[name], "a parameter")
         return scope
@@ -131,10 +149,16 @@ class ClaimReader:
             before.append(inside)
 
 
-def expected(spec: Spec, source: type, expects: Sequence[Expect]) -> Expectation | None:
+def expected(
+    spec: Spec, source: type, expects: Sequence[Expect], action: str = ""
+) -> Expectation | None:
     """Return what is stated of the design, or of the nearest base that the
-    spec is for: under the label of the spec's first bounds, or else without a
-    label."""
+    spec is for: of the action, or else of none; under the label of the spec's
+    first bounds, or else without a label."""
+    mine = [e for e in expects if any(word.text == action for word in e.actions)]
+    if mine and (found := expected(spec, source, [_of_all(e) for e in mine])):
+        return found
+    expects = [e for e in expects if not e.actions]
     label = spec.bounds[0].label if spec.bounds else ""
     here = [e for e in expects if any(word.text == label for word in e.labels)]
     always = [e for e in expects if not e.labels]
@@ -146,4 +170,50 @@ def expected(spec: Spec, source: type, expects: Sequence[Expect]) -> Expectation
         e = others if name is None else stated.get(name, others)
         if e is not None:
             return Expectation(e.verdict, e.depth, e.span, e.elsewhere)
+    return None
+
+
+def _of_all(e: Expect) -> Expect:
+    return replace(e, actions=())
+
+
+def single(claim: Claim, names: Names) -> tuple[Claim, ...]:
+    """Return the claims, each of one action at most, that a claim is. One `on
+    failure` is one for each action that can fail: whose result is neither OK nor
+    true then. Raises MissingName where none can, and UserError where an
+    expectation names no action."""
+    on = claim.on
+    if on is None or on.action.text != FAILURE:
+        return (claim,)
+    if FAILURE in names.system.action_by_name:
+        return (claim,)
+    for word in (a for e in claim.expects for a in e.actions):
+        try:
+            names.action(word.text, word.span)
+        except MissingName as reason:
+            if not reason.off:
+                raise reason.mistake from None
+    found = []
+    for action in names.system.actions:
+        if (failed := _failed(action, claim.span)) is not None:
+            name = Word(f"{claim.name.text}.{action.name}", claim.name.span)
+            formula = Binary("implies", failed, claim.formula, claim.span)
+            about = replace(on, action=Word(action.name, on.action.span))
+            found.append(replace(claim, name=name, on=about, formula=formula))
+    if not found:
+        what = "no action that fails"
+        raise MissingName(what, on.action.span, f"{names.design} has {what}", off=True)
+    return tuple(found)
+
+
+def _failed(action: Action, at: Span) -> Expression | None:
+    """Return that the action has failed, or None if it never does."""
+    sort = None if action.result is None else action.result.sort
+    result = Name("result", False, at)
+    if sort is ir.BOOL and action.result is not ir.TRUE:
+        return Unary("not", result, at)
+    labels = getattr(sort, "labels", ())
+    if "OK" in labels and any(labels[r] != "OK" for r in action.results):
+        ok = Name("OK", False, at)
+        return Compare((result, ok), (Relation("!=", at),), at)
     return None

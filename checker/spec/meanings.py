@@ -18,7 +18,8 @@ from poolproof.checker.elaborate import operators
 from poolproof.checker.elaborate.values import Label, Operand, Pending, sort_text
 from poolproof.checker.spec.names import MissingName
 from poolproof.checker.spec.reading import Closure, Env, Local, Reading
-from poolproof.checker.spec.syntax import Call, Expression, Index, Name
+from poolproof.checker.spec.syntax import Call, Expression, Index, Name, start
+from poolproof.model.language import LEFT
 
 _MOST_USES = 5000
 """Of definitions in one property: they are macros."""
@@ -38,6 +39,7 @@ class Meanings:
             "min": self.extremum,
             "max": self.extremum,
             "unchanged": self.unchanged,
+            "unchanged_but": self.unchanged_but,
         }
 
     def mistake(self, e: Name | Call | Index, message: str) -> UserError:
@@ -315,17 +317,38 @@ class Meanings:
         at = self.reading.at(e)
         return operators.extremum(e.function.text, len(e.arguments), operands, at)
 
-    def unchanged(self, e: Call, env: Env) -> Expr:
+    def of_step(self, e: Call, env: Env) -> None:
+        """Raise UserError where there is no step that something could change in."""
+        name = e.function.text
         if not self.claim.kind.of_steps:
             raise self.mistake(
                 e,
-                "`unchanged` speaks of a step, and "
+                f"`{name}` speaks of a step, and "
                 f"`{self.claim.kind.value}` knows none: write a step property",
             )
         if env.primed:
-            raise self.mistake(e, "`unchanged` speaks of both states already")
+            raise self.mistake(e, f"`{name}` speaks of both states already")
+
+    def unchanged_but(self, e: Call, env: Env) -> Expr:
+        """Return that all fields are as before, but for those named, and for the
+        number of failures that are left."""
+        self.of_step(e, env)
+        but = {LEFT}
+        for a in e.arguments:
+            field = self.read(a, env, False).value
+            if isinstance(field, Expr) and field.op == "var":
+                but.add(field.data[0])
+            elif not (isinstance(a, Name) and self.names.kind_of(a.text)):
+                raise self.reading.mistake(
+                    start(a), "name fields here: `unchanged_but(failed, cursor)`"
+                )
+        fields = (v for v in self.names.system.variables if v.name not in but)
+        return ir.and_(*(ir.eq(v.next, v.now) for v in fields))
+
+    def unchanged(self, e: Call, env: Env) -> Expr:
+        self.of_step(e, env)
         if not e.arguments:
-            raise self.mistake(e, "say what: `unchanged(resv, free)`")
+            return self.unchanged_but(e, env)
         following = replace(env, primed=True, deep=True)
 
         def state(a: Expression, env: Env) -> Expr:

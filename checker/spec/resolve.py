@@ -11,7 +11,7 @@ from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.ir import Sort
 from poolproof.checker.core.property import Kind, Property
-from poolproof.checker.spec.claims import ClaimReader, expected
+from poolproof.checker.spec.claims import ClaimReader, expected, single
 from poolproof.checker.spec.formulas import Formulas
 from poolproof.checker.spec.names import MissingName, Names, listed, suggestion
 from poolproof.checker.spec.reading import Env, Local, Reading
@@ -126,10 +126,11 @@ def _resolve(spec: Spec, compiled: Compiled) -> tuple[Resolved, dict[str, Missin
     obligations: list[Property] = []
     lacks: dict[str, MissingName] = {}
     for claim in spec.claims:
-        reader = ClaimReader(spec, names, claim)
         try:
-            properties.append(reader.property())
-            obligations += reader.obligations()
+            for one in single(claim, names):
+                reader = ClaimReader(spec, names, one)
+                properties.append(reader.property())
+                obligations += reader.obligations()
         except MissingName as reason:
             lacks[claim.name.text] = reason
         except RecursionError:

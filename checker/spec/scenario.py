@@ -241,7 +241,10 @@ class _Reader:
 
 
 def _is_visible(parameter: Parameter) -> bool:
-    """A switch whose feature is off is no argument."""
+    """A switch whose feature is off is no argument, nor is which call fails: any
+    may."""
+    if parameter.implicit:
+        return False
     return parameter.local.sort is not BOOL or len(parameter.domain) > 1
 
 

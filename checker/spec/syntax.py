@@ -247,9 +247,12 @@ class Argument:
     alias: Word
 
 
+FAILURE = "failure"
+
+
 @dataclass(frozen=True)
 class On:
-    """The action that a step property is about."""
+    """The action that a step property is about, or FAILURE: each that can fail."""
 
     action: Word
     arguments: tuple[Argument, ...]
@@ -258,8 +261,9 @@ class On:
 @dataclass(frozen=True)
 class Expect:
     """``expect violated at 5 for Hugetlb61 under wide``; without designs, for those
-    that no other line names; without labels, at the spec's first bounds.
-    ``elsewhere``: other bounds are chosen now, so the outcome may be another."""
+    that no other line names; without labels, at the spec's first bounds. A claim
+    `on failure` may have one for single ``actions``. ``elsewhere``: other bounds are
+    chosen now, so the outcome may be another."""
 
     verdict: str
     depth: int | None
@@ -267,6 +271,7 @@ class Expect:
     labels: tuple[Word, ...]
     span: Span
     elsewhere: bool = False
+    actions: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from poolproof.checker.core.system import Span
 from poolproof.checker.spec.grammar import AGGREGATES
 from poolproof.checker.spec.names import suggestion
 from poolproof.checker.spec.syntax import (
+    FAILURE,
     Aggregate,
     Amount,
     Argument,
@@ -63,7 +64,15 @@ from poolproof.checker.spec.syntax import (
     start,
 )
 
-TAKEN = ("result", "len", "min", "max", "unchanged", *AGGREGATES.split("|"))
+TAKEN = (
+    "result",
+    "len",
+    "min",
+    "max",
+    "unchanged",
+    "unchanged_but",
+    *AGGREGATES.split("|"),
+)
 """Names that a spec cannot give to anything of its own."""
 
 _DIGITS, _SIZE = 18, 30
@@ -228,6 +237,9 @@ class _Builder(Transformer[Token, Any]):
     def under(self, parts: Parts) -> _Names:
         return _Names("under", parts[0])
 
+    def actions(self, parts: Parts) -> _Names:
+        return _Names("on", parts[0])
+
     def without(self, parts: Parts) -> _Names:
         return _Names("without", parts[0])
 
@@ -321,6 +333,8 @@ class _Builder(Transformer[Token, Any]):
             )
         (formula,) = (p for p in rest if isinstance(p, Expression))
         expects = _expectations(rest, kind)
+        if on is None or on.action.text != FAILURE:
+            _check_no_actions(expects)
         _one_word(name, "a property's name")
         return Claim(kind, name, _title(rest), on, formula, _source(rest), expects)
 
@@ -329,6 +343,7 @@ class _Builder(Transformer[Token, Any]):
         fair = tuple(f for p in rest if isinstance(p, tuple) for f in p)
         *before, goal = (p for p in rest if isinstance(p, Expression))
         expects = _expectations(rest, Kind.LEADS_TO)
+        _check_no_actions(expects)
         _one_word(name, "a property's name")
         once((f.action for f in fair), "is named twice")
         first = before[0] if before else Literal("true", name.span)
@@ -349,7 +364,9 @@ class _Builder(Transformer[Token, Any]):
         return tuple(Fair(w, bool(strongly)) for w in words)
 
     def assertion(self, parts: Parts) -> Assertion:
-        return Assertion(parts[0], _expectations(parts, Kind.INVARIANT))
+        expects = _expectations(parts, Kind.INVARIANT)
+        _check_no_actions(expects)
+        return Assertion(parts[0], expects)
 
     def on(self, parts: Parts) -> On:
         action, *arguments = parts
@@ -380,7 +397,14 @@ class _Builder(Transformer[Token, Any]):
                 "`at` a number of steps",
             )
         designs, labels = _words(rest, "for"), _words(rest, "under")
-        return Expect(verdict.text, depth, designs, labels, verdict.span)
+        return Expect(
+            verdict.text,
+            depth,
+            designs,
+            labels,
+            verdict.span,
+            actions=_words(rest, "on"),
+        )
 
     # -- scenarios --
 
@@ -551,7 +575,11 @@ def _expectations(parts: Parts, kind: Kind) -> tuple[Expect, ...]:
         _check_verdict(e, kind)
     once((w for e in expects for w in _named(e)), "has two expectations")
     once(
-        (Word("expect", e.span) for e in expects if not (e.designs or e.labels)),
+        (
+            Word("expect", e.span)
+            for e in expects
+            if not (e.designs or e.labels or e.actions)
+        ),
         "stands twice: say which designs, as in `expect holds for Hugetlb`, or "
         "which bounds, as in `expect holds under wide`",
     )
@@ -560,13 +588,28 @@ def _expectations(parts: Parts, kind: Kind) -> tuple[Expect, ...]:
 
 def _named(e: Expect) -> Iterator[Word]:
     """Yield each design with each label that an expectation names."""
-    if not e.labels:
-        yield from e.designs
-    for label in e.labels:
-        under = f"under {label.text}"
-        yield from (Word(f"{d.text} {under}", label.span) for d in e.designs)
-        if not e.designs:
-            yield Word(under, label.span)
+    for a in e.actions or (Word("", e.span),):
+        on = f"on {a.text} " if a.text else ""
+        if not e.labels:
+            yield from (Word(f"{on}{d.text}", d.span) for d in e.designs)
+        if on and not (e.labels or e.designs):
+            yield Word(on.strip(), a.span)
+        for label in e.labels:
+            under = f"under {label.text}"
+            yield from (Word(f"{on}{d.text} {under}", label.span) for d in e.designs)
+            if not e.designs:
+                yield Word(f"{on}{under}", label.span)
+
+
+def _check_no_actions(expects: Iterable[Expect]) -> None:
+    """Raise UserError for an expectation of an action where the claim is about one
+    action or none."""
+    for word in (a for e in expects for a in e.actions):
+        raise UserError(
+            word.span,
+            "`on` says for which action something is expected, where a property is "
+            "about several: `step NAME on failure`",
+        )
 
 
 def _check_verdict(e: Expect, kind: Kind) -> None:

@@ -29,7 +29,8 @@ is not what its author meant, and ends the check.
 
 Import what a design needs from here; model.language.domains has the domains and
 their values, model.language.declarations fields, actions and blocks,
-model.language.methods and contents the lists of all that a design has.
+model.language.methods and contents the lists of all that a design has,
+model.language.failures the calls that may fail.
 """
 
 from __future__ import annotations
@@ -96,6 +97,15 @@ from poolproof.model.language.domains import (
     require,
     warn_on,
 )
+from poolproof.model.language.failures import (
+    FAILS,
+    FAILURES,
+    LEFT,
+    NONE_FAILS,
+    choice,
+    failing,
+    may_fail,
+)
 from poolproof.model.language.methods import (
     Forward,
     action_methods,
@@ -118,6 +128,10 @@ from poolproof.model.language.spelling import did_you_mean, nearest, nearest_nam
 
 __all__ = [
     "ANY",
+    "FAILS",
+    "FAILURES",
+    "LEFT",
+    "NONE_FAILS",
     "ActionMark",
     "Arithmetic",
     "Assumed",
@@ -155,6 +169,7 @@ __all__ = [
     "bind",
     "blocks",
     "bug_on",
+    "choice",
     "closure",
     "declared",
     "did_you_mean",
@@ -163,6 +178,7 @@ __all__ = [
     "forwarded",
     "invariant",
     "invariant_methods",
+    "may_fail",
     "members",
     "nearest",
     "nearest_name",
@@ -348,6 +364,8 @@ class Design(Block):
         }
         for name, value in hidden.items():
             object.__setattr__(design, name, value)
+        if LEFT in declared_slots:
+            object.__setattr__(design, LEFT, declared_slots[LEFT].start)
         return design
 
     def __init__(self, *_: Any, **__: Any) -> None:
@@ -384,19 +402,20 @@ class Design(Block):
                 state.append(slot.values.raw(value))
         return tuple(state)
 
-    def step(self, name: str, *arguments: Any) -> Any:
-        """Take an action with Python arguments and return its result. Raise
-        Disabled if a `require` is false, Assumed if an `assume` is, KernelBug at
-        a `bug_on`, and OutOfRange, OutOfDomain or AssertionError if the model is
-        wrong; the state is then as before. ``warned`` has the step's
-        KernelWarnings. An action that yields is refused: it is a generator,
-        `next(design.fault(t0))`.
+    def step(self, name: str, *arguments: Any, fails: str = NONE_FAILS) -> Any:
+        """Take an action with Python arguments and return its result. ``fails``
+        is the call that fails in it, as `choice` names it. Raise Disabled if a
+        `require` is false or the action does not come to that call, Assumed if
+        an `assume` is, KernelBug at a `bug_on`, and OutOfRange, OutOfDomain or
+        AssertionError if the model is wrong; the state is then as before.
+        ``warned`` has the step's KernelWarnings. An action that yields is
+        refused: it is a generator, `next(design.fault(t0))`.
         """
         arguments = self._meant(name, arguments)
         self._check_call(name, arguments)
 
         def run() -> Any:
-            result = getattr(self, name)(*arguments)
+            result = self.call(name, *arguments, fails=fails)
             if isinstance(result, GeneratorType):
                 raise ModelError(f"{name} yields: call it, and use next() on it")
             return result
@@ -418,6 +437,16 @@ class Design(Block):
             self.load(before)
             raise
         return result
+
+    def call(self, name: str, *arguments: Any, fails: str = NONE_FAILS) -> Any:
+        """Call an action's method, in which ``fails`` fails, and return what it
+        returns. Unlike `step` this checks no argument and undoes nothing."""
+        if fails != NONE_FAILS:
+            left = getattr(self, LEFT, 0)
+            require(left > 0)
+            object.__setattr__(self, LEFT, left - 1)
+        with failing(fails):
+            return getattr(self, name)(*arguments)
 
     def _saturate(self) -> None:
         """Saturate counters at the end of an action, see `Counter`."""

@@ -25,6 +25,7 @@ from poolproof.model.language.domains import (
     Bound,
     Domain,
     Feature,
+    Int,
     ModelError,
     Values,
     _Counter,
@@ -34,6 +35,7 @@ from poolproof.model.language.domains import (
     _Scalarset,
     _SetOf,
 )
+from poolproof.model.language.failures import FAILURES, LEFT, may_fail
 from poolproof.model.language.methods import (
     check_forwarders,
     closure,
@@ -61,7 +63,17 @@ class Slot:
 def slots(owner: Any, binding: Binding, prefix: str = "") -> Iterator[Slot]:
     """Every state variable of a design class (or block), in declaration
     order, blocks' fields as ``block.field``. Fields of features that are off
-    come with ``off`` set. Raises ModelError for one that cannot be."""
+    come with ``off`` set. Last is what is left of the failures, where there are
+    any. Raises ModelError for one that cannot be."""
+    yield from _written(owner, binding, prefix)
+    if not prefix and binding.bounds.get(FAILURES.name, 0):
+        most = binding.size(FAILURES)
+        field = Field((), Int(0, most), most, (), "calls that may still fail")
+        yield _slot(LEFT, field, binding, (owner, LEFT))
+
+
+def _written(owner: Any, binding: Binding, prefix: str) -> Iterator[Slot]:
+    """As `slots`, without what no text declares."""
     cls = owner if isinstance(owner, type) else type(owner)
     for name, value in members(owner).items():
         match value:
@@ -73,7 +85,7 @@ def slots(owner: Any, binding: Binding, prefix: str = "") -> Iterator[Slot]:
                     wrong.where = (cls, name)
                     raise wrong from None
             case Block():
-                yield from slots(value, binding, f"{prefix}{name}.")
+                yield from _written(value, binding, f"{prefix}{name}.")
 
 
 def _slot(name: str, field: Field, binding: Binding, where: tuple[type, str]) -> Slot:
@@ -200,7 +212,7 @@ def _declared(cls: type) -> tuple[dict[str, Bound], dict[str, Feature]]:
             for feature in features_of(owner, name, mark):
                 visit(feature)
         for part in _mentioned(owner, value):
-            visit(part)
+            visit(FAILURES if part is may_fail else part)
     return bounds, features
 
 
@@ -237,6 +249,8 @@ def structural(cls: type) -> frozenset[str]:
                 for part in _mentioned(owner, value, returned=False):
                     if isinstance(part, Domain):
                         sizes(part)
+                    elif part is may_fail:
+                        sizes(FAILURES)
             case Domain():
                 sizes(value)
     return frozenset(needed)

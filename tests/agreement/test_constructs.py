@@ -23,11 +23,14 @@ from poolproof.checker.core import evaluate, ir
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.system import Action, Cell, State, TransitionSystem
+from poolproof.checker.core.verdict import Step
 from poolproof.checker.driver.mutants import mutants
+from poolproof.checker.evidence.replay import Runner
 from poolproof.checker.frontend.design import compile_design
 from poolproof.model.language import (
     Binding,
     Disabled,
+    KernelBug,
     OutOfDomain,
     OutOfRange,
     Values,
@@ -57,6 +60,8 @@ CASES: dict[str, dict[str, Any]] = {
     "Exports without": {},
     "ExportsVariant": {},
     "ExportsVariant without": {"without": ("fork",)},
+    "Failing": {"bounds": {"failures": 2}},
+    "Failing never": {},
 }
 
 
@@ -78,14 +83,20 @@ def run(
     """What CPython makes of a step."""
     binding = binding_of(compiled)
     function = getattr(compiled.source, action.name)
-    domains = parameters(compiled.source, function).values()
-    arguments = [binding.values(d).python(r) for d, r in zip(domains, raw, strict=True)]
+    domains = [*parameters(compiled.source, function).values()]
+    given = raw[: len(domains)]
+    arguments = [
+        binding.values(d).python(r) for d, r in zip(domains, given, strict=True)
+    ]
+    fails = Runner(compiled).fails(Step(action.name, raw))
     design.load(state)
     assert design.dump() == state
     try:
-        result = design.step(action.name, *arguments)
+        result = design.step(action.name, *arguments, fails=fails)
+    except KernelBug:
+        outcome: tuple[Any, ...] = ("bug",)
     except Disabled:
-        outcome: tuple[Any, ...] = ("disabled",)
+        outcome = ("disabled",)
     except AssertionError:
         outcome = ("assert",)
     except OutOfDomain:
@@ -105,9 +116,10 @@ def run(
 
 
 def read(
-    system: TransitionSystem, action: Action, state: State, raw: tuple[int, ...]
+    compiled: Compiled, action: Action, state: State, raw: tuple[int, ...]
 ) -> tuple[Any, ...]:
     """What the compiled action makes of it."""
+    system = compiled.system
     broken = evaluate.broken(system, action, state, raw)
     if broken is not None:
         if "is off" in broken.message:
@@ -116,6 +128,10 @@ def read(
     step = evaluate.successor(system, action, state, raw)
     if step is None:
         return ("disabled",)
+    at = evaluate.Valuation(system, state, locals_=evaluate.arguments(action, raw))
+    if at.true(compiled.stops(action.name)):
+        assert step[0] == state
+        return ("bug",)
     outside = evaluate.out_of_range(system, step[0])
     return ("range", outside) if outside is not None else ("step", *step)
 
@@ -142,7 +158,7 @@ def test_steps(compiled: dict[str, Compiled], name: str, data: st.DataObject) ->
             data.draw(st.integers(p.domain.lo, p.domain.hi), label=p.name)
             for p in action.parameters
         )
-        ours = read(c.system, action, state, raw)
+        ours = read(c, action, state, raw)
         assert ours == run(c, design, action, state, raw), (action.name, raw)
 
 
@@ -264,7 +280,7 @@ def compare_random(seeds: range, folder: Path) -> None:
             state = tuple(random.randint(*range_of(cell)) for cell in c.system.cells)
             for action in c.system.actions:
                 raw = tuple(random.choice([*p.domain]) for p in action.parameters)
-                ours = read(c.system, action, state, raw)
+                ours = read(c, action, state, raw)
                 theirs = run(c, design, action, state, raw)
                 assert ours == theirs, (seed, action.name, state, raw)
                 outcomes[ours[0]] += 1

@@ -54,6 +54,7 @@ from poolproof.checker.spec import parse_text, resolve
 from poolproof.model import designs
 from poolproof.model.designs.reserved_thp.assumed_vmas import ReservedThpVmasAssumed
 from poolproof.model.language import (
+    NONE_FAILS,
     Design,
     Disabled,
     KernelBug,
@@ -68,6 +69,7 @@ from poolproof.model.language import (
     returns,
     slots,
 )
+from tests.common.constructs import Failing
 from tests.common.indices import Careless, Elements, Indices
 from tests.common.symbolic_int import SymbolicInt, TooManyPaths, paths, term_of
 
@@ -170,8 +172,9 @@ class Validation:
         """Proves one action, all paths of it; how many those are."""
         system, source = self.system, self.compiled.source
         function = getattr(source, action.name)
-        given = parameters(source, function).values()
-        domains = [self.binding.values(d) for d in given]
+        domains = [
+            self.binding.values(d) for d in parameters(source, function).values()
+        ]
         wanted = returns(source, function)
         given = [
             unknown(Integers(), p.name, p.local.sort, p.domain)
@@ -179,9 +182,10 @@ class Validation:
         ]
         raw = [_raw(value) for value in given]
         within = [
-            Integers().within(Number(r, None, None), v.lo, v.hi)
-            for r, v in zip(raw, domains, strict=True)
+            Integers().within(Number(r, None, None), p.domain.lo, p.domain.hi)
+            for r, p in zip(raw, action.parameters, strict=True)
         ]
+        choices = [p.domain.sort.labels for p in action.parameters if p.implicit]
         low = Lowering(
             system,
             Integers(),
@@ -203,13 +207,14 @@ class Validation:
             self.design.load([SymbolicInt(path, r) for r in self.raw])
             arguments = [
                 v.python(SymbolicInt(path, r))
-                for v, r in zip(domains, raw, strict=True)
+                for v, r in zip(domains, raw, strict=False)
             ]
+            fails = choices[0][SymbolicInt(path, raw[-1])] if choices else NONE_FAILS
             warned: set[int] = set()
             try:
                 with warnings.catch_warnings(record=True) as caught:
                     warnings.simplefilter("always")
-                    value = getattr(self.design, action.name)(*arguments)
+                    value = self.design.call(action.name, *arguments, fails=fails)
                 warned = {w.lineno for w in caught}
             except KernelBug:
                 same = [a == b for a, b in zip(after, self.raw, strict=True)]
@@ -313,6 +318,12 @@ def test_compiled_is_executed(design: type[Design], on: tuple[str, ...]) -> None
             assert proof.prove(proof.system.action_by_name[name], MOST) > 0
         except TooManyPaths:
             pytest.fail(f"{name} has more than {MOST} paths: list it in BEYOND")
+
+
+@pytest.mark.parametrize("action", ["twice", "branches", "refuses", "plain"])
+def test_calls_that_fail_are_executed(action: str) -> None:
+    proof = Validation(compile_design(Failing, {"failures": 2}))
+    assert proof.prove(proof.system.action_by_name[action], MOST) > 0
 
 
 @pytest.mark.slow

@@ -20,7 +20,9 @@ from poolproof.model.language import (
     SetOf,
     Wrapping,
     action,
+    bug_on,
     domain,
+    may_fail,
     observer,
     require,
     table,
@@ -690,3 +692,74 @@ def enclosed():
 
 
 Enclosed = enclosed()
+
+
+class Descriptors(Block):
+    """A block in which allocations fail."""
+
+    def __init__(self):
+        self.made = var(Int(0, 9))
+
+    def take(self, n) -> int:
+        """One for each of n; -1 if there is no memory for one of them."""
+        for k in range(3):
+            if k < n:
+                if may_fail("kmalloc of a descriptor"):
+                    return -1
+                self.made += 1
+        return self.made
+
+
+class Failing(Design):
+    """Calls that may fail: in loops, helpers and branches, beside a `require`, an
+    `assume`, an `assert` and a `bug_on`; some are never reached."""
+
+    descriptors = Descriptors()
+    count = var(Int(0, 9))
+    stopped = var(Bool())
+
+    @action
+    def twice(self, n: Int(0, 3), again: Bool()) -> Errno:
+        taken = self.descriptors.take(n)
+        if taken < 0:
+            return ENOMEM
+        self.count += 1
+        if again:
+            more = self.descriptors.take(1)
+            if more < 0:
+                self.descriptors.made = 0
+                return Errno.EINVAL
+        return OK
+
+    @action
+    def branches(self, n: Int(0, 3)) -> Bool():
+        if n == 0:
+            failed = False
+            if self.count > 100:
+                failed = may_fail("never")
+        elif n == 1:
+            failed = may_fail("first")
+        else:
+            failed = may_fail("second of  two")
+            if failed and self.stopped:
+                require(n == 2)
+        assert failed or n < 3, "only a failure helps"
+        self.count = 1 if failed else 2
+        return not failed
+
+    @action
+    def refuses(self, n: Int(0, 3)) -> Errno:
+        if n == 3 and self.stopped:
+            return OK
+        if may_fail("early"):
+            self.count = 3
+        require(n != 1)
+        bug_on(n == 2, "before the late one")
+        if may_fail("late"):
+            return ENOMEM
+        self.stopped = True
+        return OK
+
+    @action
+    def plain(self):
+        self.count = 0

@@ -269,3 +269,30 @@ class Wrong(Design):
     # 5: what act returns is an int, and a label of Errno is needed here
     def act(self) -> Errno:
         return 0
+
+    # === may_fail_name
+    @action
+    def act(self):
+        # 12: the call's name is words, like may_fail("kmalloc of a file_region"): no commas, brackets or quotes
+        if may_fail("kmalloc()"):
+            self.flag = False
+
+    # === may_fail_nameless
+    @action
+    def act(self):
+        # 12: write may_fail("the call that fails")
+        if may_fail():
+            self.flag = False
+
+    # === may_fail_observer
+    @observer
+    def act(self) -> Bool():
+        # 16: may_fail() has its place in actions only
+        return may_fail("kmalloc")
+
+    # === may_fail_skipped
+    @action
+    def act(self):
+        # 26: Python may skip may_fail() here: write `if may_fail(...):` within the other condition, or assign it first
+        if self.flag and may_fail("kmalloc"):
+            self.flag = False
