@@ -83,6 +83,32 @@ class HugepageSubpool(Block):
         return self.rsv_hpages == self.min_hpages
 
 
+class CountedSubpool(HugepageSubpool):
+    """A subpool that keeps ``used_hpages`` with or without size=, as proposed in
+    2026: a minimum takes back only what is not in use elsewhere."""
+
+    def __init__(
+        self,
+        max_hpages: Any,
+        min_hpages: Any,
+        mount: Feature,
+        size: Feature,
+        min_size: Feature,
+    ) -> None:
+        super().__init__(max_hpages, min_hpages, mount, size, min_size)
+        self.used_hpages = var(Int(-1), init=0, when=mount)
+
+    def get_pages(self, delta):
+        if not self.size:
+            self.change_used(delta)
+        return super().get_pages(delta)
+
+    def put_pages(self, delta):
+        if not self.size:
+            self.change_used(-delta)
+        return super().put_pages(delta)
+
+
 class PageCounters(Block):
     """A page counter with a limit for each cgroup, struct page_counter. None
     stands for the root, which counts nothing and has no limit. Without a

@@ -222,13 +222,22 @@ class VmaRemap(VmaUnmap):
             True,
         )
         if merge is not Merge.SUCCESS:
-            self.uncharge_vma(task, end, pages, vm_flags)
+            self.vrm_uncharge(task, end, pages, vm_flags)
             return ENOMEM
         self.name_anon_vmas(task)
         if MLOCK and VM.LOCKED in vm_flags:
             self.locked_vm[task] += pages
             self.populate_vma_page_range(task, addr)
         return OK
+
+    def vrm_calc_charge(self, task, start, pages, vm_flags, dontunmap):
+        """mm/mremap.c:vrm_calc_charge of a move. Return whether what it adds is
+        charged."""
+        return self.charge_vma(task, start, pages, vm_flags)
+
+    def vrm_uncharge(self, task, start, pages, vm_flags):
+        """mm/mremap.c:vrm_uncharge of an expansion in place that fails."""
+        self.uncharge_vma(task, start, pages, vm_flags)
 
     def prep_move_vma(self, task, addr, end, dontunmap):
         """mm/mremap.c:prep_move_vma"""
@@ -261,7 +270,9 @@ class VmaRemap(VmaUnmap):
             return error
         vm_flags = self.vm_flags[task, addr]
         pages = new_len if dontunmap else delta
-        if not self.charge_vma(task, new_end - pages, pages, vm_flags):
+        start = new_end - pages
+        charged = self.vrm_calc_charge(task, start, pages, vm_flags, dontunmap)
+        if not charged:
             return ENOMEM
         if not self.copy_vma(task, addr, new_addr, new_end, dontunmap):
             self.uncharge_vma(task, new_end - pages, pages, vm_flags)

@@ -132,8 +132,7 @@ class Resizing(Mounts):
         return self.h.available_huge_pages()
 
     def dissolved_surplus(self, node):
-        """Whether a free page that is dissolved counts as a surplus one (since
-        6.15)."""
+        """Return whether a free page that is dissolved counts as a surplus one."""
         return self.h.surplus_huge_pages_node[node] > 0
 
 

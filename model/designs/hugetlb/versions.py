@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """hugetlb of other kernels than 6.12, as far as the model can tell them apart."""
 
+from typing import Any
+
+from poolproof.model.blocks.quota import CountedSubpool
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
-from poolproof.model.designs.hugetlb.names import MOUNT, PAGES, SIZE
+from poolproof.model.designs.hugetlb.names import MAX, MIN, MIN_SIZE, MOUNT, PAGES, SIZE
 
 
 class Hugetlb61(Hugetlb):
@@ -68,3 +71,22 @@ class Hugetlb70(Hugetlb):
         if free > persistent:
             free = max(0, free - self.h.surplus_huge_pages())
         return self.h.resv_huge_pages + persistent - free
+
+
+class HugetlbCounted(Hugetlb70):
+    """hugetlb reservations of Linux 7.0 with what was proposed in 2026: a subpool
+    counts what it uses with min_size= alone, too, and a reservation or a fault that
+    fails takes back what the subpool did not give."""
+
+    spool: Any = CountedSubpool(MAX, MIN, MOUNT, SIZE, MIN_SIZE)
+
+    def out_put_pages(self, spool, chg, gbl_reserve):
+        if MOUNT and spool:
+            rsv = self.spool.put_pages(chg - gbl_reserve)
+            self.h.return_unused_surplus_pages(rsv, PAGES)
+            self.spool.change_used(-gbl_reserve)
+
+    def out_subpool_put(self, spool, gbl_chg):
+        super().out_subpool_put(spool, gbl_chg)
+        if MOUNT and spool and gbl_chg > 0:
+            self.spool.change_used(-1)

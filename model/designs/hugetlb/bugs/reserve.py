@@ -2,10 +2,15 @@
 """Reserving, mm/hugetlb.c: mmap, the subpool, policies."""
 
 from poolproof.model.blocks.errno import ENOMEM, OK
+from poolproof.model.blocks.quota import HugepageSubpool
 from poolproof.model.designs.bug import Bug
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
-from poolproof.model.designs.hugetlb.names import MOUNT
-from poolproof.model.designs.hugetlb.versions import Hugetlb61, Hugetlb70
+from poolproof.model.designs.hugetlb.names import MAX, MIN, MIN_SIZE, MOUNT, SIZE
+from poolproof.model.designs.hugetlb.versions import (
+    Hugetlb61,
+    Hugetlb70,
+    HugetlbCounted,
+)
 
 
 class Beforec79fb75e5a51(Hugetlb61):
@@ -111,3 +116,21 @@ class Beforea833a693a490(Hugetlb70):
 
     def out_put_pages(self, spool, chg, gbl_reserve):
         self.hugepage_subpool_put_pages(spool, chg)
+
+
+class UncountedMinimum(HugetlbCounted):
+    """A mount with min_size= alone does not count what it uses, so its minimum takes
+    pages back while it is in use (hugepage_subpool_put_pages). No release has the
+    fix yet: "mm/hugetlb: ... used_hpages", proposed in July 2026."""
+
+    bug = Bug(
+        "",
+        "",
+        "a minimum without size= is filled again while it is in use",
+        trigger="min_size",
+        having="hugetlbfs mount truncate",
+        bounds={"V": 1, "P": 2, "files": 1, "blocks": 2},
+        detected="hugetlb_invariants.min_exact",
+    )
+
+    spool = HugepageSubpool(MAX, MIN, MOUNT, SIZE, MIN_SIZE)
