@@ -196,7 +196,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         whole(1),
         default=0,
         metavar="N",
-        help="workers of the native engine",
+        help="workers of the native engine: as many as cores, at most 256",
     )
     add_value(
         parser,

@@ -64,6 +64,9 @@ CANNOT = "the native engine cannot"
 GROUP = 50_000
 """Upper limit on the permutations of the scalarsets that are not rows."""
 
+THREADS = 256
+"""Upper limit on the threads: MAX_THREADS of search.c."""
+
 DOUBTS = 24
 """Upper limit on the permutations that are checked dynamically."""
 
@@ -323,7 +326,7 @@ class _Child:
         self.begin = begin
         seconds = left()
         arguments = (
-            budget.threads or len(os.sched_getaffinity(0)),
+            min(THREADS, budget.threads or len(os.sched_getaffinity(0))),
             available() if budget.memory is None else budget.memory,
             1e18 if seconds is None else seconds,
             (1 << 62) if budget.states is None else budget.states,

@@ -36,7 +36,7 @@ enum {
 	GRAB = 64,                  /* states a worker takes at a time */
 	SOLO = 1024,                /* a level this small is for one thread */
 	LINE = 8,                   /* slots in a cache line */
-	MAX_THREADS = 16,
+	MAX_THREADS = 256,          /* as native.py says, too */
 };
 #define ROOM (BATCH + model.steps + 1)  /* of one buffer */
 
@@ -162,7 +162,7 @@ static inline u32 matches(const u64 *line, u64 want, u64 mask, u32 *empty)
 #define WANT_BITS (~0ull)
 #define ENTRY(t, at, hash, w) WANT(hash, w)
 #else
-enum { PLACE = 36, OWNER = 4 };
+enum { PLACE = 36, OWNER = 8 };
 #define WANT(hash, w) ((hash) << (PLACE + OWNER))
 #define WANT_BITS (~0ull << (PLACE + OWNER))
 #define ENTRY(t, at, hash, w) (WANT(hash, w) | (u64)(t) << PLACE | ((at) + 1))
@@ -301,14 +301,21 @@ static void refill(Thread *T)
 
 /* --- one level ----------------------------------------------------------- */
 
-typedef struct {
-	u64 start[MAX_THREADS], end[MAX_THREADS];
-} Level;
-
-static Level *levels;
+static u64 *levels;             /* of each level, where each thread's states end */
 static int depth, levels_room;
 static _Atomic u64 next_state[MAX_THREADS];
 static int check_only, expand_only;
+
+/* A thread's states of level d: from level_start to level_end. */
+static u64 level_end(int d, int t)
+{
+	return d < 0 ? 0 : levels[(u64)d * nthreads + t];
+}
+
+static u64 level_start(int d, int t)
+{
+	return level_end(d - 1, t);
+}
 
 static void gather(const Out *o, u32 i, u64 *w)
 {
@@ -330,6 +337,47 @@ static void look_up(Thread *T, Out *o)
 	o->n = 0;
 }
 
+/* --- recent successors ----------------------------------------------------
+ *
+ * Most successors were seen a moment ago, as they were made: a step that changes
+ * nothing here, or two steps in either order. One that is in this small table is
+ * on its way to the visited set or there already, and needs no canonical form
+ * and no look-up. Whole states are compared, so nothing is lost. */
+
+enum { RECENT = 12 };           /* log2 of the states in the table */
+
+static u64 *recent_of(const Thread *T, const u64 *w)
+{
+	return T->recent + (hash_of(w) >> (64 - RECENT)) * WORDS;
+}
+
+/* In each place a state that does not belong there. */
+static void forget_recent(Thread *T)
+{
+	u64 w[WORDS] = { 0 };
+	u64 *zero = recent_of(T, w);
+	memset(T->recent, 0, sizeof w << RECENT);
+	for (w[0] = 1; recent_of(T, w) == zero; w[0]++)
+		;
+	memcpy(zero, w, sizeof w);
+}
+
+/* Leaves out the successors that are in the table, and puts the others there. */
+static void sift(Thread *T, Out *o)
+{
+	u64 w[WORDS];
+	u32 n = 0;
+	for (u32 i = 0; i < o->n; i++) {
+		gather(o, i, w);
+		u64 *known = recent_of(T, w);
+		int fresh = !same(known, w);  /* no branch: it could not be foreseen */
+		for (int k = 0; k < WORDS; k++)
+			o->w[k][n] = known[k] = w[k];
+		n += fresh;
+	}
+	o->n = n;
+}
+
 /* Sends the buffer at hand on its way and looks up the one before. */
 static void turn(Thread *T)
 {
@@ -337,6 +385,7 @@ static void turn(Thread *T)
 	u64 w[WORDS];
 	for (u32 i = 0; i < o->n; i++)
 		T->fired[o->id[i]]++;
+	sift(T, o);
 	canonical(o);
 	for (u32 i = 0; i < o->n; i++) {
 		gather(o, i, w);
@@ -445,13 +494,12 @@ static void visit(Thread *T, const u64 *s)
 
 static void search_level(Thread *T)
 {
-	const Level *l = &levels[depth];
 	T->mode = SEARCH;
 	for (int k = 0; k < nthreads; k++) {
 		int t = (T->id + k) % nthreads;
-		u64 i;
-		while ((i = atomic_fetch_add(&next_state[t], GRAB)) < l->end[t]) {
-			u64 end = i + GRAB < l->end[t] ? i + GRAB : l->end[t];
+		u64 i, last = level_end(depth, t);
+		while ((i = atomic_fetch_add(&next_state[t], GRAB)) < last) {
+			u64 end = i + GRAB < last ? i + GRAB : last;
 			for (; i < end; i++)
 				visit(T, threads[t]->states + i * WORDS);
 			if (T->id == 0)
@@ -513,7 +561,7 @@ static u64 level_size(int d)
 {
 	u64 total = 0;
 	for (int t = 0; t < nthreads; t++)
-		total += levels[d].end[t] - levels[d].start[t];
+		total += level_end(d, t) - level_start(d, t);
 	return total;
 }
 
@@ -566,14 +614,12 @@ static void add_level(void)
 {
 	if (depth + 1 >= levels_room) {
 		levels_room = 2 * levels_room + 64;
-		levels = realloc(levels, sizeof *levels * levels_room);
+		levels = realloc(levels, sizeof *levels * levels_room * nthreads);
 		if (!levels)
 			abort();
 	}
-	for (int t = 0; t < nthreads; t++) {
-		levels[depth + 1].start[t] = depth < 0 ? 0 : levels[depth].end[t];
-		levels[depth + 1].end[t] = threads[t]->used;
-	}
+	for (int t = 0; t < nthreads; t++)
+		levels[(u64)(depth + 1) * nthreads + t] = threads[t]->used;
 }
 
 static int checked = -1;
@@ -582,7 +628,7 @@ static int checked = -1;
 static void whole_level(u64 size)
 {
 	for (int t = 0; t < nthreads; t++)
-		atomic_store(&next_state[t], levels[depth].start[t]);
+		atomic_store(&next_state[t], level_start(depth, t));
 	for (;;) {
 		atomic_store(&pause_flag, 0);
 		together(EXPAND, size);
@@ -652,15 +698,14 @@ static u64 target_bit(const u64 *w)
 /* The least state of the level before that each target is a successor of. */
 static void trace_level(Thread *T)
 {
-	const Level *l = &levels[trace_depth - 1];
 	Out *o = &T->out[0];
 	u64 w[WORDS];
 	T->mode = TRACE;
 	for (int k = 0; k < nthreads; k++) {
 		int t = (T->id + k) % nthreads;
-		u64 i;
-		while ((i = atomic_fetch_add(&next_state[t], GRAB)) < l->end[t]) {
-			u64 end = i + GRAB < l->end[t] ? i + GRAB : l->end[t];
+		u64 i, last = level_end(trace_depth - 1, t);
+		while ((i = atomic_fetch_add(&next_state[t], GRAB)) < last) {
+			u64 end = i + GRAB < last ? i + GRAB : last;
 			for (; i < end; i++) {
 				const u64 *s = threads[t]->states + i * WORDS;
 				o->n = 0;
@@ -773,7 +818,7 @@ static void traces(void)
 		}
 		for (int t = 0; t < nthreads; t++) {
 			memset(threads[t]->pred, 0, model.events * sizeof(struct best));
-			atomic_store(&next_state[t], levels[trace_depth - 1].start[t]);
+			atomic_store(&next_state[t], level_start(trace_depth - 1, t));
 		}
 		together(BACK, level_size(trace_depth - 1));
 		for (int e = 0; e < model.events; e++) {
@@ -858,6 +903,18 @@ static void *zeroed(u64 count, u64 size)
 	return p;
 }
 
+/* States that each thread has addresses for: as many as the memory holds, so
+ * that one may find them all; or its share, where addresses are rationed. */
+static u64 state_room(void)
+{
+	struct rlimit addresses;
+	u64 bytes = memory_limit;
+	getrlimit(RLIMIT_AS, &addresses);
+	if (addresses.rlim_cur != RLIM_INFINITY && addresses.rlim_cur / 2 / nthreads < bytes)
+		bytes = addresses.rlim_cur / 2 / nthreads;
+	return (bytes / (8 * WORDS) / 512 + 1) * 512 + 4 * ROOM + initials;
+}
+
 static Thread *new_thread(int id)
 {
 	Thread *T = aligned_alloc(64, sizeof *T);
@@ -871,6 +928,8 @@ static Thread *new_thread(int id)
 	T->best = zeroed(model.events, sizeof *T->best);
 	T->pred = zeroed(model.events, sizeof *T->pred);
 	T->tally = zeroed(2 * model.events, sizeof *T->tally);
+	T->recent = zeroed(WORDS << RECENT, sizeof *T->recent);
+	forget_recent(T);
 	for (int k = 0; k < 4; k++) {
 		Out *o = k < 2 ? &T->out[k] : &T->probe[k - 2];
 		o->id = zeroed(ROOM, 4);
@@ -911,10 +970,10 @@ int main(int argc, char **argv)
 	initial = words;
 
 	found = zeroed(model.events, sizeof *found);
-	u64 room = (memory_limit / (8 * WORDS) / 512 + 1) * 512 + 4 * ROOM;
+	u64 room = state_room();
 	for (int t = 0; t < nthreads; t++) {
 		Thread *T = threads[t] = new_thread(t);
-		T->room = room + initials;
+		T->room = room;
 		while (!(T->states = reserve(T->room * 8 * WORDS)))
 			if ((T->room /= 2) < 1 << 16)
 				return 2;

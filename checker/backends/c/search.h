@@ -40,6 +40,7 @@ typedef struct Thread {
 	int want;                   /* EXPLAIN: the event, */
 	u32 want_id;                /* and its least step */
 	u32 *tally;                 /* PROBE: events, by number */
+	u64 *recent;                /* successors that were seen a moment ago */
 	Out probe[2];
 } Thread;
 
