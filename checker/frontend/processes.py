@@ -228,10 +228,7 @@ class Process:
     def _named(self, end: Suspension) -> tuple[str, str]:
         """Return the name and the label of a place."""
         innermost = end.stack[-1]
-        written = (
-            end.node.value.value if isinstance(end.node.value, ast.Constant) else ""
-        )
-        slug = re.sub(r"\W+", "_", str(written)).strip("_")
+        slug = re.sub(r"\W+", "_", end.label).strip("_")
         if slug[:1].isdigit():
             slug = f"_{slug}"
         base = f"{self.name}.{slug or f'yield{len(self.parts)}'}"
@@ -239,7 +236,7 @@ class Process:
         while name in {p.name for p in self.parts}:
             number += 1
             name = f"{base}_{number}"
-        label = str(written) or f"{innermost.frame.function.__name__}:{end.node.lineno}"
+        label = end.label or f"{innermost.frame.function.__name__}:{end.node.lineno}"
         rounds = [ir.show(item) for a in end.stack for item in a.loops.values()]
         return name, label + (f" [{', '.join(rounds)}]" if rounds else "")
 

@@ -19,6 +19,7 @@ from poolproof.checker.frontend.comprehensions import Comprehensions
 from poolproof.checker.frontend.cursor import (
     Cursor,
     Flow,
+    Ref,
     Store,
     Unusable,
     Value,
@@ -210,11 +211,7 @@ class Statements:
         self, cursor: Cursor, node: ast.stmt, value: ast.Yield, yields: Yields
     ) -> Flow:
         """Execute ``yield``, ``yield "label"`` or ``name: DOMAIN = yield``."""
-        label = value.value
-        if label is not None and not (
-            isinstance(label, ast.Constant) and isinstance(label.value, str)
-        ):
-            raise cursor.at(label).mistake(YIELD_LABEL)
+        label = self.label(cursor, value.value)
         received = None
         match node:
             case ast.Expr():
@@ -225,8 +222,23 @@ class Statements:
                 raise cursor.at(node).mistake(RECEIVE)
         if yields.arrived():
             return Flow(ir.TRUE, cursor.store)
-        yields.suspend(cursor, value, received)
+        yields.suspend(cursor, value, label, received)
         return Flow(ir.FALSE, cursor.store)
+
+    def label(self, cursor: Cursor, node: ast.expr | None) -> str:
+        """Return the text after `yield`, or of the block's attribute there."""
+        match node:
+            case None:
+                return ""
+            case ast.Constant(str(text)):
+                return text
+            case ast.Attribute(target, name):
+                owner = self.expressions.expr(cursor, target)
+                if isinstance(owner, Ref):
+                    text = self.names.part(cursor.at(node), owner, name)
+                    if isinstance(text, str):
+                        return text
+        raise cursor.at(node).mistake(YIELD_LABEL)
 
     def delegate(
         self, cursor: Cursor, node: ast.YieldFrom, yields: Yields

@@ -46,6 +46,7 @@ class Suspension:
     vars: dict[str, Expr]
     stack: tuple[Activation, ...]
     node: ast.Yield
+    label: str
     received: tuple[str, ast.expr] | None
 
 
@@ -87,6 +88,7 @@ class Yields:
         self,
         cursor: Cursor,
         node: ast.Yield,
+        label: str,
         received: tuple[str, ast.expr] | None,
     ) -> None:
         """Note that the part ends here. Raise UserError where the text has given
@@ -105,6 +107,7 @@ class Yields:
                 dict(cursor.store.vars),
                 tuple(a.copy() for a in self.stack),
                 node,
+                label,
                 received,
             )
         )

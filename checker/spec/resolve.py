@@ -19,6 +19,8 @@ from poolproof.checker.spec.syntax import Claim, Expression, Spec, Word, start
 from poolproof.model.language import (
     action_methods,
     bind,
+    blocks,
+    invariant_methods,
     resolved,
     slots,
     yields,
@@ -96,6 +98,10 @@ def _may_assert(compiled: Compiled, name: str) -> bool:
         binding = bind(compiled.source, {})
         known = [s.name for s in slots(compiled.source, binding) if s.values.counter]
         return rest in known
+    if kind == "invariant":
+        path, _, method = rest.rpartition(".")
+        owners = {"": compiled.source, **dict(blocks(compiled.source))}
+        return path in owners and method in invariant_methods(owners[path])
     action, _, where = rest.partition(".")
     return (
         bool(where)

@@ -42,7 +42,8 @@ from poolproof.checker.evidence.replay import confirm, decided_by
 from poolproof.checker.evidence.runner import Runner
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec import parse_text, resolve
-from poolproof.model.language import Design, Disabled, ModelError
+from poolproof.model.language import Design, Disabled, ModelError, declared
+from tests.agreement.test_translation import ALL, has_yields
 from tests.common.random_designs import design_text
 from tests.common.random_tasks import explored, task_text
 from tests.common.symbolic_int import SymbolicInt, paths, term_of
@@ -253,7 +254,7 @@ def test_parts_are_executed(design: type[Design], having: tuple[str, ...]) -> No
     assert parts.proved == parts.processes.yielding
 
 
-# --- random designs, on random states -------------------------------------------
+# --- shipped and random designs, on random states -----------------------------------
 
 
 def load(path: Path, name: str) -> ModuleType:
@@ -326,6 +327,16 @@ def check_parts(compiled: Compiled, random: Random, rounds: int) -> set[str]:
             place = hidden[task - processes.tasks.lo]
             name = processes.places[place - 1].name
     return taken
+
+
+SHIPPED = [design for design in ALL if has_yields(design)]
+
+
+@pytest.mark.parametrize("design", SHIPPED, ids=lambda d: d.__name__)
+def test_shipped_parts_are_executed(design: type[Design]) -> None:
+    compiled = compile_design(design, having=tuple(declared(design)[1]))
+    taken = check_parts(compiled, Random(1), 60)
+    assert len(taken) > len(compiled.system.actions) // 2
 
 
 @pytest.mark.parametrize(
