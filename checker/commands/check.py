@@ -11,9 +11,9 @@ from pathlib import Path
 
 from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.against import add_against, run_against
-from poolproof.checker.commands.streams import complain, output, writable
+from poolproof.checker.commands.streams import complain, output, pointed, writable
 from poolproof.checker.commands.terminal import Interrupts, progress
-from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.diagnostic import UserError, together
 from poolproof.checker.core.limits import Spent, doing
 from poolproof.checker.core.text import count
 from poolproof.checker.core.verdict import Budget, Violated
@@ -25,22 +25,32 @@ from poolproof.checker.driver.check import (
     exit_code,
     refuse_nothing,
 )
-from poolproof.checker.driver.designs import find_spec
+from poolproof.checker.driver.designs import shipped_specs
 from poolproof.checker.driver.kept import Checks
+from poolproof.checker.driver.selected import changed_since, specs
 from poolproof.checker.driver.stored import trace_name
 from poolproof.checker.reports import json
 from poolproof.checker.reports.certificate import certificate_files
 from poolproof.checker.reports.check import check_report
+from poolproof.checker.reports.review import totals
 from poolproof.checker.reports.text import wrapped
 from poolproof.checker.reports.trace import defect_text, replayed_of, trace_text
-from poolproof.checker.spec import Spec, parse
+from poolproof.checker.spec import Spec
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.epilog = shared.engines_help()
     add = parser.add_argument
-    add("spec", nargs="+", metavar="SPEC", help="a .spec file, or a shipped spec")
+    add(
+        "spec",
+        nargs="*",
+        metavar="SPEC",
+        help="a .spec file, a folder of them, or a shipped spec; "
+        "SPEC::PROPERTY is one property",
+    )
+    add("-k", metavar="WORDS", default="", help="only matching properties")
+    add("--since", metavar="REV", help="only what changed since a git revision")
     shared.add_engine(parser)
     add("--store", metavar="DIR", help="write the trace of each violation to DIR")
     add(
@@ -74,9 +84,13 @@ def run(options: argparse.Namespace) -> int:
     for name in ("store", "certificate"):
         if vars(options)[name]:
             _make_folder(f"--{name}", vars(options)[name])
-    specs = [parse(find_spec(name)) for name in options.spec]
+    chosen = _specs(options)
     checks = shared.checks(options)
-    tasks, late = prepared(specs, request, budget, checks)
+    if options.since and not chosen:
+        with output(options.output) as out:
+            print(f"nothing changed since {options.since}", file=out)
+        return 0
+    tasks, late = prepared(chosen, request, budget, checks)
     refuse_nothing(tasks)
     if options.against:
         return run_against(options, tasks, late, budget)
@@ -99,6 +113,8 @@ def run(options: argparse.Namespace) -> int:
                 lines = check_report(checked, stored, options.verbose) + proof
                 print("\n".join(lines), file=out, flush=True)
             done.append(checked)
+        if len(done) > 1 and not options.json:
+            print("\n".join(totals(done)), file=out)
         code = 3 if len(done) < len(tasks) else exit_code(done, options.strict)
         code = code or (3 if late else 0)
         if options.json:
@@ -121,12 +137,24 @@ def _mails(checked: CheckResult, verbose: bool) -> str:
     )
 
 
+def _specs(options: argparse.Namespace) -> list[Spec]:
+    """Return what is to be checked."""
+    names = options.spec or (shipped_specs() if options.since else ())
+    if not names:
+        raise UserError(None, "which spec? Write a file, a folder, or --since REV")
+    some = specs(names, options.k)
+    if options.since:
+        some = changed_since(some, options.since, options.design)
+    return some
+
+
 def prepared(
     specs: Sequence[Spec], request: Request, budget: Budget, checks: Checks
 ) -> tuple[list[Task], bool]:
     """Return the specs on their designs, and whether some are missing because
     the budget does not suffice to compile them; stderr then says so."""
     tasks: list[Task] = []
+    mistakes: list[UserError] = []
     late = False
     for spec in specs:
         try:
@@ -135,6 +163,10 @@ def prepared(
         except Spent as spent:
             complain(f"{spec.file}: nothing is known: {spent}")
             late = True
+        except UserError as mistake:
+            mistakes.append(mistake)
+    if mistakes:
+        raise together(mistakes)
     return tasks, late
 
 
@@ -153,7 +185,7 @@ def complain_of_mistakes(done: Sequence[CheckResult]) -> None:
     """Print the places of specs that some run showed to be undefined."""
     for checked in done:
         for mistake in checked.mistakes:
-            complain(str(mistake))
+            complain(pointed(mistake))
 
 
 def _make_folder(option: str, path: str) -> None:

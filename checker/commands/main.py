@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from poolproof import __version__
-from poolproof.checker.commands.streams import complain, standard_output
+from poolproof.checker.commands.streams import complain, pointed, standard_output
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.limits import Spent
 from poolproof.checker.core.text import WIDTH
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             out.flush()
             return code
     except UserError as e:
-        complain(str(e) if e.span else f"poolproof: {e}")
+        complain(pointed(e))
         return 2
     except Spent as e:
         complain(f"poolproof: {e}; nothing is known yet")

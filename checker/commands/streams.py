@@ -12,10 +12,13 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from types import TracebackType
 from typing import TextIO
 
-from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.diagnostic import UserError, each
+from poolproof.checker.core.system import Span
+from poolproof.checker.core.text import WIDTH
 
 
 class Stream:
@@ -97,6 +100,39 @@ def complain(text: str) -> None:
         with contextlib.suppress(OSError):
             sys.stderr.write(f"{text}\n")
             sys.stderr.flush()
+
+
+def pointed(mistake: UserError) -> str:
+    """Return each mistake's text, with the line of the file that it is about and a
+    caret below the place."""
+    lines: list[str] = []
+    for one in each(mistake):
+        lines.append(str(one) if one.span else f"poolproof: {one}")
+        lines += _place(one.span)
+    return "\n".join(lines)
+
+
+_BEFORE = 4
+"""Columns before the line that a message is about."""
+
+
+def _place(span: Span | None) -> list[str]:
+    """Return the line of a place and a caret, cut to the width of a page."""
+    if span is None:
+        return []
+    try:
+        with open(span.file, encoding="utf-8-sig") as file:
+            line = next(islice(file, span.line - 1, None), "").rstrip()
+    except (OSError, ValueError):
+        return []
+    if not line.strip() or not line.isprintable() or span.column > len(line) + 1:
+        return []
+    room, at = WIDTH - _BEFORE, span.column - 1
+    first = max(0, min(at - room // 2, len(line) - room))
+    indent = len(line) - len(line.lstrip()) if not first else 0
+    first += min(indent, at)
+    shown = line[first : first + room].rstrip()
+    return [" " * _BEFORE + shown, " " * (_BEFORE + at - first) + "^"]
 
 
 @contextlib.contextmanager

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from poolproof.checker.core.system import Span
 
 
@@ -20,3 +22,29 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         return f"{self.span}: {self.message}" if self.span else self.message
+
+
+class UserErrors(UserError):
+    """Several mistakes, in the order of the text: two at least."""
+
+    def __init__(self, mistakes: Sequence[UserError]) -> None:
+        super().__init__(mistakes[0].span, mistakes[0].message)
+        self.mistakes = tuple(mistakes)
+
+    def __reduce__(self) -> tuple[type[UserErrors], tuple[Sequence[UserError]]]:  # type: ignore[override]
+        return UserErrors, (self.mistakes,)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.mistakes))
+
+
+def each(mistake: UserError) -> tuple[UserError, ...]:
+    """Return the mistakes of which this is the sum, or itself."""
+    return mistake.mistakes if isinstance(mistake, UserErrors) else (mistake,)
+
+
+def together(mistakes: Sequence[UserError]) -> UserError:
+    """Return the mistakes (one at least) as one, each once."""
+    single = {str(m): m for mistake in mistakes for m in each(mistake)}
+    found = tuple(single.values())
+    return found[0] if len(found) == 1 else UserErrors(found)

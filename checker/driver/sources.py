@@ -63,14 +63,25 @@ def of_designs(designs: Iterable[type[Design]]) -> str | None:
     files: set[Path] = set()
     for design in designs:
         names.append(f"{design.__module__}:{design.__qualname__}")
-        for part in parts(design):
-            for cls in part.__mro__[:-1]:
-                if not _is_language(cls.__module__):
-                    found = _closure(cls.__module__)
-                    if found is None:
-                        return None
-                    files |= found
+        found = files_of(design)
+        if found is None:
+            return None
+        files |= found
     return digest([*names, *_texts(sorted(files))])
+
+
+def files_of(design: type[Design]) -> frozenset[Path] | None:
+    """Return the files that a design's text depends on, without the language; None if
+    they are not known."""
+    files: frozenset[Path] = frozenset()
+    for part in parts(design):
+        for cls in part.__mro__[:-1]:
+            if not _is_language(cls.__module__):
+                found = _closure(cls.__module__)
+                if found is None:
+                    return None
+                files |= found
+    return files
 
 
 def digest(texts: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.diagnostic import UserError, together
 from poolproof.checker.core.system import Span
 from poolproof.checker.spec.grammar import Stopped, read_tree
 from poolproof.checker.spec.refusals import REFUSALS, Refusal, place, refusal
@@ -48,6 +48,49 @@ def parse_text(text: str, file: str = "<spec>") -> Spec:
         raise UserError(
             Span(file, 1, 1), 'the file is empty: a spec starts with `spec "title"`'
         )
+    mistakes: list[UserError] = []
+    while True:
+        try:
+            spec = _spec(text, file)
+        except UserError as mistake:
+            mistakes.append(mistake)
+            rest = _without_item(text, mistake)
+            if rest is None or len(mistakes) == _MOST:
+                raise together(mistakes) from None
+            text = rest
+        else:
+            if mistakes:
+                raise together(mistakes)
+            return spec
+
+
+_MOST = 20
+"""Upper limit on the mistakes that are told at once."""
+
+_ITEM = re.compile(
+    r"^(?:assertion|eventually|invariant|leadsto|let|reachable|scenario|step)\b", re.M
+)
+"""How an item begins. Nothing else is read differently without one."""
+
+
+def _without_item(text: str, mistake: UserError) -> str | None:
+    """Return the text with blanks in place of the item that the mistake is in, so
+    that the others can be read; None if it is in none. One at the beginning of an
+    item is that the item before does not end there."""
+    if mistake.span is None:
+        return None
+    lines = text.splitlines(keepends=True)
+    at = sum(map(len, lines[: mistake.span.line - 1])) + mistake.span.column - 1
+    starts = [m.start() for m in _ITEM.finditer(text)]
+    begin = max((start for start in starts if start < at), default=None)
+    if begin is None:
+        return None
+    end = min((start for start in starts if start >= at), default=len(text))
+    return text[:begin] + re.sub(r"[^\n]", " ", text[begin:end]) + text[end:]
+
+
+def _spec(text: str, file: str) -> Spec:
+    """Return the spec. Raise UserError for its first mistake."""
     try:
         tree = read_tree(text)
     except Stopped as e:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from poolproof.checker.core import ir
 from poolproof.checker.core.compiled import Compiled
-from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.diagnostic import UserError, together
 from poolproof.checker.core.ir import Sort
 from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.spec.claims import ClaimReader, expected, single
@@ -63,11 +63,14 @@ def resolve_all(spec: Spec, designs: Sequence[Compiled]) -> tuple[Resolved, ...]
         found, lacks = _resolve(spec, compiled)
         resolved.append(found)
         lacking.append(lacks)
+    mistakes: list[UserError] = []
     for claim in spec.claims:
         reasons = [lacks.get(claim.name.text) for lacks in lacking]
         first = next(iter(reasons), None)
         if first is not None and all(r is not None and not r.off for r in reasons):
-            raise first.mistake
+            mistakes.append(first.mistake)
+    if mistakes:
+        raise together(mistakes)
     _assertions_exist(spec, designs)
     return tuple(resolved)
 
@@ -131,6 +134,7 @@ def _resolve(spec: Spec, compiled: Compiled) -> tuple[Resolved, dict[str, Missin
     properties: list[Property] = []
     obligations: list[Property] = []
     lacks: dict[str, MissingName] = {}
+    mistakes: list[UserError] = []
     for claim in spec.claims:
         try:
             for one in single(claim, names):
@@ -140,9 +144,14 @@ def _resolve(spec: Spec, compiled: Compiled) -> tuple[Resolved, dict[str, Missin
         except MissingName as reason:
             lacks[claim.name.text] = reason
         except RecursionError:
-            raise UserError(claim.span, "this formula is nested too deeply") from None
+            nested = "this formula is nested too deeply"
+            mistakes.append(UserError(claim.span, nested))
         except ir.SortError as e:
-            raise UserError(start(claim.formula), str(e)) from None
+            mistakes.append(UserError(start(claim.formula), str(e)))
+        except UserError as mistake:
+            mistakes.append(mistake)
+    if mistakes:
+        raise together(mistakes)
     properties += _asserted(spec, compiled)
     missing = {name: reason.what for name, reason in lacks.items()}
     return Resolved(tuple(properties), missing, tuple(obligations)), lacks
