@@ -18,8 +18,8 @@ from poolproof.model.language import did_you_mean
 Test = Callable[[str], bool]
 
 TOOLS = {
-    ".trace": "{0}: this is a stored run: poolproof trace {}",
-    ".py": "{0}: this is a design: poolproof check SPEC --design {}",
+    ".trace": "{0}: this is a stored run: poolproof trace {0}",
+    ".py": "{0}: this is a design: poolproof check SPEC --design {0}",
 }
 """What to write for a file that `check` does not read."""
 
