@@ -184,6 +184,10 @@ class HugetlbState(Block):
             pages = sum(
                 1 for f in FILES for p in PAGES if self.page_cache.node[f, p] == node
             )
+        if not FORK:
+            return pages + sum(
+                1 for v in VMAS for p in PAGES if self.anon.node[v, p] == node
+            )
         for mapcount in MAPCOUNTS:
             pages += (
                 sum(
