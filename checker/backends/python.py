@@ -208,6 +208,7 @@ PYTHON: Algebra[str] = {
     "select": _select,
     "store": _beyond,
     "fill": _beyond,
+    "map": _beyond,
     "sum": _beyond,
     "all": _beyond,
     "any": _beyond,

@@ -593,6 +593,7 @@ LOWER: Algebra[Value] = {
     "select": _select,
     "store": _store,
     "fill": _fill,
+    "map": _written_out,
     "sum": _written_out,
     "all": _written_out,
     "any": _written_out,

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from poolproof.checker.core.ir import Domain, EnumSort, Expr, and_, not_
@@ -52,7 +52,9 @@ class Compiled:
     whose `dump`/`load` states have the layout of ``system.cells``.
     ``assertions`` are the kernel's own, as properties: every check asks them.
     ``processes`` is None if no action yields; else the state has cells that the
-    instance lacks, at its end.
+    instance lacks, at its end. ``open_domains``: some domain's size may be open;
+    ``refused`` are then the observers that have no closed form, each with the
+    reason.
     """
 
     source: type
@@ -63,6 +65,8 @@ class Compiled:
     vocabulary: Vocabulary
     assertions: tuple[Property, ...] = ()
     processes: Processes | None = None
+    open_domains: bool = False
+    refused: Mapping[str, Any] = field(default_factory=dict)
 
     def suspended(self, action: str, arguments: tuple[int, ...], after: State) -> bool:
         """Return whether a step ended at a `yield`, so that it returned nothing."""

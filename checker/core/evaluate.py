@@ -173,6 +173,10 @@ def _fill(e: Expr, value: Reader) -> Reader:
     return read
 
 
+def _map(e: Expr, cell: Reader) -> Reader:
+    raise ValueError(f"{e}: close the sizes first")
+
+
 def _binder(of: Callable[[list[int]], int]) -> Callable[..., Reader]:
     """An operation on the body's values over the binder's domain."""
 
@@ -238,6 +242,7 @@ VALUES: Algebra[Reader] = {
     "select": _shared(_select),
     "store": _shared(_store),
     "fill": _shared(_fill),
+    "map": _shared(_map),
     "sum": _binder(sum),
     "all": _binder(lambda bodies: int(all(bodies))),
     "any": _binder(lambda bodies: int(any(bodies))),

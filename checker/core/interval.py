@@ -18,6 +18,7 @@ from poolproof.checker.core.sorts import (
     BOOL,
     Domain,
     EnumSort,
+    OpenDomain,
     ScalarSort,
     SetSort,
     Sort,
@@ -118,11 +119,15 @@ def below(a: int | None, b: int | None) -> bool:
 def inside(a: Interval, domain: Domain) -> bool:
     """Return whether every value of the interval is in the domain."""
     lo, hi = a
-    return lo is not None and hi is not None and domain.lo <= lo and hi <= domain.hi
+    if lo is None or hi is None or isinstance(domain, OpenDomain):
+        return False
+    return domain.lo <= lo and hi <= domain.hi
 
 
 def full(sort: SetSort) -> Interval:
     """Return the interval of all sets."""
+    if isinstance(sort.domain, OpenDomain):
+        return 0, None
     return 0, (1 << len(sort.domain)) - 1
 
 
@@ -132,7 +137,7 @@ def of_sort(sort: Sort) -> Interval:
         case EnumSort(labels=labels):
             return 0, len(labels) - 1
         case ScalarSort(size=size):
-            return 0, size
+            return (0, size) if size >= 0 else (size, None)
         case SetSort():
             return full(sort)
         case _ if sort is BOOL:
@@ -193,6 +198,14 @@ def _card(_: Leaves, e: Node, s: Interval) -> Interval:
     return 0, len(sort.domain)
 
 
+def _sum(_: Leaves, e: Node, body: Interval) -> Interval:
+    domain = e.data[1]
+    if not isinstance(domain, OpenDomain):
+        return times_count(body, len(domain))
+    lo, hi = body
+    return 0 if lo is not None and lo >= 0 else None, 0 if hi == 0 else None
+
+
 INTERVALS: Algebra[Interval] = {
     "const": lambda _, e: (e.data, e.data),
     "param": _any,
@@ -215,7 +228,7 @@ INTERVALS: Algebra[Interval] = {
     "min": lambda _, e, a, b: lesser(a, b),
     "max": lambda _, e, a, b: greater(a, b),
     "ite": lambda _, e, c, a, b: either(a, b),
-    "sum": lambda _, e, body: times_count(body, len(e.data[1])),
+    "sum": _sum,
     "card": _card,
     "union": _set,
     "inter": _set,
@@ -225,4 +238,5 @@ INTERVALS: Algebra[Interval] = {
     "select": lambda given, e, table, *index: given.cell(e, index),
     "store": _any,
     "fill": _any,
+    "map": _any,
 }

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
+from itertools import count
 from typing import Any
 
 from poolproof.checker.core.fold import Algebra, fold
@@ -36,6 +37,7 @@ from poolproof.checker.core.sorts import BOOL as BOOL
 from poolproof.checker.core.sorts import INT as INT
 from poolproof.checker.core.sorts import Domain as Domain
 from poolproof.checker.core.sorts import EnumSort as EnumSort
+from poolproof.checker.core.sorts import OpenDomain as OpenDomain
 from poolproof.checker.core.sorts import ScalarSort as ScalarSort
 from poolproof.checker.core.sorts import SetSort as SetSort
 from poolproof.checker.core.sorts import Sort as Sort
@@ -114,6 +116,8 @@ class Expr:
                 free = frozenset((node,))
             elif op in BINDERS:
                 free = free - {local(data[0], data[1])}
+            elif op == "map":
+                free = free - {local(*bound) for bound in data}
             node.free = free
             node.is_const = op == "const"
             node.negation = node.written = None
@@ -136,7 +140,9 @@ def const(sort: Sort, raw: int) -> Expr:
     raw values beyond the sort's own ("none"); bools and sets have not, and
     SortError is raised for one."""
     raw = int(raw)
-    size = 1 if sort is BOOL else len(sort.domain) if isinstance(sort, SetSort) else -1
+    size = 1 if sort is BOOL else -1
+    if isinstance(sort, SetSort):
+        size = 0 if isinstance(sort.domain, OpenDomain) else len(sort.domain)
     if size >= 0 and raw >> size:
         raise SortError(f"{sort} has no value {raw}")
     return Expr("const", sort, (), raw)
@@ -466,6 +472,9 @@ def _changes(table: Expr) -> tuple[Expr, list[Change]]:
 def _merge_tables(c: Expr, a: Expr, b: Expr) -> Expr:
     base, left = _changes(a)
     other_base, right = _changes(b)
+    if "map" in (base.op, other_base.op):
+        sort = _sort_of_table(a)
+        return row_wise(sort, lambda *at: ite(c, select(a, *at), select(b, *at)))
     if base is not other_base:
         return Expr("ite", a.sort, (c, a, b))
     merged, left, right = _apart_from(base, left, right)
@@ -496,10 +505,16 @@ def _store_if(
                 table = _store_if(c, table, here, changed, other)
             return table
     where = (
-        i if i.total else ite(c, i, const(d.sort, d.hi + 1))
+        i if i.total else ite(c, i, _out_of(d))
         for i, d in zip(index, sort.index, strict=True)
     )
     return store(table, *where, value)
+
+
+def _out_of(domain: Domain) -> Expr:
+    """Return a value that is not in the domain."""
+    below = isinstance(domain, OpenDomain)
+    return const(domain.sort, domain.lo - 1 if below else domain.hi + 1)
 
 
 def _apart_from(
@@ -555,11 +570,26 @@ def select(table: Expr, *index: Expr) -> Expr:
         value = table.args[-1]
     elif table.op == "fill":
         value = table.args[0]
+    elif table.op == "map":
+        binders = (local(*bound) for bound in table.data)
+        if not _bound(table.args[0]).isdisjoint(frozenset().union(*_free(index))):
+            raise SortError(f"an index of {show(table)} is bound in it")
+        value = substitute(table.args[0], dict(zip(binders, index, strict=True)))
     else:
         value = Expr("select", sort.element, (table, *index))
     for same, stored in reversed(choices):
         value = ite(same, stored, value)
     return value
+
+
+def _free(index: tuple[Expr, ...]) -> Iterator[frozenset[Expr]]:
+    return (i.free for i in index)
+
+
+@cache
+def _bound(e: Expr) -> frozenset[Expr]:
+    """Return the locals that are bound inside e."""
+    return frozenset(binder_of(n) for n in subterms(e) if n.op in BINDERS)
 
 
 SPREAD = 16
@@ -576,9 +606,13 @@ def store(table: Expr, *index_and_value: Expr) -> Expr:
     if select(table, *index) is value:
         return table
     for k, (i, d) in enumerate(zip(index, sort.index, strict=True)):
+        if isinstance(d, OpenDomain):
+            if i.is_const and i.data < d.lo:
+                return table
+            continue
         if i.is_const and i.data not in d:
             return table
-        if len(d) > SPREAD or isinstance(d.sort, ScalarSort) or _certainly_in(i, d):
+        if len(d) > SPREAD or isinstance(d.sort, ScalarSort) or certainly_in(i, d):
             continue
         for c in (const(d.sort, v) for v in d):
             here = (*index[:k], c, *index[k + 1 :])
@@ -620,6 +654,20 @@ def fill(sort: TableSort, value: Expr) -> Expr:
     return Expr("fill", sort, (value,))
 
 
+def row_wise(sort: TableSort, cell: Callable[..., Expr]) -> Expr:
+    """The table whose cell at each index is ``cell`` of the index."""
+    name = f"row{next(_FRESH)}"
+    binders = [local(f"{name}.{k}", d) for k, d in enumerate(sort.index)]
+    body = cell(*binders)
+    _want(sort.element, body)
+    if body.op == "select" and body.args[1:] == tuple(binders):
+        return body.args[0]
+    return Expr("map", sort, (body,), tuple(b.data for b in binders))
+
+
+_FRESH = count()
+
+
 # --- binders -------------------------------------------------------------
 
 
@@ -633,11 +681,18 @@ def aggregate(op: str, binder: Expr, body: Expr) -> Expr:
             return const(sort, (1 << len(domain)) - 1 if body.data else 0)
     else:
         sort = body.sort
-        if len(domain) == 0:
+        if not isinstance(domain, OpenDomain) and len(domain) == 0:
             return num(0) if op == "sum" else boolean(op == "all")
         if binder not in body.free:
-            return mul(body, num(len(domain))) if op == "sum" else body
+            return mul(body, number_of_values(domain)) if op == "sum" else body
     return Expr(op, sort, (body,), (name, domain))
+
+
+def number_of_values(domain: Domain) -> Expr:
+    """Return how many values the domain has."""
+    if isinstance(domain, OpenDomain):
+        return add(sub(domain.end, num(domain.lo)), num(1))
+    return num(len(domain))
 
 
 def binder_of(e: Expr) -> Expr:
@@ -678,21 +733,40 @@ def member(e: Expr, s: Expr) -> Expr:
 
 def _inside(e: Expr) -> bool:
     if e.op == "select" and isinstance(sort := e.args[0].sort, TableSort):
-        return all(map(_certainly_in, e.args[1:], sort.index))
+        return all(map(certainly_in, e.args[1:], sort.index))
     if e.op == "single" and isinstance(e.sort, SetSort):
-        return _certainly_in(e.args[0], e.sort.domain)
+        return certainly_in(e.args[0], e.sort.domain)
     return True
 
 
 def _in_domain(e: Expr, domain: Domain) -> Expr:
-    if _certainly_in(e, domain):
+    if certainly_in(e, domain):
         return TRUE
+    if isinstance(domain, OpenDomain):
+        if e.sort is INT:
+            return and_(le(num(domain.lo), e), le(e, domain.end))
+        none = const(e.sort, -1)
+        return TRUE if domain.lo < 0 else ne(e, none)
     if e.sort is INT:
         return and_(le(num(domain.lo), e), le(e, num(domain.hi)))
     return or_(*(eq(e, const(e.sort, v)) for v in domain))
 
 
-def _certainly_in(e: Expr, domain: Domain) -> bool:
+def last(domain: Domain) -> Expr:
+    """Return the greatest value of a domain of integers."""
+    return domain.end if isinstance(domain, OpenDomain) else num(domain.hi)
+
+
+def above(domain: Domain) -> Expr:
+    """Return the integer after the greatest value of the domain."""
+    return add(last(domain), num(1))
+
+
+def certainly_in(e: Expr, domain: Domain) -> bool:
+    """Return whether e is in the domain by its structure."""
+    if isinstance(domain, OpenDomain):  # it has a least value, and is not empty
+        least = e.is_const and e.data == domain.lo
+        return least or (e.op == "local" and e.data[1] == domain)
     return inside(e.interval, domain)
 
 
@@ -828,6 +902,7 @@ BUILD: Algebra[Expr] = {
     "select": _builder(select),
     "store": _builder(store),
     "fill": lambda _, e, a: fill(_sort_of_table(e), a),
+    "map": lambda _, e, a: Expr("map", e.sort, (a,), e.data),
     "sum": _aggregate,
     "all": _aggregate,
     "any": _aggregate,
@@ -913,9 +988,14 @@ def _cell_by_cell(_: None, e: Expr, a: Expr, b: Expr) -> Expr:
     return and_(*(eq(select(a, *at), select(b, *at)) for at in space))
 
 
+def _open(_: None, e: Expr, *body: Expr) -> Expr:
+    raise SortError(f"{show(e)} is over all rows of an open table")
+
+
 _EXPANDED: Algebra[Expr] = {
     **dict.fromkeys(BUILD, _rebuilt),
     **dict.fromkeys(BINDERS, _written_out),
+    "map": _open,
     "eq": _cell_by_cell,
 }
 

@@ -55,6 +55,7 @@ OPERATORS: dict[str, Operator] = {
         Operator("select", 2, None, "[]"),
         Operator("store", 3, None, "[:=]"),
         Operator("fill", 1, 1, "fill"),
+        Operator("map", 1, 1, "map"),
         Operator("sum", 1, 1, "sum"),
         Operator("all", 1, 1, "all"),
         Operator("any", 1, 1, "any"),

@@ -134,6 +134,7 @@ _READINGS: Algebra[Text] = {
     "select": _select,
     "store": _store,
     "fill": _call,
+    "map": _call,
     "sum": _binder,
     "all": _binder,
     "any": _binder,

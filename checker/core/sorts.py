@@ -38,7 +38,8 @@ class EnumSort(Sort):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ScalarSort(Sort):
-    """A finite sort of ``size`` elements; raw ``size`` stands for none.
+    """A finite sort of ``size`` elements; raw ``size`` stands for none. Where
+    the number of elements is left open, ``size`` is -1, and so is none.
 
     ``interchangeable`` is the design's claim that permuting the elements changes
     nothing; checker.passes.symmetry checks the claim before it is used.
@@ -92,6 +93,24 @@ class Domain:
 
     def __contains__(self, raw: object) -> bool:
         return isinstance(raw, int) and self.lo <= raw <= self.hi
+
+
+@dataclass(frozen=True)
+class OpenDomain(Domain):
+    """A domain whose last value, ``end``, is an expression over params. ``hi`` is
+    None: code that needs the number fails. It has at least one value."""
+
+    hi: Any = None
+    end: Any = None
+
+    def __len__(self) -> int:
+        raise SortError(f"{self.name or self.sort} is left open")
+
+    def __iter__(self) -> Iterator[int]:
+        raise SortError(f"{self.name or self.sort} is left open")
+
+    def __contains__(self, raw: object) -> bool:
+        raise SortError(f"{self.name or self.sort} is left open")
 
 
 BOOL = Sort("bool")

@@ -119,12 +119,18 @@ class Certificate:
     """An inductive invariant: SMT-LIB 2 text of each conjunct over the
     system's variables. The first ``base`` are kept by every action; with
     ``k`` 2 the rest are kept where they held in two states in a row.
-    ``params`` are the bounds that stayed open."""
+    ``params`` are the bounds that stayed open.
+
+    Where domains are open, the lemmas are text for readers, and ``questions`` the
+    SMT-LIB 2 scripts of all that was shown; ``relations`` of the open bounds were
+    assumed."""
 
     lemmas: tuple[str, ...]
     k: int
     params: tuple[str, ...]
     base: int = 0
+    questions: tuple[str, ...] = ()
+    relations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

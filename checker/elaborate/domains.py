@@ -43,9 +43,39 @@ def domain_of(values: Values, name: str = "") -> ir.Domain:
     place, for a Counter and for a domain with an open end."""
     if values.counter:
         raise UserError(None, "a Counter is a field's domain: write Int(0, hi)")
+    if values.open and isinstance(values.lo, int) and values.hi is not None:
+        if (least := least_of(values.hi)) is None or least < values.lo:
+            raise UserError(None, f"{values} may be empty")
+        return ir.OpenDomain(
+            sort_of(values),
+            values.lo,
+            name=name or values.name,
+            end=size_expr(values.hi),
+        )
     if not (isinstance(values.lo, int) and isinstance(values.hi, int)):
         raise UserError(None, f"{values} is no finite domain: give it both ends")
     return ir.Domain(sort_of(values), values.lo, values.hi, name or values.name)
+
+
+def least_of(size: Any) -> int | None:
+    """Return the least value of a size, by those of its bounds; None if it has
+    none, or if that is not known."""
+    match size:
+        case int():
+            return size
+        case Bound(least=least):
+            return least
+        case Arithmetic("-", left, int(right)):
+            less = least_of(left)
+            return None if less is None else less - right
+        case Arithmetic(("+" | "*") as op, left, right):
+            a, b = least_of(left), least_of(right)
+            if a is None or b is None:
+                return None
+            if op == "+":
+                return a + b
+            return a * b if a >= 0 and b >= 0 else None
+    return None
 
 
 def size_expr(value: Any) -> Expr:

@@ -142,7 +142,9 @@ def within(e: Expr, domain: Domain, whose: str, at: Place) -> Expr:
     inside = at.inside(e, domain)
     if inside is ir.TRUE:
         return inside
-    lo, hi = (ir.show_raw(domain.sort, raw) for raw in (domain.lo, domain.hi))
+    lo = ir.show_raw(domain.sort, domain.lo)
+    open_end = isinstance(domain, ir.OpenDomain)
+    hi = ir.show(ir.last(domain)) if open_end else ir.show_raw(domain.sort, domain.hi)
     over, ends = domain.name or domain.sort.name, f": {lo}..{hi}"
     if over == ir.INT.name:
         over, ends = f"{lo}..{hi}", ""
@@ -351,7 +353,7 @@ def extremum(name: str, given: int, xs: Iterable[Operand], at: Place) -> Expr:
 def size(x: Operand, at: Place) -> Expr:
     """Return ``len`` of a set or a domain."""
     if isinstance(x.value, Domain):
-        return ir.num(len(x.value))
+        return ir.number_of_values(x.value)
     return ir.card(a_set(x, at))
 
 

@@ -222,16 +222,18 @@ def lies_in(
 ) -> Expr:
     """Return that ``e`` is in the domain. ``low``, ``high``: that end is
     certain. ``strictly``: the upper end is written with ``<``."""
+    if ir.certainly_in(e, domain):
+        return ir.TRUE
     if e.sort is ir.INT:
-        below = (
-            ir.lt(e, ir.num(domain.hi + 1)) if strictly else ir.le(e, ir.num(domain.hi))
-        )
+        below = ir.lt(e, ir.above(domain)) if strictly else ir.le(e, ir.last(domain))
         return ir.and_(
             ir.TRUE if low else ir.le(ir.num(domain.lo), e),
             ir.TRUE if high else below,
         )
     if low and high:
         return ir.TRUE
+    if isinstance(domain, ir.OpenDomain):
+        return ir.TRUE if domain.lo < 0 else ir.ne(e, ir.const(e.sort, -1))
     if isinstance(e.sort, ScalarSort) and (domain.lo, domain.hi) == (
         0,
         e.sort.size - 1,

@@ -117,7 +117,10 @@ def parameters_of(
             domain = domain_of(values, name_of(annotation, work.named))
         except (ModelError, UserError) as e:
             raise UserError(span_of(file, written[p.name]), str(e)) from None
-        if domain.hi - domain.lo >= _MOST:
+        if isinstance(domain, ir.OpenDomain):
+            if isinstance(domain.sort, ir.SetSort):
+                raise UserError(span_of(file, written[p.name]), f"{p.name} is a set")
+        elif domain.hi - domain.lo >= _MOST:
             raise UserError(
                 span_of(file, written[p.name]),
                 f"{p.name} has more than {_MOST:,} values at these bounds: "

@@ -20,6 +20,7 @@ from poolproof.checker.core.source import method_tree, span_of
 from poolproof.checker.core.system import Assumption
 from poolproof.checker.elaborate import operators
 from poolproof.checker.elaborate.values import Display, Operand, is_set
+from poolproof.checker.frontend.closed_forms import NotClosed
 from poolproof.checker.frontend.cursor import (
     NOTHING,
     Assertion,
@@ -323,6 +324,8 @@ class Calls:
         if not node.args:
             return Display(())
         x, at = self.collection(cursor, node, name)
+        if isinstance(x.value, ir.OpenDomain):
+            raise NotClosed(at.span, x.value, "a set of its elements")
         if isinstance(x.value, ir.Domain):
             return ir.const(ir.set_sort(x.value), (1 << len(x.value)) - 1)
         return x.value if is_set(x.value) else operators.a_set(x, at)

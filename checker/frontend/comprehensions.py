@@ -11,6 +11,7 @@ from poolproof.checker.core.ir import Expr
 from poolproof.checker.elaborate import operators
 from poolproof.checker.elaborate.values import Operand
 from poolproof.checker.frontend.calls import Calls
+from poolproof.checker.frontend.closed_forms import NotClosed
 from poolproof.checker.frontend.cursor import Cursor, Value
 
 
@@ -68,9 +69,14 @@ class Comprehensions:
             f"{at.named(value)} is {at.described(value)}: loop over a domain"
         )
 
-    def elements(self, cursor: Cursor, node: ast.expr) -> list[Expr]:
-        """Return the constants that a `for` statement runs over."""
-        domain = self.over(cursor, node)
+    def elements(
+        self, cursor: Cursor, node: ast.expr, known: ir.Domain | Expr | None = None
+    ) -> list[Expr]:
+        """Return the constants that a `for` statement runs over; ``known`` is the
+        domain, if it has been read."""
+        domain = self.over(cursor, node) if known is None else known
+        if isinstance(domain, ir.OpenDomain):
+            raise NotClosed(cursor.at(node).span, domain, "a loop that is left")
         if isinstance(domain, Expr):
             raise cursor.at(node).mistake(
                 "a set has no order: loop over its domain and test `in`"
@@ -91,6 +97,9 @@ class Comprehensions:
 
     def set_comprehension(self, cursor: Cursor, node: ast.SetComp) -> Expr:
         found = self.generated(cursor, node, node.generators, node.elt)
+        domain = found.binders[0].data[1]
+        if isinstance(domain, ir.OpenDomain):
+            raise NotClosed(cursor.at(node).span, domain, "a set of its elements")
         if len(found.binders) != 1 or found.value is not found.binders[0]:
             raise cursor.at(node).mistake("write {x for x in DOMAIN if condition}")
         return ir.aggregate("setof", found.binders[0], found.condition)

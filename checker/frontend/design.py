@@ -42,6 +42,7 @@ from poolproof.checker.frontend.actions import (
     parameters_of,
     result_of,
 )
+from poolproof.checker.frontend.closed_forms import NotClosed
 from poolproof.checker.frontend.cursor import Ref, forwarded_to
 from poolproof.checker.frontend.lanes import Lanes
 from poolproof.checker.frontend.overrides import check_overrides
@@ -75,15 +76,17 @@ def compile_design(
     without: Sequence[str] = (),
     having: Sequence[str] = (),
     symbolic: frozenset[str] = frozenset(),
+    open_domains: bool = False,
 ) -> Compiled:
     """The transition system of a design at the given bounds.
 
     ``symbolic`` names bounds that stay rigid parameters (for proofs of any
-    size); none of them may decide a domain's size. Raises UserError, with the
-    user's line and column, for text outside the accepted subset.
+    size); only with ``open_domains`` may they decide a domain's size. Raises
+    UserError, with the user's line and column, for text outside the accepted
+    subset, and NotClosed for a loop over an open domain without a closed form.
     """
     try:
-        binding = bind(cls, bounds or {}, without, having, symbolic)
+        binding = bind(cls, bounds or {}, without, having, symbolic, open_domains)
         return _compile(cls, binding, tuple(without), tuple(having))
     except ModelError as e:
         where = member_span(*e.where) if e.where else class_span(cls)
@@ -132,15 +135,16 @@ def _compile(
         n: ir.param(n) if n in binding.symbolic else ir.num(v)
         for n, v in binding.bounds.items()
     }
+    observers, refused = _observers(work)
     vocabulary = Vocabulary(
         domains={
             n: domain_of(v, n)
             for n, v in ((n, _try_values(binding, d)) for n, d in named.items())
-            if v is not None and v.finite
+            if v is not None and (v.finite or _is_open(v))
         },
         bounds=bounds,
         enums=_enums(cls, binding) | _places(processes),
-        observers={n: _observer(work, f) for n, f in observer_methods(cls).items()},
+        observers=observers,
     )
     return Compiled(
         cls,
@@ -151,6 +155,8 @@ def _compile(
         vocabulary,
         tuple(assertions),
         processes,
+        binding.open,
+        refused,
     )
 
 
@@ -162,12 +168,38 @@ def _try_values(binding: Binding, domain: Any) -> Values | None:
         return None
 
 
+def _is_open(values: Values) -> bool:
+    """Return whether it is a domain with an open end, and not empty."""
+    if not values.open:
+        return False
+    try:
+        domain_of(values)
+    except UserError:
+        return False
+    return True
+
+
+def _observers(work: Work) -> tuple[dict[str, Observer], dict[str, NotClosed]]:
+    """The observers, and at open sizes those that have no closed form."""
+    found: dict[str, Observer] = {}
+    refused: dict[str, NotClosed] = {}
+    for name, function in observer_methods(work.this.cls).items():
+        try:
+            found[name] = _observer(work, function)
+        except NotClosed as mistake:
+            refused[name] = mistake
+    return found, refused
+
+
 # --- variables ------------------------------------------------------------
 
 
 def _variable(slot: Slot, named: Mapping[str, Any]) -> Variable:
     values = slot.values
     element = sort_of(values)
+    if isinstance(element, ir.SetSort) and isinstance(element.domain, ir.OpenDomain):
+        where = member_span(*slot.where)
+        raise NotClosed(where, element.domain, f"{slot.name} is a set over it")
     sort: ir.Sort = element
     if slot.index:
         index = tuple(

@@ -15,6 +15,7 @@ from poolproof.checker.elaborate import operators
 from poolproof.checker.elaborate.domains import sort_of, start_of
 from poolproof.checker.elaborate.values import Operand
 from poolproof.checker.frontend.calls import Calls, outcome
+from poolproof.checker.frontend.closed_forms import OpenLoop
 from poolproof.checker.frontend.comprehensions import Comprehensions
 from poolproof.checker.frontend.cursor import (
     Cursor,
@@ -103,7 +104,15 @@ class Statements:
         if self.yields is not None:
             return self.yielding_loop(cursor, self.yields, name, over, body)
         flow = Flow(ir.TRUE, cursor.store)
-        for item in self.comprehensions.elements(cursor, over):
+        domain = self.comprehensions.over(cursor, over)
+        if isinstance(domain, ir.OpenDomain):
+
+            def turn(here: Cursor) -> Flow:
+                return self.block(here, body)
+
+            OpenLoop(cursor, name, domain, over, turn).run()
+            return flow
+        for item in self.comprehensions.elements(cursor, over, domain):
 
             def once(here: Cursor, item: Value = item) -> Flow:
                 here.store.locals[name] = item

@@ -87,7 +87,9 @@ class Names:
         """Fields whose feature is off, as the values they read as."""
         c = self.compiled
         symbolic = frozenset(self.system.least)
-        binding = bind(c.source, c.bounds, c.without, c.having, symbolic)
+        binding = bind(
+            c.source, c.bounds, c.without, c.having, symbolic, c.open_domains
+        )
         return {
             slot.name: _constant(slot, binding.size)
             for slot in slots(c.source, binding)

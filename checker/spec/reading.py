@@ -175,7 +175,8 @@ class At(Place):
     def inside(self, e: Expr, domain: Domain, strictly: bool = False) -> Expr:
         lo, hi = self.reading.ranges.of(e)
         low = lo is not None and domain.lo <= lo
-        high = hi is not None and hi <= domain.hi
+        closed = not isinstance(domain, ir.OpenDomain)
+        high = closed and hi is not None and hi <= domain.hi
         return lies_in(e, domain, low, high, strictly)
 
     def oblige(self, e: Expr, domain: Domain, inside: Expr, message: str) -> None:

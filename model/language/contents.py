@@ -94,15 +94,15 @@ def _slot(name: str, field: Field, binding: Binding, where: tuple[type, str]) ->
     for v in index:
         if v.counter:
             raise ModelError("a Counter is a field's domain: write Int(0, hi)")
-        if not v.finite:
+        if not (v.finite or (v.open and isinstance(v.lo, int))):
             raise ModelError(f"{v} is no index: give the domain both ends")
-        if v.hi < v.lo and not off:
+        if v.finite and v.hi < v.lo and not off:
             raise ModelError(f"its index, {v}, is empty")
     values = binding.values(field.domain)
     start = binding.size(field.default(values))
     if values.finite and values.hi < values.lo:
         raise ModelError(f"{values} is empty")
-    if start is ANY and not values.finite:
+    if start is ANY and not (values.finite or values.open):
         raise ModelError("init=ANY needs a finite range")
     if start is not ANY and not isinstance(start, Bound | Arithmetic):
         try:
@@ -278,8 +278,10 @@ def bind(
     without: Sequence[str] = (),
     having: Sequence[str] = (),
     symbolic: frozenset[str] = frozenset(),
+    open_domains: bool = False,
 ) -> Binding:
-    """Return the binding of all bounds and features, with the given ones set."""
+    """Return the binding of all bounds and features, with the given ones set.
+    ``open_domains``: symbolic bounds may decide how many values a domain has."""
     known, features = declared(cls)
     for name in (*bounds, *symbolic):
         if name not in known:
@@ -304,6 +306,7 @@ def bind(
             for n, f in features.items()
         },
         symbolic,
+        open_domains,
     )
 
 

@@ -45,7 +45,7 @@ class Field:
                 return 0
             case "set":
                 return frozenset()
-            case "element" if values.hi != values.size:
+            case "element" if not values.may_be_absent:
                 raise ModelError(
                     f"a field over {values} needs an initial value: "
                     f"make it Maybe({values.name}), or init=ANY"

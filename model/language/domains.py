@@ -335,7 +335,8 @@ class Values:
     ``kind`` is int, bool, enum, element or set. ``lo``/``hi`` are ints, None
     (open), or arithmetic over bounds that were left symbolic. ``off``: this
     is the one value of a `Given` whose feature is off. ``counter``: lo and
-    hi stand for every count below and above what a `Counter` may be.
+    hi stand for every count below and above what a `Counter` may be. ``open``: its
+    end is arithmetic over bounds that are open; none is -1 then.
     """
 
     kind: str
@@ -350,6 +351,7 @@ class Values:
     inner: Values | None = None
     off: bool = False
     counter: bool = False
+    open: bool = False
 
     def saturated(self, raw: int) -> int:
         """Return the raw value that a count becomes at the end of an action."""
@@ -435,6 +437,11 @@ class Values:
         return bool(self.lo <= self.raw(value) <= self.hi)
 
     @property
+    def may_be_absent(self) -> bool:
+        """Return whether None is among the values of a scalarset's domain."""
+        return bool((self.lo if self.open else self.hi) == self.size)
+
+    @property
     def finite(self) -> bool:
         """Return whether both ends are known ints."""
         return isinstance(self.lo, int) and isinstance(self.hi, int)
@@ -465,6 +472,8 @@ class Binding:
     bounds: Mapping[str, int]
     features: Mapping[str, bool]
     symbolic: frozenset[str] = frozenset()
+    open: bool = False
+    """Whether symbolic bounds may decide how many values a domain has."""
 
     def size(self, value: Any) -> Any:
         """The int that ``value`` means here, or arithmetic over symbolic
@@ -490,7 +499,9 @@ class Binding:
             case Values():
                 return domain
             case _Int(lo, hi):
-                return Values("int", "int", self._end(lo), self._end(hi))
+                least, most = self._end(lo), self._end(hi)
+                is_open = self.open and isinstance(most, Bound | Arithmetic)
+                return Values("int", "int", least, most, open=is_open)
             case _Wrapping(bits):
                 if not isinstance(bits, int) or bits < 1:
                     raise ModelError(f"Wrapping({bits}): a number of bits, like 64")
@@ -509,6 +520,17 @@ class Binding:
                 )
             case _Scalarset(name, size, prefix, ordered):
                 n = self._end(size)
+                if self.open and isinstance(n, Bound | Arithmetic):
+                    return Values(
+                        "element",
+                        name,
+                        0,
+                        Arithmetic("-", n, 1),
+                        size=-1,
+                        prefix=prefix,
+                        ordered=ordered,
+                        open=True,
+                    )
                 if not isinstance(n, int):
                     raise ModelError(f"the size of {name} cannot stay symbolic")
                 if n < 0:
@@ -520,9 +542,13 @@ class Binding:
                 v = self.values(inner)
                 if v.kind != "element":
                     raise ModelError(f"Maybe({v}): only a Scalarset can be absent")
+                if v.open:
+                    return replace(v, lo=-1, off=False)
                 return replace(v, lo=0, hi=v.size, off=False)
             case _SetOf(inner):
                 v = self.values(inner)
+                if v.open:
+                    return Values("set", v.name, 0, None, inner=v, open=True)
                 if not v.finite:
                     raise ModelError(f"SetOf({v}): give the domain both ends")
                 return Values("set", v.name, 0, (1 << len(v)) - 1, inner=v)
@@ -531,7 +557,7 @@ class Binding:
                 if self.on(feature):
                     return v
                 raw = v.raw(off)
-                return replace(v, lo=raw, hi=raw, off=True)
+                return replace(v, lo=raw, hi=raw, off=True, open=False)
             case type() if domain in _MEANT:
                 raise ModelError(
                     f"{domain.__name__} is no domain: write {_MEANT[domain]}"

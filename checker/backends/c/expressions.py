@@ -397,6 +397,7 @@ TEXT: Algebra[str] = {
     "select": _number(_select),
     "store": _unknown,
     "fill": _unknown,
+    "map": _unknown,
     "sum": _number(_aggregate),
     "all": _aggregate,
     "any": _aggregate,

@@ -1,0 +1,578 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Loops over a domain whose size is open, as closed forms.
+
+The body is executed once, its element x unknown and every changed variable a
+*head*: its value as the turn begins. What a variable is after the loop follows
+from what one turn does to its head:
+
+- a table changed in x's row only, which reads changed tables in x's row only:
+  each row is changed by its own turn (`ir.row_wise`);
+- h + d(x), d free of heads: the value before and the sum of d over the domain;
+  also a table's cell, at whatever index;
+- h or c(x), h and c(x): any, all;
+- min and max with 0 or -1 around the head ("a clamp"), where no turn lowers it:
+  folded away, with the obligation that the value is not below zero before;
+- a value that depends neither on heads nor on x: that value, for the domain is not
+  empty.
+
+Anything else is refused with `NotClosed`, which names the line. The order of
+turns does not matter to any of these forms. tests/agreement/test_any_size.py
+closes the sizes again and compares each system with the unrolled one.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from poolproof.checker.core import ir
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.ir import BOOL, INT, Expr, OpenDomain, TableSort
+from poolproof.checker.core.ranges import Ranges
+from poolproof.checker.core.system import Span
+from poolproof.checker.elaborate import operators
+from poolproof.checker.elaborate.values import Operand, Pending
+from poolproof.checker.frontend.cursor import (
+    Cursor,
+    Effects,
+    Flow,
+    Store,
+    Unusable,
+    Value,
+)
+
+_ROUNDS = 8
+"""Executions of a body, at most, until no further variable changes."""
+
+
+class NotClosed(UserError):
+    """What a design's text does with a domain whose size is open has no closed
+    form. ``params`` are the bounds that decide the domain's size."""
+
+    def __init__(self, span: Span | None, domain: OpenDomain, why: str) -> None:
+        super().__init__(span, why)
+        self.params = params_of(domain)
+
+
+def params_of(domain: OpenDomain) -> frozenset[str]:
+    """Return the names of the open bounds that decide the domain's size."""
+    return frozenset(e.data for e in ir.subterms(domain.end) if e.op == "param")
+
+
+@dataclass
+class _Turn:
+    """One turn of a loop over an open domain: ``before`` is the state as it
+    begins, with heads, and ``after`` as it ends."""
+
+    x: Expr
+    before: Store
+    after: Store
+
+
+class OpenLoop:
+    """``for name in domain: body``; ``turn`` executes the body."""
+
+    def __init__(
+        self,
+        cursor: Cursor,
+        name: str,
+        domain: OpenDomain,
+        node: ast.AST,
+        turn: Callable[[Cursor], Flow],
+    ) -> None:
+        self.cursor, self.name, self.domain, self.turn = cursor, name, domain, turn
+        self.effects = cursor.effects
+        self.span = cursor.at(node).span
+        self.number = next(self.effects.fresh)
+        self.x = ir.local(f"{name}#{self.number}", domain)
+
+    def refusal(self, why: str, span: Span | None = None) -> NotClosed:
+        return NotClosed(span or self.span, self.domain, why)
+
+    def run(self) -> None:
+        """Execute the loop: the cursor's store becomes that after it."""
+        if self.effects.choices is not None:
+            raise self.refusal("a loop where calls may fail")
+        marks = _Marks.of(self.effects)
+        heads: dict[tuple[str, bool], Value] = {}
+        for _ in range(_ROUNDS):
+            marks.restore(self.effects)
+            turn = self.one_turn(heads)
+            more = self.more_heads(turn, heads)
+            if not more:
+                break
+            heads |= more
+        else:
+            raise self.refusal("the loop changes too many variables in turn")
+        _Closing(self, heads, turn, marks).close()
+
+    def one_turn(self, heads: Mapping[tuple[str, bool], Value]) -> _Turn:
+        store = self.cursor.store.copy()
+        for (name, is_local), head in heads.items():
+            (store.locals if is_local else store.vars)[name] = head
+        before = store.copy()
+        store.locals[self.name] = self.x
+        here = Cursor(self.effects, self.cursor.frame, store, self.cursor.pc)
+        try:
+            flow = self.turn(here)
+        except NotClosed:
+            raise
+        except (UserError, ir.SortError) as mistake:
+            span = mistake.span if isinstance(mistake, UserError) else None
+            why = str(getattr(mistake, "message", mistake))
+            raise self.refusal(why, span) from None
+        if flow.returned is not ir.FALSE or flow.live is not ir.TRUE:
+            raise self.refusal("the loop returns")
+        return _Turn(self.x, before, flow.store)
+
+    def more_heads(
+        self, turn: _Turn, heads: Mapping[tuple[str, bool], Value]
+    ) -> dict[tuple[str, bool], Value]:
+        """Heads for what the turn changes and what has none yet."""
+        found: dict[tuple[str, bool], Value] = {}
+        for name, now in turn.after.vars.items():
+            if now is not turn.before.vars[name] and (name, False) not in heads:
+                found[name, False] = self.head(name, turn.before.vars[name])
+        for name, value in turn.after.locals.items():
+            old = turn.before.locals.get(name)
+            known = isinstance(old, Expr | Pending) and (name, True) not in heads
+            if name == self.name:
+                continue
+            if known and value is not old and value != old:
+                sort = next((v.sort for v in (old, value) if isinstance(v, Expr)), None)
+                if sort is None:
+                    raise self.refusal(f"`{name}` changes, and is of no sort yet")
+                found[name, True] = ir.var(f"{name}'{self.number}", sort)
+        return found
+
+    def head(self, name: str, before: Expr) -> Expr:
+        """A symbol for the variable; a table over closed domains has one for
+        each cell."""
+        sort = before.sort
+        if not isinstance(sort, TableSort) or _is_open(sort):
+            return ir.var(f"{name}@{self.number}", sort)
+        table = before
+        for k, index in enumerate(ir.index_space(sort)):
+            cell = ir.var(f"{name}@{self.number}.{k}", sort.element)
+            table = ir.store(table, *index, cell)
+        return table
+
+
+def _is_open(sort: TableSort) -> bool:
+    return any(isinstance(d, OpenDomain) for d in sort.index)
+
+
+@dataclass(frozen=True)
+class _Marks:
+    """How much an action had collected before a loop."""
+
+    guards: int
+    obligations: int
+    assertions: int
+    assumptions: int
+    running: Expr
+
+    @classmethod
+    def of(cls, effects: Effects) -> _Marks:
+        return cls(
+            len(effects.guards),
+            len(effects.obligations),
+            len(effects.assertions),
+            len(effects.assumptions),
+            effects.running,
+        )
+
+    def restore(self, effects: Effects) -> None:
+        del effects.guards[self.guards :]
+        del effects.obligations[self.obligations :]
+        del effects.assertions[self.assertions :]
+        del effects.assumptions[self.assumptions :]
+        effects.running = self.running
+
+
+class _Closing:
+    """From one turn to the state after the loop."""
+
+    def __init__(
+        self,
+        loop: OpenLoop,
+        heads: Mapping[tuple[str, bool], Value],
+        turn: _Turn,
+        marks: _Marks,
+    ) -> None:
+        self.loop, self.heads, self.turn, self.marks = loop, heads, turn, marks
+        self.x, self.domain = loop.x, loop.domain
+        self.start = loop.cursor.store
+        self.symbols: dict[Expr, Expr] = {}
+        """Each head that is no open table, with its value before the loop."""
+        self.rows: dict[Expr, tuple[int, Expr]] = {}
+        """Each head of a table that is changed row by row: which of its
+        indices is x, and the table before the loop."""
+        self.grown: set[Expr] = set()
+        """Heads of numbers that no turn makes smaller."""
+        self.tables: dict[Expr, Expr] = {}
+        """Each head of an open table, with the table before the loop."""
+
+    def close(self) -> None:
+        self.refuse_effects()
+        self.collect()
+        for head, before in self.tables.items():
+            after = pointed(self.turn.after.vars[self.name_of(head)])
+            for k, domain in enumerate(_table(head).index):
+                if domain == self.domain and self.only_row(head, after, k):
+                    self.rows[head] = k, before
+                    break
+        after_vars: dict[str, Expr] = {}
+        after_locals: dict[str, Value] = {}
+        for (name, is_local), head in self.heads.items():
+            if is_local:
+                after_locals[name] = self.local(name, head)
+            else:
+                after_vars[name] = self.variable(name, head)
+        self.obligations()
+        self.start.vars.update(after_vars)
+        self.start.locals.update(after_locals)
+        gone = Unusable("the value of a loop's last turn")
+        for name in self.turn.after.locals:
+            if not isinstance(self.start.locals.get(name), Expr | Pending):
+                self.start.locals[name] = gone
+        self.start.locals[self.loop.name] = gone
+
+    def refuse_effects(self) -> None:
+        effects, marks = self.loop.effects, self.marks
+        for found, mark, what in (
+            (effects.guards, marks.guards, "require() or assume()"),
+            (effects.assertions, marks.assertions, "bug_on() or warn_on()"),
+        ):
+            if len(found) > mark:
+                raise self.loop.refusal(f"{what} in a loop")
+
+    def collect(self) -> None:
+        for (name, is_local), head in self.heads.items():
+            if is_local:
+                before = self.start.locals[name]
+                if isinstance(before, Pending):
+                    before = operators.coerce(
+                        Operand(before), head.sort, self.loop.cursor.at(None)
+                    )
+                if not isinstance(before, Expr):
+                    raise self.loop.refusal(f"`{name}` changes its sort")
+                self.symbols[head] = before
+                continue
+            before = self.start.vars[name]
+            if not isinstance(head.sort, TableSort):
+                self.symbols[head] = before
+            elif _is_open(head.sort):
+                self.tables[head] = before
+            else:
+                for index in ir.index_space(head.sort):
+                    cell = ir.select(head, *index)
+                    self.symbols[cell] = ir.select(before, *index)
+
+    def name_of(self, head: Expr) -> str:
+        return next(n for (n, _), h in self.heads.items() if h is head)
+
+    # -- tables, row by row --
+
+    def only_row(self, head: Expr, after: Expr, k: int) -> bool:
+        """Whether a turn changes no row of the table but x's, x being index k."""
+        binders = self.binders(head)
+        cell = pointed(ir.select(after, *binders))
+        other = _without(cell, binders[k], self.x)
+        return other is ir.select(head, *binders)
+
+    def binders(self, head: Expr) -> list[Expr]:
+        number = next(self.loop.effects.fresh)
+        return [
+            ir.local(f"cell{j}#{number}", d) for j, d in enumerate(_table(head).index)
+        ]
+
+    def at_start(self, e: Expr) -> Expr:
+        """e with what the loop has not changed yet as it was before the loop: x's
+        row of the tables that are changed row by row."""
+        by: dict[Expr, Expr] = {}
+        for node in ir.subterms(e):
+            if node.op == "select" and (row := self.rows.get(node.args[0])):
+                k, before = row
+                if node.args[1 + k] is self.x:
+                    by[node] = self.row_before(before, node.args[1:])
+        while by:
+            changed = ir.substitute(e, by)
+            if changed is e:
+                break
+            e, by = changed, {}
+            for node in ir.subterms(e):
+                if node.op == "select" and (row := self.rows.get(node.args[0])):
+                    k, before = row
+                    if node.args[1 + k] is self.x:
+                        by[node] = self.row_before(before, node.args[1:])
+        return e
+
+    def row_before(self, before: Expr, index: tuple[Expr, ...]) -> Expr:
+        return ir.select(before, *index)
+
+    def has_heads(self, e: Expr) -> bool:
+        return any(
+            n in self.symbols or n in self.tables
+            for n in ir.subterms(e)
+            if n.op == "var"
+        )
+
+    def variable(self, name: str, head: Expr) -> Expr:
+        after = self.turn.after.vars[name]
+        if head in self.rows:
+            return self.each_row(name, head, after)
+        if head in self.tables:
+            return self.each_cell(name, head, after)
+        if not isinstance(head.sort, TableSort):
+            return self.scalar(f"`{name}`", head, after)
+        table = self.start.vars[name]
+        for index in ir.index_space(head.sort):
+            cell = ir.select(head, *index)
+            value = self.scalar(f"`{name}`", cell, ir.select(after, *index))
+            table = ir.store(table, *index, value)
+        return table
+
+    def each_row(self, name: str, head: Expr, after: Expr) -> Expr:
+        k, before = self.rows[head]
+        sort = _table(head)
+
+        def cell(*index: Expr) -> Expr:
+            binders = self.binders(head)
+            inside = [self.x if j == k else b for j, b in enumerate(binders)]
+            value = self.at_start(pointed(ir.select(after, *inside)))
+            if self.has_heads(value):
+                raise self.loop.refusal(
+                    f"`{name}` depends on what other turns of the loop do"
+                )
+            by = {b: i for b, i in zip(binders, index, strict=True)}
+            by[self.x] = index[k]
+            return ir.substitute(value, by)
+
+        table = ir.row_wise(sort, cell)
+        return before if table is head else table
+
+    def each_cell(self, name: str, head: Expr, after: Expr) -> Expr:
+        """A table of which a turn changes cells by adding to them."""
+        before = self.tables[head]
+
+        def cell(*index: Expr) -> Expr:
+            binders = self.binders(head)
+            old = ir.select(head, *binders)
+            symbol = ir.var(f"{name}@cell{self.loop.number}", old.sort)
+            whole = pointed(ir.select(after, *binders))
+            value = _at_cell(whole, head, binders, symbol, frozenset())
+            self.symbols[symbol] = ir.select(before, *binders)
+            closed = self.scalar(f"`{name}`", symbol, value)
+            del self.symbols[symbol]
+            return ir.substitute(closed, dict(zip(binders, index, strict=True)))
+
+        return ir.row_wise(_table(head), cell)
+
+    # -- values --
+
+    def local(self, name: str, head: Expr) -> Value:
+        """A local after the loop: only its use is refused where it has no
+        closed form."""
+        value = self.turn.after.locals[name]
+        if isinstance(value, Pending):
+            value = operators.coerce(
+                Operand(value), head.sort, self.loop.cursor.at(None)
+            )
+        if not isinstance(value, Expr):
+            return Unusable("the value of a loop's last turn")
+        try:
+            return self.scalar(f"`{name}`", head, value)
+        except NotClosed as refused:
+            return Unusable(f"no closed form: {refused.message}")
+
+    def scalar(self, called: str, head: Expr, value: Expr) -> Expr:
+        before = self.symbols[head]
+        value = self.at_start(pointed(value))
+        if value is head:
+            return before
+        if head.sort is BOOL:
+            found = self.truth(head, value, before)
+        elif head.sort is INT:
+            found = self.number(head, value, before)
+        else:
+            found = None
+        if found is None and not self.has_heads(value) and self.x not in value.free:
+            found = value
+        if found is None:
+            raise self.loop.refusal(f"{called} depends on the turns of the loop before")
+        return found
+
+    def truth(self, head: Expr, value: Expr, before: Expr) -> Expr | None:
+        yes = ir.substitute(value, {head: ir.TRUE})
+        no = ir.substitute(value, {head: ir.FALSE})
+        if yes is ir.TRUE and not self.has_heads(no):
+            return ir.or_(before, ir.aggregate("any", self.x, no))
+        if no is ir.FALSE and not self.has_heads(yes):
+            return ir.and_(before, ir.aggregate("all", self.x, yes))
+        return None
+
+    def number(self, head: Expr, value: Expr, before: Expr) -> Expr | None:
+        added = _added(head, value)
+        if added is None:
+            ranges = Ranges({head.data[0]: (0, None)})
+            (folded,) = ranges.decide(value)
+            added = _added(head, folded)
+            least = None if added is None else Ranges({}).of(added)[0]
+            if added is None or least is None or least < 0:
+                return None
+            if not self.has_heads(added):
+                self.loop.cursor.effects.oblige(
+                    "loop",
+                    self.loop.cursor.pc,
+                    ir.le(ir.num(0), before),
+                    "the loop starts from a count below zero",
+                    self.loop.span,
+                )
+        if self.has_heads(added):
+            return None
+        least = Ranges({}).of(added)[0]
+        if least is not None and least >= 0:
+            self.grown.add(head)
+        return ir.add(before, ir.aggregate("sum", self.x, added))
+
+    # -- what must hold in each turn --
+
+    def from_start(self, formula: Expr) -> Expr:
+        """``0 <= h + d`` with h as it was before the loop, where no turn lowers
+        h: then it holds in each turn if it does in the first."""
+        parts = []
+        for part in formula.args if formula.op == "or" else (formula,):
+            if part.op == "le" and part.args[0] is ir.num(0):
+                for head in self.grown:
+                    if _added(head, part.args[1]) is not None:
+                        part = ir.substitute(part, {head: self.symbols[head]})
+            parts.append(part)
+        return ir.or_(*parts)
+
+    def obligations(self) -> None:
+        effects, first = self.loop.effects, self.marks.obligations
+        for k in range(first, len(effects.obligations)):
+            number, due = effects.obligations[k]
+            if self.x not in due.formula.free and not self.has_heads(due.formula):
+                continue
+            formula = self.at_start(pointed(due.formula))
+            if due.kind == "loop":
+                formula = self.from_start(formula)
+            if self.has_heads(formula):
+                raise self.loop.refusal(
+                    f"whether `{due.message}` depends on the turns before", due.span
+                )
+            every = ir.aggregate("all", self.x, formula)
+            effects.obligations[k] = number, replace(due, formula=every)
+
+
+def _table(e: Expr) -> TableSort:
+    assert isinstance(e.sort, TableSort)
+    return e.sort
+
+
+def _without(e: Expr, a: Expr, b: Expr) -> Expr:
+    """e where a and b are not equal."""
+    return ir.substitute(e, {ir.eq(a, b): ir.FALSE, ir.eq(b, a): ir.FALSE})
+
+
+def _at_cell(
+    e: Expr, head: Expr, cell: list[Expr], symbol: Expr, known: frozenset[Expr]
+) -> Expr:
+    """e with the symbol for each read of the head at the cell: at its index, or at
+    one that the conditions around it, ``known``, say is the same."""
+    if e.op == "select" and e.args[0] is head:
+        pairs = zip(e.args[1:], cell, strict=True)
+        if all(_same(i, c, known) for i, c in pairs):
+            return symbol
+    if e.op == "ite":
+        c, a, b = e.args
+        more = known | frozenset(c.args if c.op == "and" else (c,))
+        return ir.ite(
+            _at_cell(c, head, cell, symbol, known),
+            _at_cell(a, head, cell, symbol, more),
+            _at_cell(b, head, cell, symbol, known),
+        )
+    if not e.args or e.op in ir.BINDERS or e.op == "map":
+        return e
+    args = tuple(_at_cell(a, head, cell, symbol, known) for a in e.args)
+    return ir.rebuild(e, args)
+
+
+def _same(a: Expr, b: Expr, known: frozenset[Expr]) -> bool:
+    """Whether the two are equal by equations that are known."""
+    reached, todo = {a}, [a]
+    while todo:
+        here = todo.pop()
+        for fact in known:
+            if fact.op == "eq" and here in fact.args:
+                other = fact.args[fact.args[0] is here]
+                if other not in reached:
+                    reached.add(other)
+                    todo.append(other)
+    return b in reached
+
+
+def _added(head: Expr, value: Expr) -> Expr | None:
+    """What ``value`` is more than the head, if that is free of it."""
+    if value is head:
+        return ir.num(0)
+    match value.op:
+        case "add":
+            mine = [a for a in value.args if _mentions(a, head)]
+            if len(mine) != 1:
+                return None
+            rest = _added(head, mine[0])
+            others = [a for a in value.args if a is not mine[0]]
+            if rest is None or len(others) != len(value.args) - 1:
+                return None
+            return ir.add(rest, *others)
+        case "sub":
+            a, b = value.args
+            rest = _added(head, a)
+            return None if rest is None or _mentions(b, head) else ir.sub(rest, b)
+        case "ite":
+            c, a, b = value.args
+            then, other = _added(head, a), _added(head, b)
+            if _mentions(c, head) or then is None or other is None:
+                return None
+            return ir.ite(c, then, other)
+    return None
+
+
+def _mentions(e: Expr, head: Expr) -> bool:
+    return any(n is head for n in ir.subterms(e))
+
+
+def pointed(e: Expr) -> Expr:
+    """e with ``a <= q and q < a + 1`` written as ``q == a``."""
+    by: dict[Expr, Expr] = {}
+    for node in ir.subterms(e):
+        if node.op == "and":
+            made = _pointed(node.args)
+            if made is not None:
+                by[node] = made
+    while by:
+        changed = ir.substitute(e, by)
+        if changed is e:
+            return e
+        e, by = changed, {}
+        for node in ir.subterms(e):
+            if node.op == "and" and (made := _pointed(node.args)) is not None:
+                by[node] = made
+    return e
+
+
+def _pointed(parts: Iterable[Expr]) -> Expr | None:
+    parts = list(parts)
+    for low in parts:
+        if low.op != "le":
+            continue
+        a, q = low.args
+        for high in parts:
+            if high.op == "lt" and high.args == (q, ir.add(a, ir.num(1))):
+                rest = [p for p in parts if p is not low and p is not high]
+                return ir.and_(ir.eq(q, a), *rest)
+    return None
