@@ -128,6 +128,7 @@ ROWS: tuple[Row, ...] = (
         answers="induction with z3, a certificate for any size",
         use="`B` left open",
     ),
+    Row("anysize", SAFETY, (Z3,), function="anysize"),
     Row(
         "fuzz",
         FINITE,

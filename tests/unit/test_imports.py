@@ -40,6 +40,8 @@ HOMES = {
     "lark": ("spec.grammar", "spec.tree"),
     "z3": (
         "backends.smt",
+        "engines.anysize.questions",
+        "engines.anysize.sums",
         "engines.bmc",
         "engines.induction",
         "engines.effort",

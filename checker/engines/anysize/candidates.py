@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Guesses of lemmas: how a design's tables hang together.
+
+T and U are tables that share their first index. "T is as at the start while (or
+unless) U is", and "T is as at the start before (or beyond) U", U being a number;
+of a number, that it is at least 0. Guesses that some state violates which the
+explicit engine visits at small sizes are not tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from poolproof.checker.backends.python import predicates
+from poolproof.checker.core import ir
+from poolproof.checker.core.ir import Expr, OpenDomain
+from poolproof.checker.core.system import State, TransitionSystem, Variable
+from poolproof.checker.core.verdict import Budget, Silent
+from poolproof.checker.engines.space import StateSpace, Visitor, explore
+from poolproof.checker.passes.close import close, closing_of
+
+_STATES = 1500
+"""States that guesses are tried in."""
+
+
+def guesses(system: TransitionSystem) -> Iterator[tuple[str, Expr]]:
+    """Yield guesses, each with a name."""
+    for v in system.variables:
+        if v.element is ir.INT and (v.lo is None or _is_negative(v.lo)):
+            index = _index(v)
+            cell = ir.select(v.now, *index) if index else v.now
+            yield f"{v.name} >= 0", _for_all(index, ir.le(ir.num(0), cell))
+    tables = [v for v in system.variables if v.index]
+    for t in tables:
+        for u in tables:
+            if t is u or u.index != t.index[: len(u.index)]:
+                continue
+            index = _index(t)
+            start, other = _start(t, index), _start(u, index[: len(u.index)])
+            if start is None or other is None:
+                continue
+            names = f"{t.name}, {u.name}"
+            yield f"{names}: while", _for_all(index, ir.or_(ir.not_(other), start))
+            yield f"{names}: unless", _for_all(index, ir.or_(other, start))
+            if u.element is not ir.INT:
+                continue
+            cell = ir.select(u.now, *index[: len(u.index)])
+            for position in index[len(u.index) :]:
+                if position.sort is ir.INT:
+                    before = ir.lt(position, cell)
+                    yield (
+                        f"{names}: from",
+                        _for_all(index, ir.or_(ir.not_(before), start)),
+                    )
+                    yield f"{names}: before", _for_all(index, ir.or_(before, start))
+            if t.element is ir.INT and t.index == u.index:
+                mine = ir.select(t.now, *index)
+                yield f"{names}: at most", _for_all(index, ir.le(mine, cell))
+
+
+def _is_negative(e: Expr) -> bool:
+    return not e.is_const or e.data < 0
+
+
+def _index(v: Variable) -> list[Expr]:
+    """A name for each index: the first letter of a scalarset's prefix, or p."""
+    found: list[Expr] = []
+    for k, d in enumerate(v.index):
+        letter = getattr(d.sort, "prefix", "p")[:1]
+        again = sum(1 for e in found if e.data[0].startswith(letter))
+        found.append(ir.local(f"{letter}{again or ''}#lemma {v.name} {k}", d))
+    return found
+
+
+def _for_all(index: list[Expr], formula: Expr) -> Expr:
+    for i in reversed(index):
+        formula = ir.aggregate("all", i, formula)
+    return formula
+
+
+def _start(v: Variable, index: list[Expr]) -> Expr | None:
+    """That the cell has its initial value; None if it may have several."""
+    if v.init is None or v.init.op != "fill" or isinstance(v.element, ir.SetSort):
+        return None
+    return ir.eq(ir.select(v.now, *index), v.init.args[0])
+
+
+def small_sizes(system: TransitionSystem) -> list[dict[str, int]]:
+    """Return sizes to try guesses at: the least, each bound at two alone, and all at
+    two. Bounds that decide no domain are two."""
+    decide = {e.data for d in domains(system) for e in ir.subterms(d.end)}
+    least = {
+        n: max(1, few or 0) if n in decide else max(2, few or 0)
+        for n, few in system.least.items()
+    }
+    more = [{**least, n: max(2, least[n])} for n in least if n in decide]
+    return [least, *more, {n: max(2, few) for n, few in least.items()}]
+
+
+def domains(system: TransitionSystem) -> list[OpenDomain]:
+    """Return the open domains of the system."""
+    found = [d for v in system.variables for d in v.index]
+    found += [p.domain for a in system.actions for p in a.parameters]
+    return [d for d in dict.fromkeys(found) if isinstance(d, OpenDomain)]
+
+
+def seen(
+    system: TransitionSystem, lemmas: Mapping[str, Expr], states: int = _STATES
+) -> frozenset[str]:
+    """Return the names of the lemmas that no state violates which is visited at
+    small sizes."""
+    left = dict(lemmas)
+    for sizes in small_sizes(system):
+        closing = closing_of(system, sizes)
+        small = close(system, closing)
+        sieve = _Sieve(small, {n: closing.expr(e) for n, e in left.items()})
+        explore(StateSpace(small), (sieve,), Budget(states=states), Silent())
+        for name in sieve.violated:
+            del left[name]
+    return frozenset(left)
+
+
+class _Sieve(Visitor):
+    """The formulas that some state violates."""
+
+    def __init__(self, system: TransitionSystem, formulas: Mapping[str, Expr]) -> None:
+        self.names = list(formulas)
+        self.truths = predicates(system, list(formulas.values()))
+        self.violated: set[str] = set()
+
+    def state(self, state: State, depth: int) -> None:
+        truths = self.truths(state)
+        if False in truths:
+            named = zip(self.names, truths, strict=True)
+            self.violated |= {n for n, true in named if not true}
+
+
+def renamed(e: Expr, number: int) -> Expr:
+    """e with binders that no other formula has."""
+
+    def at(node: Expr, depth: int) -> Expr:
+        if node.op in ir.BINDERS:
+            binder = ir.binder_of(node)
+            fresh = ir.local(f"{binder.data[0]}^{number}.{depth}", binder.data[1])
+            body = ir.substitute(node.args[0], {binder: fresh})
+            return ir.aggregate(node.op, fresh, at(body, depth + 1))
+        if not node.args:
+            return node
+        return ir.rebuild(node, tuple(at(a, depth) for a in node.args))
+
+    return at(e, 0)

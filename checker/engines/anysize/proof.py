@@ -1,0 +1,417 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Induction at open sizes: which lemmas hold initially and after every step.
+
+Houdini (see checker.engines.induction) over the properties asked and guesses. A
+lemma that was shown with others is asked again if one of those is given up.
+Nothing is proved unless every range, index, assert and loop is, too: they are what
+the compiled system rests on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from poolproof.checker.core import ir
+from poolproof.checker.core.ir import Expr
+from poolproof.checker.core.limits import Spent, doing
+from poolproof.checker.core.property import Property
+from poolproof.checker.core.system import Action, TransitionSystem, Variable
+from poolproof.checker.core.verdict import (
+    INTERRUPTED,
+    Budget,
+    Certificate,
+    Holds,
+    Outcome,
+    Reporter,
+    Statistics,
+    Unknown,
+    Verdict,
+)
+from poolproof.checker.engines.anysize.candidates import guesses, renamed, seen
+from poolproof.checker.engines.anysize.questions import (
+    Answer,
+    PlainTerms,
+    Question,
+    unsatisfiable,
+)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A formula over the state before and ``action``'s arguments that must hold
+    where its guard does (``early``: wherever), or in every initial state (no
+    action). ``about`` is what to call it."""
+
+    about: str
+    formula: Expr
+    action: Action | None = None
+    early: bool = False
+
+
+@dataclass
+class Lemma:
+    """A candidate over the state."""
+
+    name: str
+    formula: Expr
+    of: Property | None = None
+
+    @property
+    def variables(self) -> frozenset[str]:
+        nodes = ir.subterms(self.formula)
+        return frozenset(e.data[0] for e in nodes if e.op == "var")
+
+
+@dataclass
+class Proof:
+    """The lemmas in use, the guesses that may still become some, and what was
+    shown with which of them."""
+
+    system: TransitionSystem
+    report: Reporter
+    lemmas: dict[str, Lemma] = field(default_factory=dict)
+    pool: dict[str, Lemma] = field(default_factory=dict)
+    shown: dict[tuple[str, Expr], Answer] = field(default_factory=dict)
+    why: dict[str, str] = field(default_factory=dict)
+    queries: int = 0
+
+    def __post_init__(self) -> None:
+        self.relations = relations(self.system)
+        self.plain = PlainTerms(self.system)
+        self.known: dict[str, list[Claim]] = {}
+
+    # -- claims --
+
+    def after(self, formula: Expr, action: Action) -> Expr:
+        """The formula over the state after a step, over the state before."""
+        by = {
+            self.system.by_name[name].now: update
+            for name, update in action.updates.items()
+        }
+        by |= {
+            ir.var(e.data[0], e.sort, True): self.next(e.data[0], action)
+            for e in ir.subterms(formula)
+            if e.op == "var" and e.data[1]
+        }
+        return ir.substitute(formula, by)
+
+    def next(self, name: str, action: Action) -> Expr:
+        return action.updates.get(name, self.system.by_name[name].now)
+
+    def at_start(self, formula: Expr) -> Expr:
+        by = {v.now: v.init for v in self.system.variables if v.init is not None}
+        return ir.substitute(formula, by)
+
+    def claims(self, lemma: Lemma) -> list[Claim]:
+        """Return what must be shown for a lemma."""
+        if lemma.name not in self.known:
+            self.known[lemma.name] = list(self.made(lemma))
+        return self.known[lemma.name]
+
+    def made(self, lemma: Lemma) -> Iterator[Claim]:
+        yield Claim(f"initially {lemma.name}", self.at_start(lemma.formula))
+        for action in self.system.actions:
+            if lemma.variables & action.updates.keys():
+                formula = self.after(lemma.formula, action)
+                if formula is not lemma.formula:
+                    yield Claim(f"{action.name} keeps {lemma.name}", formula, action)
+
+    def rules(self) -> Iterator[Claim]:
+        """Ranges, indices, asserts and loops."""
+        for v in self.system.variables:
+            formula = in_range(v)
+            if formula is ir.TRUE:
+                continue
+            yield Claim(f"initially the range of {v.name}", self.at_start(formula))
+            for action in self.system.actions:
+                if v.name in action.updates:
+                    formula_after = self.after(formula, action)
+                    about = f"{action.name} keeps the range of {v.name}"
+                    yield Claim(about, formula_after, action)
+        for action in self.system.actions:
+            for due in action.obligations:
+                where = f"{due.span}: " if due.span else ""
+                about = f"{where}{action.name}: {due.message}"
+                yield Claim(about, due.formula, action, due.early)
+
+    # -- asking --
+
+    def ask(self, claim: Claim) -> Answer:
+        """Return whether the claim follows from the lemmas. Guesses that it needs
+        become lemmas."""
+        known = self.shown.get((claim.about, claim.formula))
+        if known is None or not self.may_use(known):
+            known = self.question(claim, self.lemmas.values())
+            if not known.proved and self.pool:
+                every = (*self.lemmas.values(), *self.pool.values())
+                known = self.question(claim, every)
+        if known.proved:
+            self.shown[claim.about, claim.formula] = known
+            for name in known.used & self.pool.keys():
+                self.lemmas[name] = self.pool.pop(name)
+        return known
+
+    def may_use(self, answer: Answer) -> bool:
+        return answer.used <= self.lemmas.keys() | self.pool.keys()
+
+    def question(self, claim: Claim, lemmas: Iterable[Lemma]) -> Answer:
+        self.queries += 1
+        self.report.progress(lemmas=len(self.lemmas), queries=self.queries)
+        question = Question(self.plain, self.relations)
+        if claim.action is None:
+            question.know("", self.at_start(self.system.initial))
+        else:
+            if not claim.early:
+                question.know("", claim.action.guard)
+            for lemma in lemmas:
+                question.know(lemma.name, lemma.formula)
+        question.deny(claim.formula)
+        return question.ask()
+
+    def reason(self, claim: Claim, answer: Answer) -> str:
+        if answer.refuted:
+            state = ", ".join(answer.model[:8])
+            return f"not shown: {claim.about}" + (
+                f", e.g. where {state}" if state else ""
+            )
+        return f"not decided: {claim.about}: {answer.why}"
+
+    def settle(self) -> None:
+        """Give up lemmas, and take up guesses, until what is left is inductive."""
+        settled = False
+        while not settled:
+            settled = True
+            for lemma in list(self.lemmas.values()):
+                for claim in self.claims(lemma):
+                    before = len(self.lemmas)
+                    answer = self.ask(claim)
+                    settled = settled and len(self.lemmas) == before
+                    if not answer.proved:
+                        self.why[lemma.name] = self.reason(claim, answer)
+                        del self.lemmas[lemma.name]
+                        settled = False
+                        break
+
+
+def in_range(v: Variable) -> Expr:
+    """Return that every cell of the variable is in its declared range. A value of a
+    scalarset is an element or none."""
+    index = [ir.local(f"at{k}@{v.name}", d) for k, d in enumerate(v.index)]
+    cell = ir.select(v.now, *index) if index else v.now
+    sort = v.element
+    if isinstance(sort, ir.ScalarSort):
+        none = v.lo if sort.size < 0 else v.hi
+        absent = none is not None and none.is_const and none.data == sort.size
+        formula = ir.TRUE if absent else ir.ne(cell, ir.const(sort, sort.size))
+    elif sort is ir.INT:
+        formula = ir.and_(
+            ir.TRUE if v.lo is None else ir.le(v.lo, cell),
+            ir.TRUE if v.hi is None else ir.le(cell, v.hi),
+        )
+    else:
+        return ir.TRUE
+    for i in reversed(index):
+        formula = ir.aggregate("all", i, formula)
+    return formula
+
+
+def relations(system: TransitionSystem) -> tuple[Expr, ...]:
+    """Return what open bounds must satisfy for the initial values to be in their
+    ranges: the sizes of which the proof is."""
+    found: dict[Expr, None] = {}
+    for v in system.variables:
+        init = v.init
+        if init is not None and init.op == "fill":
+            init = init.args[0]
+        if init is None or init.sort is not ir.INT:
+            continue
+        ends = ((v.lo, init), (init, v.hi))
+        for low, high in ends:
+            if low is None or high is None:
+                continue
+            formula = ir.le(low, high)
+            leaves = {e.op for e in ir.subterms(formula) if not e.args}
+            if formula is not ir.TRUE and leaves == {"param"}:
+                found[formula] = None
+    return tuple(found)
+
+
+def anysize(
+    system: TransitionSystem,
+    properties: tuple[Property, ...],
+    budget: Budget,
+    report: Reporter,
+) -> Outcome:
+    """Prove properties for all values of the open bounds; see verdict.Engine."""
+    begin = time.monotonic()
+    run = _Run(system, properties, report)
+    stopped = "time is up"
+    try:
+        with doing("proving at open sizes"):
+            run.go()
+    except KeyboardInterrupt:
+        stopped = INTERRUPTED
+    except Spent as spent:
+        stopped = str(spent)
+    return Outcome(
+        "prove",
+        {p.name: run.verdicts.get(p.name, Unknown(stopped)) for p in properties},
+        statistics=replace(run.statistics, seconds=time.monotonic() - begin),
+    )
+
+
+class _Run:
+    """One call of `anysize`: what is shown so far."""
+
+    def __init__(
+        self,
+        system: TransitionSystem,
+        properties: tuple[Property, ...],
+        report: Reporter,
+    ) -> None:
+        self.system, self.properties, self.report = system, properties, report
+        self.proof = Proof(system, report)
+        self.verdicts: dict[str, Verdict] = {}
+        self.statistics = Statistics()
+
+    def go(self) -> None:
+        proof = self.proof
+        named = {
+            p.name: Lemma(p.name, renamed(stated(p), k), p)
+            for k, p in enumerate(self.properties)
+            if p.kind.of_states and p.kind.safety
+        }
+        guessed = {n: Lemma(n, e) for n, e in guesses(self.system)}
+        candidates = {**guessed, **named}
+        fit = seen(self.system, {n: one.formula for n, one in candidates.items()})
+        proof.lemmas = {n: one for n, one in named.items() if n in fit}
+        proof.pool = {n: one for n, one in guessed.items() if n in fit}
+        rules = list(proof.rules())
+        while True:
+            before = len(proof.lemmas) + len(proof.pool)
+            proof.settle()
+            wrong = self.first_wrong(rules)
+            steps = {p.name: self.of_steps(p) for p in self.properties}
+            proof.settle()
+            if len(proof.lemmas) + len(proof.pool) == before:
+                break
+        shown: list[Property] = []
+        for p in self.properties:
+            reason = wrong or self.unknown(p, steps[p.name])
+            if reason:
+                self.verdicts[p.name] = Unknown(reason)
+            else:
+                shown.append(p)
+        if shown:
+            self.confirm(shown, rules)
+
+    def first_wrong(self, claims: Iterable[Claim]) -> str:
+        """Why a claim is not shown; '' if all are."""
+        for claim in claims:
+            answer = self.proof.ask(claim)
+            if not answer.proved:
+                return self.proof.reason(claim, answer)
+        return ""
+
+    def of_steps(self, p: Property) -> str:
+        return self.first_wrong(self.step_claims(p))
+
+    def step_claims(self, p: Property) -> list[Claim]:
+        return [self.step(p, a) for a in self.system.actions if p.about(a)]
+
+    def unknown(self, p: Property, steps: str) -> str:
+        """Why the property is not shown; '' if it is."""
+        if not p.kind.safety:
+            follows = "follows" if p.kind.of_runs else "is reached"
+            return f"induction does not show what {follows}"
+        if p.kind.of_states and p.name not in self.proof.lemmas:
+            why = "it is not so in a state that was visited at small sizes"
+            return self.proof.why.get(p.name, why)
+        return steps
+
+    def step(self, p: Property, action: Action, formula: Expr | None = None) -> Claim:
+        """The claim that a step property makes about an action."""
+        formula = renamed(stated(p) if formula is None else formula, -1)
+        if action.result is not None:
+            formula = ir.substitute(formula, {action.returned: action.result})
+        by = {
+            e: self.proof.next(e.data[0], action)
+            for e in ir.subterms(formula)
+            if e.op == "var" and e.data[1]
+        }
+        about = f"{action.name} keeps {p.name}"
+        return Claim(about, ir.substitute(formula, by), action)
+
+    # -- the certificate --
+
+    def confirm(self, shown: list[Property], rules: list[Claim]) -> None:
+        """Ask each question's text of a fresh solver."""
+        proof = self.proof
+        proof.pool.clear()
+        claims = [*rules, *(c for p in shown for c in self.step_claims(p))]
+        claims += [c for one in proof.lemmas.values() for c in proof.claims(one)]
+        texts: dict[str, None] = {}
+        wrong = ""
+        for claim in claims:
+            answer = proof.ask(claim)
+            if not answer.proved or not answer.used <= proof.lemmas.keys():
+                wrong = proof.reason(claim, answer)
+                break
+            for text in answer.asked:
+                if text not in texts and not unsatisfiable(text):
+                    wrong = f"{claim.about} is not confirmed"
+                texts[text] = None
+        if wrong:
+            for p in shown:
+                self.verdicts[p.name] = Unknown(f"the certificate: {wrong}")
+            return
+        certificate = Certificate(
+            tuple(ir.show(one.formula) for one in proof.lemmas.values()),
+            1,
+            tuple(sorted(self.system.least)),
+            len(proof.lemmas),
+            tuple(texts),
+            tuple(ir.show(e) for e in proof.relations),
+        )
+        for p in shown:
+            self.verdicts[p.name] = Holds(False, certificate=certificate)
+        self.nothing(proof, shown)
+
+    def nothing(self, proof: Proof, shown: list[Property]) -> None:
+        """What the lemmas exclude: a start, actions, antecedents."""
+        never = Claim("a start", ir.FALSE)
+        impossible = frozenset(
+            a.name
+            for a in self.system.actions
+            if proof.ask(Claim(f"no {a.name}", ir.FALSE, a)).proved
+        )
+        true = {
+            p.name: tuple(self.may_be_true(proof, p, a) for a in p.antecedents)
+            for p in shown
+        }
+        self.statistics = Statistics(
+            no_start=proof.ask(never).proved,
+            impossible=impossible,
+            true_antecedents=true,
+        )
+
+    def may_be_true(self, proof: Proof, p: Property, antecedent: Expr) -> bool:
+        claim = ir.not_(antecedent)
+        if p.kind.of_states:
+            return not proof.ask(Claim("an antecedent", claim, IDLE)).proved
+        return any(
+            not proof.ask(self.step(p, a, claim)).proved
+            for a in self.system.actions
+            if p.about(a)
+        )
+
+
+IDLE = Action("", (), ir.TRUE, {}, None)
+"""The step that changes nothing: a claim about it is one about every state."""
+
+
+def stated(p: Property) -> Expr:
+    """Return that the property's formula is defined, and true."""
+    return ir.and_(ir.defined(p.formula), p.formula)

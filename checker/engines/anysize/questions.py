@@ -1,0 +1,867 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One question: whether a claim follows from facts, for any sizes.
+
+z3 gets no quantifier. Tables are uninterpreted functions over integers. What is
+said of all elements is taken at the terms that the question names, and at one
+unknown element for each claim. A sum is cut into what its named elements add and
+a rest (`checker.engines.anysize.sums`). First the rests are unknown numbers. If
+that does not do, *regions* say how they are related: an unnamed element is in one
+of finitely many regions, each a vector of truth values of the conditions that the
+rests count; z3 lists the vectors that the facts allow, and each rest is the sum of
+some regions' sizes, which are at least 0. That the list is complete is a question
+of its own, and it is kept beside the other (Kuncak and others, "Boolean Algebra
+with Presburger Arithmetic", 2006).
+
+"unsat" is a proof. Nothing else is an answer: facts about elements that the
+question does not name are missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations, product
+from typing import Any
+
+import z3  # type: ignore[import-untyped]
+
+from poolproof.checker.backends.smt import conjunction, disjunction
+from poolproof.checker.core import ir
+from poolproof.checker.core.fold import Algebra, fold
+from poolproof.checker.core.ir import BINDERS, BOOL, Expr, OpenDomain, SetSort
+from poolproof.checker.core.limits import SECOND, left, tick
+from poolproof.checker.core.system import TransitionSystem
+from poolproof.checker.engines import effort
+from poolproof.checker.engines.anysize.sums import Rest, Sums, plus
+
+Term = Any
+"""A z3 term."""
+
+_QUERY = 20 * SECOND
+_REGIONS = 96
+"""Vectors of one group of rests, at most."""
+_PAIRS = 3
+"""Pairs of elements of which both cases are looked at."""
+_INSTANCES = 4000
+"""Instances of one question, at most."""
+
+
+class OutOfReach(Exception):
+    """A formula that the engine cannot put into a question."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """``proved``, with the facts that the proof used and the questions; else why
+    not, and whether a state was found against it (``refuted``)."""
+
+    proved: bool
+    used: frozenset[str] = frozenset()
+    asked: tuple[str, ...] = ()
+    why: str = ""
+    refuted: bool = False
+    model: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Universal:
+    """The body holds for all values of the binders, wherever ``given`` does (a z3
+    term; None: always). ``of``: the fact that says so."""
+
+    of: str
+    binders: tuple[Expr, ...]
+    body: Expr
+    given: Term = None
+
+
+@dataclass
+class Question:
+    """Facts and a claim over a system's state, its params and free locals."""
+
+    plain: PlainTerms
+    relations: Sequence[Expr] = ()
+    """What the open bounds satisfy besides their least values."""
+    ground: list[tuple[str, Expr]] = field(default_factory=list)
+    universals: list[Universal] = field(default_factory=list)
+    shallow: bool = False
+    """Whether not to look for regions."""
+    deep: bool = False
+    """Whether to ask for elements against what lemmas say of all elements under
+    a condition."""
+    fresh: int = 0
+
+    # -- saying things --
+
+    def know(self, name: str, fact: Expr) -> None:
+        """Assume a formula; ``name`` is what `Answer.used` calls it."""
+        self.assume(name, prepared(fact))
+
+    def deny(self, claim: Expr) -> None:
+        """Assume that the claim is false."""
+        self.assume("", ir.not_(prepared(claim)))
+
+    def assume(self, name: str, fact: Expr) -> None:
+        if fact.op == "and":
+            for part in fact.args:
+                self.assume(name, part)
+        elif fact.op == "all":
+            self.universal(name, [], fact)
+        elif fact.op == "not" and fact.args[0].op == "or":
+            for part in fact.args[0].args:
+                self.assume(name, ir.not_(part))
+        elif fact.op == "not" and fact.args[0].op == "all":
+            self.assume(name, ir.not_(self.at_skolem(fact.args[0])))
+        elif fact is not ir.TRUE:
+            self.ground.append((name, fact))
+
+    def universal(
+        self, name: str, binders: list[Expr], fact: Expr, given: Term = None
+    ) -> None:
+        if fact.op == "all":
+            body = fact.args[0]
+            self.universal(name, [*binders, ir.binder_of(fact)], body, given)
+        elif fact.op == "and":
+            for part in fact.args:
+                self.universal(name, binders, part, given)
+        elif fact is not ir.TRUE:
+            self.universals.append(Universal(name, tuple(binders), fact, given))
+
+    def at_skolem(self, every: Expr) -> Expr:
+        """The body of an `all` at an unknown element."""
+        binder = ir.binder_of(every)
+        self.fresh += 1
+        chosen = ir.local(
+            f"{binder.data[0].split('#')[0]}!{self.fresh}", binder.data[1]
+        )
+        return ir.substitute(every.args[0], {binder: chosen})
+
+    # -- asking --
+
+    def ask(self) -> Answer:
+        """Return whether the facts contradict each other; where that is not
+        clear, in each case of which elements are the same."""
+        answer = self.once()
+        if answer.proved or self.shallow:
+            return answer
+        return self.in_cases(self.pairs()[:_PAIRS], answer)
+
+    def pairs(self) -> list[tuple[Expr, Expr]]:
+        """Return the elements of scalarsets that may be the same, in pairs."""
+        elements = Elements(e for _, e in self.ground)
+        return [
+            (a, b)
+            for key, found in elements.of.items()
+            if isinstance(key, ir.ScalarSort)
+            for a, b in combinations(found, 2)
+        ]
+
+    def in_cases(self, pairs: list[tuple[Expr, Expr]], whole: Answer) -> Answer:
+        """Return the answer for both cases of the first pair; ``whole`` is that
+        without cases."""
+        if not pairs:
+            return whole
+        (a, b), *others = pairs
+        same, apart = (
+            Question(self.plain, self.relations, fresh=self.fresh) for _ in range(2)
+        )
+        by = {a: b} if _is_element(b) and not _is_element(a) else {b: a}
+        same.ground = [(n, ir.substitute(e, by)) for n, e in self.ground]
+        same.universals = [
+            replace(u, body=ir.substitute(u.body, by)) for u in self.universals
+        ]
+        apart.ground = [*self.ground, ("", ir.ne(a, b))]
+        apart.universals = self.universals
+        used: frozenset[str] = frozenset()
+        asked: tuple[str, ...] = ()
+        for case, rest in ((same, _moved(others, by)), (apart, others)):
+            answer = case.once()
+            if not answer.proved:
+                answer = case.in_cases(rest, answer)
+            if not answer.proved:
+                return answer
+            used, asked = used | answer.used, asked + answer.asked
+        return Answer(True, used, asked)
+
+    def once(self) -> Answer:
+        known = Elements(e for _, e in self.ground).by_domain()
+        try:
+            while True:
+                attempt = _Attempt(self, known)
+                if attempt.build():
+                    break
+                known = attempt.sums.known
+            return attempt.answer()
+        except (OutOfReach, ir.SortError) as reason:
+            return Answer(False, why=str(reason))
+
+
+def _is_element(e: Expr) -> bool:
+    """Whether it is a name of an element, and never none."""
+    return e.op == "local" and e.data[1].lo >= 0
+
+
+def _moved(
+    pairs: list[tuple[Expr, Expr]], by: dict[Expr, Expr]
+) -> list[tuple[Expr, Expr]]:
+    """Return the pairs that still are of two terms."""
+    moved = ((ir.substitute(a, by), ir.substitute(b, by)) for a, b in pairs)
+    return [(a, b) for a, b in moved if a is not b]
+
+
+def prepared(e: Expr) -> Expr:
+    """e with closed binders written out, `any` as `all`, and index ranges of one
+    value as equations."""
+    return fold((e,), _PREPARED, None, _PREPARED_ALREADY)[0]
+
+
+def _prepared(_: None, e: Expr, *args: Expr) -> Expr:
+    return ir.rebuild(e, args)
+
+
+def _prepared_and(_: None, e: Expr, *args: Expr) -> Expr:
+    made = ir.and_(*args)
+    if made.op == "and":
+        parts = list(made.args)
+        for low in parts:
+            if low.op == "le":
+                a, q = low.args
+                high = ir.lt(q, ir.add(a, ir.num(1)))
+                if high in parts:
+                    rest = [p for p in parts if p is not low and p is not high]
+                    return ir.and_(ir.eq(q, a), *rest)
+    return made
+
+
+def _prepared_binder(_: None, e: Expr, body: Expr) -> Expr:
+    binder, domain = ir.binder_of(e), e.data[1]
+    if isinstance(domain, OpenDomain):
+        if e.op == "any":
+            return ir.not_(ir.aggregate("all", binder, ir.not_(body)))
+        return ir.aggregate(e.op, binder, body)
+    parts = [ir.substitute(body, {binder: ir.const(domain.sort, v)}) for v in domain]
+    match e.op:
+        case "sum":
+            return ir.add(*parts)
+        case "all":
+            return ir.and_(*parts)
+        case "any":
+            return ir.or_(*parts)
+    raise OutOfReach("a set")
+
+
+def _is_count(e: Expr) -> bool:
+    """Whether it is a sum over an open domain of what is never below zero."""
+    least = e.args[0].interval[0] if e.op == "sum" else None
+    return least is not None and least >= 0
+
+
+def _none_counted(e: Expr) -> Expr:
+    every = ir.aggregate("all", ir.binder_of(e), zero(e.args[0]))
+    _COUNTS[every] = e
+    return every
+
+
+_COUNTS: dict[Expr, Expr] = {}
+"""The sums of which each `all` says that they are 0."""
+
+
+def zero(e: Expr) -> Expr:
+    """That e is 0; of a count, that nothing is counted."""
+    return _none_counted(e) if _is_count(e) else ir.eq(e, ir.num(0))
+
+
+def _prepared_eq(_: None, e: Expr, a: Expr, b: Expr) -> Expr:
+    return zero(a) if b is ir.num(0) else ir.eq(a, b)
+
+
+def _prepared_lt(_: None, e: Expr, a: Expr, b: Expr) -> Expr:
+    if a is ir.num(0) and _is_count(b):
+        return ir.not_(zero(b))
+    return ir.lt(a, b)
+
+
+def _prepared_le(_: None, e: Expr, a: Expr, b: Expr) -> Expr:
+    return zero(a) if b is ir.num(0) and _is_count(a) else ir.le(a, b)
+
+
+_PREPARED: Algebra[Expr] = {
+    **dict.fromkeys(ir.BUILD, _prepared),
+    **dict.fromkeys(BINDERS, _prepared_binder),
+    "and": _prepared_and,
+    "eq": _prepared_eq,
+    "lt": _prepared_lt,
+    "le": _prepared_le,
+}
+_PREPARED_ALREADY: dict[Expr, Expr] = {}
+
+
+class _Attempt:
+    """A question, with the elements that its sums are taken apart at."""
+
+    def __init__(self, question: Question, known: dict[Any, list[Expr]]) -> None:
+        self.question, self.plain = question, question.plain
+        self.system = question.plain.system
+        self.named: set[Expr] = set()
+        """Leaves whose axioms belong to the question."""
+        self.terms: dict[Expr, Term] = {}
+        self.facts: list[tuple[str, Term]] = []
+        self.axioms: list[Term] = []
+        self.opaque: dict[Expr, Term] = {}
+        self.waiting: list[Expr] = []
+        self.sums = Sums(self, known)
+        self.universals = list(question.universals)
+        self.labels: dict[str, Term] = {}
+        self.instances = 0
+        self.witnesses: list[Term] = []
+        self.listed: list[tuple[Any, list[Term]]] = []
+        """Solvers that found lists of regions complete, with the facts used."""
+
+    # -- building --
+
+    def build(self) -> bool:
+        """Put the facts into terms; false where a sum names elements that it is
+        not taken apart at yet."""
+        ground = [*self.question.ground]
+        ground += [("", r) for r in self.question.relations]
+        for name, fact in ground:
+            self.facts.append((name, self.lower(fact)))
+            if name and not self.question.deep:
+                self.waiting.clear()
+        elements = Elements(e for _, e in ground)
+        done: set[tuple[int, tuple[Expr, ...]]] = set()
+        for _ in range(3):
+            before = len(done)
+            made: list[Expr] = []
+            for number, u in enumerate(list(self.universals)):
+                for at in elements.choices(u.binders):
+                    if (number, at) in done:
+                        continue
+                    done.add((number, at))
+                    made.append(self.instance(u, at))
+            made += [self.counterexample(every) for every in self.waiting]
+            self.waiting.clear()
+            elements.add(made)
+            if self.sums.grew or (len(done) == before and not made):
+                break
+        return not self.sums.grew
+
+    def instance(self, u: Universal, at: tuple[Expr, ...]) -> Expr:
+        self.instances += 1
+        if self.instances > _INSTANCES:
+            raise OutOfReach("too many instances")
+        fact = ir.substitute(u.body, dict(zip(u.binders, at, strict=True)))
+        inside = [self.inside(t, b.data[1]) for t, b in zip(at, u.binders, strict=True)]
+        given = [] if u.given is None else [u.given]
+        self.facts.append(
+            (u.of, z3.Implies(conjunction([*given, *inside]), self.lower(fact)))
+        )
+        return fact
+
+    def counterexample(self, every: Expr) -> Expr:
+        """That an `all` inside a formula is true, or is not at some element."""
+        body = self.question.at_skolem(every)
+        self.axioms.append(z3.Or(self.opaque[every], z3.Not(self.lower(body))))
+        return body
+
+    def inside(self, e: Expr, domain: ir.Domain) -> Term:
+        if ir.certainly_in(e, domain):
+            return z3.BoolVal(True)
+        value, least = self.lower(e), z3.IntVal(domain.lo)
+        most = self.lower(domain.end) if isinstance(domain, OpenDomain) else domain.hi
+        return z3.And(least <= value, value <= most)
+
+    # -- terms --
+
+    def lower(self, e: Expr) -> Term:
+        return fold((e,), _TERMS, self, _Known(self), closed=BINDERS)[0]
+
+    def truth_of_all(self, e: Expr) -> Term:
+        """An `all` inside a formula: an unknown truth value. If it is true, so is
+        the body at every element that is named."""
+        if e not in self.opaque:
+            value = z3.Bool(f"all {len(self.opaque)}")
+            self.opaque[e] = value
+            self.question_universal(e, value)
+            if e in _COUNTS:
+                self.axioms.append(value == (self.lower(_COUNTS[e]) == 0))
+            self.waiting.append(e)
+        return self.opaque[e]
+
+    def question_universal(self, e: Expr, given: Term) -> None:
+        at = Question(self.plain)
+        at.universal("", [], e, given)
+        self.universals += at.universals
+
+    # -- the answer --
+
+    def answer(self) -> Answer:
+        solver = self.solver()
+        first = self.check(solver)
+        if first.proved or not first.refuted or not self.sums.rests:
+            return first
+        if self.question.shallow:
+            return first
+        why = self.regions(solver)
+        if why:
+            return Answer(False, why=why)
+        second = self.check(solver)
+        if second.proved or not second.refuted:
+            return second
+        solver.add(*self.witnesses)
+        return self.check(solver)
+
+    def under_label(self, name: str, fact: Term) -> Term:
+        """The fact where its label is true; without a name, always."""
+        if not name:
+            return fact
+        label = self.labels.setdefault(name, z3.Bool(f"fact {name}"))
+        return z3.Implies(label, fact)
+
+    def solver(self) -> Any:
+        solver = z3.Solver()
+        solver.add(*self.axioms, *self.plain.axioms_of(self.named))
+        for name, fact in self.facts:
+            solver.add(self.under_label(name, fact))
+        for rest in self.sums.rests.values():
+            if rest.least is not None:
+                solver.add(rest.term >= rest.least)
+        return solver
+
+    def check(self, solver: Any) -> Answer:
+        labels = self.labels
+        tick(200)
+        answer = effort.within(
+            solver, _QUERY, left(), lambda: solver.check(*labels.values())
+        )
+        if answer == z3.unsat:
+            core = {str(c) for c in solver.unsat_core()}
+            used = frozenset(n for n, t in labels.items() if str(t) in core)
+            texts = [script(*of) for of in self.listed]
+            texts.append(script(solver, [labels[n] for n in sorted(used)]))
+            return Answer(True, used, tuple(texts))
+        if answer == z3.sat:
+            return Answer(
+                False, why="does not keep", refuted=True, model=self.shown(solver)
+            )
+        return Answer(False, why=f"z3 gave up ({solver.reason_unknown()}) on")
+
+    def shown(self, solver: Any) -> tuple[str, ...]:
+        """The cells and arguments of a state against the claim."""
+        model = solver.model()
+        found = {}
+        for e in sorted(self.named, key=ir.show):
+            term = self.plain.terms[e]
+            if e.op in ("var", "local", "select") and not isinstance(
+                e.sort, ir.TableSort | SetSort
+            ):
+                if e.op == "select" and e.args[0].op != "var":
+                    continue
+                value = model.eval(term)
+                if e.sort is BOOL:
+                    shown = str(value).lower()
+                elif z3.is_int_value(value):
+                    shown = ir.show_raw(e.sort, value.as_long())
+                else:
+                    continue
+                name = e.data[0].split("#")[0] if e.op == "local" else ir.show(e)
+                found[name] = shown
+        return tuple(f"{n} = {v}" for n, v in found.items())
+
+    # -- regions --
+
+    def regions(self, solver: Any) -> str:
+        """Say how the rests over the same elements are related; why not, if not."""
+        groups: dict[Any, list[Rest]] = {}
+        for rest in self.sums.rests.values():
+            if rest.weight is ir.num(1):
+                groups.setdefault((rest.binders, rest.named), []).append(rest)
+        parts = [part for rests in groups.values() for part in related(rests)]
+        for number, rests in enumerate(parts):
+            why = self.group(solver, number, rests)
+            if why:
+                return why
+        return ""
+
+    def group(
+        self,
+        solver: Any,
+        number: int,
+        rests: list[Rest],
+    ) -> str:
+        binders, named = rests[0].binders, rests[0].named
+        labels = self.labels
+        axioms, leaves = len(self.axioms), set(self.named)
+        conditions = [r.condition for r in rests]
+        totals = [r.term for r in rests]
+        for condition, total in self.sums.counted(binders, named, conditions):
+            conditions.append(condition)
+            totals.append(total)
+        values = [self.lower(c) for c in conditions]
+        about = self.about_elements(binders, named)
+        more = [*self.axioms[axioms:], *self.plain.axioms_of(self.named - leaves)]
+        solver.add(*more)
+        listing = z3.Solver()
+        listing.add(*solver.assertions())
+        for name, fact in about:
+            listing.add(self.under_label(name, fact))
+        sizes: list[tuple[Term, list[bool]]] = []
+        while True:
+            tick(200)
+            answer = effort.within(
+                listing, _QUERY, left(), lambda: listing.check(*labels.values())
+            )
+            if answer == z3.unsat:
+                break
+            if answer != z3.sat:
+                return "z3 gave up on the regions of a sum for"
+            if len(sizes) == _REGIONS:
+                return "a sum has too many regions for"
+            model = listing.model()
+            vector = [z3.is_true(model.eval(v, model_completion=True)) for v in values]
+            sizes.append((z3.Int(f"region {number}.{len(sizes)}"), vector))
+            other = zip(values, vector, strict=True)
+            listing.add(disjunction([z3.Not(v) if b else v for v, b in other]))
+        core = {str(c) for c in listing.unsat_core()}
+        used = [t for t in labels.values() if str(t) in core]
+        self.listed.append((listing, used))
+        solver.add(*(size >= 0 for size, _ in sizes))
+        said = [*more, *(self.under_label(n, t) for n, t in about)]
+        for size, vector in sizes:
+            self.witnesses += self.witness(binders, size, vector, values, said)
+        for k, total in enumerate(totals):
+            mine = [size for size, vector in sizes if vector[k]]
+            same = total == (plus(mine))
+            solver.add(z3.Implies(conjunction(used), same))
+        return ""
+
+    def witness(
+        self,
+        binders: tuple[Expr, ...],
+        size: Term,
+        vector: list[bool],
+        values: list[Term],
+        said: list[Term],
+    ) -> list[Term]:
+        """That a region which is not empty has an element: its conditions, and
+        what is said of all elements, are true of it."""
+        own = [(self.lower(b), z3.Int(f"{b.data[0]} in {size}")) for b in binders]
+        bound = frozenset(binders)
+        own += [
+            (truth, z3.Bool(f"{truth} in {size}"))
+            for e, truth in self.opaque.items()
+            if not e.free.isdisjoint(bound)
+        ]
+        own += [
+            (rest.term, z3.Int(f"{rest.term} in {size}"))
+            for rest in self.sums.rests.values()
+            if not rest.free.isdisjoint(bound)
+        ]
+        is_there = [v if b else z3.Not(v) for v, b in zip(values, vector, strict=True)]
+        return [
+            z3.Implies(size > 0, z3.substitute(t, *own)) for t in (*is_there, *said)
+        ]
+
+    def about_elements(
+        self, binders: tuple[Expr, ...], named: tuple[tuple[Expr, ...], ...]
+    ) -> list[tuple[str, Term]]:
+        """What holds of elements that no term names."""
+        about: list[tuple[str, Term]] = []
+        for b, terms in zip(binders, named, strict=True):
+            value = self.lower(b)
+            about += [("", value != self.lower(t)) for t in terms]
+        mixed = Elements(e for _, e in self.question.ground)
+        for u in list(self.universals):
+            mine = frozenset(u.binders)
+            if any(
+                n.op == "sum" and not n.free.isdisjoint(mine)
+                for n in ir.subterms(u.body)
+            ):
+                continue
+            for at in mixed.with_new(u.binders, binders):
+                fact = ir.substitute(u.body, dict(zip(u.binders, at, strict=True)))
+                inside = [
+                    self.inside(t, b.data[1])
+                    for t, b in zip(at, u.binders, strict=True)
+                ]
+                given = [] if u.given is None else [u.given]
+                fact = z3.Implies(conjunction([*given, *inside]), self.lower(fact))
+                about.append((u.of, fact))
+        return about
+
+
+def related(rests: list[Rest]) -> list[list[Rest]]:
+    """Return the rests in groups: two that read a table at one index belong
+    together. Those of two rows do not, so that a group has fewer regions."""
+    groups: list[tuple[set[tuple[Expr, ...]], list[Rest]]] = []
+    for rest in rests:
+        bound = frozenset(rest.binders)
+        read = {
+            e.args[1:]
+            for e in ir.subterms(rest.condition)
+            if e.op == "select" and not e.free.isdisjoint(bound)
+        }
+        joined, others = [rest], []
+        for indices, some in groups:
+            if indices.isdisjoint(read):
+                others.append((indices, some))
+            else:
+                read |= indices
+                joined = [*some, *joined]
+        groups = [*others, (read, joined)]
+    return [some for _, some in groups]
+
+
+def script(solver: Any, used: Iterable[Term]) -> str:
+    """Return the solver's assertions, and the labels of the facts that were used,
+    as an SMT-LIB 2 script whose answer should be unsat."""
+    labels = "".join(f"(assert {label.sexpr()})\n" for label in used)
+    return f"(set-logic ALL)\n{solver.sexpr()}{labels}(check-sat)\n"
+
+
+def unsatisfiable(text: str) -> bool:
+    """Return whether a fresh solver finds the script's assertions contradictory."""
+    solver = z3.Solver(ctx=z3.Context())
+    solver.from_string(text)
+    return bool(solver.check() == z3.unsat)
+
+
+class Elements:
+    """The terms that formulas name as elements of open domains."""
+
+    def __init__(self, formulas: Iterable[Expr]) -> None:
+        self.of: dict[Any, dict[Expr, None]] = {}
+        self.domains: dict[Any, Any] = {}
+        self.add(formulas)
+
+    def add(self, formulas: Iterable[Expr]) -> None:
+        bound: set[Expr] = set()
+        formulas = tuple(formulas)
+        for e in ir.subterms(*formulas):
+            if e.op in BINDERS:
+                bound.add(ir.binder_of(e))
+        for e in ir.subterms(*formulas):
+            if not e.free.isdisjoint(bound):
+                continue
+            if e.op == "local":
+                self.note(e)
+            elif e.op == "select":
+                sort = e.args[0].sort
+                assert isinstance(sort, ir.TableSort)
+                for i, d in zip(e.args[1:], sort.index, strict=True):
+                    if isinstance(d, OpenDomain) and not i.is_const:
+                        self.at(d)[i] = None
+
+    def by_domain(self) -> dict[Any, list[Expr]]:
+        """Return the elements of each domain that sums may be over."""
+        found: dict[Any, list[Expr]] = {}
+        for domain, key in self.domains.items():
+            found[domain] = list(self.of[key])
+        return found
+
+    def note(self, e: Expr) -> None:
+        domain = e.data[1]
+        if isinstance(domain, OpenDomain):
+            self.at(domain)[e] = None
+
+    def at(self, domain: OpenDomain) -> dict[Expr, None]:
+        key = self.domains[domain] = key_of(domain)
+        return self.of.setdefault(key, {})
+
+    def choices(self, binders: Sequence[Expr]) -> Iterator[tuple[Expr, ...]]:
+        return product(*(tuple(self.of.get(key_of(b.data[1]), ())) for b in binders))
+
+    def with_new(
+        self, binders: Sequence[Expr], new: Sequence[Expr]
+    ) -> Iterator[tuple[Expr, ...]]:
+        """Choices of which at least one is new."""
+        options = []
+        for b in binders:
+            key = key_of(b.data[1])
+            more = [n for n in new if key_of(n.data[1]) == key]
+            options.append((*more, *self.of.get(key, ())))
+        for at in product(*options):
+            if any(t in new for t in at):
+                yield at
+
+
+def key_of(domain: ir.Domain) -> Any:
+    """Elements of a scalarset are one kind, whatever the domain; integers are
+    those of one domain."""
+    if domain.sort is ir.INT:
+        return domain
+    return domain.sort
+
+
+# --- terms ----------------------------------------------------------------
+
+
+class PlainTerms:
+    """Terms of what has no open binder: the same in all questions about a system.
+    Each leaf has axioms, its range."""
+
+    def __init__(self, system: TransitionSystem) -> None:
+        self.system = system
+        self.terms: dict[Expr, Term] = {}
+        self.leaves: dict[Expr, frozenset[Expr]] = {}
+        self.axioms: dict[Expr, list[Term]] = {}
+        self.plain: dict[Expr, bool] = {}
+
+    def is_plain(self, e: Expr) -> bool:
+        known = self.plain.get(e)
+        if known is None:
+            known = e.op not in BINDERS and all(map(self.is_plain, e.args))
+            self.plain[e] = known
+        return known
+
+    def lower(self, e: Expr) -> Term:
+        return fold((e,), _TERMS, self, self.terms)[0]
+
+    def leaves_of(self, e: Expr) -> frozenset[Expr]:
+        """Return the leaves with axioms under a plain expression."""
+        if e not in self.leaves:
+            found: frozenset[Expr] = frozenset()
+            for a in e.args:
+                found |= self.leaves_of(a)
+            if e.op in ("var", "local", "select", "param"):
+                found |= {e}
+            self.leaves[e] = found
+        return self.leaves[e]
+
+    def axioms_of(self, leaves: Iterable[Expr]) -> list[Term]:
+        """Return the axioms of leaves, and of what these mention."""
+        found: list[Term] = []
+        todo, seen = list(leaves), set()
+        while todo:
+            e = todo.pop()
+            if e in seen:
+                continue
+            seen.add(e)
+            for fact in self.ranges(e):
+                found.append(self.lower(fact))
+                todo += self.leaves_of(fact)
+        return sorted(found, key=lambda t: int(t.get_id()))
+
+    def ranges(self, e: Expr) -> list[Expr]:
+        """Return what the declaration of a leaf says of it, as expressions."""
+        if e.op == "param":
+            least = self.system.least.get(e.data)
+            return [] if least is None else [ir.le(ir.num(least), e)]
+        if e.sort is BOOL or isinstance(e.sort, ir.TableSort):
+            return []
+        if e.op == "local":
+            domain = e.data[1]
+            return [_raw_le(ir.num(domain.lo), e), _raw_le(e, ir.last(domain))]
+        name = e.data[0] if e.op == "var" else e.args[0].data[0]
+        primed = e.op == "var" and e.data[1]
+        v = self.system.by_name.get(name)
+        if v is None or primed:
+            return []
+        found = []
+        if v.lo is not None:
+            found.append(_raw_le(v.lo, e))
+        if v.hi is not None:
+            found.append(_raw_le(e, v.hi))
+        return found
+
+
+def _raw_le(a: Expr, b: Expr) -> Expr:
+    """``a <= b`` of raw values, whatever their sorts; not simplified."""
+    return Expr("le", BOOL, (a, b))
+
+
+class _Known:
+    """The terms of a question, plain ones from those of the system."""
+
+    def __init__(self, attempt: _Attempt) -> None:
+        self.attempt = attempt
+
+    def __contains__(self, e: Expr) -> bool:
+        return e in self.attempt.terms or self.attempt.plain.is_plain(e)
+
+    def __getitem__(self, e: Expr) -> Term:
+        own = self.attempt.terms.get(e)
+        if own is not None:
+            return own
+        plain = self.attempt.plain
+        self.attempt.named |= plain.leaves_of(e)
+        return plain.lower(e)
+
+    def __setitem__(self, e: Expr, value: Term) -> None:
+        self.attempt.terms[e] = value
+
+
+def _leaf_const(at: Any, e: Expr) -> Term:
+    if isinstance(e.sort, SetSort):
+        raise OutOfReach("a set")
+    return z3.BoolVal(bool(e.data)) if e.sort is BOOL else z3.IntVal(e.data)
+
+
+def _unknown(name: str, sort: ir.Sort) -> Term:
+    if isinstance(sort, SetSort):
+        raise OutOfReach("a set")
+    return z3.Bool(name) if sort is BOOL else z3.Int(name)
+
+
+def _leaf_var(at: Any, e: Expr) -> Term:
+    if isinstance(e.sort, ir.TableSort):
+        return None
+    name, primed = e.data
+    return _unknown(f"{name}'" if primed else name, e.sort)
+
+
+def _leaf_local(at: Any, e: Expr) -> Term:
+    return _unknown(f"{e.data[0]}", e.sort)
+
+
+def _as_int(term: Term) -> Term:
+    return z3.If(term, 1, 0) if z3.is_bool(term) else term
+
+
+def _select(at: Any, e: Expr, table: Term, *index: Term) -> Term:
+    base = e.args[0]
+    if base.op != "var" or base.data[0] not in at.system.by_name:
+        raise OutOfReach(f"the table {base.op}")
+    name, _ = base.data
+    v = at.system.by_name[name]
+    if isinstance(v.element, SetSort):
+        raise OutOfReach("a table of sets")
+    sorts = [z3.IntSort() for _ in index]
+    range_ = z3.BoolSort() if v.element is BOOL else z3.IntSort()
+    cells = z3.Function(f"{name}[]", *sorts, range_)
+    return cells(*(_as_int(i) for i in index))
+
+
+def _no_set(at: Any, e: Expr, *args: Term) -> Term:
+    raise OutOfReach("a set" if e.op not in ("store", "fill", "map") else "a table")
+
+
+def _eq(at: Any, e: Expr, a: Term, b: Term) -> Term:
+    if isinstance(e.args[0].sort, ir.TableSort):
+        raise OutOfReach("an equation of tables")
+    return a == b
+
+
+_TERMS: Algebra[Term] = {
+    **dict.fromkeys(ir.BUILD, _no_set),
+    "const": _leaf_const,
+    "param": lambda at, e: z3.Int(f"size {e.data}"),
+    "var": _leaf_var,
+    "local": _leaf_local,
+    "not": lambda _, e, a: z3.Not(a),
+    "and": lambda _, e, *args: conjunction(args),
+    "or": lambda _, e, *args: disjunction(args),
+    "eq": _eq,
+    "lt": lambda _, e, a, b: a < b,
+    "le": lambda _, e, a, b: a <= b,
+    "add": lambda _, e, *args: plus(args),
+    "sub": lambda _, e, a, b: a - b,
+    "mul": lambda _, e, a, b: a * b,
+    "div": lambda _, e, a, b: a / b,
+    "mod": lambda _, e, a, b: a % b,
+    "min": lambda _, e, a, b: z3.If(a <= b, a, b),
+    "max": lambda _, e, a, b: z3.If(a <= b, b, a),
+    "ite": lambda _, e, c, a, b: z3.If(c, a, b),
+    "select": _select,
+    "all": lambda at, e: at.truth_of_all(e),
+    "sum": lambda at, e: at.sums.term(e),
+}
