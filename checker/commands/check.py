@@ -52,6 +52,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     add("-k", metavar="WORDS", default="", help="only matching properties")
     add("--since", metavar="REV", help="only what changed since a git revision")
     shared.add_engine(parser)
+    shared.add_any(parser)
     add("--store", metavar="DIR", help="write the trace of each violation to DIR")
     add(
         "--certificate",

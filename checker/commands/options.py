@@ -165,6 +165,20 @@ def add_designs(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_any(parser: argparse.ArgumentParser) -> None:
+    """Add which sizes a proof leaves open."""
+    add_value(
+        parser,
+        "--any",
+        names,
+        action="extend",
+        default=[],
+        metavar="BOUND[,BOUND]",
+        dest="any_size",
+        help="prove it for any V, say, or for all; prove or auto",
+    )
+
+
 def add_engine(parser: argparse.ArgumentParser) -> None:
     """Add what is checked, by which engine, and for how long."""
     add_designs(parser)
@@ -303,6 +317,7 @@ def request(options: argparse.Namespace) -> Request:
         bounds=bounds,
         without=tuple(options.without),
         having=tuple(options.having),
+        any_size=tuple(vars(options).get("any_size", ())),
     )
 
 

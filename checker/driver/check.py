@@ -8,7 +8,7 @@ the engines are compared.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from poolproof.checker.core.compiled import Compiled
@@ -30,6 +30,7 @@ from poolproof.checker.core.verdict import (
     Verdict,
     Violated,
 )
+from poolproof.checker.driver.any_size import ALL, Opened, opened
 from poolproof.checker.driver.designs import DesignRef, designs_for
 from poolproof.checker.engines import registry
 from poolproof.checker.evidence.replay import Replay, confirm, confirm_defect
@@ -84,6 +85,9 @@ class Request:
     bounds: Mapping[str, int] = field(default_factory=dict)
     without: tuple[str, ...] = ()
     having: tuple[str, ...] = ()
+    any_size: tuple[str, ...] = ()
+    """The bounds that a proof should leave open, those that decide how many
+    elements there are included."""
 
     @property
     def as_written(self) -> bool:
@@ -111,6 +115,7 @@ class Task:
     set_bounds: Mapping[str, int]
     as_written: bool
     key: str = field(default="", compare=False)
+    any_size: tuple[str, ...] = ()
 
     @property
     def asks_nothing(self) -> bool:
@@ -173,7 +178,16 @@ def prepare(spec: Spec, request: Request) -> tuple[Task, ...]:
         ]
         resolved = resolve_all(spec, [*compiled, *more])
     return tuple(
-        Task(spec, k, c, r, s, s.bounds or c.bounds, not request.altered)
+        Task(
+            spec,
+            k,
+            c,
+            r,
+            s,
+            s.bounds or c.bounds,
+            not request.altered,
+            any_size=request.any_size,
+        )
         for k, c, r, s in zip(known, compiled, resolved, chosen, strict=False)
     )
 
@@ -240,6 +254,9 @@ def _check_request(request: Request, known: Sequence[DesignRef]) -> None:
                 reason := outside(k.cls, bounds[name], value)
             ):
                 raise UserError(None, f"--bounds {name}={value}: {reason}")
+    for name in request.any_size:
+        if name != ALL and name not in bounds:
+            raise UserError(None, unknown_name("bound", name, tuple(bounds), names))
     for name in (*request.without, *request.having):
         if name not in features:
             raise UserError(None, unknown_name("feature", name, tuple(features), names))
@@ -400,6 +417,8 @@ def _any_size(
     the design lets be open."""
     if any(o.defects for o in before):
         return None
+    if task.any_size:
+        return _any_number(task, before, budget, report)
     refuted = {n for o in before for n, v in o.verdicts.items() if isinstance(v, Shown)}
     settled = any(o.statistics.complete for o in before)
     try:
@@ -420,6 +439,43 @@ def _any_size(
         return None
     system = compiled.system
     return registry.ask("prove", system, queries, budget, report, compiled)
+
+
+def _any_number(
+    task: Task, before: Sequence[Outcome], budget: Budget, report: Reporter
+) -> Outcome:
+    """Proves what no engine before refuted, for any number of elements."""
+    refuted = {n for o in before for n, v in o.verdicts.items() if isinstance(v, Shown)}
+    named = tuple(p for p in _everything(task) if p.name not in refuted)
+    try:
+        with doing("leaving the sizes open"):
+            found = opened_sizes(task)
+    except Spent as spent:
+        return Outcome("prove", {p.name: Unknown(str(spent)) for p in named})
+    queries = tuple(
+        p
+        for p in (*found.resolved.properties, *found.resolved.obligations)
+        if p.name not in refuted
+        and (not before or p.kind in registry.row("anysize").decides)
+    )
+    system = found.compiled.system
+    outcome = registry.ask("anysize", system, queries, budget, report, found.compiled)
+    lost = {
+        p.name: Unknown("it cannot be said with these sizes open")
+        for p in named
+        if p.name not in outcome.verdicts and not before
+    }
+    notes = (*(str(k) for k in found.kept), *outcome.statistics.notes)
+    return replace(
+        outcome,
+        verdicts={**outcome.verdicts, **lost},
+        statistics=replace(outcome.statistics, notes=notes),
+    )
+
+
+def opened_sizes(task: Task) -> Opened:
+    """Return the task with the bounds open that its request names."""
+    return opened(task.known.cls, task.spec, task.sizes, task.compiled, task.any_size)
 
 
 def open_sizes(task: Task) -> tuple[Compiled, Resolved]:

@@ -25,6 +25,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from poolproof.checker.core import ir
 from poolproof.checker.core.diagnostic import UserError
@@ -52,7 +53,10 @@ class NotClosed(UserError):
 
     def __init__(self, span: Span | None, domain: OpenDomain, why: str) -> None:
         super().__init__(span, why)
-        self.params = params_of(domain)
+        self.domain, self.params = domain, params_of(domain)
+
+    def __reduce__(self) -> Any:
+        return NotClosed, (self.span, self.domain, self.message)
 
 
 def params_of(domain: OpenDomain) -> frozenset[str]:

@@ -53,6 +53,8 @@ def sentence(
             size = ", ".join(
                 from_least(p, (least or {}).get(p)) for p in sorted(params)
             )
+            if certificate and certificate.relations:
+                size += " with " + ", ".join(certificate.relations)
             return (
                 ("inductive for any " + size if size else "inductive")
                 + (f" ({fixed})" if fixed else "")

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Proofs at open sizes: what is compiled with open sizes is what the design does
+at each size, what has no closed form is refused, and what is proved is never
+violated by a search."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from poolproof.checker.core.compiled import Compiled
+from poolproof.checker.core.evaluate import broken, initial_states, successor
+from poolproof.checker.core.system import TransitionSystem
+from poolproof.checker.core.verdict import (
+    Budget,
+    Certificate,
+    Holds,
+    Outcome,
+    Silent,
+    Violated,
+)
+from poolproof.checker.driver.any_size import Opened, opened
+from poolproof.checker.driver.designs import find_spec
+from poolproof.checker.engines.anysize import anysize
+from poolproof.checker.engines.explicit import explicit
+from poolproof.checker.frontend.closed_forms import NotClosed
+from poolproof.checker.frontend.design import compile_design
+from poolproof.checker.passes.close import close, closing_of
+from poolproof.checker.spec import Sizes, parse, resolve
+from poolproof.checker.spec.parse import Spec
+from poolproof.model.designs.hugetlb import Hugetlb
+from poolproof.model.language import Design
+from tests.common.open_designs import SPEC, TRAPS, Forms, Owners, random_text
+from tests.common.second_solver import cvc5_says
+
+FEATURES = (
+    "hugetlbfs",
+    "private_files",
+    "noreserve",
+    "dontneed",
+    "punch",
+    "truncate",
+    "fallocate",
+    "unlink",
+)
+
+
+def same_steps(a: TransitionSystem, b: TransitionSystem, states: int) -> int:
+    """The number of states that both reach, by the same steps."""
+    seen = set(initial_states(a))
+    assert seen == set(initial_states(b))
+    todo, random = list(seen), Random(1)
+    while todo and len(seen) < states:
+        state = todo.pop(random.randrange(len(todo)))
+        for mine, other in zip(a.actions, b.actions, strict=True):
+            for raw in mine.valuations():
+                after = successor(a, mine, state, raw)
+                assert after == successor(b, other, state, raw), (mine.name, raw, state)
+                wrong = broken(a, mine, state, raw)
+                # a loop's own obligations are of the closed form only
+                other_wrong = broken(b, other, state, raw)
+                assert wrong is None or other_wrong is not None
+                if after is not None and after[0] not in seen:
+                    seen.add(after[0])
+                    todo.append(after[0])
+    return len(seen)
+
+
+@pytest.mark.parametrize("cls", [Forms, Owners])
+@pytest.mark.parametrize(
+    "sizes", [{"V": 1, "P": 1}, {"V": 2, "P": 1}, {"V": 1, "P": 3}, {"V": 2, "P": 2}]
+)
+def test_each_closed_form_is_the_unrolled_loop(
+    cls: type[Design], sizes: dict[str, int]
+) -> None:
+    sizes = {**sizes, "B": 2} if cls is Forms else sizes
+    system = compile_design(cls, {}, (), (), frozenset(sizes), True).system
+    unrolled = compile_design(cls, sizes).system
+    closed = close(system, closing_of(system, sizes))
+    assert same_steps(unrolled, closed, 150) >= 2
+
+
+@pytest.mark.parametrize(
+    ("sizes", "states"),
+    [
+        ({"V": 1, "P": 1, "files": 1, "T": 1, "blocks": 1, "CAP": 2}, 44),
+        ({"V": 2, "P": 2, "files": 2, "T": 2, "blocks": 2, "CAP": 3}, 60),
+    ],
+)
+def test_hugetlb_with_open_sizes_is_hugetlb(sizes: dict[str, int], states: int) -> None:
+    system = compile_design(Hugetlb, {}, (), FEATURES, frozenset(sizes), True).system
+    unrolled = compile_design(Hugetlb, sizes, (), FEATURES).system
+    closed = close(system, closing_of(system, sizes))
+    assert same_steps(unrolled, closed, states) >= states
+
+
+@pytest.mark.parametrize("trap", TRAPS, ids=lambda t: t.__name__)
+def test_a_loop_without_a_closed_form_is_refused_at_its_line(
+    trap: type[Design],
+) -> None:
+    compile_design(trap)
+    with pytest.raises(NotClosed) as refused:
+        compile_design(trap, {}, (), (), frozenset(("V", "P")), True)
+    assert refused.value.span is not None
+    assert "open_designs.py" in refused.value.span.file
+    assert refused.value.params <= {"V", "P"}
+    assert refused.value.params
+
+
+# --- proofs -----------------------------------------------------------------
+
+
+def of_text(text: str, tmp_path: Path, name: str) -> Spec:
+    path = tmp_path / f"{name}.spec"
+    path.write_text(text)
+    return parse(str(path))
+
+
+def proved(found: Opened) -> Outcome:
+    properties = (*found.resolved.properties, *found.resolved.obligations)
+    return anysize(found.compiled.system, properties, Budget(), Silent())
+
+
+def certificates(outcome: Outcome) -> list[Certificate]:
+    found = {
+        v.certificate
+        for v in outcome.verdicts.values()
+        if isinstance(v, Holds) and v.certificate is not None
+    }
+    return list(found)
+
+
+def never_violated(
+    cls: type[Design], spec: Spec, names: set[str], sizes: dict[str, int], most: int
+) -> None:
+    """A search at the sizes, of the design as it is compiled for them, finds none
+    of the properties violated and no error of the model."""
+    compiled: Compiled = compile_design(cls, sizes)
+    properties = tuple(p for p in resolve(spec, compiled).properties if p.name in names)
+    budget = Budget(states=most)
+    outcome = explicit(compiled.system, properties, budget, Silent())
+    assert not outcome.defects
+    wrong = [n for n, v in outcome.verdicts.items() if isinstance(v, Violated)]
+    assert not wrong, (wrong, sizes)
+
+
+FORMS = """
+spec "forms"
+for Forms
+invariant counted "c": count == boxes()
+invariant free_too "f": free + boxes() == B
+invariant live "l": all(r in ROWS, p in PLACES: box[r, p] implies live[r])
+invariant before "b": all(r in ROWS, p in PLACES: box[r, p] implies p < end[r])
+invariant never_full "n": not (count == 3 and flag)
+step put_takes_one "s" on put: count' <= count + 1
+step put_takes_none "t" on put: count' <= count
+"""
+
+
+def test_books_are_kept_at_any_size_and_what_is_not_so_is_not_proved(
+    tmp_path: Path,
+) -> None:
+    spec = of_text(FORMS, tmp_path, "forms")
+    closed = compile_design(Forms)
+    found = opened(Forms, spec, Sizes({}, (), ()), closed, ("all",))
+    assert not found.kept
+    outcome = proved(found)
+    good = {n for n, v in outcome.verdicts.items() if isinstance(v, Holds)}
+    assert good == {
+        "counted",
+        "free_too",
+        "live",
+        "before",
+        "put_takes_one",
+    }
+    for sizes in ({"V": 1, "P": 1}, {"V": 2, "P": 2}):
+        never_violated(Forms, spec, good, sizes, 300)
+    (certificate,) = certificates(outcome)
+    assert set(certificate.params) == {"V", "P", "B"}
+    for text in certificate.questions[::7]:
+        assert cvc5_says(text) == "unsat"
+
+
+OWNERS = """
+spec "owners"
+for Owners
+invariant owned_exactly "o":
+    all(r in ROWS: owned[r] == count(q in ROWS, p in PLACES: owner[q, p] == r))
+invariant owned_less "n":
+    all(r in ROWS: owned[r] <= count(p in PLACES: owner[r, p] != none))
+"""
+
+
+@pytest.mark.slow
+def test_a_count_for_each_element_is_exact_at_any_size(tmp_path: Path) -> None:
+    spec = of_text(OWNERS, tmp_path, "owners")
+    found = opened(Owners, spec, Sizes({}, (), ()), compile_design(Owners), ("all",))
+    outcome = proved(found)
+    good = {n for n, v in outcome.verdicts.items() if isinstance(v, Holds)}
+    assert good == {"owned_exactly"}
+    never_violated(Owners, spec, good, {"V": 2, "P": 2}, 300)
+
+
+def random_design(number: int, tmp_path: Path) -> type[Design]:
+    """The design of that number, from its text."""
+    path = tmp_path / f"random_open_{number}.py"
+    path.write_text(random_text(Random(number)))
+    name = path.stem
+    module_spec = importlib.util.spec_from_file_location(name, path)
+    assert module_spec is not None
+    assert module_spec.loader is not None
+    module = importlib.util.module_from_spec(module_spec)
+    sys.modules[name] = module
+    module_spec.loader.exec_module(module)
+    found: type[Design] = module.Random
+    return found
+
+
+def random_proof(number: int, tmp_path: Path) -> int:
+    """How many properties of a random design are proved; each is looked at by a
+    search at five sizes."""
+    cls = random_design(number, tmp_path)
+    spec = of_text(SPEC, tmp_path, f"random{number}")
+    closed = compile_design(cls)
+    found = opened(cls, spec, Sizes({}, (), ()), closed, ("all",))
+    if set(found.compiled.system.least) != {"V", "P"}:
+        return 0
+    outcome = proved(found)
+    good = {n for n, v in outcome.verdicts.items() if isinstance(v, Holds)}
+    if good:
+        for v, p in ((1, 1), (1, 2), (2, 1), (2, 2), (1, 3)):
+            never_violated(cls, spec, good, {"V": v, "P": p}, 250)
+    return len(good)
+
+
+def test_what_is_proved_of_random_designs_is_never_violated(tmp_path: Path) -> None:
+    assert sum(random_proof(number, tmp_path) for number in range(4)) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tens", range(20))
+def test_what_is_proved_of_many_random_designs_is_never_violated(
+    tens: int, tmp_path: Path
+) -> None:
+    numbers = range(10 * tens + 10, 10 * tens + 20)
+    assert sum(random_proof(number, tmp_path) for number in numbers) > 0
+
+
+@pytest.mark.slow
+def test_the_accounting_of_hugetlb_is_proved_for_any_sizes() -> None:
+    spec = parse(find_spec("hugetlb_accounting"))
+    closed = compile_design(Hugetlb, {}, (), FEATURES)
+    found = opened(Hugetlb, spec, Sizes({}, (), FEATURES), closed, ("all",))
+    assert {k.name for k in found.kept} == {"nodes"}
+    outcome = proved(found)
+    assert all(isinstance(v, Holds) for v in outcome.verdicts.values())
+    (certificate,) = certificates(outcome)
+    assert {"V", "P", "T", "files", "blocks", "CAP"} <= set(certificate.params)
+    assert certificate.relations == ("blocks <= CAP",)
+    for text in certificate.questions:
+        assert cvc5_says(text) == "unsat"

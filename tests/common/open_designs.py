@@ -1,0 +1,373 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Designs for proofs at open sizes: each form that a loop may have, each trap,
+and random ones as text."""
+
+from __future__ import annotations
+
+from random import Random
+
+from poolproof.model.language import (
+    Bool,
+    Bound,
+    Design,
+    Int,
+    Maybe,
+    Scalarset,
+    action,
+    observer,
+    table,
+    var,
+)
+from poolproof.model.language import require as require
+
+V = Bound("V", 2, doc="rows")
+P = Bound("P", 2, doc="columns")
+B = Bound("B", 2, least=0, doc="pages at the start")
+ROWS = Scalarset("ROWS", V, prefix="r")
+PLACES = Int(0, P - 1)
+
+
+class Forms(Design):
+    """Every loop has a closed form."""
+
+    count = var(Int(-1), init=0)
+    free = var(Int(), init=B)
+    flag = var(Bool())
+    full = var(Bool(), init=True)
+    live = table(ROWS, Bool())
+    end = table(ROWS, Int(0, P))
+    box = table(ROWS, PLACES, Bool())
+
+    @observer
+    def boxes(self) -> Int():
+        return sum(1 for r in ROWS for p in PLACES if self.box[r, p])
+
+    @action
+    def put(self, row: ROWS, place: PLACES):
+        if not self.box[row, place]:
+            self.box[row, place] = True
+            self.live[row] = True
+            self.free -= 1
+            self.end[row] = max(self.end[row], place + 1)
+            self.change(1)
+
+    def change(self, by):
+        """A count that is stuck at -1 once it was wrong: a clamp."""
+        new = self.count + by
+        self.count = -1 if self.count < 0 or new < 0 else new
+
+    @action
+    def clear(self, row: ROWS):
+        """A row, by one loop inside a helper."""
+        require(self.live[row])
+        self.clear_row(row)
+        self.live[row] = False
+
+    def clear_row(self, row):
+        gone = 0
+        for p in PLACES:
+            if self.box[row, p]:
+                self.box[row, p] = False
+                self.free += 1
+                gone += 1
+        self.end[row] = 0
+        self.change(-gone)
+
+    @action
+    def clear_all(self):
+        """Two loops, one inside the other."""
+        for r in ROWS:
+            self.clear_place(r)
+            self.live[r] = False
+        self.count = 0
+
+    def clear_place(self, row):
+        for p in PLACES:
+            if self.box[row, p]:
+                self.box[row, p] = False
+                self.free += 1
+        self.end[row] = 0
+
+    @action
+    def column(self, place: PLACES):
+        """The same place of all rows: a clamp in a loop that raises it."""
+        for r in ROWS:
+            if not self.box[r, place]:
+                self.box[r, place] = True
+                self.live[r] = True
+                self.end[r] = max(self.end[r], place + 1)
+                self.free -= 1
+                self.change(1)
+
+    @action
+    def look(self):
+        """any and all, and a value that every turn gives."""
+        self.flag = False
+        self.full = True
+        for r in ROWS:
+            for p in PLACES:
+                self.flag = self.flag or self.box[r, p]
+                self.full = self.full and self.box[r, p]
+
+
+class Owners(Design):
+    """A count for each row."""
+
+    owner = table(ROWS, PLACES, Maybe(ROWS))
+    owned = table(ROWS, Int())
+
+    @action
+    def own(self, row: ROWS, place: PLACES, other: Maybe(ROWS)):
+        """A count for each row, changed at a row that the loop's depends on."""
+        for p in PLACES:
+            if p >= place:
+                old = self.owner[row, p]
+                if old is not None:
+                    self.owned[old] -= 1
+                self.owner[row, p] = other
+                if other is not None:
+                    self.owned[other] += 1
+
+
+class Trap(Design):
+    """What is in every trap."""
+
+    count = var(Int(), init=0)
+    limit = var(Int(), init=1)
+    live = table(ROWS, Bool())
+    box = table(ROWS, PLACES, Bool())
+    first = var(Maybe(ROWS))
+
+    @observer
+    def boxes(self) -> Int():
+        return sum(1 for r in ROWS for p in PLACES if self.box[r, p])
+
+
+class ReadsOtherRow(Trap):
+    """It looks like a map."""
+
+    @action
+    def shift(self, row: ROWS):
+        for r in ROWS:
+            self.live[r] = not self.live[row]
+
+
+class WritesOtherRow(Trap):
+    @action
+    def spread(self, row: ROWS):
+        for r in ROWS:
+            if self.live[r]:
+                self.live[row] = not self.live[row]
+
+
+class ReadsNextPlace(Trap):
+    @action
+    def shift(self, row: ROWS):
+        for p in PLACES:
+            self.box[row, p] = p + 1 < P and self.box[row, min(p + 1, P - 1)]
+
+
+class CountsUpToLimit(Trap):
+    @action
+    def fill(self):
+        for r in ROWS:
+            if self.count < self.limit:
+                self.live[r] = True
+                self.count += 1
+
+
+class Doubles(Trap):
+    @action
+    def double(self):
+        for _r in ROWS:
+            self.count += self.count + 1
+
+
+class Falls(Trap):
+    """A clamp in a loop that lowers the count."""
+
+    @action
+    def drop(self):
+        for r in ROWS:
+            if self.live[r]:
+                self.count = max(0, self.count - 1)
+
+
+class Last(Trap):
+    @action
+    def last(self):
+        for r in ROWS:
+            self.first = r
+
+
+class Requires(Trap):
+    @action
+    def all_live(self):
+        for r in ROWS:
+            require(self.live[r])
+        self.count += 1
+
+
+class Toggles(Trap):
+    """A flag that each turn turns."""
+
+    flag = var(Bool())
+
+    @action
+    def turn(self):
+        for r in ROWS:
+            if self.live[r]:
+                self.flag = not self.flag
+
+
+TRAPS = (
+    ReadsOtherRow,
+    WritesOtherRow,
+    ReadsNextPlace,
+    CountsUpToLimit,
+    Doubles,
+    Falls,
+    Last,
+    Requires,
+    Toggles,
+)
+
+HEAD = """
+from poolproof.model.language import *
+
+V = Bound("V", 2)
+P = Bound("P", 2)
+ROWS = Scalarset("ROWS", V, prefix="r")
+PLACES = Int(0, P - 1)
+
+
+class Random(Design):
+    count = var(Int(), init=0)
+    lives = var(Int(), init=0)
+    flag = var(Bool())
+    live = table(ROWS, Bool())
+    end = table(ROWS, Int(0, P))
+    held = table(ROWS, Int(), init=0)
+    box = table(ROWS, PLACES, Bool())
+
+    @observer
+    def boxes(self) -> Int():
+        return sum(1 for r in ROWS for p in PLACES if self.box[r, p])
+
+    @observer
+    def alive(self) -> Int():
+        return sum(1 for r in ROWS if self.live[r])
+
+    @observer
+    def all_held(self) -> Int():
+        return sum(self.held[r] for r in ROWS)
+"""
+
+SPEC = """
+spec "random"
+for Random
+invariant counted "c": count == boxes()
+invariant lives_counted "l": lives == alive()
+invariant held_counted "h": all_held() == count
+invariant positive "p": count >= 0 and lives >= 0
+invariant boxes_live "b": all(r in ROWS, p in PLACES: box[r, p] implies live[r])
+invariant boxes_before "e": all(r in ROWS, p in PLACES: box[r, p] implies p < end[r])
+invariant held_live "d": all(r in ROWS: live[r] or held[r] == 0)
+invariant flagged "f": flag or count == 0
+invariant few "w": lives <= count
+invariant nothing "n": all(r in ROWS: not live[r]) implies count == 0
+invariant half "i": 2 * count >= all_held()
+"""
+
+
+def random_text(random: Random) -> str:
+    """Return the text of a design with three random actions. Half of what they do
+    keeps books as the properties of `SPEC` want it."""
+    parts = [HEAD]
+    for k in range(3):
+        takes = random.choice(("row: ROWS", "row: ROWS, place: PLACES"))
+        parts.append(f"\n    @action\n    def act{k}(self, {takes}):")
+        body = _block(random, "place" in takes, 2)
+        parts += [f"        {line}" for line in body]
+    return "\n".join(parts) + "\n"
+
+
+def _pick(random: Random, *options: str) -> str:
+    return random.choice(options)
+
+
+def _take(random: Random, row: str, place: str) -> list[str]:
+    """A box is put at a place: with its books, or without one of them."""
+    books = [
+        "self.count += 1",
+        f"self.held[{row}] += 1",
+        f"self.end[{row}] = max(self.end[{row}], {place} + 1)",
+        "self.flag = True",
+        f"self.lives += 0 if self.live[{row}] else 1",
+        f"self.live[{row}] = True",
+    ]
+    if random.random() < 0.3:
+        books.remove(random.choice(books))
+    return [
+        f"if not self.box[{row}, {place}]:",
+        *(f"    {b}" for b in (f"self.box[{row}, {place}] = True", *books)),
+    ]
+
+
+def _drop(random: Random, row: str, place: str) -> list[str]:
+    books = ["self.count -= 1", f"self.held[{row}] -= 1"]
+    if random.random() < 0.3:
+        books.remove(random.choice(books))
+    return [
+        f"if self.box[{row}, {place}]:",
+        *(f"    {b}" for b in (f"self.box[{row}, {place}] = False", *books)),
+    ]
+
+
+def _block(random: Random, has_place: bool, depth: int) -> list[str]:
+    lines: list[str] = []
+    for _ in range(random.choice((1, 1, 2))):
+        lines += _statement(random, has_place, depth)
+    return lines
+
+
+def _statement(random: Random, has_place: bool, depth: int) -> list[str]:
+    row = "row"
+    place = "place" if has_place else "0"
+    kind = random.randrange(10)
+    if kind < 3:
+        return _take(random, row, place)
+    if kind < 5:
+        return _drop(random, row, place)
+    if kind == 5 and depth:
+        inner = random.choice((_take, _drop))(random, row, "p")
+        test = _pick(
+            random, "p < self.end[row]", "p >= self.end[row]", "self.live[row]"
+        )
+        return [
+            "for p in PLACES:",
+            f"    if {test}:",
+            *(f"        {line}" for line in inner),
+        ]
+    if kind == 6 and depth:
+        inner = random.choice((_take, _drop))(random, "r", place)
+        test = _pick(random, "r != row", "self.live[r]", "self.end[r] > 0", "True")
+        return [
+            "for r in ROWS:",
+            f"    if {test}:",
+            *(f"        {line}" for line in inner),
+        ]
+    if kind == 7:
+        test = _pick(random, "self.flag", "self.live[row]", "self.count > 0")
+        return [
+            f"if {test}:",
+            *(f"    {line}" for line in _statement(random, has_place, depth - 1)),
+        ]
+    if kind == 8:
+        return [
+            "if all(not self.box[row, p] for p in PLACES) and self.live[row]:",
+            "    self.live[row] = False",
+            *(["    self.lives -= 1"] if random.random() < 0.7 else []),
+            *(["    self.end[row] = 0"] if random.random() < 0.5 else []),
+        ]
+    return ["self.flag = any(self.box[r, p] for r in ROWS for p in PLACES)"]
