@@ -13,11 +13,15 @@ from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.streams import output
 from poolproof.checker.commands.terminal import progress
 from poolproof.checker.conform.campaign import Plan, campaign
-from poolproof.checker.conform.report import campaign_report, log_report
+from poolproof.checker.conform.hugetlb import variant
+from poolproof.checker.conform.own_counters import broken
+from poolproof.checker.conform.pair import compare_kernels
+from poolproof.checker.conform.report import campaign_report, log_report, pair_report
 from poolproof.checker.conform.trace_validation import load, match
 from poolproof.checker.core.cache import cache_folder
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Reporter
+from poolproof.checker.kernel.build import build_image
 from poolproof.checker.kernel.fetch import (
     PACKAGES,
     Image,
@@ -28,6 +32,8 @@ from poolproof.checker.kernel.fetch import (
 from poolproof.checker.kernel.guest import Guest
 from poolproof.checker.kernel.kernel import Kernel, Unavailable
 from poolproof.checker.kernel.live import Live
+from poolproof.checker.linux.tree import folder_of
+from poolproof.checker.reports.text import wrapped
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.language import declared, did_you_mean
 
@@ -37,6 +43,10 @@ _EXAMPLES = """\
 kernels:
   6.12, 6.1  Debian's, as a guest under QEMU with two nodes (--install)
   PATH       a kernel image of your own with virtio and hugetlb built in
+  --tree     a source tree, built with a small configuration that has
+             hugetlb, NUMA, cgroups, memory failure, userfaultfd, DEBUG_VM
+             and fault injection. With --base another one: both get the
+             same calls, and what user space sees is compared
   live       the running kernel, as root. Its huge pages must be unused.
              They are put back, but a kernel that dies takes the machine
              with it
@@ -45,6 +55,7 @@ examples:
   poolproof conform Hugetlb --kernel 6.12 --install --budget 600
   poolproof conform my.py:MyHugetlb --kernel 6.12 --sequences 5000
   poolproof conform Hugetlb --kernel live --without fork --sequences 200
+  poolproof conform Hugetlb --tree ~/linux --base ~/linux-6.12
   poolproof conform Hugetlb --log calls.jsonl
 """
 
@@ -58,6 +69,8 @@ class Options:
     plan: Plan
     log: str
     install: bool
+    tree: str = ""
+    base: str = ""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -71,6 +84,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         default="Hugetlb",
         help="Hugetlb, or a class of your own that inherits it",
     )
+    add("--tree", metavar="DIR", help="build the kernel of a source tree, and ask it")
+    add("--base", metavar="DIR", help="a tree without the patch: what did it change?")
     names = ", ".join(sorted(PACKAGES))
     add(
         "--kernel",
@@ -121,6 +136,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Ask, print, and return the exit code."""
+    if options.base and not options.tree:
+        raise UserError(None, "--base is compared with a --tree: name that, too")
     if not options.kernel:
         raise UserError(None, "--kernel: name one, like 6.12")
     design = _design(options.design)
@@ -130,11 +147,19 @@ def run(options: argparse.Namespace) -> int:
         steps=options.steps,
         seed=options.seed,
         seconds=options.budget,
-        leaks=options.kernel != LIVE,
-        alone=options.kernel != LIVE,
+        leaks=bool(options.tree) or options.kernel != LIVE,
+        alone=bool(options.tree) or options.kernel != LIVE,
         without=tuple(options.without),
     )
-    chosen = Options(design, options.kernel, plan, options.log or "", options.install)
+    chosen = Options(
+        design,
+        options.kernel,
+        plan,
+        options.log or "",
+        options.install,
+        options.tree or "",
+        options.base or "",
+    )
     with output(options.output) as out:
         with progress("conform") as report:
             lines, code = conform(chosen, report)
@@ -174,19 +199,53 @@ def conform(chosen: Options, report: Reporter) -> tuple[list[str], int]:
         code = 0 if all(m.accepted for m in matches) else 1
         return log_report(chosen.log, matches), code
     try:
+        if chosen.base:
+            return _pair(chosen, report)
         with _kernel(chosen) as kernel:
             done = campaign(chosen.design, kernel, chosen.plan, report)
     except Unavailable as reason:
-        return [f"not asked: {reason}"], 3
+        return wrapped(f"not asked: {reason}", "", "  "), 3
     code = 1 if done.unexplained else 3 if done.ended else 0
     return campaign_report(done), code
+
+
+def _pair(chosen: Options, report: Reporter) -> tuple[list[str], int]:
+    """What the patch of a tree changed for user space."""
+    cache = cache_folder()
+    with (
+        _guest(_built(chosen.base, chosen, cache), cache) as base,
+        _guest(_built(chosen.tree, chosen, cache), cache) as head,
+    ):
+        pair = compare_kernels(chosen.design, base, head, chosen.plan, report)
+    design = variant(chosen.design, pair.base)
+    found = [broken(design, f) for f in pair.differences]
+    code = 1 if pair.differences else 3 if pair.ended else 0
+    return pair_report(pair, found, (chosen.base, chosen.tree)), code
+
+
+def _built(tree: str, chosen: Options, cache: Path) -> Image:
+    folder_of(tree)
+    if chosen.install:
+        install_tools()
+    return build_image(Path(tree), cache)
+
+
+@contextmanager
+def _guest(image: Image, cache: Path) -> Iterator[Kernel]:
+    kernel = Guest(image, cache)
+    try:
+        yield kernel
+    finally:
+        kernel.close()
 
 
 @contextmanager
 def _kernel(chosen: Options) -> Iterator[Kernel]:
     cache = cache_folder()
     kernel: Kernel
-    if chosen.kernel == LIVE:
+    if chosen.tree:
+        kernel = Guest(_built(chosen.tree, chosen, cache), cache)
+    elif chosen.kernel == LIVE:
         kernel = Live(cache)
     else:
         if chosen.install:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from poolproof.checker.conform.campaign import Campaign
 from poolproof.checker.conform.coverage import show
 from poolproof.checker.conform.known import known_differences, left_out
+from poolproof.checker.conform.own_counters import Broken
+from poolproof.checker.conform.pair import Pair
 from poolproof.checker.conform.sequence import (
     COMMITTED,
     LEFT_BEHIND,
@@ -78,13 +80,14 @@ def _verdict(done: Campaign) -> list[str]:
 # --- a disagreement --------------------------------------------------------
 
 
-def disagreement(found: Found) -> list[str]:
-    """The sequence: each command with the design's answer and the kernel's."""
+def disagreement(found: Found, left: str = "model", right: str = "kernel") -> list[str]:
+    """The sequence: each command with the design's answer and the kernel's, or
+    those of two kernels."""
     run, at = found.run, found.difference.at
     having = " ".join(run.setting.having) or "nothing"
     lines = wrapped(f"with {having}; {show_bounds(run.setting.bounds)}", "  ", "    ")
     lines += wrapped("; ".join(run.setup), "  setup: ", "    ")
-    shown = [("", "model", "kernel")]
+    shown = [("", left, right)]
     answers = found.answers[len(run.setup) :]
     ready = found.answers[: len(run.setup)]
     shown.append(
@@ -102,8 +105,8 @@ def disagreement(found: Found) -> list[str]:
         shown.append(
             ("", _counters(row.counters), _counters(seen.counters) if seen else "")
         )
-    lines += _columns(shown)
-    lines += ["", *_columns(_differences(found))]
+    lines += _columns(shown, left, right)
+    lines += ["", *_columns(_differences(found), left, right)]
     return [line.rstrip() for line in lines]
 
 
@@ -151,7 +154,9 @@ def _counters(counters: Counters) -> str:
 _LEFT = 23
 
 
-def _columns(rows: list[tuple[str, str, str]], right: str = "kernel") -> list[str]:
+def _columns(
+    rows: list[tuple[str, str, str]], first: str = "model", second: str = "kernel"
+) -> list[str]:
     """Three columns; a text that is too long for its own gets a line."""
     lines = []
     for left, ours, theirs in rows:
@@ -159,10 +164,40 @@ def _columns(rows: list[tuple[str, str, str]], right: str = "kernel") -> list[st
             lines += wrapped(left, "  ", "      ")
             left = ""
         if len(ours) > 22 or len(theirs) > 22:
-            lines += wrapped(f"model  {ours}", f"  {left:<{_LEFT}} ", "        ")
-            lines += wrapped(f"{right} {theirs}", f"  {'':<{_LEFT}} ", "        ")
+            for name, text, before in ((first, ours, left), (second, theirs, "")):
+                start = f"  {before:<{_LEFT}} "
+                lines += wrapped(f"{name:<6} {text}", start, "        ")
         else:
             lines.append(f"  {left:<{_LEFT}} {ours:<22}  {theirs}")
+    return lines
+
+
+# --- two kernels -----------------------------------------------------------
+
+
+def pair_report(
+    pair: Pair, broken: Sequence[Sequence[Broken]], trees: tuple[str, str]
+) -> list[str]:
+    """What a patch changed for user space; ``broken`` has, for each difference,
+    the invariants that the head's counters violate."""
+    lines = [
+        *wrapped(f"base {trees[0]}, Linux {pair.base}"),
+        *wrapped(f"head {trees[1]}, Linux {pair.head}"),
+        f"  {count(pair.sequences, 'sequence')}, {count(pair.calls, 'call')} on both",
+    ]
+    if pair.ended:
+        lines += wrapped(f"ended early: {pair.ended}", "  ", "    ")
+    number = sum(pair.repeated.values())
+    differ = f"{count(number, 'sequence')} differ, {len(pair.differences)} kinds"
+    lines += ["", f"  {differ if number else 'no difference for user space'}"]
+    for found, some in zip(pair.differences, broken, strict=True):
+        lines += ["", *disagreement(found, "base", "head")]
+        if not some:
+            lines.append("  no invariant of the specs is violated by the counters")
+        for one in some:
+            title = one.prop.title or one.prop.name
+            text = f"the head's counters violate {one.prop.name}: {title} ({one.spec})"
+            lines += wrapped(text, "  ", "    ")
     return lines
 
 
@@ -186,7 +221,7 @@ def log_report(path: str, matches: Sequence[Match]) -> list[str]:
         if m.ours is not None and m.theirs is not None:
             lines += _columns([("", "model", "log")])
             both = [(n, ours, m.theirs[n]) for n, ours in m.ours.items()]
-            lines += _columns(both, "log")
+            lines += _columns(both, second="log")
         else:
             listed = left_out(m.why)
             known = f" ({listed})" if listed != m.why else ""

@@ -74,6 +74,13 @@ class Shrinker:
         best = self._plainer(best)
         return self._fewer_commands(best)
 
+    def expected(
+        self, setting: Config, setup: Sequence[str], commands: Sequence[str]
+    ) -> Run | None:
+        """Return what is expected of the commands; None if nothing is. Raise
+        NotExpressible."""
+        return predict(self.design, setting, setup, commands)
+
     def _again(
         self, like: Found, setting: Config, setup: Sequence[str], commands: list[str]
     ) -> Found | None:
@@ -81,8 +88,10 @@ class Shrinker:
         if self.tries <= 0:
             return None
         try:
-            run = predict(self.design, setting, setup, commands)
+            run = self.expected(setting, setup, commands)
         except NotExpressible:
+            return None
+        if run is None:
             return None
         self.tries -= 1
         found = execute(self.kernel, run, self.alone)

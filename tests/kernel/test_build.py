@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How a tree is built: configured once, and what a failure says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from poolproof.checker.commands.main import main
+from poolproof.checker.kernel import build
+from poolproof.checker.kernel.build import CONFIG, build_image
+from poolproof.checker.kernel.kernel import Unavailable
+
+
+@pytest.fixture
+def tools(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    there = {"make", "gcc", "flex", "bison", "bc"}
+    monkeypatch.setattr(
+        build.shutil, "which", lambda n: f"/bin/{n}" if n in there else None
+    )
+    return there
+
+
+@pytest.mark.usefixtures("tools")
+def test_a_tree_is_configured_once(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def run(command: Sequence[str], folder: Path) -> None:
+        asked.append(command[-1])
+        (folder / ".config").touch()
+        (folder / "include/config").mkdir(parents=True, exist_ok=True)
+        (folder / "include/config/kernel.release").write_text("6.12.117\n")
+
+    image = build_image(tmp_path / "linux", tmp_path, build=run)
+    assert image.release == "6.12.117"
+    assert image.vmlinuz.parts[-4:] == ("arch", "x86", "boot", "bzImage")
+    build_image(tmp_path / "linux", tmp_path, build=run)
+    assert asked == ["allnoconfig", "bzImage", "bzImage"]
+    other = build_image(tmp_path / "b/linux", tmp_path, build=run)
+    assert other.vmlinuz != image.vmlinuz
+
+
+def test_a_missing_tool_is_named(tmp_path: Path, tools: set[str]) -> None:
+    tools.remove("flex")
+    with pytest.raises(Unavailable, match="apt-get install flex"):
+        build_image(tmp_path, tmp_path)
+
+
+def test_a_failed_build_says_the_first_error(tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text(
+        "allnoconfig:\n\t@echo fine\n\t@echo 'mm/hugetlb.c:7: error: no such thing'\n"
+        "\t@false\n"
+    )
+    with pytest.raises(Unavailable, match=r"mm/hugetlb\.c:7: error: no such thing"):
+        build_image(tmp_path, tmp_path)
+
+
+def test_the_configuration_has_what_conformance_needs() -> None:
+    lines = CONFIG.read_text().splitlines()
+    for name in [
+        "HUGETLBFS",
+        "NUMA",
+        "CGROUP_HUGETLB",
+        "MEMCG",
+        "CPUSETS",
+        "MEMORY_FAILURE",
+        "USERFAULTFD",
+        "DEBUG_VM",
+        "FAILSLAB",
+        "FAIL_PAGE_ALLOC",
+        "VIRTIO_CONSOLE",
+        "BLK_DEV_INITRD",
+    ]:
+        assert f"CONFIG_{name}=y" in lines
+
+
+def test_base_wants_a_tree(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["conform", "--base", "/nowhere"]) == 2
+    assert "--base is compared with a --tree" in capsys.readouterr().err
