@@ -3,8 +3,9 @@
 
 An action cites one in `kernel=`, a method in its docstring, as
 ``mm/hugetlb.c:region_chg``. Two forms are shorter: a method that bears the name of
-a function, and a name with an underscore in its docstring, are citations if the
-docstring of the method, its class or its module names the function's file.
+a function, and a name with an underscore in its docstring, are citations of a file
+that the docstring of the method, its class or its module names, or a method of the
+class.
 These only mean something where such a function is known to exist.
 """
 
@@ -67,25 +68,35 @@ def _of_class(cls: type) -> tuple[Citation, ...]:
         Citation(file, name, True, cls, None, class_span(cls))
         for file, name in dict.fromkeys(_CITED.findall(above))
     ]
-    files = tuple(dict.fromkeys(_FILE.findall(above)))
-    for name, value in vars(cls).items():
-        written = isinstance(value, FunctionType) and not forwarded(value)
-        if written and not name.startswith("__"):
-            found += _of_method(cls, value, files)
+    methods = [
+        value
+        for name, value in vars(cls).items()
+        if isinstance(value, FunctionType) and not forwarded(value)
+        if not name.startswith("__")
+    ]
+    texts = [above, *map(_text, methods)]
+    files = tuple(dict.fromkeys(f for text in texts for f in _FILE.findall(text)))
+    for method in methods:
+        found += _of_method(cls, method, files)
     return tuple(found)
+
+
+def _text(method: FunctionType) -> str:
+    """What a method says of the kernel."""
+    mark = method.__dict__.get("action")
+    return f"{mark.kernel if mark else ''}\n{method.__doc__ or ''}"
 
 
 def _of_method(
     cls: type, function: FunctionType, files: tuple[str, ...]
 ) -> Iterator[Citation]:
-    mark = function.__dict__.get("action")
-    text = f"{mark.kernel if mark else ''}\n{function.__doc__ or ''}"
+    text = _text(function)
     span = span_of(*method_tree(function))
     written = dict.fromkeys(_CITED.findall(text))
     for file, name in written:
         yield Citation(file, name, True, cls, function, span)
     names = dict.fromkeys([function.__name__, *_NAME.findall(text)])
-    for file in dict.fromkeys([*_FILE.findall(text), *files]):
+    for file in files:
         for name in names:
             if (file, name) not in written:
                 yield Citation(file, name, False, cls, function, span)

@@ -19,7 +19,6 @@ from unidiff.errors import UnidiffParseError
 from unidiff.patch import PatchedFile, PatchSet
 
 from poolproof.checker.core.diagnostic import UserError
-from poolproof.checker.core.system import Span
 
 NOWHERE = "/dev/null"
 
@@ -88,7 +87,7 @@ def read_patches(data: bytes, name: str) -> tuple[Patch, ...]:
 
 
 def _wrong(name: str, message: str) -> UserError:
-    return UserError(Span(name, 1, 1), message)
+    return UserError(None, f"{name}: {message}")
 
 
 def _no_hunk(files: list[FilePatch]) -> str:

@@ -92,7 +92,7 @@ class Mutex(Block):
             self.design.lock_order().taken(t, self.lock)
 
     def mutex_unlock(self, t, index):
-        """include/linux/mutex.h:mutex_unlock."""
+        """kernel/locking/mutex.c:mutex_unlock."""
         bug_on(self.holder[index] != t, "a mutex is dropped by who does not hold it")
         self.holder[index] = None
         if self.ordered:
