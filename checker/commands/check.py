@@ -11,7 +11,13 @@ from pathlib import Path
 
 from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.against import add_against, run_against
-from poolproof.checker.commands.streams import complain, output, pointed, writable
+from poolproof.checker.commands.streams import (
+    Stream,
+    complain,
+    output,
+    pointed,
+    writable,
+)
 from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.diagnostic import UserError, together
 from poolproof.checker.core.limits import Spent, doing
@@ -30,6 +36,7 @@ from poolproof.checker.driver.kept import Checks
 from poolproof.checker.driver.selected import changed_since, specs
 from poolproof.checker.driver.stored import trace_name
 from poolproof.checker.reports import json
+from poolproof.checker.reports.cases import junit, ktap
 from poolproof.checker.reports.certificate import certificate_files
 from poolproof.checker.reports.check import check_report
 from poolproof.checker.reports.review import totals
@@ -75,6 +82,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="print a bug report for each unexpected violation (-v: for each)",
     )
+    shared.add_cases(parser)
     add_against(parser)
 
 
@@ -102,26 +110,42 @@ def run(options: argparse.Namespace) -> int:
             if interrupts():
                 break
             checked = check(task, engine, budget, interrupts, checks)
-            stored = _store(checked, options.store) if options.store else {}
-            proof = (
-                _certify(checked, options.certificate) if options.certificate else []
-            )
-            if options.mail:
-                out.write(_mails(checked, options.verbose))
-            elif not options.json:
-                if done:
-                    print(file=out)
-                lines = check_report(checked, stored, options.verbose) + proof
-                print("\n".join(lines), file=out, flush=True)
+            _print_one(options, checked, bool(done), out)
             done.append(checked)
-        if len(done) > 1 and not options.json:
-            print("\n".join(totals(done)), file=out)
         code = 3 if len(done) < len(tasks) else exit_code(done, options.strict)
         code = code or (3 if late else 0)
-        if options.json:
-            out.write(json.text(json.check_json(done, code)))
+        _print_all(options, done, code, out)
+    write_junit(options, done)
     complain_of_mistakes(done)
     return code
+
+
+def _print_one(
+    options: argparse.Namespace, checked: CheckResult, later: bool, out: Stream
+) -> None:
+    """Print one check, and write the files that the options ask for; ``later``: it is
+    not the first."""
+    stored = _store(checked, options.store) if options.store else {}
+    proof = _certify(checked, options.certificate) if options.certificate else []
+    if options.mail:
+        out.write(_mails(checked, options.verbose))
+    elif not options.json and not options.ktap:
+        if later:
+            print(file=out)
+        lines = check_report(checked, stored, options.verbose) + proof
+        print("\n".join(lines), file=out, flush=True)
+
+
+def _print_all(
+    options: argparse.Namespace, done: Sequence[CheckResult], code: int, out: Stream
+) -> None:
+    """Print what comes after the last check."""
+    if options.json:
+        out.write(json.text(json.check_json(done, code)))
+    elif options.ktap:
+        out.write(ktap(done))
+    elif len(done) > 1 and not options.mail:
+        print("\n".join(totals(done)), file=out)
 
 
 def _mails(checked: CheckResult, verbose: bool) -> str:
@@ -180,6 +204,13 @@ def check(
         interrupts.caught(),
     ):
         return checks.run(task, engine, budget, report, interrupts)
+
+
+def write_junit(options: argparse.Namespace, done: Sequence[CheckResult]) -> None:
+    """Write the file of --junit."""
+    if options.junit:
+        with writable(options.junit) as file:
+            file.write(junit(done))
 
 
 def complain_of_mistakes(done: Sequence[CheckResult]) -> None:

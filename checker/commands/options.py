@@ -254,6 +254,14 @@ def add_jobs(parser: argparse.ArgumentParser, default: int) -> None:
     )
 
 
+def add_cases(parser: argparse.ArgumentParser) -> None:
+    """Add the forms of the answers that other tools read as test cases."""
+    parser.add_argument(
+        "--junit", metavar="FILE", help="write the answers as JUnit XML, too"
+    )
+    parser.add_argument("--ktap", action="store_true", help="print the answers as KTAP")
+
+
 # --- what they mean -------------------------------------------------------
 
 

@@ -8,7 +8,11 @@ from dataclasses import replace
 
 from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.against import add_against, run_against
-from poolproof.checker.commands.check import complain_of_mistakes, prepared
+from poolproof.checker.commands.check import (
+    complain_of_mistakes,
+    prepared,
+    write_junit,
+)
 from poolproof.checker.commands.streams import complain, output, writable
 from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.diagnostic import UserError
@@ -25,6 +29,7 @@ from poolproof.checker.driver.scores import (
     stored_scores,
 )
 from poolproof.checker.reports import html, json
+from poolproof.checker.reports.cases import ktap
 from poolproof.checker.reports.markdown import markdown
 from poolproof.checker.reports.page import Overview, all_rows, overview, page
 from poolproof.checker.reports.review import each_spec, review_report, totals
@@ -41,6 +46,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     add("--all", action="store_true", help="print all rows after the page, too")
     add("--markdown", action="store_true", help="print Markdown")
     add("--html", metavar="FILE", help="write a page with pictures of runs, too")
+    shared.add_cases(parser)
     add_against(parser)
 
 
@@ -96,6 +102,8 @@ def run(options: argparse.Namespace) -> int:
         view = overview(plan, done, options.design, scores, sizes, agree)
         if options.json:
             out.write(json.text(json.review_json(view, code)))
+        elif options.ktap:
+            out.write(ktap(done))
         elif options.markdown:
             out.write(markdown(view))
         else:
@@ -103,6 +111,7 @@ def run(options: argparse.Namespace) -> int:
     if options.html:
         with writable(options.html) as file:
             file.write(html.page(view))
+    write_junit(options, done)
     complain_of_mistakes(done)
     return code
 

@@ -1,75 +1,129 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Cases with their messages in them: what is read, refused, and renewed."""
+"""The answers of a check as test cases: JUnit's XML, and KTAP."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
-from poolproof.checker.core.diagnostic import UserError
-from poolproof.checker.core.system import Span
-from tests.common.cases import Case, cases_in, read_cases
+from poolproof.checker.commands.main import main
 
-TEXT = """\
-head
+DESIGN = """\
+from poolproof.model.language import *
 
-# === first
-one
-    # 5: no two
-    two
 
-# === second
-# 1:1: no head
-three
+class D(Design):
+    x = var(Int(0, 3))
+
+    @action
+    def up(self):
+        require(self.x < 3)
+        self.x += 1
+
+
+class E(Design):
+    y = var(Int(0, 1))
+
+    @action
+    def up(self):
+        self.y = 1
+"""
+SPEC = """\
+spec "x & <y>"
+for D, E
+invariant low: x <= 1
+invariant all: x <= 3
+invariant more: y <= 1
+invariant odd: x > 3 implies x > 4
+reachable high: x == 3
 """
 
 
-@pytest.fixture
-def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
-    monkeypatch.delenv("POOLPROOF_BLESS", raising=False)
-    (tmp_path / "all.txt").write_text(TEXT)
-    return next(read_cases(tmp_path / "all.txt"))
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("d.py").write_text(DESIGN)
+    Path("d.spec").write_text(SPEC)
 
 
-def error(path: Path, line: int, text: str) -> UserError:
-    return UserError(Span(str(path), line, 5), text)
+KTAP = """\
+KTAP version 1
+1..2
+  KTAP version 1
+  1..5
+  # violated after 2 steps; expected: holds
+  # low
+  #   1. up()
+  #        x  0 -> 1
+  #   2. up()
+  #        x  1 -> 2
+  #   low is false:
+  #     x <= 1 is false: x is 2
+  not ok 1 low
+  ok 2 all
+  # vacuous: never true: x > 3; expected: holds
+  not ok 3 odd
+  ok 4 high
+  ok 5 more # SKIP n/a: no y
+not ok 1 d.spec D, no bounds
+  KTAP version 1
+  1..5
+  ok 1 more
+  ok 2 low # SKIP n/a: no x
+  ok 3 all # SKIP n/a: no x
+  ok 4 odd # SKIP n/a: no x
+  ok 5 high # SKIP n/a: no x
+ok 2 d.spec E, no bounds
+"""
 
 
-def test_a_message_is_about_the_line_below_it(case: Case) -> None:
-    first, second = read_cases(case.path)
-    assert first.expected() == ["3:5: no two"]
-    assert second.expected() == ["1:1: no head"]
+def test_ktap(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "d.spec", "--engine", "explicit", "--ktap"]) == 1
+    out, err = capsys.readouterr()
+    assert (out, err) == (KTAP, "")
 
 
-def test_the_input_is_the_head_and_the_case(case: Case, tmp_path: Path) -> None:
-    assert case.write(tmp_path).read_text() == "head\none\n    two\n"
+def test_junit(capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["check", "d.spec", "--engine", "explicit"]
+    assert main([*argv, "--junit", "out.xml"]) == 1
+    text = capsys.readouterr().out
+    assert "violated after 2 steps; EXPECTED: holds" in text
+    root = ElementTree.fromstring(Path("out.xml").read_text())
+    suite, other = root
+    assert other.get("skipped") == "4"
+    assert suite.attrib == {
+        "name": "d.spec D, no bounds",
+        "tests": "5",
+        "failures": "2",
+        "errors": "0",
+        "skipped": "1",
+    }
+    found = {c.get("name"): [(x.tag, x.get("message")) for x in c] for c in suite}
+    assert found == {
+        "low": [("failure", "violated after 2 steps; expected: holds")],
+        "all": [],
+        "odd": [("failure", "vacuous: never true: x > 3; expected: holds")],
+        "high": [],
+        "more": [("skipped", "n/a: no y")],
+    }
+    assert "1. up()" in (suite[0][0].text or "")
 
 
-def test_only_the_message_at_its_place_is_right(case: Case, tmp_path: Path) -> None:
-    path = case.write(tmp_path)
-    case.check(error(path, 3, "no two"), path)
-    for other in (error(path, 2, "no two"), error(path, 3, "no three")):
-        with pytest.raises(AssertionError):
-            case.check(other, path)
-    with pytest.raises(AssertionError):
-        case.check(error(tmp_path / "other", 3, "no two"), path)
+def test_what_is_not_known_is_an_error() -> None:
+    argv = ["check", "d.spec", "--engine", "explicit", "--depth", "1"]
+    assert main([*argv, "--junit", "out.xml"]) == 3
+    suite, _ = ElementTree.fromstring(Path("out.xml").read_text())
+    assert suite.get("errors") == "4"
+    assert suite[0][0].tag == "error"
 
 
-def test_a_message_is_renewed_where_it_is_now(
-    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_error_of_the_design_is_a_failure(
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    path = case.write(tmp_path)
-    monkeypatch.setenv("POOLPROOF_BLESS", "1")
-    case.check(error(path, 2, "no one"), path)
-    text = TEXT.replace("    # 5: no two\n", "").replace("one\n", "# 5: no one\none\n")
-    assert case.path.read_text() == text
-    (case, _) = read_cases(case.path)
-    case.check(error(path, 1, "no head"), path)
-    assert next(read_cases(case.path)).expected() == ["1:5: no head"]
-
-
-def test_a_name_is_given_once(case: Case) -> None:
-    case.path.write_text(TEXT.replace("second", "first"))
-    with pytest.raises(AssertionError, match="first"):
-        cases_in(case.path.parent, "all.txt")
+    Path("d.py").write_text(DESIGN.replace("self.x < 3", "self.x < 4"))
+    assert main(["check", "d.spec", "--engine", "explicit", "--ktap"]) == 2
+    out = capsys.readouterr().out
+    assert "not ok 6 the design\n" in out
+    assert "  # x becomes 4, outside its range" in out
