@@ -23,7 +23,7 @@ def written_files() -> dict[str, str]:
     colon at its end (``In `my_pool.py`:``)."""
     found = {}
     for m in re.finditer(
-        r"`(my_pool\w*\.\w+)`:\n\n```\w*\n(.*?)^```$", README, re.MULTILINE | re.DOTALL
+        r"`(my_\w+\.\w+)`:\n\n```\w*\n(.*?)^```$", README, re.MULTILINE | re.DOTALL
     ):
         found[m.group(1)] = m.group(2)
     return found
@@ -52,6 +52,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_document_has_its_parts() -> None:
     assert set(written_files()) == {
+        "my_fix.patch",
+        "my_patch.py",
         "my_pool.py",
         "my_pool.spec",
         "my_pool.scenario",
@@ -71,6 +73,30 @@ def test_commands_print_what_the_document_says(
     out, err = capsys.readouterr()
     assert out.rstrip() == printed.rstrip()
     assert err == ""
+
+
+def abridged_blocks() -> list[tuple[str, list[str]]]:
+    """(command, pieces of what it prints) of each block with lines of dots."""
+    found = []
+    for kind, body in FENCE.findall(README):
+        first, _, rest = body.partition("\n")
+        if not kind and first.startswith("$ ") and "...\n" in rest:
+            found.append((first.removeprefix("$ "), rest.split("...\n")))
+    return found
+
+
+@pytest.mark.parametrize(("command", "pieces"), abridged_blocks())
+@pytest.mark.usefixtures("checkout")
+def test_what_is_left_out_stands_between_the_pieces(
+    command: str, pieces: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(shlex.split(command)[1:])
+    out, err = capsys.readouterr()
+    assert (err, len(pieces) > 2) == ("", True)
+    at = 0
+    for piece in pieces:
+        assert piece in out[at:]
+        at = out.index(piece, at) + len(piece)
 
 
 def test_two_commands_are_in_the_makefile() -> None:
