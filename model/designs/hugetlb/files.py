@@ -58,6 +58,11 @@ class Files(VmaChanges):
         require(self.exists(file))
         self.unmap_file_page(file, page)
         if self.page_cache.node[file, page] is not None:
+            may_split = self.i_resv_map.may_split(file, page)
+            if not may_split:
+                self.hugetlb_fix_reserve_counts()
+                self.free_cached(file, page)
+                return OK
             chg = 0
             found = self.region_del(file, page)
             if found:

@@ -14,11 +14,15 @@ and VMAs, hugetlb_cgroup usage and rsvd with limits, tasks that move between
 cgroups, memory.max with memory_hugetlb_accounting, pages pinned for I/O, memory
 errors in free pages, gigantic pages that are demoted, pages that are allocated
 and then cannot be installed, holes without memory for a reserve map descriptor,
-pages that move to another node, faults by other tasks, and advice to read ahead.
+pages that move to another node, faults by other tasks, advice to read ahead, the
+two phases in which a reserve map changes, references to cgroups, and (with the
+bound `failures`) allocations of descriptors, reserve maps, VMAs and page tables
+that fail.
 Errors are what the system call or the fault shows.
 
 Each action is one critical section; what happens when the kernel drops a lock
-in the middle is left out, and so are: other small allocations that fail; OOM
+in the middle is left out, and so are: other small allocations that fail (that of
+a descriptor fails with the feature descriptors only); OOM
 kills in a memcg; shm, memfd and userfaultfd; errors in pages in use, CMA, what
 else happens to gigantic pages; policies other than MPOL_BIND; read-only mappings
 and mappings beyond the end of a file.
@@ -26,7 +30,8 @@ and mappings beyond the end of a file.
 Written down less literally:
 - An address is a VMA and a page index of its file (of its private object).
   Two pieces of one private mapping share a reserve map in the kernel; their
-  indices are disjoint, so here each VMA has its part of it.
+  indices are disjoint, so here each VMA has its part of it, with as many
+  descriptors in stock as the whole had when it was split.
 - VM_NORESERVE leaves no trace: a mapping without promises is one without
   HPAGE_RESV_OWNER (private), or whose indices are not in the inode's map.
 - Page table entries of page cache pages are not kept: they change no count.

@@ -39,7 +39,7 @@ DONTNEED = Feature("dontneed", False, "MADV_DONTNEED")
 PUNCH = Feature("punch", False, "FALLOC_FL_PUNCH_HOLE, MADV_REMOVE", needs=HUGETLBFS)
 FALLOCATE = Feature("fallocate", False, "fallocate", needs=HUGETLBFS)
 DESCRIPTORS = Feature(
-    "descriptors", False, "a hole without memory for a descriptor", needs=PUNCH
+    "descriptors", False, "how many struct file_region a reserve map has in stock"
 )
 REGIONS = Feature("regions", False, "adds_in_progress of the reserve maps")
 TRUNCATE = Feature("truncate", False, "ftruncate; a file has a size", needs=HUGETLBFS)

@@ -17,7 +17,7 @@ from poolproof.model.designs.hugetlb.names import (
     P,
 )
 from poolproof.model.designs.hugetlb.state import HugetlbState
-from poolproof.model.language import Bool, Given, Int, action, require
+from poolproof.model.language import Bool, Given, Int, action, may_fail, require
 
 
 class Reserving(HugetlbState):
@@ -156,6 +156,28 @@ class Reserving(HugetlbState):
             self.resv_owner[vma] = True
             self.resv_css[vma] = self.cgroup.of[task]
 
+    def hugetlb_reserve_private(self, task, spool, length):
+        """mm/hugetlb.c:hugetlb_reserve_pages of a private mapping, which gets a
+        reserve map of its own first. Return whether the pages are promised."""
+        if may_fail("kmalloc of a resv_map"):
+            return False
+        return self.hugetlb_acct_reservation(task, spool, length)
+
+    def late_failure(self):
+        """mm/mmap.c:mmap_region, after the file's mmap method: return whether there
+        is no memory for the tree of VMAs."""
+        return may_fail("vma_iter_prealloc")
+
+    def close_and_free_vma(self, task, spool, length, noreserve):
+        """The end of mmap_region after a late failure: hugetlb_vm_op_close. What a
+        private mapping reserved goes back; what a shared one reserved is the
+        file's, and stays."""
+        if not noreserve:
+            css = self.cgroup.of[task]
+            self.hugetlb_cgroup_uncharge_cgroup_rsvd(css, length)
+            gbl_reserve = self.hugepage_subpool_put_pages(spool, length)
+            self.h.return_unused_surplus_pages(gbl_reserve, PAGES)
+
     @action(kernel="mm/hugetlb.c:hugetlb_reserve_pages")
     def mmap(
         self,
@@ -167,9 +189,13 @@ class Reserving(HugetlbState):
         """mmap(MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB)."""
         require(self.vm_mm[vma] is None)
         if not noreserve:
-            reserved = self.hugetlb_acct_reservation(task, False, length)
+            reserved = self.hugetlb_reserve_private(task, False, length)
             if not reserved:
                 return ENOMEM
+        failed = self.late_failure()
+        if failed:
+            self.close_and_free_vma(task, False, length, noreserve)
+            return ENOMEM
         self.map(task, vma, 0, length, not noreserve)
         return OK
 
@@ -191,9 +217,12 @@ class Reserving(HugetlbState):
             reserved = self.hugetlb_reserve_pages(task, file, start, end)
             if not reserved:
                 return ENOMEM
+        self.i_size_grow(file, end)
+        failed = self.late_failure()
+        if failed:
+            return ENOMEM
         self.map(task, vma, start, end, False)
         self.vm_file[vma] = file
-        self.i_size_grow(file, end)
         return OK
 
     @action(
@@ -214,11 +243,15 @@ class Reserving(HugetlbState):
         require(self.vm_mm[vma] is None and start < end)
         require(self.exists(file))
         if not noreserve:
-            reserved = self.hugetlb_acct_reservation(task, True, end - start)
+            reserved = self.hugetlb_reserve_private(task, True, end - start)
             if not reserved:
                 return ENOMEM
+        self.i_size_grow(file, end)
+        failed = self.late_failure()
+        if failed:
+            self.close_and_free_vma(task, True, end - start, noreserve)
+            return ENOMEM
         self.map(task, vma, start, end, not noreserve)
         self.vm_file[vma] = file
         self.vm_private[vma] = True
-        self.i_size_grow(file, end)
         return OK

@@ -10,7 +10,7 @@ from poolproof.model.blocks.quota import (
     Membership,
     PageCounters,
 )
-from poolproof.model.blocks.reserve_map import FileResvMap, ResvMap
+from poolproof.model.blocks.reserve_map import ChargedResvMap, ResvMap
 from poolproof.model.designs.hugetlb.names import (
     CAP,
     CG_MAX,
@@ -85,7 +85,7 @@ class HugetlbState(Block):
     resv_owner = table(VMAS, Bool(), doc="HPAGE_RESV_OWNER: it has a reserve map")
     resv_unmapped = table(VMAS, Bool(), when=FORK, doc="HPAGE_RESV_UNMAPPED")
     resv_css = table(VMAS, Maybe(CGROUPS), when=CGROUP, doc="who pays for its map")
-    resv_map = ResvMap(VMAS, PAGES, None, REGIONS, P)
+    resv_map = ResvMap(VMAS, PAGES, None, REGIONS, DESCRIPTORS, P)
     anon = Folios(VMAS, PAGES, NODES, CGROUPS, None, CGROUP)
     mappers = Mappers(VMAS, PAGES, FORK)
     pinned = table(VMAS, PAGES, Bool(), when=PINS)
@@ -95,8 +95,15 @@ class HugetlbState(Block):
     limbo_spool = table(IOS, Bool(), when=(PINS, MOUNT))
     failed = var(Bool(), doc="a promised fault has failed")
 
-    i_resv_map = FileResvMap(
-        FILES, PAGES, CGROUPS, HUGETLBFS, (HUGETLBFS, CGROUP), DESCRIPTORS, REGIONS, P
+    i_resv_map = ChargedResvMap(
+        FILES,
+        PAGES,
+        CGROUPS,
+        HUGETLBFS,
+        (HUGETLBFS, CGROUP),
+        REGIONS,
+        DESCRIPTORS,
+        P,
     )
     page_cache = Folios(FILES, PAGES, NODES, CGROUPS, HUGETLBFS, (HUGETLBFS, CGROUP))
     i_size = table(FILES, Int(0, P), when=(HUGETLBFS, TRUNCATE))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """munmap, exit and MADV_DONTNEED."""
 
-from poolproof.model.blocks.errno import OK, Errno
+from poolproof.model.blocks.errno import ENOMEM, OK, Errno
 from poolproof.model.designs.hugetlb.inode import Inodes
 from poolproof.model.designs.hugetlb.names import (
     DONTNEED,
@@ -14,7 +14,7 @@ from poolproof.model.designs.hugetlb.names import (
     VMAS,
     P,
 )
-from poolproof.model.language import Int, SetOf, action, require
+from poolproof.model.language import Int, SetOf, action, may_fail, require
 
 
 class Unmapping(Inodes):
@@ -116,6 +116,8 @@ class Unmapping(Inodes):
         split off first (hugetlb_vm_op_open). A hole in the middle is a split
         before."""
         require(self.part_of(vma, start, end))
+        if may_fail("vm_area_dup"):
+            return ENOMEM
         self.resv_map_dup_hugetlb_cgroup_uncharge_info(vma)
         self.unmap_region(vma, start, end)
         self.cut(vma, start, end)

@@ -51,6 +51,12 @@ class Hugetlb70(Hugetlb):
             rsv = self.spool.put_pages(1)
             self.h.return_unused_surplus_pages(rsv, PAGES)
 
+    def move_back(self, vma, new):
+        """mm/mremap.c:move_vma clears the map of the VMA that its pages went back
+        to, and closes the new one with it: the promises are gone."""
+        self.clear_vma_resv_huge_pages(vma)
+        self.close_copy(new)
+
     def vma_has_reserves(self, may_reserve, gbl_chg):
         """Whoever asked the subpool takes its promise, too (since 6.14:
         51e1de00acdb, "mm/hugetlb: simplify vma_has_reserves()")."""

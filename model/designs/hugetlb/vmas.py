@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """VMAs that are split, moved and copied."""
 
-from poolproof.model.blocks.errno import ENOSPC, OK, Errno
+from poolproof.model.blocks.errno import ENOMEM, ENOSPC, OK, Errno
 from poolproof.model.designs.hugetlb.names import (
     FORK,
     MREMAP,
@@ -14,7 +14,7 @@ from poolproof.model.designs.hugetlb.names import (
     P,
 )
 from poolproof.model.designs.hugetlb.unmap import Unmapping
-from poolproof.model.language import Int, action, require
+from poolproof.model.language import Int, action, may_fail, require
 
 
 class VmaChanges(Unmapping):
@@ -42,6 +42,7 @@ class VmaChanges(Unmapping):
         self.resv_owner[new] = self.resv_owner[vma]
         self.resv_unmapped[new] = self.resv_unmapped[vma]
         self.resv_css[new] = self.resv_css[vma]
+        self.resv_map.copy_stock(vma, new)
         self.resv_map_dup_hugetlb_cgroup_uncharge_info(vma)
 
     @action(kernel="mm/vma.c:__split_vma", when=SPLIT)
@@ -49,6 +50,8 @@ class VmaChanges(Unmapping):
         """The VMA is split at a page index, as by mprotect() of its tail."""
         require(self.vm_mm[vma] is not None and self.vm_mm[new] is None)
         require(self.vm_start[vma] < at and at < self.vm_end[vma])
+        if may_fail("vm_area_dup"):
+            return ENOMEM
         self.vm_area_dup(vma, new)
         self.hugetlb_vm_op_open(vma, new)
         self.vm_start[new] = at
@@ -63,7 +66,9 @@ class VmaChanges(Unmapping):
     def mremap(self, vma: VMAS, new: VMAS) -> Errno:
         """mremap(MREMAP_MAYMOVE) of the VMA to another address."""
         require(self.vm_mm[vma] is not None and self.vm_mm[new] is None)
-        self.move_vma(vma, new, self.vm_start[vma], self.vm_end[vma])
+        moved = self.move_vma(vma, new, self.vm_start[vma], self.vm_end[vma])
+        if not moved:
+            return ENOMEM
         self.forget(vma)
         return OK
 
@@ -71,25 +76,65 @@ class VmaChanges(Unmapping):
     def mremap_part(self, vma: VMAS, new: VMAS, start: PAGES, end: Int(1, P)) -> Errno:
         """mremap(MREMAP_MAYMOVE) of a VMA's head or tail."""
         require(self.vm_mm[new] is None and self.part_of(vma, start, end))
-        self.move_vma(vma, new, start, end)
+        moved = self.move_vma(vma, new, start, end)
+        if not moved:
+            return ENOMEM
         self.cut(vma, start, end)
         return OK
 
     def move_vma(self, vma, new, start, end):
         """mm/mremap.c:move_vma: a new VMA opens the reserve map, the pages
-        move, the old VMA loses its map before what moved is unmapped."""
+        move, the old VMA loses its map before what moved is unmapped. Return
+        whether all of it was possible. That the old VMA cannot be split after a
+        part of it moved is left out."""
+        if may_fail("vm_area_dup"):
+            return False
         self.vm_area_dup(vma, new)
         self.hugetlb_vm_op_open(vma, new)
         self.vm_start[new] = start
         self.vm_end[new] = end
+        if may_fail("vma_link"):
+            self.share_map(vma, new)
+            self.out_vma_link(new)
+            return False
+        if may_fail("huge_pte_alloc"):
+            self.share_map(vma, new)
+            self.move_back(vma, new)
+            return False
         for p in PAGES:
             if start <= p and p < end:
                 self.move_page(vma, new, p)
         self.clear_vma_resv_huge_pages(vma)
+        return True
+
+    def share_map(self, vma, new):
+        """``new`` sees what the old VMA's map has."""
+        for p in PAGES:
+            if self.mapped(new, p) and self.resv_map.regions[vma, p]:
+                self.resv_map.region_set(new, p, p + 1)
+
+    def out_vma_link(self, new):
+        """mm/vma.c:copy_vma where the new VMA cannot be linked: it is closed, but
+        not with the reserve map of the old one (fixup_hugetlb_reservations, since
+        6.16: ee40c9920ac2)."""
+        self.clear_vma_resv_huge_pages(new)
+        self.close_copy(new)
+
+    def move_back(self, vma, new):
+        """mm/mremap.c:move_vma where a page table is missing at the new address:
+        what moved goes back, and the new VMA is unmapped without the map."""
+        self.clear_vma_resv_huge_pages(new)
+        self.close_copy(new)
+
+    def close_copy(self, new):
+        """The copy of a VMA is closed, before any page of it is its own."""
+        self.hugetlb_vm_op_close(new, self.vm_start[new], self.vm_end[new])
+        self.forget(new)
 
     def clear_vma_resv_huge_pages(self, vma):
         """mm/hugetlb.c:clear_vma_resv_huge_pages: of the whole old VMA."""
         self.resv_map_put_hugetlb_cgroup_uncharge_info(vma)
+        self.resv_map.forget_stock(vma)
         self.resv_owner[vma] = False
         self.resv_unmapped[vma] = False
         self.resv_css[vma] = None
@@ -112,17 +157,20 @@ class VmaChanges(Unmapping):
         self.vm_start[new] = self.vm_start[vma]
         self.vm_end[new] = self.vm_end[vma]
         copied = True
+        tables = True
         for p in PAGES:
-            if copied and self.anon.node[vma, p] is not None:
-                if PINS and self.pinned[vma, p]:
+            if tables and copied and self.anon.node[vma, p] is not None:
+                if may_fail("huge_pte_alloc"):
+                    tables = False
+                elif PINS and self.pinned[vma, p]:
                     copied = self.copy_pinned(new, p)
                 else:
                     self.anon.copy(vma, new, p)
                     self.mappers.join(vma, new, p)
-        if not copied:
+        if not copied or not tables:
             self.unmap_region(new, self.vm_start[new], self.vm_end[new])
             self.forget(new)
-            return ENOSPC
+            return ENOSPC if tables else ENOMEM
         return OK
 
     def copy_pinned(self, new, page):
