@@ -21,7 +21,7 @@ from poolproof.checker.conform.trace_validation import load, match
 from poolproof.checker.core.cache import cache_folder
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Reporter
-from poolproof.checker.kernel.build import build_image
+from poolproof.checker.kernel.build import build_image, build_revision
 from poolproof.checker.kernel.fetch import (
     PACKAGES,
     Image,
@@ -45,8 +45,8 @@ kernels:
   PATH       a kernel image of your own with virtio and hugetlb built in
   --tree     a source tree, built with a small configuration that has
              hugetlb, NUMA, cgroups, memory failure, userfaultfd, DEBUG_VM
-             and fault injection. With --base another one: both get the
-             same calls, and what user space sees is compared
+             and fault injection. With --base another kernel: both get
+             the same calls, and what user space sees is compared
   live       the running kernel, as root. Its huge pages must be unused.
              They are put back, but a kernel that dies takes the machine
              with it
@@ -55,7 +55,7 @@ examples:
   poolproof conform Hugetlb --kernel 6.12 --install --budget 600
   poolproof conform my.py:MyHugetlb --kernel 6.12 --sequences 5000
   poolproof conform Hugetlb --kernel live --without fork --sequences 200
-  poolproof conform Hugetlb --tree ~/linux --base ~/linux-6.12
+  poolproof conform Hugetlb --tree ~/linux --base v6.12
   poolproof conform Hugetlb --log calls.jsonl
 """
 
@@ -85,7 +85,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="Hugetlb, or a class of your own that inherits it",
     )
     add("--tree", metavar="DIR", help="build the kernel of a source tree, and ask it")
-    add("--base", metavar="DIR", help="a tree without the patch: what did it change?")
+    add(
+        "--base",
+        metavar="BASE",
+        help="without the patch: a revision of the tree, another tree, an image",
+    )
     names = ", ".join(sorted(PACKAGES))
     add(
         "--kernel",
@@ -212,15 +216,30 @@ def conform(chosen: Options, report: Reporter) -> tuple[list[str], int]:
 def _pair(chosen: Options, report: Reporter) -> tuple[list[str], int]:
     """What the patch of a tree changed for user space."""
     cache = cache_folder()
+    base_image, head_image = _images(chosen, cache)
     with (
-        _guest(_built(chosen.base, chosen, cache), cache) as base,
-        _guest(_built(chosen.tree, chosen, cache), cache) as head,
+        _guest(base_image, cache) as base,
+        _guest(head_image, cache) as head,
     ):
         pair = compare_kernels(chosen.design, base, head, chosen.plan, report)
     design = variant(chosen.design, pair.base)
     found = [broken(design, f) for f in pair.differences]
     code = 1 if pair.differences else 3 if pair.ended else 0
     return pair_report(pair, found, (chosen.base, chosen.tree)), code
+
+
+def _images(chosen: Options, cache: Path) -> tuple[Image, Image]:
+    """The base is a tree, an image, or a revision of the tree; then the head is
+    what the tree has committed."""
+    base = Path(chosen.base)
+    if base.is_dir():
+        return _built(chosen.base, chosen, cache), _built(chosen.tree, chosen, cache)
+    if base.is_file():
+        return Image(base.name, base, ()), _built(chosen.tree, chosen, cache)
+    folder_of(chosen.tree)
+    tree = Path(chosen.tree)
+    old = build_revision(tree, chosen.base, cache)
+    return old, build_revision(tree, "HEAD", cache)
 
 
 def _built(tree: str, chosen: Options, cache: Path) -> Image:

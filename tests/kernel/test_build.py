@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from poolproof.checker.commands.main import main
 from poolproof.checker.kernel import build
-from poolproof.checker.kernel.build import CONFIG, build_image
+from poolproof.checker.kernel.build import CONFIG, build_image, build_revision
 from poolproof.checker.kernel.kernel import Unavailable
 
 
@@ -40,6 +41,39 @@ def test_a_tree_is_configured_once(tmp_path: Path) -> None:
     assert asked == ["allnoconfig", "bzImage", "bzImage"]
     other = build_image(tmp_path / "b/linux", tmp_path, build=run)
     assert other.vmlinuz != image.vmlinuz
+
+
+@pytest.mark.usefixtures("tools")
+def test_revisions_share_a_clone_and_keep_their_images(tmp_path: Path) -> None:
+    tree, cache = tmp_path / "linux", tmp_path / "cache"
+    tree.mkdir()
+    git = ["git", "-C", str(tree), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for text in ("one", "two"):
+        subprocess.run([*git, "init", "-q"], check=True)
+        (tree / "mm.c").write_text(text)
+        subprocess.run([*git, "add", "-A"], check=True)
+        subprocess.run([*git, "commit", "-qm", text], check=True)
+    built: list[str] = []
+
+    def run(command: Sequence[str], folder: Path) -> None:
+        source = Path(command[command.index("-C") + 1])
+        (folder / ".config").touch()
+        (folder / "include/config").mkdir(parents=True, exist_ok=True)
+        (folder / "include/config/kernel.release").write_text("6.12\n")
+        (folder / "arch/x86/boot").mkdir(parents=True, exist_ok=True)
+        text = (source / "mm.c").read_text()
+        (folder / "arch/x86/boot/bzImage").write_text(text)
+        built.append(f"{command[-1]} {text}")
+
+    old = build_revision(tree, "HEAD~1", cache, run)
+    new = build_revision(tree, "HEAD", cache, run)
+    assert built == ["allnoconfig one", "bzImage one", "bzImage two"]
+    assert (old.vmlinuz.read_text(), new.vmlinuz.read_text()) == ("one", "two")
+    assert build_revision(tree, "HEAD~1", cache, run) == old
+    assert len(built) == 3
+    assert (tree / "mm.c").read_text() == "two"
+    with pytest.raises(Unavailable, match="git in"):
+        build_revision(tree, "nowhere", cache, run)
 
 
 def test_a_missing_tool_is_named(tmp_path: Path, tools: set[str]) -> None:
