@@ -80,7 +80,7 @@ class Request:
     """The options of a check. ``label`` picks one of the spec's named bounds,
     ``bounds`` overrides single ones."""
 
-    designs: tuple[str, ...] = ()
+    designs: tuple[str | DesignRef, ...] = ()
     label: str = ""
     bounds: Mapping[str, int] = field(default_factory=dict)
     without: tuple[str, ...] = ()

@@ -125,10 +125,12 @@ def _designs_in(module: ModuleType) -> list[type[Design]]:
 # --- by name --------------------------------------------------------------
 
 
-def designs_named(reference: str) -> tuple[DesignRef, ...]:
+def designs_named(reference: str | DesignRef) -> tuple[DesignRef, ...]:
     """The designs that --design means: `Hugetlb`, `package.module:Class`,
     `file.py:Class`, or every design of `file.py` or `package.module`. Raises
     UserError where there is none."""
+    if isinstance(reference, DesignRef):
+        return (reference,)
     place, colon, name = reference.rpartition(":")
     if not colon or name.endswith(".py") or "/" in name:
         place, name = reference, ""
@@ -279,7 +281,7 @@ def _raised(error: BaseException, place: str, file: Path | None = None) -> UserE
 # --- for a spec -----------------------------------------------------------
 
 
-def designs_for(spec: Spec, given: Sequence[str]) -> tuple[DesignRef, ...]:
+def designs_for(spec: Spec, given: Sequence[str | DesignRef]) -> tuple[DesignRef, ...]:
     """The designs to check a spec with. ``given`` (--design) narrows them: a
     design named there is taken as it is, a file serves as a place to look
     the spec's `for` names up. Without it they are looked up in a Python file

@@ -44,7 +44,7 @@ def requests(specs: Sequence[Spec], request: Request) -> list[tuple[Spec, Reques
         elif mine:
             found.append((spec, replace(request, designs=mine)))
     if not found:
-        raise UserError(None, "no shipped spec is for " + ", ".join(request.designs))
+        raise UserError(None, "no shipped spec is for " + ", ".join(for_each))
     return found
 
 

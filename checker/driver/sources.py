@@ -76,6 +76,8 @@ def files_of(design: type[Design]) -> frozenset[Path] | None:
     files: frozenset[Path] = frozenset()
     for part in parts(design):
         for cls in part.__mro__[:-1]:
+            if "<locals>" in cls.__qualname__:
+                return None  # a function decides what it means
             if not _is_language(cls.__module__):
                 found = _closure(cls.__module__)
                 if found is None:

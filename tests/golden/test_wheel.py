@@ -92,6 +92,24 @@ def test_the_wheel_has_one_package(wheel: Path) -> None:
                 assert str(path.relative_to(ROOT)) in names
 
 
+def test_a_check_is_a_function_and_a_test_outside_a_checkout(
+    python: Path, user: Path
+) -> None:
+    code = (
+        "import poolproof\n"
+        "found = poolproof.check('Thp', 'promise_plain', engine='explicit', depth=1)\n"
+        "print(len(found) > 0, {v.verdict for v in found.values()})"
+    )
+    done = run(python, "-c", code, cwd=user)
+    assert (done.stdout, done.stderr) == ("True {'unknown'}\n", "")
+    [package] = python.parents[1].glob("lib/python*/site-packages/poolproof")
+    assert (package / "py.typed").is_file()
+    (user / "my.spec").write_text('spec "x"\nfor Thp\ninvariant all: true\n')
+    (user / "pytest.ini").write_text("[pytest]\npoolproof_engine = explicit\n")
+    done = run(python, "-m", "pytest", "-q", "my.spec", cwd=user)
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
 TRACE = "Hugetlb/hugetlb_mempolicy.promise_is_kept.trace"
 
 
