@@ -126,10 +126,13 @@ def _sentence(replayed: Replayed) -> str:
         return f"After {number}, the last of which is {last}: {_title(replayed)}."
     source = replayed.heading.source
     said = f" ({source})" if source else ""
-    return (
-        f'"{_title(replayed)}"{said}: this is not so after {number}, the last of '
-        f"which is {last}."
-    )
+    start = f'"{_title(replayed)}"{said}: this is not so'
+    loop = replayed.replay.trace.loop
+    if loop is None:
+        return f"{start} after {number}, the last of which is {last}."
+    if loop == len(replayed.replay.taken):
+        return f"{start} where nothing happens any more after {number}, {last}."
+    return f"{start} in a run that makes calls {loop + 1} to the last for ever."
 
 
 def _step(replayed: Replayed, k: int) -> str:

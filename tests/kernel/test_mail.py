@@ -130,3 +130,9 @@ def test_check_mails_what_nobody_expected(
     spec.write_text(SPEC.replace("level < 3", "level < 4"))
     assert main([*asked, "--mail"]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_a_run_that_does_not_end_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    out = trace(capsys, str(TRACES / "GlobalPool/liveness.e7_limbo.trace"), "--quote")
+    said = "this is not so where nothing happens any more after 4 calls, evict(f0)."
+    assert said in " ".join(out.split())
