@@ -210,7 +210,8 @@ def conform(chosen: Options, report: Reporter) -> tuple[list[str], int]:
     except Unavailable as reason:
         return wrapped(f"not asked: {reason}", "", "  "), 3
     code = 1 if done.unexplained else 3 if done.ended else 0
-    return campaign_report(done), code
+    violated = [broken(done.design, found) for found in done.disagreements]
+    return campaign_report(done, violated), code
 
 
 def _pair(chosen: Options, report: Reporter) -> tuple[list[str], int]:

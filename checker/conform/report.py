@@ -30,8 +30,11 @@ from poolproof.checker.reports.text import table, wrapped
 from poolproof.model.language import action_methods, declared
 
 
-def campaign_report(done: Campaign) -> list[str]:
-    """Figures, disagreements, known differences, coverage."""
+def campaign_report(
+    done: Campaign, broken: Sequence[Sequence[Broken]] = ()
+) -> list[str]:
+    """Figures, disagreements, known differences, coverage. ``broken`` has, for each
+    disagreement, the invariants that the kernel's counters violate."""
     rate = done.steps / done.seconds if done.seconds else 0.0
     lines = wrapped(f"{done.design.__name__} and Linux {done.release}", "", "    ")
     lines += wrapped(
@@ -64,8 +67,9 @@ def campaign_report(done: Campaign) -> list[str]:
             "    ",
         )
     lines += ["", *_verdict(done)]
-    for found in done.disagreements:
+    for number, found in enumerate(done.disagreements):
         lines += ["", *disagreement(found)]
+        lines += _broken(broken[number], "kernel") if broken else []
     return [*lines, *_known(done), "", *_coverage(done)]
 
 
@@ -191,13 +195,19 @@ def pair_report(
     differ = f"{count(number, 'sequence')} differ, {len(pair.differences)} kinds"
     lines += ["", f"  {differ if number else 'no difference for user space'}"]
     for found, some in zip(pair.differences, broken, strict=True):
-        lines += ["", *disagreement(found, "base", "head")]
-        if not some:
-            lines.append("  no invariant of the specs is violated by the counters")
-        for one in some:
-            title = one.prop.title or one.prop.name
-            text = f"the head's counters violate {one.prop.name}: {title} ({one.spec})"
-            lines += wrapped(text, "  ", "    ")
+        lines += ["", *disagreement(found, "base", "head"), *_broken(some, "head")]
+    return lines
+
+
+def _broken(some: Sequence[Broken], whose: str) -> list[str]:
+    """Which invariants a kernel's counters violate."""
+    if not some:
+        return [f"  no invariant of the specs is violated by the {whose}'s counters"]
+    lines = []
+    for one in some:
+        title = one.prop.title or one.prop.name
+        text = f"the {whose}'s counters violate {one.prop.name}: {title} ({one.spec})"
+        lines += wrapped(text, "  ", "    ")
     return lines
 
 
