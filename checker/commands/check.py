@@ -89,7 +89,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Check, print, and return the exit code."""
     engine = options.engine or shared.AUTO
-    budget, request = shared.budget(options, engine), shared.request(options)
+    budget, request = shared.budget(options, engine), _request(options, engine)
     for name in ("store", "certificate"):
         if vars(options)[name]:
             _make_folder(f"--{name}", vars(options)[name])
@@ -171,6 +171,15 @@ def _specs(options: argparse.Namespace) -> list[Spec]:
     if options.since:
         some = changed_since(some, options.since, options.design)
     return some
+
+
+def _request(options: argparse.Namespace, engine: str) -> Request:
+    request = shared.request(options)
+    if request.any_size and engine not in (shared.AUTO, "prove"):
+        raise UserError(
+            None, f"--any is for proofs, and {engine} gives none: --engine prove"
+        )
+    return request
 
 
 def prepared(

@@ -286,6 +286,11 @@ def _saturated(slot: Slot, now: Expr, e: Expr) -> Expr:
         return ir.store(
             _saturated(slot, now, table), *index, _kept_count(values, value, {})
         )
+    if e.op == "map":
+        assert isinstance(e.sort, ir.TableSort)
+        return ir.row_wise(
+            e.sort, lambda *at: _kept_count(values, ir.select(e, *at), {})
+        )
     return _kept_count(values, e, {})
 
 

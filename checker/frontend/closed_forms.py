@@ -23,7 +23,7 @@ closes the sizes again and compares each system with the unrolled one.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -213,8 +213,9 @@ class _Closing:
         self.rows: dict[Expr, tuple[int, Expr]] = {}
         """Each head of a table that is changed row by row: which of its
         indices is x, and the table before the loop."""
-        self.grown: set[Expr] = set()
-        """Heads of numbers that no turn makes smaller."""
+        self.grown: dict[Expr, Expr] = {}
+        """Heads of numbers that turns move one way only, each with the least value
+        that it may have as turn x begins."""
         self.tables: dict[Expr, Expr] = {}
         """Each head of an open table, with the table before the loop."""
 
@@ -282,9 +283,12 @@ class _Closing:
     def only_row(self, head: Expr, after: Expr, k: int) -> bool:
         """Whether a turn changes no row of the table but x's, x being index k."""
         binders = self.binders(head)
+        same = ir.select(head, *binders)
         cell = pointed(ir.select(after, *binders))
         other = _without(cell, binders[k], self.x)
-        return other is ir.select(head, *binders)
+        return (
+            other is same or _at_cell(other, head, binders, same, frozenset()) is same
+        )
 
     def binders(self, head: Expr) -> list[Expr]:
         number = next(self.loop.effects.fresh)
@@ -394,6 +398,15 @@ class _Closing:
     def scalar(self, called: str, head: Expr, value: Expr) -> Expr:
         before = self.symbols[head]
         value = self.at_start(pointed(value))
+        found = self.closed(head, value, before)
+        if found is None:
+            found = self.closed(head, decided(value), before)
+        if found is None:
+            raise self.loop.refusal(f"{called} depends on the turns of the loop before")
+        return found
+
+    def closed(self, head: Expr, value: Expr, before: Expr) -> Expr | None:
+        """The closed form of a value that is ``before`` when the loop starts."""
         if value is head:
             return before
         if head.sort is BOOL:
@@ -404,8 +417,6 @@ class _Closing:
             found = None
         if found is None and not self.has_heads(value) and self.x not in value.free:
             found = value
-        if found is None:
-            raise self.loop.refusal(f"{called} depends on the turns of the loop before")
         return found
 
     def truth(self, head: Expr, value: Expr, before: Expr) -> Expr | None:
@@ -420,38 +431,66 @@ class _Closing:
     def number(self, head: Expr, value: Expr, before: Expr) -> Expr | None:
         added = _added(head, value)
         if added is None:
-            ranges = Ranges({head.data[0]: (0, None)})
-            (folded,) = ranges.decide(value)
-            added = _added(head, folded)
-            least = None if added is None else Ranges({}).of(added)[0]
-            if added is None or least is None or least < 0:
-                return None
-            if not self.has_heads(added):
-                self.loop.cursor.effects.oblige(
-                    "loop",
-                    self.loop.cursor.pc,
-                    ir.le(ir.num(0), before),
-                    "the loop starts from a count below zero",
-                    self.loop.span,
-                )
+            return self.clamped(head, value, before)
         if self.has_heads(added):
             return None
-        least = Ranges({}).of(added)[0]
+        return self.counted(head, added, before)
+
+    def counted(self, head: Expr, added: Expr, before: Expr) -> Expr:
+        least, most = Ranges({}).of(added)
+        after = ir.add(before, ir.aggregate("sum", self.x, added))
         if least is not None and least >= 0:
-            self.grown.add(head)
-        return ir.add(before, ir.aggregate("sum", self.x, added))
+            self.grown[head] = before
+        elif most is not None and most <= 0:
+            self.grown[head] = ir.sub(after, added)
+        return after
+
+    def clamped(self, head: Expr, value: Expr, before: Expr) -> Expr | None:
+        """A number that would be kept at a value below zero, and is never there.
+        Either no turn lowers it, or no turn raises it."""
+        (folded,) = Ranges({head.data[0]: (0, None)}).decide(value)
+        added = _added(head, folded)
+        if added is not None and not self.has_heads(added):
+            least = Ranges({}).of(added)[0]
+            if least is not None and least >= 0:
+                self.owe(ir.le(ir.num(0), before), "a count below zero")
+                return self.counted(head, added, before)
+        unclamped = _Unclamped(head, value)
+        added = _added(head, unclamped.value)
+        if added is None or self.has_heads(added) or not unclamped.whole:
+            return None
+        falls = ir.aggregate("all", self.x, ir.le(added, ir.num(0)))
+        after = ir.add(before, ir.aggregate("sum", self.x, added))
+        least_before = ir.sub(after, added)
+        for asked, step in unclamped.asked:
+            if self.has_heads(step) or self.has_heads(asked):
+                return None
+            low = ir.le(ir.num(0), ir.add(least_before, step))
+            lowest = ir.implies(asked, low)
+            self.owe(
+                ir.aggregate("all", self.x, lowest), "a count that falls below zero"
+            )
+        self.owe(ir.le(ir.num(0), before), "a count below zero")
+        self.owe(falls, "a count that some turns raise")
+        self.grown[head] = least_before
+        return after
+
+    def owe(self, truth: Expr, what: str) -> None:
+        loop = self.loop
+        loop.effects.oblige(
+            "loop", loop.cursor.pc, truth, f"the loop has {what}", loop.span
+        )
 
     # -- what must hold in each turn --
 
     def from_start(self, formula: Expr) -> Expr:
-        """``0 <= h + d`` with h as it was before the loop, where no turn lowers
-        h: then it holds in each turn if it does in the first."""
+        """``0 <= h + d`` with the least value that h may have as the turn begins."""
         parts = []
         for part in formula.args if formula.op == "or" else (formula,):
             if part.op == "le" and part.args[0] is ir.num(0):
-                for head in self.grown:
+                for head, least in self.grown.items():
                     if _added(head, part.args[1]) is not None:
-                        part = ir.substitute(part, {head: self.symbols[head]})
+                        part = ir.substitute(part, {head: least})
             parts.append(part)
         return ir.or_(*parts)
 
@@ -493,7 +532,7 @@ def _at_cell(
             return symbol
     if e.op == "ite":
         c, a, b = e.args
-        more = known | frozenset(c.args if c.op == "and" else (c,))
+        more = known | frozenset(_told(c))
         return ir.ite(
             _at_cell(c, head, cell, symbol, known),
             _at_cell(a, head, cell, symbol, more),
@@ -503,6 +542,22 @@ def _at_cell(
         return e
     args = tuple(_at_cell(a, head, cell, symbol, known) for a in e.args)
     return ir.rebuild(e, args)
+
+
+def _told(c: Expr) -> Iterator[Expr]:
+    """What holds where c does: its conjuncts, and of a choice that equals
+    something, the branch that can."""
+    for part in c.args if c.op == "and" else (c,):
+        yield part
+        if part.op != "eq":
+            continue
+        for choice, other in (part.args, part.args[::-1]):
+            if choice.op == "ite":
+                _, a, b = choice.args
+                if ir.eq(a, other) is ir.FALSE:
+                    yield from _told(ir.eq(b, other))
+                elif ir.eq(b, other) is ir.FALSE:
+                    yield from _told(ir.eq(a, other))
 
 
 def _same(a: Expr, b: Expr, known: frozenset[Expr]) -> bool:
@@ -517,6 +572,28 @@ def _same(a: Expr, b: Expr, known: frozenset[Expr]) -> bool:
                     reached.add(other)
                     todo.append(other)
     return b in reached
+
+
+def decided(e: Expr) -> Expr:
+    """e with conditions inside a choice as the choice decides them."""
+    done: dict[Expr, Expr] = {}
+
+    def at(node: Expr) -> Expr:
+        if node in done or not node.args or node.op in ir.BINDERS or node.op == "map":
+            return done.get(node, node)
+        if node.op == "ite":
+            c, a, b = node.args
+            true = {p: ir.TRUE for p in (c.args if c.op == "and" else (c,))}
+            true |= {ir.not_(p): ir.FALSE for p in true}
+            false = {p: ir.FALSE for p in (c.args if c.op == "or" else (c,))}
+            false |= {ir.not_(p): ir.TRUE for p in false}
+            made = ir.ite(c, at(ir.substitute(a, true)), at(ir.substitute(b, false)))
+        else:
+            made = ir.rebuild(node, tuple(map(at, node.args)))
+        done[node] = made
+        return made
+
+    return at(e)
 
 
 def _added(head: Expr, value: Expr) -> Expr | None:
@@ -544,6 +621,68 @@ def _added(head: Expr, value: Expr) -> Expr | None:
                 return None
             return ir.ite(c, then, other)
     return None
+
+
+class _Unclamped:
+    """The value where no ``h + d`` that it asks about is below zero; ``asked`` has
+    each d with a condition under which it asks. ``whole``: all were found."""
+
+    def __init__(self, head: Expr, value: Expr) -> None:
+        self.head = head
+        self.asked: dict[tuple[Expr, Expr], None] = {}
+        self.dropped: set[Expr] = set()
+        self.looks = 0
+        self.look(value, ir.TRUE)
+        self.value = self.free(value)
+        found = {added for _, added in self.asked}
+        self.whole = self.looks < _LOOKS and self.dropped <= found
+
+    def free(self, e: Expr) -> Expr:
+        """e where none of them is below zero."""
+        while True:
+            by: dict[Expr, Expr] = {}
+            for node in ir.subterms(e):
+                if (added := _asks(self.head, node)) is not None:
+                    by[node] = ir.FALSE
+                    self.dropped.add(added)
+            changed = ir.substitute(e, by) if by else e
+            if changed is e:
+                return e
+            e = changed
+
+    def look(self, e: Expr, path: Expr) -> None:
+        """Note what e asks, where ``path`` holds."""
+        self.looks += 1
+        if self.looks >= _LOOKS or not _mentions(e, self.head):
+            return
+        if e.op == "lt" and e.args[1] is ir.num(0):
+            added = _added(self.head, self.free(e.args[0]))
+            if added is not None:
+                self.asked[path, added] = None
+        if e.op != "ite":
+            for a in e.args:
+                self.look(a, path)
+            return
+        c, a, b = e.args
+        self.look(c, path)
+        known = self.free(c)
+        if _mentions(known, self.head):
+            yes = no = path
+        else:
+            yes, no = ir.and_(path, known), ir.and_(path, ir.not_(known))
+        self.look(a, yes)
+        self.look(b, no)
+
+
+_LOOKS = 2000
+"""Places of one value that are looked at, at most."""
+
+
+def _asks(head: Expr, e: Expr) -> Expr | None:
+    """The d of ``h + d < 0``."""
+    if e.op != "lt" or e.args[1] is not ir.num(0):
+        return None
+    return _added(head, e.args[0])
 
 
 def _mentions(e: Expr, head: Expr) -> bool:

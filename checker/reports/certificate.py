@@ -26,6 +26,8 @@ def certificate_files(checked: CheckResult) -> dict[str, str]:
     from poolproof.checker.engines.smtlib import questions
 
     task = checked.task
+    if task.any_size:
+        return _any_size_files(checked, names)
     compiled, resolved = open_sizes(task)
     known = {p.name: p for p in (*resolved.properties, *resolved.obligations)}
     files: dict[str, str] = {}
@@ -48,4 +50,27 @@ def certificate_files(checked: CheckResult) -> dict[str, str]:
         claimed = [known[name] for name in proved]
         for q in questions(compiled.system, claimed, certificate, about):
             files[f"{folder}/{q.name}.smt2"] = q.text
+    return files
+
+
+def _any_size_files(
+    checked: CheckResult, names: dict[Certificate, list[str]]
+) -> dict[str, str]:
+    """The scripts of proofs for any number of elements, each with what they show
+    together, and the lemmas as text."""
+    task = checked.task
+    folder = f"{task.known.name}.{Path(task.spec.file).stem}"
+    files: dict[str, str] = {}
+    for certificate, proved in names.items():
+        about = [
+            f"{task.known.name} on {Path(task.spec.file).name}",
+            *textwrap.wrap(f"for any {', '.join(certificate.params)}", WIDTH - 2),
+            *(f"with {relation}" for relation in certificate.relations),
+            *textwrap.wrap(f"shown: {', '.join(proved)}", WIDTH - 2),
+            "with the lemmas",
+            *certificate.lemmas,
+        ]
+        comment = "".join(f"; {line}\n" for line in about)
+        for number, text in enumerate(certificate.questions):
+            files[f"{folder}/question_{number:03}.smt2"] = comment + text
     return files

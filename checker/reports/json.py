@@ -255,6 +255,11 @@ def _figures(verdict: Verdict) -> dict[str, Any]:
                 "params": list(certificate.params) if certificate else [],
                 "k": certificate.k if certificate else 1,
                 "lemmas": list(certificate.lemmas) if certificate else [],
+                **(
+                    {"with": list(certificate.relations)}
+                    if certificate and certificate.relations
+                    else {}
+                ),
             }
         case Violated(trace=trace, shortest=shortest):
             return {"steps": len(trace), "shortest": shortest}

@@ -12,6 +12,7 @@ from random import Random
 
 import pytest
 
+from poolproof.checker.commands.main import main
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.evaluate import broken, initial_states, successor
 from poolproof.checker.core.system import TransitionSystem
@@ -34,7 +35,15 @@ from poolproof.checker.spec import Sizes, parse, resolve
 from poolproof.checker.spec.parse import Spec
 from poolproof.model.designs.hugetlb import Hugetlb
 from poolproof.model.language import Design
-from tests.common.open_designs import SPEC, TRAPS, Forms, Owners, random_text
+from tests.common.open_designs import (
+    SPEC,
+    TRAPS,
+    Falls,
+    Forms,
+    Owners,
+    Stuck,
+    random_text,
+)
 from tests.common.second_solver import cvc5_says
 
 FEATURES = (
@@ -70,7 +79,7 @@ def same_steps(a: TransitionSystem, b: TransitionSystem, states: int) -> int:
     return len(seen)
 
 
-@pytest.mark.parametrize("cls", [Forms, Owners])
+@pytest.mark.parametrize("cls", [Forms, Falls, Owners])
 @pytest.mark.parametrize(
     "sizes", [{"V": 1, "P": 1}, {"V": 2, "P": 1}, {"V": 1, "P": 3}, {"V": 2, "P": 2}]
 )
@@ -183,6 +192,53 @@ def test_books_are_kept_at_any_size_and_what_is_not_so_is_not_proved(
     assert set(certificate.params) == {"V", "P", "B"}
     for text in certificate.questions[::7]:
         assert cvc5_says(text) == "unsat"
+
+
+FALLS = """
+spec "falls"
+for Falls, Stuck
+invariant counted "c": count == boxes()
+invariant above "a": count >= 0
+invariant least "l": count >= -1
+"""
+
+
+def test_a_clamp_in_a_loop_that_lowers_a_count_needs_the_proof_that_it_is_not_met(
+    tmp_path: Path,
+) -> None:
+    spec = of_text(FALLS, tmp_path, "falls")
+    found = opened(Falls, spec, Sizes({}, (), ()), compile_design(Falls), ("all",))
+    assert not found.kept
+    verdicts = proved(found).verdicts
+    assert all(isinstance(v, Holds) for v in verdicts.values())
+    wrong = opened(Stuck, spec, Sizes({}, (), ()), compile_design(Stuck), ("all",))
+    verdicts = proved(wrong).verdicts
+    assert not any(isinstance(v, Holds) for v in verdicts.values())
+
+
+def test_check_says_what_is_open_and_what_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "falls.spec"
+    path.write_text(FALLS.replace("for Falls, Stuck", "for Falls"))
+    design = ["--design", "tests/common/open_designs.py:Falls"]
+    call = ["check", str(path), *design, "--any", "V,P"]
+    scripts = tmp_path / "scripts"
+    assert main([*call, "--engine", "prove", "--certificate", str(scripts)]) == 0
+    out = capsys.readouterr().out
+    assert "inductive for any P >= 1, V >= 1, certificate re-checked" in out
+    files = sorted(scripts.rglob("*.smt2"))
+    assert len(files) > 5
+    for file in files:
+        assert cvc5_says(file.read_text()) == "unsat"
+    assert main(call) == 0
+    out = capsys.readouterr().out
+    assert "no violation" in out
+    assert "inductive for any P >= 1, V >= 1" in out
+    assert main([*call, "--engine", "bmc"]) == 2
+    assert "--any is for proofs" in capsys.readouterr().err
+    assert main([*call[:-1], "W"]) == 2
+    assert "no bound 'W'" in capsys.readouterr().err
 
 
 OWNERS = """

@@ -110,6 +110,55 @@ class Forms(Design):
                 self.full = self.full and self.box[r, p]
 
 
+class Falls(Design):
+    """A count that loops lower, and that is stuck at -1 once it was wrong. It never
+    is: each box is counted when it is put."""
+
+    count = var(Int(-1), init=0)
+    box = table(ROWS, PLACES, Bool())
+
+    def change(self, by):
+        new = self.count + by
+        self.count = -1 if self.count < 0 or new < 0 else new
+
+    @observer
+    def boxes(self) -> Int():
+        return sum(1 for r in ROWS for p in PLACES if self.box[r, p])
+
+    @action
+    def put(self, row: ROWS, place: PLACES):
+        require(not self.box[row, place])
+        self.box[row, place] = True
+        self.counted()
+
+    def counted(self):
+        self.change(1)
+
+    @action
+    def clear(self, row: ROWS):
+        for p in PLACES:
+            if self.box[row, p]:
+                self.box[row, p] = False
+                self.change(-1)
+
+    @action
+    def clear_all(self):
+        for r in ROWS:
+            gone = sum(1 for p in PLACES if self.box[r, p])
+            self.change(-gone)
+        for r in ROWS:
+            for p in PLACES:
+                self.box[r, p] = False
+
+
+class Stuck(Falls):
+    """The same, and the count is wrong: a box is not counted. What is true of the
+    closed form is not true of the design."""
+
+    def counted(self):
+        pass
+
+
 class Owners(Design):
     """A count for each row."""
 
@@ -183,8 +232,8 @@ class Doubles(Trap):
             self.count += self.count + 1
 
 
-class Falls(Trap):
-    """A clamp in a loop that lowers the count."""
+class Saturates(Trap):
+    """A clamp in a loop that lowers the count, and is met."""
 
     @action
     def drop(self):
@@ -226,7 +275,7 @@ TRAPS = (
     ReadsNextPlace,
     CountsUpToLimit,
     Doubles,
-    Falls,
+    Saturates,
     Last,
     Requires,
     Toggles,

@@ -451,6 +451,8 @@ class _Attempt:
         found = {}
         for e in sorted(self.named, key=ir.show):
             term = self.plain.terms[e]
+            if any(x.data[0].startswith("unnamed") for x in e.free):
+                continue
             if e.op in ("var", "local", "select") and not isinstance(
                 e.sort, ir.TableSort | SetSort
             ):
