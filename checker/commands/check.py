@@ -19,6 +19,7 @@ from poolproof.checker.commands.streams import (
     writable,
 )
 from poolproof.checker.commands.terminal import Interrupts, progress
+from poolproof.checker.commands.triples import add_triples, run_triples
 from poolproof.checker.core.diagnostic import UserError, together
 from poolproof.checker.core.limits import Spent, doing
 from poolproof.checker.core.text import count
@@ -39,7 +40,7 @@ from poolproof.checker.reports import json
 from poolproof.checker.reports.cases import junit, ktap
 from poolproof.checker.reports.certificate import certificate_files
 from poolproof.checker.reports.check import check_report
-from poolproof.checker.reports.review import totals
+from poolproof.checker.reports.review import ranking_report, totals
 from poolproof.checker.reports.text import wrapped
 from poolproof.checker.reports.trace import defect_text, replayed_of, trace_text
 from poolproof.checker.spec import Spec
@@ -83,6 +84,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="print a bug report for each unexpected violation (-v: for each)",
     )
     shared.add_cases(parser)
+    add_triples(parser)
+    add(
+        "--table",
+        action="store_true",
+        help="print one table of the designs, those with the fewest violations first",
+    )
     add_against(parser)
 
 
@@ -99,6 +106,8 @@ def run(options: argparse.Namespace) -> int:
         with output(options.output) as out:
             print(f"nothing changed since {options.since}", file=out)
         return 0
+    if options.triples:
+        return run_triples(options, chosen, request)
     tasks, late = prepared(chosen, request, budget, checks)
     refuse_nothing(tasks)
     if options.against:
@@ -129,7 +138,7 @@ def _print_one(
     proof = _certify(checked, options.certificate) if options.certificate else []
     if options.mail:
         out.write(_mails(checked, options.verbose))
-    elif not options.json and not options.ktap:
+    elif not (options.json or options.ktap or options.table):
         if later:
             print(file=out)
         lines = check_report(checked, stored, options.verbose) + proof
@@ -144,6 +153,8 @@ def _print_all(
         out.write(json.text(json.check_json(done, code)))
     elif options.ktap:
         out.write(ktap(done))
+    elif options.table:
+        print("\n".join(ranking_report(done)), file=out)
     elif len(done) > 1 and not options.mail:
         print("\n".join(totals(done)), file=out)
 

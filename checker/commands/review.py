@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 
 from poolproof.checker.commands import options as shared
@@ -13,10 +14,10 @@ from poolproof.checker.commands.check import (
     prepared,
     write_junit,
 )
-from poolproof.checker.commands.streams import complain, output, writable
+from poolproof.checker.commands.streams import Stream, complain, output, writable
 from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.diagnostic import UserError
-from poolproof.checker.core.verdict import INTERRUPTED
+from poolproof.checker.core.verdict import INTERRUPTED, Budget
 from poolproof.checker.driver.cells import SizeCell, SpecCell
 from poolproof.checker.driver.check import EXHAUSTIVE, exit_code
 from poolproof.checker.driver.designs import ROOT, designs_for, shipped_specs
@@ -28,11 +29,21 @@ from poolproof.checker.driver.scores import (
     stored_conformance,
     stored_scores,
 )
+from poolproof.checker.driver.triples import (
+    STATES as SET_STATES,
+)
+from poolproof.checker.driver.triples import (
+    Triples,
+    triples,
+    triples_tasks,
+)
+from poolproof.checker.driver.triples import exit_code as triples_code
 from poolproof.checker.reports import html, json
 from poolproof.checker.reports.cases import ktap
 from poolproof.checker.reports.markdown import markdown
 from poolproof.checker.reports.page import Overview, all_rows, overview, page
 from poolproof.checker.reports.review import each_spec, review_report, totals
+from poolproof.checker.reports.triples import triples_report
 from poolproof.checker.spec import parse
 
 
@@ -47,6 +58,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     add("--markdown", action="store_true", help="print Markdown")
     add("--html", metavar="FILE", help="write a page with pictures of runs, too")
     shared.add_cases(parser)
+    add(
+        "--triples",
+        action="store_true",
+        help="ask with any three features together, too: done anyway for a --design "
+        "that is not a shipped one",
+    )
     add_against(parser)
 
 
@@ -90,30 +107,51 @@ def run(options: argparse.Namespace) -> int:
         with progress("review") as report, interrupts.caught():
             spread = shared.spread(options, interrupts)
             found = review(cells, scenarios, spread, report)
+            together = [
+                triples(task, Budget(states=SET_STATES), spread, report)
+                for spec, its in asked
+                for task in triples_tasks(spec, its, options.triples)
+            ]
         done = found.done
         code = exit_code(done, strict=True)
         if (found.lost or interrupts()) and code == 0:
             code = 3
+        code = code or triples_code(together)
         for place, why in found.lost.items():
             if why != INTERRUPTED:
                 complain(f"{place}: nothing is known: {why}")
         sizes = found.sizes if request.as_written else None
         agree = stored_conformance(ROOT / SCORES)
         view = overview(plan, done, options.design, scores, sizes, agree)
-        if options.json:
-            out.write(json.text(json.review_json(view, code)))
-        elif options.ktap:
-            out.write(ktap(done))
-        elif options.markdown:
-            out.write(markdown(view))
-        else:
-            print("\n".join(_text(view, options)), file=out)
+        _print(view, together, options, code, out)
     if options.html:
         with writable(options.html) as file:
             file.write(html.page(view))
     write_junit(options, done)
     complain_of_mistakes(done)
     return code
+
+
+def _print(
+    view: Overview,
+    together: Sequence[Triples],
+    options: argparse.Namespace,
+    code: int,
+    out: Stream,
+) -> None:
+    if options.json:
+        made = json.review_json(view, code)
+        made["triples"] = json.triples_json(together, code)["specs"]
+        out.write(json.text(made))
+    elif options.ktap:
+        out.write(ktap(view.done))
+    elif options.markdown:
+        out.write(markdown(view))
+    else:
+        lines = _text(view, options)
+        for one in together:
+            lines += ["", *triples_report(one)]
+        print("\n".join(lines), file=out)
 
 
 def _text(view: Overview, options: argparse.Namespace) -> list[str]:

@@ -34,6 +34,7 @@ from poolproof.checker.driver.mutate import Campaign, MutantStatus
 from poolproof.checker.driver.objections import PageCell, PageColumn
 from poolproof.checker.driver.regressions import Found, Regression
 from poolproof.checker.driver.size import Failure, Sized
+from poolproof.checker.driver.triples import Triples
 from poolproof.checker.evidence.replay import Replay, Taken, show_result, show_step
 from poolproof.checker.evidence.trace_file import Heading
 from poolproof.checker.reports.page import (
@@ -369,6 +370,43 @@ def guarantee_json(done: Sequence[Guarantee]) -> list[dict[str, Any]]:
         }
         for g in done
     ]
+
+
+def triples_json(done: Sequence[Triples], code: int) -> dict[str, Any]:
+    """Specs asked with any three features together."""
+    return {
+        "exit_code": code,
+        "specs": [
+            {
+                "spec": t.task.spec.file,
+                "design": t.task.known.name,
+                "bounds": dict(t.task.set_bounds),
+                "features": list(t.features),
+                "sets": t.sets,
+                "searched": t.searched,
+                "states": t.states,
+                "defects": [{"with": list(f), "message": m} for f, m in t.defects],
+                "properties": [
+                    {
+                        "name": a.prop.name,
+                        **_verdict(a.verdict),
+                        "status": a.status.value,
+                        "violated_with": [
+                            {
+                                "features": list(b.chosen),
+                                "needed": [f for f in b.having if f not in b.chosen],
+                                "steps": len(b.verdict.trace),
+                                "run": run_json(b.compiled.system, b.replay),
+                            }
+                            for b in a.broken
+                        ],
+                    }
+                    for a in t.answers
+                ],
+            }
+            for t in done
+        ],
+    }
 
 
 def bugs_json(found: Sequence[Found]) -> list[dict[str, Any]]:

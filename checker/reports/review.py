@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from poolproof.checker.core.text import WIDTH, count
+from poolproof.checker.core.verdict import Unknown, Unreachable, Violated
 from poolproof.checker.driver.assertions import listed_names, titles_asked
 from poolproof.checker.driver.check import (
     CheckResult,
@@ -64,6 +65,37 @@ def review_report(checked: Sequence[CheckResult], scores: Scores) -> list[str]:
             lines += run(c.task.compiled, replayed)
             lines += broken_by(replayed, defect.message, defect.obligation)
     return lines
+
+
+def ranking_report(done: Sequence[CheckResult]) -> list[str]:
+    """Return for each spec a table of its properties and designs, those with the
+    fewest violations first, and then what each design comes to in all of them."""
+    designs = list(dict.fromkeys(c.task.known.name for c in done))
+    counts = {d: _tally([c for c in done if c.task.known.name == d]) for d in designs}
+    ranked = sorted(designs, key=lambda d: counts[d])
+    lines: list[str] = []
+    for _, group in groupby(done, key=lambda c: c.task.spec.file):
+        some = sorted(group, key=lambda c: ranked.index(c.task.known.name))
+        names = [*titles_asked(some), *listed_names(some)]
+        cells = {(n, c.task.known.name): _cell(c, n) for n in names for c in some}
+        spec = some[0].task.spec
+        lines += ["", *wrapped(f"{spec.file}: {spec.title}", "", "    ")]
+        lines += wrapped(settings(some[0].task), "  ", "    ")
+        for columns in _columns(some, cells):
+            head = ["", *(c.task.known.name for c in columns)]
+            rows = [[n, *(cells[n, c.task.known.name] for c in columns)] for n in names]
+            lines += ["", *table(head, rows)]
+    totals = ("", "violated", "not known", "unexpected")
+    tallies = [[d, *map(str, counts[d])] for d in ranked]
+    return [*lines[1:], "", *table(totals, tallies)]
+
+
+def _tally(checked: Sequence[CheckResult]) -> tuple[int, int, int]:
+    """How many properties are violated, are not known, and are not as expected."""
+    answers = [a for c in checked for a in c.answers]
+    bad = sum(isinstance(a.verdict, Violated | Unreachable) for a in answers)
+    open_ = sum(isinstance(a.verdict, Unknown) for a in answers)
+    return bad, open_, sum(a.status is ExpectationStatus.UNMET for a in answers)
 
 
 def _columns(

@@ -6,11 +6,13 @@ from poolproof.model.designs.hugetlb.names import (
     DESCRIPTORS,
     FILES,
     HUGETLBFS,
+    IOS,
     MIN,
     MIN_SIZE,
     MOUNT,
     NODES,
     PAGES,
+    PINS,
     PRIVATE_FILES,
     PUNCH,
     READAHEAD,
@@ -21,7 +23,7 @@ from poolproof.model.designs.hugetlb.names import (
     P,
 )
 from poolproof.model.designs.hugetlb.vmas import VmaChanges
-from poolproof.model.language import Int, action, require
+from poolproof.model.language import Int, action, assume, require
 
 
 class Files(VmaChanges):
@@ -141,6 +143,12 @@ class Mounts(Files):
         """umount of a mount that nobody uses: its files go first."""
         require(self.spool.mounted)
         require(all(self.vm_file[v] is None for v in VMAS))
+        if PINS:
+            assume(
+                not any(self.limbo_spool[io] for io in IOS)
+                and not any(self.cache_pinned[f, p] for f in FILES for p in PAGES),
+                "no umount while I/O holds a page of the mount",
+            )
         for f in FILES:
             self.remove_inode_hugepages(f, 0)
             if TRUNCATE:

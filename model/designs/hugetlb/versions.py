@@ -88,9 +88,9 @@ class HugetlbCounted(Hugetlb70):
 
     def out_put_pages(self, spool, chg, gbl_reserve):
         if MOUNT and spool:
+            self.spool.change_used(-gbl_reserve)
             rsv = self.spool.put_pages(chg - gbl_reserve)
             self.h.return_unused_surplus_pages(rsv, PAGES)
-            self.spool.change_used(-gbl_reserve)
 
     def out_subpool_put(self, spool, gbl_chg):
         super().out_subpool_put(spool, gbl_chg)

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`check --triples`: a spec with any three features together."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from poolproof.checker.commands import options as shared
+from poolproof.checker.commands.streams import output
+from poolproof.checker.commands.terminal import Interrupts, progress
+from poolproof.checker.core.verdict import Budget
+from poolproof.checker.driver.check import Request, prepare, refuse_nothing
+from poolproof.checker.driver.processes import cores
+from poolproof.checker.driver.triples import (
+    STATES,
+    Triples,
+    exit_code,
+    labelled,
+    triples,
+)
+from poolproof.checker.reports import json
+from poolproof.checker.reports.triples import triples_report
+from poolproof.checker.spec import Spec
+
+
+def add_triples(parser: argparse.ArgumentParser) -> None:
+    """Add --triples, and in how many processes."""
+    parser.add_argument(
+        "--triples",
+        action="store_true",
+        help="ask with any three features together, at the bounds `triples`",
+    )
+    shared.add_jobs(parser, cores())
+
+
+def run_triples(
+    options: argparse.Namespace, specs: Sequence[Spec], request: Request
+) -> int:
+    """Ask the specs with any three features, print, and return the exit code."""
+    limit = Budget(seconds=options.budget, states=STATES)
+    tasks = [t for s in specs for t in prepare(s, labelled(request, s))]
+    refuse_nothing(tasks)
+    interrupts = Interrupts()
+    spread = shared.spread(options, interrupts)
+    done: list[Triples] = []
+    with output(options.output) as out:
+        for task in tasks:
+            with (
+                progress(f"{task.known.name} triples") as report,
+                interrupts.caught(),
+            ):
+                done.append(triples(task, limit, spread, report))
+            if not options.json:
+                if len(done) > 1:
+                    print(file=out)
+                lines = triples_report(done[-1], options.verbose)
+                print("\n".join(lines), file=out, flush=True)
+        code = exit_code(done)
+        if options.json:
+            out.write(json.text(json.triples_json(done, code)))
+    return code

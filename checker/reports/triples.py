@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A spec asked with any three features together: plain text of 75 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from poolproof.checker.core.bounds import show_bounds
+from poolproof.checker.core.text import count
+from poolproof.checker.driver.check import ExpectationStatus
+from poolproof.checker.driver.triples import TOGETHER, Answer, Broken, Triples
+from poolproof.checker.reports.text import run, table, why, wrapped
+from poolproof.checker.reports.words import short
+
+
+def triples_report(done: Triples, verbose: bool = False) -> list[str]:
+    """Return a row for each property with the smallest sets that violate it, and the
+    runs that nobody expected (with ``verbose``, all)."""
+    task = done.task
+    lines = wrapped(f"{task.spec.file}: {task.spec.title}", "", "    ")
+    where = f"{task.known.name}, {show_bounds(task.set_bounds)}, any {TOGETHER} of "
+    where += f"{count(len(done.features), 'feature')}: {', '.join(done.features)}"
+    lines += ["", *wrapped(where, "  ", "    "), ""]
+    lines += table(("", ""), [(a.prop.name, _text(a)) for a in done.answers])
+    for answer in done.answers:
+        if answer.broken:
+            lines += [
+                "",
+                *wrapped(f"{answer.prop.name} is violated with", "  ", "    "),
+            ]
+            for b in answer.broken:
+                lines += wrapped(f"{named(b)}: {_after(b, answer)}", "    ", "      ")
+    lines += ["", *wrapped(_counted(done), "  ", "    ")]
+    for chosen, message in done.defects:
+        lines += wrapped(f"THE MODEL IS WRONG with {' '.join(chosen)}: {message}", "  ")
+    for answer in done.answers:
+        for chosen in answer.gone:
+            text = f"{answer.prop.name} is expected to be violated with "
+            lines += wrapped(f"{text}{' + '.join(chosen)}, and is not", "  ", "    ")
+    for answer in done.answers:
+        if answer.broken and (verbose or answer.new):
+            lines += ["", *_run((*answer.new, *answer.broken)[0])]
+    return lines
+
+
+def _after(broken: Broken, answer: Answer) -> str:
+    text = f"after {count(len(broken.verdict.trace), 'step')}"
+    return text + (", NEW" if broken in answer.new else "")
+
+
+def named(broken: Broken) -> str:
+    """Return the features of a set, and those that they need."""
+    needed = [f for f in broken.having if f not in broken.chosen]
+    text = " + ".join(broken.chosen) or "nothing on"
+    return text + (f" (needs {', '.join(needed)})" if needed else "")
+
+
+def _text(answer: Answer) -> str:
+    text = short(answer.verdict, answer.prop.kind)
+    if answer.status is ExpectationStatus.UNMET:
+        return f"{text}; UNEXPECTED" if answer.new else f"{text}; as expected, but:"
+    return f"{text}, as expected" if answer.broken else text
+
+
+def _counted(done: Triples) -> str:
+    text = f"{count(done.sets, 'set')} of features"
+    if done.searched < done.sets:
+        text += f", {done.searched} searched"
+    text += f", {count(done.states, 'state')}"
+    return text + (f"; {done.lost}" if done.lost else "")
+
+
+def _run(broken: Broken) -> Sequence[str]:
+    title = f": {broken.prop.title}" if broken.prop.title else ""
+    lines = wrapped(f"{broken.prop.name}{title}", "", "    ")
+    lines += wrapped(f"with {named(broken)}", "  ", "    ")
+    lines += run(broken.compiled, broken.replay)
+    return [*lines, *why(broken.compiled.system, broken.prop, broken.replay)]
