@@ -164,14 +164,15 @@ class Reserving(HugetlbState):
         return self.hugetlb_acct_reservation(task, spool, length)
 
     def late_failure(self):
-        """mm/mmap.c:mmap_region, after the file's mmap method: return whether there
-        is no memory for the tree of VMAs."""
-        return may_fail("vma_iter_prealloc")
+        """mm/mmap.c:mmap_region: return whether it fails after the file's mmap
+        method. It does not: the tree of VMAs has its memory before (since 6.12:
+        5de195060b2e, and so in 6.1.192)."""
+        return False
 
     def close_and_free_vma(self, task, spool, length, noreserve):
-        """The end of mmap_region after a late failure: hugetlb_vm_op_close. What a
-        private mapping reserved goes back; what a shared one reserved is the
-        file's, and stays."""
+        """The end of mmap_region after a late failure, where there is one:
+        hugetlb_vm_op_close. What a private mapping reserved goes back; what a shared
+        one reserved is the file's, and stays."""
         if not noreserve:
             css = self.cgroup.of[task]
             self.hugetlb_cgroup_uncharge_cgroup_rsvd(css, length)

@@ -51,6 +51,12 @@ class Hugetlb70(Hugetlb):
             rsv = self.spool.put_pages(1)
             self.h.return_unused_surplus_pages(rsv, PAGES)
 
+    def out_vma_link(self, new):
+        """mm/hugetlb.c:fixup_hugetlb_reservations first: the new VMA is closed
+        without the map (since 6.16: ee40c9920ac2)."""
+        self.clear_vma_resv_huge_pages(new)
+        self.close_copy(new)
+
     def move_back(self, vma, new):
         """mm/mremap.c:move_vma clears the map of the VMA that its pages went back
         to, and closes the new one with it: the promises are gone."""

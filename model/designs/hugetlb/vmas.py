@@ -114,10 +114,9 @@ class VmaChanges(Unmapping):
                 self.resv_map.region_set(new, p, p + 1)
 
     def out_vma_link(self, new):
-        """mm/vma.c:copy_vma where the new VMA cannot be linked: it is closed, but
-        not with the reserve map of the old one (fixup_hugetlb_reservations, since
-        6.16: ee40c9920ac2)."""
-        self.clear_vma_resv_huge_pages(new)
+        """mm/vma.c:copy_vma where the new VMA cannot be linked: it is closed with
+        the reserve map of the old one, which gives back promises that the old VMA
+        still has (until 6.16: ee40c9920ac2)."""
         self.close_copy(new)
 
     def move_back(self, vma, new):
