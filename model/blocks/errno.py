@@ -12,6 +12,7 @@ class Errno(Enum):
     """The result of a system call or of a page fault."""
 
     OK = 0
+    ENOENT = 2
     EAGAIN = 11
     ENOMEM = 12
     EFAULT = 14
@@ -25,6 +26,7 @@ class Errno(Enum):
 
 
 OK = Errno.OK
+ENOENT = Errno.ENOENT
 EAGAIN = Errno.EAGAIN
 ENOMEM = Errno.ENOMEM
 EFAULT = Errno.EFAULT

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Pages pinned for I/O, mm/gup.c, and what becomes of one that is unmapped."""
 
-from poolproof.model.designs.hugetlb.fault import Faulting
 from poolproof.model.designs.hugetlb.names import (
     FILES,
     HUGETLBFS,
@@ -12,19 +11,23 @@ from poolproof.model.designs.hugetlb.names import (
     PINS,
     VMAS,
 )
+from poolproof.model.designs.hugetlb.userfault import Userfaults
 from poolproof.model.language import action, observer, require
 
 
-class Pinning(Faulting):
+class Pinning(Userfaults):
     """pin_user_pages, unpin_user_page, and the last reference of a page."""
 
     @observer
     def in_limbo(self):
-        """Huge pages that nobody maps or caches, and that I/O keeps."""
+        """Huge pages that nobody maps or caches, and that I/O keeps, or a copy."""
+        return self.kept_by_io() + self.in_copy()
+
+    def kept_by_io(self):
         return sum(1 for io in IOS if self.limbo.node[io, 0] is not None)
 
     def nr_pinned(self):
-        pinned = self.in_limbo()
+        pinned = self.kept_by_io()
         pinned += sum(1 for v in VMAS for p in PAGES if self.pinned[v, p])
         if HUGETLBFS:
             pinned += sum(1 for f in FILES for p in PAGES if self.cache_pinned[f, p])

@@ -75,6 +75,7 @@ MIGRATE = Feature("migrate", False, "pages move to another node")
 OFFLINE = Feature("offline", False, "memory of a node is taken offline")
 DEMOTE = Feature("demote", False, "gigantic pages of the first node are demoted")
 FRAGMENTS = Feature("fragments", False, "others' unmovable pages", needs=SURPLUS)
+USERFAULTFD = Feature("userfaultfd", False, "UFFDIO_COPY, in one half or in two")
 INJECT = Feature("inject", False, "allocated pages that cannot be installed")
 
 B = Bound("blocks", 2, least=0, doc="persistent pages per node at the start")
