@@ -51,9 +51,10 @@ Written down less literally:
   the address: fork() together with mremap() is left out.
 
 Each file has a class that builds on the one before: state (with what specs
-ask), reserve (mmap), fault (and fallocate), userfault, gup (pins), migrate, inode, unmap, vmas
-(split, mremap, fork), files (holes, truncation, unlink, mounts), administration
-(sizes, policies, cgroups, memory errors), census (what all pools are asked).
+ask), reserve (mmap), fault (and fallocate), userfault, gup (pins), migrate, inode,
+unmap, vmas (split, mremap, fork), files (holes, truncation, unlink, mounts),
+administration (sizes, policies, cgroups, memory errors), census (what all pools are
+asked).
 names has the features and bounds.
 """
 
