@@ -108,10 +108,13 @@ def _key(place: Place) -> tuple[str, object]:
 
 
 def _places(design: type[Design], found: Sequence[Touched]) -> Iterator[Place]:
+    by_name: dict[str, list[Citation]] = {}
+    for c in citations(design):
+        by_name.setdefault(c.function, []).append(c)
     for one in found:
-        if not one.function:
-            continue
-        mine = [c for c in citations(design) if cites(c, one)]
+        names = dict.fromkeys((one.function, one.function.removesuffix("_noprof")))
+        some = (c for name in names if name for c in by_name.get(name, ()))
+        mine = [c for c in some if cites(c, one)]
         for citation in mine:
             actions = _actions(design, citation)
             if actions or (citation.method is None and len(mine) == 1):
@@ -119,10 +122,8 @@ def _places(design: type[Design], found: Sequence[Touched]) -> Iterator[Place]:
 
 
 def cites(citation: Citation, one: Touched) -> bool:
-    """Whether the citation means the function. One that has moved to another
-    file since is found by a name that is not common."""
-    if citation.function not in (one.function, one.function.removesuffix("_noprof")):
-        return False
+    """Whether a citation of the function's name means it. One that has moved to
+    another file since is found by a name that is not common."""
     if citation.file in (one.file, one.renamed):
         return True
     return citation.written and "_" in citation.function.strip("_")

@@ -171,9 +171,10 @@ def _shown(hunk: Hunk, sign: str) -> Iterator[str]:
     """The function of each changed line, as far as the hunk shows it. Comments
     between functions belong to none."""
     lines = [(mark, text) for mark, text in hunk.lines if mark in (" ", sign)]
-    function = _defined([hunk.section]) or ""
+    texts = [text for _, text in lines]
+    function = _defined([hunk.section], 0) or ""
     for k, (mark, text) in enumerate(lines):
-        name = _defined([t for _, t in lines[k:]])
+        name = _defined(texts, k)
         function = function if name is None else name
         if mark == sign and text.strip() and not text.startswith(("/*", " *")):
             yield function
@@ -181,15 +182,16 @@ def _shown(hunk: Hunk, sign: str) -> Iterator[str]:
             function = ""
 
 
-def _defined(lines: Sequence[str]) -> str | None:
-    """The function whose definition begins at the first of the lines; None
-    where none does."""
-    if found := _MACRO.match(lines[0]):
+def _defined(lines: Sequence[str], at: int) -> str | None:
+    """The function whose definition begins at a line; None where none does."""
+    if found := _MACRO.match(lines[at]):
         return found[1]
-    found = _DEFINES.match(lines[0])
+    found = _DEFINES.match(lines[at])
     if found is None:
         return None
-    ends = (end[0] for line in lines if (end := re.search(r"[;{]", line)))
-    if next(ends, "{") == ";":
-        return None
+    for k in range(at, len(lines)):
+        if end := re.search(r"[;{]", lines[k]):
+            if end[0] == ";":
+                return None
+            break
     return (found[2] if SYSCALL.match(found[1]) else found[1]) or None
