@@ -14,7 +14,9 @@ import pytest
 
 from poolproof.checker.commands.main import main
 from poolproof.checker.core.compiled import Compiled
+from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.evaluate import broken, initial_states, successor
+from poolproof.checker.core.source import altered
 from poolproof.checker.core.system import TransitionSystem
 from poolproof.checker.core.verdict import (
     Budget,
@@ -26,6 +28,7 @@ from poolproof.checker.core.verdict import (
 )
 from poolproof.checker.driver.any_size import Opened, opened
 from poolproof.checker.driver.designs import find_spec
+from poolproof.checker.driver.mutants import Mutant, mutants
 from poolproof.checker.engines.anysize import anysize
 from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.frontend.closed_forms import NotClosed
@@ -319,3 +322,58 @@ def test_the_accounting_of_hugetlb_is_proved_for_any_sizes() -> None:
     assert certificate.relations == ("blocks <= CAP",)
     for text in certificate.questions:
         assert cvc5_says(text) == "unsat"
+
+
+# --- mutants ----------------------------------------------------------------
+
+MUTANTS = 32
+SIZES = (
+    {"V": 1, "P": 1, "files": 1, "blocks": 1, "CAP": 2},
+    {"V": 1, "P": 2, "files": 1, "blocks": 2, "CAP": 2},
+    {"V": 2, "P": 1, "files": 1, "blocks": 1, "CAP": 1},
+)
+
+
+def of_the_accounting() -> list[Mutant]:
+    """Mutants of hugetlb that take another step within the spec's features."""
+    same = compile_design(Hugetlb, {}, (), FEATURES).system
+    every = list(mutants(Hugetlb))
+    Random(14).shuffle(every)
+    found: list[Mutant] = []
+    for mutant in every:
+        with altered(mutant.tree, mutant.other):
+            try:
+                other = compile_design(Hugetlb, {}, (), FEATURES).system
+            except UserError:
+                continue
+        if other.actions != same.actions:
+            found.append(mutant)
+        if len(found) == MUTANTS:
+            break
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("eighth", range(8))
+def test_nothing_is_proved_of_a_mutant_of_hugetlb_that_a_search_violates(
+    eighth: int,
+) -> None:
+    spec = parse(find_spec("hugetlb_accounting"))
+    closed = compile_design(Hugetlb, {}, (), FEATURES)
+    for mutant in of_the_accounting()[eighth::8]:
+        with altered(mutant.tree, mutant.other):
+            found = opened(Hugetlb, spec, Sizes({}, (), FEATURES), closed, ("all",))
+            outcome = proved(found)
+            good = {n for n, v in outcome.verdicts.items() if isinstance(v, Holds)}
+            for sizes in SIZES if good else ():
+                compiled = compile_design(Hugetlb, sizes, (), FEATURES)
+                asked = tuple(
+                    p for p in resolve(spec, compiled).properties if p.name in good
+                )
+                budget = Budget(states=2000)
+                searched = explicit(compiled.system, asked, budget, Silent())
+                assert not searched.defects, mutant.what
+                wrong = {
+                    n for n, v in searched.verdicts.items() if isinstance(v, Violated)
+                }
+                assert not wrong, (mutant.what, wrong)
