@@ -16,6 +16,7 @@ from poolproof.checker.commands.main import main
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.evaluate import broken, initial_states, successor
+from poolproof.checker.core.show import show
 from poolproof.checker.core.source import altered
 from poolproof.checker.core.system import TransitionSystem
 from poolproof.checker.core.verdict import (
@@ -30,6 +31,7 @@ from poolproof.checker.driver.any_size import Opened, opened
 from poolproof.checker.driver.designs import find_spec
 from poolproof.checker.driver.mutants import Mutant, mutants
 from poolproof.checker.engines.anysize import anysize
+from poolproof.checker.engines.anysize.balances import balances, orthogonal
 from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.frontend.closed_forms import NotClosed
 from poolproof.checker.frontend.design import compile_design
@@ -377,3 +379,20 @@ def test_nothing_is_proved_of_a_mutant_of_hugetlb_that_a_search_violates(
                     n for n, v in searched.verdicts.items() if isinstance(v, Violated)
                 }
                 assert not wrong, (mutant.what, wrong)
+
+
+def test_orthogonal_vectors_of_a_few_rows() -> None:
+    rows = [(1, 2, 3, 0), (2, 4, 6, 0), (0, 1, 1, 0)]
+    found = orthogonal(rows, 4)
+    assert len(found) == 2
+    for vector in found:
+        assert all(
+            sum(a * b for a, b in zip(r, vector, strict=True)) == 0 for r in rows
+        )
+
+
+def test_the_balances_of_a_design_are_found_without_a_property() -> None:
+    system = compile_design(Forms, {}, (), (), frozenset(("V", "P", "B")), True).system
+    texts = {show(formula) for _, formula in balances(system)}
+    boxes = "sum(x0 in ROWS: sum(x1 in PLACES: 1 if box[x0, x1] else 0))"
+    assert texts == {"B == count + free", f"{boxes} == count"}

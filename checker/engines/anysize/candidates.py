@@ -3,8 +3,8 @@
 
 T and U are tables that share their first index. "T is as at the start while (or
 unless) U is", and "T is as at the start before (or beyond) U", U being a number;
-of a number, that it is at least 0. Guesses that some state violates which the
-explicit engine visits at small sizes are not tried.
+of a number, that it is at least 0; and balances (balances.py). Guesses that
+some state violates which is visited at small sizes are not tried.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from collections.abc import Iterator, Mapping
 
 from poolproof.checker.backends.python import predicates
 from poolproof.checker.core import ir
-from poolproof.checker.core.ir import Expr, OpenDomain
+from poolproof.checker.core.ir import Expr
 from poolproof.checker.core.system import State, TransitionSystem, Variable
 from poolproof.checker.core.verdict import Budget, Silent
+from poolproof.checker.engines.anysize.balances import balances
+from poolproof.checker.engines.anysize.sizes import small_sizes
 from poolproof.checker.engines.space import StateSpace, Visitor, explore
 from poolproof.checker.passes.close import close, closing_of
 
@@ -25,6 +27,7 @@ _STATES = 1500
 
 def guesses(system: TransitionSystem) -> Iterator[tuple[str, Expr]]:
     """Yield guesses, each with a name."""
+    yield from balances(system)
     for v in system.variables:
         if v.element is ir.INT and (v.lo is None or _is_negative(v.lo)):
             index = _index(v)
@@ -83,25 +86,6 @@ def _start(v: Variable, index: list[Expr]) -> Expr | None:
     if v.init is None or v.init.op != "fill" or isinstance(v.element, ir.SetSort):
         return None
     return ir.eq(ir.select(v.now, *index), v.init.args[0])
-
-
-def small_sizes(system: TransitionSystem) -> list[dict[str, int]]:
-    """Return sizes to try guesses at: the least, each bound at two alone, and all at
-    two. Bounds that decide no domain are two."""
-    decide = {e.data for d in domains(system) for e in ir.subterms(d.end)}
-    least = {
-        n: max(1, few or 0) if n in decide else max(2, few or 0)
-        for n, few in system.least.items()
-    }
-    more = [{**least, n: max(2, least[n])} for n in least if n in decide]
-    return [least, *more, {n: max(2, few) for n, few in least.items()}]
-
-
-def domains(system: TransitionSystem) -> list[OpenDomain]:
-    """Return the open domains of the system."""
-    found = [d for v in system.variables for d in v.index]
-    found += [p.domain for a in system.actions for p in a.parameters]
-    return [d for d in dict.fromkeys(found) if isinstance(d, OpenDomain)]
 
 
 def seen(

@@ -375,9 +375,9 @@ class _Run:
             tuple(texts),
             tuple(ir.show(e) for e in proof.relations),
         )
+        self.nothing(proof, shown)
         for p in shown:
             self.verdicts[p.name] = Holds(False, certificate=certificate)
-        self.nothing(proof, shown)
 
     def nothing(self, proof: Proof, shown: list[Property]) -> None:
         """What the lemmas exclude: a start, actions, antecedents."""
