@@ -14,17 +14,18 @@ from poolproof.model.designs.hugetlb.names import (
     MOUNT,
     NODES,
     PAGES,
+    READ_ONLY,
     READS,
     REMOTE,
     TASKS,
     TRUNCATE,
     VMAS,
 )
-from poolproof.model.designs.hugetlb.reserve import Reserving
+from poolproof.model.designs.hugetlb.shm import OtherMappings
 from poolproof.model.language import Bool, Given, action, require
 
 
-class Allocation(Reserving):
+class Allocation(OtherMappings):
     """alloc_hugetlb_folio, free_huge_folio, and a page in a reserve map."""
 
     def alloc_hugetlb_folio(
@@ -224,6 +225,8 @@ class Faulting(Allocation):
         ``installed``, it is given back: no memory for the page cache's tree
         (SIGBUS), for the anon_vma, or for the copy (OOM)."""
         require(self.mapped(vma, page))
+        if READ_ONLY:
+            require(not write or not self.vm_read_only[vma])
         return self.hugetlb_fault(self.vm_mm[vma], vma, page, write, installed)
 
     @action(kernel="mm/gup.c:faultin_page", when=REMOTE)
@@ -232,6 +235,8 @@ class Faulting(Allocation):
         process_vm_writev() and ptrace(). The page is charged to that task, and
         its cpuset and policy say where it is."""
         require(self.mapped(vma, page) and task != self.vm_mm[vma])
+        if READ_ONLY:
+            require(not self.vm_read_only[vma])
         return self.hugetlb_fault(task, vma, page, True, True)
 
     def hugetlb_fault(self, task, vma, page, write, installed) -> Errno:

@@ -16,6 +16,7 @@ from poolproof.model.designs.hugetlb.names import (
     PRIVATE_FILES,
     PUNCH,
     READAHEAD,
+    SHM,
     SIZE,
     TRUNCATE,
     UNLINK,
@@ -117,6 +118,15 @@ class Files(VmaChanges):
         """unlink() and the last close(). The inode goes with its last
         mapping; after that the file can be created again."""
         require(self.exists(file))
+        self.linked[file] = False
+        self.fput(file)
+        return OK
+
+    @action(kernel="ipc/shm.c:do_shm_rmid", when=SHM)
+    def shm_rmid(self, file: FILES) -> Errno:
+        """shmctl(IPC_RMID): the segment goes with its last shmdt(), which is
+        munmap() of it."""
+        require(self.segment[file] > 0 and self.linked[file])
         self.linked[file] = False
         self.fput(file)
         return OK

@@ -70,3 +70,5 @@ class Inodes(Migrating):
                 self.i_size[file] = 0
             self.i_resv_map.resv_map_release(file)
             self.linked[file] = True
+            self.segment[file] = 0
+            self.segment_noreserve[file] = False

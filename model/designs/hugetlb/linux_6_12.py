@@ -15,16 +15,17 @@ cgroups, memory.max with memory_hugetlb_accounting, pages pinned for I/O, memory
 errors in free pages, gigantic pages that are demoted, pages that are allocated
 and then cannot be installed, holes without memory for a reserve map descriptor,
 pages that move to another node, faults by other tasks, advice to read ahead,
-UFFDIO_COPY in two halves, the two phases in which a reserve map changes,
+UFFDIO_COPY in two halves, System V segments, shared mappings of read-only
+descriptors, the two phases in which a reserve map changes,
 references to cgroups, and (with the bound `failures`) allocations of descriptors,
 reserve maps, VMAs and page tables that fail.
 Errors are what the system call or the fault shows.
 
 Each action is one critical section; what happens when the kernel drops a lock
 in the middle is left out, and so are: other small allocations that fail (that of
-a descriptor fails with the feature descriptors only); OOM kills in a memcg; shm and
-memfd; errors in pages in use, CMA, what else happens to gigantic pages; policies
-other than MPOL_BIND; read-only mappings and mappings beyond the end of a file.
+a descriptor fails with the feature descriptors only); OOM kills in a memcg; memfd;
+errors in pages in use, CMA, what else happens to gigantic pages; policies other than
+MPOL_BIND; private read-only mappings and mappings beyond the end of a file.
 
 Written down less literally:
 - An address is a VMA and a page index of its file (of its private object).
@@ -51,7 +52,7 @@ Written down less literally:
   the address: fork() together with mremap() is left out.
 
 Each file has a class that builds on the one before: state (with what specs
-ask), reserve (mmap), fault (and fallocate), userfault, gup (pins), migrate, inode,
+ask), reserve (mmap), shm, fault (and fallocate), userfault, gup (pins), migrate, inode,
 unmap, vmas (split, mremap, fork), files (holes, truncation, unlink, mounts),
 administration (sizes, policies, cgroups, memory errors), census (what all pools are
 asked).

@@ -75,6 +75,13 @@ MIGRATE = Feature("migrate", False, "pages move to another node")
 OFFLINE = Feature("offline", False, "memory of a node is taken offline")
 DEMOTE = Feature("demote", False, "gigantic pages of the first node are demoted")
 FRAGMENTS = Feature("fragments", False, "others' unmovable pages", needs=SURPLUS)
+READ_ONLY = Feature(
+    "read_only",
+    False,
+    "shared mappings of read-only descriptors",
+    needs=(HUGETLBFS, READS),
+)
+SHM = Feature("shm", False, "System V segments: shmget, shmat", needs=UNLINK)
 USERFAULTFD = Feature("userfaultfd", False, "UFFDIO_COPY, in one half or in two")
 INJECT = Feature("inject", False, "allocated pages that cannot be installed")
 

@@ -44,8 +44,10 @@ from poolproof.model.designs.hugetlb.names import (
     PINS,
     POISON,
     PRIVATE_FILES,
+    READ_ONLY,
     REGIONS,
     RESIZE,
+    SHM,
     SIZE,
     STEP,
     SURPLUS,
@@ -82,6 +84,7 @@ class HugetlbState(Block):
     vm_end = table(VMAS, Int(0, P), doc="page index after the last")
     vm_file = table(VMAS, Maybe(FILES), when=HUGETLBFS, doc="None: private, anonymous")
     vm_private = table(VMAS, Bool(), when=(HUGETLBFS, PRIVATE_FILES))
+    vm_read_only = table(VMAS, Bool(), when=READ_ONLY, doc="VM_MAYSHARE, no VM_SHARED")
     resv_owner = table(VMAS, Bool(), doc="HPAGE_RESV_OWNER: it has a reserve map")
     resv_unmapped = table(VMAS, Bool(), when=FORK, doc="HPAGE_RESV_UNMAPPED")
     resv_css = table(VMAS, Maybe(CGROUPS), when=CGROUP, doc="who pays for its map")
@@ -114,6 +117,8 @@ class HugetlbState(Block):
         when=(HUGETLBFS, UNLINK),
         doc="it has a name, or somebody has it open",
     )
+    segment = table(FILES, Int(0, P), when=SHM, doc="length of a segment; 0: a file")
+    segment_noreserve = table(FILES, Bool(), when=SHM, doc="SHM_NORESERVE")
 
     # -- what specs ask ----------------------------------------------------
 
@@ -242,7 +247,7 @@ class HugetlbState(Block):
     def exists(self, file):
         """Whether the file can be opened, or is open."""
         mounted = self.spool.mounted or not MOUNT
-        return mounted and self.linked[file]
+        return mounted and self.linked[file] and self.segment[file] == 0
 
     def i_size_grow(self, file, end):
         if TRUNCATE:

@@ -72,6 +72,7 @@ class Unmapping(Inodes):
         self.vm_end[vma] = 0
         self.vm_file[vma] = None
         self.vm_private[vma] = False
+        self.vm_read_only[vma] = False
         self.resv_owner[vma] = False
         self.resv_unmapped[vma] = False
         self.resv_css[vma] = None

@@ -35,6 +35,7 @@ class VmaChanges(Unmapping):
         self.vm_mm[new] = self.vm_mm[vma]
         self.vm_file[new] = self.vm_file[vma]
         self.vm_private[new] = self.vm_private[vma]
+        self.vm_read_only[new] = self.vm_read_only[vma]
         self.mpol.dup(vma, new)
 
     def hugetlb_vm_op_open(self, vma, new):
