@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -23,7 +24,8 @@ from poolproof.checker.commands.triples import add_triples, run_triples
 from poolproof.checker.core.diagnostic import UserError, together
 from poolproof.checker.core.limits import Spent, doing
 from poolproof.checker.core.text import count
-from poolproof.checker.core.verdict import Budget, Violated
+from poolproof.checker.core.verdict import INTERRUPTED, Budget, Violated
+from poolproof.checker.driver.cells import CheckCell, Lost
 from poolproof.checker.driver.check import (
     CheckResult,
     ExpectationStatus,
@@ -60,6 +62,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     add("-k", metavar="WORDS", default="", help="only matching properties")
     add("--since", metavar="REV", help="only what changed since a git revision")
     shared.add_engine(parser)
+    shared.add_jobs(parser, 1)
     shared.add_any(parser)
     add("--store", metavar="DIR", help="write the trace of each violation to DIR")
     add(
@@ -115,10 +118,9 @@ def run(options: argparse.Namespace) -> int:
     interrupts = Interrupts()
     done: list[CheckResult] = []
     with output(options.output) as out:
-        for task in tasks:
-            if interrupts():
-                break
-            checked = check(task, engine, budget, interrupts, checks)
+        for checked in _results(options, tasks, budget, checks, interrupts):
+            if isinstance(checked, Lost):
+                continue
             _print_one(options, checked, bool(done), out)
             done.append(checked)
         code = 3 if len(done) < len(tasks) else exit_code(done, options.strict)
@@ -127,6 +129,32 @@ def run(options: argparse.Namespace) -> int:
     write_junit(options, done)
     complain_of_mistakes(done)
     return code
+
+
+def _results(
+    options: argparse.Namespace,
+    tasks: Sequence[Task],
+    budget: Budget,
+    checks: Checks,
+    interrupts: Interrupts,
+) -> Iterator[CheckResult | Lost]:
+    """Yield what comes out of each task, in their order. Where several are checked at
+    the same time, none is yielded before all are done."""
+    engine = options.engine or shared.AUTO
+    if options.jobs == 1 and not options.cluster:
+        for task in tasks:
+            if interrupts():
+                break
+            yield check(task, engine, budget, interrupts, checks)
+        return
+    budget = replace(budget, threads=shared.threads(options))
+    cells = [CheckCell(task, engine, budget, checks) for task in tasks]
+    with progress("check") as report, interrupts.caught():
+        results = list(shared.spread(options, interrupts)(cells, report))
+    for cell, result in zip(cells, results, strict=True):
+        if isinstance(result, Lost) and result.why != INTERRUPTED:
+            complain(f"{cell.title}: nothing is known: {result.why}")
+    yield from results
 
 
 def _print_one(

@@ -18,6 +18,7 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget
 from poolproof.checker.driver.cells import Spread, in_turn
 from poolproof.checker.driver.check import EXHAUSTIVE, Request, engines
+from poolproof.checker.driver.cluster import on_cluster
 from poolproof.checker.driver.designs import DesignRef, designs_named
 from poolproof.checker.driver.kept import ANEW, KEPT, Checks
 from poolproof.checker.driver.processes import cores, in_processes
@@ -252,6 +253,11 @@ def add_jobs(parser: argparse.ArgumentParser, default: int) -> None:
         metavar="N",
         help="checks at the same time",
     )
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="check on the workers of a dask scheduler, like tcp://host:8786",
+    )
 
 
 def add_cases(parser: argparse.ArgumentParser) -> None:
@@ -287,12 +293,16 @@ def checks(options: argparse.Namespace) -> Checks:
 def threads(options: argparse.Namespace) -> int:
     """Return the workers of the native engine for each check."""
     given: int = options.threads
+    if options.cluster:
+        return given or 1
     return given or max(1, cores() // options.jobs)
 
 
 def spread(options: argparse.Namespace, interrupted: Callable[[], bool]) -> Spread:
     """Return how cells are done."""
     jobs: int = options.jobs
+    if options.cluster:
+        return on_cluster(options.cluster)
     return in_processes(jobs) if jobs > 1 else in_turn(interrupted)
 
 

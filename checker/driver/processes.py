@@ -97,7 +97,7 @@ class _Pool:
         if future.cancelled():
             return Lost(INTERRUPTED)
         result = loads(future.result())
-        if isinstance(result, _Failed):
+        if isinstance(result, Failed):
             raise result.error
         return result
 
@@ -148,7 +148,7 @@ _busy = False
 
 
 @dataclass(frozen=True)
-class _Failed:
+class Failed:
     """What a cell raised."""
 
     error: BaseException
@@ -193,16 +193,17 @@ def _do(number: int) -> bytes:
     except KeyboardInterrupt:
         return dumps(Lost(INTERRUPTED))
     except BaseException as error:
-        error.add_note(traceback.format_exc())
-        return _written(error)
+        return written_failure(error)
     finally:
         _busy = False
 
 
-def _written(error: BaseException) -> bytes:
+def written_failure(error: BaseException) -> bytes:
+    """Return what a cell raised, as the bytes of a `Failed`."""
+    error.add_note(traceback.format_exc())
     try:
-        written = dumps(_Failed(error))
+        written = dumps(Failed(error))
         loads(written)
     except Exception:
-        return dumps(_Failed(RuntimeError(traceback.format_exc())))
+        return dumps(Failed(RuntimeError(traceback.format_exc())))
     return written

@@ -50,6 +50,7 @@ HOMES = {
         "engines.prove",
         "engines.smtlib",
     ),
+    "distributed": ("driver.cluster",),
     "hypothesis": ("engines.fuzz",),
     "shtab": ("commands.main",),
     "unidiff": ("linux.patch",),

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Cells on a cluster of dask: the home of distributed.
+
+The workers need this poolproof, and the user's files at the same paths. A cell is
+done in one thread of a process at a time, because limits belong to a process. If a
+worker is lost, dask gives its cells to another one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.pickled import dumps, loads
+from poolproof.checker.core.verdict import INTERRUPTED, Reporter
+from poolproof.checker.driver.cells import Cell, Lost, Spread
+from poolproof.checker.driver.processes import DIED, Failed, written_failure
+from poolproof.checker.driver.sources import of_checker
+
+_PATIENCE = "10 s"
+"""How long the scheduler may take to answer."""
+
+_PAUSE = 0.5
+"""Least seconds between two reports of a cell."""
+
+
+def on_cluster(address: str) -> Spread:
+    """Return how to do cells on the workers of the scheduler at this address. Raise
+    UserError if distributed is not installed."""
+    try:
+        import distributed
+    except ImportError:
+        raise UserError(
+            None,
+            f"--cluster {address} needs dask.distributed: "
+            "pip install 'poolproof[cluster]'",
+        ) from None
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+
+    def spread(cells: Sequence[Cell], report: Reporter) -> Iterator[Any]:
+        try:
+            client = distributed.Client(
+                address, timeout=_PATIENCE, set_as_default=False
+            )
+        except (OSError, ValueError, TimeoutError) as e:
+            reason = str(e).splitlines()[0] if str(e) else type(e).__name__
+            raise _refused(address, reason) from None
+        with client:
+            _check_workers(client, address)
+            yield from _Run(client, cells, report).results()
+
+    return spread
+
+
+def _check_workers(client: Any, address: str) -> None:
+    """Raise UserError unless there are workers, and all have this checker."""
+    try:
+        digests = client.run(of_checker)
+    except ModuleNotFoundError as e:
+        raise _refused(address, f"a worker has no {e.name}") from None
+    if not digests:
+        raise _refused(address, "there are no workers")
+    for worker, digest in digests.items():
+        if digest != of_checker():
+            raise _refused(address, f"{worker} has another poolproof")
+
+
+def _refused(address: str, why: str) -> UserError:
+    return UserError(None, f"--cluster {address}: {why}")
+
+
+class _Run:
+    """Cells on a cluster, and what they report."""
+
+    def __init__(self, client: Any, cells: Sequence[Cell], report: Reporter) -> None:
+        self.client, self.cells, self.report = client, cells, report
+        self.topic = f"poolproof-{os.getpid()}-{time.monotonic_ns()}"
+        self.futures: list[Any] = []
+
+    def results(self) -> Iterator[Any]:
+        self.client.subscribe_topic(self.topic, self.hear)
+        self.futures = [self.submit(k) for k in range(len(self.cells))]
+        stopped = False
+        for number in range(len(self.cells)):
+            result: Any = Lost(INTERRUPTED)
+            try:
+                if not stopped:
+                    result = self.result(number)
+            except KeyboardInterrupt:
+                stopped = True
+                self.client.cancel(self.futures, force=True)
+            yield result
+        self.client.unsubscribe_topic(self.topic)
+
+    def submit(self, number: int, times: int = 1) -> Any:
+        key = f"{self.topic}-{number}-{times}"
+        data = dumps(self.cells[number])
+        where = os.getcwd()
+        return self.client.submit(
+            _do, data, where, self.topic, key=key, pure=False, priority=-number
+        )
+
+    def result(self, number: int) -> Any:
+        """Return the result of a cell. What is given up because its workers died is
+        done once more when nothing else is, for another cell may have killed them."""
+        from distributed import KilledWorker
+
+        try:
+            data = self.futures[number].result()
+        except KilledWorker:
+            for other in self.futures:
+                other.exception()  # waits for its end
+            self.futures[number] = self.submit(number, 2)
+            try:
+                data = self.futures[number].result()
+            except KilledWorker:
+                return Lost(DIED)
+        result = loads(data)
+        if isinstance(result, Failed):
+            raise result.error
+        done = sum(f.done() for f in self.futures)
+        self.report.progress(done=done, of=len(self.cells))
+        return result
+
+    def hear(self, event: Any) -> None:
+        """Pass on what a worker reports."""
+        _, (title, figures) = event
+        done = sum(f.done() for f in self.futures)
+        self.report.progress(cell=title, done=done, of=len(self.cells), **figures)
+
+
+# --- on a worker ----------------------------------------------------------
+
+_one = threading.Lock()
+
+
+def _do(data: bytes, where: str, topic: str) -> bytes:
+    """Do a cell in the folder that the user is in."""
+    with _one:
+        try:
+            with contextlib.chdir(where):
+                cell: Cell = loads(data)
+                report = _Report(cell.title, topic)
+                report.say({})
+                return dumps(cell.run(report, lambda: False))
+        except BaseException as error:
+            return written_failure(error)
+
+
+class _Report:
+    """A reporter whose figures the client hears."""
+
+    def __init__(self, title: str, topic: str) -> None:
+        self.title, self.topic, self.last = title, topic, 0.0
+
+    def progress(self, **figures: int | float | str) -> None:
+        now = time.monotonic()
+        if now - self.last >= _PAUSE:
+            self.last = now
+            self.say(figures)
+
+    def say(self, figures: dict[str, int | float | str]) -> None:
+        from distributed import get_worker
+
+        get_worker().log_event(self.topic, (self.title, figures))

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Checks on a local cluster of two workers: the same text as from one machine, also
+if a worker is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from poolproof.checker.commands.main import main
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.verdict import Reporter, Silent
+from poolproof.checker.driver.cells import Cell, Lost
+from poolproof.checker.driver.cluster import on_cluster
+from poolproof.checker.driver.processes import DIED
+
+distributed = pytest.importorskip("distributed")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+@dataclass(frozen=True)
+class Notes:
+    """A cell that notes its process, and does one thing."""
+
+    number: int
+    folder: str
+    what: str = ""
+
+    @property
+    def title(self) -> str:
+        return f"cell {self.number}"
+
+    def run(self, report: Reporter, _interrupted: Callable[[], bool]) -> int:
+        first = Path(self.folder, f"{self.number}")
+        again = first.exists()
+        first.write_text(str(os.getpid()))
+        report.progress(states=self.number)
+        if self.what == "once" and not again:
+            time.sleep(60)
+        if self.what == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.what == "mistake":
+            raise UserError(None, "write x")
+        return self.number
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.figures: list[dict[str, Any]] = []
+
+    def progress(self, **figures: int | float | str) -> None:
+        self.figures.append(figures)
+
+
+def test_all_cells_report_and_come_in_order(address: str, tmp_path: Path) -> None:
+    heard = Heard()
+    cells: list[Cell] = [Notes(k, str(tmp_path)) for k in range(6)]
+    assert list(on_cluster(address)(cells, heard)) == list(range(6))
+    end = time.monotonic() + 10
+    titles = {f"cell {k}" for k in range(6)}
+    while not titles <= {f.get("cell") for f in heard.figures}:
+        assert time.monotonic() < end, heard.figures
+        time.sleep(0.05)
+    assert heard.figures[-1]["of"] == 6
+
+
+def test_a_lost_workers_cell_is_done_again(address: str, tmp_path: Path) -> None:
+    """The worker is killed in the middle of its cell."""
+    note = tmp_path / "1"
+
+    def kill() -> None:
+        while not (note.exists() and note.read_text()):
+            time.sleep(0.02)
+        os.kill(int(note.read_text()), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    folder = str(tmp_path)
+    cells: list[Cell] = [Notes(0, folder), Notes(1, folder, "once"), Notes(2, folder)]
+    assert list(on_cluster(address)(cells, Silent())) == [0, 1, 2]
+    killer.join()
+
+
+def test_a_cell_that_kills_every_worker_is_lost(address: str, tmp_path: Path) -> None:
+    cells: list[Cell] = [Notes(0, str(tmp_path), "kill"), Notes(1, str(tmp_path))]
+    assert list(on_cluster(address)(cells, Silent())) == [Lost(DIED), 1]
+
+
+def test_a_mistake_comes_back(address: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="write x"):
+        list(on_cluster(address)([Notes(0, str(tmp_path), "mistake")], Silent()))
+
+
+def test_an_address_where_nobody_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "promise_plain", "--cluster", "tcp://127.0.0.1:9"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("poolproof: --cluster tcp://127.0.0.1:9: ")
+    assert "Traceback" not in err
+
+
+def printed(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    assert main(argv) == 0
+    out, err = capsys.readouterr()
+    assert not err
+    return out
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("review", "--design", "Thp", "--all"),
+        ("check", "promise_plain", "hugetlb_surplus_race", "--engine", "explicit"),
+    ],
+)
+def test_the_text_is_that_of_one_machine(
+    argv: tuple[str, ...], address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = printed(capsys, *argv, "--jobs", "1")
+    assert printed(capsys, *argv, "--cluster", address) == alone
