@@ -227,7 +227,8 @@ def detected(entry: Entry, budget: Budget) -> Found:
 def unprovoked(entry: Entry, budget: Budget) -> Found:
     """Return what the design with the bug answers without any of the triggers."""
     assert entry.known is not None
-    return ask(entry, entry.known.cls, entry.bug.having.split(), budget)
+    having, bounds = entry.bug.having.split(), entry.bug.untriggered
+    return ask(entry, entry.known.cls, having, budget, bounds)
 
 
 def sound(entry: Entry, budget: Budget) -> Found:

@@ -46,7 +46,7 @@ from poolproof.checker.engines import registry
 from poolproof.checker.evidence.replay import Replay, confirm
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec import Spec, resolve
-from poolproof.model.language import declared, with_needs
+from poolproof.model.language import ModelError, declared, with_needs
 
 LABEL = "triples"
 """The label of the bounds at which a spec wants to be asked so."""
@@ -120,10 +120,19 @@ class Triples:
 
 def candidates(task: Task) -> tuple[str, ...]:
     """Return the features that the design declares, that are off at the task's
-    bounds, and that these do not leave out."""
+    bounds, and that these do not leave out, nor what they need."""
     given = {*task.sizes.having, *task.sizes.without}
     features = declared(task.known.cls)[1]
-    return tuple(n for n, f in features.items() if not f.default and n not in given)
+    off = (n for n, f in features.items() if not f.default and n not in given)
+    return tuple(n for n in off if _possible(task, n))
+
+
+def _possible(task: Task, name: str) -> bool:
+    try:
+        with_needs(declared(task.known.cls)[1], (name,), task.sizes.without)
+    except ModelError:
+        return False
+    return True
 
 
 def feature_sets(

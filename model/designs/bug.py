@@ -20,7 +20,8 @@ class Bug:
 
     The bug shows at ``bounds``, with the features ``having`` and at least one of
     ``trigger`` (all of them are turned on); without any of the triggers it changes
-    nothing. Both are written as names with spaces between. ``detected`` is the
+    nothing. Both are written as names with spaces between. A trigger may be a bound,
+    too, like ``failures``: without it, it is 0. ``detected`` is the
     shipped spec and the property that is violated there: SPEC.PROPERTY.
     """
 
@@ -36,4 +37,11 @@ class Bug:
     @property
     def features(self) -> tuple[str, ...]:
         """What is on where the bug shows."""
-        return tuple(dict.fromkeys((*self.having.split(), *self.trigger.split())))
+        on = dict.fromkeys((*self.having.split(), *self.trigger.split()))
+        return tuple(name for name in on if name not in self.bounds)
+
+    @property
+    def untriggered(self) -> dict[str, int]:
+        """The bounds without the triggers that are bounds."""
+        off = self.trigger.split()
+        return {n: 0 if n in off else v for n, v in self.bounds.items()}

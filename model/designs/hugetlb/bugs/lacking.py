@@ -5,7 +5,7 @@ the model lacks."""
 from poolproof.model.designs.bug import Bug
 
 STEPS = "steps of two tasks between each other, while a lock is dropped"
-FAILURES = "small allocations that fail, at any place"
+FAILURES = "region_add() of several indices that fails"
 USERFAULTFD = "userfaultfd: UFFDIO_COPY, in its two halves"
 MEMFD = "memfd_pin_folios"
 
@@ -20,12 +20,6 @@ READ_ONLY = Bug(
     "2.6.30",
     "a shared mapping of a read-only descriptor counts as private in places",
     lacks="read-only descriptors: VM_MAYSHARE without VM_SHARED",
-)
-LEAKED_MAP = Bug(
-    "c50ac0508415?",
-    "3.5",
-    "a private mmap that fails leaks its reserve map",
-    lacks="reserve maps as objects with references",
 )
 SOFT_OFFLINE = Bug(
     "4ef918482808?",
@@ -50,12 +44,6 @@ COPY_ERROR = Bug(
     "4.11",
     "UFFDIO_COPY that fails brings a promise back that is still there",
     lacks=USERFAULTFD,
-)
-ABORT = Bug(
-    "ff8c0c53c475",
-    "4.11",
-    "region_abort() without a region_chg() that succeeded",
-    lacks=FAILURES,
 )
 CLEAN_PAGES = Bug(
     "22146c3ce989?",
@@ -111,12 +99,6 @@ UNLOCKED_UNCHARGE = Bug(
     "rsvd is uncharged without hugetlb_lock",
     lacks=STEPS,
 )
-ADD_AFTER_ENOMEM = Bug(
-    "8daf9c702ee7",
-    "6.10",
-    "vma_add_reservation() although vma_needs_reservation() failed",
-    lacks=FAILURES,
-)
 PIN_REFERENCE = Bug(
     "c56b6f3d801d",
     "6.12",
@@ -128,22 +110,4 @@ PIN_PROMISE = Bug(
     "6.12",
     "memfd_pin_folios() takes a promised page and leaves the promise",
     lacks=MEMFD,
-)
-COPY_VMA = Bug(
-    "ee40c9920ac2",
-    "6.16",
-    "a mremap that fails gives back the promises of the mapping that stays",
-    lacks=FAILURES,
-)
-MMAP_PREPARE = Bug(
-    "",
-    "7.1",
-    "mmap that fails after mmap_prepare keeps what it reserved",
-    lacks=FAILURES,
-)
-LATE_MMAP = Bug(
-    "deb0f6562884",
-    "6.1",
-    "a mmap that fails late does not close the mapping",
-    lacks=FAILURES,
 )

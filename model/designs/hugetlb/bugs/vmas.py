@@ -93,3 +93,44 @@ class Beforeafe041c2d0fe(Hugetlb):
 
     def resv_map_put_hugetlb_cgroup_uncharge_info(self, vma):
         pass
+
+
+class Before8daf9c702ee7(Hugetlb):
+    """ "mm/hugetlb: do not call vma_add_reservation upon ENOMEM": where the first phase
+    failed for want of memory, the second was run all the same
+    (__unmap_hugepage_range)."""
+
+    bug = Bug(
+        "8daf9c702ee7",
+        "6.10",
+        "vma_add_reservation() although vma_needs_reservation() failed",
+        trigger="failures",
+        having="regions descriptors dontneed",
+        bounds={"V": 1, "P": 1, "blocks": 1, "failures": 1},
+        detected="hugetlb_failures.settled",
+    )
+
+    def restore_reserve_on_unmap(self, vma, page):
+        rc = self.private_needs_reservation(vma, page)
+        if rc != 0:
+            self.private_add_reservation(vma, page)
+        return True
+
+
+class Beforeee40c9920ac2(Hugetlb):
+    """ "mm: fix copy_vma() error handling for hugetlb mappings": the new VMA had opened
+    the reserve map, could not be linked, and was closed with the map: the promises of
+    the VMA that stays were given back (copy_vma)."""
+
+    bug = Bug(
+        "ee40c9920ac2",
+        "6.16",
+        "a mremap that fails gives back the promises of the mapping that stays",
+        trigger="failures",
+        having="mremap",
+        bounds={"V": 2, "P": 1, "blocks": 1, "failures": 1},
+        detected="hugetlb_invariants.resv_exact",
+    )
+
+    def out_vma_link(self, new):
+        self.close_copy(new)
