@@ -329,19 +329,22 @@ def _smallest(
 
 
 def _reduced(task: Task, prop: Property, whole: SetResult, budget: Budget) -> Broken:
-    """The smallest part of a set that violates the property."""
-    known = declared(task.known.cls)[1]
+    """The smallest part of a set that violates the property, with as many features
+    chosen as the set has at most."""
+    known, sizes = declared(task.known.cls)[1], task.sizes
+    mine = [f for f in whole.having if f not in sizes.having]
+    parts: dict[frozenset[str], tuple[tuple[str, ...], tuple[str, ...]]] = {}
     for number in range(len(whole.chosen) + 1):
-        for chosen in combinations(whole.chosen, number):
-            having = with_needs(
-                known, (*task.sizes.having, *chosen), task.sizes.without
-            )
-            part, compiled, props = answered(task, chosen, having, budget, prop.name)
-            verdict = part.verdicts.get(prop.name)
-            if isinstance(verdict, Violated):
-                named = props[prop.name]
-                replay = confirm(compiled, named, verdict.trace, verdict.shortest)
-                return Broken(named, chosen, having, verdict, replay, compiled)
+        for chosen in combinations(mine, number):
+            having = with_needs(known, (*sizes.having, *chosen), sizes.without)
+            parts.setdefault(frozenset(having), (chosen, having))
+    for chosen, having in sorted(parts.values(), key=lambda part: len(part[1])):
+        part, compiled, props = answered(task, chosen, having, budget, prop.name)
+        verdict = part.verdicts.get(prop.name)
+        if isinstance(verdict, Violated):
+            named = props[prop.name]
+            replay = confirm(compiled, named, verdict.trace, verdict.shortest)
+            return Broken(named, chosen, having, verdict, replay, compiled)
     raise AssertionError(f"{prop.name}: violated once, and not again")
 
 

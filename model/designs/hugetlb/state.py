@@ -217,7 +217,8 @@ class HugetlbState(Block):
     def used_of_mount(self) -> Int():
         """Pages that the mount's subpool should have in used_hpages: those in the
         reserve maps of its files, what private mappings of them were promised
-        and have had, and what I/O holds."""
+        and have had, and what I/O holds (but for what brings a promise back: the
+        mapping has given it to the subpool)."""
         used = sum(self.accounted(f) for f in FILES)
         used += sum(self.unconsumed(v) for v in VMAS if self.vm_file[v] is not None)
         for mapcount in MAPCOUNTS:
@@ -232,7 +233,9 @@ class HugetlbState(Block):
                 )
                 // mapcount
             )
-        return used + sum(1 for io in IOS if self.limbo_spool[io])
+        return used + sum(
+            1 for io in IOS if self.limbo_spool[io] and not self.limbo_restore[io]
+        )
 
     @observer
     def has_size(self) -> Bool():

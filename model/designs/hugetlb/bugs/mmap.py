@@ -3,6 +3,7 @@
 
 from poolproof.model.designs.bug import Bug
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
+from poolproof.model.language import may_fail
 
 PRIVATE = {"V": 1, "P": 1, "blocks": 1, "failures": 1}
 
@@ -50,8 +51,7 @@ class Beforeff8c0c53c475(Hugetlb):
 
 class Beforedeb0f6562884(Hugetlb):
     """ "mm/mmap: undo ->mmap() when arch_validate_flags() fails": a mmap that failed
-    after the file's mmap method did not close the mapping (mmap_region). Here it is
-    for want of memory that it fails as late as that."""
+    after the file's mmap method did not close the mapping (mmap_region)."""
 
     bug = Bug(
         "deb0f6562884",
@@ -61,6 +61,9 @@ class Beforedeb0f6562884(Hugetlb):
         bounds=PRIVATE,
         detected="hugetlb_invariants.resv_exact",
     )
+
+    def late_failure(self):
+        return may_fail("arch_validate_flags")
 
     def close_and_free_vma(self, task, spool, length, noreserve):
         pass
@@ -79,6 +82,8 @@ class MmapPrepare(Hugetlb):
         detected="hugetlb_invariants.resv_exact",
     )
 
+    def late_failure(self):
+        return may_fail("vm_area_alloc")
+
     def close_and_free_vma(self, task, spool, length, noreserve):
-        if noreserve:
-            super().close_and_free_vma(task, spool, length, noreserve)
+        pass

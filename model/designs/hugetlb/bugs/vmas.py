@@ -4,7 +4,7 @@
 from poolproof.model.designs.bug import Bug
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.designs.hugetlb.names import PAGES, VMAS, P
-from poolproof.model.designs.hugetlb.versions import Hugetlb61
+from poolproof.model.designs.hugetlb.versions import Hugetlb61, Hugetlb70
 from poolproof.model.language import Int, table
 
 
@@ -117,10 +117,10 @@ class Before8daf9c702ee7(Hugetlb):
         return True
 
 
-class Beforeee40c9920ac2(Hugetlb):
+class Beforeee40c9920ac2(Hugetlb70):
     """ "mm: fix copy_vma() error handling for hugetlb mappings": the new VMA had opened
     the reserve map, could not be linked, and was closed with the map: the promises of
-    the VMA that stays were given back (copy_vma)."""
+    the VMA that stays were given back (copy_vma). 6.12.117 has this bug."""
 
     bug = Bug(
         "ee40c9920ac2",
