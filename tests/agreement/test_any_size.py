@@ -45,6 +45,7 @@ from tests.common.open_designs import (
     TRAPS,
     Falls,
     Forms,
+    Masks,
     Owners,
     Stuck,
     random_text,
@@ -84,7 +85,7 @@ def same_steps(a: TransitionSystem, b: TransitionSystem, states: int) -> int:
     return len(seen)
 
 
-@pytest.mark.parametrize("cls", [Forms, Falls, Owners])
+@pytest.mark.parametrize("cls", [Forms, Falls, Masks, Owners])
 @pytest.mark.parametrize(
     "sizes", [{"V": 1, "P": 1}, {"V": 2, "P": 1}, {"V": 1, "P": 3}, {"V": 2, "P": 2}]
 )
@@ -244,6 +245,28 @@ def test_check_says_what_is_open_and_what_is_not(
     assert "--any is for proofs" in capsys.readouterr().err
     assert main([*call[:-1], "W"]) == 2
     assert "no bound 'W'" in capsys.readouterr().err
+
+
+MASKS = """
+spec "masks"
+for Masks
+invariant inside "i":
+    all(r in ROWS, p in PLACES: side[r, p] != none implies side[r, p] in allowed[r])
+invariant one_at_most "o": all(r in ROWS: len(allowed[r]) <= 1)
+invariant not_blocked "b":
+    all(r in ROWS, p in PLACES: side[r, p] != none implies not (side[r, p] in common))
+step only_more "m": common <= common'
+"""
+
+
+def test_sets_over_a_closed_domain_are_what_is_in_them(tmp_path: Path) -> None:
+    spec = of_text(MASKS, tmp_path, "masks")
+    found = opened(Masks, spec, Sizes({}, (), ()), compile_design(Masks), ("all",))
+    assert not found.kept
+    outcome = proved(found)
+    good = {n for n, v in outcome.verdicts.items() if isinstance(v, Holds)}
+    assert good == {"inside", "only_more"}
+    never_violated(Masks, spec, good, {"V": 2, "P": 1}, 400)
 
 
 OWNERS = """

@@ -13,6 +13,7 @@ from poolproof.model.language import (
     Int,
     Maybe,
     Scalarset,
+    SetOf,
     action,
     observer,
     table,
@@ -25,6 +26,7 @@ P = Bound("P", 2, doc="columns")
 B = Bound("B", 2, least=0, doc="pages at the start")
 ROWS = Scalarset("ROWS", V, prefix="r")
 PLACES = Int(0, P - 1)
+SIDES = Scalarset("SIDES", 2, prefix="s", ordered=True)
 
 
 class Forms(Design):
@@ -157,6 +159,31 @@ class Stuck(Falls):
 
     def counted(self):
         pass
+
+
+class Masks(Design):
+    """Sets over a domain that is closed."""
+
+    allowed = table(ROWS, SetOf(SIDES))
+    common = var(SetOf(SIDES))
+    side = table(ROWS, PLACES, Maybe(SIDES))
+
+    @action
+    def allow(self, row: ROWS, sides: SetOf(SIDES)):
+        self.allowed[row] = sides
+        for p in PLACES:
+            there = self.side[row, p]
+            if there is not None and there not in sides:
+                self.side[row, p] = None
+
+    @action
+    def put(self, row: ROWS, place: PLACES, side: SIDES):
+        require(side in self.allowed[row] - self.common)
+        self.side[row, place] = side
+
+    @action
+    def block(self, sides: SetOf(SIDES)):
+        self.common = self.common | sides
 
 
 class Owners(Design):

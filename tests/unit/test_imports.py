@@ -42,6 +42,7 @@ HOMES = {
         "backends.smt",
         "engines.anysize.questions",
         "engines.anysize.sums",
+        "engines.anysize.terms",
         "engines.bmc",
         "engines.induction",
         "engines.effort",

@@ -32,10 +32,10 @@ from poolproof.checker.core.verdict import (
 from poolproof.checker.engines.anysize.candidates import guesses, renamed, seen
 from poolproof.checker.engines.anysize.questions import (
     Answer,
-    PlainTerms,
     Question,
     unsatisfiable,
 )
+from poolproof.checker.engines.anysize.terms import PlainTerms
 
 
 @dataclass(frozen=True)

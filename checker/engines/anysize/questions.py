@@ -27,15 +27,13 @@ import z3  # type: ignore[import-untyped]
 
 from poolproof.checker.backends.smt import conjunction, disjunction
 from poolproof.checker.core import ir
-from poolproof.checker.core.fold import Algebra, fold
+from poolproof.checker.core.fold import fold
 from poolproof.checker.core.ir import BINDERS, BOOL, Expr, OpenDomain, SetSort
 from poolproof.checker.core.limits import SECOND, left, tick
-from poolproof.checker.core.system import TransitionSystem
 from poolproof.checker.engines import effort
+from poolproof.checker.engines.anysize.formulas import COUNTS, OutOfReach, prepared
 from poolproof.checker.engines.anysize.sums import Rest, Sums, plus
-
-Term = Any
-"""A z3 term."""
+from poolproof.checker.engines.anysize.terms import CLOSED, TERMS, PlainTerms, Term
 
 _QUERY = 20 * SECOND
 _REGIONS = 96
@@ -44,10 +42,6 @@ _PAIRS = 3
 """Pairs of elements of which both cases are looked at."""
 _INSTANCES = 4000
 """Instances of one question, at most."""
-
-
-class OutOfReach(Exception):
-    """A formula that the engine cannot put into a question."""
 
 
 @dataclass(frozen=True)
@@ -208,93 +202,6 @@ def _moved(
     return [(a, b) for a, b in moved if a is not b]
 
 
-def prepared(e: Expr) -> Expr:
-    """e with closed binders written out, `any` as `all`, and index ranges of one
-    value as equations."""
-    return fold((e,), _PREPARED, None, _PREPARED_ALREADY)[0]
-
-
-def _prepared(_: None, e: Expr, *args: Expr) -> Expr:
-    return ir.rebuild(e, args)
-
-
-def _prepared_and(_: None, e: Expr, *args: Expr) -> Expr:
-    made = ir.and_(*args)
-    if made.op == "and":
-        parts = list(made.args)
-        for low in parts:
-            if low.op == "le":
-                a, q = low.args
-                high = ir.lt(q, ir.add(a, ir.num(1)))
-                if high in parts:
-                    rest = [p for p in parts if p is not low and p is not high]
-                    return ir.and_(ir.eq(q, a), *rest)
-    return made
-
-
-def _prepared_binder(_: None, e: Expr, body: Expr) -> Expr:
-    binder, domain = ir.binder_of(e), e.data[1]
-    if isinstance(domain, OpenDomain):
-        if e.op == "any":
-            return ir.not_(ir.aggregate("all", binder, ir.not_(body)))
-        return ir.aggregate(e.op, binder, body)
-    parts = [ir.substitute(body, {binder: ir.const(domain.sort, v)}) for v in domain]
-    match e.op:
-        case "sum":
-            return ir.add(*parts)
-        case "all":
-            return ir.and_(*parts)
-        case "any":
-            return ir.or_(*parts)
-    raise OutOfReach("a set")
-
-
-def _is_count(e: Expr) -> bool:
-    """Whether it is a sum over an open domain of what is never below zero."""
-    least = e.args[0].interval[0] if e.op == "sum" else None
-    return least is not None and least >= 0
-
-
-def _none_counted(e: Expr) -> Expr:
-    every = ir.aggregate("all", ir.binder_of(e), zero(e.args[0]))
-    _COUNTS[every] = e
-    return every
-
-
-_COUNTS: dict[Expr, Expr] = {}
-"""The sums of which each `all` says that they are 0."""
-
-
-def zero(e: Expr) -> Expr:
-    """That e is 0; of a count, that nothing is counted."""
-    return _none_counted(e) if _is_count(e) else ir.eq(e, ir.num(0))
-
-
-def _prepared_eq(_: None, e: Expr, a: Expr, b: Expr) -> Expr:
-    return zero(a) if b is ir.num(0) else ir.eq(a, b)
-
-
-def _prepared_lt(_: None, e: Expr, a: Expr, b: Expr) -> Expr:
-    if a is ir.num(0) and _is_count(b):
-        return ir.not_(zero(b))
-    return ir.lt(a, b)
-
-
-def _prepared_le(_: None, e: Expr, a: Expr, b: Expr) -> Expr:
-    return zero(a) if b is ir.num(0) and _is_count(a) else ir.le(a, b)
-
-
-_PREPARED: Algebra[Expr] = {
-    **dict.fromkeys(ir.BUILD, _prepared),
-    **dict.fromkeys(BINDERS, _prepared_binder),
-    "and": _prepared_and,
-    "eq": _prepared_eq,
-    "lt": _prepared_lt,
-    "le": _prepared_le,
-}
-_PREPARED_ALREADY: dict[Expr, Expr] = {}
-
-
 class _Attempt:
     """A question, with the elements that its sums are taken apart at."""
 
@@ -373,7 +280,7 @@ class _Attempt:
     # -- terms --
 
     def lower(self, e: Expr) -> Term:
-        return fold((e,), _TERMS, self, _Known(self), closed=BINDERS)[0]
+        return fold((e,), TERMS, self, _Known(self), closed=CLOSED)[0]
 
     def truth_of_all(self, e: Expr) -> Term:
         """An `all` inside a formula: an unknown truth value. If it is true, so is
@@ -382,8 +289,8 @@ class _Attempt:
             value = z3.Bool(f"all {len(self.opaque)}")
             self.opaque[e] = value
             self.question_universal(e, value)
-            if e in _COUNTS:
-                self.axioms.append(value == (self.lower(_COUNTS[e]) == 0))
+            if e in COUNTS:
+                self.axioms.append(value == (self.lower(COUNTS[e]) == 0))
             self.waiting.append(e)
         return self.opaque[e]
 
@@ -450,7 +357,9 @@ class _Attempt:
         model = solver.model()
         found = {}
         for e in sorted(self.named, key=ir.show):
-            term = self.plain.terms[e]
+            term = self.plain.terms.get(e)
+            if term is None:
+                continue
             if any(x.data[0].startswith("unnamed") for x in e.free):
                 continue
             if e.op in ("var", "local", "select") and not isinstance(
@@ -694,83 +603,6 @@ def key_of(domain: ir.Domain) -> Any:
     return domain.sort
 
 
-# --- terms ----------------------------------------------------------------
-
-
-class PlainTerms:
-    """Terms of what has no open binder: the same in all questions about a system.
-    Each leaf has axioms, its range."""
-
-    def __init__(self, system: TransitionSystem) -> None:
-        self.system = system
-        self.terms: dict[Expr, Term] = {}
-        self.leaves: dict[Expr, frozenset[Expr]] = {}
-        self.axioms: dict[Expr, list[Term]] = {}
-        self.plain: dict[Expr, bool] = {}
-
-    def is_plain(self, e: Expr) -> bool:
-        known = self.plain.get(e)
-        if known is None:
-            known = e.op not in BINDERS and all(map(self.is_plain, e.args))
-            self.plain[e] = known
-        return known
-
-    def lower(self, e: Expr) -> Term:
-        return fold((e,), _TERMS, self, self.terms)[0]
-
-    def leaves_of(self, e: Expr) -> frozenset[Expr]:
-        """Return the leaves with axioms under a plain expression."""
-        if e not in self.leaves:
-            found: frozenset[Expr] = frozenset()
-            for a in e.args:
-                found |= self.leaves_of(a)
-            if e.op in ("var", "local", "select", "param"):
-                found |= {e}
-            self.leaves[e] = found
-        return self.leaves[e]
-
-    def axioms_of(self, leaves: Iterable[Expr]) -> list[Term]:
-        """Return the axioms of leaves, and of what these mention."""
-        found: list[Term] = []
-        todo, seen = list(leaves), set()
-        while todo:
-            e = todo.pop()
-            if e in seen:
-                continue
-            seen.add(e)
-            for fact in self.ranges(e):
-                found.append(self.lower(fact))
-                todo += self.leaves_of(fact)
-        return sorted(found, key=lambda t: int(t.get_id()))
-
-    def ranges(self, e: Expr) -> list[Expr]:
-        """Return what the declaration of a leaf says of it, as expressions."""
-        if e.op == "param":
-            least = self.system.least.get(e.data)
-            return [] if least is None else [ir.le(ir.num(least), e)]
-        if e.sort is BOOL or isinstance(e.sort, ir.TableSort):
-            return []
-        if e.op == "local":
-            domain = e.data[1]
-            return [_raw_le(ir.num(domain.lo), e), _raw_le(e, ir.last(domain))]
-        name = e.data[0] if e.op == "var" else e.args[0].data[0]
-        primed = e.op == "var" and e.data[1]
-        v = self.system.by_name.get(name)
-        if v is None or primed:
-            return []
-        found = []
-        if v.lo is not None:
-            found.append(_raw_le(v.lo, e))
-        if v.hi is not None:
-            found.append(_raw_le(e, v.hi))
-        return found
-
-
-def _raw_le(a: Expr, b: Expr) -> Expr:
-    """``a <= b`` of raw values, whatever their sorts; not simplified."""
-    return Expr("le", BOOL, (a, b))
-
-
 class _Known:
     """The terms of a question, plain ones from those of the system."""
 
@@ -790,80 +622,3 @@ class _Known:
 
     def __setitem__(self, e: Expr, value: Term) -> None:
         self.attempt.terms[e] = value
-
-
-def _leaf_const(at: Any, e: Expr) -> Term:
-    if isinstance(e.sort, SetSort):
-        raise OutOfReach("a set")
-    return z3.BoolVal(bool(e.data)) if e.sort is BOOL else z3.IntVal(e.data)
-
-
-def _unknown(name: str, sort: ir.Sort) -> Term:
-    if isinstance(sort, SetSort):
-        raise OutOfReach("a set")
-    return z3.Bool(name) if sort is BOOL else z3.Int(name)
-
-
-def _leaf_var(at: Any, e: Expr) -> Term:
-    if isinstance(e.sort, ir.TableSort):
-        return None
-    name, primed = e.data
-    return _unknown(f"{name}'" if primed else name, e.sort)
-
-
-def _leaf_local(at: Any, e: Expr) -> Term:
-    return _unknown(f"{e.data[0]}", e.sort)
-
-
-def _as_int(term: Term) -> Term:
-    return z3.If(term, 1, 0) if z3.is_bool(term) else term
-
-
-def _select(at: Any, e: Expr, table: Term, *index: Term) -> Term:
-    base = e.args[0]
-    if base.op != "var" or base.data[0] not in at.system.by_name:
-        raise OutOfReach(f"the table {base.op}")
-    name, _ = base.data
-    v = at.system.by_name[name]
-    if isinstance(v.element, SetSort):
-        raise OutOfReach("a table of sets")
-    sorts = [z3.IntSort() for _ in index]
-    range_ = z3.BoolSort() if v.element is BOOL else z3.IntSort()
-    cells = z3.Function(f"{name}[]", *sorts, range_)
-    return cells(*(_as_int(i) for i in index))
-
-
-def _no_set(at: Any, e: Expr, *args: Term) -> Term:
-    raise OutOfReach("a set" if e.op not in ("store", "fill", "map") else "a table")
-
-
-def _eq(at: Any, e: Expr, a: Term, b: Term) -> Term:
-    if isinstance(e.args[0].sort, ir.TableSort):
-        raise OutOfReach("an equation of tables")
-    return a == b
-
-
-_TERMS: Algebra[Term] = {
-    **dict.fromkeys(ir.BUILD, _no_set),
-    "const": _leaf_const,
-    "param": lambda at, e: z3.Int(f"size {e.data}"),
-    "var": _leaf_var,
-    "local": _leaf_local,
-    "not": lambda _, e, a: z3.Not(a),
-    "and": lambda _, e, *args: conjunction(args),
-    "or": lambda _, e, *args: disjunction(args),
-    "eq": _eq,
-    "lt": lambda _, e, a, b: a < b,
-    "le": lambda _, e, a, b: a <= b,
-    "add": lambda _, e, *args: plus(args),
-    "sub": lambda _, e, a, b: a - b,
-    "mul": lambda _, e, a, b: a * b,
-    "div": lambda _, e, a, b: a / b,
-    "mod": lambda _, e, a, b: a % b,
-    "min": lambda _, e, a, b: z3.If(a <= b, a, b),
-    "max": lambda _, e, a, b: z3.If(a <= b, b, a),
-    "ite": lambda _, e, c, a, b: z3.If(c, a, b),
-    "select": _select,
-    "all": lambda at, e: at.truth_of_all(e),
-    "sum": lambda at, e: at.sums.term(e),
-}

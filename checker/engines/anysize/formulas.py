@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Formulas as questions want them: without closed binders, `any`, and index ranges
+of one value, with sets over closed domains as what is in them; and what an `all`
+says of a sum."""
+
+from __future__ import annotations
+
+from poolproof.checker.core import ir
+from poolproof.checker.core.fold import Algebra, fold
+from poolproof.checker.core.ir import BINDERS, Expr, OpenDomain, SetSort
+
+
+class OutOfReach(Exception):
+    """A formula that the engine cannot put into a question."""
+
+
+def prepared(e: Expr) -> Expr:
+    """e with closed binders written out, `any` as `all`, and index ranges of one
+    value as equations."""
+    return fold((e,), _PREPARED, None, _PREPARED_ALREADY)[0]
+
+
+def _prepared(_: None, e: Expr, *args: Expr) -> Expr:
+    return ir.rebuild(e, args)
+
+
+def _prepared_and(_: None, e: Expr, *args: Expr) -> Expr:
+    made = ir.and_(*args)
+    if made.op == "and":
+        parts = list(made.args)
+        for low in parts:
+            if low.op == "le":
+                a, q = low.args
+                high = ir.lt(q, ir.add(a, ir.num(1)))
+                if high in parts:
+                    rest = [p for p in parts if p is not low and p is not high]
+                    return ir.and_(ir.eq(q, a), *rest)
+    return made
+
+
+def _prepared_binder(_: None, e: Expr, body: Expr) -> Expr:
+    binder, domain = ir.binder_of(e), e.data[1]
+    if isinstance(domain, OpenDomain):
+        if e.op == "any":
+            return ir.not_(ir.aggregate("all", binder, ir.not_(body)))
+        return ir.aggregate(e.op, binder, body)
+    parts = [ir.substitute(body, {binder: ir.const(domain.sort, v)}) for v in domain]
+    match e.op:
+        case "sum":
+            return ir.add(*parts)
+        case "all":
+            return ir.and_(*parts)
+        case "any":
+            return ir.or_(*parts)
+    return ir.aggregate("setof", binder, body)
+
+
+def has(s: Expr, k: Expr) -> Expr:
+    """That the constant k is in a set over a closed domain."""
+    match s.op:
+        case "union":
+            return ir.or_(*(has(a, k) for a in s.args))
+        case "inter":
+            return ir.and_(*(has(a, k) for a in s.args))
+        case "diff":
+            return ir.and_(has(s.args[0], k), ir.not_(has(s.args[1], k)))
+        case "single":
+            return ir.eq(s.args[0], k)
+        case "setof":
+            return ir.substitute(s.args[0], {ir.binder_of(s): k})
+        case "ite":
+            c, a, b = s.args
+            return ir.ite(c, has(a, k), has(b, k))
+    return ir.member(k, s)
+
+
+def _elements(s: Expr) -> list[Expr]:
+    assert isinstance(s.sort, SetSort)
+    domain = s.sort.domain
+    if isinstance(domain, OpenDomain):
+        raise OutOfReach("a set over an open domain")
+    return [ir.const(domain.sort, raw) for raw in domain]
+
+
+def _prepared_in(_: None, e: Expr, x: Expr, s: Expr) -> Expr:
+    if x.is_const:
+        return ir.or_(*(has(s, k) for k in _elements(s) if k is x))
+    return ir.or_(*(ir.and_(ir.eq(x, k), has(s, k)) for k in _elements(s)))
+
+
+def _prepared_card(_: None, e: Expr, s: Expr) -> Expr:
+    one, none = ir.num(1), ir.num(0)
+    return ir.add(*(ir.ite(has(s, k), one, none) for k in _elements(s)))
+
+
+def _is_count(e: Expr) -> bool:
+    """Whether it is a sum over an open domain of what is never below zero."""
+    least = e.args[0].interval[0] if e.op == "sum" else None
+    return least is not None and least >= 0
+
+
+def _none_counted(e: Expr) -> Expr:
+    every = ir.aggregate("all", ir.binder_of(e), zero(e.args[0]))
+    COUNTS[every] = e
+    return every
+
+
+COUNTS: dict[Expr, Expr] = {}
+"""The sums of which each `all` says that they are 0."""
+
+
+def zero(e: Expr) -> Expr:
+    """That e is 0; of a count, that nothing is counted."""
+    return _none_counted(e) if _is_count(e) else ir.eq(e, ir.num(0))
+
+
+def _prepared_eq(_: None, e: Expr, a: Expr, b: Expr) -> Expr:
+    if isinstance(a.sort, SetSort):
+        return ir.and_(*(ir.eq(has(a, k), has(b, k)) for k in _elements(a)))
+    return zero(a) if b is ir.num(0) else ir.eq(a, b)
+
+
+def _prepared_lt(_: None, e: Expr, a: Expr, b: Expr) -> Expr:
+    if a is ir.num(0) and _is_count(b):
+        return ir.not_(zero(b))
+    return ir.lt(a, b)
+
+
+def _prepared_le(_: None, e: Expr, a: Expr, b: Expr) -> Expr:
+    return zero(a) if b is ir.num(0) and _is_count(a) else ir.le(a, b)
+
+
+_PREPARED: Algebra[Expr] = {
+    **dict.fromkeys(ir.BUILD, _prepared),
+    **dict.fromkeys(BINDERS, _prepared_binder),
+    "and": _prepared_and,
+    "in": _prepared_in,
+    "card": _prepared_card,
+    "eq": _prepared_eq,
+    "lt": _prepared_lt,
+    "le": _prepared_le,
+}
+_PREPARED_ALREADY: dict[Expr, Expr] = {}
