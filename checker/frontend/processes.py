@@ -288,17 +288,25 @@ class Process:
             for a in arrivals[0].end.stack
         ]
         cells: dict[tuple[int, str], Cell] = {}
+        known: dict[tuple[Value, ...], Expr] = {}
         for depth, activation in enumerate(stack):
             names = dict.fromkeys(
                 n for a in arrivals for n in a.end.stack[depth].locals
             )
             for name in names:
+                left = tuple(self._left(a, depth, name) for a in arrivals)
+                same = all(isinstance(v, Expr) for v in left)
+                if same and left in known:  # an argument that was handed on
+                    activation.locals[name] = known[left]
+                    continue
                 value = self._local(arrivals, depth, name)
                 if value is _TASK:
                     value = task
                 elif isinstance(value, Cell):
                     cells[depth, name] = value
                     value = ir.select(value.table, task)
+                    if same:
+                        known[left] = value
                 activation.locals[name] = value
         return stack, cells
 
