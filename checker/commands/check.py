@@ -62,7 +62,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     add("-k", metavar="WORDS", default="", help="only matching properties")
     add("--since", metavar="REV", help="only what changed since a git revision")
     shared.add_engine(parser)
-    shared.add_jobs(parser, 1)
+    shared.add_jobs(parser, 0)  # one; as many as cores with --triples
     shared.add_any(parser)
     add("--store", metavar="DIR", help="write the trace of each violation to DIR")
     add(
@@ -141,7 +141,7 @@ def _results(
     """Yield what comes out of each task, in their order. Where several are checked at
     the same time, none is yielded before all are done."""
     engine = options.engine or shared.AUTO
-    if options.jobs == 1 and not options.cluster:
+    if options.jobs < 2 and not options.cluster:
         for task in tasks:
             if interrupts():
                 break

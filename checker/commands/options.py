@@ -292,7 +292,7 @@ def checks(options: argparse.Namespace) -> Checks:
 
 def threads(options: argparse.Namespace) -> int:
     """Return the workers of the native engine for each check."""
-    given: int = options.threads
+    given: int = getattr(options, "threads", 0)  # size has no such option
     if options.cluster:
         return given or 1
     return given or max(1, cores() // options.jobs)

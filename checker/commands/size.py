@@ -4,19 +4,22 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.streams import output
 from poolproof.checker.commands.sweep import run_sweep
+from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget, Silent
+from poolproof.checker.driver.cells import Inapplicable, Lost, SizeCell
 from poolproof.checker.driver.designs import find_spec
-from poolproof.checker.driver.size import check_given, find_size, scenarios_on
+from poolproof.checker.driver.size import Sized, check_given, scenarios_on
 from poolproof.checker.driver.sweep import Axis
 from poolproof.checker.reports import json
 from poolproof.checker.reports.size import SizeAnswer, size_report
 from poolproof.checker.spec import Spec, parse
-from poolproof.checker.spec.names import MissingName
 from poolproof.checker.spec.numbers import with_range
 from poolproof.model.language import did_you_mean
 
@@ -58,6 +61,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="time for each scenario, on each design",
     )
+    shared.add_no_cache(parser)
+    shared.add_jobs(parser, 1)
     shared.add_output(parser)
 
 
@@ -77,18 +82,7 @@ def run(options: argparse.Namespace) -> int:
     answers: list[SizeAnswer] = []
     with output(options.output) as out:
         for spec in specs:
-            mine: list[SizeAnswer] = []
-            for scenario, known in scenarios_on(spec, options.design, options.scenario):
-                budget = Budget(seconds=options.budget)
-                if options.sizes is not None:
-                    scenario = with_range(scenario, options.sizes)
-                try:
-                    found = find_size(
-                        scenario, spec, known.cls, bounds, budget, Silent()
-                    )
-                    mine.append(SizeAnswer(scenario, known.name, found))
-                except MissingName as e:
-                    mine.append(SizeAnswer(scenario, known.name, None, e.what))
+            mine = _answers(options, _cells(options, spec, bounds))
             if not mine:
                 raise UserError(
                     None, f"{spec.file}: no such scenario is for these designs"
@@ -101,6 +95,45 @@ def run(options: argparse.Namespace) -> int:
         if options.json:
             out.write(json.text(json.sizes_json(answers, code)))
     return code
+
+
+def _cells(
+    options: argparse.Namespace, spec: Spec, bounds: Mapping[str, int]
+) -> list[SizeCell]:
+    """Return the scenarios of a spec that are asked for, on their designs."""
+    budget, checks = Budget(seconds=options.budget), shared.checks(options)
+    if options.jobs > 1 or options.cluster:
+        budget = replace(budget, threads=shared.threads(options))
+    cells = []
+    for scenario, known in scenarios_on(spec, options.design, options.scenario):
+        if options.sizes is not None:
+            scenario = with_range(scenario, options.sizes)
+        cells.append(SizeCell(scenario, spec, known, bounds, budget, checks))
+    return cells
+
+
+def _answers(
+    options: argparse.Namespace, cells: Sequence[SizeCell]
+) -> list[SizeAnswer]:
+    """Return what comes out of each cell. Raise KeyboardInterrupt at Ctrl-C."""
+    results: list[Sized | Lost]
+    if options.jobs == 1 and not options.cluster:
+        results = [cell.find(Silent()) for cell in cells]
+    else:
+        interrupts = Interrupts()
+        with progress("size") as report, interrupts.caught():
+            results = list(shared.spread(options, interrupts)(cells, report))
+        if interrupts():
+            raise KeyboardInterrupt
+    return [_answer(cell, result) for cell, result in zip(cells, results, strict=True)]
+
+
+def _answer(cell: SizeCell, result: Sized | Lost) -> SizeAnswer:
+    if isinstance(result, Inapplicable):
+        return SizeAnswer(cell.scenario, cell.known.name, None, result.why)
+    if isinstance(result, Lost):
+        raise UserError(None, f"{cell.title}: nothing is known: {result.why}")
+    return SizeAnswer(cell.scenario, cell.known.name, result)
 
 
 def _range(text: str) -> range:

@@ -25,13 +25,12 @@ from poolproof.checker.spec import Spec
 
 
 def add_triples(parser: argparse.ArgumentParser) -> None:
-    """Add --triples, and in how many processes."""
+    """Add --triples."""
     parser.add_argument(
         "--triples",
         action="store_true",
         help="ask with any three features together, at the bounds `triples`",
     )
-    shared.add_jobs(parser, cores())
 
 
 def run_triples(
@@ -41,6 +40,7 @@ def run_triples(
     limit = Budget(seconds=options.budget, states=STATES)
     tasks = [t for s in specs for t in prepare(s, labelled(request, s))]
     refuse_nothing(tasks)
+    options.jobs = options.jobs or cores()
     interrupts = Interrupts()
     spread = shared.spread(options, interrupts)
     done: list[Triples] = []

@@ -10,7 +10,7 @@ report is the same from any number of workers.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ from poolproof.checker.driver.designs import DesignRef
 from poolproof.checker.driver.kept import Checks
 from poolproof.checker.driver.size import Sized
 from poolproof.checker.spec import Spec
+from poolproof.checker.spec.names import MissingName
 from poolproof.checker.spec.syntax import Scenario
 
 
@@ -40,6 +41,10 @@ class Lost:
     """The result of a cell without one; ``why`` completes "nothing is known: "."""
 
     why: str
+
+
+class Inapplicable(Lost):
+    """The design lacks what the cell is about: ``why`` says what ("no resv")."""
 
 
 class Spread(Protocol):
@@ -101,11 +106,13 @@ class SpecCell:
 
 @dataclass(frozen=True)
 class SizeCell:
-    """A scenario on a design. Its result is a `Sized`; Ctrl-C loses it."""
+    """A scenario on a design, with bounds and `let`s of its own. Its result is a
+    `Sized`, or `Inapplicable`; Ctrl-C loses it."""
 
     scenario: Scenario
     spec: Spec
     known: DesignRef
+    given: Mapping[str, int]
     budget: Budget
     checks: Checks
 
@@ -113,10 +120,19 @@ class SizeCell:
     def title(self) -> str:
         return f"{self.known.name} {self.scenario.name.text}"
 
-    def run(self, report: Reporter, interrupted: Callable[[], bool]) -> Sized | Lost:
-        find = self.checks.find_size
+    def find(self, report: Reporter) -> Sized | Lost:
+        """Return the result. Ctrl-C raises KeyboardInterrupt."""
+        find, given = self.checks.find_size, self.given
         try:
-            return find(self.scenario, self.spec, self.known, {}, self.budget, report)
+            return find(
+                self.scenario, self.spec, self.known, given, self.budget, report
+            )
+        except MissingName as missing:
+            return Inapplicable(missing.what)
+
+    def run(self, report: Reporter, interrupted: Callable[[], bool]) -> Sized | Lost:
+        try:
+            return self.find(report)
         except KeyboardInterrupt:
             return Lost(INTERRUPTED)
 

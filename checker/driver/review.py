@@ -105,7 +105,7 @@ def scenario_cells(
     files = {name.partition(".")[0] for name in wanted}
     specs = [parse(p) for p in shipped_scenarios() if Path(p).stem in files]
     cells = [
-        SizeCell(scenario, spec, known, budget, checks)
+        SizeCell(scenario, spec, known, {}, budget, checks)
         for spec in specs
         for scenario, known in scenarios_on(spec, given)
         if known.reference in seen

@@ -126,6 +126,7 @@ def printed(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
     "argv",
     [
         ("review", "--design", "Thp", "--all"),
+        ("size", "hot_upgrade_4", "--scenario", "files", "--sizes", "30..32"),
         ("check", "promise_plain", "hugetlb_surplus_race", "--engine", "explicit"),
     ],
 )
