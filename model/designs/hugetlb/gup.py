@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Pages pinned for I/O, mm/gup.c, and what becomes of one that is unmapped."""
 
+from poolproof.model.blocks.errno import ENOMEM, OK, Errno
 from poolproof.model.designs.hugetlb.names import (
     FILES,
     HUGETLBFS,
     IO,
     IOS,
+    MEMFD,
     MOUNT,
+    NODES,
     PAGES,
     PINS,
+    TASKS,
+    TRUNCATE,
     VMAS,
 )
 from poolproof.model.designs.hugetlb.userfault import Userfaults
-from poolproof.model.language import action, observer, require
+from poolproof.model.language import action, assume, observer, require, warn_on
 
 
 class Pinning(Userfaults):
@@ -48,6 +53,36 @@ class Pinning(Userfaults):
             require(self.mappers.mapcount(vma, page) == 1)
             require(not self.pinned[vma, page])
             self.pinned[vma, page] = True
+
+    @action(kernel="mm/gup.c:memfd_pin_folios", when=MEMFD)
+    def memfd_pin(self, task: TASKS, file: FILES, page: PAGES) -> Errno:
+        """udmabuf: a page of a memfd is pinned, and allocated if it is not there."""
+        assume(not MOUNT, "no memfd beside a mount")
+        require(self.exists(file) and self.nr_pinned() < IO)
+        require(not self.cache_pinned[file, page])
+        if TRUNCATE:
+            require(page < self.i_size[file])
+        if self.page_cache.node[file, page] is None:
+            nid = self.memfd_alloc_folio(task, file, page)
+            if nid is None:
+                return ENOMEM
+            self.page_cache.set(file, page, nid, None, None)
+        self.cache_pinned[file, page] = True
+        return OK
+
+    def memfd_alloc_folio(self, task, file, page):
+        """mm/memfd.c:memfd_alloc_folio: return the node of a free page, or None.
+        It takes a promise, of whom it does not ask, and its index does not come
+        into the reserve map. VM_BUG_ON there where no promise is left; without
+        CONFIG_DEBUG_VM it goes on."""
+        nid = self.h.dequeue_hugetlb_folio_nodemask({n for n in NODES})
+        warn_on(
+            nid is not None and self.h.resv_huge_pages == 0,
+            "VM_BUG_ON: a page is taken from the reserve, and there is none",
+        )
+        if nid is not None:
+            self.h.change_resv(-1)
+        return nid
 
     @action(kernel="mm/gup.c:unpin_user_page", when=PINS)
     def unpin(self, vma: VMAS, page: PAGES):

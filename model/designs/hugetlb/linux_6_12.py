@@ -15,15 +15,15 @@ cgroups, memory.max with memory_hugetlb_accounting, pages pinned for I/O, memory
 errors in free pages, gigantic pages that are demoted, pages that are allocated
 and then cannot be installed, holes without memory for a reserve map descriptor,
 pages that move to another node, faults by other tasks, advice to read ahead,
-UFFDIO_COPY in two halves, System V segments, shared mappings of read-only
-descriptors, the two phases in which a reserve map changes,
-references to cgroups, and (with the bound `failures`) allocations of descriptors,
-reserve maps, VMAs and page tables that fail.
+UFFDIO_COPY in two halves, System V segments, pages of a memfd that are pinned by
+index, shared mappings of read-only descriptors, the two phases in which a reserve
+map changes, references to cgroups, and (with the bound `failures`) allocations of
+descriptors, reserve maps, VMAs and page tables that fail.
 Errors are what the system call or the fault shows.
 
 Each action is one critical section; what happens when the kernel drops a lock
 in the middle is left out, and so are: other small allocations that fail (that of
-a descriptor fails with the feature descriptors only); OOM kills in a memcg; memfd;
+a descriptor fails with the feature descriptors only); OOM kills in a memcg;
 errors in pages in use, CMA, what else happens to gigantic pages; policies other than
 MPOL_BIND; private read-only mappings and mappings beyond the end of a file.
 `HugetlbSteps` (steps.py) has tasks that interleave where a lock is dropped.

@@ -75,6 +75,9 @@ MIGRATE = Feature("migrate", False, "pages move to another node")
 OFFLINE = Feature("offline", False, "memory of a node is taken offline")
 DEMOTE = Feature("demote", False, "gigantic pages of the first node are demoted")
 FRAGMENTS = Feature("fragments", False, "others' unmovable pages", needs=SURPLUS)
+MEMFD = Feature(
+    "memfd", False, "pages of files that are pinned by index", needs=(HUGETLBFS, PINS)
+)
 READ_ONLY = Feature(
     "read_only",
     False,

@@ -5,7 +5,15 @@ from typing import Any
 
 from poolproof.model.blocks.quota import CountedSubpool
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
-from poolproof.model.designs.hugetlb.names import MAX, MIN, MIN_SIZE, MOUNT, PAGES, SIZE
+from poolproof.model.designs.hugetlb.names import (
+    MAX,
+    MIN,
+    MIN_SIZE,
+    MOUNT,
+    NODES,
+    PAGES,
+    SIZE,
+)
 
 
 class Hugetlb61(Hugetlb):
@@ -50,6 +58,23 @@ class Hugetlb70(Hugetlb):
         if MOUNT and spool and gbl_chg == 0:
             rsv = self.spool.put_pages(1)
             self.h.return_unused_surplus_pages(rsv, PAGES)
+
+    def memfd_alloc_folio(self, task, file, page):
+        """mm/memfd.c:memfd_alloc_folio reserves the page first, like a mapping of
+        it, and gives that back if it was new and there is no page."""
+        new = not self.i_resv_map.regions[file, page]
+        reserved = self.hugetlb_reserve_pages(task, file, page, page + 1)
+        if not reserved:
+            return None
+        nid = None
+        if self.h.resv_huge_pages != 0:
+            nid = self.h.dequeue_hugetlb_folio_nodemask({n for n in NODES})
+        if nid is not None:
+            self.h.change_resv(-1)
+        elif new:
+            self.region_del(file, page)
+            self.h.return_unused_surplus_pages(1, PAGES)
+        return nid
 
     def out_vma_link(self, new):
         """mm/hugetlb.c:fixup_hugetlb_reservations first: the new VMA is closed
