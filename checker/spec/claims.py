@@ -173,6 +173,12 @@ def expected(
     return None
 
 
+def _is_of(e: Expect, names: Names) -> bool:
+    """Return whether something is expected of this design, among others."""
+    named = [word.text for word in e.designs]
+    return not named or nearest_named(names.source, named) is not None
+
+
 def _of_all(e: Expect) -> Expect:
     return replace(e, actions=())
 
@@ -187,7 +193,7 @@ def single(claim: Claim, names: Names) -> tuple[Claim, ...]:
         return (claim,)
     if FAILURE in names.system.action_by_name:
         return (claim,)
-    for word in (a for e in claim.expects for a in e.actions):
+    for word in (a for e in claim.expects if _is_of(e, names) for a in e.actions):
         try:
             names.action(word.text, word.span)
         except MissingName as reason:
