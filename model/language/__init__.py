@@ -475,8 +475,7 @@ class Design(Block):
         known: dict[str, tuple[Values, ...]] = self._takes  # type: ignore[attr-defined]
         if name not in known:
             source, binding = self._source, self._binding  # type: ignore[attr-defined]
-            methods = {n: f for n, (f, _) in action_methods(source).items()}
-            methods |= observer_methods(source)
+            methods = _called(source)
             domains = parameters(source, methods[name]) if name in methods else {}
             known[name] = tuple(map(binding.values, domains.values()))
         return known[name]
@@ -529,14 +528,15 @@ class Design(Block):
                     )
 
 
-_NAMES = (str, int)
-"""What may name an element of a scalarset in a call from outside."""
+_NAMES = (str, int, set, list, tuple)
+"""What may name elements of a scalarset in a call from outside, or hold names."""
 
 
 @cache
-def _called(cls: type[Design]) -> frozenset[str]:
-    """The names of the actions and observers of a design class."""
-    return frozenset((*action_methods(cls), *observer_methods(cls)))
+def _called(cls: type[Design]) -> dict[str, FunctionType]:
+    """The actions and observers of a design class by name."""
+    methods = {name: function for name, (function, _) in action_methods(cls).items()}
+    return methods | observer_methods(cls)
 
 
 def _take_names(twin: type, cls: type[Design]) -> None:
