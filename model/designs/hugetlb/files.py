@@ -4,6 +4,7 @@
 from poolproof.model.blocks.errno import ENOMEM, OK, Errno
 from poolproof.model.designs.hugetlb.names import (
     DESCRIPTORS,
+    DROP_CACHES,
     FILES,
     HUGETLBFS,
     IOS,
@@ -110,6 +111,21 @@ class Files(VmaChanges):
 
     def read_ahead(self, file, page):
         """What becomes of the advice: nothing."""
+
+    @action(kernel="mm/truncate.c:mapping_evict_folio", when=(HUGETLBFS, DROP_CACHES))
+    def drop_caches(self, file: FILES, page: PAGES) -> Errno:
+        """A write to drop_caches: clean pages of files go, if nobody holds them."""
+        require(self.page_cache.node[file, page] is not None)
+        require(not self.cache_pinned[file, page])
+        if not self.is_dirty(file, page):
+            self.free_cached(file, page)
+        return OK
+
+    def is_dirty(self, file, page):
+        """mm/hugetlb.c:hugetlb_add_to_page_cache makes it dirty: "set folio dirty so
+        that it will not be removed from cache/file by non-hugetlbfs specific code
+        paths" (22146c3ce989)."""
+        return True
 
     @action(
         kernel="fs/hugetlbfs/inode.c:hugetlbfs_evict_inode", when=(HUGETLBFS, UNLINK)

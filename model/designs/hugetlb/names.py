@@ -21,6 +21,9 @@ NORESERVE = Feature("noreserve", False, "MAP_NORESERVE")
 READAHEAD = Feature(
     "readahead", False, "readahead, fadvise and MADV_WILLNEED", needs=HUGETLBFS
 )
+DROP_CACHES = Feature(
+    "drop_caches", False, "drop_caches, reclaim of clean pages", needs=HUGETLBFS
+)
 OFFSETS = Feature("offsets", False, "mappings of a file's tail", needs=HUGETLBFS)
 FORK = Feature("fork", False, "fork and copy-on-write")
 READS = Feature("reads", False, "read faults besides write faults")

@@ -165,8 +165,8 @@ class Reserving(HugetlbState):
 
     def late_failure(self):
         """mm/mmap.c:mmap_region: return whether it fails after the file's mmap
-        method. It does not: the tree of VMAs has its memory before (since 6.12:
-        5de195060b2e, and so in 6.1.192)."""
+        method. It does not: the tree of VMAs has its memory before (5de195060b2e,
+        which is in 6.1.192 and 6.12.117)."""
         return False
 
     def close_and_free_vma(self, task, spool, length, noreserve):
