@@ -93,6 +93,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="print one table of the designs, those with the fewest violations first",
     )
+    add(
+        "--no-branches",
+        action="store_true",
+        help="do not list branches of the design's text that no step takes",
+    )
     add_against(parser)
 
 

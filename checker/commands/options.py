@@ -280,6 +280,7 @@ def budget(options: argparse.Namespace, engine: str) -> Budget:
         memory=options.memory,
         symmetry=not options.no_symmetry,
         indices=options.indices,
+        branches=not vars(options).get("no_branches", True),
         threads=options.threads,
         seed=options.seed,
     )

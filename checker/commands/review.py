@@ -88,6 +88,7 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(None, f"there are no specs in {ROOT / 'specs'}")
     specs = [parse(path) for path in paths]
     if options.against:
+        budget = replace(budget, branches=True)
         each = [
             prepared([s], its, budget, checks) for s, its in requests(specs, request)
         ]

@@ -12,6 +12,7 @@ from poolproof.checker.core.pickled import dumps, loads
 from poolproof.checker.core.processes import Processes
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import (
+    Branch,
     Obligation,
     Parameter,
     State,
@@ -55,6 +56,8 @@ class Compiled:
     instance lacks, at its end. ``open_domains``: some domain's size may be open;
     ``refused`` are then the observers that have no closed form, each with the
     reason.
+    ``branches`` are those of each action's text, the helpers' included; one that a
+    feature decides is not among them.
     """
 
     source: type
@@ -67,6 +70,7 @@ class Compiled:
     processes: Processes | None = None
     open_domains: bool = False
     refused: Mapping[str, Any] = field(default_factory=dict)
+    branches: Mapping[str, tuple[Branch, ...]] = field(default_factory=dict)
 
     def suspended(self, action: str, arguments: tuple[int, ...], after: State) -> bool:
         """Return whether a step ended at a `yield`, so that it returned nothing."""

@@ -12,8 +12,9 @@ To add a kind of property, change these files and no others:
 5. evidence/replay.py (which runs decide it) and reports/text.py (why they do),
    if neither a state nor a step decides it.
 
-Elsewhere, only spec/resolve.py, spec/scenario.py and frontend/design.py name
-kinds: they make properties. tests/unit/test_kinds.py checks this list.
+Elsewhere, only spec/resolve.py, spec/scenario.py, frontend/design.py,
+frontend/actions.py, frontend/lanes.py, driver/regressions.py and driver/branches.py
+name kinds: they make properties. tests/unit/test_kinds.py checks this list.
 """
 
 from __future__ import annotations
@@ -136,7 +137,8 @@ class Property:
     reachable state (or step), or else the property is vacuous. ``assertion`` is
     'counter', 'warn_on' or 'bug_on' for an assertion of the kernel, 'invariant'
     for a method under `@invariant`, both of which come from the design, and
-    empty for a property of a spec."""
+    empty for a property of a spec. ``watches``: nothing is asked; a search only says
+    which of the antecedents came true."""
 
     name: str
     kind: Kind
@@ -150,6 +152,7 @@ class Property:
     goal: Expr | None = None
     fair: tuple[Fairness, ...] = ()
     assertion: str = ""
+    watches: bool = False
 
     @property
     def deciding(self) -> Expr:

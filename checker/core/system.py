@@ -139,6 +139,20 @@ class Assumption:
 
 
 @dataclass(frozen=True)
+class Branch:
+    """One side of an `if`, or of `a if c else b`, in the text of an action or of a
+    helper that it calls. ``taken`` is true of the steps that go there: where the
+    action's guard holds, over the state before the step and the arguments. ``span``
+    is the side's first line; where there is no `else`, that of the `if` itself, and
+    ``what`` says so. ``site`` is the `if`: it is reached if one of its sides is."""
+
+    span: Span
+    site: Span
+    what: str
+    taken: Expr
+
+
+@dataclass(frozen=True)
 class Action:
     """A guarded simultaneous update.
 

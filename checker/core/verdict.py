@@ -163,7 +163,9 @@ class Statistics:
     steps that it cut in the states visited (with symmetry, one state of each
     orbit); an engine that does not count leaves it empty, and says in
     ``unneeded`` which assumptions certainly cut nothing. ``unobserved`` are
-    variables that no state was stored with, because nothing observes them."""
+    variables that no state was stored with, because nothing observes them.
+    ``branches`` says for each action which of its branches (Compiled.branches) some
+    step took; None if that was not followed."""
 
     states: int = 0
     transitions: int = 0
@@ -182,6 +184,7 @@ class Statistics:
     no_start: bool = False
     impossible: frozenset[str] = frozenset()
     unobserved: tuple[str, ...] = ()
+    branches: Mapping[str, tuple[bool | None, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -213,7 +216,8 @@ class Budget:
     """Limits of one run; None is no limit. ``seconds`` of wall time,
     ``states`` visited, ``depth`` in steps, ``memory`` in bytes. ``symmetry``
     turns on canonical forms where the scalarsets allow them, and ``indices`` with
-    it those of ints that are only indices. ``threads`` is the number of workers
+    it those of ints that are only indices. ``branches``: say which branches of the
+    design's text some step took. ``threads`` is the number of workers
     (0: as many as cores). ``seed`` is for engines that sample."""
 
     seconds: float | None = None
@@ -222,6 +226,7 @@ class Budget:
     memory: int | None = None
     symmetry: bool = True
     indices: bool = False
+    branches: bool = False
     threads: int = 0
     seed: int = 0
 

@@ -27,6 +27,7 @@ from poolproof.checker.core.verdict import (
     Verdict,
     Violated,
 )
+from poolproof.checker.driver.branches import BranchResult
 from poolproof.checker.driver.check import (
     EXHAUSTIVE,
     CheckResult,
@@ -93,7 +94,8 @@ class Compared:
     """A spec on an heir and on its base. ``same``: the two are the same transition
     system with the same properties, so nothing was searched. ``dead`` are actions
     and results that the base has in some run and the heir has in none, ``new`` the
-    reverse; both are empty unless both were searched completely."""
+    reverse; both are empty unless both were searched completely. ``never`` are
+    branches that the heir never takes, and of which that is no news of the base."""
 
     task: Task
     base: Task
@@ -103,6 +105,7 @@ class Compared:
     differences: tuple[Difference, ...] = ()
     dead: tuple[str, ...] = ()
     new: tuple[str, ...] = ()
+    never: tuple[BranchResult, ...] = ()
 
     @property
     def properties(self) -> int:
@@ -122,7 +125,7 @@ class Compared:
     @property
     def differs(self) -> bool:
         some = any(d.change is not Change.UNKNOWN for d in self.differences)
-        return bool(some or self.dead or self.new)
+        return bool(some or self.dead or self.new or self.never)
 
 
 def on_base(task: Task, base: DesignRef) -> Task:
@@ -171,6 +174,7 @@ def compare(
         differences=found,
         dead=_only(b, a) if whole else (),
         new=_only(a, b) if whole else (),
+        never=_never(mine, its),
     )
 
 
@@ -225,6 +229,16 @@ def _only(one: set[str] | None, other: set[str] | None) -> tuple[str, ...]:
     """What is in one only; not the results of an action that is."""
     left = sorted((one or set()) - (other or set()))
     return tuple(x for x in left if x.partition(" -> ")[0] not in left or "->" not in x)
+
+
+def _never(mine: CheckResult, its: CheckResult) -> tuple[BranchResult, ...]:
+    """The branches that only the heir never takes."""
+    if mine.branches is None or its.branches is None:
+        return ()
+    known = {(r.branch.span, r.branch.what) for r in its.branches.never}
+    return tuple(
+        r for r in mine.branches.never if (r.branch.span, r.branch.what) not in known
+    )
 
 
 # --- properties -------------------------------------------------------------

@@ -31,6 +31,12 @@ from poolproof.checker.core.verdict import (
     Violated,
 )
 from poolproof.checker.driver.any_size import ALL, Opened, opened
+from poolproof.checker.driver.branches import (
+    BranchCoverage,
+    coverage,
+    watching,
+    with_branches,
+)
 from poolproof.checker.driver.designs import DesignRef, designs_for
 from poolproof.checker.engines import registry
 from poolproof.checker.evidence.replay import Replay, confirm, confirm_defect
@@ -309,7 +315,8 @@ class PropertyResult:
 @dataclass(frozen=True)
 class CheckResult:
     """A task's outcome. ``mistakes`` are places of the spec that some run
-    showed to be undefined."""
+    showed to be undefined. ``branches``: those of the design's text, if a search was
+    to follow them."""
 
     task: Task
     outcomes: tuple[Outcome, ...]
@@ -317,6 +324,7 @@ class CheckResult:
     defects: tuple[tuple[Defect, Replay], ...]
     mistakes: tuple[UserError, ...]
     interrupted: bool = False
+    branches: BranchCoverage | None = None
 
 
 def run(
@@ -355,7 +363,8 @@ def judged(
 ) -> CheckResult:
     """Return what the outcomes say of each property, with every run replayed."""
     with budget.limited(), doing("replaying the runs"):
-        return _checked(task, outcomes, interrupted)
+        checked = _checked(task, outcomes, interrupted)
+        return replace(checked, branches=coverage(task.compiled, outcomes, budget))
 
 
 Stage = Callable[[Task, Sequence[Outcome], Budget, Reporter], Outcome | None]
@@ -389,8 +398,12 @@ def _single(name: str) -> Stage:
         task: Task, _before: Sequence[Outcome], budget: Budget, report: Reporter
     ) -> Outcome | None:
         queries = tuple(p for p in _everything(task) if not _left_to_rest(name, p))
-        system = task.compiled.system
-        return registry.ask(name, system, queries, budget, report, task.compiled)
+        compiled = task.compiled
+        follow = budget.branches and bool(registry.row(name).rest)
+        watched = watching(compiled, queries, budget) if follow else ()
+        asked = (*queries, *watched)
+        outcome = registry.ask(name, compiled.system, asked, budget, report, compiled)
+        return with_branches(compiled, watched, outcome) if follow else outcome
 
     return stage
 

@@ -60,7 +60,8 @@ def exhaustive(
             return outcome
         if outcome.statistics.complete or outcome.defects:
             return outcome
-        if not any(isinstance(v, Unknown) for v in outcome.verdicts.values()):
+        asked = [outcome.verdicts[p.name] for p in properties if not p.watches]
+        if not any(isinstance(v, Unknown) for v in asked):
             return outcome
     outcome = native(system, properties, budget, report)
     reason = _refused(outcome)

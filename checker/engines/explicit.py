@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from poolproof.checker.backends.columns import Tuples
 from poolproof.checker.backends.python import Taken
 from poolproof.checker.core.limits import doing, overtime
 from poolproof.checker.core.property import Property
@@ -71,6 +72,8 @@ def explicit(
     found = explore(space, visitors, budget, report)
     seconds = time.monotonic() - begin
     with overtime(), doing("writing down the runs"):
+        if found.complete:
+            watch.look_back(Tuples(found.parents))
         outcome = _outcome(found, properties, decided, defects, ends, seconds)
     return replace(outcome, statistics=replace(outcome.statistics, assumed=cuts.found))
 

@@ -18,6 +18,7 @@ import select
 import signal
 import struct
 import subprocess
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,6 +34,7 @@ from poolproof.checker.backends.c.build import (
     Refused,
     compiler,
 )
+from poolproof.checker.backends.columns import Packed
 from poolproof.checker.core import evaluate
 from poolproof.checker.core.cache import own_folder, temporary_folder
 from poolproof.checker.core.ir import ScalarSort
@@ -56,6 +58,7 @@ from poolproof.checker.core.verdict import (
     undisturbed,
 )
 from poolproof.checker.engines.doubts import unfounded
+from poolproof.checker.engines.watch import LOOK_BACK, look_back
 from poolproof.checker.passes.symmetry import Symmetry, find_symmetry
 
 CANNOT = "the native engine cannot"
@@ -85,6 +88,8 @@ def native(
     if compiler() is None:
         raise FileNotFoundError(NO_COMPILER)
     begin = time.monotonic()
+    watchers = [p for p in properties if p.watches]
+    properties = tuple(p for p in properties if not p.watches)
     for doubtful in (True, False):
         try:
             found = Symmetry((), (), ())
@@ -95,7 +100,7 @@ def native(
         except lower.Unsupported as why:
             return _nothing(properties, f"{CANNOT}: {why}", begin)
         starts = _Starts.of(system, lowered)
-        run = _Run(lowered)
+        run = _Run(lowered, watching=bool(watchers))
         try:
             note = search(run, starts, budget, until_decided, report)
         except Refused as why:
@@ -105,7 +110,22 @@ def native(
     notes = (*found.notes, *([note] if note else []))
     with overtime(), doing("writing down the runs"):
         done = _Search(system, properties, lowered, starts, run)
-        return _outcome(done, notes, time.monotonic() - begin)
+        outcome = _outcome(done, notes, time.monotonic() - begin)
+        return _looked_back(outcome, done, watchers)
+
+
+def _looked_back(
+    outcome: Outcome, done: _Search, watchers: Sequence[Property]
+) -> Outcome:
+    """Return the outcome with what the properties that only watch saw."""
+    if not done.run.states:
+        return outcome
+    layout = done.lowered.layout
+    states = Packed(done.run.states, layout.words, layout.slots)
+    seen = look_back(done.system, watchers, states)
+    s = outcome.statistics
+    true = {**s.true_antecedents, **{n: tuple(came) for n, came in seen.items()}}
+    return replace(outcome, statistics=replace(s, true_antecedents=true))
 
 
 def usable_symmetry(
@@ -183,6 +203,10 @@ class _Run:
     """The output of the program."""
 
     lowered: lower.Lowered
+    watching: bool = False
+    """Whether the states are wanted, if they are not too many."""
+    file: str = ""
+    states: bytes = b""
     figures: dict[str, str] = field(default_factory=dict)
     fired: dict[int, int] = field(default_factory=dict)
     counters: dict[int, int] = field(default_factory=dict)
@@ -253,7 +277,8 @@ def search(
     for folder in (own_folder, temporary_folder):
         run.forget()
         try:
-            _search(run, starts, budget, until_decided, report, folder())
+            with _written_states(run):
+                _search(run, starts, budget, until_decided, report, folder())
             return note
         except OSError as e:
             name = e.filename.decode() if isinstance(e.filename, bytes) else e.filename
@@ -262,6 +287,19 @@ def search(
             why = f"the C compiler fails: {e}"
         note = f"compiled in a temporary folder: {why}"
     raise Refused(why)
+
+
+@contextlib.contextmanager
+def _written_states(run: _Run) -> Iterator[None]:
+    """Within, the program may write its states to a file; then the run has them."""
+    if not run.watching:
+        yield
+        return
+    with tempfile.NamedTemporaryFile(prefix="poolproof-states-") as file:
+        run.file = file.name
+        yield
+        if "written" in run.figures:
+            run.states = Path(file.name).read_bytes()
 
 
 def _search(
@@ -288,7 +326,9 @@ def _search(
                 finally:
                     quick.cancel()
             fast.start()
-            child = _Child(quick.program, starts, budget, until_decided, begin)
+            child = _Child(
+                quick.program, starts, budget, until_decided, begin, run.file
+            )
             with overtime():
                 while not fast.ready:
                     look()
@@ -298,7 +338,7 @@ def _search(
             child = None
             run.forget()
             fast.finish()
-        child = _Child(fast.program, starts, budget, until_decided, begin)
+        child = _Child(fast.program, starts, budget, until_decided, begin, run.file)
         with overtime(), doing("writing down the runs"):
             while not child.lines(run, report, 0.5):
                 look()
@@ -322,6 +362,7 @@ class _Child:
         budget: Budget,
         until_decided: bool,
         begin: float,
+        file: str,
     ) -> None:
         self.begin = begin
         seconds = left()
@@ -332,6 +373,8 @@ class _Child:
             (1 << 62) if budget.states is None else budget.states,
             (1 << 30) if budget.depth is None else budget.depth,
             int(until_decided),
+            file,
+            LOOK_BACK,
         )
         with contextlib.suppress(OSError):
             os.utime(program)  # see `prune`

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from poolproof.checker.backends import python as lower
+from poolproof.checker.backends.columns import Columns, Source, first_steps
 from poolproof.checker.backends.python import Taken
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Action, State, TransitionSystem
@@ -15,10 +16,32 @@ OfStep = Callable[[State, Taken], Sequence[str]]
 that the step violates."""
 
 
+LOOK_BACK = 1 << 18
+"""States that are looked at again, at most, for properties that only watch. The limit
+is a number of states, so that no clock decides."""
+
+
+def look_back(
+    system: TransitionSystem, watchers: Sequence[Property], states: Source
+) -> dict[str, list[bool]]:
+    """Return for each property that only watches which of its antecedents were true
+    of a step from these states; nothing if there are more than LOOK_BACK."""
+    if not watchers or states.count > LOOK_BACK:
+        return {}
+    columns = Columns(system, states)
+    seen = {}
+    for p in watchers:
+        assert p.action is not None, "who watches all actions sees nothing"
+        action = system.action_by_name[p.action]
+        seen[p.name] = first_steps(action, p.antecedents, columns)
+    return seen
+
+
 class Watch:
     """The properties that one state or one step decides: by a violation, or as a
-    witness. ``seen`` maps each property to which of its antecedents came true.
-    Raise ValueError for a property that only a run decides."""
+    witness. ``seen`` maps each property to which of its antecedents came true; of
+    those that only watch, once `look_back` is called. Raise ValueError for a
+    property that only a run decides."""
 
     def __init__(
         self, system: TransitionSystem, properties: Sequence[Property]
@@ -27,6 +50,8 @@ class Watch:
             if p.kind.of_runs:
                 raise ValueError(f"no state and no step decides `{p.kind.value}`")
         self.system = system
+        self.watchers = [p for p in properties if p.watches]
+        properties = [p for p in properties if not p.watches]
         self.seen = {p.name: [False] * len(p.antecedents) for p in properties}
         self.steps = [p for p in properties if p.kind.of_steps]
         mine = [p for p in properties if p.kind.of_states]
@@ -43,6 +68,10 @@ class Watch:
         if True not in hits:
             return ()
         return [n for n, hit in zip(self.names, hits, strict=True) if hit]
+
+    def look_back(self, states: Source) -> None:
+        """Note what the properties that only watch saw in these states."""
+        self.seen |= look_back(self.system, self.watchers, states)
 
     def of_step(self, action: Action) -> OfStep | None:
         """Return what the action's steps violate; None if no property is about

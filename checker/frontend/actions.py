@@ -19,6 +19,7 @@ from poolproof.checker.core.ranges import Ranges
 from poolproof.checker.core.source import method_tree, span_of
 from poolproof.checker.core.system import (
     Action,
+    Branch,
     Obligation,
     Parameter,
     Span,
@@ -186,10 +187,13 @@ def executed(work: Work, written: ActionText) -> Executed:
     return method
 
 
+Made = tuple[Action, list[Property], tuple[Branch, ...]]
+
+
 def action_of(
     work: Work, written: ActionText, method: Executed, hidden: Hidden
-) -> tuple[Action, list[Property]]:
-    """An action, and what the kernel asserts in it."""
+) -> Made:
+    """An action, what the kernel asserts in it, and the branches of its text."""
     effects, name = method.effects, written.name
     if hidden.guard is not ir.TRUE:
         _put_first(effects, hidden.guard)
@@ -230,7 +234,11 @@ def action_of(
         span=written.span,
         assumptions=tuple(effects.assumptions),
     )
-    return action, _asserted(name, written.mark.kernel, effects, facts, memo)
+    asserted = _asserted(name, written.mark.kernel, effects, facts, memo)
+    sides = tuple(effects.branches.values())
+    taken = ir.substitute_all((b.taken for b in sides), facts, memo)
+    branches = (replace(b, taken=e) for b, e in zip(sides, taken, strict=True))
+    return action, asserted, tuple(branches)
 
 
 def _put_first(effects: Effects, guard: Expr) -> None:

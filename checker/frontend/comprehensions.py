@@ -119,6 +119,7 @@ class Comprehensions:
         condition = ir.TRUE
         guards, dues = len(effects.guards), len(effects.obligations)
         assertions = len(effects.assertions)
+        branches, effects.branches = effects.branches, {}
         for g in generators:
             if not isinstance(g.target, ast.Name):
                 raise at.mistake("bind one name at a time")
@@ -146,4 +147,13 @@ class Comprehensions:
             (n, replace(due, formula=operators.for_all(binders, due.formula)))
             for n, due in effects.obligations[dues:]
         ]
+        inside, effects.branches = effects.branches, branches
+        for b in inside.values():
+            effects.fork(replace(b, taken=_for_any(binders, b.taken)))
         return Generated(binders, condition, value)
+
+
+def _for_any(binders: list[Expr], formula: Expr) -> Expr:
+    for binder in reversed(binders):
+        formula = ir.aggregate("any", binder, formula)
+    return formula

@@ -15,7 +15,13 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.ir import Expr
 from poolproof.checker.core.ranges import Ranges
 from poolproof.checker.core.source import span_of
-from poolproof.checker.core.system import Assumption, Obligation, Span, Variable
+from poolproof.checker.core.system import (
+    Assumption,
+    Branch,
+    Obligation,
+    Span,
+    Variable,
+)
 from poolproof.checker.elaborate.operators import choose
 from poolproof.checker.elaborate.values import (
     Operand,
@@ -25,8 +31,12 @@ from poolproof.checker.elaborate.values import (
 )
 from poolproof.checker.frontend.failures import Choices
 from poolproof.model.language import (
+    Arithmetic,
     Binding,
+    Bound,
     Design,
+    Domain,
+    Feature,
     Slot,
     Values,
     closure,
@@ -129,6 +139,9 @@ class Effects:
     """Each with the number of guards that came before it."""
     assertions: list[Assertion] = field(default_factory=list)
     assumptions: list[Assumption] = field(default_factory=list)
+    branches: dict[tuple[Span, str], Branch] = field(default_factory=dict)
+    """The sides of conditions, by their places: one in a loop, or in a helper that is
+    called twice, is one."""
     running: Expr = ir.TRUE
     """No `bug_on` so far has ended the action."""
     choices: Choices | None = None
@@ -144,6 +157,14 @@ class Effects:
         if formula is not ir.TRUE:
             due = Obligation(kind, formula, message, span)
             self.obligations.append((len(self.guards), due))
+
+    def fork(self, branch: Branch) -> None:
+        """Note that control takes the branch where ``branch.taken`` is true."""
+        key = branch.span, branch.what
+        taken = ir.and_(self.running, branch.taken)
+        if key in self.branches:
+            taken = ir.or_(self.branches[key].taken, taken)
+        self.branches[key] = replace(branch, taken=taken)
 
 
 # --- state during execution -----------------------------------------------
@@ -195,6 +216,42 @@ class Cursor:
         """Return the same point on the paths where the condition holds."""
         pc = ir.and_(self.pc, condition)
         return Cursor(self.effects, self.frame, self.store, pc)
+
+    def fork(self, node: ast.If | ast.IfExp, c: Expr) -> None:
+        """Note both sides of a condition, unless it is an observer's, or decided by
+        the features."""
+        if not self.effects.may_require or (c.is_const and not self.sized(node.test)):
+            return
+        file, site = self.frame.file, span_of(self.frame.file, node)
+        for side, truth in ((node.body, c), (node.orelse, ir.not_(c))):
+            taken = ir.and_(self.pc, truth)
+            where, what = site, "never false"
+            if isinstance(side, ast.expr):
+                where, what = span_of(file, side), ast.unparse(side)
+            elif side:
+                where, what = span_of(file, side[0]), ""
+            self.effects.fork(Branch(where, site, what, taken))
+
+    def sized(self, test: ast.expr) -> bool:
+        """Whether a condition that is decided mentions sizes or numbers and no
+        feature: at other bounds it may be decided otherwise."""
+        found = False
+        for node in ast.walk(test):
+            match node:
+                case ast.Name(name) if name in self.store.locals:
+                    local = self.store.locals[name]
+                    found |= isinstance(local, Expr) and local.sort is ir.INT
+                    continue
+                case ast.Name(name):
+                    value = self.frame.outer(name)
+                case ast.Attribute(ast.Name("self"), name):
+                    value = getattr(self.frame.this.owner, name, None)
+                case _:
+                    continue
+            if isinstance(value, Feature):
+                return False
+            found |= isinstance(value, Bound | Arithmetic | Domain)
+        return found
 
     def apart(self) -> Cursor:
         """Return this point with a store of its own."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from itertools import count
 from types import FunctionType
@@ -26,6 +26,7 @@ from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.source import class_span, member_span, method_tree, span_of
 from poolproof.checker.core.system import (
     Action,
+    Branch,
     TransitionSystem,
     Variable,
 )
@@ -112,9 +113,11 @@ def _compile(
     for name, (function, mark) in action_methods(cls).items():
         if all(binding.on(f) for f in mark.when):
             lanes.note(name, function, mark)
-    for action, own in lanes.actions():
+    branches: dict[str, tuple[Branch, ...]] = {}
+    for action, own, sides in lanes.actions():
         actions.append(action)
         assertions += own
+        branches[action.name] = sides
     processes = lanes.processes
     hidden: tuple[Variable, ...] = ()
     if processes is not None:
@@ -157,6 +160,9 @@ def _compile(
         processes,
         binding.open,
         refused,
+        branches
+        if processes is None
+        else {name: tuple(_readable(system, b)) for name, b in branches.items()},
     )
 
 
@@ -189,6 +195,15 @@ def _observers(work: Work) -> tuple[dict[str, Observer], dict[str, NotClosed]]:
         except NotClosed as mistake:
             refused[name] = mistake
     return found, refused
+
+
+def _readable(system: TransitionSystem, some: Iterable[Branch]) -> Iterator[Branch]:
+    """The branches that depend on variables only: a local of a task that waits is one
+    if something else than the branch reads it."""
+    for b in some:
+        names = {e.data[0] for e in ir.subterms(b.taken) if e.op == "var"}
+        if names <= system.by_name.keys():
+            yield b
 
 
 # --- variables ------------------------------------------------------------

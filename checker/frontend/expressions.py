@@ -177,6 +177,7 @@ class Expressions:
 
     def choice(self, cursor: Cursor, node: ast.IfExp) -> Value:
         c = self.condition(cursor, node.test)
+        cursor.fork(node, c)
         if c.is_const:
             return self.expr(cursor, node.body if c.data else node.orelse)
         then, otherwise = cursor.under(c), cursor.under(ir.not_(c))

@@ -21,6 +21,7 @@ from poolproof.checker.core.system import Action, Variable
 from poolproof.checker.frontend.actions import (
     ActionText,
     Hidden,
+    Made,
     Work,
     action_of,
     executed,
@@ -132,8 +133,8 @@ class Lanes:
 
     # -- the actions --
 
-    def actions(self) -> Iterator[tuple[Action, list[Property]]]:
-        """Yield the actions, with what the kernel asserts in each."""
+    def actions(self) -> Iterator[Made]:
+        """Yield the actions, with what the kernel asserts in each, and branches."""
         known = self.processes
         for name, text in self.texts.items():
             if name in self.yielding:
@@ -150,9 +151,7 @@ class Lanes:
         at = self.at
         return ir.eq(ir.select(at.now, task), ir.const(at.element, raw))
 
-    def _parts(
-        self, text: ActionText, process: Process
-    ) -> Iterator[tuple[Action, list[Property]]]:
+    def _parts(self, text: ActionText, process: Process) -> Iterator[Made]:
         raw = {part.name: k for k, (_, part) in enumerate(self.later, 1)}
         at = self.at
         places: dict[Path, Expr] = {

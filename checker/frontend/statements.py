@@ -160,6 +160,7 @@ class Statements:
         if yields is not None and yields.way:
             return self.arm(cursor, node, not yields.first())
         c = self.expressions.condition(cursor, node.test)
+        cursor.fork(node, c)
         if c.is_const:
             return self.arm(cursor, node, bool(c.data))
         then = self.arm(cursor.apart().under(c), node, True)

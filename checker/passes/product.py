@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from poolproof.checker.core import ir
 from poolproof.checker.core.ir import Expr, substitute_all
-from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import (
     Action,
     State,
@@ -154,7 +154,7 @@ class _Product:
         """The leader's property, where the follower does not violate its own; a step
         property action by action, as the follower takes part in some only."""
         mine = replace(self.mine, antecedents=(), expect=None)
-        if mine.kind is Kind.INVARIANT:
+        if mine.kind.of_states:
             yield replace(mine, formula=ir.or_(mine.formula, self.violates_now()))
             return
         for a in self.leader.actions:
@@ -202,7 +202,7 @@ class _Product:
     def action(self, a: Action) -> Action:
         """The leader's action, and what it makes the follower do."""
         b = self.like(a)
-        known = self.its.kind is Kind.INVARIANT
+        known = self.its.kind.of_states
         guard = ir.and_(a.guard, ir.not_(self.violates_now())) if known else a.guard
         if b is None:
             return replace(a, guard=guard)

@@ -107,7 +107,7 @@ def reduce(
         whole, queries = close(system, properties)
     if Reduction.CONE not in by:
         return Reduced(whole, whole, queries)
-    kept = _observed(whole, queries)
+    kept = observed(whole, queries)
     dropped = tuple(v.name for v in whole.variables if v.name not in kept)
     if not dropped:
         return Reduced(whole, whole, queries)
@@ -139,12 +139,12 @@ def close(
     return system.map(put), tuple(p.map(put) for p in properties)
 
 
-def _observed(system: TransitionSystem, properties: Sequence[Property]) -> set[str]:
+def observed(system: TransitionSystem, properties: Sequence[Property]) -> set[str]:
     """Return the variables that decide, in the end, something that is asked."""
     ranges = {v.name: declared(v) for v in system.variables}
     seen = [f.expr for f in system.formulas() if _observes(f)]
     seen += [e for p in properties for e in p.formulas()]
-    waiting = set(_mentioned(seen))
+    waiting = set(mentioned(seen))
     waiting.update(v.name for v in system.variables if not _starts_well(system, v))
     for a in system.actions:
         waiting.update(_leaving(a, ranges))
@@ -156,7 +156,7 @@ def _observed(system: TransitionSystem, properties: Sequence[Property]) -> set[s
         kept.add(name)
         for a in system.actions:
             if name in a.updates:
-                waiting |= _mentioned((a.updates[name],)) - kept
+                waiting |= mentioned((a.updates[name],)) - kept
     return kept
 
 
@@ -170,7 +170,8 @@ def _observes(f: Formula) -> bool:
     )
 
 
-def _mentioned(roots: Iterable[Expr]) -> set[str]:
+def mentioned(roots: Iterable[Expr]) -> set[str]:
+    """Return the names of the variables that occur in expressions."""
     return {n.data[0] for n in subterms(*roots) if n.op == "var"}
 
 
@@ -211,7 +212,7 @@ def _leaving(action: Action, ranges: Mapping[str, Interval]) -> Iterator[str]:
     for name, update in action.updates.items():
         lo, hi = ranges[name]
         for index, value in writes(update):
-            yield from _mentioned(index)
+            yield from mentioned(index)
             least, most = known.of(value)
             low = lo is None or (least is not None and lo <= least)
             high = hi is None or (most is not None and most <= hi)

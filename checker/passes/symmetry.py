@@ -170,8 +170,9 @@ def _expressions(
     for p in properties:
         # an assertion belongs to its action: where that is watched, so is this
         yield (p.action if p.assertion else None), p.name, p.formula
-        for e in p.antecedents:
-            yield None, p.name, e
+        if not p.watches:  # what it sees is no verdict: see driver/branches.py
+            for e in p.antecedents:
+                yield None, p.name, e
 
 
 def _asymmetric_variable(v: Variable, sort: ScalarSort) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 from poolproof.checker.core.text import count
 from poolproof.checker.driver.against import Change, Compared, Difference
 from poolproof.checker.driver.check import CheckResult, PropertyResult
+from poolproof.checker.reports.branches import places
 from poolproof.checker.reports.check import settings
 from poolproof.checker.reports.json import run_json
 from poolproof.checker.reports.text import broken_by, run, table, why, wrapped
@@ -34,6 +35,9 @@ def against_report(compared: Compared) -> list[str]:
     ):
         if some:
             lines += ["", *wrapped(f"{words}: {', '.join(some)}", "  ", "    ")]
+    if compared.never:
+        text = f"never taken, other than in {base}: {places(compared.never)}"
+        lines += ["", *wrapped(text, "  ", "    ")]
     for checked in (compared.here, compared.there):
         lines += _errors(checked) if checked is not None else []
     system = task.compiled.system
@@ -113,6 +117,7 @@ def _one(compared: Compared) -> dict[str, Any]:
         "same_system": compared.same,
         "dead": list(compared.dead),
         "new": list(compared.new),
+        "never": [str(r.branch.span) for r in compared.never],
         "differences": [
             {
                 "property": d.prop.name,

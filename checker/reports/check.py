@@ -23,6 +23,7 @@ from poolproof.checker.driver.check import (
     Task,
 )
 from poolproof.checker.frontend.overrides import idle_methods
+from poolproof.checker.reports.branches import branch_lines
 from poolproof.checker.reports.text import broken_by, run, table, trust, why, wrapped
 from poolproof.checker.reports.words import assuming, sentence, short
 from poolproof.model.language import declared
@@ -43,14 +44,7 @@ def check_report(
             "    ",
         )
     lines += ["", *table(("", ""), _rows(checked))]
-    asserted = assertions_summary(checked)
-    if asserted:
-        lines += ["", f"  {asserted}"]
-    assumed = assumed_lines(checked)
-    if assumed:
-        lines.append("")
-        for line in assumed:
-            lines += wrapped(line, "  ", "    ")
+    lines += _below(checked)
     for outcome in checked.outcomes:
         basis = trust(
             task.compiled.system,
@@ -73,6 +67,19 @@ def check_report(
         if answer.prop.name in stored:
             lines += ["", *wrapped(f"stored in {stored[answer.prop.name]}", "  ")]
     return lines
+
+
+def _below(checked: CheckResult) -> list[str]:
+    """What stands below the verdicts: assertions, assumptions, branches."""
+    asserted = assertions_summary(checked)
+    lines = ["", f"  {asserted}"] if asserted else []
+    assumed = assumed_lines(checked)
+    if assumed:
+        lines.append("")
+        for line in assumed:
+            lines += wrapped(line, "  ", "    ")
+    never = branch_lines(checked.branches, checked.task.set_bounds)
+    return lines + (["", *never] if never else [])
 
 
 def _circumstances(task: Task) -> str:

@@ -37,6 +37,7 @@ from poolproof.checker.driver.size import Failure, Sized
 from poolproof.checker.driver.triples import Triples
 from poolproof.checker.evidence.replay import Replay, Taken, show_result, show_step
 from poolproof.checker.evidence.trace_file import Heading
+from poolproof.checker.reports.branches import branches_json
 from poolproof.checker.reports.page import (
     Overview,
     column_assumptions,
@@ -230,6 +231,7 @@ def _one(checked: CheckResult) -> dict[str, Any]:
         ],
         "assumptions": _assumptions(assumptions(checked)),
         "missing": dict(task.resolved.missing),
+        "branches": branches_json(checked.branches),
         "defects": [
             {
                 "message": defect.message,

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from poolproof.checker.core.system import Span
 from poolproof.checker.core.text import count
 from poolproof.checker.driver.mutate import Campaign, MutantStatus
 from poolproof.checker.reports.text import table, wrapped
@@ -69,6 +72,21 @@ def mutation_report(done: Campaign) -> list[str]:
             where = f"{m.span.file}:{m.span.line}: {m.method}"
             lines += wrapped(where, "  ", "    ")
             lines += wrapped(_shortened(m.what), "      ", "        ")
+    same = done.of(MutantStatus.SAME)
+    if same:
+        lines += ["", "same, by line:", *_by_line(r.mutant.span for r in same)]
+    return lines
+
+
+def _by_line(spans: Iterable[Span]) -> list[str]:
+    """``model/blocks/hstate.py:117, 120``, a file after the other."""
+    found: dict[str, set[int]] = {}
+    for span in spans:
+        found.setdefault(span.file, set()).add(span.line)
+    lines = []
+    for file, numbers in sorted(found.items()):
+        text = f"{file}:{', '.join(map(str, sorted(numbers)))}"
+        lines += wrapped(text, "  ", "    ")
     return lines
 
 

@@ -112,7 +112,7 @@ class More(Pool):
     called = var(Bool())
 
     @action
-    def call(self):
+    def ring(self):
         require(not self.called)
         self.called = True
 
@@ -193,7 +193,7 @@ def test_a_call_that_only_the_heir_has() -> None:
     """The base stays where it is: the known fault after it is still known."""
     compared = against(More)
     assert compared.differences == ()
-    assert compared.new == ("call",)
+    assert compared.new == ("ring",)
 
 
 def test_a_budget_that_ends_early() -> None:
@@ -289,3 +289,26 @@ def test_nothing_to_compare(capsys: pytest.CaptureFixture[str], spec: str) -> No
     base = f"{__name__}:Pool"
     assert main(["check", spec, "--design", base, "--against", base]) == 2
     assert "name the other design by --design" in capsys.readouterr().err
+
+
+class Longer(Pool):
+    """With branches that no run takes: what is held is used, and only two are."""
+
+    def returned(self) -> int:
+        if self.used == 0:
+            return 0  # never
+        if self.used > self.held + 2:
+            return 2  # never
+        return min(1, self.used)
+
+
+def test_a_branch_that_is_never_taken() -> None:
+    spec = parse_text(SPEC, "pages.spec")
+    (task,) = prepare(spec, Request(designs=(f"{__name__}:Longer",)))
+    base = DesignRef(Pool, f"{__name__}:Pool")
+    budget = Budget(branches=True)
+    compared = compare(task, base, "explicit", budget, Silent())
+    source = Path(__file__).read_text().splitlines()
+    places = [source[r.branch.span.line - 1].strip() for r in compared.never]
+    assert places == ["return 0  # never", "return 2  # never"]
+    assert compared.differs

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from poolproof.checker.backends.c import expressions as c
+from poolproof.checker.backends.columns import COLUMNS
 from poolproof.checker.backends.python import PYTHON
 from poolproof.checker.backends.smt import LOWER
 from poolproof.checker.core import ir
@@ -23,6 +24,7 @@ ALGEBRAS = {
     "text": TEXT,
     "itself": BUILD,
     "python": PYTHON,
+    "columns": COLUMNS,
     "c": c.TEXT,
     "z3": LOWER,
 }

@@ -940,12 +940,30 @@ static Thread *new_thread(int id)
 	return T;
 }
 
-/* search THREADS MEMORY SECONDS STATES DEPTH UNTIL; the initial states come
- * on standard input: their number, then their words. */
+/* Write the states to a file, if there are not too many. */
+static void write_states(const char *path, u64 most)
+{
+	u64 states = 0;
+	for (int t = 0; t < nthreads; t++)
+		states += threads[t]->used;
+	if (!*path || states > most)
+		return;
+	FILE *file = fopen(path, "wb");
+	if (!file)
+		return;
+	for (int t = 0; t < nthreads; t++)
+		fwrite(threads[t]->states, 8 * WORDS, threads[t]->used, file);
+	if (!fclose(file))
+		printf("written %llu\n", (unsigned long long)states);
+}
+
+/* search THREADS MEMORY SECONDS STATES DEPTH UNTIL FILE MOST; the initial states
+ * come on standard input: their number, then their words. A complete search of at
+ * most MOST states writes them to FILE, if that is not empty. */
 int main(int argc, char **argv)
 {
 	pthread_t ids[MAX_THREADS];
-	if (argc != 7)
+	if (argc != 9)
 		return 2;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGINT, interrupted);
@@ -1010,6 +1028,8 @@ int main(int argc, char **argv)
 		search();
 	progress(1);
 	report();
+	if (!atomic_load(&stop_flag))
+		write_states(argv[7], strtoull(argv[8], NULL, 10));
 	if (atomic_load(&asymmetric))
 		printf("asymmetric 1\n");
 	else
