@@ -390,4 +390,5 @@ COLUMNS: Algebra[Value] = {
     "all": _beyond,
     "any": _beyond,
     "setof": _beyond,
+    "map": _beyond,
 }

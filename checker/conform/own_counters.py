@@ -17,7 +17,7 @@ from poolproof.checker.conform.shrink import Found
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.evaluate import Undefined
-from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import State
 from poolproof.checker.driver.designs import shipped_specs
 from poolproof.checker.evidence.replay import decided_by
@@ -98,7 +98,7 @@ def _invariants(
             properties = resolve(spec, compiled).properties
         except UserError:
             continue  # it speaks of a bound or feature that is not there
-        yield from ((path, p) for p in properties if p.kind is Kind.INVARIANT)
+        yield from ((path, p) for p in properties if p.kind.of_states and p.kind.safety)
 
 
 def _violated(compiled: Compiled, prop: Property, state: State) -> bool:

@@ -184,7 +184,7 @@ def test_the_command(
     monkeypatch.setattr(
         review, "shipped_specs", lambda: ("specs/hugetlb/hugetlb_cpuset.spec",)
     )
-    monkeypatch.setattr(review, "least_pools", lambda *_: LeastPools({}))
+    monkeypatch.setattr(review, "scenario_cells", lambda *_: [])
     out = tmp_path / "review.html"
     call = ["review", "--engine", "explicit", "--html", str(out)]
     assert main([*call, "--markdown"]) == 0

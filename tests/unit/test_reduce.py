@@ -282,6 +282,7 @@ def test_what_each_engine_allows() -> None:
         "liveness": whole - {Reduction.COMPONENTS},
         "bmc": {Reduction.CONE},
         "prove": set(),
+        "anysize": set(),
         "fuzz": set(),
     }
 
