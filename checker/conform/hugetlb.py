@@ -157,7 +157,16 @@ def _cgroups(setting: Config) -> list[str]:
 # --- logs ------------------------------------------------------------------
 
 OUT_OF_REACH = frozenset(
-    ("memcg", "pins", "poison", "fragments", "descriptors", "offline", "remote")
+    (
+        "memcg",
+        "pins",
+        "poison",
+        "fragments",
+        "descriptors",
+        "offline",
+        "remote",
+        "userfaultfd",
+    )
 )
 """Features that no command of the agent reaches."""
 
