@@ -36,6 +36,7 @@ VERBS = {
     "patch": "name the designs and specs that a kernel patch is about",
     "anchors": "find the functions that designs cite and a kernel has otherwise",
     "conform": "compare a design with a kernel, call by call",
+    "export": "print a design as a model for SPIN",
     "help": "print the language of designs, or of specs and scenarios",
 }
 """Each verb, and its line of help. The module `commands.VERB` has `add(parser)`,

@@ -7,6 +7,7 @@ import pytest
 
 from poolproof.checker.backends.c import expressions as c
 from poolproof.checker.backends.columns import COLUMNS
+from poolproof.checker.backends.promela.expressions import PROMELA
 from poolproof.checker.backends.python import PYTHON
 from poolproof.checker.backends.smt import LOWER
 from poolproof.checker.core import ir
@@ -26,6 +27,7 @@ ALGEBRAS = {
     "python": PYTHON,
     "columns": COLUMNS,
     "c": c.TEXT,
+    "promela": PROMELA,
     "z3": LOWER,
 }
 

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The IR as expressions of Promela.
+
+All values are ints of 32 bits: a set is a bit mask, a table an array of its cells
+in the order of the state. Outside its domain a table reads 0, as in the other
+backends; the obligations say that no step relies on it.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap, Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from poolproof.checker.core.fold import Algebra, fold
+from poolproof.checker.core.interval import inside
+from poolproof.checker.core.ir import Domain, Expr, SetSort, subterms
+
+LARGE = 400
+"""Upper limit on the nodes of an expression that is written in one piece."""
+
+_REPEATED = frozenset({"min", "max", "div", "mod", "card", "in", "single", "select"})
+"""Operators whose text may have an argument twice."""
+
+
+class Unsupported(Exception):
+    """The system cannot be said in Promela; the text says why."""
+
+
+@dataclass
+class Writer:
+    """Expressions as text. ``names`` are those of the variables; what is used more
+    than once is put into temporaries, which are no part of a state."""
+
+    names: Mapping[str, str]
+    lines: list[str] = field(default_factory=list)
+    known: dict[Expr, str] = field(default_factory=dict)
+
+    def text(self, e: Expr) -> str:
+        """Return the text of e; what has a name is not read again."""
+        return fold((e,), PROMELA, self, ChainMap({}, self.known))[0]
+
+    def share(self, roots: Iterable[Expr]) -> None:
+        """Assign temporaries for the parts that have several users."""
+        roots = tuple(roots)
+        order = [e for e in subterms(*roots) if e not in self.known]
+        uses = Counter(a for e in order for a in e.args)
+        uses.update(a for e in order if e.op in _REPEATED for a in e.args)
+        for e in order:
+            if e.args and uses[e] > 1 and e.op not in ("store", "fill"):
+                self.name(e)
+
+    def name(self, e: Expr) -> str:
+        """Return the temporary of e, assigned if it was not."""
+        if e not in self.known:
+            text = self.text(e)
+            if e.is_const:
+                return text
+            name = f"temporary[{len(self.known)}]"
+            self.lines.append(f"{name} = {text};")
+            self.known[e] = name
+        return self.known[e]
+
+
+def size(*roots: Expr) -> int:
+    """Return the nodes of the expressions, each as often as it is used."""
+    known: dict[Expr, int] = {}
+    for e in subterms(*roots):
+        known[e] = 1 + sum(known[a] for a in e.args)
+    return sum(known[e] for e in roots)
+
+
+def position(
+    domains: Sequence[Domain], index: Sequence[Expr], texts: Sequence[str]
+) -> tuple[str, str]:
+    """Return the text of the number of a table's cell, and the condition that there
+    is one (empty: always)."""
+    base, stride = 0, 1
+    terms: list[str] = []
+    checks: list[str] = []
+    for d, i, text in reversed(list(zip(domains, index, texts, strict=True))):
+        if i.is_const:
+            base += (i.data - d.lo) * stride
+            if i.data not in d:
+                checks.append("false")
+        else:
+            base -= d.lo * stride
+            terms.append(text if stride == 1 else f"{text} * {stride}")
+            if not inside(i.interval, d):
+                checks.append(f"{text} >= {d.lo} && {text} <= {d.hi}")
+        stride *= len(d)
+    terms += [str(base)] if base or not terms else []
+    return " + ".join(terms), " && ".join(checks)
+
+
+def _template(text: str) -> Callable[..., str]:
+    """Text over the arguments' texts a, b and c."""
+    return lambda w, e, *args: text.format(**dict(zip("abc", args, strict=False)))
+
+
+def _joined(word: str) -> Callable[..., str]:
+    return lambda w, e, *args: "(" + f" {word} ".join(args) + ")"
+
+
+def _constant(w: Writer, e: Expr) -> str:
+    if abs(e.data) >= 1 << 31:
+        raise Unsupported(f"{e} needs more than 32 bits")
+    return f"({e.data})" if e.data < 0 else str(e.data)
+
+
+def _variable(w: Writer, e: Expr) -> str:
+    name, primed = e.data
+    if primed:
+        raise ValueError(f"{e}: the state after a step is put in before")
+    return w.names[name]
+
+
+def _unbound(w: Writer, e: Expr) -> str:
+    raise KeyError(f"{e} has no value here")
+
+
+def _beyond(w: Writer, e: Expr, *args: str) -> str:
+    """Aggregates are written out; a table is read and written by cells."""
+    raise ValueError(f"{e}: {e.op} has no text of its own")
+
+
+def _select(w: Writer, e: Expr, table: str, *index: str) -> str:
+    sort = e.args[0].sort
+    at, check = position(sort.index, e.args[1:], index)  # type: ignore[attr-defined]
+    return f"({check} -> {table}[{at}] : 0)" if check else f"{table}[{at}]"
+
+
+def _domain(e: Expr) -> Domain:
+    assert isinstance(e.sort, SetSort)
+    if len(e.sort.domain) > 31:
+        raise Unsupported(f"{e} is a set of more than 31 elements")
+    return e.sort.domain
+
+
+def _bit(element: Expr, text: str, domain: Domain) -> tuple[str, str]:
+    """Return the number of an element's bit, and the condition that it has one."""
+    certain = inside(element.interval, domain)
+    return (
+        f"({text} - {domain.lo})" if domain.lo else text,
+        "" if certain else f"{text} >= {domain.lo} && {text} <= {domain.hi}",
+    )
+
+
+def _member(w: Writer, e: Expr, element: str, members: str) -> str:
+    bit, check = _bit(e.args[0], element, _domain(e.args[1]))
+    read = f"(({members} >> {bit}) & 1)"
+    return f"({check} -> {read} : 0)" if check else read
+
+
+def _single(w: Writer, e: Expr, element: str) -> str:
+    bit, check = _bit(e.args[0], element, _domain(e))
+    return f"({check} -> (1 << {bit}) : 0)" if check else f"(1 << {bit})"
+
+
+def _card(w: Writer, e: Expr, members: str) -> str:
+    bits = range(len(_domain(e.args[0])))
+    return "(" + " + ".join(f"(({members} >> {k}) & 1)" for k in bits) + ")"
+
+
+def _quotient(w: Writer, e: Expr, a: str, b: str) -> str:
+    """C cuts off towards 0, the IR towards less."""
+    lo = e.args[0].interval[0]
+    if lo is not None and lo >= 0:
+        return f"({a} / {b})"
+    return f"({a} >= 0 -> {a} / {b} : (0 - ((({b} - 1) - {a}) / {b})))"
+
+
+def _remainder(w: Writer, e: Expr, a: str, b: str) -> str:
+    lo = e.args[0].interval[0]
+    if lo is not None and lo >= 0:
+        return f"({a} % {b})"
+    return f"((({a} % {b}) + {b}) % {b})"
+
+
+PROMELA: Algebra[str] = {
+    "const": _constant,
+    "param": _unbound,
+    "var": _variable,
+    "local": _unbound,
+    "not": _template("(!{a})"),
+    "and": _joined("&&"),
+    "or": _joined("||"),
+    "eq": _template("({a} == {b})"),
+    "lt": _template("({a} < {b})"),
+    "le": _template("({a} <= {b})"),
+    "add": _joined("+"),
+    "sub": _template("({a} - {b})"),
+    "mul": _template("({a} * {b})"),
+    "div": _quotient,
+    "mod": _remainder,
+    "min": _template("({a} < {b} -> {a} : {b})"),
+    "max": _template("({a} > {b} -> {a} : {b})"),
+    "ite": _template("({a} -> {b} : {c})"),
+    "in": _member,
+    "union": _template("({a} | {b})"),
+    "inter": _template("({a} & {b})"),
+    "diff": _template("({a} & (~{b}))"),
+    "single": _single,
+    "card": _card,
+    "select": _select,
+    "store": _beyond,
+    "fill": _beyond,
+    "sum": _beyond,
+    "all": _beyond,
+    "any": _beyond,
+    "setof": _beyond,
+    "map": _beyond,
+}
+"""The IR as Promela; operands stand in parentheses."""

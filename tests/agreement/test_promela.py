@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""SPIN counts the states that our engines count, and finds what they find.
+
+It shares the frontend and the IR with them, and nothing else: neither the search,
+nor the way in which expressions and steps are evaluated.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from poolproof.checker.backends.c.build import compiler
+from poolproof.checker.backends.promela.program import Unsupported, promela
+from poolproof.checker.core import ir
+from poolproof.checker.core.ir import (
+    INT,
+    TRUE,
+    Domain,
+    Expr,
+    add,
+    const,
+    div,
+    eq,
+    le,
+    local,
+    lt,
+    mod,
+    num,
+    scalar_sort,
+    select,
+    set_sort,
+    store,
+    table_sort,
+)
+from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.system import (
+    Action,
+    Obligation,
+    Parameter,
+    TransitionSystem,
+    Variable,
+)
+from poolproof.checker.core.verdict import Budget, Reached, Silent, Violated
+from poolproof.checker.driver.check import Request, prepare
+from poolproof.checker.driver.designs import find_spec
+from poolproof.checker.engines.explicit import explicit
+from poolproof.checker.engines.native import native
+from poolproof.checker.passes.reduce import reduce
+from poolproof.checker.spec import parse
+from tests.common.random_systems import Case, cases, explore
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("spin") is None or compiler() is None,
+    reason="SPIN (apt install spin) or a C compiler is missing",
+)
+
+A = scalar_sort("PML", 3, "a")
+A_D = Domain(A, 0, 2, "PML")
+
+
+def spin(text: str, at: Path, *define: str, stop: bool = False) -> tuple[int, int]:
+    """Return the states that SPIN stores but the first, and the errors. With
+    ``stop`` it ends at the first error."""
+    (at / "m.pml").write_text(text)
+    flags = ["-DSAFETY", "-DNOREDUCE", "-DVECTORSZ=4096", "-DMEMLIM=2000"]
+    for command in (
+        ["spin", "-o2", *define, "-a", "m.pml"],
+        [str(compiler()), "-O0", *flags, "-w", "-o", "pan", "pan.c"],
+        ["./pan", "-n", *([] if stop else ["-A"]), "-m5000000"],
+    ):
+        done = subprocess.run(command, cwd=at, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout[-400:] + done.stderr[-400:]
+    assert "out of memory" not in done.stdout
+    assert "max search depth too small" not in done.stdout
+    states = re.search(r"(\d+) states, stored", done.stdout)
+    errors = re.search(r"errors: (\d+)", done.stdout)
+    assert states is not None
+    assert errors is not None
+    return int(states[1]) - 1, int(errors[1])
+
+
+def agree(system: TransitionSystem, properties: tuple[Property, ...], at: Path) -> None:
+    """SPIN's count is ours; where we find a violation, it finds one."""
+    budget = Budget(symmetry=False, threads=1)
+    ours = native(system, properties, budget, Silent())
+    assert ours.statistics.complete
+    text = promela(system, properties)
+    assert spin(text, at)[0] == ours.statistics.states
+    violated = any(isinstance(v, Violated) for v in ours.verdicts.values())
+    assert spin(text, at, stop=True)[1] == violated
+
+
+SHIPPED = (
+    ("pool_lending", "GlobalPool", {}),
+    ("promise_plain", "GuestMemfd", {}),
+    ("promise_plain", "Hugetlb", {}),
+    ("promise_plain", "HugetlbCma", {}),
+    ("promise_plain", "ReservedThp", {}),
+    ("promise_plain", "ReservedThpPlanned", {}),
+    ("promise_plain", "ReservedThpFiles", {}),
+    ("promise_plain", "ReservedThpHugetlbfs", {}),
+    ("promise_plain", "Tao", {}),
+    ("promise_plain", "Thp", {}),
+    ("promise_swap", "Thp", {}),
+    ("promise_swap", "Shmem1g", {}),
+    ("hugetlb_accounting", "Hugetlb", {"V": 2, "P": 1}),
+    ("hugetlb_mempolicy", "Hugetlb", {}),
+    ("pageblock", "PageAllocator", {}),
+    ("memcg", "MemcgTree", {"C": 2}),
+    ("swap", "SwapSpace", {}),
+    ("file_size", "ShmemFiles", {}),
+    ("file_races", "ShmemRaces", {}),
+    ("vma_several", "Vmas", {}),
+    ("node_masks", "NodeMasks", {}),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("spec", "design", "bounds"), SHIPPED)
+def test_a_shipped_design(
+    spec: str, design: str, bounds: dict[str, int], tmp_path: Path
+) -> None:
+    request = Request(designs=(design,), bounds=bounds)
+    (task,) = prepare(parse(find_spec(spec)), request)
+    asked = (*task.resolved.properties, *task.resolved.obligations)
+    small = reduce(task.compiled.system, asked)
+    agree(small.system, small.properties, tmp_path)
+
+
+@pytest.mark.slow
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+@given(case=cases())
+def test_random_systems(case: Case, tmp_path_factory: pytest.TempPathFactory) -> None:
+    right = explore(case.system, case.properties)
+    if not right.complete or right.defects:
+        return
+    at = tmp_path_factory.mktemp("spin")
+    text = promela(case.system, case.properties)
+    assert spin(text, at)[0] == right.states
+
+
+def everything() -> tuple[TransitionSystem, tuple[Property, ...]]:
+    """Numbers below 0, sets, tables with a cell for nobody, all operators."""
+    n = Variable("n", INT, num(-4), num(4), None)
+    of = set_sort(A_D)
+    s = Variable("in", of, num(0), num(7), const(of, 0))
+    x = Variable("x.y", table_sort((Domain(A, 0, 3),), INT), num(-1), num(0), num(0))
+    who = Variable("who", A, num(0), num(3), const(A, 3))
+    p, k = local("act.p", A_D), local("act.k", Domain(INT, 2, 3))
+    by_two, rest = div(n.now, num(2)), mod(n.now, num(3))
+    held = ir.member(p, s.now)
+    toggled = ir.ite(
+        held, ir.diff(s.now, ir.single(p, A_D)), ir.union(s.now, ir.single(p, A_D))
+    )
+    cell: Expr = select(x.now, who.now)
+    act = Action(
+        "act",
+        (Parameter("p", p), Parameter("k", k)),
+        le(ir.card(s.now), k),
+        {
+            "in": toggled,
+            "n": ir.max_(num(-4), ir.min_(num(4), ir.sub(by_two, rest))),
+            "x.y": store(x.now, who.now, ir.sub(num(-1), cell)),
+            "who": ir.ite(held, p, const(A, 3)),
+        },
+        eq(n.now, num(0)),
+    )
+    down = Action("down", (), lt(num(-4), n.now), {"n": add(n.now, num(-1))}, None)
+    system = TransitionSystem(
+        "every operator", (n, s, x, who), (act, down), TRUE, {}, {}
+    )
+    full = Property("full", Kind.REACHABLE, eq(ir.card(s.now), num(3)))
+    grows = Property(
+        "grows",
+        Kind.STEP,
+        ir.or_(le(ir.card(s.now), ir.card(s.next)), act.returned, le(n.now, n.next)),
+        action="act",
+    )
+    return system, (full, grows)
+
+
+@pytest.mark.slow
+def test_every_operator(tmp_path: Path) -> None:
+    system, properties = everything()
+    ours = explicit(system, properties, Budget(symmetry=False), Silent())
+    assert isinstance(ours.verdicts["full"], Reached)
+    violated = isinstance(ours.verdicts["grows"], Violated)
+    text = promela(system, properties, ["how", "", "x " * 60])
+    assert max(map(len, text.split("*/")[0].splitlines())) <= 75
+    assert spin(text, tmp_path)[0] == ours.statistics.states
+    assert spin(text, tmp_path, stop=True)[1] == violated
+    whole = promela(system, properties[:1])
+    assert spin(whole, tmp_path, stop=True)[1] == 0
+    assert spin(whole, tmp_path, "-DREACH_full", stop=True)[1] == 1
+
+
+def counter(**more: object) -> TransitionSystem:
+    n = Variable("n", INT, num(0), num(3), num(0))
+    up = Action("up", (), TRUE, {"n": add(n.now, num(1))}, None, **more)  # type: ignore[arg-type]
+    return TransitionSystem("counter", (n,), (up,), TRUE, {}, {})
+
+
+@pytest.mark.slow
+def test_what_is_wrong_with_the_model_is_an_error(tmp_path: Path) -> None:
+    """A range, an obligation, an obligation of a step that is not enabled."""
+    system = counter()
+    n = system.variables[0].now
+    assert spin(promela(system, ()), tmp_path, stop=True)[1] == 1
+    for early in (False, True):
+        due = Obligation("assert", lt(n, num(2)), "", None, early)
+        guarded = counter(obligations=(due,))
+        guard = lt(n, num(2)) if early else lt(n, num(3))
+        again = replace(guarded.actions[0], guard=guard)
+        system = replace(guarded, actions=(again,))
+        assert spin(promela(system, ()), tmp_path, stop=True)[1] == 1
+
+
+def test_the_first_three_states(tmp_path: Path) -> None:
+    system = counter()
+    n = system.variables[0].now
+    up = replace(system.actions[0], guard=lt(n, num(2)))
+    low = Property("low", Kind.INVARIANT, lt(n, num(2)))
+    text = promela(replace(system, actions=(up,)), (low,))
+    assert spin(text, tmp_path) == (3, 0)  # -A: no violation is reported
+    assert spin(text, tmp_path, stop=True)[1] == 1
+
+
+def test_what_promela_cannot_say() -> None:
+    wide = Variable("n", INT, num(0), num(1 << 40), num(0))
+    none = TransitionSystem("none", (), (), ir.FALSE, {}, {})
+    for system in (TransitionSystem("wide", (wide,), (), TRUE, {}, {}), none):
+        with pytest.raises(Unsupported):
+            promela(system, ())
