@@ -102,10 +102,16 @@ _DECIDE = (
 
 
 def modules() -> dict[str, str]:
-    """What decides a verdict: all that is changed, by name."""
+    """What decides a verdict: all that is changed, by name; a second file of a
+    name has its folder before it."""
     checker = ROOT / "checker"
     files = [f for pattern in _DECIDE for f in sorted(checker.glob(pattern))]
-    return {f.stem: str(f.relative_to(ROOT)) for f in files if f.stem != "__init__"}
+    named: dict[str, str] = {}
+    for f in files:
+        name = f.stem if f.stem not in named else f"{f.parent.name}.{f.stem}"
+        if f.stem != "__init__":
+            named[name] = str(f.relative_to(ROOT))
+    return named
 
 
 def killers(module: str) -> tuple[str, ...]:
