@@ -46,12 +46,12 @@ class Pinning(Userfaults):
         if HUGETLBFS and self.shared(vma):
             file = self.vm_file[vma]
             require(self.page_cache.node[file, page] is not None)
-            require(not self.cache_pinned[file, page])
+            assume(not self.cache_pinned[file, page], "no page is pinned twice")
             self.cache_pinned[file, page] = True
         else:
             require(self.anon.node[vma, page] is not None)
             require(self.mappers.mapcount(vma, page) == 1)
-            require(not self.pinned[vma, page])
+            assume(not self.pinned[vma, page], "no page is pinned twice")
             self.pinned[vma, page] = True
 
     @action(kernel="mm/gup.c:memfd_pin_folios", when=MEMFD)
@@ -59,7 +59,7 @@ class Pinning(Userfaults):
         """udmabuf: a page of a memfd is pinned, and allocated if it is not there."""
         assume(not MOUNT, "no memfd beside a mount")
         require(self.exists(file) and self.nr_pinned() < IO)
-        require(not self.cache_pinned[file, page])
+        assume(not self.cache_pinned[file, page], "no page is pinned twice")
         if TRUNCATE:
             require(page < self.i_size[file])
         if self.page_cache.node[file, page] is None:

@@ -44,6 +44,7 @@ from poolproof.model.language import (
     Maybe,
     SetOf,
     action,
+    assume,
     require,
     table,
     var,
@@ -521,8 +522,11 @@ class Steps(Unmapping):
 
     @action(kernel="kernel/cgroup/cgroup.c:cgroup_attach_task", when=CGROUP)
     def attach(self, task: TASKS, css: CGROUPS) -> Errno:
-        """A task without mappings enters a cgroup."""
-        require(all(self.vm_mm[v] != task for v in VMAS))
+        """A task enters a cgroup; what is charged stays charged."""
+        assume(
+            all(self.vm_mm[v] != task for v in VMAS),
+            "no task with VMAs moves to a cgroup",
+        )
         self.cgroup.of[task] = css
         return OK
 

@@ -23,6 +23,7 @@ from poolproof.model.language import (
     Bool,
     Maybe,
     action,
+    assume,
     may_fail,
     observer,
     require,
@@ -47,7 +48,8 @@ class Userfaults(Faulting):
     def uffd_copy(self, vma: VMAS, page: PAGES, reads: Bool()) -> Errno:
         """ioctl(UFFDIO_COPY) of one page. If it does not read the caller's memory
         with the locks held, this is its first half, and OK means that it goes on."""
-        require(self.mapped(vma, page) and (reads or self.copy_node is None))
+        require(self.mapped(vma, page))
+        assume(reads or self.copy_node is None, "one UFFDIO_COPY at a time")
         if self.copy_exists(vma, page):
             return EEXIST
         return self.mfill_atomic(vma, page, reads, True)
