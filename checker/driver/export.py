@@ -17,9 +17,10 @@ from poolproof.checker.passes.reduce import Reduced, reduce
 from poolproof.checker.spec import Spec
 
 _HOW = """\
-spin -o2 -a FILE && cc -O2 -DSAFETY -DNOREDUCE -DVECTORSZ=4096 -o pan pan.c
-  ./pan -n -m1000000       stops at what is violated; -A: visits all
-SPIN stores one state more than `poolproof check --no-symmetry` visits: the
+spin -o2 -a FILE
+cc -O2 -DSAFETY -DNOREDUCE -DVECTORSZ=4096 -o pan pan.c
+./pan -n -m1000000         stops at a violation; with -A it does not
+SPIN stores one state more than `poolproof check --no-symmetry`: the
 one before an initial state is chosen."""
 
 
@@ -82,5 +83,5 @@ def _head(
     yield from _HOW.splitlines()
     witnesses = [p.name for p in asked if p.kind.of_states and p.kind.wants_witness]
     if witnesses:
-        yield "spin -o2 -DREACH_NAME -a FILE: an assertion fails where NAME is reached:"
-        yield f"  NAME is one of {', '.join(witnesses)}"
+        yield "spin -o2 -DREACH_NAME -a FILE: an error where NAME is reached,"
+        yield f"one of {', '.join(witnesses)}"

@@ -147,7 +147,11 @@ def test_random_systems(case: Case, tmp_path_factory: pytest.TempPathFactory) ->
     if not right.complete or right.defects:
         return
     at = tmp_path_factory.mktemp("spin")
-    text = promela(case.system, case.properties)
+    try:
+        text = promela(case.system, case.properties)
+    except Unsupported as why:
+        assert re.search("more than 32 bits|no initial state", str(why))
+        return
     assert spin(text, at)[0] == right.states
 
 

@@ -58,7 +58,8 @@ def promela(
     """Return the system, which has no rigid params, as a model for SPIN, with
     ``head`` in a comment. Raise Unsupported."""
     made = _Program(system, properties)
-    body = [*made.starts(), "end:", "  do", *made.alternatives(), "  od"]
+    steps = [*made.alternatives(), "  :: false"]  # there may be no step at all
+    body = [*made.starts(), "end:", "  do", *steps, "  od"]
     return "\n".join(
         [
             "/*",
