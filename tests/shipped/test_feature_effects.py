@@ -26,7 +26,7 @@ LEFT_OUT = {
     )
 }
 """Features whose actions a design has none of: HugetlbSteps has only the calls that
-are written in steps. Of these features, `check` says "no effect"."""
+are written in steps."""
 
 
 def shape(system: TransitionSystem) -> object:
