@@ -34,7 +34,7 @@ VERBS = {
     "mutate": "find changes of a design that no property detects",
     "trace": "replay stored traces under CPython",
     "patch": "name the designs and specs that a kernel patch is about",
-    "anchors": "find the functions that designs cite and a kernel has otherwise",
+    "anchors": "find the functions that designs cite and that a kernel has changed",
     "conform": "compare a design with a kernel, call by call",
     "export": "print a design as a model for SPIN",
     "help": "print the language of designs, or of specs and scenarios",

@@ -21,7 +21,7 @@ from poolproof.checker.driver.check import EXHAUSTIVE, Request, engines
 from poolproof.checker.driver.cluster import on_cluster
 from poolproof.checker.driver.designs import DesignRef, designs_named
 from poolproof.checker.driver.kept import ANEW, KEPT, Checks
-from poolproof.checker.driver.processes import cores, in_processes
+from poolproof.checker.driver.workers import cores, in_processes
 from poolproof.model.language import FAILURES, did_you_mean
 
 AUTO = "auto"
@@ -190,7 +190,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         "--failures",
         whole(0),
         metavar="N",
-        help="how many calls fail in a run, of those that may: "
+        help="let up to N calls fail in a run, of those that may: "
         f"--bounds {FAILURES.name}=N",
     )
     add_value(parser, "--engine", engine, metavar="ENGINE", help=", ".join(engines()))

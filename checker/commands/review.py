@@ -22,7 +22,6 @@ from poolproof.checker.driver.cells import SizeCell, SpecCell
 from poolproof.checker.driver.check import EXHAUSTIVE, exit_code
 from poolproof.checker.driver.designs import ROOT, designs_for, shipped_specs
 from poolproof.checker.driver.objections import shipped_page
-from poolproof.checker.driver.processes import cores
 from poolproof.checker.driver.review import requests, review, scenario_cells
 from poolproof.checker.driver.scores import (
     SCORES,
@@ -38,6 +37,7 @@ from poolproof.checker.driver.triples import (
     triples_tasks,
 )
 from poolproof.checker.driver.triples import exit_code as triples_code
+from poolproof.checker.driver.workers import cores
 from poolproof.checker.reports import html, json
 from poolproof.checker.reports.cases import ktap
 from poolproof.checker.reports.markdown import markdown
@@ -61,8 +61,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     add(
         "--triples",
         action="store_true",
-        help="ask with any three features together, too: done anyway for a --design "
-        "that is not a shipped one",
+        help="also turn on any three features together; without it, only for a "
+        "--design of yours",
     )
     add_against(parser)
 

@@ -11,7 +11,6 @@ from poolproof.checker.commands.streams import output
 from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.verdict import Budget
 from poolproof.checker.driver.check import Request, prepare, refuse_nothing
-from poolproof.checker.driver.processes import cores
 from poolproof.checker.driver.triples import (
     STATES,
     Triples,
@@ -19,6 +18,7 @@ from poolproof.checker.driver.triples import (
     labelled,
     triples,
 )
+from poolproof.checker.driver.workers import cores
 from poolproof.checker.reports import json
 from poolproof.checker.reports.triples import triples_report
 from poolproof.checker.spec import Spec

@@ -20,8 +20,8 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.pickled import dumps, loads
 from poolproof.checker.core.verdict import INTERRUPTED, Reporter
 from poolproof.checker.driver.cells import Cell, Lost, Spread
-from poolproof.checker.driver.processes import DIED, Failed, written_failure
 from poolproof.checker.driver.sources import of_checker
+from poolproof.checker.driver.workers import DIED, Failed, written_failure
 
 _PATIENCE = "10 s"
 """How long the scheduler may take to answer."""

@@ -20,7 +20,7 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Reporter, Silent
 from poolproof.checker.driver.cells import Cell, Lost
 from poolproof.checker.driver.cluster import on_cluster
-from poolproof.checker.driver.processes import DIED
+from poolproof.checker.driver.workers import DIED
 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.slow

@@ -19,7 +19,7 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.system import Span
 from poolproof.checker.core.verdict import INTERRUPTED, Reporter, Silent
 from poolproof.checker.driver.cells import Lost, in_turn
-from poolproof.checker.driver.processes import DIED, in_processes
+from poolproof.checker.driver.workers import DIED, in_processes
 
 HERE = os.getpid()
 
