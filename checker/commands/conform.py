@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,14 @@ from pathlib import Path
 from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.streams import output
 from poolproof.checker.commands.terminal import progress
+from poolproof.checker.conform.c_difference import c_difference
 from poolproof.checker.conform.campaign import Plan, campaign
+from poolproof.checker.conform.environment import NotExpressible
 from poolproof.checker.conform.hugetlb import variant
-from poolproof.checker.conform.own_counters import broken
+from poolproof.checker.conform.own_counters import Broken, broken
 from poolproof.checker.conform.pair import compare_kernels
 from poolproof.checker.conform.report import campaign_report, log_report, pair_report
+from poolproof.checker.conform.shrink import Found
 from poolproof.checker.conform.trace_validation import load, match
 from poolproof.checker.core.cache import cache_folder
 from poolproof.checker.core.diagnostic import UserError
@@ -55,7 +58,7 @@ examples:
   poolproof conform Hugetlb --kernel 6.12 --install --budget 600
   poolproof conform my.py:MyHugetlb --kernel 6.12 --sequences 5000
   poolproof conform Hugetlb --kernel live --without fork --sequences 200
-  poolproof conform Hugetlb --tree ~/linux --base v6.12
+  poolproof conform Hugetlb --tree ~/linux --base v6.12 --c programs
   poolproof conform Hugetlb --log calls.jsonl
 """
 
@@ -71,6 +74,7 @@ class Options:
     install: bool
     tree: str = ""
     base: str = ""
+    programs: str = ""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -129,6 +133,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="end after this time",
     )
+    add("--c", metavar="DIR", help="write each difference to DIR as a C program")
     add("--log", metavar="FILE", help="match a log of calls instead of a kernel")
     add(
         "--install",
@@ -163,6 +168,7 @@ def run(options: argparse.Namespace) -> int:
         options.install,
         options.tree or "",
         options.base or "",
+        options.c or "",
     )
     with output(options.output) as out:
         with progress("conform") as report:
@@ -211,7 +217,9 @@ def conform(chosen: Options, report: Reporter) -> tuple[list[str], int]:
         return wrapped(f"not asked: {reason}", "", "  "), 3
     code = 1 if done.unexplained else 3 if done.ended else 0
     violated = [broken(done.design, found) for found in done.disagreements]
-    return campaign_report(done, violated), code
+    sides = ("model", f"Linux {done.release}")
+    written = _programs(chosen.programs, done.disagreements, violated, sides)
+    return campaign_report(done, violated, written), code
 
 
 def _pair(chosen: Options, report: Reporter) -> tuple[list[str], int]:
@@ -226,7 +234,34 @@ def _pair(chosen: Options, report: Reporter) -> tuple[list[str], int]:
     design = variant(chosen.design, pair.base)
     found = [broken(design, f) for f in pair.differences]
     code = 1 if pair.differences else 3 if pair.ended else 0
-    return pair_report(pair, found, (chosen.base, chosen.tree)), code
+    written = _programs(chosen.programs, pair.differences, found, ("base", "head"))
+    return pair_report(pair, found, (chosen.base, chosen.tree), written), code
+
+
+def _programs(
+    folder: str,
+    differences: Sequence[Found],
+    violated: Sequence[Sequence[Broken]],
+    sides: tuple[str, str],
+) -> list[str]:
+    """Write a C program of each difference. Return what the report says of it.
+    Raise UserError if there can be no such files."""
+    if not folder:
+        return ["--c DIR writes it as a C program"] * len(differences)
+    said = []
+    for number, (found, some) in enumerate(zip(differences, violated, strict=True), 1):
+        path = Path(folder) / f"difference{number}.c"
+        try:
+            text = c_difference(found, path.stem, sides, some)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except NotExpressible as e:
+            said.append(f"no C program: {e}")
+        except OSError as e:
+            raise UserError(None, f"--c {path}: {e.strerror}") from None
+        else:
+            said.append(f"as a C program: {path}")
+    return said
 
 
 def _images(chosen: Options, cache: Path) -> tuple[Image, Image]:

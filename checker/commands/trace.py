@@ -7,7 +7,7 @@ import argparse
 
 from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.streams import output
-from poolproof.checker.conform.c_program import c_program
+from poolproof.checker.conform.c_trace import c_program
 from poolproof.checker.conform.mail import mail, quote
 from poolproof.checker.conform.script import script
 from poolproof.checker.conform.shown import showing

@@ -17,7 +17,8 @@ from email.policy import SMTP
 from textwrap import wrap
 from typing import TypeVar
 
-from poolproof.checker.conform.c_program import c_program, call_text
+from poolproof.checker.conform.c_calls import call_text
+from poolproof.checker.conform.c_trace import c_program
 from poolproof.checker.conform.script import Script, script
 from poolproof.checker.conform.sequence import observables
 from poolproof.checker.conform.shown import showing
@@ -166,7 +167,7 @@ def _calls(replayed: Replayed, made: Script | None) -> Iterator[str]:
 def _call(command: str, made: Script) -> str:
     words = command.split()
     who = f"process {words[1]}: " if words[0] == "w" else ""
-    return who + call_text(command, made)
+    return who + call_text(command, made.setting.bounds["nodes"])
 
 
 # --- what is seen ---------------------------------------------------------

@@ -31,10 +31,13 @@ from poolproof.model.language import action_methods, declared
 
 
 def campaign_report(
-    done: Campaign, broken: Sequence[Sequence[Broken]] = ()
+    done: Campaign,
+    broken: Sequence[Sequence[Broken]] = (),
+    programs: Sequence[str] = (),
 ) -> list[str]:
-    """Figures, disagreements, known differences, coverage. ``broken`` has, for each
-    disagreement, the invariants that the kernel's counters violate."""
+    """Return figures, disagreements, known differences, coverage. For each
+    disagreement, ``broken`` has the invariants that the kernel's counters violate,
+    ``programs`` a line on its C program."""
     rate = done.steps / done.seconds if done.seconds else 0.0
     lines = wrapped(f"{done.design.__name__} and Linux {done.release}", "", "    ")
     lines += wrapped(
@@ -70,6 +73,7 @@ def campaign_report(
     for number, found in enumerate(done.disagreements):
         lines += ["", *disagreement(found)]
         lines += _broken(broken[number], "kernel") if broken else []
+        lines += wrapped(programs[number], "  ", "    ") if programs else []
     return [*lines, *_known(done), "", *_coverage(done)]
 
 
@@ -180,10 +184,14 @@ def _columns(
 
 
 def pair_report(
-    pair: Pair, broken: Sequence[Sequence[Broken]], trees: tuple[str, str]
+    pair: Pair,
+    broken: Sequence[Sequence[Broken]],
+    trees: tuple[str, str],
+    programs: Sequence[str] = (),
 ) -> list[str]:
-    """What a patch changed for user space; ``broken`` has, for each difference,
-    the invariants that the head's counters violate."""
+    """Return what a patch changed for user space. For each difference, ``broken``
+    has the invariants that the head's counters violate, ``programs`` a line on its
+    C program."""
     lines = [
         *wrapped(f"base {trees[0]}, Linux {pair.base}"),
         *wrapped(f"head {trees[1]}, Linux {pair.head}"),
@@ -194,8 +202,9 @@ def pair_report(
     number = sum(pair.repeated.values())
     differ = f"{count(number, 'sequence')} differ, {len(pair.differences)} kinds"
     lines += ["", f"  {differ if number else 'no difference for user space'}"]
-    for found, some in zip(pair.differences, broken, strict=True):
+    for number, (found, some) in enumerate(zip(pair.differences, broken, strict=True)):
         lines += ["", *disagreement(found, "base", "head"), *_broken(some, "head")]
+        lines += wrapped(programs[number], "  ", "    ") if programs else []
     return lines
 
 

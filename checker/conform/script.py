@@ -95,26 +95,28 @@ def again(machine: ModelMachine, step: Command) -> Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
-    """A trace as commands of the agent. ``ready`` are the counters after the
-    setup; ``performer`` stands at the end of the trace."""
+class Calls:
+    """Steps as commands of the agent, after a setup. ``ready`` are the counters
+    between the two."""
 
-    replayed: Replayed
+    name: str
     setting: Config
     setup: tuple[str, ...]
     ready: Counters
     steps: tuple[Command, ...]
-    performer: Performer = field(repr=False, compare=False)
-
-    @property
-    def name(self) -> str:
-        """What the trace is a trace of."""
-        heading = self.replayed.heading
-        return heading.property or heading.shows
 
     @property
     def commands(self) -> tuple[str, ...]:
         return (*self.setup, *(c for step in self.steps for c in step.commands))
+
+
+@dataclass(frozen=True, slots=True)
+class Script(Calls):
+    """A trace as commands of the agent, named after what it is a trace of.
+    ``performer`` stands at the end of the trace."""
+
+    replayed: Replayed
+    performer: Performer = field(repr=False, compare=False)
 
     def and_then(self, steps: Sequence[Command]) -> Script:
         """The script with further steps."""
@@ -151,7 +153,16 @@ def script(replayed: Replayed) -> Script:
                 None, f"step {number}, {text}: no system call does this: {e}"
             ) from None
         _agrees(machine, taken.state, number, text)
-    return Script(replayed, setting, tuple(start), ready, tuple(steps), performer)
+    heading = replayed.heading
+    return Script(
+        name=heading.property or heading.shows,
+        setting=setting,
+        setup=tuple(start),
+        ready=ready,
+        steps=tuple(steps),
+        replayed=replayed,
+        performer=performer,
+    )
 
 
 def _cursors(replayed: Replayed, nodes: int) -> tuple[int, int]:

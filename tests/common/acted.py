@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A reproducer whose calls a design answers instead of a kernel."""
+"""C programs: they compile, and a design answers their calls instead of a kernel."""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,12 +11,24 @@ from pathlib import Path
 import pytest
 
 from poolproof.checker.conform import c_program
+from poolproof.checker.conform.c_program import Program
+from poolproof.checker.conform.c_trace import program
 from poolproof.checker.conform.environment import NotExpressible
 from poolproof.checker.conform.machine import ModelMachine
 from poolproof.checker.conform.script import Command, again
 from poolproof.checker.conform.sequence import begin
 from poolproof.checker.conform.shown import Explanation, Showing
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
+
+needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+
+
+def compiles(text: str, *flags: str) -> None:
+    """Fails where the compiler warns."""
+    command = ["cc", "-Wall", "-Wextra", "-Werror", "-O1", "-x", "c", "-", *flags]
+    done = subprocess.run(command, input=text, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
 
 PREPARE = """\
 static void prepare(void)
@@ -51,9 +64,14 @@ def _taken(machine: ModelMachine, steps: Iterable[Command]) -> Iterable[Command]
 
 
 def run_on(showing: Showing, steps: list[Command], folder: Path) -> tuple[int, str]:
+    """As `run_program`, of a trace's program."""
+    return run_program(program(showing), steps, folder)
+
+
+def run_program(made: Program, steps: list[Command], folder: Path) -> tuple[int, str]:
     """The program's exit code and output, on a kernel that shows these steps
     and answers EINVAL from there on."""
-    script = showing.script
+    script = made.calls
     answers = ["OK"] * len(script.setup)
     counters = [script.ready, *(s.counters for s in steps)]
     for number, step in enumerate(script.steps):
@@ -96,9 +114,9 @@ static void show_counters(const long *seen) {{ printf("rsvd %ld\\n", seen[2]); }
             "_part",
             lambda name, used: PREPARE if name == "prepare" else part(name, used),
         )
-        text = c_program.c_program(showing)
-    program = folder / "program"
-    command = ["cc", "-w", "-x", "c", "-", "-o", str(program)]
+        text = c_program.text(made)
+    binary = folder / "program"
+    command = ["cc", "-w", "-x", "c", "-", "-o", str(binary)]
     subprocess.run(command, input=text, text=True, check=True)
-    done = subprocess.run([program], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([binary], capture_output=True, text=True, timeout=60)
     return done.returncode, done.stdout

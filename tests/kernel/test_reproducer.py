@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -12,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from poolproof.checker.commands.main import main
-from poolproof.checker.conform.c_program import c_program
+from poolproof.checker.conform.c_trace import c_program
 from poolproof.checker.conform.hugetlb import OUT_OF_REACH, VARIANTS
 from poolproof.checker.conform.script import Script, script
 from poolproof.checker.conform.shown import Showing, explanations, minimal, showing
@@ -26,7 +24,7 @@ from poolproof.checker.kernel.guest import Guest, GuestMachine
 from poolproof.checker.kernel.kernel import Unavailable
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.designs.hugetlb.versions import Hugetlb70
-from tests.common.acted import of_design, of_explanation, run_on
+from tests.common.acted import compiles, needs_cc, of_design, of_explanation, run_on
 from tests.kernel.test_writing import SETTINGS, scripts
 
 ROOT = Path(__file__).parents[2]
@@ -42,18 +40,10 @@ UNSEEN = {"hugetlb_min_size_private.resv_exact", "promise_numa.q3_promise_kept"}
 """An owner's mapping with the promise to come would look the same; `failed` is a
 mark of the design (hugetlb_cpuset.promise_is_kept is the same run)."""
 
-needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
-
 
 @cache
 def shown(path: Path) -> Showing:
     return showing(script(replay_file(str(path))))
-
-
-def compiles(text: str, *flags: str) -> None:
-    command = ["cc", "-Wall", "-Wextra", "-Werror", "-O1", "-x", "c", "-", *flags]
-    done = subprocess.run(command, input=text, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
 
 
 def test_a_run_that_no_system_call_makes() -> None:
