@@ -30,6 +30,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="SPEC",
         help="use only this spec; all shipped ones by default",
     )
+    add(
+        "--inherited",
+        action="store_true",
+        help="change what the design inherits from another one, too",
+    )
     for name, read, default, metavar, text in (
         ("--sample", shared.whole(1), None, "N", "try only so many mutants"),
         ("--seed", shared.whole(0), 0, "N", "decides their order; 0 by default"),
@@ -84,6 +89,7 @@ def run(options: argparse.Namespace) -> int:
                 states=options.states,
                 report=report,
                 threads=options.threads,
+                inherited=options.inherited,
             )
         if options.json:
             out.write(json.text(json.mutation_json(done)))

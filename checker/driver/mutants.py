@@ -6,7 +6,8 @@ negated, an assignment or a call that is a statement dropped, an amount made one
 more or less, < and <= exchanged. After Budd et al., "Theoretical and empirical studies
 on using program mutation to test the functional correctness of programs"
 (1980). Only methods that actions lead to are changed; observers are what the
-specs see by, and stay.
+specs see by, and stay. An heir's mutants are of its own text: what it has from
+another design is changed, and scored, there.
 """
 
 from __future__ import annotations
@@ -15,46 +16,65 @@ import ast
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from poolproof.checker.core.source import method_tree, methods
 from poolproof.checker.core.system import Span
-from poolproof.model.language import Design, observer_methods, resolved
+from poolproof.model.language import (
+    Design,
+    action_methods,
+    observer_methods,
+    resolved,
+)
+
+Node = ast.stmt | ast.expr
+Edit = Callable[[ast.AST], ast.AST]
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A one-place change. ``other`` replaces the syntax tree ``tree`` of a method;
-    ``what`` describes the change in the design's own words."""
+    """A one-place change: ``edit`` of a ``node`` in the syntax tree of a method.
+    ``what`` describes it in the design's own words."""
 
     method: str
     span: Span
     kind: str
     what: str
     tree: ast.FunctionDef = field(compare=False, repr=False)
-    other: ast.FunctionDef = field(compare=False, repr=False)
+    node: Node = field(compare=False, repr=False)
+    edit: Edit = field(compare=False, repr=False)
+
+    @cached_property
+    def other(self) -> ast.FunctionDef:
+        """The tree with the change: a copy, made when it is asked for."""
+        return _edited(self.tree, self.node, self.edit)
 
 
-def mutants(design: type[Design]) -> tuple[Mutant, ...]:
-    """Return all mutants of a design, in the order of the text."""
+def base_designs(design: type[Design]) -> tuple[type[Design], ...]:
+    """Return the designs that a design inherits from, the nearest first."""
+    bases = (c for c in design.__mro__[1:] if issubclass(c, Design))
+    return tuple(c for c in bases if action_methods(c))
+
+
+def mutants(design: type[Design], inherited: bool = False) -> tuple[Mutant, ...]:
+    """Return the mutants of a design's own text, in its order; with ``inherited``,
+    also those of the methods that the actions of `base_designs` lead to."""
     found: dict[tuple[str, int, int, str], Mutant] = {}
+    bases = () if inherited else base_designs(design)
+    elsewhere = {f for base in bases for _, f in methods(base)}
     observers = {
         resolved(design, f)[1].__name__ for f in observer_methods(design).values()
     }
     for _, function in methods(design):
-        if function.__name__ in observers:
+        if function.__name__ in observers or function in elsewhere:
             continue
         file, tree = method_tree(function)
         for kind, node, what, edit in _changes(tree):
             span = Span(file, node.lineno, node.col_offset + 1)
-            other = _edited(tree, node, edit)
             key = (file, span.line, span.column, what)
-            mutant = Mutant(function.__qualname__, span, kind, what, tree, other)
+            mutant = Mutant(function.__qualname__, span, kind, what, tree, node, edit)
             found.setdefault(key, mutant)
     return tuple(found[key] for key in sorted(found))
-
-
-Node = ast.stmt | ast.expr
-Edit = Callable[[ast.AST], ast.AST]
 
 
 def _edited(tree: ast.FunctionDef, node: Node, edit: Edit) -> ast.FunctionDef:

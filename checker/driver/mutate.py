@@ -19,7 +19,7 @@ import multiprocessing
 import random
 import signal
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NoReturn
@@ -33,7 +33,8 @@ from poolproof.checker.core.source import altered
 from poolproof.checker.core.system import Action, State
 from poolproof.checker.core.verdict import Budget, Reporter
 from poolproof.checker.driver.check import Request, Task, prepare
-from poolproof.checker.driver.mutants import Mutant, mutants
+from poolproof.checker.driver.equivalents import equivalents, key
+from poolproof.checker.driver.mutants import Mutant, base_designs, mutants
 from poolproof.checker.driver.scores import text_line
 from poolproof.checker.engines.space import (
     Enough,
@@ -186,11 +187,14 @@ class MutantStatus(Enum):
     """No step differs in any state that was visited."""
     UNUSED = "unused"
     """No spec's features lead to it."""
+    EQUIVALENT = "equivalent"
+    """It lives, and `equivalents` says why nobody can tell."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """The status of a mutant; ``by`` is the spec and the property that killed it."""
+    """The status of a mutant; ``by`` is the spec and the property that killed it,
+    or why it is equivalent."""
 
     mutant: Mutant
     fate: MutantStatus
@@ -276,7 +280,8 @@ def _first_difference(was: Profile, space: StateSpace) -> int | None:
 @dataclass
 class Campaign:
     """All that was tried. ``total`` counts the mutants there are, ``chosen``
-    those that were to be tried; ``stopped`` says why it ended early."""
+    those that were to be tried; ``stopped`` says why it ended early. ``bases``
+    are the designs whose text is not changed here, though this one inherits it."""
 
     design: str
     specs: tuple[str, ...]
@@ -286,8 +291,24 @@ class Campaign:
     states: int
     text: str = ""
     incomplete: tuple[str, ...] = ()
+    bases: tuple[str, ...] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)
     results: list[Result] = field(default_factory=list)
     stopped: str = ""
+
+    def note(self, mutant: Mutant, fate: MutantStatus, by: str) -> None:
+        """Take what came out. A mutant that is said to be equivalent is so unless
+        some spec kills it."""
+        why = self.reasons.get(key(mutant))
+        if why is not None and fate is not MutantStatus.KILLED:
+            fate, by = MutantStatus.EQUIVALENT, why
+        self.results.append(Result(mutant, fate, by))
+
+    @property
+    def refuted(self) -> list[Result]:
+        """Mutants that are said to be equivalent, and were killed."""
+        killed = self.of(MutantStatus.KILLED)
+        return [r for r in killed if key(r.mutant) in self.reasons]
 
     def of(self, fate: MutantStatus) -> list[Result]:
         found = [r for r in self.results if r.fate is fate]
@@ -295,10 +316,17 @@ class Campaign:
 
     @property
     def score(self) -> float | None:
-        """Killed among those that are not the same; undecided ones, and those
-        that no spec uses, count as not killed."""
-        counted = len(self.results) - len(self.of(MutantStatus.SAME))
-        return len(self.of(MutantStatus.KILLED)) / counted if counted else None
+        """Killed among those that `counted` counts, or None if there are none."""
+        return (
+            len(self.of(MutantStatus.KILLED)) / self.counted if self.counted else None
+        )
+
+    @property
+    def counted(self) -> int:
+        """Those that are neither the same nor equivalent; undecided ones, and
+        those that no spec uses, count as not killed."""
+        left_out = (MutantStatus.SAME, MutantStatus.EQUIVALENT)
+        return sum(r.fate not in left_out for r in self.results)
 
 
 def _place(mutant: Mutant) -> tuple[str, int, int]:
@@ -314,9 +342,11 @@ def campaign(
     states: int,
     report: Reporter,
     threads: int = 1,
+    inherited: bool = False,
 ) -> Campaign:
-    """Try the mutants of one design in an order that ``seed`` decides: what the
-    limits in force let through is a sample. They, and Ctrl-C, end it with what
+    """Try the mutants of one design's own text (or with ``inherited``, of all of
+    it) in an order that ``seed`` decides: what the limits in force let through is
+    a sample. They, and Ctrl-C, end it with what
     is known. Raises Spent if they end it before the designs are compiled."""
     tasks = [t for s in specs for t in prepare(s, request)]
     originals: list[Original] = []
@@ -330,7 +360,8 @@ def campaign(
         late = dict.fromkeys(t.spec.file for t in tasks[len(originals) :])
         stopped = f"{spent}, before {', '.join(late)}"
     originals.sort(key=lambda o: o.profile.explored.transitions)
-    everything = list(mutants(tasks[0].compiled.source)) if tasks else []
+    design = tasks[0].compiled.source if tasks else None
+    everything = [] if design is None else list(mutants(design, inherited))
     random.Random(seed).shuffle(everything)
     chosen = everything if sample is None else everything[:sample]
     queries = {t.spec.file: t.spec for t in tasks}
@@ -342,10 +373,14 @@ def campaign(
         len(chosen),
         seed,
         states,
-        text_line(tasks[0].compiled.source, queries.values()) if tasks else "",
+        "" if design is None else text_line(design, queries.values()),
         tuple(
             dict.fromkeys(o.task.spec.file for o in originals if not o.profile.complete)
         ),
+        ()
+        if design is None or inherited
+        else tuple(c.__name__ for c in base_designs(design)),
+        equivalents(tasks[0].known) if tasks else {},
     )
     done.stopped = stopped
     if not stopped:
@@ -369,7 +404,7 @@ def _try(
             if fate is None:
                 done.stopped = by
                 break
-            done.results.append(Result(mutant, fate, by))
+            done.note(mutant, fate, by)
             report.progress(
                 mutants=number + 1,
                 of=len(chosen),

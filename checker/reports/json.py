@@ -452,6 +452,7 @@ def mutation_json(done: Campaign) -> dict[str, Any]:
         "design": done.design,
         "specs": list(done.specs),
         "incomplete": list(done.incomplete),
+        "inherits": list(done.bases),
         "mutants": done.total,
         "tried": len(done.results),
         "seed": done.seed,

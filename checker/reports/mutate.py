@@ -7,74 +7,115 @@ from collections.abc import Iterable
 
 from poolproof.checker.core.system import Span
 from poolproof.checker.core.text import count
+from poolproof.checker.driver.mutants import Mutant
 from poolproof.checker.driver.mutate import Campaign, MutantStatus
 from poolproof.checker.reports.text import table, wrapped
 
 KINDS = {
-    "guard": "guards dropped",
-    "assumption": "assumptions dropped",
-    "if": "conditions negated",
-    "update": "updates dropped",
-    "amount": "amounts by one",
-    "comparison": "<=, < exchanged",
+    "guard": "guards",
+    "assumption": "assumes",
+    "if": "conditions",
+    "update": "updates",
+    "amount": "amounts",
+    "comparison": "comparisons",
 }
 """The kinds of change, and what the table calls them."""
 
 
 def mutation_report(done: Campaign) -> list[str]:
-    """The score and the survivors, each with its place."""
+    """Return the score and the survivors, each with its place."""
+    lines = [*_heading(done), "", *_statuses(done), ""]
+    if done.score is None:
+        return [*lines, "no score: no mutant changes a step"]
+    lines += [_score(done, done.score), f"text: {done.text}"]
+    for fate in (MutantStatus.SURVIVED, MutantStatus.UNDECIDED, MutantStatus.UNUSED):
+        found = done.of(fate)
+        if found:
+            lines += ["", f"{fate.value}:"]
+        for r in found:
+            lines += _where(r.mutant)
+    lines += _equivalent(done)
+    same = done.of(MutantStatus.SAME)
+    if same:
+        lines += ["", "same, by line:", *_by_line(r.mutant.span for r in same)]
+    return lines
+
+
+def _heading(done: Campaign) -> list[str]:
+    """What was tried, with which specs."""
     head = f"{done.design}: {count(done.total, 'mutant')}"
     if done.chosen < done.total or done.stopped:
         head += f", of which {len(done.results)} were tried (seed {done.seed})"
     lines = wrapped(head, "", "    ")
+    notes = [f"specs: {', '.join(done.specs)}"]
     if done.stopped:
-        lines += wrapped(f"ended by: {done.stopped}", "  ", "    ")
-    lines += wrapped(f"specs: {', '.join(done.specs)}", "  ", "    ")
+        notes.insert(0, f"ended by: {done.stopped}")
+    if done.bases:
+        bases = " and ".join(done.bases)
+        notes.insert(0, f"of its own text; the rest is scored with {bases}")
     if done.incomplete:
-        lines += wrapped(
-            f"not all states (the first {done.states:,}) of: "
-            + ", ".join(done.incomplete),
-            "  ",
-            "    ",
-        )
+        files = ", ".join(done.incomplete)
+        notes.append(f"not all states (the first {done.states:,}) of: {files}")
+    return lines + [line for note in notes for line in wrapped(note, "  ", "    ")]
+
+
+def _statuses(done: Campaign) -> list[str]:
+    """The table of kinds of change by status, and what the statuses mean."""
     rows = []
     for kind, text in KINDS.items():
         mine = [r.fate for r in done.results if r.mutant.kind == kind]
         rows.append((text, *(str(mine.count(f)) for f in MutantStatus)))
     fates = [r.fate for r in done.results]
     rows.append(("all", *(str(fates.count(f)) for f in MutantStatus)))
-    lines += ["", *table(("", *(f.value for f in MutantStatus)), rows), ""]
-    lines += wrapped(
-        "same: no step differs in any state visited. unused: no spec's features "
-        "lead there. undecided: the mutant's states are more than three times "
-        "the original's.",
-        "  ",
-        "  ",
-    )
-    score = done.score
-    if score is None:
-        return [*lines, "", "no score: no mutant changes a step"]
-    killed, counted = (
-        len(done.of(MutantStatus.KILLED)),
-        len(fates) - fates.count(MutantStatus.SAME),
-    )
-    lines += [
+    return [
+        *table(("", *(f.value for f in MutantStatus)), rows),
         "",
-        f"score: {killed} of {counted} killed, {100 * score:.0f} %",
-        f"text: {done.text}",
+        *wrapped(
+            "Guards, assumes and updates were dropped, conditions negated, amounts "
+            "changed by one, < and <= exchanged. Same: no step differs in any state "
+            "visited. Unused: no spec's features lead there. Undecided: the mutant's "
+            "states are more than three times the original's. Equivalent: nobody can "
+            "tell, for the reason below.",
+            "  ",
+            "  ",
+        ),
     ]
-    for fate in (MutantStatus.SURVIVED, MutantStatus.UNDECIDED, MutantStatus.UNUSED):
-        found = done.of(fate)
-        if found:
-            lines += ["", f"{fate.value}:"]
+
+
+def _score(done: Campaign, score: float) -> str:
+    """One line, which the review prints."""
+    killed = len(done.of(MutantStatus.KILLED))
+    text = f"score: {killed} of {done.counted} killed, {100 * score:.0f} %"
+    if len(done.results) < done.total:
+        text += f", in a sample of {len(done.results)}"
+    if done.bases:
+        text += f", without the text of {done.bases[0]}"
+    return text
+
+
+def _where(mutant: Mutant) -> list[str]:
+    """Where a mutant is, and what was changed."""
+    where = f"{mutant.span.file}:{mutant.span.line}: {mutant.method}"
+    return [
+        *wrapped(where, "  ", "    "),
+        *wrapped(_shortened(mutant.what), "      ", "        "),
+    ]
+
+
+def _equivalent(done: Campaign) -> list[str]:
+    """The mutants that are equivalent, by reason; and those that should be."""
+    lines: list[str] = []
+    found = done.of(MutantStatus.EQUIVALENT)
+    for why in dict.fromkeys(r.by for r in found):
+        lines += ["", *wrapped(f"equivalent: {why}", "", "  ")]
         for r in found:
-            m = r.mutant
-            where = f"{m.span.file}:{m.span.line}: {m.method}"
-            lines += wrapped(where, "  ", "    ")
-            lines += wrapped(_shortened(m.what), "      ", "        ")
-    same = done.of(MutantStatus.SAME)
-    if same:
-        lines += ["", "same, by line:", *_by_line(r.mutant.span for r in same)]
+            if r.by == why:
+                lines += _where(r.mutant)
+    if done.refuted:
+        lines += ["", "listed as equivalent, but killed:"]
+        for r in done.refuted:
+            lines += _where(r.mutant)
+            lines += wrapped(f"by {r.by}", "      ", "        ")
     return lines
 
 

@@ -15,8 +15,9 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.limits import limited, tick
 from poolproof.checker.core.source import altered
 from poolproof.checker.core.verdict import Budget, Shown, Silent
-from poolproof.checker.driver import mutate
+from poolproof.checker.driver import equivalents, mutate
 from poolproof.checker.driver.check import Request, prepare
+from poolproof.checker.driver.designs import designs_named, shipped_designs
 from poolproof.checker.driver.mutants import mutants
 from poolproof.checker.driver.mutate import Campaign, MutantStatus, campaign, look
 from poolproof.checker.engines.explicit import explicit
@@ -135,6 +136,56 @@ def test_methods_of_blocks_are_changed_too() -> None:
     assert {"Faulting", "Hstate", "ResvMap"} <= changed
 
 
+HEIR = (
+    DESIGN
+    + '''
+
+class Lent(Quota):
+    """A page may be lent."""
+
+    lent = var(Int(0, 1))
+
+    def drop(self, vma: VMAS):
+        super().drop(vma)
+        self.lent = 0
+
+    @action
+    def lend(self):
+        self.lent = 1
+'''
+)
+
+
+def test_an_heir_is_scored_by_its_own_text(files: Path) -> None:
+    """What it has from its base is scored there; all of it on demand."""
+    (files / "quota.py").write_text(HEIR)
+    (files / "lent.spec").write_text(
+        'spec "lent"\nfor Lent\nbounds total = 1, V = 2\n\n'
+        'step back "a page that is dropped is not lent" on drop: lent\' == 0\n'
+    )
+    own, every = (
+        campaign(
+            [parse("lent.spec")],
+            Request(designs=("quota.py",)),
+            sample=None,
+            seed=0,
+            states=1000,
+            report=Silent(),
+            inherited=inherited,
+        )
+        for inherited in (False, True)
+    )
+    assert {r.mutant.what for r in own.results} == {
+        "without super().drop(vma)",
+        "without self.lent = 0",
+        "without self.lent = 1",
+    }
+    assert own.bases == ("Quota",)
+    assert "the rest is scored with Quota" in "\n".join(mutation_report(own))
+    assert every.bases == ()
+    assert every.total == own.total + 11
+
+
 @pytest.mark.usefixtures("files")
 def test_observers_stay() -> None:
     seen = {m.method.rpartition(".")[2] for m in mutants(Hugetlb)}
@@ -199,6 +250,49 @@ def test_a_blind_spec_lets_mutants_live(files: Path) -> None:
     assert max(map(len, report.splitlines())) <= 75
 
 
+SAID = """
+[[equivalent]]
+why = "nobody asks how often"
+designs = ["Quota"]
+mutants = ["Quota.take: without self.calls = 1", "Quota.drop: without self.used -= 1"]
+"""
+
+
+def test_what_is_equivalent_is_left_out_of_the_score(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But what a spec kills is not equivalent, whatever is said."""
+    (files / "said.toml").write_text(SAID)
+    (known,) = designs_named("quota.py")
+    monkeypatch.setattr(equivalents, "shipped_designs", lambda: (known,))
+    said = equivalents.equivalents(known, files / "said.toml")
+    monkeypatch.setattr(mutate, "equivalents", lambda _: said)
+    (files / "quota.spec").write_text(SPEC.replace(" and calls == 1", ""))
+    done = run()
+    (left_out,) = done.of(MutantStatus.EQUIVALENT)
+    assert left_out.mutant.what == "without self.calls = 1"
+    assert done.counted == done.total - 1 - len(done.of(MutantStatus.SAME))
+    (refuted,) = done.refuted
+    assert refuted.mutant.what == "without self.used -= 1"
+    report = "\n".join(mutation_report(done))
+    assert "equivalent: nobody asks how often\n  quota.py:29: Quota.take\n" in report
+    assert "listed as equivalent, but killed:\n  quota.py:36: Quota.drop" in report
+
+
+def test_a_list_of_something_else(files: Path) -> None:
+    (files / "said.toml").write_text(SAID.replace("why", "because"))
+    (known, *_) = shipped_designs()
+    with pytest.raises(UserError, match=r"said.toml: 'why'; write \[\[equivalent"):
+        equivalents.equivalents(known, files / "said.toml")
+
+
+def test_each_mutant_that_is_listed_exists() -> None:
+    for known in shipped_designs():
+        said = set(equivalents.equivalents(known))
+        if said:
+            assert said <= {equivalents.key(m) for m in mutants(known.cls)}, known.name
+
+
 @pytest.mark.usefixtures("files")
 def test_the_same_again() -> None:
     first, again = run(sample=5, seed=3), run(sample=5, seed=3)
@@ -222,7 +316,9 @@ def test_the_command(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert told["design"] == "Quota"
     assert told["tried"] == told["mutants"]
     assert main([*call, "--sample", "2", "--budget", "60"]) == 0
-    assert "of which 2 were tried (seed 0)" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "of which 2 were tried (seed 0)" in out
+    assert "%, in a sample of 2" in out
     assert main(["mutate", "quota.py"]) == 2
     assert "--spec" in capsys.readouterr().err
 

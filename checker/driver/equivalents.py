@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Mutants of the shipped designs that nobody can tell from the original, and why:
+specs/scores/equivalent.toml, which people write. A score leaves them out."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.source import shown_path
+from poolproof.checker.core.user_file import read_text
+from poolproof.checker.driver.designs import ROOT, DesignRef, shipped_designs
+from poolproof.checker.driver.mutants import Mutant
+
+LIST = ROOT / "specs" / "scores" / "equivalent.toml"
+
+Reasons = Mapping[str, str]
+"""By ``METHOD: what`` of a mutant (see `key`): why it is equivalent."""
+
+
+def key(mutant: Mutant) -> str:
+    """Return the name that the list gives to a mutant. Lines move, so that a method
+    that says the same twice has one name for both."""
+    return f"{mutant.method}: {mutant.what}"
+
+
+def equivalents(known: DesignRef, file: Path = LIST) -> dict[str, str]:
+    """Return the reasons that the list gives for a shipped design; nothing for
+    another one. Raise UserError if the file is not such a list."""
+    if known not in shipped_designs() or not file.is_file():
+        return {}
+    shown = shown_path(str(file))
+    found: dict[str, str] = {}
+    try:
+        groups = tomllib.loads(read_text(str(file), "a list of mutants"))["equivalent"]
+        for group in groups:
+            reasons = dict.fromkeys(group["mutants"], group["why"])
+            if known.name in group["designs"]:
+                found |= reasons
+    except (tomllib.TOMLDecodeError, KeyError, TypeError) as e:
+        raise UserError(
+            None,
+            f"{shown}: {e}; write [[equivalent]] with why, designs and mutants",
+        ) from None
+    return found
