@@ -207,8 +207,13 @@ class ReservedThp(Design):
         return node in self.mpol.huge_node(vma, vma)
 
     def has_page(self, vma, block):
-        """Whether a block of the pool is there to be pinned."""
-        return self.backing[vma, block] == HUGE and self.frame[vma, block] is not None
+        """Whether a block of the pool is there to be pinned. What a fork shares is
+        copied first (gup_must_unshare()), which is `write`."""
+        return (
+            self.backing[vma, block] == HUGE
+            and self.frame[vma, block] is not None
+            and not (FORK and any(self.child_of(c, vma, block) for c in VMAS))
+        )
 
     def free_page(self, node):
         self.pool.put(node)
@@ -456,9 +461,15 @@ class ReservedThp(Design):
     @action(kernel="mm/mmap.c:dup_mmap", when=FORK)
     def fork(self, vma: VMAS, child: VMAS) -> Errno:
         """The child's VMA has the flag, and is charged for it; without quota
-        fork fails."""
+        fork fails. A page under I/O is not shared but copied, and to that end
+        mapped by base pages (mm/huge_memory.c:copy_huge_pmd)."""
         require(self.length[vma] > 0 and self.length[child] == 0)
         assume(self.is_alone(vma), "one generation, and one child at a time")
+        if SWAP_ON:
+            assume(
+                all(self.backing[vma, b] != SWAP for b in INDICES),
+                "no fork of what is in swap",
+            )
         charged = self.charge_child(vma)
         if not charged:
             return ENOMEM
@@ -466,8 +477,10 @@ class ReservedThp(Design):
         self.copy_process(vma, child)
         self.parent[child] = vma
         for b in INDICES:
-            if self.frame[vma, b] is not None:
-                self.backing[child, b] = self.backing[vma, b]
+            if self.pins.pinned[vma, b]:
+                self.backing[vma, b] = SMALL
+            self.backing[child, b] = self.backing[vma, b]
+            if self.frame[vma, b] is not None and not self.pins.pinned[vma, b]:
                 self.shared[child, b] = True
         return OK
 
