@@ -84,10 +84,27 @@ def altered(tree: ast.FunctionDef, other: ast.FunctionDef) -> Iterator[None]:
         _instead.reset(token)
 
 
+_noted: ContextVar[set[ast.FunctionDef] | None] = ContextVar("_noted", default=None)
+
+
+@contextmanager
+def trees_read() -> Iterator[set[ast.FunctionDef]]:
+    """Yield a set of the trees that `method_tree` finds within."""
+    found: set[ast.FunctionDef] = set()
+    token = _noted.set(found)
+    try:
+        yield found
+    finally:
+        _noted.reset(token)
+
+
 def method_tree(function: FunctionType) -> tuple[str, ast.FunctionDef]:
     """Return (file as shown in messages, syntax tree). Raise UserError if there
     is no source (it was typed into an interpreter, say)."""
     file, tree = _method_tree(function)
+    noted = _noted.get()
+    if noted is not None:
+        noted.add(tree)
     instead = _instead.get()
     return file, instead[1] if instead and instead[0] is tree else tree
 

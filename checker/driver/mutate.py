@@ -15,11 +15,12 @@ answer.
 
 from __future__ import annotations
 
+import ast
 import multiprocessing
 import random
 import signal
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NoReturn
@@ -29,8 +30,8 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.limits import Spent, doing, limited, memory_left
 from poolproof.checker.core.limits import look as look_now
 from poolproof.checker.core.property import Property
-from poolproof.checker.core.source import altered
-from poolproof.checker.core.system import Action, State
+from poolproof.checker.core.source import altered, trees_read
+from poolproof.checker.core.system import Action, State, TransitionSystem
 from poolproof.checker.core.verdict import Budget, Reporter
 from poolproof.checker.driver.check import Request, Task, prepare
 from poolproof.checker.driver.equivalents import equivalents, key
@@ -147,10 +148,12 @@ class Profile(Visitor):
 
 @dataclass(frozen=True)
 class Original:
-    """A spec on the design as it is, and what came out."""
+    """A spec on the design as it is, and what came out. ``trees`` are the methods
+    that were read to compile it: a change of another one changes nothing here."""
 
     task: Task
     profile: Profile
+    trees: Set[ast.FunctionDef]
 
 
 def look(task: Task, states: int) -> Original:
@@ -171,7 +174,15 @@ def look(task: Task, states: int) -> Original:
             f"{task.spec.file}: the model itself is wrong ({profile.breaks}): "
             "poolproof check says where",
         )
-    return Original(task, profile)
+    with trees_read() as trees:
+        _compiled(task)
+    return Original(task, profile, trees)
+
+
+def _compiled(task: Task) -> TransitionSystem:
+    """The system of the task's design, from the text as it is read now."""
+    was = task.compiled
+    return compile_design(was.source, was.bounds, was.without, was.having).system
 
 
 # --- one mutant -----------------------------------------------------------
@@ -205,16 +216,13 @@ def judge(mutant: Mutant, originals: Sequence[Original]) -> Result:
     """Check one spec after the other, until one kills the mutant."""
     fate = MutantStatus.UNUSED
     for original in originals:
-        was, compiled = original.profile, original.task.compiled
+        if mutant.tree not in original.trees:
+            continue
+        was = original.profile
         old = was.space.system
         try:
             with altered(mutant.tree, mutant.other):
-                system = compile_design(
-                    compiled.source,
-                    compiled.bounds,
-                    compiled.without,
-                    compiled.having,
-                ).system
+                system = _compiled(original.task)
         except UserError:
             return Result(mutant, MutantStatus.KILLED, "it is no design")
         # what did not change stays the same object, and its parts with it
