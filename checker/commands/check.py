@@ -19,6 +19,7 @@ from poolproof.checker.commands.streams import (
     pointed,
     writable,
 )
+from poolproof.checker.commands.sweep import add_sweep, run_check_sweep
 from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.commands.triples import add_triples, run_triples
 from poolproof.checker.core.diagnostic import UserError, together
@@ -88,6 +89,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     shared.add_cases(parser)
     add_triples(parser)
+    add_sweep(
+        parser, "at all these bounds, the smallest first, until --budget is spent"
+    )
     add(
         "--table",
         action="store_true",
@@ -114,6 +118,8 @@ def run(options: argparse.Namespace) -> int:
         with output(options.output) as out:
             print(f"nothing changed since {options.since}", file=out)
         return 0
+    if options.sweep:
+        return run_check_sweep(options, chosen, request, budget)
     if options.triples:
         return run_triples(options, chosen, request)
     tasks, late = prepared(chosen, request, budget, checks)

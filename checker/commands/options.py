@@ -79,6 +79,14 @@ def memory(text: str) -> int:
     return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2]]
 
 
+def span(text: str) -> range:
+    """Return the numbers of ``LO..HI``, both ends included."""
+    lo, dots, hi = text.partition("..")
+    if not (dots and lo.isdecimal() and hi.isdecimal() and int(lo) <= int(hi)):
+        raise argparse.ArgumentTypeError("write two sizes, like 20..24")
+    return range(int(lo), int(hi) + 1)
+
+
 def names(text: str) -> list[str]:
     """Return the names of ``A,B``."""
     return text.replace(",", " ").split()

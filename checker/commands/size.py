@@ -9,14 +9,13 @@ from dataclasses import replace
 
 from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.streams import output
-from poolproof.checker.commands.sweep import run_sweep
+from poolproof.checker.commands.sweep import add_sweep, run_sweep
 from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.driver.cells import Inapplicable, Lost, SizeCell
 from poolproof.checker.driver.designs import find_spec
 from poolproof.checker.driver.size import Sized, check_given, scenarios_on
-from poolproof.checker.driver.sweep import Axis
 from poolproof.checker.reports import json
 from poolproof.checker.reports.size import SizeAnswer, size_report
 from poolproof.checker.spec import Spec, parse
@@ -35,19 +34,15 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="only these scenarios",
     )
-    add(
+    shared.add_value(
+        parser,
         "--sizes",
-        type=_range,
+        shared.span,
         metavar="LO..HI",
         help="in place of the scenario's range",
     )
-    add(
-        "--sweep",
-        action="append",
-        default=[],
-        type=_axis,
-        metavar="NAME=LO..HI",
-        help="the least size for each value of a bound, or of a let; twice: a grid",
+    add_sweep(
+        parser, "the least size for each value of a bound, or of a let; two: a grid"
     )
     add("--csv", metavar="FILE", help="with --sweep: the cells, as CSV")
     add("--plot", metavar="FILE", help="with --sweep: a plot (needs matplotlib)")
@@ -134,22 +129,6 @@ def _answer(cell: SizeCell, result: Sized | Lost) -> SizeAnswer:
     if isinstance(result, Lost):
         raise UserError(None, f"{cell.title}: nothing is known: {result.why}")
     return SizeAnswer(cell.scenario, cell.known.name, result)
-
-
-def _range(text: str) -> range:
-    """Read LO..HI, both ends included."""
-    lo, dots, hi = text.partition("..")
-    if not (dots and lo.isdecimal() and hi.isdecimal() and int(lo) <= int(hi)):
-        raise argparse.ArgumentTypeError(f"{text!r}: write two sizes, like 20..24")
-    return range(int(lo), int(hi) + 1)
-
-
-def _axis(text: str) -> Axis:
-    """Read NAME=LO..HI."""
-    name, equals, over = text.partition("=")
-    if not (name and equals):
-        raise argparse.ArgumentTypeError(f"{text!r}: write it like cold=0..16")
-    return name, _range(over)
 
 
 def _check_names(specs: list[Spec], wanted: list[str]) -> None:

@@ -1,21 +1,82 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`poolproof size --sweep`: the least pool over a grid of bounds."""
+"""`--sweep`: the least pool of `size`, and the verdicts of `check`, over a grid."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.streams import output
+from poolproof.checker.commands.terminal import Interrupts, Progress, progress
 from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.verdict import Budget
+from poolproof.checker.driver.check import Request
+from poolproof.checker.driver.growth import Point
 from poolproof.checker.driver.size import scenarios_on
-from poolproof.checker.driver.sweep import SweepCell, sweep
+from poolproof.checker.driver.sweep import Axis, SweepCell, sweep
+from poolproof.checker.driver.widening import (
+    Searches,
+    Widened,
+    every_state,
+    grids,
+    sweep_code,
+    widen,
+)
+from poolproof.checker.reports import json
 from poolproof.checker.reports.plot import figure_class, plot_sweeps
-from poolproof.checker.reports.sweep import Swept, sweep_csv, sweep_report
+from poolproof.checker.reports.sweep import (
+    Swept,
+    cell_lines,
+    first_lines,
+    grid_head,
+    sweep_csv,
+    sweep_report,
+    widened_json,
+)
 from poolproof.checker.spec import Spec
 from poolproof.checker.spec.numbers import with_range
 from poolproof.model.language import declared, did_you_mean
+
+
+def add_sweep(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add --sweep, whose help is ``what``."""
+    shared.add_value(
+        parser,
+        "--sweep",
+        _axes,
+        action="extend",
+        default=[],
+        metavar="NAME=LO..HI[,...]",
+        help=what,
+    )
+
+
+def _axes(text: str) -> list[Axis]:
+    """Read NAME=LO..HI[,NAME=LO..HI]."""
+    found = []
+    for part in text.split(","):
+        name, equals, over = part.partition("=")
+        if not (name and equals):
+            raise argparse.ArgumentTypeError("write it like cold=0..16")
+        found.append((name.strip(), shared.span(over.strip())))
+    return found
+
+
+def _checked(options: argparse.Namespace) -> tuple[Axis, ...]:
+    """Return the axes. Raise UserError if a name is given twice."""
+    axes: tuple[Axis, ...] = tuple(options.sweep)
+    names = [name for name, _ in axes]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(None, f"--sweep has {name} twice: once is enough")
+    return axes
+
+
+# --- least pools ------------------------------------------------------------
 
 
 def run_sweep(
@@ -23,9 +84,9 @@ def run_sweep(
 ) -> int:
     """Print the grid of each scenario on each design, and return the exit code: 3
     if a cell is not known, else 0."""
-    axes = tuple(options.sweep)
-    if len(axes) > 2 or len({name for name, _ in axes}) < len(axes):
-        raise UserError(None, "--sweep takes one name, or two different ones")
+    axes = _checked(options)
+    if len(axes) > 2:
+        raise UserError(None, "size --sweep takes one name, or two")
     if options.json:
         raise UserError(None, "--sweep writes no JSON: use --csv FILE")
     figure = figure_class() if options.plot else None
@@ -64,3 +125,95 @@ def _write(name: str, text: str) -> None:
         Path(name).write_text(text, encoding="utf-8")
     except OSError as e:
         raise UserError(None, f"{name}: {e.strerror}") from None
+
+
+# --- checks -----------------------------------------------------------------
+
+
+_OTHER_FORMS = (
+    "against",
+    "any_size",
+    "certificate",
+    "junit",
+    "ktap",
+    "mail",
+    "store",
+    "table",
+    "triples",
+)
+"""Options of `check` that a grid has no use for."""
+
+_ALL = 1_000
+"""Cells that are given to a cluster together."""
+
+
+def run_check_sweep(
+    options: argparse.Namespace,
+    specs: Sequence[Spec],
+    request: Request,
+    budget: Budget,
+) -> int:
+    """Check the specs at all bounds of the grid, the small ones first, print a line for
+    each, and return the exit code."""
+    axes = _checked(options)
+    refuse_other_forms(options, "sweep")
+    interrupts = Interrupts()
+    how = searches(options, budget, interrupts)
+    done: list[Widened] = []
+    with output(options.output) as out:
+        for grid in [g for spec in specs for g in grids(spec, request, axes)]:
+            if interrupts():
+                break
+            if done and not options.json:
+                print(file=out)
+            done.append(grid)
+            lines = _widen(grid, how, interrupts)
+            for some in lines:
+                if not options.json:
+                    print("\n".join(some), file=out, flush=True)
+        code = sweep_code(done, options.strict)
+        if options.json:
+            out.write(json.text(widened_json(done, code)))
+    return code
+
+
+def refuse_other_forms(options: argparse.Namespace, mine: str) -> None:
+    """Raise UserError for an option that ``mine`` has no use for."""
+    for name in _OTHER_FORMS:
+        if vars(options).get(name):
+            shown = "any" if name == "any_size" else name
+            raise UserError(None, f"--{mine} and --{shown}: leave one of them out")
+
+
+def searches(
+    options: argparse.Namespace, budget: Budget, interrupts: Interrupts
+) -> Searches:
+    """Return how the options have cells searched."""
+    spread = shared.spread(options, interrupts)
+    together = _ALL if options.cluster else max(options.jobs, 1)
+    if together > 1:
+        budget = replace(budget, threads=shared.threads(options))
+    engine = every_state(options.engine)
+    return Searches(engine, budget, shared.checks(options), spread, together)
+
+
+def _widen(grid: Widened, how: Searches, interrupts: Interrupts) -> Iterator[list[str]]:
+    """Yield the lines of each cell as it is done, and those after the last."""
+    for number, point in enumerate(cells_of(grid, how, interrupts)):
+        yield [*([] if number else grid_head(grid)), *cell_lines(grid, point)]
+    yield first_lines(grid)
+
+
+def cells_of(grid: Widened, how: Searches, interrupts: Interrupts) -> Iterator[Point]:
+    """Yield the cells as they are done, with progress on a terminal, up to Ctrl-C."""
+    with progress(f"{grid.known.name} {grid.spec.file}") as report:
+        cells = widen(grid, how, report)
+        while True:
+            point = None
+            with contextlib.suppress(KeyboardInterrupt), interrupts.caught():
+                point = next(cells, None)
+            if isinstance(report, Progress):
+                report.clear()
+            if point is None:
+                return
+            yield point

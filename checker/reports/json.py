@@ -148,7 +148,7 @@ def trace_json(
 
 def check_json(checked: Sequence[CheckResult], code: int) -> dict[str, Any]:
     """All that a check says."""
-    return {"exit": code, "checks": [_one(c) for c in checked]}
+    return {"exit": code, "checks": [one_check(c) for c in checked]}
 
 
 def review_json(view: Overview, code: int) -> dict[str, Any]:
@@ -200,7 +200,8 @@ def _cell(cell: PageCell) -> dict[str, Any]:
     }
 
 
-def _one(checked: CheckResult) -> dict[str, Any]:
+def one_check(checked: CheckResult) -> dict[str, Any]:
+    """One spec on one design."""
     task = checked.task
     system = task.compiled.system
     return {

@@ -71,7 +71,7 @@ def test_a_cell_without_an_answer_in_the_range(
         (["--sweep", "cald=1..2"], "did you mean 'cold'?"),
         (["--sweep", "cold"], "write it like cold=0..16"),
         (["--sweep", "cold=2..1"], "write two sizes, like 20..24"),
-        (["--sweep", "cold=1..2"] * 2, "two different ones"),
+        (["--sweep", "cold=1..2"] * 2, "has cold twice"),
         (["--csv", "s.csv"], "--csv needs --sweep"),
         (["--plot", "s.png"], "--plot needs --sweep"),
         (["--sweep", "cold=1..1", "--json"], "use --csv FILE"),

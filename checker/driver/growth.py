@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How a count grows with several bounds: from what is known at small values of
+them to what it may be at larger ones.
+
+Along one bound, a count multiplies by a factor from value to value. That of a
+scalarset with symmetry, or of a pool, is a polynomial, whose factors fall towards
+1; that of other sets has a constant factor. The logarithms of both have reciprocals
+on a line, so the next factor continues that line. Where two bounds grow, each has
+its factor, times how much more one counts for with the other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from itertools import combinations, product
+
+Point = tuple[int, ...]
+"""A value of each bound."""
+
+
+def below(point: Point) -> Iterator[Point]:
+    """Yield the points that have one bound less by one."""
+    for k in range(len(point)):
+        yield _less(point, k)
+
+
+def predicted(known: Mapping[Point, float], at: Point) -> float | None:
+    """Return the count at a point (itself, if it is known), from those of smaller
+    ones; None if there is nothing to tell it from."""
+    logs = {p: math.log(max(n, 1)) for p, n in known.items()}
+    return _filled(logs, at)
+
+
+def _filled(logs: dict[Point, float], at: Point) -> float | None:
+    """Predict all points up to ``at``, the smaller ones first, as each is told from
+    its neighbours."""
+    if at not in logs:
+        if not logs:
+            return None
+        least = [min(p[k] for p in logs) for k in range(len(at))]
+        ends = (range(lo, hi + 1) for lo, hi in zip(least, at, strict=True))
+        for point in sorted(product(*ends), key=sum):
+            guess = None if point in logs else _from_neighbours(logs, point)
+            if guess is not None:
+                logs[point] = guess
+    found = logs.get(at)
+    return None if found is None else math.exp(min(found, 700.0))
+
+
+def _from_neighbours(logs: Mapping[Point, float], at: Point) -> float | None:
+    """The mean of what each bound and each pair of bounds says."""
+    guesses = [*_by_one(logs, at), *_by_two(logs, at)]
+    if guesses:
+        return sum(guesses) / len(guesses)
+    return max((logs[p] for p in below(at) if p in logs), default=None)
+
+
+def _by_one(logs: Mapping[Point, float], at: Point) -> Iterator[float]:
+    for k in range(len(at)):
+        line = [logs.get(_less(at, k, by)) for by in (1, 2, 3)]
+        last, before, first = line
+        if last is None or before is None:
+            continue
+        growth = last - before
+        earlier = None if first is None else before - first
+        yield last + _next(earlier, growth)
+
+
+def _next(earlier: float | None, growth: float) -> float:
+    """The growth after these two, of logarithms."""
+    if earlier is None or earlier <= 0 or growth <= 0:
+        return max(growth, 0.0)
+    if growth < earlier:
+        return 1 / (2 / growth - 1 / earlier)
+    return growth + (growth - earlier)
+
+
+def _by_two(logs: Mapping[Point, float], at: Point) -> Iterator[float]:
+    for j, k in combinations(range(len(at)), 2):
+        corners = [logs.get(p) for p in (_less(at, j), _less(at, k))]
+        corner = logs.get(_less(_less(at, j), k))
+        if None in corners or corner is None:
+            continue
+        found = [_together(logs, p, j, k) for p in (_less(at, j), _less(at, k))]
+        more = [m for m in found if m is not None]
+        sides = sum(c for c in corners if c is not None)
+        yield sides - corner + (sum(more) / len(more) if more else 0.0)
+
+
+def _together(logs: Mapping[Point, float], at: Point, j: int, k: int) -> float | None:
+    """How much more two bounds count for together than apart, at a point."""
+    points = (at, _less(at, j), _less(at, k), _less(_less(at, j), k))
+    if not all(p in logs for p in points):
+        return None
+    here, left, right, corner = (logs[p] for p in points)
+    return here - left - right + corner
+
+
+def _less(point: Point, k: int, by: int = 1) -> Point:
+    return (*point[:k], point[k] - by, *point[k + 1 :])
