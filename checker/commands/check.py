@@ -12,6 +12,7 @@ from pathlib import Path
 
 from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.against import add_against, run_against
+from poolproof.checker.commands.estimate import add_estimate, run_estimate
 from poolproof.checker.commands.streams import (
     Stream,
     complain,
@@ -89,6 +90,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     shared.add_cases(parser)
     add_triples(parser)
+    add_estimate(parser)
     add_sweep(
         parser, "at all these bounds, the smallest first, until --budget is spent"
     )
@@ -124,6 +126,8 @@ def run(options: argparse.Namespace) -> int:
         return run_triples(options, chosen, request)
     tasks, late = prepared(chosen, request, budget, checks)
     refuse_nothing(tasks)
+    if options.estimate:
+        return run_estimate(options, tasks, request, budget)
     if options.against:
         return run_against(options, tasks, late, budget)
     interrupts = Interrupts()

@@ -153,7 +153,8 @@ def undisturbed(depth: int, defects: Iterable[Defect]) -> int:
 
 @dataclass(frozen=True)
 class Statistics:
-    """The coverage of an exploration. ``fired`` counts, per action, the
+    """The coverage of an exploration. ``seconds`` are those of the search, without
+    compiling a program for it. ``fired`` counts, per action, the
     transitions taken; ``results`` the transitions per (action, raw result);
     ``deadlock`` a shortest run to a state without successor;
     ``true_antecedents`` says for each property which of its antecedents came

@@ -6,13 +6,14 @@ Along one bound, a count multiplies by a factor from value to value. That of a
 scalarset with symmetry, or of a pool, is a polynomial, whose factors fall towards
 1; that of other sets has a constant factor. The logarithms of both have reciprocals
 on a line, so the next factor continues that line. Where two bounds grow, each has
-its factor, times how much more one counts for with the other.
+its factor, times how much more one counts for with the other; so a point that has
+two bounds above known ones is told from these pairs, and not from the lines.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import combinations, product
 
 Point = tuple[int, ...]
@@ -29,31 +30,63 @@ def predicted(known: Mapping[Point, float], at: Point) -> float | None:
     """Return the count at a point (itself, if it is known), from those of smaller
     ones; None if there is nothing to tell it from."""
     logs = {p: math.log(max(n, 1)) for p, n in known.items()}
-    return _filled(logs, at)
+    if at not in logs and logs and not all(p in logs for p in below(at)):
+        _fill(logs, at)
+    found = logs.get(at, _from_neighbours(logs, at))
+    return None if found is None else math.exp(min(found, _MOST))
 
 
-def _filled(logs: dict[Point, float], at: Point) -> float | None:
-    """Predict all points up to ``at``, the smaller ones first, as each is told from
+_MOST = 700.0
+"""Upper limit on a logarithm: of more than any machine has room for."""
+
+
+def _fill(logs: dict[Point, float], at: Point) -> None:
+    """Predict the points up to ``at``, the smaller ones first, as each is told from
     its neighbours."""
-    if at not in logs:
-        if not logs:
-            return None
-        least = [min(p[k] for p in logs) for k in range(len(at))]
-        ends = (range(lo, hi + 1) for lo, hi in zip(least, at, strict=True))
-        for point in sorted(product(*ends), key=sum):
-            guess = None if point in logs else _from_neighbours(logs, point)
-            if guess is not None:
-                logs[point] = guess
-    found = logs.get(at)
-    return None if found is None else math.exp(min(found, 700.0))
+    least = [min(p[k] for p in logs) for k in range(len(at))]
+    ends = (range(lo, hi + 1) for lo, hi in zip(least, at, strict=True))
+    for point in sorted(product(*ends), key=sum):
+        guess = None if point in logs else _from_neighbours(logs, point)
+        if guess is not None:
+            logs[point] = guess
 
 
 def _from_neighbours(logs: Mapping[Point, float], at: Point) -> float | None:
-    """The mean of what each bound and each pair of bounds says."""
-    guesses = [*_by_one(logs, at), *_by_two(logs, at)]
+    """The mean of what all pairs of bounds say; of what each says by itself, if no
+    pair does."""
+    guesses = [*_by_two(logs, at)] or [*_by_one(logs, at)]
     if guesses:
         return sum(guesses) / len(guesses)
     return max((logs[p] for p in below(at) if p in logs), default=None)
+
+
+def steps_beyond(known: Collection[Point], at: Point) -> int | None:
+    """Return by how much the bounds of a point are above those of the nearest known
+    one below it, all added; None if there is none."""
+    return min((sum(at) - sum(p) for p in known if within(p, at)), default=None)
+
+
+def missed_by(known: Mapping[Point, float], steps: int) -> float | None:
+    """Return the factor by which predictions of so many steps miss, at most, at the
+    points that are known; None if they have none that allows one."""
+    worst = None
+    for point, right in known.items():
+        before = {
+            p: n
+            for p, n in known.items()
+            if within(p, point) and sum(p) <= sum(point) - steps
+        }
+        if len(before) < 2 or steps_beyond(before, point) != steps:
+            continue
+        guess = predicted(before, point)
+        if guess is not None:
+            worst = max(worst or 1.0, guess / max(right, 1), max(right, 1) / guess)
+    return worst
+
+
+def within(small: Point, large: Point) -> bool:
+    """Return whether no bound of the one is above that of the other."""
+    return all(a <= b for a, b in zip(small, large, strict=True))
 
 
 def _by_one(logs: Mapping[Point, float], at: Point) -> Iterator[float]:

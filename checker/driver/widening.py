@@ -37,7 +37,7 @@ from poolproof.checker.driver.check import (
     unknown_name,
 )
 from poolproof.checker.driver.designs import DesignRef, designs_for
-from poolproof.checker.driver.growth import Point, below, predicted
+from poolproof.checker.driver.growth import Point, below, predicted, within
 from poolproof.checker.driver.kept import Checks
 from poolproof.checker.driver.sweep import Axis
 from poolproof.checker.spec import Spec
@@ -249,18 +249,14 @@ def _first(mine: Mapping[Point, PropertyResult]) -> First:
     shown = {
         p: len(a.verdict.trace) for p, a in mine.items() if isinstance(a.verdict, Shown)
     }
-    least = [p for p in shown if not any(q != p and _within(q, p) for q in shown)]
+    least = [p for p in shown if not any(q != p and within(q, p) for q in shown)]
     unknown = [p for p, a in mine.items() if isinstance(a.verdict, Unknown)]
     return First(
         next(iter(mine.values())).prop,
         tuple((p, shown[p]) for p in least),
-        tuple(p for p in unknown if not any(_within(q, p) for q in least)),
+        tuple(p for p in unknown if not any(within(q, p) for q in least)),
         len(mine) - len(unknown),
     )
-
-
-def _within(small: Point, large: Point) -> bool:
-    return all(a <= b for a, b in zip(small, large, strict=True))
 
 
 def sweep_code(grids: Sequence[Widened], strict: bool) -> int:

@@ -4,7 +4,6 @@ an engine sees it, and puts back into its runs what was left out."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -60,7 +59,6 @@ def _one_by_one(
 ) -> Outcome:
     """Return the outcome for all parts. Each is searched without the variables of
     the others, which it never changes."""
-    begin = time.monotonic()
     done: list[Outcome] = []
     for part in parts:
         if done and _interrupted(done[-1]):
@@ -72,7 +70,7 @@ def _one_by_one(
         assert outcome is not None, "only infinite runs return to a state"
         statistics = replace(outcome.statistics, unobserved=())
         done.append(replace(outcome, statistics=statistics))
-    return combine(parts, done, time.monotonic() - begin)
+    return combine(parts, done)
 
 
 def _interrupted(outcome: Outcome) -> bool:

@@ -125,7 +125,7 @@ def _scalars(sorts: Iterable[Sort]) -> set[str]:
     return {f"scalarset {s.name}" for sort in sorts for s in scalarsets(sort)}
 
 
-def combine(parts: Sequence[Part], done: Sequence[Outcome], seconds: float) -> Outcome:
+def combine(parts: Sequence[Part], done: Sequence[Outcome]) -> Outcome:
     """Return the outcome for the whole from the searches of its parts: its states
     are the combinations of theirs."""
     figures = [o.statistics for o in done]
@@ -170,7 +170,7 @@ def combine(parts: Sequence[Part], done: Sequence[Outcome], seconds: float) -> O
             states=states,
             transitions=sum(fired.values()),
             depth=depth,
-            seconds=seconds,
+            seconds=sum(s.seconds for s in figures),
             complete=complete and not defects,
             fired=fired,
             results=results,

@@ -18,7 +18,7 @@ from poolproof.checker.driver import widening
 from poolproof.checker.driver.cells import Cell, Lost, in_turn
 from poolproof.checker.driver.check import Request
 from poolproof.checker.driver.designs import designs_named
-from poolproof.checker.driver.growth import predicted
+from poolproof.checker.driver.growth import missed_by, predicted, steps_beyond
 from poolproof.checker.driver.kept import ANEW
 from poolproof.checker.spec import parse
 
@@ -196,7 +196,10 @@ def test_growth() -> None:
     assert predicted(power, (5, 4)) == pytest.approx(3**5 * 2**4)
     both = {(n, m): 2.0 ** (n * m) for n in range(1, 4) for m in range(1, 4)}
     assert predicted(both, (4, 4)) == pytest.approx(2.0**16)
-    cube = {(n,): n**3 for n in range(3, 6)}
+    cube = {(n,): float(n**3) for n in range(3, 6)}
     assert 0.8 < (predicted(cube, (8,)) or 0) / 8**3 < 1.25
+    assert missed_by(cube, 1) == pytest.approx((4**3 / 3**3) ** 2 / 5**3 * 3**3)
+    assert steps_beyond(cube, (8,)) == 3
+    assert missed_by(cube, 3) is None
     assert predicted({(1,): 7.0}, (1,)) == pytest.approx(7)
     assert predicted({}, (1,)) is None

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How large a search will be, from searches at smaller bounds.
+
+The bounds of a check are the last cell of a grid; its small cells are searched
+(`driver.widening`) and their states and steps continued (`driver.growth`). How far
+off that may be is measured on these cells: each is reckoned from smaller ones, as
+far away from it as the bounds that are asked are from all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, prod
+
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.ranges import declared as declared_range
+from poolproof.checker.core.system import TransitionSystem
+from poolproof.checker.driver.check import Request, Task
+from poolproof.checker.driver.growth import Point, missed_by, predicted, steps_beyond
+from poolproof.checker.driver.widening import Widened, statistics
+from poolproof.checker.passes.reduce import reduce
+from poolproof.model.language import declared
+
+FAR = 20_000
+"""Upper limit on the cells between the least bounds and those that are asked."""
+
+LEAST = 2.0
+"""The least factor by which an estimate may be off."""
+
+STEP, UNTESTED = 1.5, 3.0
+"""The same for each step of a bound beyond what was searched: at least, and where no
+steps of the searches test the method."""
+
+_LONG = 0.05
+"""Seconds of a search whose rate counts."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a search of ``task`` will take. ``states``, ``bytes`` and ``seconds``
+    (None: nothing tells) may be more or less by the factor ``off``; ``exact``: the
+    search itself was done. The ``largest`` cell that was searched has ``has`` states.
+    The bounds are so many steps ``beyond`` the nearest one; by as many steps, the
+    method ``missed`` those that were searched by this factor at most (None: none tests
+    it)."""
+
+    task: Task
+    grid: Widened
+    states: float | None = None
+    bytes: float | None = None
+    seconds: float | None = None
+    off: float = 1.0
+    exact: bool = False
+    largest: Point = ()
+    has: int = 0
+    missed: float | None = None
+    beyond: int = 0
+
+
+def grid_below(task: Task, request: Request) -> Widened:
+    """Return the grid up to the task's bounds, from the least that are above 0. Raise
+    UserError if that is too far."""
+    known = declared(task.known.cls)[0]
+    axes = []
+    for name, value in task.set_bounds.items():
+        least = max(1, known[name].least)
+        if value > least:
+            axes.append((name, range(least, value + 1)))
+    if prod(len(over) for _, over in axes) > FAR:
+        raise UserError(
+            None,
+            "--estimate: these bounds are too far from any that can be searched; "
+            "ask at smaller ones first",
+        )
+    return Widened(task.spec, task.known, request, tuple(axes))
+
+
+def estimated(task: Task, grid: Widened, engine: str) -> Estimate:
+    """Return what the cells that were searched say of the last one."""
+    target = tuple(over[-1] for _, over in grid.axes)
+    found = {p: statistics(c) for p, c in grid.checked.items()}
+    done = {p: s for p, s in found.items() if s.complete}
+    states = {p: float(s.states) for p, s in done.items()}
+    whole = predicted(states, target)
+    if whole is None:
+        return Estimate(task, grid)
+    steps = predicted({p: float(s.transitions) for p, s in done.items()}, target)
+    largest = max(states, key=lambda p: (states[p], p))
+    far = steps_beyond(states, target) or 0
+    missed = missed_by(states, far)
+    timed = max(done.values(), key=lambda s: s.transitions)
+    fast = timed.transitions / timed.seconds if timed.seconds > _LONG else None
+    here = done.get(target)
+    return Estimate(
+        task,
+        grid,
+        whole,
+        whole * bytes_of_state(task, engine),
+        here.seconds if here else (steps / fast if steps and fast else None),
+        1.0 if here else _off(far, missed),
+        here is not None,
+        largest,
+        done[largest].states,
+        missed,
+        far,
+    )
+
+
+def _off(far: int, missed: float | None) -> float:
+    if missed is None:
+        return float(UNTESTED**far)
+    return float(max(LEAST, STEP**far, missed))
+
+
+def bytes_of_state(task: Task, engine: str) -> int:
+    """Return about how many bytes the engine needs for a state, its place among those
+    that are visited included."""
+    small = reduce(task.compiled.system, task.resolved.properties).system
+    if engine == "native":
+        return 8 * max(1, ceil(_bits(small) / 63)) + 16
+    return 200 + 8 * len(small.cells)
+
+
+def _bits(system: TransitionSystem) -> int:
+    """The bits of a packed state; a cell without a range has a word."""
+    total = 0
+    for cell in system.cells:
+        lo, hi = declared_range(cell.variable)
+        total += 63 if lo is None or hi is None else (hi - lo).bit_length()
+    return total
