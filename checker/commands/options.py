@@ -237,6 +237,12 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="use the symmetry of ints that are only indices, too",
     )
+    parser.add_argument(
+        "--partial-order",
+        action="store_true",
+        help="take steps that concern only their own task at once: fewer states, "
+        "but not the shortest runs",
+    )
     add_no_cache(parser)
     add_output(parser)
 
@@ -288,6 +294,7 @@ def budget(options: argparse.Namespace, engine: str) -> Budget:
         memory=options.memory,
         symmetry=not options.no_symmetry,
         indices=options.indices,
+        partial_order=options.partial_order,
         branches=not vars(options).get("no_branches", True),
         threads=options.threads,
         seed=options.seed,

@@ -132,6 +132,10 @@ class Expectation:
     elsewhere: bool = False
 
 
+DEADLOCK = "deadlock"
+"""The `Property.assertion` that of the tasks inside an action one can go on."""
+
+
 @dataclass(frozen=True)
 class Property:
     """One named property. Each of the ``antecedents`` should be true in some

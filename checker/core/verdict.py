@@ -217,7 +217,8 @@ class Budget:
     """Limits of one run; None is no limit. ``seconds`` of wall time,
     ``states`` visited, ``depth`` in steps, ``memory`` in bytes. ``symmetry``
     turns on canonical forms where the scalarsets allow them, and ``indices`` with
-    it those of ints that are only indices. ``branches``: say which branches of the
+    it those of ints that are only indices. ``partial_order`` takes steps that
+    concern one task alone at once. ``branches``: say which branches of the
     design's text some step took. ``threads`` is the number of workers
     (0: as many as cores). ``seed`` is for engines that sample."""
 
@@ -227,6 +228,7 @@ class Budget:
     memory: int | None = None
     symmetry: bool = True
     indices: bool = False
+    partial_order: bool = False
     branches: bool = False
     threads: int = 0
     seed: int = 0

@@ -39,6 +39,8 @@ def watching(
     these queries."""
     if budget.indices:  # which indices are alike depends on all that is watched
         return ()
+    if budget.partial_order:  # no step is private whose branches are watched
+        return ()
     if _steps(compiled.system) > STEPS:
         return ()
     left_out = _left_out(compiled.system, queries, budget.symmetry)
@@ -159,6 +161,8 @@ def coverage(
         return BranchCoverage(why="not all states were visited")
     if budget.indices:
         return BranchCoverage(why="indices were permuted")
+    if budget.partial_order:
+        return BranchCoverage(why="private steps were taken at once")
     if s.states > LOOK_BACK and not known:
         return BranchCoverage(why=f"more than {LOOK_BACK:,} states")
     results = _by_place(compiled, s.branches)

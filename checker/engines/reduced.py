@@ -19,8 +19,10 @@ from poolproof.checker.core.verdict import (
     Statistics,
     Trace,
     Unknown,
+    Verdict,
 )
 from poolproof.checker.passes.components import Part, combine, independent
+from poolproof.checker.passes.partial_order import take_at_once
 from poolproof.checker.passes.reduce import Reduced, Reduction, reduce
 
 NO_CYCLE = "searched with all variables: without some, a cycle is shorter"
@@ -37,14 +39,17 @@ def reduced(engine: Engine, by: Collection[Reduction]) -> Engine:
         budget: Budget,
         report: Reporter,
     ) -> Outcome:
+        run = engine
+        if Reduction.ORDER in by and budget.partial_order:
+            run = in_order(engine)
         small = reduce(system, properties, by)
         parts: tuple[Part, ...] = ()
         if Reduction.COMPONENTS in by:
             parts = independent(small.system, small.properties, budget.symmetry)
         if len(parts) > 1:
-            outcome = _one_by_one(engine, parts, budget, report)
+            outcome = _one_by_one(run, parts, budget, report)
         else:
-            outcome = engine(small.system, small.properties, budget, report)
+            outcome = run(small.system, small.properties, budget, report)
         lifted = lift(small, outcome)
         if lifted is not None:
             return lifted
@@ -52,6 +57,40 @@ def reduced(engine: Engine, by: Collection[Reduction]) -> Engine:
         return _noted(outcome, NO_CYCLE)
 
     return on_reduced
+
+
+def in_order(engine: Engine) -> Engine:
+    """Return an engine that runs this one on the system in which private steps go
+    first. Its runs may be longer than others, and one that did not come to its end
+    says nothing of runs of any length."""
+
+    def on_ordered(
+        system: TransitionSystem,
+        properties: tuple[Property, ...],
+        budget: Budget,
+        report: Reporter,
+    ) -> Outcome:
+        ordered, first = take_at_once(system, properties)
+        if not first:
+            outcome = engine(system, properties, budget, report)
+            return _noted(outcome, "no step concerns only its own task")
+        outcome = engine(ordered, properties, budget, report)
+        if outcome.defects:  # behind which no other task has gone on
+            return engine(system, properties, budget, report)
+        verdicts = {name: _any_length(v) for name, v in outcome.verdicts.items()}
+        note = f"taken at once: {', '.join(first)}"
+        return _noted(replace(outcome, verdicts=verdicts), note)
+
+    return on_ordered
+
+
+def _any_length(verdict: Verdict) -> Verdict:
+    """Return the verdict without what it says of the fewest steps."""
+    if isinstance(verdict, Shown):
+        return replace(verdict, shortest=False)
+    if isinstance(verdict, Unknown):
+        return replace(verdict, depth=0)
+    return verdict
 
 
 def _one_by_one(

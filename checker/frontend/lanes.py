@@ -15,7 +15,7 @@ from poolproof.checker.core import ir
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.ir import Expr
 from poolproof.checker.core.processes import IDLE, PLACE, Processes
-from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.property import DEADLOCK, Kind, Property
 from poolproof.checker.core.source import member_span, method_tree
 from poolproof.checker.core.system import Action, Variable
 from poolproof.checker.frontend.actions import (
@@ -198,7 +198,7 @@ class Lanes:
                     possible = ir.aggregate("any", p.local, possible)
             goes_on.append(ir.substitute(possible, {part.task: task}))
         return Property(
-            "deadlock",
+            DEADLOCK,
             Kind.INVARIANT,
             ir.implies(
                 ir.aggregate("any", task, inside),
@@ -206,5 +206,5 @@ class Lanes:
             ),
             title="of the tasks that are in an action, one can go on",
             span=at.span,
-            assertion="deadlock",
+            assertion=DEADLOCK,
         )

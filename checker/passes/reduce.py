@@ -48,6 +48,9 @@ class Reduction(Enum):
     COMPONENTS = "components"
     """Independent parts are searched one by one. Not for infinite runs: fairness
     may demand a step of one part while a run stays in another."""
+    ORDER = "partial order"
+    """Private steps are taken at once, where `Budget.partial_order` asks for it. Not
+    for an answer about runs of some length, nor for infinite runs."""
 
 
 @dataclass(frozen=True)

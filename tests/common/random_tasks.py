@@ -30,6 +30,7 @@ class Tasks(Design):
 
     x = var(Int(0, 2), init=1)
     y = var(Int(0, 2))
+    own = table(TASKS, Int(0, 2))
     holder = table(LOCKS, Maybe(TASKS))
 
     def take(self, t, k):
@@ -43,11 +44,16 @@ class Tasks(Design):
 '''.replace('f"waits"', '"waits"')
 
 
-class Writer:
-    """One text. ``known`` are the locals in reach."""
+OWN = "    own = table(TASKS, Int(0, 2))\n"
 
-    def __init__(self, seed: int) -> None:
+
+class Writer:
+    """One text. ``known`` are the locals in reach. ``own``: there are steps that
+    concern the task alone."""
+
+    def __init__(self, seed: int, own: bool = False) -> None:
         self.random = Random(seed)
+        self.own = own
         self.known: list[str] = []
 
     def number(self) -> str:
@@ -64,7 +70,12 @@ class Writer:
     def statement(self, depth: int) -> Iterator[str]:
         kinds = ["write", "read", "yield", "take", "drop", "bring", "return"]
         kinds += ["if", "for"] if depth else []
+        kinds += ["own"] * 4 if self.own else []
         match self.random.choice(kinds):
+            case "own":
+                yield "yield"
+                yield f"self.own[t] = {self.random.choice(['0', '1', *self.known])}"
+                yield "yield"
             case "write":
                 field = self.random.choice(["x", "y"])
                 change = self.random.choice(
@@ -109,10 +120,10 @@ class Writer:
         yield f"        return {self.condition()}"
 
 
-def task_text(seed: int) -> str:
+def task_text(seed: int, own: bool = False) -> str:
     """The text of a module with a design called Tasks."""
-    w = Writer(seed)
-    lines = [HEAD.strip("\n")]
+    w = Writer(seed, own)
+    lines = [(HEAD if own else HEAD.replace(OWN, "")).strip("\n")]
     for name in ("one", "two"):
         lines += ["", *w.action(name)]
     return "\n".join(lines) + "\n"

@@ -279,7 +279,7 @@ def test_what_each_engine_allows() -> None:
         "explicit": whole,
         "native": whole,
         "exhaustive": whole,
-        "liveness": whole - {Reduction.COMPONENTS},
+        "liveness": {Reduction.BOUNDS, Reduction.CONE},
         "bmc": {Reduction.CONE},
         "prove": set(),
         "anysize": set(),

@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Partial-order reduction: a step that concerns nobody else is taken at once.
+
+While a task stands at a place from which all its steps are private, no other action
+is tried: the guards of the others say so. The steps that may be taken in a state are
+then an ample set (Clarke, Grumberg and Peled, "Model Checking", 1999, chapter 10),
+and each run of the smaller system is a run of the whole. Conditions, all of which
+are checked on the formulas of the system and none of which is assumed:
+
+- Independence (C1). A private step of a task reads and writes only the task's row of
+  tables, and what no action changes. Others touch these tables only in the row of a
+  parameter, and only where their guard says that this task stands at another place.
+- Invisibility (C2). No property reads what a private step writes, or is about it; one
+  that compares places with some constant cannot tell the others apart. If a property
+  is about every step, no step is private. Deadlock may be asked all the same: where a
+  task inside an action can go on there is none.
+- Progress (C3). Private steps lead from place to place without a circle, so their
+  number is finite, and nobody is put off for ever.
+
+A place is a constant that the guards compare with the row of some table: the pass
+knows nothing of processes, and does as well for a table that the user's text has.
+Not for infinite runs: fairness counts the steps that are possible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from poolproof.checker.core import ir
+from poolproof.checker.core.ir import Expr
+from poolproof.checker.core.processes import PLACE
+from poolproof.checker.core.property import DEADLOCK, Property
+from poolproof.checker.core.system import (
+    Action,
+    Role,
+    TransitionSystem,
+    conjuncts,
+    writes,
+)
+
+Row = tuple[str, Expr | None]
+"""A variable, and the parameter whose row is touched; None: all of it, or some row."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something that an action does, or that is asked of it, where ``when`` is true:
+    its step, one of its assumptions, an obligation that no guard precedes."""
+
+    action: Action
+    when: Expr
+    reads: frozenset[Row]
+    writes: frozenset[Row] = frozenset()
+    step: bool = False
+
+
+@dataclass(frozen=True)
+class At:
+    """A part whose ``when`` says that the row ``task`` of a table is ``place``."""
+
+    part: Part
+    task: Expr
+    place: Expr
+    leads: frozenset[Expr] | None
+    """Where the step may leave the task; None if that is not among a few constants."""
+
+
+def take_at_once(
+    system: TransitionSystem, properties: Sequence[Property]
+) -> tuple[TransitionSystem, tuple[str, ...]]:
+    """Return the system in which private steps go first, and the names of their
+    actions: none if no step is private, and the system is as it was."""
+    first = private(system, properties)
+    if not first:
+        return system, ()
+    names = tuple(a.name for a in first)
+    nobody = ir.not_(ir.or_(*map(_possible, first)))
+    actions = tuple(
+        a if a.name in names else replace(a, guard=ir.and_(a.guard, nobody))
+        for a in system.actions
+    )
+    return replace(system, actions=actions), names
+
+
+def private(
+    system: TransitionSystem, properties: Sequence[Property]
+) -> tuple[Action, ...]:
+    """Return the actions whose steps may be taken at once: those by that table of
+    places which has most of them."""
+    if any(p.kind.of_steps and p.action is None for p in properties):
+        return ()
+    asked = {p.action for p in properties}
+    formulas = [e for p in properties if p.assertion != DEADLOCK for e in p.formulas()]
+    waiting = any(p.assertion == DEADLOCK for p in properties)
+    parts = [part for a in system.actions for part in _parts(a)]
+    changed = {name for part in parts for name, _ in part.writes}
+    best: tuple[Action, ...] = ()
+    for table in (v.name for v in system.variables if v.index):
+        if waiting and table != PLACE:
+            continue
+        seen, places = _observed(formulas, table)
+        stands = [at for part in parts for at in _standing(part, table)]
+        alone = [
+            at
+            for at in stands
+            if at.part.action.name not in asked
+            and not (waiting and at.place.data == 0)
+            and _invisible(at, seen, places)
+            and _reads_own(at, changed)
+            and all(_apart(at, part, stands) for part in parts)
+        ]
+        shared = {at.place for at in stands if at not in alone}
+        alone = [at for at in alone if at.place not in shared and at.part.step]
+        found = tuple(at.part.action for at in _without_circles(alone))
+        if len(found) > len(best):
+            best = found
+    return best
+
+
+def _possible(a: Action) -> Expr:
+    """Return that some step of the action is possible."""
+    some = a.guard
+    for p in reversed(a.parameters):
+        some = ir.aggregate("any", p.local, some)
+    return some
+
+
+# --- what a part touches ---------------------------------------------------------
+
+
+def _parts(a: Action) -> Iterator[Part]:
+    """Yield the action's step first."""
+    own = {p.local for p in a.parameters}
+    reads: set[Row] = set()
+    written: set[Row] = set()
+    apart: list[Part] = []
+    for f in a.formulas():
+        if f.role is Role.UPDATE:
+            for index, value in writes(f.expr):
+                row = index[0] if index and index[0] in own else None
+                written.add((f.variable, row))
+                for e in (*index, value):
+                    reads |= _reads(e, own)
+        elif f.role is Role.ASSUMPTION:
+            apart.append(Part(a, f.expr, frozenset(_reads(f.expr, own))))
+        elif f.role is not Role.OBLIGATION:
+            reads |= _reads(f.expr, own)
+    for due in a.obligations:
+        if due.early:
+            apart.append(Part(a, ir.TRUE, frozenset(_reads(due.formula, own))))
+        else:
+            reads |= _reads(due.formula, own)
+    yield Part(a, a.guard, frozenset(reads), frozenset(written), step=True)
+    yield from apart
+
+
+def _reads(e: Expr, own: set[Expr]) -> set[Row]:
+    """Return what an expression reads. ``own`` are the action's parameters."""
+    found: set[Row] = set()
+    todo, done = [e], set[Expr]()
+    while todo:
+        node = todo.pop()
+        if node in done:
+            continue
+        done.add(node)
+        table = _root(node) if node.op == "select" and node.args[1] in own else node
+        if table.op == "var":
+            row = None if table is node else node.args[1]
+            found.add((table.data[0], row))
+        todo += node.args if table is node or table.op != "var" else _within(node)
+    return found
+
+
+def _root(select: Expr) -> Expr:
+    """Return the table below the stores, of which a row is read."""
+    table = select.args[0]
+    while table.op == "store":
+        table = table.args[0]
+    return table
+
+
+def _within(select: Expr) -> Iterator[Expr]:
+    """Yield the indices and the values of a row that is read."""
+    table = select.args[0]
+    while table.op == "store":
+        yield from table.args[1:]
+        table = table.args[0]
+    yield from select.args[1:]
+
+
+# --- the conditions --------------------------------------------------------------
+
+
+def _observed(formulas: Iterable[Expr], table: str) -> tuple[set[str], set[Expr]]:
+    """Return the variables that formulas read, and the places that they tell from
+    others, by comparing rows of the table with them and in no other way."""
+    names: set[str] = set()
+    places: set[Expr] = set()
+    todo, done = list(formulas), set[Expr]()
+    while todo:
+        node = todo.pop()
+        if node in done:
+            continue
+        done.add(node)
+        if node.op == "var":
+            names.add(node.data[0])
+        for row, place in _compared(node, table):
+            places.add(place)
+            todo += row.args[1:]
+            break
+        else:
+            todo += node.args
+    return names, places
+
+
+def _compared(e: Expr, table: str) -> Iterator[tuple[Expr, Expr]]:
+    """Yield the row of the table and the constant if the formula compares them."""
+    for row, place in (e.args, e.args[::-1]) if e.op == "eq" else ():
+        if (
+            place.is_const
+            and row.op == "select"
+            and row.args[0].op == "var"
+            and row.args[0].data[0] == table
+            and len(row.args) == 2
+        ):
+            yield row, place
+
+
+def _invisible(at: At, names: set[str], places: set[Expr]) -> bool:
+    """Return whether no formula can tell that the step was taken."""
+    if at.leads is None or places & {at.place, *at.leads}:
+        return False
+    return not names & {name for name, _ in at.part.writes}
+
+
+def _standing(part: Part, table: str) -> Iterator[At]:
+    """Yield where the part says that a task stands: `table[task] == place`."""
+    own = {p.local for p in part.action.parameters}
+    for fact in conjuncts(part.when):
+        for row, place in _compared(fact, table):
+            if row.args[1] in own:
+                update = part.action.updates.get(table)
+                leads = frozenset({place}) if update is None else _constants(update)
+                yield At(part, row.args[1], place, leads)
+
+
+def _reads_own(at: At, changed: set[str]) -> bool:
+    """Return whether the part reads only rows of its task, and what never changes.
+    Then it writes nothing else, or `_apart` fails of the part itself: no other row
+    that it may write has a place that it asks about."""
+    return all(row is at.task or name not in changed for name, row in at.part.reads)
+
+
+def _apart(at: At, other: Part, stands: Sequence[At]) -> bool:
+    """Return whether the other part touches what this one does only in the row of
+    a task that, as the other says, stands somewhere."""
+    mine = {name for name, _ in at.part.reads | at.part.writes}
+    written = {name for name, _ in at.part.writes}
+    rows = {row for name, row in other.reads | other.writes if name in written}
+    rows |= {row for name, row in other.writes if name in mine}
+    return all(
+        any(one.part is other and one.task is row for one in stands) for row in rows
+    )
+
+
+def _constants(update: Expr) -> frozenset[Expr] | None:
+    """Return the constants of which an update writes one; None if it may write
+    something else."""
+    found: set[Expr] = set()
+    todo = [value for _, value in writes(update)]
+    while todo:
+        e = todo.pop()
+        if e.op == "ite":
+            todo += e.args[1:]
+        elif e.is_const:
+            found.add(e)
+        else:
+            return None
+    return frozenset(found)
+
+
+def _without_circles(found: list[At]) -> list[At]:
+    """Return those whose steps always come to an end: from no place do they lead
+    back to it."""
+    while True:
+        after: dict[Expr, set[Expr]] = {}
+        for at in found:
+            after.setdefault(at.place, set()).update(at.leads or ())
+        back = {place for place in after if place in _reached(after, place)}
+        if not back:
+            return found
+        found = [at for at in found if at.place not in back]
+
+
+def _reached(after: Mapping[Expr, set[Expr]], place: Expr) -> set[Expr]:
+    """Return the places to which steps lead from a place."""
+    found: set[Expr] = set()
+    todo = [place]
+    while todo:
+        new = after.get(todo.pop(), set()) - found
+        found |= new
+        todo += new
+    return found
