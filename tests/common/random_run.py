@@ -6,8 +6,9 @@
 Each text (tests/common/random_texts.py) is checked by every engine, as a user would
 do it, and what is printed is held against the truth. Native is asked of one
 text in 10, since it compiles a program for each; --every NAME=N changes this
-for an engine. Texts with an odd seed have pages: ints that may be only indices. Prints a line for each disagreement and one line at the end;
-the exit code is 1 where there was one.
+for an engine. Texts with an odd seed have pages: ints that may be only indices.
+Prints a line for each disagreement and one line at the end; the exit code is 1
+if there was one.
 """
 
 from __future__ import annotations
@@ -69,10 +70,10 @@ def check(
         except SystemExit as e:
             code = e.code if isinstance(e.code, int) else 2
     if said.getvalue():
-        *_, last = said.getvalue().strip().splitlines()
-        if code == 2 and re.match(_REFUSED, last):
+        first, *_ = said.getvalue().strip().splitlines()  # the place is shown below it
+        if code == 2 and re.match(_REFUSED, first):
             return None
-        return [f"exit {code}: {last}"]
+        return [f"exit {code}: {first}"]
     (answer,) = json.loads(out.read_text())["checks"]
     return _wrong(t, right, engine, answer)
 
