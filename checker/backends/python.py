@@ -358,12 +358,25 @@ def predicates(
     system: TransitionSystem, formulas: Iterable[Expr]
 ) -> Callable[[State], tuple[bool, ...]]:
     """One function of a state that evaluates all formulas."""
+    return _of_state(system, formulas, "bool")
+
+
+def values(
+    system: TransitionSystem, expressions: Iterable[Expr]
+) -> Callable[[State], tuple[int, ...]]:
+    """One function of a state that returns the raw values of all expressions."""
+    return _of_state(system, expressions, "int")
+
+
+def _of_state(
+    system: TransitionSystem, expressions: Iterable[Expr], kind: str
+) -> Callable[[State], tuple[Any, ...]]:
     w = _Writer(system)
     w.lines.append("def truth(s):")
-    expanded = expand_all(formulas)
+    expanded = expand_all(expressions)
     w.share(expanded)
-    w.emit("return (" + "".join(f"bool({w.text(e)}), " for e in expanded) + ")")
-    found: Callable[[State], tuple[bool, ...]] = _compiled("\n".join(w.lines), "truth")
+    w.emit("return (" + "".join(f"{kind}({w.text(e)}), " for e in expanded) + ")")
+    found: Callable[[State], tuple[Any, ...]] = _compiled("\n".join(w.lines), "truth")
     return found
 
 

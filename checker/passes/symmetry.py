@@ -263,7 +263,7 @@ def canonical_under(
         made = moves.get(choice)
         if made is None:
             by = dict(zip(enumerated, choice, strict=True))
-            made = moves[choice] = _mover(system, by)
+            made = moves[choice] = mover(system, by)
         return made
 
     def canonical(state: State) -> State:
@@ -295,7 +295,7 @@ def _row_cells(cells: Sequence[Cell], sort: ScalarSort) -> list[list[int]]:
     return rows
 
 
-def _mover(system: TransitionSystem, by: Permutation) -> Callable[[State], list[int]]:
+def mover(system: TransitionSystem, by: Permutation) -> Callable[[State], list[int]]:
     """Return `permute` for one permutation, as a function of the state."""
     source = [0] * len(system.cells)
     tables: list[dict[int, int] | None] = [None] * len(system.cells)

@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A system as its user sees it: calls with results, readings, and silent steps.
+
+A *call* is what the user asks for: a name and the arguments that the user gives.
+One action or several take it; the arguments that they have besides are the
+system's own choice. A *reading* shows a value of the state and changes nothing.
+Silent steps happen by themselves, and the user sees nothing of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from poolproof.checker.backends import python as lower
+from poolproof.checker.core.ir import BOOL, Expr, show_raw
+from poolproof.checker.core.limits import tick
+from poolproof.checker.core.system import Action, State, TransitionSystem
+from poolproof.checker.core.verdict import Step
+from poolproof.checker.engines.space import StateSpace
+
+OK = "OK"
+"""What a call shows that succeeds: OK, true, or an action that returns nothing."""
+
+HALT = "BUG"
+"""What a call shows that ends at a `bug_on`: nothing comes after it."""
+
+Event = tuple[str, tuple[int, ...] | None]
+"""A call with its arguments as raw values; or a reading, with None."""
+
+Shown = str | int
+"""The result of a call as text, or the raw value of a reading."""
+
+_REMEMBERED = 8_000
+"""Upper limit on the states whose moves are remembered."""
+
+_WORK = 100
+"""Least cost of visiting a state, in the units of checker.core.limits."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to take a call: an action. ``places`` are the numbers of the
+    parameters that are the call's, in its order, and ``within`` the values that
+    each may have; ``fixed`` maps others to the only value that counts."""
+
+    action: Action
+    places: tuple[int, ...]
+    within: tuple[range, ...]
+    fixed: Mapping[int, int] = field(default_factory=dict)
+
+    def call(self, given: tuple[int, ...]) -> tuple[int, ...] | None:
+        """Return the call's arguments in a step, or None if it is no such call."""
+        if any(given[k] != raw for k, raw in self.fixed.items()):
+            return None
+        chosen = tuple([given[k] for k in self.places])
+        for raw, some in zip(chosen, self.within, strict=True):
+            if raw not in some:
+                return None
+        return chosen
+
+    def valuations(self, call: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+        """Yield the action's arguments, whatever the system chooses."""
+        return (given for given in self.action.valuations() if self.call(given) == call)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """``value`` is shown. It means nothing where ``defined`` is false."""
+
+    value: Expr
+    defined: Expr
+
+
+@dataclass(frozen=True)
+class View:
+    """What the user sees of a system. ``stops`` is, for some actions, the condition
+    over the state before a step and its arguments under which it is a HALT."""
+
+    system: TransitionSystem
+    calls: Mapping[str, tuple[Form, ...]]
+    silent: tuple[Action, ...] = ()
+    readings: Mapping[str, Reading] = field(default_factory=dict)
+    stops: Mapping[str, Expr] = field(default_factory=dict)
+
+
+class Erroneous(Exception):
+    """The model is in error: a step that can be taken breaks an obligation or leaves
+    a range, or a reading is not defined. Nothing is then known."""
+
+    def __init__(self, system: TransitionSystem, message: str) -> None:
+        super().__init__(message)
+        self.system = system
+
+
+class Alphabet:
+    """The numbers of what is called and shown, the same for several processes."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.shown: list[Shown] = []
+        self._event: dict[Event, int] = {}
+        self._shown: dict[Shown, int] = {}
+
+    def event(self, event: Event) -> int:
+        """Return the number of a call or reading."""
+        return _number(event, self._event, self.events)
+
+    def show(self, shown: Shown) -> int:
+        """Return the number of a result or value."""
+        return _number(shown, self._shown, self.shown)
+
+
+_Item = TypeVar("_Item")
+
+
+def _number(item: _Item, known: dict[_Item, int], items: list[_Item]) -> int:
+    found = known.get(item)
+    if found is None:
+        found = known[item] = len(items)
+        items.append(item)
+    return found
+
+
+GONE = -1
+"""In place of the state after HALT."""
+
+Move = tuple[int, int, int]
+"""The numbers of an event, of what it shows, and of the state after it."""
+
+
+class Process:
+    """A view as a graph, whose states are numbered as they are met. Methods raise
+    `Erroneous`."""
+
+    def __init__(self, view: View, alphabet: Alphabet) -> None:
+        self.view, self.system, self.alphabet = view, view.system, alphabet
+        self.space = StateSpace(view.system)
+        self.states: list[State] = []
+        self._numbers: dict[State, int] = {}
+        self._moves: dict[int, list[Move]] = {}
+        self._forms = [
+            _Form(name, form, view, alphabet)
+            for name, some in view.calls.items()
+            for form in some
+        ]
+        self._cuts: dict[str, _Cut] = {}
+        readings = view.readings.items()
+        self._readings = [alphabet.event((name, None)) for name, _ in readings]
+        self._values = lower.values(
+            view.system, [e for _, r in readings for e in (r.value, r.defined)]
+        )
+
+    def number(self, state: State) -> int:
+        """Return the number of a state that is reached."""
+        found = self._numbers.get(state)
+        if found is None:
+            cell = self.space.outside(state)
+            if cell is not None:
+                raise Erroneous(self.system, self.space.excess(state, cell))
+            found = self._numbers[state] = len(self.states)
+            self.states.append(state)
+        return found
+
+    def starts(self) -> list[int]:
+        """Return the initial states."""
+        return [self.number(s) for s in self.space.initial()]
+
+    def silent(self, state: int) -> list[int]:
+        """Return where silent steps lead to."""
+        return [self._after(*step) for step in self._silent(state)]
+
+    def _silent(self, state: int) -> Iterator[tuple[Action, lower.Taken]]:
+        before = self.states[state]
+        for action in self.view.silent:
+            for taken in self.space.successors(action)(before):
+                yield action, taken
+
+    def _after(self, action: Action, taken: lower.Taken) -> int:
+        if taken.broken is not None:
+            message = action.obligations[taken.broken].message
+            raise Erroneous(self.system, f"{action.name}: {message}")
+        return self.number(taken.after)
+
+    def moves(self, state: int) -> list[Move]:
+        """Return all that can be called and read."""
+        found = self._moves.get(state)
+        if found is None:
+            if len(self._moves) >= _REMEMBERED:
+                self._moves.clear()
+            found = [move for move, _, _ in self._steps(state)]
+            found += self._read(state)
+            self._moves[state] = found
+            tick(_WORK + len(found))
+        return found
+
+    def _steps(self, state: int) -> Iterator[tuple[Move, Action, lower.Taken]]:
+        """Yield the calls, with the steps that take them."""
+        before = self.states[state]
+        for form in self._forms:
+            action, events, shown = form.form.action, form.events, form.shown
+            for taken in self.space.successors(action)(before):
+                event = events[taken.arguments]
+                if event < 0:
+                    continue
+                if form.stops is not None and form.stops(before, taken.arguments):
+                    yield (event, form.halt, GONE), action, taken
+                else:
+                    after = self._after(action, taken)
+                    yield (event, shown[taken.result], after), action, taken
+
+    def _read(self, state: int) -> Iterator[Move]:
+        values = self._values(self.states[state])
+        for k, reading in enumerate(self._readings):
+            value, defined = values[2 * k : 2 * k + 2]
+            if not defined:
+                name = self.alphabet.events[reading][0]
+                raise Erroneous(self.system, f"{name} is undefined in some state")
+            yield reading, self.alphabet.show(value), state
+
+    def assumed(self, state: int, event: int) -> str:
+        """Return why an `assume` leaves a call out here, or "" if none does."""
+        name, call = self.alphabet.events[event]
+        if call is None:
+            return ""
+        for form in self.view.calls.get(name, ()):
+            action = form.action
+            cut = self._cuts.get(action.name)
+            if cut is None:
+                cut = self._cuts[action.name] = _cut(self.system, action)
+            for given in form.valuations(call):
+                why = cut(self.states[state], given)
+                if why:
+                    return why
+        return ""
+
+    def silent_step(self, state: int, after: int) -> Step:
+        """Return a silent step that leads from one state to another."""
+        return next(
+            Step(action.name, taken.arguments)
+            for action, taken in self._silent(state)
+            if self._after(action, taken) == after
+        )
+
+    def step(self, state: int, move: Move) -> Step:
+        """Return a step that is a move; not of a reading."""
+        return next(
+            Step(action.name, taken.arguments)
+            for known, action, taken in self._steps(state)
+            if known == move
+        )
+
+
+class _Form:
+    """A form with what is compiled for it. ``events`` maps a step's arguments to the
+    number of the call, or -1; ``shown`` a raw result to the number of its text."""
+
+    def __init__(self, name: str, form: Form, view: View, alphabet: Alphabet) -> None:
+        self.form = form
+        self.events = _Events(name, form, alphabet)
+        self.shown = {
+            raw: alphabet.show(result_text(form.action, raw))
+            for raw in (None, *_results(form.action))
+        }
+        self.halt = alphabet.show(HALT)
+        self.stops: Callable[[State, tuple[int, ...]], bool] | None = None
+        stop = view.stops.get(form.action.name)
+        if stop is not None:
+            true = lower.step_predicates(view.system, form.action, (stop,))
+            self.stops = lambda before, given: true(before, before, given, None)[0]
+
+
+class _Events(dict[tuple[int, ...], int]):
+    """The numbers of calls by the arguments of the action."""
+
+    def __init__(self, name: str, form: Form, alphabet: Alphabet) -> None:
+        super().__init__()
+        self.name, self.form, self.alphabet = name, form, alphabet
+
+    def __missing__(self, given: tuple[int, ...]) -> int:
+        call = self.form.call(given)
+        found = -1 if call is None else self.alphabet.event((self.name, call))
+        self[given] = found
+        return found
+
+
+def _results(action: Action) -> Sequence[int]:
+    return () if action.result is None else tuple(action.returned.data[1])
+
+
+def result_text(action: Action, raw: int | None) -> str:
+    """Return what the user sees of a result: OK for all that is a success."""
+    if action.result is None or raw is None:
+        return OK
+    sort = action.result.sort
+    return OK if sort is BOOL and raw else show_raw(sort, raw)
+
+
+_Cut = Callable[[State, tuple[int, ...]], str]
+
+
+def _cut(system: TransitionSystem, action: Action) -> _Cut:
+    """Return a function of a state and arguments: why the step is cut, or ""."""
+    reasons = [assumed.why for assumed in action.assumptions]
+    if not reasons:
+        return lambda before, given: ""
+    cuts = lower.step_predicates(system, action, [s.cut for s in action.assumptions])
+
+    def why(before: State, given: tuple[int, ...]) -> str:
+        which = cuts(before, before, given, None)
+        return next((r for r, cut in zip(reasons, which, strict=True) if cut), "")
+
+    return why
