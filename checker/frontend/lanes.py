@@ -32,6 +32,7 @@ from poolproof.checker.frontend.yields import Path
 from poolproof.model.language import (
     ActionMark,
     ModelError,
+    chosen_parameters,
     task_parameter,
     yields,
 )
@@ -52,6 +53,7 @@ class Lanes:
         text = self.texts[name] = ActionText.of(self.work, name, function, mark)
         try:
             self.tasks[name] = task_parameter(text.text, mark)
+            chosen_parameters(text.text, mark)
         except ModelError as e:
             raise UserError(text.span, f"{name}: {e}") from None
         if yields(text.text):

@@ -96,26 +96,42 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 class ActionMark:
     """What `@action` remembers: the kernel function and the features. In a
     block, ``named`` may be the attribute that has the features. ``task`` is the
-    parameter that is the task, if `@action` names it."""
+    parameter that is the task, if `@action` names it. ``silent``: the kernel does it
+    by itself; of a call, it chooses the parameters in ``chosen``."""
 
     kernel: str
     when: tuple[Feature, ...]
     named: str = ""
     task: str = ""
+    silent: bool = False
+    chosen: tuple[str, ...] = ()
 
 
-def action_mark(kernel: str, when: Any, task: str = "") -> ActionMark:
+def action_mark(
+    kernel: str,
+    when: Any,
+    task: str = "",
+    silent: bool = False,
+    chosen: str | tuple[str, ...] = (),
+) -> ActionMark:
     """Return what a mark with these arguments remembers. Raises ModelError
     where ``when`` is neither features nor a name."""
     named = when if isinstance(when, str) else ""
-    return ActionMark(kernel, as_features(None if named else when), named, task)
+    features = as_features(None if named else when)
+    names = (chosen,) if isinstance(chosen, str) else tuple(chosen)
+    return ActionMark(kernel, features, named, task, silent, names)
 
 
 @overload
 def action(function: Method, /) -> Method: ...
 @overload
 def action(
-    *, kernel: str = "", when: Any = None, task: str = ""
+    *,
+    kernel: str = "",
+    when: Any = None,
+    task: str = "",
+    silent: bool = False,
+    chosen: str | tuple[str, ...] = (),
 ) -> Callable[[Method], Method]: ...
 def action(
     function: Method | None = None,
@@ -123,14 +139,18 @@ def action(
     kernel: str = "",
     when: Any = None,
     task: str = "",
+    silent: bool = False,
+    chosen: str | tuple[str, ...] = (),
 ) -> Method | Callable[[Method], Method]:
     """Mark a method as an action, which may happen with all arguments that its
     `require`s allow. It is one atomic step, or one up to each `yield`: "the lock is
     dropped here". ``kernel`` cites file:function. ``when`` are the features that the
     action needs; in a block it may also be the name of the attribute that has them.
     ``task`` names the parameter that is the task, by default `t` or `task`: it does
-    one action at a time."""
-    mark_ = action_mark(kernel, when, task)
+    one action at a time. ``silent`` says that no task asks for it: the kernel does it
+    by itself. ``chosen`` names parameters that the kernel chooses, as the node of a
+    page."""
+    mark_ = action_mark(kernel, when, task, silent, chosen)
 
     def mark(method: Method) -> Method:
         method.__dict__["action"] = mark_

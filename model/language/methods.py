@@ -51,7 +51,8 @@ def action_methods(owner: Any) -> dict[str, tuple[FunctionType, ActionMark]]:
 
 def _marked(owner: Any) -> dict[str, tuple[FunctionType, Any, ActionMark]]:
     """The actions by name: each with the design class or block that it is
-    written in, and its mark."""
+    written in, and its mark. What the kernel does or chooses stays the kernel's
+    where a subclass marks a method again."""
     found: dict[str, tuple[FunctionType, Any, ActionMark]] = {}
     for base in reversed(own_classes(owner)):
         for name, value in vars(base).items():
@@ -65,6 +66,10 @@ def _marked(owner: Any) -> dict[str, tuple[FunctionType, Any, ActionMark]]:
                 if known is not None:
                     found[name] = (value, *known[1:])
             elif (mark := value.__dict__.get("action")) is not None:
+                if name in found:
+                    old = found[name][2]
+                    silent, chosen = mark.silent or old.silent, mark.chosen
+                    mark = replace(mark, silent=silent, chosen=chosen or old.chosen)
                 found[name] = (value, owner, mark)
             elif name in found:
                 found[name] = (value, *found[name][1:])
@@ -281,6 +286,18 @@ def _forwarder(cls: type, name: str, link: Forward, block: Block) -> FunctionTyp
 def yields(function: FunctionType) -> bool:
     """Return whether the method, as it was written, has a `yield`."""
     return inspect.isgeneratorfunction(function)
+
+
+def chosen_parameters(function: FunctionType, mark: ActionMark) -> tuple[str, ...]:
+    """Return the names of the parameters that the kernel chooses. Raise ModelError
+    if the action has no parameter of a name."""
+    _, *taken = inspect.signature(function).parameters
+    for name in mark.chosen:
+        if name not in taken:
+            raise ModelError(
+                f"chosen={name!r}: no such parameter" + nearest(name, taken)
+            )
+    return mark.chosen
 
 
 def task_parameter(function: FunctionType, mark: ActionMark) -> str:
