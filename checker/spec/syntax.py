@@ -312,6 +312,41 @@ class Assertion:
 
 
 @dataclass(frozen=True)
+class Given:
+    """``page = block`` in a `user` line: a parameter, by its name in the call; or
+    ``end = P``, the only value of it that counts."""
+
+    parameter: Word
+    value: Expression | None
+
+
+@dataclass(frozen=True)
+class Way:
+    """``fault(vma, page)`` in a `user` line: an action, and those of its parameters
+    that the user gives (None: all but those that the design says the kernel
+    chooses)."""
+
+    action: Word
+    arguments: tuple[Given, ...] | None
+
+
+@dataclass(frozen=True)
+class UserCall:
+    """``touch or fault(vma, page)``: one call, by the actions that take it."""
+
+    ways: tuple[Way, ...]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """``observe NAME: FORMULA``: a value that user space can read."""
+
+    name: Word
+    title: str
+    formula: Expression
+
+
+@dataclass(frozen=True)
 class Invocation:
     """``fault(v0, 0..3, _)`` in a program: one value, a range of values, any value."""
 
@@ -386,7 +421,8 @@ class Scenario:
 class Spec:
     """A whole file. ``designs`` are class names; ``source`` is the source of
     claims that cite none themselves; the first of ``bounds`` are those that a
-    check takes. ``page`` is the size of a page in bytes; 0 if it is not said."""
+    check takes. ``page`` is the size of a page in bytes; 0 if it is not said.
+    ``calls``, ``silent`` and ``observed`` are for `compare`."""
 
     file: str
     title: str
@@ -399,3 +435,6 @@ class Spec:
     scenarios: tuple[Scenario, ...] = ()
     assertions: tuple[Assertion, ...] = ()
     page: int = 0
+    calls: tuple[UserCall, ...] = ()
+    silent: tuple[Word, ...] = ()
+    observed: tuple[Observed, ...] = ()

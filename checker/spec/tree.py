@@ -39,6 +39,7 @@ from poolproof.checker.spec.syntax import (
     Expect,
     Expression,
     Fair,
+    Given,
     IfElse,
     Index,
     Invocation,
@@ -48,6 +49,7 @@ from poolproof.checker.spec.syntax import (
     Measure,
     Name,
     Number,
+    Observed,
     On,
     Program,
     Range,
@@ -59,6 +61,8 @@ from poolproof.checker.spec.syntax import (
     Spec,
     Stage,
     Unary,
+    UserCall,
+    Way,
     Word,
     once,
     start,
@@ -113,6 +117,13 @@ class _Names:
 
     of: str
     words: tuple[Word, ...]
+
+
+@dataclass(frozen=True)
+class _Calls:
+    """A `user` line."""
+
+    calls: tuple[UserCall, ...]
 
 
 @dataclass(frozen=True)
@@ -263,6 +274,10 @@ class _Builder(Transformer[Token, Any]):
         once((c.name for c in claims), "is the name of two properties")
         once((c.name for c in scenarios), "is the name of two scenarios")
         once((a.name for a in assertions), "stands twice: put the lines together")
+        calls = tuple(c for p in _all(parts, _Calls) for c in p.calls)
+        silent, observed = _words(parts, "kernel"), _all(parts, Observed)
+        once((o.name for o in observed), "is the name of two values")
+        once(silent, "is named twice")
         lines = (*(c.expects for c in claims), *(a.expects for a in assertions))
         bounds = _all(parts, Bounds)
         once(
@@ -285,6 +300,9 @@ class _Builder(Transformer[Token, Any]):
             scenarios,
             assertions,
             self._page,
+            calls,
+            silent,
+            observed,
         )
 
     @_with_place
@@ -405,6 +423,33 @@ class _Builder(Transformer[Token, Any]):
             verdict.span,
             actions=_words(rest, "on"),
         )
+
+    # -- what compare compares --
+
+    def user(self, parts: Parts) -> _Calls:
+        return _Calls(tuple(parts))
+
+    def same(self, parts: Parts) -> UserCall:
+        return UserCall(tuple(parts))
+
+    def way(self, parts: Parts) -> Way:
+        action, *taking = parts
+        return Way(action, taking[0] if taking else None)
+
+    def taking(self, parts: Parts) -> tuple[Given, ...]:
+        once((g.parameter for g in parts), "is named twice")
+        return tuple(parts)
+
+    def taken(self, parts: Parts) -> Given:
+        return Given(parts[0], parts[1] if len(parts) > 1 else None)
+
+    def silent(self, parts: Parts) -> _Names:
+        return _Names("kernel", parts[0])
+
+    def observe(self, parts: Parts) -> Observed:
+        name, *rest = parts
+        (formula,) = (p for p in rest if isinstance(p, Expression))
+        return Observed(_own(name, "a value's name"), _title(rest), formula)
 
     # -- scenarios --
 
