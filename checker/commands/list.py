@@ -8,6 +8,7 @@ import argparse
 from poolproof.checker.driver.designs import (
     designs_named,
     shipped_designs,
+    shipped_interfaces,
     shipped_scenarios,
     shipped_specs,
 )
@@ -30,6 +31,7 @@ def run(options: argparse.Namespace) -> int:
                 print()
             print("\n".join(design_text(known)))
         return 0
-    specs = [parse(path) for path in (*shipped_specs(), *shipped_scenarios())]
+    paths = (*shipped_specs(), *shipped_scenarios(), *shipped_interfaces())
+    specs = [parse(path) for path in paths]
     print("\n".join(catalogue(shipped_designs(), specs)))
     return 0

@@ -29,6 +29,7 @@ VERBS = {
     "check": "check specs on their designs",
     "review": "check every shipped spec on every shipped design",
     "size": "find the smallest pool with which a scenario always succeeds",
+    "compare": "find what user space can tell two designs apart by",
     "guarantee": "find the features that break a promise, alone or in pairs",
     "bugs": "find bugs that kernels once had, or those that a design has again",
     "mutate": "find changes of a design that no property detects",

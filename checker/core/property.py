@@ -13,8 +13,8 @@ To add a kind of property, change these files and no others:
    if neither a state nor a step decides it.
 
 Elsewhere, only spec/resolve.py, spec/scenario.py, frontend/design.py,
-frontend/actions.py, frontend/lanes.py, driver/regressions.py, driver/triples.py
-and driver/branches.py name kinds: they make properties.
+frontend/actions.py, frontend/lanes.py, driver/regressions.py, driver/triples.py,
+driver/interface.py and driver/branches.py name kinds: they make properties.
 tests/unit/test_kinds.py checks this list.
 """
 

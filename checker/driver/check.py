@@ -163,8 +163,8 @@ def prepare(spec: Spec, request: Request) -> tuple[Task, ...]:
         # an unknown bound is an error only if none of the spec's designs has it
         others = _others(spec, classes, mistake)
         given = sizes(spec, [*classes, *others])
-    chosen = [_sized(s, k, request) for s, k in zip(given, known, strict=False)]
-    _check_request(request, known)
+    chosen = [sized(s, k, request) for s, k in zip(given, known, strict=False)]
+    check_request(request, known)
     compiled = [
         compile_design(k.cls, s.bounds, s.without, s.having)
         for k, s in zip(known, chosen, strict=True)
@@ -202,6 +202,10 @@ def _check_not_empty(spec: Spec) -> None:
     """A spec without properties would hold whatever happens."""
     if spec.claims:
         return
+    if spec.calls or spec.observed:
+        raise UserError(
+            None, f"{spec.file} says what to compare: poolproof compare A B {spec.file}"
+        )
     if spec.scenarios:
         raise UserError(
             None, f"{spec.file} has scenarios only: poolproof size {spec.file}"
@@ -227,7 +231,9 @@ def _others(
     return others
 
 
-def _sized(own: Sizes, known: DesignRef, request: Request) -> Sizes:
+def sized(own: Sizes, known: DesignRef, request: Request) -> Sizes:
+    """Return a design's sizes by a spec, with what the request changes. Raise
+    UserError."""
     bounds, features = declared(known.cls)
     without = [f for f in request.without if f in features]
     queries = [f for f in request.having if f in features]
@@ -243,7 +249,7 @@ def _sized(own: Sizes, known: DesignRef, request: Request) -> Sizes:
     return Sizes({**own.bounds, **given}, left, having)
 
 
-def _check_request(request: Request, known: Sequence[DesignRef]) -> None:
+def check_request(request: Request, known: Sequence[DesignRef]) -> None:
     """Every bound and feature of the command line must mean something."""
     bounds: dict[str, Bound] = {}
     features: dict[str, Feature] = {}

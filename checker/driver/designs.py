@@ -88,13 +88,19 @@ def shipped_scenarios() -> tuple[str, ...]:
     return tuple(sorted(shown_path(str(p)) for p in ROOT.glob("specs/**/*.scenario")))
 
 
+def shipped_interfaces() -> tuple[str, ...]:
+    """The files of specs/interfaces/, as a user would type them, sorted."""
+    return tuple(sorted(shown_path(str(p)) for p in ROOT.glob("specs/**/*.interface")))
+
+
 def find_spec(name: str) -> str:
-    """Return the path of a spec or scenario: that of a file, or of the shipped
-    one whose name, without folder and ending, is ``name``. Raises UserError if
+    """Return the path of a spec, scenario or interface: that of a file, or of the
+    shipped one whose name, without folder and ending, is ``name``. Raises UserError if
     a bare name is no shipped one."""
     if _is_path(name) or Path(name).suffix:
         return name
-    known = {Path(path).stem: path for path in (*shipped_specs(), *shipped_scenarios())}
+    paths = (*shipped_specs(), *shipped_scenarios(), *shipped_interfaces())
+    known = {Path(path).stem: path for path in paths}
     if name not in known:
         raise UserError(
             None,

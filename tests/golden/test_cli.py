@@ -19,6 +19,7 @@ import pytest
 from poolproof.checker.commands.main import VERBS, main
 from poolproof.checker.driver.designs import (
     find_spec,
+    shipped_interfaces,
     shipped_scenarios,
     shipped_specs,
 )
@@ -257,7 +258,7 @@ def test_list_has_specs_and_scenarios_by_folder(
 ) -> None:
     out = call(capsys, "list")[1]
     assert max(map(len, out.splitlines())) <= 75
-    paths = (*shipped_specs(), *shipped_scenarios())
+    paths = (*shipped_specs(), *shipped_scenarios(), *shipped_interfaces())
     folders = {str(Path(path).parent) for path in paths}
     blocks = dict(block.split("\n", 1) for block in out.split("\n\n"))
     assert folders <= set(blocks)

@@ -77,6 +77,25 @@ def test_the_design_that_yields(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.search(r"waited +no violation", out)
 
 
+@pytest.mark.usefixtures("files")
+def test_the_lines_of_a_comparison(capsys: pytest.CaptureFixture[str]) -> None:
+    text = PAGE[PAGE.index("    user mmap") : PAGE.index("`user` lists the calls.")]
+    Path("pool.interface").write_text(f'spec "shared"\n{text}')
+    with Path("pool.py").open("a", encoding="utf-8") as design:
+        design.write(
+            "\n\nclass Small(Pool):\n    touch = None\n\n    @action\n"
+            "    def fault(self, vma: VMAS, node: NODES) -> bool:\n"
+            "        require(self.live[vma] and self.page[vma] is None)\n"
+            "        return False\n"
+        )
+    argv = ("compare", "pool.py:Pool", "pool.py:Small", "pool.interface")
+    assert main([*argv, "--with", "bind"]) == 1
+    out = capsys.readouterr().out
+    assert "  calls: mmap(vma), touch(vma)\n  read: pages\n" in out
+    assert "  Pool, by itself: mbind\n" in out
+    assert re.search(r"\n  touch +OK +false +mmap\(v0\); touch\(v0\)\n", out)
+
+
 @pytest.mark.parametrize("topic", TOPICS)
 def test_help_prints_its_part_of_the_page(
     topic: str, capsys: pytest.CaptureFixture[str]

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Two designs under the same calls: can user space tell which one it has?
+
+Each is asked whether it can show something that the other cannot show after the
+same calls with the same results (trace inclusion, both ways). What a design chooses
+by itself is not compared, only what comes of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from poolproof.checker.core.compiled import Compiled
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.evaluate import Valuation, arguments
+from poolproof.checker.core.limits import doing
+from poolproof.checker.core.verdict import Budget, Reporter
+from poolproof.checker.driver.check import Request, check_request, sized
+from poolproof.checker.driver.designs import DesignRef
+from poolproof.checker.driver.interface import Interface, interface
+from poolproof.checker.engines.inclusion import Difference, Included, include
+from poolproof.checker.engines.visible import (
+    HALT,
+    Alphabet,
+    Erroneous,
+    Event,
+    Process,
+    Shown,
+    View,
+    result_text,
+)
+from poolproof.checker.evidence.replay import Replay, replay
+from poolproof.checker.frontend.design import compile_design
+from poolproof.checker.passes.product import same_behaviour
+from poolproof.checker.spec import Sizes, Spec, at_label, sizes
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two designs at the same sizes, and what they have in common. ``spec`` says
+    what is compared, if one does."""
+
+    one: DesignRef
+    other: DesignRef
+    compiled: tuple[Compiled, Compiled]
+    interface: Interface
+    spec: Spec | None
+    sizes: tuple[Sizes, Sizes]
+
+    @property
+    def names(self) -> tuple[str, str]:
+        return self.one.name, self.other.name
+
+
+@dataclass(frozen=True)
+class DifferenceClass:
+    """A call or reading, and what each design may show where the other cannot show
+    it: nothing, where it cannot take the call. ``first`` shows it, by the run of the
+    design ``leads`` (0 or 1), which is ``runs`` of it, and one run of the other."""
+
+    name: str
+    shown: tuple[frozenset[Shown], frozenset[Shown]]
+    first: Difference
+    leads: int
+    runs: tuple[Replay, Replay]
+
+    @property
+    def calls(self) -> int:
+        """Return the number of calls of the sequence; what is read is none."""
+        return sum(arguments is not None for (_, arguments), _ in self.first.seen)
+
+    @property
+    def possible(self) -> bool:
+        """Whether both designs can take the call."""
+        return all(self.shown)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison found. ``same``: the two are the same transition system, so
+    nothing was searched. ``ways`` are the two searches, of what the first design
+    shows and of what the other shows."""
+
+    pair: Pair
+    same: bool = False
+    classes: tuple[DifferenceClass, ...] = ()
+    ways: tuple[Included, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Return whether both searches came to their end."""
+        return self.same or (
+            len(self.ways) == 2 and all(way.complete for way in self.ways)
+        )
+
+    @property
+    def assumed(self) -> Mapping[str, int]:
+        """Return how often nothing is known because an `assume` leaves a call out."""
+        found: dict[str, int] = {}
+        for way in self.ways:
+            for why, times in way.assumed.items():
+                found[why] = found.get(why, 0) + times
+        return found
+
+
+def prepare(
+    one: DesignRef, other: DesignRef, spec: Spec | None, request: Request
+) -> Pair:
+    """Return the two designs at the sizes of the spec and of the request. Raise
+    UserError for a mistake in any of these."""
+    known = (one, other)
+    if spec is not None:
+        spec = at_label(spec, request.label)
+    elif request.label:
+        raise UserError(None, f"--bounds {request.label}: write NAME=NUMBER")
+    own = (
+        [Sizes({}, (), ()) for _ in known]
+        if spec is None
+        else sizes(spec, [k.cls for k in known])
+    )
+    chosen = [sized(s, k, request) for s, k in zip(own, known, strict=True)]
+    check_request(request, known)
+    a, b = (
+        compile_design(k.cls, s.bounds, s.without, s.having)
+        for k, s in zip(known, chosen, strict=True)
+    )
+    return Pair(one, other, (a, b), interface(a, b, spec), spec, (chosen[0], chosen[1]))
+
+
+def compare(pair: Pair, budget: Budget, report: Reporter) -> Comparison:
+    """Return what differs, each class of differences with a shortest sequence. Raise
+    UserError where a model is in error."""
+    a, b = pair.compiled
+    if same_behaviour(a.system, b.system):
+        return Comparison(pair, same=True)
+    ways: list[Included] = []
+    half = None if budget.seconds is None else budget.seconds / 2
+    alphabet = Alphabet()
+    try:
+        sides = [Process(v, alphabet) for v in pair.interface.views]
+        for left, right in (sides, sides[::-1]):
+            with replace(budget, seconds=half).limited(), doing("comparing"):
+                ways.append(include(left, right, budget, report))
+            if isinstance(ways[-1].cut, KeyboardInterrupt):
+                break
+    except Erroneous as wrong:
+        raise UserError(
+            None,
+            f"{wrong.system.name} is in error: {wrong}; poolproof check shows a run",
+        ) from None
+    return Comparison(pair, False, tuple(_classes(pair, ways)), tuple(ways))
+
+
+def exit_code(comparison: Comparison) -> int:
+    """Return 0 if nothing differs, 1 if something does, 3 if that is not known."""
+    if comparison.classes:
+        return 1
+    return 0 if comparison.complete and not comparison.assumed else 3
+
+
+def _classes(pair: Pair, ways: Sequence[Included]) -> list[DifferenceClass]:
+    """Return the differences of both ways, the shortest first. One that each design
+    shows of the other is one class."""
+    found: dict[object, DifferenceClass] = {}
+    for leads, way in enumerate(ways):
+        for first in way.differences:
+            name, shown, instead = first.of
+            mine = frozenset({shown})
+            both = (mine, instead) if leads == 0 else (instead, mine)
+            new = DifferenceClass(name, both, first, leads, _runs(pair, first, leads))
+            key = name if first.reading else (name, both)
+            known = found.get(key)
+            if known is None or new.calls < known.calls:
+                found[key] = new
+    order = list(found.values())
+    return sorted(order, key=lambda c: (not c.possible, c.calls, order.index(c)))
+
+
+# --- replays ------------------------------------------------------------------
+
+
+class Unfounded(Exception):
+    """A run does not show what the search says: a bug of poolproof."""
+
+
+def _runs(pair: Pair, first: Difference, leads: int) -> tuple[Replay, Replay]:
+    """Return the replays of a difference, for the first design and for the other.
+    Raise Unfounded if they do not show the same calls, or the same but for the
+    last."""
+    order = (leads, 1 - leads)
+    mine, its = (
+        replay(pair.compiled[k], trace)
+        for k, trace in zip(order, (first.left, first.right), strict=True)
+    )
+    views = pair.interface.views
+    _, last = first.seen[-1]
+    _confirm(views[leads], mine, first.seen, {last})
+    _confirm(views[1 - leads], its, first.seen, first.of[2])
+    return (mine, its) if leads == 0 else (its, mine)
+
+
+def _confirm(
+    view: View,
+    run: Replay,
+    seen: Sequence[tuple[Event, Shown]],
+    last: frozenset[Shown] | set[Shown],
+) -> None:
+    """Raise Unfounded unless the run shows what was seen, and in the end something of
+    ``last``: if that is empty, no such call."""
+    rest = list(_visible(view, run))
+    for k, ((name, call), shown) in enumerate(seen):
+        final = k == len(seen) - 1
+        if call is None:
+            if final:
+                end = Valuation(view.system, run.states[-1])
+                value = end.raw(view.readings[name].value)
+                if value not in last:
+                    raise Unfounded(f"{name} reads {value}")
+            continue
+        if final and not last:
+            break
+        if not rest:
+            raise Unfounded(f"{name} is missing in a run of {view.system.name}")
+        result = rest.pop(0).get((name, call))
+        if result not in (last if final else {shown}):
+            raise Unfounded(f"{name} shows {result} in a run of {view.system.name}")
+    if rest:
+        raise Unfounded(f"{rest[0]} is too much in a run of {view.system.name}")
+
+
+def _visible(view: View, run: Replay) -> Iterator[dict[Event, Shown]]:
+    """Yield for each step of a run that is not silent the calls that it may be, with
+    what they show."""
+    silent = {a.name for a in view.silent}
+    for before, taken in zip(run.states, run.taken, strict=False):
+        step = taken.step
+        if step.action in silent:
+            continue
+        action = view.system.action_by_name[step.action]
+        at = Valuation(view.system, before, None, arguments(action, step.arguments))
+        stop = view.stops.get(step.action)
+        halts = stop is not None and at.true(stop)
+        shown = HALT if halts else result_text(action, taken.result)
+        yield {
+            (name, call): shown
+            for name, forms in view.calls.items()
+            for form in forms
+            if form.action.name == step.action
+            and (call := form.call(step.arguments)) is not None
+        }

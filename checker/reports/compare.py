@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Whether user space can tell two designs apart, as text and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from poolproof.checker.core.bounds import show_bounds
+from poolproof.checker.core.ir import show_raw
+from poolproof.checker.core.text import count
+from poolproof.checker.driver.compare import Comparison, DifferenceClass, Pair
+from poolproof.checker.engines.inclusion import Included
+from poolproof.checker.engines.visible import Event, Shown
+from poolproof.checker.evidence.replay import is_shown, show_argument
+from poolproof.checker.reports.json import run_json
+from poolproof.checker.reports.text import run, table, wrapped
+
+
+def compare_report(comparison: Comparison, verbose: bool = False) -> list[str]:
+    """Return what differs, a line for each class, with the run of the first one; with
+    ``verbose`` those of all."""
+    pair = comparison.pair
+    lines = wrapped(f"{pair.names[0]} and {pair.names[1]}, {_settings(pair)}", "", "  ")
+    if pair.spec is not None:
+        lines += wrapped(f"{pair.spec.file}: {pair.spec.title}", "  ", "    ")
+    lines += ["", *_below(_compared(pair))]
+    rows = [_row(pair, c) for c in comparison.classes]
+    if rows:
+        lines += ["", *table(("call", *pair.names, "after"), rows)]
+    lines.append("")
+    for text in (*_verdict(comparison), *_searched(comparison)):
+        lines += wrapped(text, "  ", "    ")
+    for c in comparison.classes if verbose else comparison.classes[:1]:
+        lines += ["", *_runs(pair, c)]
+    return lines
+
+
+def _settings(pair: Pair) -> str:
+    bounds = {k: v for c in pair.compiled for k, v in c.bounds.items()}
+    given = {k for s in pair.sizes for k in s.bounds}
+    having = dict.fromkeys(f for s in pair.sizes for f in s.having)
+    without = dict.fromkeys(f for s in pair.sizes for f in s.without)
+    parts = [show_bounds({k: v for k, v in bounds.items() if not given or k in given})]
+    parts += [f"with {' '.join(having)}"] if having else []
+    parts += [f"without {' '.join(without)}"] if without else []
+    return ", ".join(p for p in parts if p) or "no bounds"
+
+
+def _below(texts: Iterator[str]) -> list[str]:
+    return [line for text in texts for line in wrapped(text, "  ", "    ")]
+
+
+def _compared(pair: Pair) -> Iterator[str]:
+    """Yield what is compared, and what is not."""
+    interface = pair.interface
+    calls = (f"{n}({', '.join(_arguments(pair, n))})" for n in interface.calls)
+    yield f"calls: {', '.join(calls)}"
+    if interface.views[0].readings:
+        yield f"read: {', '.join(interface.views[0].readings)}"
+    for name, why in interface.unread.items():
+        yield f"not read: {name}, {why}"
+    for k, name in enumerate(pair.names):
+        view = interface.views[k]
+        if view.silent:
+            yield f"{name}, by itself: {', '.join(a.name for a in view.silent)}"
+        if interface.open[k]:
+            yield f"{name}, any value: {', '.join(interface.open[k])}"
+        if interface.only[k]:
+            yield f"only {name} has: {', '.join(interface.only[k])}"
+        if interface.left[k]:
+            yield f"{name}, never taken: {', '.join(interface.left[k])}"
+
+
+def _arguments(pair: Pair, name: str) -> Iterator[str]:
+    """Yield the arguments of a call that have more than one value."""
+    within = pair.interface.views[0].calls[name][0].within
+    for argument, some in zip(pair.interface.calls[name], within, strict=True):
+        if len(some) > 1:
+            yield argument
+
+
+def _row(pair: Pair, c: DifferenceClass) -> tuple[str, str, str, str]:
+    one, other = (shown(pair, c.name, some) for some in c.shown)
+    calls = [event(pair, e) for e, _ in c.first.seen]
+    return c.name, one, other, "; ".join(calls)
+
+
+def event(pair: Pair, e: Event) -> str:
+    """Return a call as ``mmap(t0, v0, 2)``; a reading by its name."""
+    name, arguments = e
+    if arguments is None:
+        return name
+    form = pair.interface.views[0].calls[name][0]
+    parameters = [form.action.parameters[k] for k in form.places]
+    texts = (
+        show_argument(p, show_raw(p.local.sort, raw))
+        for p, raw in zip(parameters, arguments, strict=True)
+        if is_shown(p, raw)
+    )
+    return f"{name}({', '.join(texts)})"
+
+
+def shown(pair: Pair, name: str, some: frozenset[Shown]) -> str:
+    """Return what a call or reading shows, each possibility."""
+    if not some:
+        return "not possible"
+    reading = pair.interface.views[0].readings.get(name)
+    texts = (
+        value
+        if isinstance(value, str) or reading is None
+        else show_raw(reading.value.sort, value)
+        for value in some
+    )
+    return " or ".join(sorted(map(str, texts)))
+
+
+def _verdict(comparison: Comparison) -> Iterator[str]:
+    pair = comparison.pair
+    number = len(comparison.classes)
+    if comparison.same:
+        yield "no difference: they are the same transition system"
+    elif number:
+        found = "1 class" if number == 1 else f"{number} classes"
+        more = "" if comparison.complete else "; there may be more"
+        yield f"{found} of differences{more}"
+    elif not comparison.complete:
+        yield "unknown: no difference as far as the search came"
+    elif comparison.assumed:
+        yield "unknown: no difference but for calls that are assumed away"
+    else:
+        yield f"no difference within {_settings(pair)}"
+
+
+def _searched(comparison: Comparison) -> Iterator[str]:
+    """Yield what the answer rests on."""
+    pair = comparison.pair
+    for name, way in zip(pair.names, comparison.ways, strict=False):
+        sets = f"with {count(way.sets, 'set')} of states of the other"
+        yield (
+            f"{name}: {count(way.states, 'state')} {sets}, {count(way.pairs, 'pair')}, "
+            f"{_extent(way)}"
+        )
+    reached = {n for way in comparison.ways for n, _ in way.both}
+    reached |= {c.name for c in comparison.classes}
+    never = [n for n in pair.interface.calls if n not in reached]
+    if never and comparison.ways:
+        yield f"never possible: {', '.join(never)}"
+    cut = comparison.assumed
+    for why in dict.fromkeys(w for c in pair.compiled for w in c.system.assumptions):
+        times = f": {count(cut[why], 'call')} not compared" if why in cut else ""
+        yield f"assuming {why}{times}"
+
+
+def _extent(way: Included) -> str:
+    calls = count(way.depth, "call")
+    if way.complete:
+        return f"at most {calls}; all were visited"
+    return f"up to {calls}; ended by {way.stopped}"
+
+
+def _runs(pair: Pair, c: DifferenceClass) -> list[str]:
+    """Return the run of a class on the design that shows it, and what the other one
+    does."""
+    lines: list[str] = []
+    order = (c.leads, 1 - c.leads)
+    what = event(pair, c.first.seen[-1][0])
+    for k in order:
+        text = shown(pair, c.name, c.shown[k])
+        how = "reads" if c.first.reading else "shows"
+        says = f"cannot take {what}" if not c.shown[k] else f"{how} {text}"
+        by = f"{pair.names[k]} {says}" + (
+            f": {what}" if c.shown[k] and k == c.leads else ""
+        )
+        lines += wrapped(by, "", "  ")
+        lines += [*run(pair.compiled[k], c.runs[k]), ""]
+    return lines[:-1]
+
+
+def compare_json(comparison: Comparison, code: int) -> dict[str, Any]:
+    """Return all that a comparison says."""
+    pair = comparison.pair
+    interface = pair.interface
+    return {
+        "exit": code,
+        "designs": [pair.one.reference, pair.other.reference],
+        "spec": None if pair.spec is None else pair.spec.file,
+        "bounds": [dict(sorted(c.bounds.items())) for c in pair.compiled],
+        "with": [list(s.having) for s in pair.sizes],
+        "without": [list(s.without) for s in pair.sizes],
+        "calls": {n: list(a) for n, a in interface.calls.items()},
+        "read": list(interface.views[0].readings),
+        "not_read": dict(interface.unread),
+        "silent": [[a.name for a in v.silent] for v in interface.views],
+        "only": [list(names) for names in interface.only],
+        "never_taken": [list(names) for names in interface.left],
+        "same_system": comparison.same,
+        "complete": comparison.complete,
+        "assumed": dict(comparison.assumed),
+        "searched": [
+            {
+                "pairs": w.pairs,
+                "states": w.states,
+                "sets": w.sets,
+                "depth": w.depth,
+                "stopped": w.stopped,
+            }
+            for w in comparison.ways
+        ],
+        "differences": [
+            {
+                "call": c.name,
+                "shown": [sorted(map(str, some)) for some in c.shown],
+                "calls": c.calls,
+                "after": [event(pair, e) for e, _ in c.first.seen],
+                "by": pair.names[c.leads],
+                "traces": [
+                    run_json(compiled.system, replayed)
+                    for compiled, replayed in zip(pair.compiled, c.runs, strict=True)
+                ],
+            }
+            for c in comparison.classes
+        ],
+    }
