@@ -128,7 +128,7 @@ ROWS: tuple[Row, ...] = (
         answers="induction with z3, a certificate for any size",
         use="`B` left open",
     ),
-    Row("anysize", SAFETY, (Z3,), function="anysize"),
+    Row("anysize", SAFETY, (Z3,), function="anysize_of", of_design=True),
     Row(
         "fuzz",
         FINITE,

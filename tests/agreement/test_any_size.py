@@ -32,6 +32,7 @@ from poolproof.checker.driver.designs import find_spec
 from poolproof.checker.driver.mutants import Mutant, mutants
 from poolproof.checker.engines.anysize import anysize
 from poolproof.checker.engines.anysize.balances import balances, orthogonal
+from poolproof.checker.engines.anysize.visits import Visits
 from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.frontend.closed_forms import NotClosed
 from poolproof.checker.frontend.design import compile_design
@@ -43,6 +44,8 @@ from poolproof.model.language import Design
 from tests.common.open_designs import (
     SPEC,
     TRAPS,
+    Beyond,
+    Chain,
     Falls,
     Forms,
     Masks,
@@ -135,9 +138,17 @@ def of_text(text: str, tmp_path: Path, name: str) -> Spec:
     return parse(str(path))
 
 
-def proved(found: Opened) -> Outcome:
+def proved(found: Opened, clauses: bool = True) -> Outcome:
     properties = (*found.resolved.properties, *found.resolved.obligations)
-    return anysize(found.compiled.system, properties, Budget(), Silent())
+    system, observers = found.compiled.system, found.compiled.vocabulary.observers
+    return anysize(
+        system,
+        properties,
+        Budget(),
+        Silent(),
+        observers=observers.values(),
+        clauses=clauses,
+    )
 
 
 def certificates(outcome: Outcome) -> list[Certificate]:
@@ -183,7 +194,7 @@ def test_books_are_kept_at_any_size_and_what_is_not_so_is_not_proved(
     closed = compile_design(Forms)
     found = opened(Forms, spec, Sizes({}, (), ()), closed, ("all",))
     assert not found.kept
-    outcome = proved(found)
+    outcome = proved(found, clauses=False)
     good = {n for n, v in outcome.verdicts.items() if isinstance(v, Holds)}
     assert good == {
         "counted",
@@ -222,6 +233,52 @@ def test_a_clamp_in_a_loop_that_lowers_a_count_needs_the_proof_that_it_is_not_me
     assert not any(isinstance(v, Holds) for v in verdicts.values())
 
 
+BEYOND = """
+spec "beyond"
+for Beyond
+invariant not_below "n": count >= 0
+invariant few "f": count <= 2
+step one_more "o": count' <= count + 1
+step at_most "m": count' <= 3
+"""
+
+
+def test_a_range_that_is_not_shown_is_not_assumed(tmp_path: Path) -> None:
+    spec = of_text(BEYOND, tmp_path, "beyond")
+    found = opened(Beyond, spec, Sizes({}, (), ()), compile_design(Beyond), ("all",))
+    outcome = proved(found)
+    good = {n for n, v in outcome.verdicts.items() if isinstance(v, Holds)}
+    assert good == {"not_below", "one_more"}
+    assert outcome.statistics.notes == (
+        "not shown, and not assumed: the range of count",
+    )
+    (certificate,) = certificates(outcome)
+    for text in certificate.questions:
+        assert cvc5_says(text) == "unsat"
+
+
+CHAIN = """
+spec "chain"
+for Chain
+invariant first "f": all(r in ROWS: link[r, 2] implies link[r, 0])
+invariant never_late "n": not late
+invariant last "l": all(r in ROWS: link[r, 0] implies link[r, 2])
+"""
+
+
+def test_clauses_of_a_row_are_lemmas_only_if_they_are_inductive(tmp_path: Path) -> None:
+    spec = of_text(CHAIN, tmp_path, "chain")
+    found = opened(Chain, spec, Sizes({}, (), ()), compile_design(Chain), ("all",))
+    assert not found.kept
+    outcome = proved(found)
+    good = {n for n, v in outcome.verdicts.items() if isinstance(v, Holds)}
+    assert good == {"first"}
+    (certificate,) = certificates(outcome)
+    assert "late" not in " ".join(certificate.lemmas)
+    for text in certificate.questions:
+        assert cvc5_says(text) == "unsat"
+
+
 def test_check_says_what_is_open_and_what_is_not(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -256,6 +313,9 @@ invariant one_at_most "o": all(r in ROWS: len(allowed[r]) <= 1)
 invariant not_blocked "b":
     all(r in ROWS, p in PLACES: side[r, p] != none implies not (side[r, p] in common))
 step only_more "m": common <= common'
+step keeps_allowed "k" on block: unchanged(allowed)
+step keeps_sides "s" on allow: unchanged(side)
+step keeps_nothing "n" on allow: unchanged(allowed)
 """
 
 
@@ -265,7 +325,7 @@ def test_sets_over_a_closed_domain_are_what_is_in_them(tmp_path: Path) -> None:
     assert not found.kept
     outcome = proved(found)
     good = {n for n, v in outcome.verdicts.items() if isinstance(v, Holds)}
-    assert good == {"inside", "only_more"}
+    assert good == {"inside", "only_more", "keeps_allowed"}
     never_violated(Masks, spec, good, {"V": 2, "P": 1}, 400)
 
 
@@ -304,7 +364,7 @@ def random_design(number: int, tmp_path: Path) -> type[Design]:
     return found
 
 
-def random_proof(number: int, tmp_path: Path) -> int:
+def random_proof(number: int, tmp_path: Path, clauses: bool = True) -> int:
     """How many properties of a random design are proved; each is looked at by a
     search at five sizes."""
     cls = random_design(number, tmp_path)
@@ -313,7 +373,7 @@ def random_proof(number: int, tmp_path: Path) -> int:
     found = opened(cls, spec, Sizes({}, (), ()), closed, ("all",))
     if set(found.compiled.system.least) != {"V", "P"}:
         return 0
-    outcome = proved(found)
+    outcome = proved(found, clauses)
     good = {n for n, v in outcome.verdicts.items() if isinstance(v, Holds)}
     if good:
         for v, p in ((1, 1), (1, 2), (2, 1), (2, 2), (1, 3)):
@@ -322,7 +382,7 @@ def random_proof(number: int, tmp_path: Path) -> int:
 
 
 def test_what_is_proved_of_random_designs_is_never_violated(tmp_path: Path) -> None:
-    assert sum(random_proof(number, tmp_path) for number in range(4)) > 0
+    assert sum(random_proof(number, tmp_path, False) for number in range(4)) > 0
 
 
 @pytest.mark.slow
@@ -416,6 +476,6 @@ def test_orthogonal_vectors_of_a_few_rows() -> None:
 
 def test_the_balances_of_a_design_are_found_without_a_property() -> None:
     system = compile_design(Forms, {}, (), (), frozenset(("V", "P", "B")), True).system
-    texts = {show(formula) for _, formula in balances(system)}
+    texts = {show(formula) for _, formula in balances(Visits(system))}
     boxes = "sum(x0 in ROWS: sum(x1 in PLACES: 1 if box[x0, x1] else 0))"
     assert texts == {"B == count + free", f"{boxes} == count"}

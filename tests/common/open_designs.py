@@ -186,6 +186,45 @@ class Masks(Design):
         self.common = self.common | sides
 
 
+class Beyond(Design):
+    """A count leaves its range, by an action that nothing stops."""
+
+    count = var(Int(0, 2), init=0)
+    live = table(ROWS, Bool())
+
+    @action
+    def start(self, row: ROWS):
+        self.live[row] = True
+        self.count += 1
+
+
+LATE = 1200
+"""More steps than the visited states are away."""
+
+
+class Chain(Design):
+    """A row's links are put one behind the other. ``late`` is true far away only."""
+
+    link = table(ROWS, Int(0, 2), Bool())
+    steps = var(Int(0), init=0)
+    late = var(Bool())
+
+    @action
+    def put(self, row: ROWS, at: Int(0, 2)):
+        require(at == 0 or self.link[row, max(at - 1, 0)])
+        self.link[row, at] = True
+
+    @action
+    def take(self, row: ROWS, at: Int(0, 2)):
+        require(at == 2 or not self.link[row, min(at + 1, 2)])
+        self.link[row, at] = False
+
+    @action
+    def wait(self):
+        self.steps += 1
+        self.late = self.steps >= LATE
+
+
 class Owners(Design):
     """A count for each row."""
 

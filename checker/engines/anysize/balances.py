@@ -2,7 +2,8 @@
 """Guesses of balances: linear equations between counters and what they count.
 
 A state is a row of numbers: each number of the state, each open bound, and for
-each table with open rows how many of its cells are set, or their sum. What is
+each table with open rows how many of its cells are set, or their sum; and the
+numbers that the design's observers return, summed over their parameters. What is
 orthogonal to all rows of states visited at small sizes is a guess. For each
 element of a scalarset, the same with its own numbers, and with how many cells
 name it. After Karr, "Affine relationships among variables of a program" (1976),
@@ -11,18 +12,17 @@ with states in place of the program.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from math import lcm
 
 from poolproof.checker.core import ir
+from poolproof.checker.core.compiled import Observer
 from poolproof.checker.core.evaluate import Valuation
 from poolproof.checker.core.ir import BOOL, INT, Expr, OpenDomain
-from poolproof.checker.core.system import State, TransitionSystem, Variable
-from poolproof.checker.core.verdict import Budget, Silent
-from poolproof.checker.engines.anysize.sizes import domains, small_sizes
-from poolproof.checker.engines.space import StateSpace, Visitor, explore
-from poolproof.checker.passes.close import close, closing_of
+from poolproof.checker.core.system import TransitionSystem, Variable
+from poolproof.checker.engines.anysize.sizes import domains
+from poolproof.checker.engines.anysize.visits import Visit, Visits
 
 _ROWS = 60
 """States of which rows are made, at each size."""
@@ -31,16 +31,24 @@ _MOST = 5
 """Numbers in one balance, at most: a longer one is chance."""
 
 
-def balances(system: TransitionSystem) -> Iterator[tuple[str, Expr]]:
+def balances(
+    visits: Visits, observers: Iterable[Observer] = ()
+) -> Iterator[tuple[str, Expr]]:
     """Yield guesses, each with a name."""
+    system = visits.system
     whole = [e for v in system.variables for e in numbers(v)]
     decide = {e.data for d in domains(system) for e in ir.subterms(d.end)}
     whole += [ir.param(name) for name in sorted(system.least.keys() - decide)]
-    yield from _orthogonal(system, "balance", (), whole)
+    yield from _orthogonal(visits, "balance", (), whole)
+    seen = [e for o in observers for e in observed(o)]
+    mine = [v.now for v in system.variables if not v.index and v.element is INT]
+    mine += [e for v in system.variables for e in numbers(v) if e not in mine]
+    if seen:
+        yield from _orthogonal(visits, "balance seen", (), (mine + seen)[-_NUMBERS:])
     for domain in _elements(system):
         x = ir.local(f"{domain.sort.name[:1].lower()}#balance", domain)
         own = [e for v in system.variables for e in of_element(v, x)]
-        yield from _orthogonal(system, f"balance of {domain.sort}", (x,), own)
+        yield from _orthogonal(visits, f"balance of {domain.sort}", (x,), own)
 
 
 def _elements(system: TransitionSystem) -> list[OpenDomain]:
@@ -62,6 +70,15 @@ def numbers(v: Variable) -> Iterator[Expr]:
             yield v.now
             return
         yield from (ir.select(v.now, *i) for i in ir.index_space(_table(v)))
+
+
+def observed(observer: Observer) -> Iterator[Expr]:
+    """Yield an observer that returns a number, summed over its parameters."""
+    if observer.body.sort is INT:
+        binders = [p.local for p in observer.parameters]
+        fresh = [ir.local(f"{b.data[0]}#seen", b.data[1]) for b in binders]
+        body = ir.substitute(observer.body, dict(zip(binders, fresh, strict=True)))
+        yield _sum(fresh, body)
 
 
 def of_element(v: Variable, x: Expr) -> Iterator[Expr]:
@@ -104,24 +121,15 @@ def _table(v: Variable) -> ir.TableSort:
     return v.sort
 
 
-class _Rows(Visitor):
-    """Some of the states that a search finds."""
-
-    def __init__(self) -> None:
-        self.states: list[State] = []
-
-    def state(self, state: State, depth: int) -> None:
-        self.states.append(state)
-
-
 def _orthogonal(
-    system: TransitionSystem, name: str, of: tuple[Expr, ...], numbers: list[Expr]
+    visits: Visits, name: str, of: tuple[Expr, ...], numbers: list[Expr]
 ) -> Iterator[tuple[str, Expr]]:
+    numbers = list(dict.fromkeys(numbers))
     if not 1 < len(numbers) <= _NUMBERS:
         return
     rows: set[tuple[int, ...]] = set()
-    for sizes in small_sizes(system):
-        rows |= set(_values(system, sizes, of, numbers))
+    for visit in visits.each:
+        rows |= set(_values(visit, of, numbers))
     for number, row in enumerate(orthogonal(rows, len(numbers))):
         terms = [(a, e) for a, e in zip(row, numbers, strict=True) if a]
         if not 1 < len(terms) <= _MOST or all(e.op == "param" for _, e in terms):
@@ -137,17 +145,11 @@ def _orthogonal(
 
 
 def _values(
-    system: TransitionSystem,
-    sizes: Mapping[str, int],
-    of: tuple[Expr, ...],
-    numbers: list[Expr],
+    visit: Visit, of: tuple[Expr, ...], numbers: list[Expr]
 ) -> Iterator[tuple[int, ...]]:
-    closing = closing_of(system, sizes)
-    small = close(system, closing)
-    found = _Rows()
-    explore(StateSpace(small), (found,), Budget(states=8 * _ROWS), Silent())
+    closing, small = visit.closing, visit.system
     closed = [closing.expr(e) for e in numbers]
-    for state in found.states[:: max(1, len(found.states) // _ROWS)]:
+    for state in visit.sample(_ROWS):
         if not of:
             at = Valuation(small, state)
             yield tuple(at.raw(e) for e in closed)

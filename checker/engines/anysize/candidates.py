@@ -9,25 +9,22 @@ some state violates which is visited at small sizes are not tried.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
-from poolproof.checker.backends.python import predicates
 from poolproof.checker.core import ir
+from poolproof.checker.core.compiled import Observer
 from poolproof.checker.core.ir import Expr
-from poolproof.checker.core.system import State, TransitionSystem, Variable
-from poolproof.checker.core.verdict import Budget, Silent
+from poolproof.checker.core.system import Variable
 from poolproof.checker.engines.anysize.balances import balances
-from poolproof.checker.engines.anysize.sizes import small_sizes
-from poolproof.checker.engines.space import StateSpace, Visitor, explore
-from poolproof.checker.passes.close import close, closing_of
-
-_STATES = 1500
-"""States that guesses are tried in."""
+from poolproof.checker.engines.anysize.visits import Visits
 
 
-def guesses(system: TransitionSystem) -> Iterator[tuple[str, Expr]]:
+def guesses(
+    visits: Visits, observers: Iterable[Observer] = ()
+) -> Iterator[tuple[str, Expr]]:
     """Yield guesses, each with a name."""
-    yield from balances(system)
+    system = visits.system
+    yield from balances(visits, observers)
     for v in system.variables:
         if v.element is ir.INT and (v.lo is None or _is_negative(v.lo)):
             index = _index(v)
@@ -86,37 +83,6 @@ def _start(v: Variable, index: list[Expr]) -> Expr | None:
     if v.init is None or v.init.op != "fill" or isinstance(v.element, ir.SetSort):
         return None
     return ir.eq(ir.select(v.now, *index), v.init.args[0])
-
-
-def seen(
-    system: TransitionSystem, lemmas: Mapping[str, Expr], states: int = _STATES
-) -> frozenset[str]:
-    """Return the names of the lemmas that no state violates which is visited at
-    small sizes."""
-    left = dict(lemmas)
-    for sizes in small_sizes(system):
-        closing = closing_of(system, sizes)
-        small = close(system, closing)
-        sieve = _Sieve(small, {n: closing.expr(e) for n, e in left.items()})
-        explore(StateSpace(small), (sieve,), Budget(states=states), Silent())
-        for name in sieve.violated:
-            del left[name]
-    return frozenset(left)
-
-
-class _Sieve(Visitor):
-    """The formulas that some state violates."""
-
-    def __init__(self, system: TransitionSystem, formulas: Mapping[str, Expr]) -> None:
-        self.names = list(formulas)
-        self.truths = predicates(system, list(formulas.values()))
-        self.violated: set[str] = set()
-
-    def state(self, state: State, depth: int) -> None:
-        truths = self.truths(state)
-        if False in truths:
-            named = zip(self.names, truths, strict=True)
-            self.violated |= {n for n, true in named if not true}
 
 
 def renamed(e: Expr, number: int) -> Expr:

@@ -57,6 +57,16 @@ def _prepared_binder(_: None, e: Expr, body: Expr) -> Expr:
 
 def has(s: Expr, k: Expr) -> Expr:
     """That the constant k is in a set over a closed domain."""
+    known = _HAS.get((s, k))
+    if known is None:
+        known = _HAS[s, k] = _has(s, k)
+    return known
+
+
+_HAS: dict[tuple[Expr, Expr], Expr] = {}
+
+
+def _has(s: Expr, k: Expr) -> Expr:
     match s.op:
         case "union":
             return ir.or_(*(has(a, k) for a in s.args))
@@ -117,7 +127,19 @@ def zero(e: Expr) -> Expr:
 def _prepared_eq(_: None, e: Expr, a: Expr, b: Expr) -> Expr:
     if isinstance(a.sort, SetSort):
         return ir.and_(*(ir.eq(has(a, k), has(b, k)) for k in _elements(a)))
+    if isinstance(a.sort, ir.TableSort) and a is not b:
+        return _same_cells(a, b)
     return zero(a) if b is ir.num(0) else ir.eq(a, b)
+
+
+def _same_cells(a: Expr, b: Expr) -> Expr:
+    """That two tables are equal: cell by cell."""
+    assert isinstance(a.sort, ir.TableSort)
+    at = [ir.local(f"same{k}#{d}", d) for k, d in enumerate(a.sort.index)]
+    same = ir.eq(ir.select(a, *at), ir.select(b, *at))
+    for i in reversed(at):
+        same = ir.aggregate("all", i, same)
+    return prepared(same)
 
 
 def _prepared_lt(_: None, e: Expr, a: Expr, b: Expr) -> Expr:

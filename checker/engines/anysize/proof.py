@@ -3,17 +3,23 @@
 
 Houdini (see checker.engines.induction) over the properties asked and guesses. A
 lemma that was shown with others is asked again if one of those is given up.
-Nothing is proved unless every range, index, assert and loop is, too: they are what
-the compiled system rests on.
+
+Every range, index, assert and loop is asked, too. Nothing is proved unless every
+loop is: its closed form rests on that. A range that is not shown is assumed
+nowhere: what is proved then holds with that variable unbounded, so in every state
+up to the first error of the model. Indices and asserts are assumed nowhere. What is
+not shown of these is a note.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from poolproof.checker.core import ir
+from poolproof.checker.core.compiled import Compiled, Observer
 from poolproof.checker.core.ir import Expr
 from poolproof.checker.core.limits import Spent, doing
 from poolproof.checker.core.property import Property
@@ -29,25 +35,31 @@ from poolproof.checker.core.verdict import (
     Unknown,
     Verdict,
 )
-from poolproof.checker.engines.anysize.candidates import guesses, renamed, seen
+from poolproof.checker.engines.anysize.candidates import guesses, renamed
 from poolproof.checker.engines.anysize.questions import (
     Answer,
     Question,
     unsatisfiable,
 )
-from poolproof.checker.engines.anysize.terms import PlainTerms
+from poolproof.checker.engines.anysize.rows import Rows
+from poolproof.checker.engines.anysize.terms import PlainTerms, range_of
+from poolproof.checker.engines.anysize.visits import Visits
+from poolproof.checker.engines.anysize.winnow import Clauses, Winnow
 
 
 @dataclass(frozen=True)
 class Claim:
     """A formula over the state before and ``action``'s arguments that must hold
     where its guard does (``early``: wherever), or in every initial state (no
-    action). ``about`` is what to call it."""
+    action). ``about`` is what to call it. ``rests_on_it``: no proof is one without
+    this claim. ``range``: the variable of whose range it is a part."""
 
     about: str
     formula: Expr
     action: Action | None = None
     early: bool = False
+    rests_on_it: bool = False
+    range: str = ""
 
 
 @dataclass
@@ -80,6 +92,7 @@ class Proof:
     def __post_init__(self) -> None:
         self.relations = relations(self.system)
         self.plain = PlainTerms(self.system)
+        self.visits = Visits(self.system)
         self.known: dict[str, list[Claim]] = {}
 
     # -- claims --
@@ -124,17 +137,19 @@ class Proof:
             formula = in_range(v)
             if formula is ir.TRUE:
                 continue
-            yield Claim(f"initially the range of {v.name}", self.at_start(formula))
+            about = f"initially {range_of(v.name)}"
+            yield Claim(about, self.at_start(formula), range=v.name)
             for action in self.system.actions:
                 if v.name in action.updates:
                     formula_after = self.after(formula, action)
-                    about = f"{action.name} keeps the range of {v.name}"
-                    yield Claim(about, formula_after, action)
+                    about = f"{action.name} keeps {range_of(v.name)}"
+                    yield Claim(about, formula_after, action, range=v.name)
         for action in self.system.actions:
             for due in action.obligations:
                 where = f"{due.span}: " if due.span else ""
                 about = f"{where}{action.name}: {due.message}"
-                yield Claim(about, due.formula, action, due.early)
+                loop = due.kind == "loop"
+                yield Claim(about, due.formula, action, due.early, loop)
 
     # -- asking --
 
@@ -153,8 +168,40 @@ class Proof:
                 self.lemmas[name] = self.pool.pop(name)
         return known
 
+    def clauses(self) -> Iterator[tuple[str, Expr]]:
+        """Yield what holds of each shape's rows: clauses that the actions keep, as
+        far as z3 can say."""
+        shapes = Rows(self.visits).shapes()
+        groups = [Clauses(s.binders, list(s.clauses())) for s in shapes]
+        Winnow(self.system, groups, self.after, self.at_start, self.about_step).go()
+        for group in groups:
+            if group.left:
+                yield f"rows {', '.join(map(str, group.binders))}", group.formula
+
+    def about_step(self, action: Action | None) -> Question:
+        """Return a question about a state with all lemmas that the action's guard
+        allows, or about an initial one."""
+        question = Question(self.plain, self.relations)
+        if action is None:
+            question.know("", self.at_start(self.system.initial))
+            return question
+        question.know("", action.guard)
+        for lemma in self.lemmas.values():
+            question.know(lemma.name, lemma.formula)
+        return question
+
     def may_use(self, answer: Answer) -> bool:
-        return answer.used <= self.lemmas.keys() | self.pool.keys()
+        return answer.used <= self.lemmas.keys() | self.pool.keys() | self.ranges
+
+    @property
+    def ranges(self) -> frozenset[str]:
+        """The names of the ranges that are assumed."""
+        return frozenset(map(range_of, self.plain.ranged))
+
+    @property
+    def size(self) -> int:
+        """How much may still be given up."""
+        return len(self.lemmas) + len(self.pool) + len(self.plain.ranged)
 
     def question(self, claim: Claim, lemmas: Iterable[Lemma]) -> Answer:
         self.queries += 1
@@ -162,9 +209,9 @@ class Proof:
         question = Question(self.plain, self.relations)
         if claim.action is None:
             question.know("", self.at_start(self.system.initial))
-        else:
-            if not claim.early:
-                question.know("", claim.action.guard)
+        elif not claim.early:
+            question.know("", claim.action.guard)
+        if claim.action is not None:
             for lemma in lemmas:
                 question.know(lemma.name, lemma.formula)
         question.deny(claim.formula)
@@ -243,10 +290,14 @@ def anysize(
     properties: tuple[Property, ...],
     budget: Budget,
     report: Reporter,
+    *,
+    observers: Iterable[Observer] = (),
+    clauses: bool = True,
 ) -> Outcome:
-    """Prove properties for all values of the open bounds; see verdict.Engine."""
+    """Prove properties for all values of the open bounds; see verdict.Engine.
+    Guesses are made of ``observers``, too, and of ``clauses`` about rows."""
     begin = time.monotonic()
-    run = _Run(system, properties, report)
+    run = _Run(system, properties, report, tuple(observers), clauses)
     stopped = "time is up"
     try:
         with doing("proving at open sizes"):
@@ -258,8 +309,15 @@ def anysize(
     return Outcome(
         "prove",
         {p.name: run.verdicts.get(p.name, Unknown(stopped)) for p in properties},
-        statistics=replace(run.statistics, seconds=time.monotonic() - begin),
+        statistics=replace(
+            run.statistics, seconds=time.monotonic() - begin, notes=run.notes
+        ),
     )
+
+
+def anysize_of(compiled: Compiled) -> Callable[..., Outcome]:
+    """Return the engine for a design, whose observers it knows."""
+    return partial(anysize, observers=tuple(compiled.vocabulary.observers.values()))
 
 
 class _Run:
@@ -270,11 +328,15 @@ class _Run:
         system: TransitionSystem,
         properties: tuple[Property, ...],
         report: Reporter,
+        observers: tuple[Observer, ...],
+        clauses: bool,
     ) -> None:
+        self.observers, self.clauses = observers, clauses
         self.system, self.properties, self.report = system, properties, report
         self.proof = Proof(system, report)
         self.verdicts: dict[str, Verdict] = {}
         self.statistics = Statistics()
+        self.notes: tuple[str, ...] = ()
 
     def go(self) -> None:
         proof = self.proof
@@ -283,29 +345,70 @@ class _Run:
             for k, p in enumerate(self.properties)
             if p.kind.of_states and p.kind.safety
         }
-        guessed = {n: Lemma(n, e) for n, e in guesses(self.system)}
+        guessed = {n: Lemma(n, e) for n, e in guesses(proof.visits, self.observers)}
         candidates = {**guessed, **named}
-        fit = seen(self.system, {n: one.formula for n, one in candidates.items()})
-        proof.lemmas = {n: one for n, one in named.items() if n in fit}
+        fit = proof.visits.true({n: one.formula for n, one in candidates.items()})
+        fitting = {n: one for n, one in named.items() if n in fit}
         proof.pool = {n: one for n, one in guessed.items() if n in fit}
         rules = list(proof.rules())
+        self.attempt(fitting, rules)
+        if self.clauses and any(self.worth_more(p, fit) for p in self.properties):
+            clauses = dict(proof.clauses())
+            number = len(self.properties)
+            proof.pool |= {
+                n: Lemma(n, renamed(e, number + k))
+                for k, (n, e) in enumerate(clauses.items())
+            }
+            proof.plain.ranged |= {v.name for v in self.system.variables}
+            self.attempt(fitting, rules)
+
+    def worth_more(self, p: Property, fit: frozenset[str]) -> bool:
+        """Whether the property is not shown and may be so."""
+        unknown = isinstance(self.verdicts[p.name], Unknown) and p.kind.safety
+        return unknown and (p.name in fit or not p.kind.of_states)
+
+    def attempt(self, named: Mapping[str, Lemma], rules: list[Claim]) -> None:
+        """Show what follows from the lemmas, the named ones and guesses."""
+        proof = self.proof
+        proof.lemmas |= named
         while True:
-            before = len(proof.lemmas) + len(proof.pool)
+            before = proof.size
             proof.settle()
-            wrong = self.first_wrong(rules)
+            wrong, left_open = self.of_rules(rules)
             steps = {p.name: self.of_steps(p) for p in self.properties}
             proof.settle()
-            if len(proof.lemmas) + len(proof.pool) == before:
+            if proof.size == before:
                 break
         shown: list[Property] = []
         for p in self.properties:
             reason = wrong or self.unknown(p, steps[p.name])
-            if reason:
-                self.verdicts[p.name] = Unknown(reason)
-            else:
+            if not reason:
                 shown.append(p)
-        if shown:
+            elif not isinstance(self.verdicts.get(p.name), Holds):
+                self.verdicts[p.name] = Unknown(reason)
+        if any(not isinstance(self.verdicts.get(p.name), Holds) for p in shown):
+            self.notes = tuple(
+                f"not shown, and not assumed: {one}" for one in left_open
+            )
             self.confirm(shown, rules)
+
+    def of_rules(self, rules: Iterable[Claim]) -> tuple[str, tuple[str, ...]]:
+        """Return why nothing can be proved, or '', and the ranges, indices and
+        asserts that are not shown. A range that is not is assumed no more."""
+        ranged, open_rules = self.proof.plain.ranged, dict[str, None]()
+        for claim in rules:
+            if claim.range and claim.range not in ranged:
+                open_rules[range_of(claim.range)] = None
+                continue
+            answer = self.proof.ask(claim)
+            if answer.proved:
+                continue
+            if claim.rests_on_it:
+                return self.proof.reason(claim, answer), ()
+            if claim.range:
+                ranged.discard(claim.range)
+            open_rules[range_of(claim.range) if claim.range else claim.about] = None
+        return "", tuple(open_rules)
 
     def first_wrong(self, claims: Iterable[Claim]) -> str:
         """Why a claim is not shown; '' if all are."""
@@ -349,20 +452,23 @@ class _Run:
     def confirm(self, shown: list[Property], rules: list[Claim]) -> None:
         """Ask each question's text of a fresh solver."""
         proof = self.proof
-        proof.pool.clear()
-        claims = [*rules, *(c for p in shown for c in self.step_claims(p))]
+        pool, proof.pool = proof.pool, {}
+        claims = [c for p in shown for c in self.step_claims(p)]
         claims += [c for one in proof.lemmas.values() for c in proof.claims(one)]
+        claims += [c for c in rules if c.rests_on_it or c.range in proof.plain.ranged]
+        given = proof.lemmas.keys() | proof.ranges
         texts: dict[str, None] = {}
         wrong = ""
         for claim in claims:
             answer = proof.ask(claim)
-            if not answer.proved or not answer.used <= proof.lemmas.keys():
+            if not answer.proved or not answer.used <= given:
                 wrong = proof.reason(claim, answer)
                 break
-            for text in answer.asked:
+            for text in (asked.text for asked in answer.asked):
                 if text not in texts and not unsatisfiable(text):
                     wrong = f"{claim.about} is not confirmed"
                 texts[text] = None
+        proof.pool = pool
         if wrong:
             for p in shown:
                 self.verdicts[p.name] = Unknown(f"the certificate: {wrong}")

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import combinations, product
 from typing import Any
 
@@ -45,16 +46,45 @@ _INSTANCES = 4000
 
 
 @dataclass(frozen=True)
+class Script:
+    """Assertions that contradict each other, and the labels of the facts used."""
+
+    assertions: Any
+    used: tuple[Term, ...]
+
+    @cached_property
+    def text(self) -> str:
+        """An SMT-LIB 2 script whose answer should be unsat."""
+        solver = z3.Solver()
+        solver.add(self.assertions)
+        labels = "".join(f"(assert {label.sexpr()})\n" for label in self.used)
+        return f"(set-logic ALL)\n{solver.sexpr()}{labels}(check-sat)\n"
+
+
+@dataclass(frozen=True)
 class Answer:
     """``proved``, with the facts that the proof used and the questions; else why
-    not, and whether a state was found against it (``refuted``)."""
+    not, and whether a state was found against it (``refuted``, ``state``)."""
 
     proved: bool
     used: frozenset[str] = frozenset()
-    asked: tuple[str, ...] = ()
+    asked: tuple[Script, ...] = ()
     why: str = ""
     refuted: bool = False
     model: tuple[str, ...] = ()
+    state: FoundState | None = None
+
+
+class FoundState:
+    """The state that z3 found against a claim."""
+
+    def __init__(self, attempt: _Attempt, model: Any) -> None:
+        self.attempt, self.model = attempt, model
+
+    def is_false(self, e: Expr) -> bool:
+        """Whether a formula of the question is false there."""
+        term = self.attempt.lower(prepared(e))
+        return bool(z3.is_false(self.model.eval(term, model_completion=True)))
 
 
 @dataclass(frozen=True)
@@ -166,7 +196,7 @@ class Question:
         apart.ground = [*self.ground, ("", ir.ne(a, b))]
         apart.universals = self.universals
         used: frozenset[str] = frozenset()
-        asked: tuple[str, ...] = ()
+        asked: tuple[Script, ...] = ()
         for case, rest in ((same, _moved(others, by)), (apart, others)):
             answer = case.once()
             if not answer.proved:
@@ -326,7 +356,9 @@ class _Attempt:
 
     def solver(self) -> Any:
         solver = z3.Solver()
-        solver.add(*self.axioms, *self.plain.axioms_of(self.named))
+        solver.add(*self.axioms)
+        for name, axiom in self.plain.axioms_of(self.named):
+            solver.add(self.under_label(name, axiom))
         for name, fact in self.facts:
             solver.add(self.under_label(name, fact))
         for rest in self.sums.rests.values():
@@ -343,12 +375,17 @@ class _Attempt:
         if answer == z3.unsat:
             core = {str(c) for c in solver.unsat_core()}
             used = frozenset(n for n, t in labels.items() if str(t) in core)
-            texts = [script(*of) for of in self.listed]
-            texts.append(script(solver, [labels[n] for n in sorted(used)]))
-            return Answer(True, used, tuple(texts))
+            scripts = [Script(of.assertions(), tuple(by)) for of, by in self.listed]
+            by = tuple(labels[n] for n in sorted(used))
+            scripts.append(Script(solver.assertions(), by))
+            return Answer(True, used, tuple(scripts))
         if answer == z3.sat:
             return Answer(
-                False, why="does not keep", refuted=True, model=self.shown(solver)
+                False,
+                why="does not keep",
+                refuted=True,
+                model=self.shown(solver),
+                state=FoundState(self, solver.model()),
             )
         return Answer(False, why=f"z3 gave up ({solver.reason_unknown()}) on")
 
@@ -409,7 +446,8 @@ class _Attempt:
             totals.append(total)
         values = [self.lower(c) for c in conditions]
         about = self.about_elements(binders, named)
-        more = [*self.axioms[axioms:], *self.plain.axioms_of(self.named - leaves)]
+        ranges = self.plain.axioms_of(self.named - leaves)
+        more = [*self.axioms[axioms:], *(self.under_label(n, t) for n, t in ranges)]
         solver.add(*more)
         listing = z3.Solver()
         listing.add(*solver.assertions())
@@ -520,13 +558,6 @@ def related(rests: list[Rest]) -> list[list[Rest]]:
                 joined = [*some, *joined]
         groups = [*others, (read, joined)]
     return [some for _, some in groups]
-
-
-def script(solver: Any, used: Iterable[Term]) -> str:
-    """Return the solver's assertions, and the labels of the facts that were used,
-    as an SMT-LIB 2 script whose answer should be unsat."""
-    labels = "".join(f"(assert {label.sexpr()})\n" for label in used)
-    return f"(set-logic ALL)\n{solver.sexpr()}{labels}(check-sat)\n"
 
 
 def unsatisfiable(text: str) -> bool:

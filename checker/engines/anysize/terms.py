@@ -4,7 +4,7 @@ sizes, tables and unknowns have characters that no name of a design has."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import z3  # type: ignore[import-untyped]
@@ -21,12 +21,19 @@ Term = Any
 """A z3 term."""
 
 
+def range_of(name: str) -> str:
+    """Return what `Answer.used` calls the range of a variable."""
+    return f"the range of {name}"
+
+
 class PlainTerms:
     """Terms of what has no open binder: the same in all questions about a system.
-    Each leaf has axioms, its range."""
+    Each leaf has axioms: what its sort says of it and, for a cell of a variable in
+    ``ranged``, the variable's declared range."""
 
     def __init__(self, system: TransitionSystem) -> None:
         self.system = system
+        self.ranged = {v.name for v in system.variables}
         self.terms: dict[Expr, Term] = {}
         self.leaves: dict[Expr, frozenset[Expr]] = {}
         self.axioms: dict[Expr, list[Term]] = {}
@@ -53,41 +60,54 @@ class PlainTerms:
             self.leaves[e] = found
         return self.leaves[e]
 
-    def axioms_of(self, leaves: Iterable[Expr]) -> list[Term]:
-        """Return the axioms of leaves, and of what these mention."""
-        found: list[Term] = []
+    def axioms_of(self, leaves: Iterable[Expr]) -> list[tuple[str, Term]]:
+        """Return the axioms of leaves, and of what these mention, each with the
+        name of the range that it is of, or ''."""
+        found: list[tuple[str, Term]] = []
         todo, seen = list(leaves), set()
         while todo:
             e = todo.pop()
             if e in seen:
                 continue
             seen.add(e)
-            for fact in self.ranges(e):
-                found.append(self.lower(fact))
+            for name, fact in self.known_of(e):
+                found.append((name, self.lower(fact)))
                 todo += self.leaves_of(fact)
-        return sorted(found, key=lambda t: int(t.get_id()))
+        return sorted(found, key=lambda named: int(named[1].get_id()))
 
-    def ranges(self, e: Expr) -> list[Expr]:
-        """Return what the declaration of a leaf says of it, as expressions."""
+    def known_of(self, e: Expr) -> Iterator[tuple[str, Expr]]:
+        """Yield what is known of a leaf, each with the name of its range or ''."""
         if e.op == "param":
             least = self.system.least.get(e.data)
-            return [] if least is None else [ir.le(ir.num(least), e)]
+            if least is not None:
+                yield "", ir.le(ir.num(least), e)
+            return
         if e.sort is BOOL or isinstance(e.sort, ir.TableSort | SetSort):
-            return []
+            return
         if e.op == "local":
             domain = e.data[1]
-            return [_raw_le(ir.num(domain.lo), e), _raw_le(e, ir.last(domain))]
+            yield "", _raw_le(ir.num(domain.lo), e)
+            yield "", _raw_le(e, ir.last(domain))
+            return
         name = e.data[0] if e.op == "var" else e.args[0].data[0]
         primed = e.op == "var" and e.data[1]
         v = self.system.by_name.get(name)
         if v is None or primed:
-            return []
-        found = []
-        if v.lo is not None:
-            found.append(_raw_le(v.lo, e))
-        if v.hi is not None:
-            found.append(_raw_le(e, v.hi))
-        return found
+            return
+        for low, high in ((v.lo, e), (e, v.hi)):
+            if low is None or high is None:
+                continue
+            if v.name in self.ranged:
+                yield range_of(v.name), _raw_le(low, high)
+            elif v.element is not ir.INT:
+                yield "", _or_none(e, _raw_le(low, high))
+
+
+def _or_none(e: Expr, fact: Expr) -> Expr:
+    """The fact, or that e is no element: all that a sort says of its values."""
+    if not isinstance(e.sort, ir.ScalarSort):
+        return fact
+    return Expr("or", BOOL, (ir.eq(e, ir.const(e.sort, e.sort.size)), fact))
 
 
 def _raw_le(a: Expr, b: Expr) -> Expr:
