@@ -79,6 +79,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "tests/unit/test_native_engine.py",
         "tests/agreement/test_native_symmetry.py",
     ),
+    "unrolling": ("tests/agreement/test_bmc.py",),
     "candidates": ("tests/agreement/test_prove.py",),
     "induction": ("tests/unit/test_induction.py",),
     "prove": ("tests/unit/test_prover.py",),

@@ -50,6 +50,7 @@ HOMES = {
         "engines.interruptible",
         "engines.prove",
         "engines.smtlib",
+        "engines.unrolling",
     ),
     "distributed": ("driver.cluster",),
     "hypothesis": ("engines.fuzz",),
