@@ -4,6 +4,7 @@
 from poolproof.model.blocks.errno import ENOMEM, ENOSPC, OK, OOM, SIGBUS, Errno
 from poolproof.model.designs.hugetlb.names import (
     CGROUP,
+    DESCRIPTORS,
     FALLOCATE,
     FILES,
     FORK,
@@ -260,6 +261,11 @@ class Faulting(Allocation):
         if old is None and not cached and not self.within_file(vma, page):
             return SIGBUS
 
+        copies = old is not None or cached
+        if DESCRIPTORS and write and not shared and copies:
+            stocked = self.look_ahead(vma, page)
+            if not stocked:
+                return OOM
         cow_from_owner = old is not None and self.resv_owner[vma]
         css = self.css_of(task)
         map_chg = self.vma_needs_reservation(vma, page)
@@ -288,7 +294,11 @@ class Faulting(Allocation):
         if self.raced(map_chg, map_commit):
             self.alloc_raced(self.subpool_vma(vma), css_rsvd)
             css_rsvd = None
-        if INJECT and not installed:
+        lost = INJECT and not installed
+        if DESCRIPTORS and write and not shared and not copies:
+            stocked = self.look_ahead(vma, page)
+            lost = lost or not stocked
+        if lost:
             restore_reserve = self.restore_reserve_on_error(vma, page, restore_reserve)
             self.free_huge_folio(
                 nid, restore_reserve, self.subpool_vma(vma), css, css_rsvd
@@ -302,6 +312,17 @@ class Faulting(Allocation):
         self.anon.set(vma, page, nid, css, css_rsvd)
         self.mappers.alone(vma, page)
         return OK
+
+    def look_ahead(self, vma, page):
+        """hugetlb_fault and hugetlb_no_page of a write to a private mapping: what a
+        copy of the page would need of the reserve map, before the page table is
+        locked. Return whether there was memory for a descriptor, which stays in
+        stock."""
+        map_chg = self.vma_needs_reservation(vma, page)
+        if map_chg < 0:
+            return False
+        self.vma_end_reservation(vma)
+        return True
 
     def over_memory_max(self, css):
         """Whether one more page is above memory.max: VM_FAULT_OOM, without an

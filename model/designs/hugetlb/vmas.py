@@ -75,19 +75,21 @@ class VmaChanges(Unmapping):
 
     @action(kernel="mm/mremap.c:move_vma", when=(MREMAP, MREMAP_PART))
     def mremap_part(self, vma: VMAS, new: VMAS, start: PAGES, end: Int(1, P)) -> Errno:
-        """mremap(MREMAP_MAYMOVE) of a VMA's head or tail."""
+        """mremap(MREMAP_MAYMOVE) of a VMA's head or tail. If the old VMA cannot be
+        split after that, it stays as long as it was."""
         require(self.vm_mm[new] is None and self.part_of(vma, start, end))
         moved = self.move_vma(vma, new, start, end)
         if not moved:
             return ENOMEM
+        if may_fail("vm_area_dup"):
+            return OK
         self.cut(vma, start, end)
         return OK
 
     def move_vma(self, vma, new, start, end):
         """mm/mremap.c:move_vma: a new VMA opens the reserve map, the pages
         move, the old VMA loses its map before what moved is unmapped. Return
-        whether all of it was possible. That the old VMA cannot be split after a
-        part of it moved is left out."""
+        whether all of it was possible."""
         if may_fail("vm_area_dup"):
             return False
         self.vm_area_dup(vma, new)
