@@ -15,10 +15,16 @@ from poolproof.checker.commands.terminal import progress
 from poolproof.checker.conform.c_difference import c_difference
 from poolproof.checker.conform.campaign import Plan, campaign
 from poolproof.checker.conform.environment import NotExpressible
+from poolproof.checker.conform.failures import inject
 from poolproof.checker.conform.hugetlb import variant
 from poolproof.checker.conform.own_counters import Broken, broken
 from poolproof.checker.conform.pair import compare_kernels
-from poolproof.checker.conform.report import campaign_report, log_report, pair_report
+from poolproof.checker.conform.report import (
+    campaign_report,
+    injected_report,
+    log_report,
+    pair_report,
+)
 from poolproof.checker.conform.shrink import Found
 from poolproof.checker.conform.trace_validation import load, match
 from poolproof.checker.core.cache import cache_folder
@@ -59,6 +65,7 @@ examples:
   poolproof conform my.py:MyHugetlb --kernel 6.12 --sequences 5000
   poolproof conform Hugetlb --kernel live --without fork --sequences 200
   poolproof conform Hugetlb --tree ~/linux --base v6.12 --c programs
+  poolproof conform Hugetlb --tree ~/linux --failures --budget 600
   poolproof conform Hugetlb --log calls.jsonl
 """
 
@@ -75,6 +82,7 @@ class Options:
     tree: str = ""
     base: str = ""
     programs: str = ""
+    failures: bool = False
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -125,6 +133,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="0 by default",
     )
+    shared.add_names(parser, "--with", "features that every sequence has", "having")
     shared.add_names(parser, "--without", "features that no sequence has")
     shared.add_value(
         parser,
@@ -132,6 +141,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         shared.seconds,
         metavar="SECONDS",
         help="end after this time",
+    )
+    add(
+        "--failures",
+        action="store_true",
+        help="have allocations fail, one at a time (needs CONFIG_FAILSLAB)",
     )
     add("--c", metavar="DIR", help="write each difference to DIR as a C program")
     add("--log", metavar="FILE", help="match a log of calls instead of a kernel")
@@ -147,10 +161,12 @@ def run(options: argparse.Namespace) -> int:
     """Ask, print, and return the exit code."""
     if options.base and not options.tree:
         raise UserError(None, "--base is compared with a --tree: name that, too")
+    if options.failures and (options.base or options.kernel == LIVE):
+        raise UserError(None, "--failures is asked of one kernel, in a guest")
     if not options.kernel:
         raise UserError(None, "--kernel: name one, like 6.12")
     design = _design(options.design)
-    _check_features(design, options.without)
+    _check_features(design, [*options.having, *options.without])
     plan = Plan(
         sequences=options.sequences,
         steps=options.steps,
@@ -158,6 +174,7 @@ def run(options: argparse.Namespace) -> int:
         seconds=options.budget,
         leaks=bool(options.tree) or options.kernel != LIVE,
         alone=bool(options.tree) or options.kernel != LIVE,
+        having=tuple(options.having),
         without=tuple(options.without),
     )
     chosen = Options(
@@ -169,6 +186,7 @@ def run(options: argparse.Namespace) -> int:
         options.tree or "",
         options.base or "",
         options.c or "",
+        options.failures,
     )
     with output(options.output) as out:
         with progress("conform") as report:
@@ -212,6 +230,10 @@ def conform(chosen: Options, report: Reporter) -> tuple[list[str], int]:
         if chosen.base:
             return _pair(chosen, report)
         with _kernel(chosen) as kernel:
+            if chosen.failures:
+                injected = inject(chosen.design, kernel, chosen.plan, report)
+                lines = injected_report(chosen.design.__name__, injected)
+                return lines, 1 if injected.differences else 0
             done = campaign(chosen.design, kernel, chosen.plan, report)
     except Unavailable as reason:
         return wrapped(f"not asked: {reason}", "", "  "), 3

@@ -59,7 +59,7 @@ class Areas(State):
 
     def _split(self, area: Area, at: int) -> Area:
         rest = replace(area, start=at, pgoff=area.index(at), slot=self._slot())
-        self._step("split", area.slot, rest.slot, rest.pgoff)
+        self._must("split", area.slot, rest.slot, rest.pgoff)
         area.end = at
         self.around.areas.append(rest)
         self._last(area)

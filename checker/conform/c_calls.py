@@ -30,16 +30,21 @@ LOOKS = frozenset(("maps", "pmap", "numa", "fstat"))
 """Commands of a process that change nothing and say what there is."""
 
 PARTS = (
-    ("forks", {"fork"}),
-    ("policies", {"setpol"}),
-    ("mbind", {"mbind"}),
-    ("mounts", {"mount", "open", "unlink"}),
-    ("names", {"open", "unlink"}),
-    ("umount", {"umount"}),
-    ("groups", {"cg"}),
-    *((name, {name}) for name in sorted(LOOKS)),
+    ("forks", "split_off("),
+    ("policies", "bind_task("),
+    ("mbind", "bind_range("),
+    ("mounts", "mount_hugetlbfs("),
+    ("mounts", "in_mount("),
+    ("names", "in_mount("),
+    ("umount", "umount_hugetlbfs("),
+    ("groups", "group_"),
+    ("attach", "group_attach("),
+    ("maps", "maps(result)"),
+    ("pmap", "pmap("),
+    ("numa", "numa("),
+    ("fstat", "file_size("),
 )
-"""Parts of reproducer.c, and the commands that need them."""
+"""Parts of reproducer.c, and what is in the C of a command that needs them."""
 
 
 def operation(command: str) -> str:

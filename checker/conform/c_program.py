@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -68,6 +68,7 @@ _ORDER = (
     "umount",
     "space",
     "groups",
+    "attach",
     "charges",
     "restore",
     "workers",
@@ -87,9 +88,10 @@ def _used(program: Program) -> frozenset[str]:
     calls = program.calls
     used = {"base", "restore", "workers", "pin", program.verdict}
     used |= {"seen"} if program.verdict in ("asked", "compared") else set()
-    operations = {operation(command) for command in calls.commands}
-    used |= {part for part, needed in PARTS if operations & needed}
-    used |= {"looks"} if operations & LOOKS else {"plain"}
+    performed = "\n".join(_cases(calls))
+    used |= {part for part, needed in PARTS if needed in performed}
+    looks = any(operation(command) in LOOKS for command in calls.commands)
+    used.add("looks" if looks else "plain")
     kinds = {name.partition(":")[0] for name in observed(calls)}
     used |= {"space"} if "m" in kinds else set()
     used |= {"charges"} if "cg" in kinds else set()
@@ -219,14 +221,7 @@ def _process(command: str) -> int:
 
 def _perform(calls: Calls) -> str:
     """A switch with a case for each call."""
-    nodes = calls.setting.bounds["nodes"]
-    cases: list[str] = []
-    for number, command in enumerate(calls.commands):
-        if number == len(calls.setup):
-            cases.append("\t/* the run */")
-        cases.append(f"\tcase {number}:")
-        cases += [f"\t\t{line}" for line in statement(command, nodes)]
-        cases.append("\t\tbreak;")
+    cases = list(_cases(calls))
     lines = [
         "/* Call number `call`. */",
         "static void perform(int call, char *result)",
@@ -244,6 +239,16 @@ def _perform(calls: Calls) -> str:
         known = "{ [0 ... 15] = -1 };\t/* each process has its own */"
         lines = [f"static int fds[16] = {known}", "", *lines]
     return "\n".join(lines)
+
+
+def _cases(calls: Calls) -> Iterator[str]:
+    nodes = calls.setting.bounds["nodes"]
+    for number, command in enumerate(calls.commands):
+        if number == len(calls.setup):
+            yield "\t/* the run */"
+        yield f"\tcase {number}:"
+        yield from (f"\t\t{line}" for line in statement(command, nodes))
+        yield "\t\tbreak;"
 
 
 def _observe(calls: Calls) -> str:

@@ -21,7 +21,7 @@ from poolproof.checker.conform.known import (
 from poolproof.checker.conform.sequence import Run
 from poolproof.checker.conform.shrink import Found, Shrinker, execute
 from poolproof.checker.core.verdict import Reporter, Silent
-from poolproof.checker.kernel.kernel import Kernel, Unavailable
+from poolproof.checker.kernel.kernel import Facts, Kernel, Unavailable
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 
 
@@ -30,8 +30,8 @@ class Plan:
     """How much is asked: sequences of about ``steps`` actions, ``seconds`` at
     most (None: no limit). It ends at ``enough`` different disagreements.
     ``leaks``: the kernel can be restored where a sequence leaves something
-    behind; ``alone``: nothing else runs on it; ``without``: features that no
-    sequence has."""
+    behind; ``alone``: nothing else runs on it; ``having``: features that every
+    sequence has, with what they need; ``without``: those that none has."""
 
     sequences: int = 1000
     steps: int = 26
@@ -40,7 +40,19 @@ class Plan:
     leaks: bool = True
     alone: bool = True
     enough: int = 3
+    having: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+
+    def place(self, facts: Facts) -> Place:
+        """What a kernel offers, less what is not wanted of it."""
+        return Place(
+            facts.nodes,
+            facts.controllers,
+            self.leaks,
+            facts.gigantic,
+            self.having,
+            self.without,
+        )
 
 
 @dataclass
@@ -84,12 +96,10 @@ def campaign(
     new kind of disagreement is shrunk on the kernel."""
     facts = kernel.facts
     design = variant(design, facts.release)
-    place = Place(
-        facts.nodes, facts.controllers, plan.leaks, facts.gigantic, plan.without
-    )
     coverage, tally = Coverage(design), Tally()
     done = Campaign(design, facts.release, plan, tally, coverage)
     entries = known_differences() if known is None else tuple(known)
+    place = plan.place(facts)
     chooser = Generator(design, place, plan.seed, plan.steps, tally, coverage.watching)
     asked = _Asked(done, kernel, entries, report or Silent())
     begun = time.monotonic()

@@ -22,6 +22,9 @@ BIND = 2
 STATIC = 1 << 15
 """MPOL_F_STATIC_NODES: the policy keeps its nodes when the cpuset changes."""
 
+NOT_INSTALLED = "hugetlb_add_to_page_cache"
+"""The call that fails in an action whose ``installed`` is false."""
+
 DONTNEED, REMOVE, DONTFORK, DOFORK = "4", "9", "10", "11"
 
 LIMITS = {"hugetlb.2MB.max": "CG_MAX", "hugetlb.2MB.rsvd.max": "CG_RSVD"}
@@ -38,6 +41,14 @@ class GuardFails(NotExpressible):
 
 class DesignBreaks(NotExpressible):
     """An action leaves a field's range, or an assert of the design fails."""
+
+
+class Refused(Exception):
+    """An action within a command fails, and so the command does: its errno."""
+
+    def __init__(self, errno: str) -> None:
+        super().__init__(errno)
+        self.errno = errno
 
 
 class Taken(NamedTuple):

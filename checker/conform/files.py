@@ -11,12 +11,15 @@ from typing import Any
 
 from poolproof.checker.conform.areas import Areas
 from poolproof.checker.conform.environment import (
+    NOT_INSTALLED,
     OPTIONS,
     UNKNOWN,
+    GuardFails,
     NotExpressible,
     limits,
 )
 from poolproof.checker.conform.state import OK, cells
+from poolproof.model.language import NONE_FAILS
 
 
 class Files(Areas):
@@ -117,10 +120,22 @@ class Files(Areas):
             raise NotExpressible("a file that grows, and sizes are off")
         for page in range(offset, offset + length):
             grows = mode == 0 and page == offset + length - 1
-            result = self._step("fallocate", task, file, page, not grows, True)
+            result = self._instantiate("fallocate", task, file, page, not grows)
             if result != OK:
                 return f"err {result.name}"
         return "ok"
+
+    def _instantiate(self, action: str, *arguments: Any) -> Any:
+        """An action that installs a page, or allocates one and cannot."""
+        fails = self.fails == NOT_INSTALLED and self.features["inject"]
+        if not fails:
+            return self._step(action, *arguments, True)
+        try:
+            result = self._step(action, *arguments, False)
+        except GuardFails:
+            return self._step(action, *arguments, True)  # there is one already
+        self.fails = NONE_FAILS
+        return result
 
     def _fstat(self, descriptor: tuple[int, int]) -> str:
         if descriptor not in self.around.descriptors:

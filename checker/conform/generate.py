@@ -110,12 +110,13 @@ class Tally:
 class Place:
     """What a kernel to be asked offers: nodes, cgroup v2 controllers, pages of
     1 GiB; ``leaks``: it can be restored where something is left behind.
-    ``without``: features that no sequence has."""
+    ``having``: features that every sequence has, ``without``: that none has."""
 
     nodes: int
     controllers: frozenset[str]
     leaks: bool = True
     gigantic: int = 0
+    having: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
 
 
@@ -123,7 +124,8 @@ def settings(chance: Random, design: type[Hugetlb], place: Place) -> Config:
     """Random features and bounds of a design."""
     features = declared(design)[1]
     known = {*features} - {*place.without}
-    having = [name for name in ALWAYS if name in known]
+    always = (*ALWAYS, *with_needs(features, place.having))
+    having = [name for name in always if name in known]
     limits = [name for name in ("size", "min_size") if name in known]
     for name, often in CHANCES.items():
         possible = name in known and {*with_needs(features, [name])} <= {name, *having}
@@ -131,7 +133,7 @@ def settings(chance: Random, design: type[Hugetlb], place: Place) -> Config:
             possible &= CONTROLLER[name] in place.controllers
         if name == "mount":
             possible &= bool(limits)
-        if possible and chance.random() < often:
+        if possible and chance.random() < often and name not in having:
             having.append(name)
     if place.gigantic and place.leaks and "demote" in known and chance.random() < 0.5:
         having.append("demote")

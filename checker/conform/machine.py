@@ -21,9 +21,11 @@ from poolproof.checker.conform.environment import (
     WORKERS,
     Environment,
     NotExpressible,
+    Refused,
 )
 from poolproof.checker.conform.groups import Groups
 from poolproof.checker.conform.memory import Memory
+from poolproof.checker.conform.state import OK
 
 
 class ModelMachine(Memory, Groups):
@@ -35,6 +37,12 @@ class ModelMachine(Memory, Groups):
         does not tell. Raises NotExpressible.
         """
         self.taken = []
+        try:
+            return self._obey(command)
+        except Refused as e:
+            return f"err {e.errno}"
+
+    def _obey(self, command: str) -> str:
         match command.split():
             case ["w", process, *words]:
                 return self._in_process(int(process), words)
@@ -203,10 +211,22 @@ class ModelMachine(Memory, Groups):
                 self.around.descriptors[child, fd] = file
         for area in areas:
             slot = self._slot()
-            self._step("fork", area.slot, task, slot)
+            result = self._step("fork", area.slot, task, slot)
+            if result != OK:
+                self._undo_fork(child)
+                return f"err {result.name}"
             copy = replace(area, process=child, slot=slot)
             self.around.areas.insert(self.around.areas.index(area) + 1, copy)
         return "ok"
+
+    def _undo_fork(self, child: int) -> None:
+        """kernel/fork.c:dup_mmap fails: what the child has so far goes."""
+        for area in self.areas_of(child):
+            self._munmap(area)
+        for owner, fd in list(self.around.descriptors):
+            if owner == child:
+                del self.around.descriptors[owner, fd]
+        del self.around.places[child]
 
     # -- the end --
 

@@ -15,9 +15,11 @@ from poolproof.checker.conform.environment import (
     UNKNOWN,
     Area,
     NotExpressible,
+    Refused,
 )
 from poolproof.checker.conform.files import Files
 from poolproof.checker.conform.state import OK
+from poolproof.model.blocks.errno import OOM
 
 
 class Memory(Files):
@@ -35,6 +37,8 @@ class Memory(Files):
     ) -> str:
         if "F" in flags:
             raise NotExpressible("MAP_FIXED over a mapping: unmap it first")
+        if "A" not in flags and (process, fd) not in self.around.descriptors:
+            return "err EBADF"
         if not self.is_free(process, page, length):
             return "err EEXIST"
         shared, anonymous, noreserve = "S" in flags, "A" in flags, "N" in flags
@@ -43,8 +47,6 @@ class Memory(Files):
             self._need_no_limit("shared anonymous memory")
             file = self._unused_file()
         elif not anonymous:
-            if (process, fd) not in self.around.descriptors:
-                return "err EBADF"
             file = self.around.descriptors[process, fd]
             if not protection & 2 and not self._is_inside(file, offset + length):
                 raise NotExpressible("a read-only mapping beyond the end of a file")
@@ -73,10 +75,14 @@ class Memory(Files):
         return bool(self.features["truncate"] and end <= self.now.i_size[file])
 
     def _populate(self, area: Area) -> str:
-        """MAP_POPULATE: up to the first page that cannot be had."""
+        """MAP_POPULATE: up to the first page that cannot be had. Where there was no
+        memory, mm/gup.c:__mm_populate begins anew, unless it has just begun."""
         write = area.writable and not area.shared
-        for page in range(area.start, area.end):
-            if self._fault(area, page, write) != OK:
+        for page in range(area.start, area.end)[: self.populated]:
+            result = self._install(area, page, write)
+            if result == OOM and page > area.start:
+                result = self._install(area, page, write)
+            if result != OK:
                 break
         return "ok"
 
@@ -144,7 +150,7 @@ class Memory(Files):
         self.around.areas.remove(area)
 
     def _munmap_part(self, area: Area, start: int, end: int) -> None:
-        self._step("munmap_part", area.slot, area.index(start), area.index(end))
+        self._must("munmap_part", area.slot, area.index(start), area.index(end))
         if start == area.start:
             area.start, area.pgoff = end, area.index(end)
         else:
@@ -159,11 +165,17 @@ class Memory(Files):
         return "ok" if result == OK else f"sig {result.name}"
 
     def _fault(self, area: Area, page: int, write: bool) -> Any:
+        """A fault, which is retried if there is no memory:
+        mm/oom_kill.c:pagefault_out_of_memory."""
+        result = self._install(area, page, write)
+        return self._install(area, page, write) if result == OOM else result
+
+    def _install(self, area: Area, page: int, write: bool) -> Any:
         if not (write or self.features["reads"]):
             raise NotExpressible("a read, and reads are off")
         index = area.index(page)
         mappers = self._mappers(area, index)
-        result = self._step("touch", area.slot, index, write, True)
+        result = self._instantiate("touch", area.slot, index, write)
         for other in mappers:
             taken_away = self.now.anon.node[other.slot, index] is None
             if taken_away and other.start - other.pgoff != area.start - area.pgoff:
@@ -178,9 +190,13 @@ class Memory(Files):
             return self._hole("ENOMEM", process, page, length)
         if advice in (DONTFORK, DOFORK):
             forked = advice == DOFORK
-            for area in self._within(
-                process, page, length, lambda a: a.forked != forked
-            ):
+            try:
+                changed = self._within(
+                    process, page, length, lambda a: a.forked != forked
+                )
+            except Refused:
+                return "err EAGAIN"  # mm/madvise.c:madvise_vma_behavior
+            for area in changed:
                 area.forked = forked
             return "ok"
         if advice not in (DONTNEED, REMOVE):
@@ -232,17 +248,24 @@ class Memory(Files):
             area, start=to, end=to + end - start, pgoff=area.index(start), slot=slot
         )
         if (start, end) == (area.start, area.end):
-            self._step("mremap", area.slot, slot)
+            self._must("mremap", area.slot, slot)
             self.around.areas.remove(area)
         else:
             head, tail = area.index(start), area.index(end)
-            self._step("mremap_part", area.slot, slot, head, tail)
-            if start == area.start:
+            self._must("mremap_part", area.slot, slot, head, tail)
+            if self._is_whole(area):
+                pass  # it could not be split
+            elif start == area.start:
                 area.start, area.pgoff = end, tail
             else:
                 area.end = start
             self._last(area)
         self.around.areas.append(moved)
+
+    def _is_whole(self, area: Area) -> bool:
+        now = self.now
+        length = now.vm_end[area.slot] - now.vm_start[area.slot]
+        return bool(length == area.length)
 
     # -- looking --
 

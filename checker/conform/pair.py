@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from poolproof.checker.conform.campaign import Plan, kind_of
 from poolproof.checker.conform.coverage import Coverage
 from poolproof.checker.conform.environment import Config
-from poolproof.checker.conform.generate import Generator, Place, Tally
+from poolproof.checker.conform.generate import Generator, Tally
 from poolproof.checker.conform.hugetlb import variant
 from poolproof.checker.conform.sequence import Run, pages_as_shown, predict
 from poolproof.checker.conform.shrink import Found, Shrinker, execute
@@ -49,9 +49,7 @@ def compare_kernels(
     """Return how the two differ, as far as the plan goes."""
     facts = base.facts
     design = variant(design, facts.release)
-    place = Place(
-        facts.nodes, facts.controllers, plan.leaks, facts.gigantic, plan.without
-    )
+    place = plan.place(facts)
     watching = Coverage(design).watching
     runs = Generator(design, place, plan.seed, plan.steps, Tally(), watching).runs()
     done = Pair(facts.release, head.release)

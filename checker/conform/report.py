@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from poolproof.checker.conform.campaign import Campaign
 from poolproof.checker.conform.coverage import show
+from poolproof.checker.conform.failures import Injected
 from poolproof.checker.conform.known import known_differences, left_out
 from poolproof.checker.conform.own_counters import Broken
 from poolproof.checker.conform.pair import Pair
@@ -206,6 +207,41 @@ def pair_report(
         lines += ["", *disagreement(found, "base", "head"), *_broken(some, "head")]
         lines += wrapped(programs[number], "  ", "    ") if programs else []
     return lines
+
+
+# --- allocations that fail ---------------------------------------------------
+
+
+def injected_report(design: str, done: Injected) -> list[str]:
+    """Return what a kernel did where allocations failed: a row for each call and
+    function that asked for memory, then where the design says otherwise."""
+    lines = [
+        *wrapped(f"{design} and Linux {done.release}", "", "    "),
+        f"  {count(done.failures, 'failure')} in {count(done.calls, 'call')}",
+    ]
+    if done.ended:
+        lines += wrapped(f"ended early: {done.ended}", "  ", "    ")
+    for title, modelled in (
+        ("the design has a branch for it", True),
+        ("it has none: the call is unharmed, or refused and changes nothing", False),
+    ):
+        rows = [
+            (call, function, _verdicts(verdicts))
+            for (call, function, branch), verdicts in sorted(done.counts.items())
+            if bool(branch) == modelled
+        ]
+        lines += ["", f"  {title}", *table(("call", "asked by", ""), rows)]
+    kinds = len(done.differences)
+    said = f"{count(kinds, 'kind')} of failure with another outcome"
+    lines += ["", f"  {said if kinds else 'no other outcome'}"]
+    for (call, function, _), found in done.differences.items():
+        lines += ["", *wrapped(f"{call}, no memory for {function}", "  ", "    ")]
+        lines += disagreement(found)
+    return lines
+
+
+def _verdicts(counts: Counter[str]) -> str:
+    return ", ".join(f"{verdict} {n:,}" for verdict, n in sorted(counts.items()))
 
 
 def _broken(some: Sequence[Broken], whose: str) -> list[str]:

@@ -369,17 +369,6 @@ static int group_make(const char *name)
 	return mkdir(made[groups_made++], 0700);
 }
 
-static int group_attach(const char *name, int p)
-{
-	char text[32], path[256];
-
-	snprintf(text, sizeof(text), "%d", processes[p].pid);
-	if (strcmp(name, "."))
-		return group_write(name, "cgroup.procs", text);
-	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup_root);
-	return write_text(path, text);
-}
-
 /* Whether the controllers are there; enables what is not. */
 static int groups_prepare(const char *const *wanted)
 {
@@ -428,6 +417,17 @@ static void restore_groups(void)
 		umount2(cgroup_root, MNT_DETACH);
 		rmdir(cgroup_root);
 	}
+}
+/*@ attach: groups */
+static int group_attach(const char *name, int p)
+{
+	char text[32], path[256];
+
+	snprintf(text, sizeof(text), "%d", processes[p].pid);
+	if (strcmp(name, "."))
+		return group_write(name, "cgroup.procs", text);
+	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup_root);
+	return write_text(path, text);
 }
 /*@ charges: groups */
 static long group_pages(const char *name, const char *file)

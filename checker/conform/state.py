@@ -12,11 +12,13 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from poolproof.checker.conform.environment import (
+    NOT_INSTALLED,
     Config,
     DesignBreaks,
     Environment,
     GuardFails,
     NotExpressible,
+    Refused,
     Taken,
 )
 from poolproof.checker.core.source import shown_path
@@ -25,6 +27,7 @@ from poolproof.model.blocks.errno import Errno
 from poolproof.model.designs.hugetlb import names as hugetlb
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.language import (
+    NONE_FAILS,
     Disabled,
     ModelError,
     OutOfRange,
@@ -32,6 +35,7 @@ from poolproof.model.language import (
     declared,
     require,
 )
+from poolproof.model.language.failures import choice
 
 OK = Errno.OK
 
@@ -40,8 +44,10 @@ class State:
     """The design in a state, and what is around it.
 
     ``taken`` are the actions of the last command; each is taken inside
-    ``watch``. A counter that fell below zero is -1 and stays; from there on the
-    design says nothing exact.
+    ``watch``. The call ``fails`` is to fail, after it went well ``passes`` times; once
+    it has failed, ``fails`` is NONE_FAILS. A counter that fell below zero is -1 and
+    stays; from there on the design says nothing exact. ``populated`` is the most
+    that MAP_POPULATE gets, in pages, if it is cut short for another reason.
     """
 
     def __init__(self, design: type[Hugetlb], setting: Config) -> None:
@@ -49,6 +55,9 @@ class State:
         self.setting = setting
         self.around = Environment()
         self.taken: list[Taken] = []
+        self.fails = NONE_FAILS
+        self.passes = 0
+        self.populated: int | None = None
         self.watch: Callable[[], AbstractContextManager[object]] = nullcontext
         self._make()
         self._start()
@@ -101,7 +110,7 @@ class State:
     def _step(self, action: str, *arguments: Any) -> Any:
         try:
             with self.watch():
-                result = self.now.step(action, *arguments)
+                result = self._take(action, arguments)
         except Disabled as e:
             shown = ", ".join(map(str, arguments))
             raise GuardFails(f"{action}({shown}): {failed_require(e)}") from e
@@ -111,6 +120,29 @@ class State:
             raise NotExpressible(str(e)) from e
         self.taken.append(Taken(action, arguments, result))
         return result
+
+    def _take(self, action: str, arguments: tuple[Any, ...]) -> Any:
+        """The action; with its failure, if it comes to the call that is to fail."""
+        step, before = self.now.step, self.now.dump()
+        if self.fails in (NONE_FAILS, NOT_INSTALLED):
+            return step(action, *arguments)
+        for number in range(1, self.passes + 2):
+            try:
+                result = step(action, *arguments, fails=choice(self.fails, number))
+            except Disabled:
+                self.passes -= number - 1
+                break
+            if number == self.passes + 1:
+                self.fails = NONE_FAILS
+                return result
+            self.now.load(before)
+        return step(action, *arguments)
+
+    def _must(self, action: str, *arguments: Any) -> None:
+        """As `_step`. Raises Refused where the action fails."""
+        result = self._step(action, *arguments)
+        if result != OK:
+            raise Refused(result.name)
 
     # -- what the kernel should show --
 

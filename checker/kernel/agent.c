@@ -33,6 +33,8 @@
  *			the pool; "dirty" where something is left or the kernel
  *			has warned
  *	timeout MS	for every later call
+ *	go P OP...	as w, without waiting for the end of OP
+ *	join P MS	the result of that OP, or "busy" after so many milliseconds
  *	hello		what kernel this is
  *
  * The other commands are admin_ops below.  PG is a page number, 0 at BASE; N,
@@ -42,6 +44,15 @@
  * (without it a mapping in the way is EEXIST).  MODE, ADVICE, PROT, MASK and
  * mremap's and mbind's FLAGS are the system call's numbers.  Files are in
  * /mnt/NAME/ of a mount NAME.
+ *
+ * `uffd FD PG N` registers pages with a new userfaultfd, for missing ones;
+ * `ucopy FD PG` is its UFFDIO_COPY from memory that nobody has touched yet.
+ * `cpu K` has the process run on CPU K only.
+ *
+ * `fail N OP...` has the N-th allocation of OP fail, where the kernel was built
+ * for that (CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC).  OP's result follows, then
+ * " @" and the functions that the allocation was in, the innermost first, or
+ * " -" where OP has fewer allocations.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -49,6 +60,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/mempolicy.h>
+#include <linux/userfaultfd.h>
 #include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -59,6 +71,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -83,6 +96,8 @@
 #define NODE		"/sys/devices/system/node/node%d/hugepages/hugepages-2048kB/%s"
 #define PORT		"/dev/vport0p1"
 #define TAINTED		"/proc/sys/kernel/tainted"
+#define DEBUGFS		"/sys/kernel/debug"
+#define FAIL_NTH	"/proc/self/fail-nth"
 
 enum {
 	WORKERS = 16,
@@ -91,6 +106,7 @@ enum {
 	NODES = 8,
 	NAMES = 16,
 	ARGS = 12,
+	FRAMES = 40,		/* of a call trace */
 	LINE = 512,
 	RESULT = 8192,
 	PAGES = 1 << 20,	/* a page number is below this */
@@ -504,6 +520,48 @@ static void op_pmap(struct call *c)
 	close(fd);
 }
 
+static void op_cpu(struct call *c)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(number(c, 1, 0), &set);
+	status(c, sched_setaffinity(0, sizeof(set), &set));
+}
+
+static void op_uffd(struct call *c)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register all = {
+		.range.start = (unsigned long)page(number(c, 2, 0)),
+		.range.len = number(c, 3, 0) * HPAGE,
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd >= 0 && (ioctl(fd, UFFDIO_API, &api) ||
+			ioctl(fd, UFFDIO_REGISTER, &all))) {
+		fail(c, errno);
+		close(fd);
+	} else {
+		keep(c, 1, fd);
+	}
+}
+
+static void op_ucopy(struct call *c)
+{
+	char *source = mmap(NULL, HPAGE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct uffdio_copy copy = {
+		.dst = (unsigned long)page(number(c, 2, 0)),
+		.src = (unsigned long)source,
+		.len = HPAGE,
+	};
+
+	status(c, ioctl(descriptor(c, 1), UFFDIO_COPY, &copy));
+	munmap(source, HPAGE);
+}
+
 static void op_exit(struct call *c)
 {
 	(void)c;
@@ -744,6 +802,8 @@ struct op {
 	const char *usage;
 };
 
+static void op_fail(struct call *c);
+
 static const struct op process_ops[] = {
 	{ "mmap", 5, 6, op_mmap, "mmap PG N FLAGS FD OFF [PROT]" },
 	{ "r", 1, 1, op_read, "r PG" },
@@ -770,6 +830,10 @@ static const struct op process_ops[] = {
 	{ "pmap", 1, 2, op_pmap, "pmap PG [N]" },
 	{ "fork", 1, 1, op_fork, "fork P" },
 	{ "exit", 0, 0, op_exit, "exit" },
+	{ "cpu", 1, 1, op_cpu, "cpu K" },
+	{ "uffd", 3, 3, op_uffd, "uffd FD PG N" },
+	{ "ucopy", 2, 2, op_ucopy, "ucopy FD PG" },
+	{ "fail", 2, ARGS, op_fail, "fail N OP..." },
 	{ NULL, 0, 0, NULL, NULL },
 };
 
@@ -822,6 +886,64 @@ static void run(struct call *c, const struct op *o)
 		answer(c, "usage %s", o->usage);
 	else
 		guarded(c, o->run);
+}
+
+/* The functions of the call traces that are new in the kernel's log. */
+static void read_trace(int log, char *text, size_t room)
+{
+	char record[1024], name[128];
+	size_t used = 0;
+	int frames = 0;
+	ssize_t got;
+
+	while ((got = read(log, record, sizeof(record) - 1)) > 0) {
+		char *at;
+
+		record[got] = 0;
+		at = strchr(record, ';');
+		if (!at || frames == FRAMES || strlen(at) > sizeof(name) ||
+		    sscanf(at + 1, " %127[^+ \n]+0x", name) != 1 ||
+		    !strstr(at, "+0x") || strstr(at, " ? ") ||
+		    strchr(name, ':') || used + strlen(name) + 2 > room)
+			continue;
+		used += sprintf(text + used, " %s", name);
+		frames++;
+	}
+}
+
+/* One call of which the N-th allocation fails. */
+static void op_fail(struct call *c)
+{
+	static char trace[RESULT / 2];
+	int nth = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
+	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	char left[16] = "";
+	size_t used;
+	long n = number(c, 1, 0);
+
+	if (nth < 0 || log < 0) {
+		fail(c, errno);
+		close(nth);
+		close(log);
+		return;
+	}
+	lseek(log, 0, SEEK_END);
+	trace[0] = 0;
+	c->argc -= 2;
+	memmove(c->argv, c->argv + 2, c->argc * sizeof(c->argv[0]));
+	dprintf(nth, "%ld", n);
+	run(c, process_ops);
+	if (pread(nth, left, sizeof(left) - 1, 0) < 0)
+		left[0] = 0;
+	if (atol(left) > 0)
+		dprintf(nth, "0");
+	else
+		read_trace(log, trace, sizeof(trace));
+	close(nth);
+	close(log);
+	used = strlen(c->me->result);
+	snprintf(c->me->result + used, RESULT - used, atol(left) > 0 ? " -" :
+		 " @%s", trace);
 }
 
 static int split(char *line, char **argv)
@@ -938,46 +1060,79 @@ static void flush(struct agent *a)
 	a->flushed = now();
 }
 
+/* Has a worker begin with a line. */
+static bool post(struct channel *ch, const char *line, char *result)
+{
+	if (!ch->pid || atomic_load(&ch->turn) == CALLED) {
+		strcpy(result, ch->pid ? "busy" : "gone");
+		return false;
+	}
+	strcpy(ch->line, line);
+	atomic_store(&ch->turn, CALLED);
+	futex(&ch->turn, FUTEX_WAKE, 1, NULL);
+	return true;
+}
+
+/* Copies what a worker answers to result; false where it does not in time. */
+static bool await(struct agent *a, struct channel *ch, int timeout, char *result)
+{
+	struct timespec slice = { .tv_nsec = 20000000 };
+	int status = 0;
+
+	for (int waited = 0; waited < timeout; waited += 20) {
+		futex(&ch->turn, FUTEX_WAIT, CALLED, &slice);
+		if (atomic_load(&ch->turn) == ANSWERED) {
+			strcpy(result, ch->result);
+			return true;
+		}
+		if (reap(ch, 0, &status)) {
+			sprintf(result, "killed SIG%s", WIFSIGNALED(status) ?
+				sigabbrev_np(WTERMSIG(status)) : "0");
+			return true;
+		}
+		flush(a);	/* it may never answer */
+	}
+	return false;
+}
+
 /* Has a worker run a line; copies what it answered to result. */
 static void call(struct agent *a, int which, const char *line, int timeout,
 		 char *result)
 {
 	struct channel *ch = &a->shared->channels[which];
-	struct timespec slice = { .tv_nsec = 20000000 };
 	int status = 0;
-	bool exits = !strcmp(line, "exit");
 
-	if (!ch->pid) {
-		strcpy(result, "gone");
+	if (!post(ch, line, result))
 		return;
-	}
-	strcpy(ch->line, line);
-	atomic_store(&ch->turn, CALLED);
-	futex(&ch->turn, FUTEX_WAKE, 1, NULL);
-	if (exits) {
+	if (!strcmp(line, "exit")) {
 		if (reap(ch, timeout, &status)) {
 			strcpy(result, "ok");
 			return;
 		}
-	} else {
-		for (int waited = 0; waited < timeout; waited += 20) {
-			futex(&ch->turn, FUTEX_WAIT, CALLED, &slice);
-			if (atomic_load(&ch->turn) == ANSWERED) {
-				strcpy(result, ch->result);
-				return;
-			}
-			if (reap(ch, 0, &status)) {
-				sprintf(result, "killed SIG%s",
-					WIFSIGNALED(status) ?
-					sigabbrev_np(WTERMSIG(status)) : "0");
-				return;
-			}
-			flush(a);	/* it may never answer */
-		}
+	} else if (await(a, ch, timeout, result)) {
+		return;
 	}
 	kill(ch->pid, SIGKILL);
 	strcpy(result, "timeout");
 	reap(ch, 2000, &status);
+}
+
+/* go P OP..., join P MS: a call's beginning and its end apart. */
+static void apart(struct agent *a, const char *line, char *result)
+{
+	bool begins = !strncmp(line, "go ", 3);
+	char *rest;
+	unsigned long p = strtoul(line + (begins ? 3 : 5), &rest, 10);
+	struct channel *ch = &a->shared->channels[p];
+
+	if (p >= WORKERS)
+		strcpy(result, "usage go P OP, join P MS");
+	else if (begins && post(ch, rest + strspn(rest, " "), result))
+		strcpy(result, "ok");
+	else if (!begins && !ch->pid)
+		strcpy(result, "gone");
+	else if (!begins && !await(a, ch, strtol(rest, NULL, 10), result))
+		strcpy(result, "busy");
 }
 
 static unsigned long field(const char *text, const char *name)
@@ -1135,7 +1290,7 @@ static void reset(struct agent *a, char *result)
 static void in_worker(struct agent *a, const char *line, char *result)
 {
 	struct channel *channels = a->shared->channels;
-	char *rest;
+	char *rest, *op;
 	unsigned long p = strtoul(line, &rest, 10), q = WORKERS;
 
 	rest += strspn(rest, " ");
@@ -1143,8 +1298,11 @@ static void in_worker(struct agent *a, const char *line, char *result)
 		strcpy(result, "usage w P OP");
 		return;
 	}
-	if (!strncmp(rest, "fork ", 5)) {
-		q = strtoul(rest + 5, NULL, 10);
+	op = rest;
+	if (!strncmp(op, "fail ", 5))
+		op += 5 + strcspn(op + 5, " ") + 1;
+	if (!strncmp(op, "fork ", 5)) {
+		q = strtoul(op + 5, NULL, 10);
 		if (q >= WORKERS || channels[q].pid) {
 			strcpy(result, "err EEXIST");
 			return;
@@ -1186,6 +1344,8 @@ static void obey(struct agent *a, const char *line)
 		strcpy(result, "ok");
 	} else if (!strcmp(line, "reset")) {
 		reset(a, result);
+	} else if (!strncmp(line, "go ", 3) || !strncmp(line, "join ", 5)) {
+		apart(a, line, result);
 	} else if (!strncmp(line, "timeout ", 8)) {
 		a->timeout = strtol(line + 8, NULL, 10);
 		strcpy(result, "ok");
@@ -1250,11 +1410,25 @@ static void attach(const char *source, const char *path, const char *type)
 /* As PID 1: the file systems, the drivers, the port. */
 static void boot(struct agent *a)
 {
+	/* allocations that may sleep, and those of one page, may fail, too */
+	static const char *const may_fail[][2] = {
+		{ DEBUGFS "/failslab/ignore-gfp-wait", "N" },
+		{ DEBUGFS "/fail_page_alloc/ignore-gfp-wait", "N" },
+		{ DEBUGFS "/fail_page_alloc/ignore-gfp-highmem", "N" },
+		{ DEBUGFS "/fail_page_alloc/min-order", "0" },
+	};
+	cpu_set_t first;
 	char path[64];
 
+	CPU_ZERO(&first);
+	CPU_SET(0, &first);
+	sched_setaffinity(0, sizeof(first), &first);	/* a debugger may stop others */
 	attach("proc", "/proc", "proc");
 	attach("sys", "/sys", "sysfs");
 	attach("dev", "/dev", "devtmpfs");
+	attach("debug", DEBUGFS, "debugfs");
+	for (size_t i = 0; i < sizeof(may_fail) / sizeof(*may_fail); i++)
+		write_text(may_fail[i][0], may_fail[i][1]);
 	for (int i = 0;; i++) {
 		int fd;
 
