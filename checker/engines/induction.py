@@ -10,7 +10,7 @@ action of each orbit suffices.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
@@ -58,6 +58,11 @@ class Lemma:
     def variables(self) -> frozenset[str]:
         nodes = ir.subterms(*self.parts)
         return frozenset(e.data[0] for e in nodes if e.op == "var")
+
+
+Broken = tuple[str, Variable | Obligation]
+"""What a step of an action (an initial state: '') may break: a range, or an index or
+assert."""
 
 
 @dataclass
@@ -376,10 +381,22 @@ class Induction:
 
     def broken_rules(
         self, steps: Sequence[Step], kept: Sequence[Lemma]
-    ) -> dict[tuple[str, Variable | Obligation], str]:
+    ) -> dict[Broken, str]:
         """Which ranges, indices and asserts some step from a state with the
         lemmas may break, by action; why."""
-        found: dict[tuple[str, Variable | Obligation], str] = {}
+        found: dict[Broken, str] = dict(self.starts_outside())
+        known = self.given(self.ranges(self.now), self.truths(kept, self.now))
+        for step in steps:
+            name = step.action.name
+            for v, why in self.leaves_ranges(step, known, found):
+                found[name, v] = why
+            for due, why in self.unmet(step, known, found):
+                found[name, due] = why
+        return found
+
+    def starts_outside(self) -> Iterator[tuple[tuple[str, Variable], str]]:
+        """Yield the variables with an initial value that may be outside its range,
+        each under '' as the action; and why."""
         start = self.given(self.initial())
         for cell, value in zip(self.system.cells, self.now, strict=True):
             for t in self.in_range(cell.variable, value, self.low):
@@ -387,31 +404,43 @@ class Induction:
                     why = f"an initial state {reason} the range of {cell.name}"
                     if self.params:
                         why += f", with {', '.join(sorted(self.params))} left open"
-                    found["", cell.variable] = why
-        known = self.given(self.ranges(self.now), self.truths(kept, self.now))
-        for step in steps:
-            name = step.action.name
-            known.assume(step.given)
-            cells = zip(self.system.cells, self.now, step.after, strict=True)
-            for cell, before, after in cells:
-                if before is after or (name, cell.variable) in found:
-                    continue
-                for t in self.in_range(cell.variable, after, step.lowering):
-                    if reason := known.refuted(t):
-                        why = f"{name} {reason} the range of {cell.name}"
-                        found[name, cell.variable] = why
-                        break
+                    yield ("", cell.variable), why
+
+    def leaves_ranges(
+        self, step: Step, known: Facts, found: Container[Broken]
+    ) -> Iterator[tuple[Variable, str]]:
+        """Yield the variables that the step may put outside their ranges, but for
+        those found already; and why."""
+        name = step.action.name
+        done: set[str] = set()
+        known.assume(step.given)
+        for cell, before, after in zip(
+            self.system.cells, self.now, step.after, strict=True
+        ):
+            v = cell.variable
+            if before is after or v.name in done or (name, v) in found:
+                continue
+            claims = self.in_range(v, after, step.lowering)
+            if reason := next(filter(None, map(known.refuted, claims)), ""):
+                done.add(v.name)
+                yield v, f"{name} {reason} the range of {cell.name}"
+        known.forget()
+
+    def unmet(
+        self, step: Step, known: Facts, found: Container[Broken]
+    ) -> Iterator[tuple[Obligation, str]]:
+        """Yield the indices and asserts that the step may break, but for those
+        found already; and why."""
+        name = step.action.name
+        for due in step.action.obligations:
+            if (name, due) in found:
+                continue
+            known.assume(step.sizes if due.early else step.given)
+            claim = step.lowering.truth(self.plain(due.formula))
+            if reason := known.refuted(claim):
+                where = f"{due.span}: " if due.span else ""
+                yield due, f"{where}{name} {reason}: {due.message}"
             known.forget()
-            for due in step.action.obligations:
-                if (name, due) in found:
-                    continue
-                known.assume(step.sizes if due.early else step.given)
-                claim = step.lowering.truth(self.plain(due.formula))
-                if reason := known.refuted(claim):
-                    where = f"{due.span}: " if due.span else ""
-                    found[name, due] = f"{where}{name} {reason}: {due.message}"
-                known.forget()
-        return found
 
     # -- k-induction, for what one step does not keep --
 

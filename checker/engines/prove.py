@@ -40,6 +40,7 @@ from poolproof.checker.engines.induction import (
     Facts,
     Induction,
     Lemma,
+    Step,
     conjuncts,
     moves,
     unknowns,
@@ -77,43 +78,77 @@ def check_certificate(
     for lemma in lemmas:
         if reason := start.refuted(lemma):
             return f"an initial state {reason} a lemma"
-    before = [term_of(v) for v in work.now]
-    mentioned = [unknowns(lemma) for lemma in kept]
-    known, all_known = work.given(kept), work.given(lemmas)
+    lacking = _not_implied(work, claimed, lemmas) or _not_kept(
+        work, claimed, kept, work.given(lemmas)
+    )
+    if deep and not lacking:
+        return work.deep_inductive(kept, deep, certificate.k)
+    return lacking
+
+
+def _not_implied(
+    work: Induction, claimed: tuple[Property, ...], lemmas: list[Term]
+) -> str:
+    """Return which range or property of states the lemmas do not imply; '' if none."""
+    known = work.given(lemmas)
     for claim in work.ranges(work.now):
-        if reason := all_known.refuted(claim):
+        if reason := known.refuted(claim):
             return f"{reason} a declared range"
     for p in claimed:
-        if p.kind.of_states and (reason := all_known.refuted(work.holds(p))):
+        if p.kind.of_states and (reason := known.refuted(work.holds(p))):
             return f"{reason} {p.name}"
-    steps = [p for p in claimed if p.kind.of_steps]
-    for action in system.actions:
+    return ""
+
+
+def _not_kept(
+    work: Induction, claimed: tuple[Property, ...], kept: list[Term], all_known: Facts
+) -> str:
+    """Return which of the lemmas ``kept``, obligations and step properties some
+    step breaks; '' if none."""
+    before = [term_of(v) for v in work.now]
+    mentioned = [unknowns(lemma) for lemma in kept]
+    known = work.given(kept)
+    for action in work.system.actions:
         for step in work.instances(action):
             moved = moves(before, step.after)
             changed = {str(cell) for cell, _ in moved}
-            known.assume(step.given)
-            for lemma, names in zip(kept, mentioned, strict=True):
-                if names & changed:
-                    after = z3.substitute(lemma, *moved)
-                    if reason := known.refuted(after):
-                        return f"{action.name} {reason} a lemma"
-            known.forget()
-            for due in action.obligations:
-                all_known.assume(step.sizes if due.early else step.given)
-                claim = step.lowering.truth(work.plain(due.formula))
-                reason = all_known.refuted(claim)
-                all_known.forget()
-                if reason:
-                    return f"{action.name} {reason} {due.message}"
-            all_known.assume(step.given)
-            for p in steps:
-                mine = p.action in (None, action.name)
-                if mine and (reason := all_known.refuted(work.holds(p, step))):
-                    return f"{action.name} {reason} {p.name}"
-            all_known.forget()
-    if deep:
-        return work.deep_inductive(kept, deep, certificate.k)
+            touched = [
+                z3.substitute(lemma, *moved)
+                for lemma, names in zip(kept, mentioned, strict=True)
+                if names & changed
+            ]
+            asked = [p for p in claimed if p.about(action)]
+            lacking = (
+                _refuted(known, step.given, [(e, "a lemma") for e in touched])
+                or _obligation_not_met(work, all_known, step)
+                or _refuted(
+                    all_known,
+                    step.given,
+                    [(work.holds(p, step), p.name) for p in asked],
+                )
+            )
+            if lacking:
+                return f"{action.name} {lacking}"
     return ""
+
+
+def _obligation_not_met(work: Induction, known: Facts, step: Step) -> str:
+    for due in step.action.obligations:
+        claim = step.lowering.truth(work.plain(due.formula))
+        given = step.sizes if due.early else step.given
+        if lacking := _refuted(known, given, [(claim, due.message)]):
+            return lacking
+    return ""
+
+
+def _refuted(known: Facts, given: list[Term], claims: list[tuple[Term, str]]) -> str:
+    """Return why the first of the claims, each with its name, that does not follow
+    from what is known and given does not; '' if all do."""
+    known.assume(given)
+    found = ((known.refuted(claim), name) for claim, name in claims)
+    lacking = next((f"{reason} {name}" for reason, name in found if reason), "")
+    known.forget()
+    return lacking
 
 
 # --- the engine -----------------------------------------------------------
