@@ -32,11 +32,19 @@ from poolproof.checker.core.processes import Processes
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.ranges import declared as declared_range
 from poolproof.checker.core.system import Action, State
-from poolproof.checker.core.verdict import Budget, Outcome, Shown, Silent, Step
+from poolproof.checker.core.verdict import (
+    Budget,
+    Holds,
+    Outcome,
+    Shown,
+    Silent,
+    Step,
+)
 from poolproof.checker.engines.bmc import bmc
 from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.engines.fuzz import fuzz_engine
 from poolproof.checker.engines.native import native
+from poolproof.checker.engines.registry import ask
 from poolproof.checker.evidence.raw import raw_of
 from poolproof.checker.evidence.replay import confirm, decided_by
 from poolproof.checker.evidence.runner import Runner
@@ -447,3 +455,42 @@ def test_engines_agree(tmp_path: Path) -> None:
 def test_engines_agree_on_many(tmp_path: Path) -> None:
     for seed in range(4, 60):
         check_engines(seed, tmp_path, seed % 3 == 0)
+
+
+# --- infinite runs -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("design", "text", "prefix"),
+    [
+        # a task that has read may be left there for ever, unless that is unfair
+        (Counter, "place[t0] == take.has_read leads to place[t0] == idle", 1),
+        (
+            Counter,
+            "place[t0] == take.has_read leads to place[t0] == idle\n"
+            "    fair take.has_read",
+            None,
+        ),
+        # fairness helps nobody who waits for the other for ever
+        (
+            TwoLocks,
+            "place[t0] == up.waits_for_second leads to place[t0] == idle\n"
+            "    strongly fair up.waits_for_second\n"
+            "    strongly fair down.waits_for_first",
+            2,
+        ),
+    ],
+)
+def test_a_task_goes_on(design: type[Design], text: str, prefix: int | None) -> None:
+    compiled = compile_design(design)
+    spec = f'spec "tasks"\nfor {design.__name__}\nleadsto ends: {text}'
+    properties = resolve(parse_text(spec, "tasks.spec"), compiled).properties
+    (ends,) = [p for p in properties if p.name == "ends"]
+    outcome = ask("liveness", compiled.system, (ends,), Budget(), Silent(), compiled)
+    verdict = outcome.verdicts["ends"]
+    if prefix is None:
+        assert isinstance(verdict, Holds)
+        return
+    assert isinstance(verdict, Shown)
+    assert verdict.trace.loop == prefix
+    confirm(compiled, ends, verdict.trace, shortest=True)
