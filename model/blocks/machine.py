@@ -23,8 +23,9 @@ from poolproof.model.blocks.pageblock import (
     NO,
     UNMOVABLE,
     Pageblocks,
+    Type,
 )
-from poolproof.model.language import Bool, Int, action, domain, require
+from poolproof.model.language import Bool, Int, action, domain, observer, require
 
 STEAL = 8
 """The rank at which a page is stolen from a block, whose type stays."""
@@ -35,6 +36,8 @@ class Machine(Pageblocks):
     request must leave ``mark`` pages. ``pins``: others pin their pages;
     ``poison``: memory errors in free pages; ``movable_zone``: the memory is a
     ZONE_MOVABLE, unmovable pages are elsewhere.
+
+    Hook: ``own_pages(node)``, base pages of the node that are the design's own.
     """
 
     nodes, blocks = domain(), domain()
@@ -118,11 +121,51 @@ class Machine(Pageblocks):
                 if b == first:
                     self.movable[node, b] -= 1
 
-    def in_others(self, node):
-        """Base pages in use, the design's own among them."""
+    # -- what specs ask --
+
+    @observer
+    def free_pages(self):
+        """NR_FREE_PAGES of all nodes."""
+        return sum(self.free(n, b) for n in self.nodes for b in self.blocks)
+
+    @observer
+    def nr_free(self, node: nodes, kind: Type):
+        """NR_FREE_PAGES of a node's blocks of a type."""
+        return self.free_of(node, kind)
+
+    @observer
+    def free_blocks_of(self, node: nodes, kind: Type):
+        """Blocks of a type that are wholly free: /proc/pagetypeinfo."""
+        return sum(
+            1
+            for b in self.blocks
+            if self.type[node, b] == kind and self.is_free(node, b)
+        )
+
+    @observer
+    def in_use(self, node: nodes):
+        """Base pages of the node in use, by the design or by others."""
         return sum(self.movable[node, b] + self.unmovable[node, b] for b in self.blocks)
 
+    @observer
+    def others(self):
+        """Base pages of other users."""
+        return sum(self.in_use(n) - self.design.own_pages(n) for n in self.nodes)
+
+    @observer
+    def borrowed(self):
+        """Blocks' worth of memory that others use: all memory is for all."""
+        return self.others() // self.pages
+
     # -- others --
+
+    def others_have(self, node):
+        """Whether a movable page of the node is another user's, and not pinned."""
+        mine = self.design.own_pages(node)
+        return (
+            sum(self.movable[node, b] - self.pinned[node, b] for b in self.blocks)
+            > mine
+        )
 
     @action(kernel="mm/page_alloc.c:__alloc_pages_noprof")
     def other_alloc(self, node: nodes, block: blocks, movable: Bool()) -> Errno:
@@ -141,7 +184,7 @@ class Machine(Pageblocks):
     def other_free(self, node: nodes, block: blocks, movable: Bool()):
         """... which is freed."""
         if movable:
-            require(self.design.others_have(node))
+            require(self.others_have(node))
             require(self.movable[node, block] > self.pinned[node, block])
             self.movable[node, block] -= 1
         else:
@@ -151,7 +194,7 @@ class Machine(Pageblocks):
     @action(kernel="mm/gup.c:pin_user_pages", when="pinning")
     def other_pin(self, node: nodes, block: blocks):
         """A movable page of another user is pinned."""
-        require(self.design.others_have(node))
+        require(self.others_have(node))
         require(self.movable[node, block] > self.pinned[node, block])
         self.pinned[node, block] += 1
 

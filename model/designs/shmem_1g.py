@@ -117,25 +117,10 @@ class Shmem1g(Design):
         return sum(1 for f in FILES for r in RANGES if self.backing[f, r] == SWAP)
 
     @observer
-    def free_pages(self):
-        """Parts that are free."""
-        return sum(self.mem.free(n, g) for n in NODES for g in RUNS)
-
-    @observer
-    def others(self):
-        """Parts that others use."""
-        return sum(self.mem.in_others(n) for n in NODES) - K * self.small()
-
-    @observer
-    def borrowed(self):
-        """Runs' worth of memory that others use: all memory is for all."""
-        return self.others() // K
-
-    @observer
     def kinds(self):
         """Kinds of consumers: files here, and other users."""
         mine = 1 if self.populated() > 0 else 0
-        return mine + (1 if self.others() > 0 else 0)
+        return mine + (1 if self.mem.others() > 0 else 0)
 
     @observer
     def idle(self):
@@ -146,15 +131,14 @@ class Shmem1g(Design):
     def huge_of(self, file):
         return sum(1 for r in RANGES if self.backing[file, r] == HUGE)
 
-    def others_have(self, node):
-        """Whether a movable part of the node is another user's."""
-        mine = K * sum(
+    def own_pages(self, node):
+        """Parts that files have there."""
+        return K * sum(
             1
             for f in FILES
             for r in RANGES
             if self.backing[f, r] == SMALL and self.node[f, r] == node
         )
-        return sum(self.mem.movable[node, g] for g in RUNS) > mine
 
     def is_there(self, file):
         return self.live[file]
@@ -284,7 +268,7 @@ class Shmem1g(Design):
         if not self.memory.fits() or not self.has_parts(file):
             if self.memory.fits():
                 assume(
-                    not any(self.others_have(n) for n in NODES),
+                    not any(self.mem.others_have(n) for n in NODES),
                     "a fault waits while something can be reclaimed",
                 )
             assume(

@@ -111,31 +111,16 @@ class ThpState(Block):
         return sum(1 for r in RANGES if self.backing[r] == SWAP)
 
     @observer
-    def free_pages(self):
-        return sum(self.mem.free(n, b) for n in NODES for b in PAGEBLOCKS)
-
-    @observer
-    def others(self):
-        """Base pages of other users."""
-        return sum(self.mem.in_others(n) for n in NODES) - K * self.small()
-
-    @observer
-    def borrowed(self):
-        """Blocks' worth of memory that others use: all memory is for all."""
-        return self.others() // K
-
-    @observer
     def kinds(self):
         """Kinds of consumers: ranges here, and other users."""
         mine = 1 if self.huge() + self.small() > 0 else 0
-        return mine + (1 if self.others() > 0 else 0)
+        return mine + (1 if self.mem.others() > 0 else 0)
 
-    def others_have(self, node):
-        """Whether a movable page of the node is another user's."""
-        mine = K * sum(
+    def own_pages(self, node):
+        """Base pages that ranges have there."""
+        return K * sum(
             1 for r in RANGES if self.backing[r] == SMALL and self.node[r] == node
         )
-        return sum(self.mem.movable[node, b] for b in PAGEBLOCKS) > mine
 
     def is_there(self, range_):
         return self.backing[range_] != UNMAPPED
@@ -352,7 +337,7 @@ class Thp1g(Thp):
 
 class PreferringMachine(Machine):
     """Pageblocks that remember an order: a block in which a huge page was gives
-    base pages only where no other block does."""
+    base pages only where others have none, or would have one stolen."""
 
     def __init__(
         self,
