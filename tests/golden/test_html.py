@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import shutil
 import subprocess
 from html.parser import HTMLParser
@@ -194,7 +195,12 @@ def test_the_command(
     assert "# Review" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
+@pytest.mark.skipif(
+    resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY,
+    reason="Chromium reserves more address space than `ulimit -v` allows",
+)
 @pytest.mark.parametrize("wide", [390, 1280])
 def test_in_a_browser(tmp_path: Path, text: str, wide: int) -> None:
     """The page loads, says nothing on its console, is not wider than the window,
