@@ -40,17 +40,26 @@ _HARMLESS = {
 _UNKNOWN = {"__import__", "compile", "eval", "exec", "globals", "input", "open", "vars"}
 """Functions whose result may be other than the text says."""
 
+_NO_ANSWERS = ("commands", "conform", "kernel", "reports")
+"""Rooms of the checker that no answer depends on: what decides one imports none of
+them."""
+
 _LIBRARIES = ("hypothesis", "lark", "networkx", "z3-solver")
 
 
 @cache
 def of_checker() -> str:
-    """Return a digest of the checker, the design language, Python and the libraries
-    that decide answers."""
+    """Return a digest of all that decides answers: of the checker's rooms, the design
+    language, Python and the libraries."""
+    rooms = sorted(
+        room
+        for room in (ROOT / "checker").iterdir()
+        if room.is_dir() and room.name not in _NO_ANSWERS
+    )
     files = [
         file
-        for folder in ("checker", "model/language")
-        for file in sorted((ROOT / folder).rglob("*"))
+        for room in (*rooms, ROOT / "model/language")
+        for file in sorted(room.rglob("*"))
         if file.suffix in (".py", ".lark", ".c", ".h")
     ]
     return digest([sys.version, *map(_version, _LIBRARIES), *_texts(files)])
