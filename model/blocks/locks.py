@@ -7,8 +7,8 @@ critical section before it has ended, and what follows happens in one step with 
 lock if no `yield` stands in between. To drop a lock is no place of its own, since
 the next one that others can tell apart is the next lock that the task takes.
 
-Left out: fairness (a reader may pass a writer that waits), trylock, interruptible
-waits, owners that die.
+Left out: fairness (a reader may pass a writer that waits), trylock of readers,
+spinlocks and mutexes, interruptible waits, owners that die.
 """
 
 from typing import Any
@@ -54,6 +54,12 @@ class LockOrder(Block):
             for other in self.locks:
                 if other in self.held[t] or len(self.after[other] & self.held[t]) > 0:
                     self.after[other] = self.after[other] | self.after[lock] | {lock}
+            self.held[t] = self.held[t] | {lock}
+
+    def tried(self, t, lock):
+        """A trylock that succeeded: nobody waited, so that it comes after no lock;
+        what is taken next comes after it."""
+        if self.when:
             self.held[t] = self.held[t] | {lock}
 
     def dropped(self, t, lock):
@@ -168,6 +174,15 @@ class Rwsem(Block):
         self.writer[index] = t
         if self.ordered:
             self.design.lock_order().taken(t, self.lock)
+
+    def down_write_trylock(self, t, index):
+        """kernel/locking/rwsem.c:down_write_trylock. Return whether it was free."""
+        if self.writer[index] is not None or len(self.readers[index]) > 0:
+            return False
+        self.writer[index] = t
+        if self.ordered:
+            self.design.lock_order().tried(t, self.lock)
+        return True
 
     def up_write(self, t, index):
         """kernel/locking/rwsem.c:up_write."""
