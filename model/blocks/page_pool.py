@@ -5,6 +5,7 @@ one counter of promises without a node. model/blocks/hstate.py has all of it.
 
 from typing import Any
 
+from poolproof.model.blocks.errno import EBUSY, OK, Errno
 from poolproof.model.language import (
     Block,
     Int,
@@ -19,13 +20,17 @@ from poolproof.model.language import (
 
 class PagePool(Block):
     """``start`` huge pages on each of ``nodes``, which has room for ``blocks``.
-    With ``poison`` there are memory errors in free pages.
+    With ``poison`` there are memory errors in free pages, with ``resize`` writes to a
+    node's nr_hugepages, of one page more or less.
     """
 
     nodes = domain()
 
-    def __init__(self, nodes: Any, blocks: Any, start: Any, poison: Any) -> None:
-        self.nodes, self.poisoning = nodes, poison
+    def __init__(
+        self, nodes: Any, blocks: Any, start: Any, poison: Any, resize: Any
+    ) -> None:
+        self.nodes, self.blocks = nodes, blocks
+        self.poisoning, self.resizing = poison, resize
         self.nr = table(nodes, Int(0, blocks), init=start)
         self.free = table(nodes, Int(0, blocks), init=start)
         self.resv = var(Int(0), init=0)
@@ -82,3 +87,23 @@ class PagePool(Block):
             self.lost[node] += 1
         else:
             self.bad[node] += 1
+
+    # -- nr_hugepages --
+
+    @action(kernel="mm/hugetlb.c:set_max_huge_pages", when="resizing")
+    def shrink(self, node: nodes) -> Errno:
+        """One page less, if one is free that nobody was promised."""
+        require(self.nr[node] > 0)
+        if self.usable(node) <= 0 or self.available() <= 0:
+            return EBUSY
+        self.nr[node] -= 1
+        self.free[node] -= 1
+        return OK
+
+    @action(kernel="mm/hugetlb.c:set_max_huge_pages", when="resizing")
+    def grow(self, node: nodes) -> Errno:
+        """One page more, of the memory that the pool gave up."""
+        require(self.nr[node] + self.lost[node] < self.blocks)
+        self.nr[node] += 1
+        self.free[node] += 1
+        return OK

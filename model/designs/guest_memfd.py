@@ -12,7 +12,7 @@ who take its pages; files, faults, hole punch, eviction. Features: ``partial``
 (conversion of a part to shared and back), where the split needs memory for the
 page structures that HVO saved, and merging fails while anybody holds a
 reference (``pins``), until which these structures stay; binding to nodes; a
-memcg charge at the first use; memory errors in free pages.
+memcg charge at the first use; memory errors in free pages; writes to nr_hugepages.
 Left out: 1 GiB to 4 KiB in more than one level, in-place population, mmap of
 private pages, migration and swap (there is none), the guest.
 """
@@ -56,12 +56,13 @@ PAGES = Int(0, P - 1)
 
 USERS = Feature("hugetlb_users", False, "hugetlb's own users of the pool")
 PARTIAL = Feature("partial", False, "conversion of parts to shared and back")
+RESIZE = Feature("resize", False, "hugetlb's pool grows and shrinks at runtime")
 
 
 class GuestMemfd(Design):
     """Files of guest memory, with pages of hugetlb's pool."""
 
-    h = PagePool(NODES, BLOCKS, BLOCKS, POISON)
+    h = PagePool(NODES, BLOCKS, BLOCKS, POISON, RESIZE)
     size = table(FILES, Int(0, P), doc="0: no file")
     page = table(FILES, PAGES, Maybe(NODES))
     split = table(FILES, PAGES, Bool(), when=PARTIAL)
