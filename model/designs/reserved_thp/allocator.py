@@ -48,7 +48,7 @@ class ReservedThpAllocator(PageAllocator):
     """Reserved THP as posted, on pageblocks."""
 
     assumed: tuple[str, ...] = (
-        *UNREAD[:-1],
+        *UNREAD,
         "mm/huge_memory.c: the gfp mask of a fault allows direct reclaim, is movable, "
         "and has __GFP_NORETRY",
         "sketch: find_suitable_fallback() finds nothing past its table",

@@ -52,6 +52,7 @@ from poolproof.model.designs.names import (
     N,
     P,
 )
+from poolproof.model.designs.reserved_thp.posted import SKETCHED
 from poolproof.model.language import (
     Bool,
     Bound,
@@ -91,7 +92,7 @@ class ReservedThpFiles(Design):
 
     assumed: tuple[str, ...] = (
         "sections 3.3 and 3.4 of the cover letter: none of it was posted",
-        "sketch: a memcg is one limit without reclaim; pageblocks are counted",
+        *SKETCHED,
     )
 
     f: Any = ReservedInodes(

@@ -34,8 +34,10 @@ from poolproof.model.designs.names import (
 )
 from poolproof.model.designs.reserved_thp.posted import (
     HUGE,
+    SKETCHED,
     SMALL,
     SWAP,
+    SWAP_SKETCH,
     UNREAD,
     K,
     ReservedThp,
@@ -76,6 +78,8 @@ class ReservedThpPlanned(ReservedThp):
     assumed: tuple[str, ...] = (
         "section 3 of the cover letter: none of it was posted",
         *UNREAD,
+        *SKETCHED,
+        SWAP_SKETCH,
     )
 
     locked = table(VMAS, Bool(), when=MLOCK)

@@ -98,13 +98,21 @@ MREMAP = Feature("mremap", False, "mremap to a new place, and DONTUNMAP")
 UNREAD = (
     "mm/memory.c: a fault with the flag that cannot be huge fails, and maps no base "
     "page",
-    "mm/vma.c: munmap, mprotect and the like of a part of a block are EINVAL",
+    "mm/vma.c: a change of a part of a block, and a split inside one, are EINVAL",
     "mm/huge_memory.c: a split folio keeps its block until its last page goes",
-    "sketch: a memcg is one limit without reclaim; swap is a number of whole "
-    "clusters, and what is split for want of one stays in memory; pageblocks are "
-    "counted (in ReservedThpAllocator they are not)",
 )
 """What the design takes for granted, and its plans with it."""
+
+SKETCHED = (
+    "sketch: a memcg is one limit without reclaim",
+    "sketch: pageblocks are counted",
+)
+"""What it leaves out, as does `ReservedThpFiles`; not `ReservedThpAllocator`."""
+
+SWAP_SKETCH = (
+    "sketch: swap is whole clusters; what is split for want of one stays in memory"
+)
+"""How much of swap there is, in the design and its plans."""
 
 
 class ReservedThp(Design):
@@ -112,6 +120,8 @@ class ReservedThp(Design):
 
     assumed: tuple[str, ...] = (
         *UNREAD,
+        *SKETCHED,
+        SWAP_SKETCH,
         "mm/memory.c: a folio that went to swap comes back as base pages",
     )
 
