@@ -19,7 +19,7 @@ from string import ascii_lowercase
 from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.text import WIDTH
 from poolproof.checker.driver.assertions import listed_names, titles_asked
-from poolproof.checker.driver.assumptions import assumptions
+from poolproof.checker.driver.assumptions import AssumptionResult, assumptions
 from poolproof.checker.driver.check import CheckResult, ExpectationStatus
 from poolproof.checker.driver.objections import (
     Asked,
@@ -40,13 +40,15 @@ from poolproof.checker.reports.schedule import Call, schedule_lines
 from poolproof.checker.reports.text import wrapped
 from poolproof.checker.reports.words import MARKS, assuming, cell_mark, mark
 from poolproof.checker.spec.page import Objection, Page, ShownRun, Upgrade
+from poolproof.model.language import declared
 
 KEY = (
-    "V5.a: spec a is violated after 5 steps; no.a: what should be possible is not; "
-    "ok.a: no violation of any property asked, within bounds like those of a; ?3: "
-    "unknown past 3 steps; vac: what it is about never happens; n/a: the design has "
-    "no such thing; -: not asked; !: not as expected. 22e: the least pool, and how one "
-    "less fails: e early, l late, s all wait for ever, b an invariant breaks."
+    "V5.a: violated after 5 steps, in spec a. no.a: what should be possible never "
+    "happens. ok.a: nothing that was asked is violated, within bounds like those of "
+    "a. ?3: unknown past 3 steps. vac: what it is about never happens. n/a: the design "
+    "has no such thing. -: not asked. !: not as expected. 22e: the least pool; with "
+    "one less, e: a promise is refused early, l: a fault fails late, s: all wait for "
+    "ever, b: an invariant breaks."
 )
 """What the cells of the table mean."""
 
@@ -155,33 +157,59 @@ def least_pool(found: Sized | None) -> str:
     return f">{found.sizes[-1].size}{how[:1]}" if found.sizes else "?"
 
 
-def spec_settings(file: str, done: Sequence[CheckResult]) -> str:
-    """Return the bounds and features of a spec, over all designs."""
+@dataclass(frozen=True)
+class SpecSettings:
+    """The bounds and features of a spec, over all designs."""
+
+    bounds: Mapping[str, int]
+    having: tuple[str, ...]
+    without: tuple[str, ...]
+
+
+def settings_of(file: str, done: Sequence[CheckResult]) -> SpecSettings:
+    """Return what the checks of the spec in ``file`` set."""
     bounds: dict[str, int] = {}
     having: dict[str, None] = {}
-    for c in done:
-        if c.task.spec.file == file:
-            bounds |= c.task.set_bounds
-            having |= dict.fromkeys(c.task.sizes.having)
-    parts = [show_bounds(bounds), "with " + " ".join(having) if having else ""]
+    without: dict[str, None] = {}
+    for c in (c for c in done if c.task.spec.file == file):
+        bounds |= c.task.set_bounds
+        having |= dict.fromkeys(c.task.sizes.having)
+        without |= dict.fromkeys(c.task.sizes.without)
+    return SpecSettings(bounds, tuple(having), tuple(without))
+
+
+def spec_settings(file: str, done: Sequence[CheckResult]) -> str:
+    """Return `settings_of` in words."""
+    found = settings_of(file, done)
+    parts = [
+        show_bounds(found.bounds),
+        "with " + " ".join(found.having) if found.having else "",
+        "without " + " ".join(found.without) if found.without else "",
+    ]
     return ", ".join(p for p in parts if p) or "no bounds"
 
 
 # --- what columns rest on ----------------------------------------------------
 
 
-def column_assumptions(column: PageColumn) -> list[str]:
+def assumed_in(column: PageColumn) -> list[AssumptionResult]:
     """Return each `assume` of the column's designs once, with all that it cut."""
-    cut: dict[str, int | None] = {}
-    whole: dict[str, bool] = {}
-    needed: set[str] = set()
+    found: dict[str, AssumptionResult] = {}
     for a in (a for c in column.results for a in assumptions(c)):
-        before = cut.get(a.why)
-        cut[a.why] = before if a.cut is None else a.cut + (before or 0)
-        whole[a.why] = whole.get(a.why, True) and (a.complete or a.cut is None)
-        if not a.unneeded:
-            needed.add(a.why)
-    return [assuming(why, n, whole[why], why not in needed) for why, n in cut.items()]
+        before = found.get(a.why, AssumptionResult(a.why, None, True, True))
+        cuts = [n for n in (before.cut, a.cut) if n is not None]
+        found[a.why] = AssumptionResult(
+            a.why,
+            sum(cuts) if cuts else None,
+            before.complete and (a.complete or a.cut is None),
+            before.unneeded and a.unneeded,
+        )
+    return list(found.values())
+
+
+def column_assumptions(column: PageColumn) -> list[str]:
+    """Return `assumed_in` in words."""
+    return [assuming(a.why, a.cut, a.complete, a.unneeded) for a in assumed_in(column)]
 
 
 def taken_for_granted(column: PageColumn) -> list[str]:
@@ -256,11 +284,14 @@ def page(view: Overview) -> list[str]:
     """Return the page as plain text."""
     lines = _table(view)
     if lines:
-        lines += ["", *wrapped(KEY, "  ", "  "), *_specs(view)]
+        lines += ["", *_specs(view)]
     lines += _basis(view)
     runs = [line for run in page_runs(view) for line in _run(run)]
     if runs:
-        words = "Runs in full; poolproof trace counterexamples/... says what changes:"
+        words = (
+            "Runs in full, without `-> OK`; poolproof trace counterexamples/... says "
+            "what changes:"
+        )
         lines += ["", *wrapped(words), *runs]
     return lines
 
@@ -270,6 +301,8 @@ def _capitals() -> Iterator[str]:
 
 
 def _table(view: Overview) -> list[str]:
+    """How to read a cell, the columns' names, and the table. Cells are as wide as
+    their column needs; columns that do not fit side by side follow below."""
     rows = [
         (f'"{o.words}" ({o.who})', [cell_text(c, view) for c in cells])
         for o, cells in objection_rows(view)
@@ -279,66 +312,124 @@ def _table(view: Overview) -> list[str]:
     ]
     if not rows:
         return []
-    lines = wrapped("What was said of the designs, and the worst that each shows:")
-    wide = max(len(cell) for _, cells in rows for cell in cells) + 1
-    each = max(1, (WIDTH - 2) // wide)
-    names = list(zip(_capitals(), view.columns, strict=False))
-    for start in range(0, len(names), each):
-        some = names[start : start + each]
-        words = [f"{letter} {c.title}: {c.status}" for letter, c in some]
-        lines += wrapped("; ".join(words) + ".", "  ", "  ")
-        lines.append("  " + "".join(f"{letter:<{wide}}" for letter, _ in some))
+    lines = wrapped("What was said of the designs, and the worst that each shows.")
+    lines += wrapped(KEY)
+    letters = [letter for letter, _ in zip(_capitals(), view.columns, strict=False)]
+    for letter, column in zip(letters, view.columns, strict=True):
+        names = ", ".join(k.name for k in column.designs)
+        text = f"{letter} {column.title}: {column.status} ({names})"
+        lines += wrapped(text, "  ", "    ")
+    wide = [
+        max(len(text) for text in (letter, *(cells[k] for _, cells in rows))) + 1
+        for k, letter in enumerate(letters)
+    ]
+    for start, end in _fitting(wide):
+        lines += ["", _side_by_side(letters[start:end], wide[start:end])]
         for title, cells in rows:
             lines += wrapped(title)
-            here = cells[start : start + each]
-            lines.append("  " + "".join(f"{cell:<{wide}}" for cell in here))
-    return [line.rstrip() for line in lines]
-
-
-def _specs(view: Overview) -> list[str]:
-    """What the letters of the specs mean, and the bounds of each."""
-    words = [
-        f"{key} {Path(file).stem} ({spec_settings(file, view.done)})"
-        for file, key in view.keys.items()
-    ]
-    return wrapped("; ".join(words) + ".", "  ", "  ") if words else []
-
-
-def _basis(view: Overview) -> list[str]:
-    """What the columns rest on; an assumption that an earlier column has in full is
-    only counted."""
-    if not view.columns:
-        return []
-    words = "What columns rest on (mutants, conformance: none stored unless said):"
-    lines = ["", *wrapped(words)]
-    said: dict[str, str] = {}
-    bare: list[str] = []
-    for letter, column in zip(_capitals(), view.columns, strict=False):
-        granted = taken_for_granted(column)
-        new = [t for t in granted if t not in said]
-        before = Counter(said[t] for t in granted if t in said)
-        said |= dict.fromkeys(new, letter)
-        parts = [f"{n} as {first}" for first, n in before.items()] + new
-        own = [text.removeprefix("assuming ") for text in column_assumptions(column)]
-        sentences = [
-            f"assumed: {'; '.join(parts)}" if parts else "",
-            f"assuming {'; '.join(own)}" if own else "",
-            figures(column, view),
-        ]
-        text = ". ".join(t.removesuffix(".") for t in sentences if t)
-        if text:
-            names = ", ".join(k.name for k in column.designs)
-            lines += wrapped(f"{letter} {names}: {text}.", "  ", "    ")
-        else:
-            bare.append(letter)
-    if bare:
-        lines += wrapped(f"{', '.join(bare)}: no assumption is declared.", "  ", "    ")
+            lines.append(_side_by_side(cells[start:end], wide[start:end]))
     return lines
 
 
+def _fitting(wide: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last but one of the columns that fit on a line."""
+    start = 0
+    for end in range(1, len(wide) + 1):
+        if end == len(wide) or 2 + sum(wide[start : end + 1]) > WIDTH + 1:
+            yield start, end
+            start = end
+
+
+def _side_by_side(cells: Sequence[str], wide: Sequence[int]) -> str:
+    padded = (f"{cell:<{w}}" for cell, w in zip(cells, wide, strict=True))
+    return f"  {''.join(padded)}".rstrip()
+
+
+def _specs(view: Overview) -> list[str]:
+    """What the letters of the specs mean, and the bounds of each. Bounds that most
+    of them share are named once."""
+    if not view.keys:
+        return []
+    shared = _shared_bounds(view)
+    words = []
+    for file, key in view.keys.items():
+        brief = _brief_settings(file, view, shared)
+        words.append(f"{key} {Path(file).stem}" + (f" ({brief})" if brief else ""))
+    head = "The specs, in specs/, with (+) and without (-) features"
+    if shared:
+        head += f"; unless said, {show_bounds(shared)}"
+    return [*wrapped(f"{head}:"), *wrapped("; ".join(words) + ".", "  ", "  ")]
+
+
+def _brief_settings(file: str, view: Overview, shared: Mapping[str, int]) -> str:
+    """Return ``P=1 +pins -advice``: what differs from the ``shared`` bounds. A bound
+    that the spec leaves as the design has it differs, too, if its value does."""
+    found = settings_of(file, view.done)
+    bounds = dict(found.bounds)
+    for c in (c for c in view.done if c.task.spec.file == file):
+        for name, bound in declared(c.task.known.cls)[0].items():
+            if name in shared:
+                bounds.setdefault(name, bound.default)
+    parts = [show_bounds({k: v for k, v in bounds.items() if shared.get(k) != v})]
+    parts += [f"+{name}" for name in found.having]
+    parts += [f"-{name}" for name in found.without]
+    return " ".join(p for p in parts if p)
+
+
+def _shared_bounds(view: Overview) -> dict[str, int]:
+    """Return each bound that at least half of the page's specs set, all to one
+    value."""
+    sets: Counter[tuple[str, int]] = Counter()
+    for file in view.keys:
+        sets.update(settings_of(file, view.done).bounds.items())
+    least = max(2, len(view.keys) // 2)
+    return {name: value for (name, value), n in sets.items() if n >= least}
+
+
+def _basis(view: Overview) -> list[str]:
+    """What the columns rest on, each reason with the letters of its columns, and an
+    assumption with the steps that it cut in each. One that cut nothing is left
+    out."""
+    if not view.columns:
+        return []
+    granted: dict[str, list[str]] = {}
+    cut: dict[str, list[str]] = {}
+    own: list[str] = []
+    bare: list[str] = []
+    for letter, column in zip(_capitals(), view.columns, strict=False):
+        for text in taken_for_granted(column):
+            granted.setdefault(text, []).append(letter)
+        some = [a for a in assumed_in(column) if a.cut != 0 and not a.unneeded]
+        for a in some:
+            steps = "" if a.cut is None else f" {a.cut:,}"
+            so_far = "" if a.complete or a.cut is None else " so far"
+            cut.setdefault(a.why, []).append(f"{letter}{steps}{so_far}")
+        stored = figures(column, view)
+        own += [stored] if stored else []
+        if not some and not taken_for_granted(column):
+            bare.append(letter)
+    lines = ["", *wrapped("What the columns rest on:")]
+    if granted:
+        parts = [f"{text} ({' '.join(some)})" for text, some in granted.items()]
+        lines += wrapped(f"- taken for granted: {'; '.join(parts)}", "", "  ")
+    if cut:
+        parts = [f"{why} ({', '.join(some)})" for why, some in cut.items()]
+        lines += wrapped(
+            f"- assuming, with the number of steps that it cut: {'; '.join(parts)}",
+            "",
+            "  ",
+        )
+    if bare:
+        lines += wrapped(f"- nothing is assumed: {', '.join(bare)}", "", "  ")
+    told = f"{'; '.join(own)}; others: none stored" if own else NO_FIGURES
+    return lines + wrapped(f"- {told}", "", "  ")
+
+
 def _run(run: PageRun) -> list[str]:
-    """The title, and calls on as few lines as they fit."""
-    calls = [" ".join(call.split()).replace(" ", "\0") for call in run.calls]
+    """The title, and calls on as few lines as they fit. That one returned OK is left
+    out."""
+    said = (" ".join(call.split()).replace(" -> OK", "") for call in run.calls)
+    calls = [call.replace(" ", "\0") for call in said]
     text = " ".join([f"{run.run.title}:", *calls, f"({run.where})"])
     return [line.replace("\0", " ") for line in wrapped(text, "- ", "    ")]
 

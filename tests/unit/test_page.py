@@ -121,29 +121,62 @@ def view(folder: Path, done: list[CheckResult]) -> Overview:
 
 def test_the_worst_answer_and_its_spec(view: Overview) -> None:
     lines = page(view)
-    assert lines[1] == (
-        "  A Tank: a design of your own; B Leaking: a design of your own."
-    )
+    assert "  A Tank: a design of your own (Tank)" in lines
+    assert "  B Leaking: a design of your own (Leaking)" in lines
     at = lines.index('"it runs over" (somebody)')
     assert lines[at + 1].split() == ["V2.a", "V2.a"]
     at = lines.index('"it leaks" (somebody else)')
     assert lines[at + 1].split() == ["n/a", "ok.a"]
     assert not any("nobody asks this" in line for line in lines)
-    assert "  a tank (top=2)." in lines
 
 
 def test_what_a_column_rests_on(view: Overview) -> None:
-    at, lines = "  A Tank: assumed: sketch: nobody drinks. ", page(view)
-    assert any(line.startswith(at + "assuming nobody overfills:") for line in lines)
-    assert any(
-        line.startswith("  B Leaking: assumed: 1 as A. assuming") for line in lines
+    lines = page(view)
+    words = " ".join(" ".join(lines).split())
+    assert "- taken for granted: sketch: nobody drinks (A B)" in lines
+    assert (
+        "assuming, with the number of steps that it cut: nobody overfills (A 1, B 1)"
+        in words
     )
     (tank, _) = view.columns
     scored = replace(view, scores={tank.designs[0].cls: "3 of 4 killed, 75 %"})
-    assert "Tank: mutants 3 of 4 killed, 75 %" in " ".join(
-        " ".join(page(scored)).split()
+    assert "- Tank: mutants 3 of 4 killed, 75 %; others: none stored" in page(scored)
+    assert "- mutants and conformance: none stored" in lines
+
+
+def test_an_assumption_that_cut_nothing_is_not_what_a_column_rests_on(
+    folder: Path,
+) -> None:
+    tasks = prepare(
+        parse(folder / "tank.spec"),
+        Request(designs=(str(folder / "tank.py"),), bounds={"top": 3}),
     )
-    assert any("none stored unless said" in line for line in lines)
+    done = [run(task, "explicit", Budget(), Silent()) for task in tasks]
+    plan = parse_page(str(folder / "tank.page"))
+    lines = page(overview(plan, done, [str(folder / "tank.py")], {}))
+    assert not any("overfills" in line for line in lines)
+
+
+def test_columns_are_as_wide_as_their_cells(view: Overview) -> None:
+    """Those that do not fit side by side follow below, each with its letter."""
+    lines = page(replace(view, columns=view.columns * 9))
+    assert max(map(len, lines)) <= 75
+    heads = [line.split() for line in lines if set(line) <= {*ascii_uppercase, " "}]
+    assert [len(head) for head in heads if head] == [14, 4]  # five characters each
+    assert [letter for head in heads for letter in head] == list(ascii_uppercase[:18])
+
+
+def test_bounds_that_most_specs_share_are_said_once(view: Overview) -> None:
+    words = " ".join(" ".join(page(view)).split())
+    assert "without (-) features: a tank (top=2)." in words  # of one spec, none is
+    several = {**view.keys, **{f"{k}.spec": str(k) for k in range(3)}}
+    done = [
+        replace(c, task=replace(c.task, spec=replace(c.task.spec, file=file)))
+        for c in view.done
+        for file in several
+    ]
+    words = " ".join(" ".join(page(replace(view, done=done, keys=several))).split())
+    assert "features; unless said, top=2: a tank; 0 0; 1 1;" in words
 
 
 def test_a_verdict_that_nobody_expects_has_a_mark(view: Overview) -> None:
@@ -300,14 +333,14 @@ def test_the_readme_shows_its_first_lines() -> None:
     """The columns, in order, and objections that are there."""
     readme = (ROOT / "README.md").read_text()
     shown = readme.partition("$ poolproof review --page\n")[2].partition("```")[0]
-    legend, letters, rows = shown.partition("\n  A ")[2].partition(".\n  A ")
+    legend, letters, rows = shown.partition("\n  A ")[2].partition("\n\n  A ")
     plan = parse_page(str(ROOT / PAGE))
     names = [
-        f"{letter} {c.title}: {c.status}"
+        f"{letter} {c.title}: {c.status} ({', '.join(w.text for w in c.designs)})"
         for letter, c in zip(ascii_uppercase, plan.columns, strict=False)
     ]
     assert letters
-    assert " ".join(f"A {legend}".split()) == "; ".join(names)
+    assert " ".join(f"A {legend}".split()) == " ".join(names)
     said = [line for line in rows.splitlines() if line.startswith('"')]
     assert said == [f'"{o.words}" ({o.who})' for o in plan.objections[: len(said)]]
     assert said
