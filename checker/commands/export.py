@@ -4,12 +4,20 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 from poolproof.checker.commands import options as shared
-from poolproof.checker.commands.streams import output
+from poolproof.checker.commands.streams import output, writable
+from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.driver.designs import find_spec, shipped_specs
-from poolproof.checker.driver.export import exported_design, exported_spec
+from poolproof.checker.driver.export import (
+    ToExport,
+    exported_design,
+    exported_spec,
+    for_spin,
+    for_tlc,
+)
 from poolproof.checker.spec import parse
 
 
@@ -24,7 +32,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     shared.add_designs(parser)
     shared.add_names(parser, "--without", "leave features out")
     shared.add_names(parser, "--with", "turn features on", dest="having")
-    add("--promela", action="store_true", required=True, help="for SPIN")
+    form = parser.add_mutually_exclusive_group(required=True)
+    form.add_argument("--promela", action="store_true", help="for SPIN")
+    form.add_argument(
+        "--tla",
+        action="store_true",
+        help="for TLC: a TLA+ module; -o NAME.tla also writes NAME.cfg, otherwise the "
+        "configuration stands below the module",
+    )
     shared.add_output(parser, json=False)
     parser.set_defaults(failures=None)
 
@@ -34,9 +49,29 @@ def run(options: argparse.Namespace) -> int:
     request, what = shared.request(options), options.what
     shipped = {Path(path).stem for path in shipped_specs()}
     if what in shipped or Path(what).suffix == ".spec":
-        text = exported_spec(parse(find_spec(what)), request)
+        found = exported_spec(parse(find_spec(what)), request)
     else:
-        text = exported_design(what, request)
+        found = exported_design(what, request)
+    made = (
+        for_spin(found) if options.promela else for_tlc(found, _module(options, found))
+    )
+    if options.output and made.configuration:
+        with writable(str(Path(options.output).with_suffix(".cfg"))) as file:
+            file.write(made.configuration)
     with output(options.output) as out:
-        out.write(text)
+        out.write(made.model)
+        if not options.output:
+            out.write(made.configuration)
     return 0
+
+
+def _module(options: argparse.Namespace, found: ToExport) -> str:
+    """Return the module's name, which must be its file's. Raise UserError."""
+    if not options.output:
+        return found.compiled.source.__name__
+    path = Path(options.output)
+    if path.suffix != ".tla" or not re.fullmatch(r"[A-Za-z]\w*", path.stem, re.ASCII):
+        raise UserError(
+            None, f"-o {path}: a module's file is like Pool.tla, and named as it is"
+        )
+    return path.stem

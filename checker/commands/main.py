@@ -37,7 +37,7 @@ VERBS = {
     "patch": "name the designs and specs that a kernel patch is about",
     "anchors": "find the functions that designs cite and that a kernel has changed",
     "conform": "compare a design with a kernel, call by call",
-    "export": "print a design as a model for SPIN",
+    "export": "print a design as a model for SPIN or TLC",
     "help": "print the language of designs, or of specs and scenarios",
 }
 """Each verb, and its line of help. The module `commands.VERB` has `add(parser)`,

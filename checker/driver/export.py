@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
-from poolproof.checker.backends.promela.program import Unsupported, promela
+from poolproof.checker.backends.foreign import Unsupported
+from poolproof.checker.backends.promela.program import promela
+from poolproof.checker.backends.tla.module import configuration, module
 from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
@@ -16,28 +21,76 @@ from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.passes.reduce import Reduced, reduce
 from poolproof.checker.spec import Spec
 
-_HOW = """\
+_SPIN = """\
 spin -o2 -a FILE
 cc -O2 -DSAFETY -DNOREDUCE -DVECTORSZ=4096 -o pan pan.c
 ./pan -n -m1000000         stops at a violation; with -A it does not
 SPIN stores one state more than `poolproof check --no-symmetry`: the
 one before an initial state is chosen."""
 
+_TLC = """\
+java -cp tla2tools.jar tlc2.TLC MODULE        on one machine
+java -cp tla2tools.jar tlc2.tool.distributed.TLCServer MODULE, and on others
+java -cp tla2tools.jar tlc2.tool.distributed.TLCWorker SERVER
+TLC finds as many distinct states as `poolproof check --no-symmetry`."""
 
-def exported_spec(spec: Spec, request: Request) -> str:
-    """Return the spec's design as Promela, with what the spec asks. Raise UserError
-    if the spec has several, or the design has no such model."""
+
+@dataclass(frozen=True)
+class Exported:
+    """A model for another checker, and the file of what it is asked, where that is one
+    of its own."""
+
+    model: str
+    configuration: str = ""
+
+
+@dataclass(frozen=True)
+class ToExport:
+    """A design, with what is asked of it and the spec's title, reduced to what decides
+    that."""
+
+    compiled: Compiled
+    asked: Sequence[Property]
+    title: str = ""
+
+    @cached_property
+    def small(self) -> Reduced:
+        return reduce(self.compiled.system, self.asked)
+
+    def head(self) -> Iterator[str]:
+        """Yield the lines of the comment that say what this is."""
+        compiled, small = self.compiled, self.small
+        yield f"{compiled.source.__name__}, {show_bounds(compiled.bounds)}"
+        if compiled.without:
+            yield f"without {', '.join(compiled.without)}"
+        if compiled.having:
+            yield f"with {', '.join(compiled.having)}"
+        if self.title:
+            yield self.title
+        if small.unobserved:
+            yield f"without what nothing observes: {', '.join(small.unobserved)}"
+        for why in compiled.system.assumptions:
+            yield f"assuming {why}"
+        yield ""
+
+    @property
+    def witnesses(self) -> list[str]:
+        return [p.name for p in self.asked if p.kind.of_states and p.kind.wants_witness]
+
+
+def exported_spec(spec: Spec, request: Request) -> ToExport:
+    """Return the spec's design and what the spec asks of it. Raise UserError if the
+    spec has several."""
     tasks = prepare(spec, request)
     if len(tasks) != 1:
         names = ", ".join(task.known.name for task in tasks)
         raise UserError(None, f"{spec.file} is for {names}: write --design NAME")
     (task,) = tasks
-    return _exported(task.compiled, _asked(task), f"{spec.file}: {spec.title}")
+    return ToExport(task.compiled, _asked(task), f"{spec.file}: {spec.title}")
 
 
-def exported_design(reference: str, request: Request) -> str:
-    """Return a design as Promela, with the kernel's own assertions. Raise
-    UserError."""
+def exported_design(reference: str, request: Request) -> ToExport:
+    """Return a design, and the kernel's own assertions. Raise UserError."""
     found = designs_named(reference)
     if len(found) != 1:
         names = ", ".join(k.name for k in found)
@@ -47,41 +100,44 @@ def exported_design(reference: str, request: Request) -> str:
     compiled = compile_design(
         found[0].cls, request.bounds, request.without, request.having
     )
-    return _exported(compiled, compiled.assertions, "")
+    return ToExport(compiled, compiled.assertions)
 
 
 def _asked(task: Task) -> Sequence[Property]:
     return (*task.resolved.properties, *task.resolved.obligations)
 
 
-def _exported(compiled: Compiled, asked: Sequence[Property], title: str) -> str:
-    small = reduce(compiled.system, asked)
-    try:
-        return promela(
-            small.system, small.properties, _head(compiled, small, asked, title)
+def for_spin(what: ToExport) -> Exported:
+    """Return the model for SPIN. Raise UserError if there is none."""
+    lines = [*what.head(), *_SPIN.splitlines()]
+    if what.witnesses:
+        lines += [
+            "spin -o2 -DREACH_NAME -a FILE: an error where NAME is reached,",
+            f"one of {', '.join(what.witnesses)}",
+        ]
+    with _refusing(what):
+        small = what.small
+        return Exported(promela(small.system, small.properties, lines))
+
+
+def for_tlc(what: ToExport, name: str) -> Exported:
+    """Return the module of that name for TLC, and its configuration. Raise UserError
+    if there is none."""
+    lines = [*what.head(), *_TLC.replace("MODULE", name).splitlines()]
+    head = ['"INVARIANT never_NAME" is violated where NAME is reached']
+    with _refusing(what):
+        small = what.small
+        return Exported(
+            module(name, small.system, small.properties, lines),
+            configuration(
+                small.system, small.properties, head if what.witnesses else []
+            ),
         )
+
+
+@contextlib.contextmanager
+def _refusing(what: ToExport) -> Iterator[None]:
+    try:
+        yield
     except Unsupported as why:
-        raise UserError(None, f"{compiled.source.__name__}: {why}") from None
-
-
-def _head(
-    compiled: Compiled, small: Reduced, asked: Sequence[Property], title: str
-) -> Iterator[str]:
-    """Yield the lines of the comment: what this is, and how it is used."""
-    yield f"{compiled.source.__name__}, {show_bounds(compiled.bounds)}"
-    if compiled.without:
-        yield f"without {', '.join(compiled.without)}"
-    if compiled.having:
-        yield f"with {', '.join(compiled.having)}"
-    if title:
-        yield title
-    if small.unobserved:
-        yield f"without what nothing observes: {', '.join(small.unobserved)}"
-    for why in compiled.system.assumptions:
-        yield f"assuming {why}"
-    yield ""
-    yield from _HOW.splitlines()
-    witnesses = [p.name for p in asked if p.kind.of_states and p.kind.wants_witness]
-    if witnesses:
-        yield "spin -o2 -DREACH_NAME -a FILE: an error where NAME is reached,"
-        yield f"one of {', '.join(witnesses)}"
+        raise UserError(None, f"{what.compiled.source.__name__}: {why}") from None

@@ -10,6 +10,7 @@ from poolproof.checker.backends.columns import COLUMNS
 from poolproof.checker.backends.promela.expressions import PROMELA
 from poolproof.checker.backends.python import PYTHON
 from poolproof.checker.backends.smt import LOWER
+from poolproof.checker.backends.tla.expressions import TLA
 from poolproof.checker.core import ir
 from poolproof.checker.core.evaluate import VALUES, Valuation
 from poolproof.checker.core.fold import Algebra, fold
@@ -28,6 +29,7 @@ ALGEBRAS = {
     "columns": COLUMNS,
     "c": c.TEXT,
     "promela": PROMELA,
+    "tla": TLA,
     "z3": LOWER,
 }
 

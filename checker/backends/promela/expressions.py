@@ -12,6 +12,7 @@ from collections import ChainMap, Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from poolproof.checker.backends.foreign import Unsupported
 from poolproof.checker.core.fold import Algebra, fold
 from poolproof.checker.core.interval import inside
 from poolproof.checker.core.ir import Domain, Expr, SetSort, subterms
@@ -21,10 +22,6 @@ LARGE = 400
 
 _REPEATED = frozenset({"min", "max", "div", "mod", "card", "in", "single", "select"})
 """Operators whose text may have an argument twice."""
-
-
-class Unsupported(Exception):
-    """The system cannot be said in Promela; the text says why."""
 
 
 @dataclass

@@ -11,16 +11,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from textwrap import wrap
 
+from poolproof.checker.backends.foreign import (
+    Unsupported,
+    comment,
+    distinct,
+    identifier,
+    starts,
+)
 from poolproof.checker.backends.promela.expressions import (
     LARGE,
-    Unsupported,
     Writer,
     position,
     size,
 )
-from poolproof.checker.core.evaluate import initial_states
 from poolproof.checker.core.ir import (
     FALSE,
     TRUE,
@@ -37,11 +41,6 @@ from poolproof.checker.core.property import Property
 from poolproof.checker.core.ranges import declared
 from poolproof.checker.core.system import Action, TransitionSystem, Variable, writes
 from poolproof.checker.core.text import WIDTH
-
-__all__ = ["STARTS", "Unsupported", "promela"]
-
-STARTS = 20_000
-"""Upper limit on the initial states; each is an alternative."""
 
 _RESERVED = """active assert atomic bit bool break byte c_code c_decl c_expr c_state
 c_track chan d_step do else empty enabled end eval false fi for full get_priority goto
@@ -63,12 +62,12 @@ def promela(
     return "\n".join(
         [
             "/*",
-            *(f" * {line}".rstrip() for text in head for line in _wrapped(text)),
+            *(f" * {line}".rstrip() for line in comment(head, WIDTH - 3)),
             " */",
             *(made.declaration(v) for v in system.variables),
             f"hidden int temporary[{max(1, made.temporaries)}];",
             "",
-            f"active proctype {_identifier(system.name)}()",
+            f"active proctype {identifier(system.name, _WORDS)}()",
             "{",
             *body,
             "}",
@@ -77,24 +76,10 @@ def promela(
     )
 
 
-def _wrapped(text: str) -> list[str]:
-    indent = "  " + " " * (len(text) - len(text.lstrip()))
-    return wrap(text, WIDTH - 3, subsequent_indent=indent) or [""]
-
-
-def _identifier(name: str) -> str:
-    """Return a name that Promela takes."""
-    plain = re.sub(r"\W", "_", name)
-    return f"v_{plain}" if plain in _WORDS or plain[0] == "_" else plain
-
-
 def _names(system: TransitionSystem) -> dict[str, str]:
     names: dict[str, str] = {}
     for v in system.variables:
-        name = _identifier(v.name)
-        while name in names.values():
-            name += "_"
-        names[v.name] = name
+        names[v.name] = distinct(identifier(v.name, _WORDS), names.values())
     return names
 
 
@@ -127,10 +112,7 @@ class _Program:
     def starts(self) -> Iterator[str]:
         """Yield the choice of an initial state."""
         yield "  if"
-        number = 0
-        for number, state in enumerate(initial_states(self.system), 1):
-            if number > STARTS:
-                raise Unsupported(f"there are more than {STARTS} initial states")
+        for state in starts(self.system):
             sets = []
             for cell, raw in zip(self.system.cells, state, strict=True):
                 if raw:
@@ -140,8 +122,6 @@ class _Program:
                     )
                     sets.append(f"{self.place(cell.variable, index)[0]} = {raw};")
             yield f"  :: d_step {{ {' '.join(sets) or 'skip;'} }}"
-        if not number:
-            raise Unsupported("there is no initial state")
         yield "  fi;"
 
     def place(self, v: Variable, index: Sequence[Expr]) -> tuple[str, str]:
