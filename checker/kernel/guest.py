@@ -11,12 +11,14 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from poolproof.checker.kernel.answer import Answer
+from poolproof.checker.kernel.debugger import Debugger
 from poolproof.checker.kernel.fetch import Image, require_tool
 from poolproof.checker.kernel.initramfs import build_agent, build_initramfs
 from poolproof.checker.kernel.kernel import (
@@ -49,9 +51,9 @@ _WARM_UP = (
 class GuestMachine:
     """The hardware of a guest. Sizes are in MiB; `gigantic` in pages of 1 GiB.
 
-    All CPUs (one) are on node 0, so that is where surplus pages go. The
-    accelerator is "tcg" or "kvm". `programs` are static programs that the
-    agent can `run` by their file names.
+    All CPUs are on node 0, so that is where surplus pages go; interrupts go to the
+    first one. The accelerator is "tcg" or "kvm". `programs` are static programs
+    that the agent can `run` by their file names.
     """
 
     node0: int = 384
@@ -59,25 +61,27 @@ class GuestMachine:
     gigantic: int = 0
     accelerator: str = "tcg"
     programs: tuple[Path, ...] = ()
+    cpus: int = 1
 
     def options(self) -> list[str]:
         """QEMU's options for it, but for what is plugged in."""
+        cpus = "-".join(str(k) for k in sorted({0, self.cpus - 1}))
         node0 = self.node0 if not self.gigantic else 1024 * (self.gigantic + 1) + 64
         return [
             *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
-            *("-M", "pc", "-smp", "1", "-m", f"{node0 + self.node1}M"),
+            *("-M", "pc", "-smp", f"{self.cpus}", "-m", f"{node0 + self.node1}M"),
             *("-accel", self.accelerator),
             *("-cpu", f"qemu64{',+pdpe1gb' * bool(self.gigantic)}"),
             *("-object", f"memory-backend-ram,id=ram0,size={node0}M"),
             *("-object", f"memory-backend-ram,id=ram1,size={self.node1}M"),
-            *("-numa", "node,nodeid=0,memdev=ram0,cpus=0"),
+            *("-numa", f"node,nodeid=0,memdev=ram0,cpus={cpus}"),
             *("-numa", "node,nodeid=1,memdev=ram1"),
         ]
 
     def command_line(self) -> str:
         """The kernel's command line."""
         pages = f" hugepagesz=1G hugepages={self.gigantic}" * bool(self.gigantic)
-        return _COMMAND_LINE + pages
+        return _COMMAND_LINE + pages + " irqaffinity=0" * (self.cpus > 1)
 
 
 class Guest:
@@ -134,6 +138,10 @@ class Guest:
     def console(self) -> str:
         """What the kernel printed since the state was saved: warnings and worse."""
         return self._running().console()
+
+    def debugger(self) -> Debugger:
+        """A debugger, which stops the guest first. One at a time."""
+        return self._running().debugger(self._patience)
 
     def close(self) -> None:
         if self._run is not None:
@@ -221,6 +229,7 @@ class _Running:
 
     def __init__(self, setup: _Setup, patience: float, restore: bool) -> None:
         self._console = os.memfd_create("console")
+        self._served: tempfile.TemporaryDirectory[str] | None = None
         self.monitor, monitor = socket.socketpair()
         self._agent, agent = socket.socketpair()
         with monitor, agent, open(setup.state if restore else os.devnull) as state:
@@ -248,9 +257,26 @@ class _Running:
         size = os.fstat(self._console).st_size
         return os.pread(self._console, size, 0).decode(errors="replace")
 
+    def debugger(self, patience: float) -> Debugger:
+        channel = socket.socket(socket.AF_UNIX)
+        try:
+            if self._served is None:
+                self._served = tempfile.TemporaryDirectory()
+                Monitor(self.monitor, patience).serve_debugger(self._debugger_path())
+            channel.connect(str(self._debugger_path()))
+        except (MonitorError, OSError) as error:
+            raise Unavailable(f"no debugger: {error}") from error
+        return Debugger(channel, patience)
+
+    def _debugger_path(self) -> Path:
+        assert self._served is not None
+        return Path(self._served.name) / "debugger"
+
     def close(self) -> None:
         self._end()
         os.close(self._console)
+        if self._served is not None:
+            self._served.cleanup()
 
     def _greet(self, patience: float) -> Conversation:
         descriptor = self._agent.fileno()

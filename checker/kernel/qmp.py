@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The little of QEMU's monitor protocol that saving a guest needs."""
+"""The little of QEMU's monitor protocol that is needed: saving, a debugger."""
 
 import json
 import socket
@@ -37,6 +37,11 @@ class Monitor:
                     raise MonitorError(f"saving the guest: {status or 'no answer'}")
                 time.sleep(0.02)
                 status = self._execute("query-migrate").get("status", "")
+
+    def serve_debugger(self, path: Path) -> None:
+        """Have QEMU wait for a debugger at a socket of that name."""
+        line = f"gdbserver unix:{path},server=on,wait=off"
+        self._execute("human-monitor-command", {"command-line": line})
 
     def _execute(
         self, name: str, arguments: dict[str, Any] | None = None, fd: int | None = None
