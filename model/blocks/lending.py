@@ -56,7 +56,9 @@ class Lending(Block):
         """Whether any loan cannot be called back now, for I/O."""
         return any(self.loan_pinned[n] > 0 for n in self.nodes)
 
-    @action(kernel="mm/page_alloc.c:__rmqueue_cma_fallback", when="lending")
+    @action(
+        kernel="mm/page_alloc.c:__rmqueue_cma_fallback", when="lending", silent=True
+    )
     def lend(self, node: nodes):
         """A movable allocation fills an idle block."""
         require(self.design.may_lend(node))
@@ -84,21 +86,21 @@ class Lending(Block):
             return True
         return False
 
-    @action(kernel="mm/page_alloc.c:alloc_contig_range", when="lending")
+    @action(kernel="mm/page_alloc.c:alloc_contig_range", when="lending", silent=True)
     def recall(self, node: nodes) -> Errno:
         """A loan is called back."""
         require(self.lent[node] > 0)
         done = self.call_back(node)
         return OK if done else EBUSY
 
-    @action(kernel="mm/page_alloc.c:free_unref_folios", when="lending")
+    @action(kernel="mm/page_alloc.c:free_unref_folios", when="lending", silent=True)
     def give_back(self, node: nodes):
         """The borrower frees its memory."""
         require(self.lent[node] > self.loan_pinned[node])
         self.lent[node] -= 1
         self.design.put_idle(node)
 
-    @action(kernel="mm/vmscan.c:shrink_folio_list", when="lending")
+    @action(kernel="mm/vmscan.c:shrink_folio_list", when="lending", silent=True)
     def free_spare(self):
         """Base memory outside the pool becomes free again."""
         require(self.spare < self.most)

@@ -167,7 +167,7 @@ class Machine(Pageblocks):
             > mine
         )
 
-    @action(kernel="mm/page_alloc.c:__alloc_pages_noprof")
+    @action(kernel="mm/page_alloc.c:__alloc_pages_noprof", silent=True)
     def other_alloc(self, node: nodes, block: blocks, movable: Bool()) -> Errno:
         """A base page of another user, from a block that ranks best."""
         if self.movable_zone:
@@ -180,7 +180,7 @@ class Machine(Pageblocks):
         self.take(node, block, mobility)
         return OK
 
-    @action(kernel="mm/page_alloc.c:free_unref_folios")
+    @action(kernel="mm/page_alloc.c:free_unref_folios", silent=True)
     def other_free(self, node: nodes, block: blocks, movable: Bool()):
         """... which is freed."""
         if movable:
@@ -191,14 +191,14 @@ class Machine(Pageblocks):
             require(self.unmovable[node, block] > 0)
             self.unmovable[node, block] -= 1
 
-    @action(kernel="mm/gup.c:pin_user_pages", when="pinning")
+    @action(kernel="mm/gup.c:pin_user_pages", when="pinning", silent=True)
     def other_pin(self, node: nodes, block: blocks):
         """A movable page of another user is pinned."""
         require(self.others_have(node))
         require(self.movable[node, block] > self.pinned[node, block])
         self.pinned[node, block] += 1
 
-    @action(kernel="mm/gup.c:unpin_user_page", when="pinning")
+    @action(kernel="mm/gup.c:unpin_user_page", when="pinning", silent=True)
     def other_unpin(self, node: nodes, block: blocks):
         require(self.pinned[node, block] > 0)
         self.pinned[node, block] -= 1

@@ -96,14 +96,18 @@ class Cgroups(Block):
         self.kill_css(cgroup)
         return OK
 
-    @action(kernel="kernel/cgroup/cgroup.c:css_killed_work_fn", when="offline")
+    @action(
+        kernel="kernel/cgroup/cgroup.c:css_killed_work_fn", when="offline", silent=True
+    )
     def css_offline(self, cgroup: group):
         """The controllers' css_offline first: see the hook."""
         require(self.can_offline(cgroup))
         self.design.move_charges(cgroup, self.parent[cgroup])
         self.offline_css(cgroup)
 
-    @action(kernel="kernel/cgroup/cgroup.c:css_free_rwork_fn", when="offline")
+    @action(
+        kernel="kernel/cgroup/cgroup.c:css_free_rwork_fn", when="offline", silent=True
+    )
     def css_free(self, cgroup: group):
         require(self.is_released(cgroup))
         self.design.css_release(cgroup)

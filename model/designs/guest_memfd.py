@@ -177,7 +177,7 @@ class GuestMemfd(Design):
         self.size[file] = pages
         return OK
 
-    @action(kernel="virt/kvm/guest_memfd.c:kvm_gmem_get_folio")
+    @action(kernel="virt/kvm/guest_memfd.c:kvm_gmem_get_folio", chosen="node")
     def fault(self, file: FILES, page: PAGES, node: NODES) -> Errno:
         require(page < self.size[file] and self.page[file, page] is None)
         require(self.allowed(file, node))
@@ -236,7 +236,7 @@ class GuestMemfd(Design):
 
     # -- the pool's other users --
 
-    @action(kernel="mm/hugetlb.c:alloc_hugetlb_folio", when=USERS)
+    @action(kernel="mm/hugetlb.c:alloc_hugetlb_folio", when=USERS, silent=True)
     def hugetlb_fault(self, node: NODES) -> Errno:
         """A fault of hugetlb without a promise: what nobody was promised."""
         require(self.h.usable(node) > 0)
@@ -246,7 +246,7 @@ class GuestMemfd(Design):
         self.hugetlb[node] += 1
         return OK
 
-    @action(kernel="mm/hugetlb.c:free_huge_folio", when=USERS)
+    @action(kernel="mm/hugetlb.c:free_huge_folio", when=USERS, silent=True)
     def hugetlb_free(self, node: NODES):
         require(self.hugetlb[node] > 0)
         self.hugetlb[node] -= 1

@@ -251,7 +251,7 @@ class Shmem1g(Design):
 
     # -- swap --
 
-    @action(kernel="mm/shmem.c:shmem_writeout", when=SWAP_ON)
+    @action(kernel="mm/shmem.c:shmem_writeout", when=SWAP_ON, silent=True)
     def swap_out(self, file: FILES, range_: RANGES):
         """Split first, then part by part."""
         require(self.backing[file, range_] in {HUGE, SMALL} and self.slots > 0)

@@ -212,7 +212,7 @@ class Tao(TaoState, Design):
         self.backing[range_] = HUGE
         return OK
 
-    @action(kernel="mm/page_alloc.c:get_page_from_freelist")
+    @action(kernel="mm/page_alloc.c:get_page_from_freelist", silent=True)
     def guest(self, node: NODES):
         """Another movable request of the order takes a huge page."""
         require(self.has_free(node))
@@ -223,7 +223,7 @@ class Tao(TaoState, Design):
             self.free[node] -= 1
         self.guests[node] += 1
 
-    @action(kernel="mm/page_alloc.c:free_unref_folios")
+    @action(kernel="mm/page_alloc.c:free_unref_folios", silent=True)
     def guest_leaves(self, node: NODES):
         """Those in ZONE_NOMERGE go last."""
         require(self.guests[node] > 0)
@@ -234,14 +234,14 @@ class Tao(TaoState, Design):
             self.free[node] += 1
         self.guests[node] -= 1
 
-    @action(kernel="mm/page_alloc.c:get_page_from_freelist")
+    @action(kernel="mm/page_alloc.c:get_page_from_freelist", silent=True)
     def stranger(self):
         """Others use memory outside the zone."""
         require(self.outside > 0)
         self.outside -= 1
         self.strangers += 1
 
-    @action(kernel="mm/page_alloc.c:free_unref_folios")
+    @action(kernel="mm/page_alloc.c:free_unref_folios", silent=True)
     def stranger_leaves(self):
         require(self.strangers > 0)
         self.strangers -= 1
@@ -278,7 +278,7 @@ class Tao(TaoState, Design):
         assume(not self.shares(range_), "no part of what a fork shares is unmapped")
         self.backing[range_] = PARTLY
 
-    @action(kernel="mm/huge_memory.c:split_folio_to_list", when=PARTIAL)
+    @action(kernel="mm/huge_memory.c:split_folio_to_list", when=PARTIAL, silent=True)
     def shatter(self, range_: RANGES) -> Errno:
         """The pages in use move out, and the huge page is free again."""
         require(self.backing[range_] == PARTLY)
@@ -345,7 +345,7 @@ class Tao(TaoState, Design):
 
     # -- swap --
 
-    @action(kernel="mm/vmscan.c:shrink_folio_list", when=SWAP_ON)
+    @action(kernel="mm/vmscan.c:shrink_folio_list", when=SWAP_ON, silent=True)
     def swap_out(self, range_: RANGES):
         require(self.backing[range_] in {HUGE, SMALL} and self.slots > 0)
         assume(not self.shares(range_), "no swap-out of what a fork shares")

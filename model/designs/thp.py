@@ -237,7 +237,7 @@ class Thp(ThpMemory, Design):
         assume(not self.can_reclaim(), "a fault waits while something can be reclaimed")
         return OOM
 
-    @action(kernel="mm/khugepaged.c:collapse_huge_page")
+    @action(kernel="mm/khugepaged.c:collapse_huge_page", silent=True)
     def collapse(self, range_: RANGES):
         """Into a block on the node where the base pages are."""
         require(self.backing[range_] == SMALL and not self.shares(range_))
@@ -304,7 +304,7 @@ class Thp(ThpMemory, Design):
 
     # -- swap --
 
-    @action(kernel="mm/vmscan.c:shrink_folio_list", when=SWAP_ON)
+    @action(kernel="mm/vmscan.c:shrink_folio_list", when=SWAP_ON, silent=True)
     def swap_out(self, range_: RANGES):
         require(self.backing[range_] in {HUGE, SMALL} and self.slots > 0)
         assume(not self.shares(range_), "no swap-out of what a fork shares")

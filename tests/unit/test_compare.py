@@ -315,3 +315,13 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert [len(t["steps"]) for t in difference["traces"]] == [3, 3]
     assert main(["compare", f"{__name__}:Same", this[1]]) == 0
     assert "the same transition system" in capsys.readouterr().out
+
+
+def test_a_chosen_parameter_must_exist() -> None:
+    class Misspelt(Pool):
+        @action(chosen="nod")
+        def take(self, node: NODES) -> Errno:
+            return Errno.OK
+
+    with pytest.raises(UserError, match="chosen='nod': no such parameter"):
+        compared(Misspelt, Pool)

@@ -145,7 +145,7 @@ class Faults(Swapping):
         self.take(file, index, area)
         return OK
 
-    @action(kernel="mm/hugetlb.c:hugetlb_no_page")
+    @action(kernel="mm/hugetlb.c:hugetlb_no_page", chosen="area")
     def fault(self, task: TASKS, file: FILES, index: INDICES, area: AREAS) -> Errno:
         """The area is the allocator's choice, among those that will do."""
         require(self.is_file(file) and self.page[file, index] is None)
@@ -158,7 +158,9 @@ class Faults(Swapping):
         idle: Errno = self.fault_idle(task, file, index, area)
         return idle
 
-    @action(kernel="mm/huge_memory.c:do_huge_pmd_anonymous_page", when=THP)
+    @action(
+        kernel="mm/huge_memory.c:do_huge_pmd_anonymous_page", when=THP, chosen="area"
+    )
     def fault_anon(
         self, task: TASKS, file: FILES, index: INDICES, area: AREAS
     ) -> Errno:
@@ -174,7 +176,7 @@ class Faults(Swapping):
             self.fallen[file, index] = True
         return OK
 
-    @action(kernel="mm/shmem.c:shmem_swapin_folio", when=SWAP_ON)
+    @action(kernel="mm/shmem.c:shmem_swapin_folio", when=SWAP_ON, chosen="area")
     def swap_in(self, task: TASKS, file: FILES, index: INDICES, area: AREAS) -> Errno:
         """Of a page that was promised: whole, to a block of the pool. The
         cluster that is read is free only afterwards."""

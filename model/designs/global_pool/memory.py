@@ -62,7 +62,7 @@ class PoolMemory(Admission):
             if self.node_of[area] == n:
                 self.pb.receive(n, None, K)
 
-    @action(kernel="mm/page_alloc.c:__rmqueue", when=FRAGMENTED)
+    @action(kernel="mm/page_alloc.c:__rmqueue", when=FRAGMENTED, silent=True)
     def other_alloc(self, node: NODES, block: PAGEBLOCKS, movable: Bool()) -> Errno:
         """A base page of somebody else."""
         mobility = MOVABLE if movable else UNMOVABLE
@@ -73,7 +73,7 @@ class PoolMemory(Admission):
         self.pb.take(node, block, mobility)
         return OK
 
-    @action(kernel="mm/page_alloc.c:__free_one_page", when=FRAGMENTED)
+    @action(kernel="mm/page_alloc.c:__free_one_page", when=FRAGMENTED, silent=True)
     def other_free(self, node: NODES, block: PAGEBLOCKS, movable: Bool()):
         if movable:
             require(self.pb.movable[node, block] > self.pb.pinned[node, block])
@@ -82,12 +82,12 @@ class PoolMemory(Admission):
             require(self.pb.unmovable[node, block] > 0)
             self.pb.unmovable[node, block] -= 1
 
-    @action(kernel="mm/gup.c:pin_user_pages", when=(FRAGMENTED, PINS))
+    @action(kernel="mm/gup.c:pin_user_pages", when=(FRAGMENTED, PINS), silent=True)
     def other_pin(self, node: NODES, block: PAGEBLOCKS):
         require(self.pb.movable[node, block] > self.pb.pinned[node, block])
         self.pb.pinned[node, block] += 1
 
-    @action(kernel="mm/gup.c:unpin_user_page", when=(FRAGMENTED, PINS))
+    @action(kernel="mm/gup.c:unpin_user_page", when=(FRAGMENTED, PINS), silent=True)
     def other_unpin(self, node: NODES, block: PAGEBLOCKS):
         require(self.pb.pinned[node, block] > 0)
         self.pb.pinned[node, block] -= 1

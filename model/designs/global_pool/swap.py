@@ -68,7 +68,7 @@ class Swapping(Policies):
             self.device.swap_entry_range_free(self.cluster[file, index], s)
         self.cluster[file, index] = None
 
-    @action(kernel="mm/vmscan.c:shrink_folio_list", when=SWAP_ON)
+    @action(kernel="mm/vmscan.c:shrink_folio_list", when=SWAP_ON, silent=True)
     def swap_out(self, file: FILES, index: INDICES):
         """The whole page. It is promised again, and (``charge_at_fault``)
         charged no more. Nothing of a THP is kept but the cluster."""
@@ -91,7 +91,7 @@ class Swapping(Policies):
 
     # -- others --
 
-    @action(kernel="mm/swap_slots.c:folio_alloc_swap", when=SWAP_OTHERS)
+    @action(kernel="mm/swap_slots.c:folio_alloc_swap", when=SWAP_OTHERS, silent=True)
     def other_out(self, cpu: CPUS, cluster: CLUSTERS) -> Errno:
         """A base page of somebody else goes to swap. A slot of a cluster that
         a promise needs is given back."""
@@ -105,7 +105,7 @@ class Swapping(Policies):
         self.others += 1
         return OK
 
-    @action(kernel="mm/swapfile.c:swap_entry_range_free", when=SWAP_OTHERS)
+    @action(kernel="mm/swapfile.c:swap_entry_range_free", when=SWAP_OTHERS, silent=True)
     def other_in(self, cluster: CLUSTERS, slot: SLOT):
         require(self.device.swap_map[cluster, slot] == SWAPPED)
         require(all(self.cluster[f, i] != cluster for f in FILES for i in INDICES))

@@ -95,13 +95,13 @@ class Resizing(Mounts):
         self.h.free_huge_pages_node[first] += RATIO
         return OK
 
-    @action(kernel="mm/page_alloc.c:__rmqueue_steal", when=FRAGMENTS)
+    @action(kernel="mm/page_alloc.c:__rmqueue_steal", when=FRAGMENTS, silent=True)
     def other_pollute(self, node: NODES):
         """Another user's unmovable page gets into a block of the node."""
         require(self.h.room(node) > 0)
         self.h.spoilt[node] += 1
 
-    @action(kernel="mm/page_alloc.c:free_unref_folios", when=FRAGMENTS)
+    @action(kernel="mm/page_alloc.c:free_unref_folios", when=FRAGMENTS, silent=True)
     def other_free(self, node: NODES):
         require(self.h.spoilt[node] > 0)
         self.h.spoilt[node] -= 1

@@ -214,7 +214,7 @@ class Allocation(OtherMappings):
 class Faulting(Allocation):
     """hugetlb_fault, copy-on-write included, and hugetlbfs_fallocate."""
 
-    @action(kernel="mm/hugetlb.c:hugetlb_fault")
+    @action(kernel="mm/hugetlb.c:hugetlb_fault", chosen="installed")
     def touch(
         self,
         vma: VMAS,
@@ -351,7 +351,9 @@ class Faulting(Allocation):
                     self.resv_unmapped[v] = True
 
     @action(
-        kernel="fs/hugetlbfs/inode.c:hugetlbfs_fallocate", when=(HUGETLBFS, FALLOCATE)
+        kernel="fs/hugetlbfs/inode.c:hugetlbfs_fallocate",
+        when=(HUGETLBFS, FALLOCATE),
+        chosen="installed",
     )
     def fallocate(
         self,

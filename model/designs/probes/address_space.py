@@ -104,7 +104,7 @@ class Vmas(Design):
         """How many pages are in VMAs with the flag."""
         return self.mm.pages_with(task, 0, P, flag)
 
-    @action(kernel="mm/vma.c:__mmap_region")
+    @action(kernel="mm/vma.c:__mmap_region", chosen=("fail", "nth"))
     def mmap(
         self,
         task: TASKS,
@@ -129,7 +129,7 @@ class Vmas(Design):
         self.mm.injected()
         return error
 
-    @action(kernel="mm/vma.c:do_vmi_align_munmap")
+    @action(kernel="mm/vma.c:do_vmi_align_munmap", chosen=("fail", "nth"))
     def munmap(
         self, task: TASKS, start: PAGES, end: ENDS, fail: FAIL, nth: NTH
     ) -> Errno:
@@ -138,7 +138,9 @@ class Vmas(Design):
         self.mm.injected()
         return error
 
-    @action(kernel="mm/mprotect.c:do_mprotect_pkey", when=MPROTECT)
+    @action(
+        kernel="mm/mprotect.c:do_mprotect_pkey", when=MPROTECT, chosen=("fail", "nth")
+    )
     def mprotect(
         self, task: TASKS, start: PAGES, end: ENDS, prot: Prot, fail: FAIL, nth: NTH
     ) -> Errno:
@@ -148,7 +150,7 @@ class Vmas(Design):
         self.mm.injected()
         return error
 
-    @action(kernel="mm/madvise.c:do_madvise", when=MADVISE)
+    @action(kernel="mm/madvise.c:do_madvise", when=MADVISE, chosen=("fail", "nth"))
     def madvise(
         self, task: TASKS, start: PAGES, end: ENDS, advice: Advice, fail: FAIL, nth: NTH
     ) -> Errno:
@@ -160,7 +162,7 @@ class Vmas(Design):
         self.mm.injected()
         return error
 
-    @action(kernel="mm/mlock.c:do_mlock", when=MLOCK)
+    @action(kernel="mm/mlock.c:do_mlock", when=MLOCK, chosen=("fail", "nth"))
     def mlock(
         self, task: TASKS, start: PAGES, end: ENDS, lock: Lock, fail: FAIL, nth: NTH
     ) -> Errno:
@@ -169,7 +171,7 @@ class Vmas(Design):
         self.mm.injected()
         return error
 
-    @action(kernel="mm/mempolicy.c:do_mbind", when=POLICY)
+    @action(kernel="mm/mempolicy.c:do_mbind", when=POLICY, chosen=("fail", "nth"))
     def mbind(
         self,
         task: TASKS,
@@ -184,7 +186,7 @@ class Vmas(Design):
         self.mm.injected()
         return error
 
-    @action(kernel="mm/mremap.c:do_mremap", when=MREMAP)
+    @action(kernel="mm/mremap.c:do_mremap", when=MREMAP, chosen=("fail", "nth"))
     def mremap(
         self,
         task: TASKS,
@@ -202,7 +204,7 @@ class Vmas(Design):
         self.mm.injected()
         return error
 
-    @action(kernel="mm/mmap.c:brk", when=BRK)
+    @action(kernel="mm/mmap.c:brk", when=BRK, chosen=("fail", "nth"))
     def set_brk(self, task: TASKS, brk: LENGTHS, fail: FAIL, nth: NTH) -> Errno:
         self.mm.inject(fail, nth)
         error: Errno = self.mm.set_brk(task, brk)
@@ -213,7 +215,7 @@ class Vmas(Design):
     def write_fault(self, task: TASKS, page: PAGES):
         self.mm.write_fault(task, page)
 
-    @action(kernel="mm/mmap.c:dup_mmap", when=FORK)
+    @action(kernel="mm/mmap.c:dup_mmap", when=FORK, chosen=("fail", "nth"))
     def fork(self, task: TASKS, child: TASKS, fail: FAIL, nth: NTH) -> Errno:
         self.mm.inject(fail, nth)
         error: Errno = self.mm.fork(task, child)

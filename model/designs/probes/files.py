@@ -219,7 +219,7 @@ class ShmemFiles(Design):
         for i in FILES:
             self.f.fd[task, i] = False
 
-    @action(kernel="fs/inode.c:iput_final")
+    @action(kernel="fs/inode.c:iput_final", silent=True)
     def evict(self, file: FILES):
         """Some time after the last holder is gone: the last struct file goes
         from task_work, or from a workqueue."""
@@ -329,13 +329,13 @@ class ShmemFiles(Design):
         self.f.orphans -= K
         self.free += K
 
-    @action(kernel="mm/page_alloc.c:__alloc_pages_noprof", when=OTHERS)
+    @action(kernel="mm/page_alloc.c:__alloc_pages_noprof", when=OTHERS, silent=True)
     def other_alloc(self):
         require(self.free > self.kept())
         self.others += 1
         self.free -= 1
 
-    @action(kernel="mm/page_alloc.c:free_unref_folios", when=OTHERS)
+    @action(kernel="mm/page_alloc.c:free_unref_folios", when=OTHERS, silent=True)
     def other_free(self):
         require(self.others > 0)
         self.others -= 1

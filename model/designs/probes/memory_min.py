@@ -81,7 +81,7 @@ class MemoryMin(Design):
         self.free += 1
         self.hugetlb[cgroup] -= 1
 
-    @action(kernel="mm/vmscan.c:shrink_node_memcgs")
+    @action(kernel="mm/vmscan.c:shrink_node_memcgs", silent=True)
     def reclaim(self, cgroup: CGROUPS):
         """Direct reclaim takes memory of an unprotected cgroup."""
         require(self.waiting > 0 and self.free == 0)

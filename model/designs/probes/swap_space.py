@@ -240,7 +240,7 @@ class SwapSpace(Design):
         if MEMCG:
             self.owner[range_] = None
 
-    @action(kernel="mm/khugepaged.c:collapse_huge_page", when=COLLAPSE)
+    @action(kernel="mm/khugepaged.c:collapse_huge_page", when=COLLAPSE, silent=True)
     def collapse(self, range_: RANGES) -> Result:
         """Base pages become huge, where the memcg has room for both. Slots
         that they keep in swap are freed."""
@@ -257,7 +257,7 @@ class SwapSpace(Design):
 
     # -- out --
 
-    @action(kernel="mm/vmscan.c:shrink_folio_list")
+    @action(kernel="mm/vmscan.c:shrink_folio_list", silent=True)
     def swap_out(
         self, range_: RANGES, cluster: CLUSTERS, reclaimed: RECLAIMED
     ) -> Result:
@@ -277,7 +277,7 @@ class SwapSpace(Design):
         self.huge[range_] = False
         return OK
 
-    @action(kernel="mm/vmscan.c:shrink_folio_list")
+    @action(kernel="mm/vmscan.c:shrink_folio_list", silent=True)
     def swap_out_page(
         self,
         range_: RANGES,
@@ -301,7 +301,7 @@ class SwapSpace(Design):
         self.drop(range_, page)
         return OK
 
-    @action(kernel="mm/swapfile.c:swap_reclaim_work", when=CACHE)
+    @action(kernel="mm/swapfile.c:swap_reclaim_work", when=CACHE, silent=True)
     def swap_reclaim_work(self):
         """The device is used up: what is in memory, too, loses its slot."""
         require(self.swap.free_slots() == 0)
@@ -342,7 +342,7 @@ class SwapSpace(Design):
 
     # -- others --
 
-    @action(kernel="mm/swap_slots.c:folio_alloc_swap")
+    @action(kernel="mm/swap_slots.c:folio_alloc_swap", silent=True)
     def other_out(self, cpu: CPUS, cluster: CLUSTERS, reclaimed: RECLAIMED):
         """A base page of somebody else goes out."""
         require(self.others < OTHERS and self.swap.free_slots() > 0)
@@ -352,7 +352,7 @@ class SwapSpace(Design):
         self.swap.swap_map[cluster, slot] = SWAPPED
         self.others += 1
 
-    @action(kernel="mm/swapfile.c:swap_entry_range_free")
+    @action(kernel="mm/swapfile.c:swap_entry_range_free", silent=True)
     def other_free(self, cluster: CLUSTERS, slot: PAGES):
         """... and is not needed any more."""
         require(self.swap.swap_map[cluster, slot] == SWAPPED)

@@ -172,7 +172,7 @@ class ReservedThpAllocator(PageAllocator):
             and not self.slow[vma, index]
         )
 
-    @action(kernel="mm/page_alloc.c:__rmqueue")
+    @action(kernel="mm/page_alloc.c:__rmqueue", chosen=("node", "block"))
     def fault(self, vma: VMAS, index: INDICES, node: NODES, block: PAGEBLOCKS):
         """The fast path, with ALLOC_RESERVED_THP."""
         require(self.may_fault(vma, index))
@@ -192,7 +192,11 @@ class ReservedThpAllocator(PageAllocator):
             require(self.none_reserved())
             self.failed = True
 
-    @action(kernel="mm/page_alloc.c:__alloc_pages_slowpath", when=SLOWPATH)
+    @action(
+        kernel="mm/page_alloc.c:__alloc_pages_slowpath",
+        when=SLOWPATH,
+        chosen=("node", "block", "parked"),
+    )
     def fault_slow(
         self,
         vma: VMAS,

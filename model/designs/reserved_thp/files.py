@@ -238,7 +238,7 @@ class ReservedThpFiles(Design):
     def receive(self, task: TASKS, file: FILES):
         self.f.receive(task, file)
 
-    @action(kernel="fs/inode.c:iput_final")
+    @action(kernel="fs/inode.c:iput_final", silent=True)
     def evict(self, file: FILES):
         """Some time after the last descriptor and mapping are gone."""
         require(self.f.exists[file] and not self.f.is_held(file))
@@ -247,7 +247,7 @@ class ReservedThpFiles(Design):
         self.f.evict(file)
         self.unreserve_pages(file, 0, P)
 
-    @action(kernel="fs/open.c:vfs_fallocate", when=FALLOCATE)
+    @action(kernel="fs/open.c:vfs_fallocate", when=FALLOCATE, chosen="node")
     def fallocate(self, task: TASKS, file: FILES, page: INDICES, node: NODES) -> Errno:
         """One block within the file, charged and there, or neither."""
         require(self.f.fd[task, file] and page < self.f.i_size[file])
@@ -289,7 +289,7 @@ class ReservedThpFiles(Design):
         self.f.map_file(vma, task, file, True)
         return OK
 
-    @action(kernel="mm/memory.c:do_fault")
+    @action(kernel="mm/memory.c:do_fault", chosen="node")
     def fault(self, vma: VMAS, page: INDICES, node: NODES) -> Errno:
         """A block of the pool from an allowed node, or an error."""
         file = self.f.vm_file[vma]

@@ -203,7 +203,11 @@ class ReservedThpPlanned(ReservedThp):
         require(self.length[vma] > 0 and not self.locked[vma])
         self.locked[vma] = True
 
-    @action(kernel="mm/swap_slots.c:folio_alloc_swap", when=(SWAP_ON, FRAGMENTS))
+    @action(
+        kernel="mm/swap_slots.c:folio_alloc_swap",
+        when=(SWAP_ON, FRAGMENTS),
+        silent=True,
+    )
     def other_out(self, cpu: CPUS, cluster: CLUSTERS):
         """A base page of somebody else goes to swap, as in v6.12."""
         require(self.others < OTHERS and self.device.free_slots() > 0)
@@ -213,7 +217,11 @@ class ReservedThpPlanned(ReservedThp):
         self.others += 1
         self.slots = self.free_clusters()
 
-    @action(kernel="mm/swapfile.c:swap_entry_range_free", when=(SWAP_ON, FRAGMENTS))
+    @action(
+        kernel="mm/swapfile.c:swap_entry_range_free",
+        when=(SWAP_ON, FRAGMENTS),
+        silent=True,
+    )
     def other_free(self, cluster: CLUSTERS, page: PAGES):
         """It is no longer needed there, as in v6.12."""
         require(self.device.swap_map[cluster, page] == SWAPPED)

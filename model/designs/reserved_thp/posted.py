@@ -295,7 +295,7 @@ class ReservedThp(Design):
         self.length[vma] = blocks * K
         return OK
 
-    @action(kernel="mm/huge_memory.c:__do_huge_pmd_anonymous_page")
+    @action(kernel="mm/huge_memory.c:__do_huge_pmd_anonymous_page", chosen="node")
     def fault(self, vma: VMAS, block: INDICES, node: NODES) -> Errno:
         """A block of the pool from an allowed node, or an error. Whether the
         process wants huge pages at all is asked before the flag
@@ -505,7 +505,7 @@ class ReservedThp(Design):
 
     # -- swap --
 
-    @action(kernel="mm/vmscan.c:shrink_folio_list", when=SWAP_ON)
+    @action(kernel="mm/vmscan.c:shrink_folio_list", when=SWAP_ON, silent=True)
     def swap_out(self, vma: VMAS, block: INDICES):
         """The folio goes out in one piece, and the VMA's quota stays; without a
         free cluster it is split."""
@@ -521,7 +521,7 @@ class ReservedThp(Design):
         self.put_frame(vma, block)
         self.backing[vma, block] = SWAP
 
-    @action(kernel="mm/memory.c:do_swap_page", when=SWAP_ON)
+    @action(kernel="mm/memory.c:do_swap_page", when=SWAP_ON, chosen="node")
     def swap_in(self, vma: VMAS, block: INDICES, node: NODES) -> Errno:
         """Base page by base page, from ordinary memory."""
         require(self.backing[vma, block] == SWAP)

@@ -262,7 +262,7 @@ class ReservedThpVmas(Vmas):
         """Blocks that faults can ask the pool for."""
         return sum(1 for t in TASKS for p in PAGES if p % K == 0 and self.whole(t, p))
 
-    @action(kernel="mm/madvise.c:do_madvise")
+    @action(kernel="mm/madvise.c:do_madvise", chosen=("fail", "nth"))
     def reserve(
         self, task: TASKS, start: PAGES, end: ENDS, fail: FAIL, nth: NTH
     ) -> Errno:
