@@ -25,7 +25,8 @@ cannot show after the same sequence with the same results.
 
   user touch or fault(vma, page = block)   one call, two names
   user mmap_shared(task, vma, end = P)     only with this argument
-  kernel evict, swap_out                   steps that no task asks for
+  user punch_hole(file, page) else OK      or nothing, where none can be
+  kernel swap_out                          a step that no task asks for
   observe free "HugePages_Free": free_huge_pages()
 
 Without `user`, actions of one name are one call, but for those that are

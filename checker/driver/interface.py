@@ -29,6 +29,7 @@ from poolproof.checker.spec.syntax import (
     Given,
     Name,
     Observed,
+    Silent,
     UserCall,
     Way,
     Word,
@@ -63,6 +64,7 @@ def interface(one: Compiled, other: Compiled, spec: Spec | None) -> Interface:
     forms: tuple[dict[str, tuple[Form, ...]], ...] = ({}, {})
     only: tuple[list[str], ...] = ([], [])
     opened: tuple[list[str], ...] = ([], [])
+    total: set[str] = set()
     for call in calls:
         ways = [side.ways(call) for side in sides]
         name = _name(call, [w for some in ways for w in some], shared)
@@ -73,6 +75,8 @@ def interface(one: Compiled, other: Compiled, spec: Spec | None) -> Interface:
             continue
         names = _common([w for some in ways for w in some])
         shared[name] = names
+        if call.total:
+            total.add(name)
         within = _within(name, names, ways)
         for mine, some, free in zip(forms, ways, opened, strict=True):
             mine[name] = tuple(w.form(names, within) for w in some)
@@ -86,7 +90,7 @@ def interface(one: Compiled, other: Compiled, spec: Spec | None) -> Interface:
         )
     readings, unread = _readings(sides, spec)
     views = [
-        side.view(mine, values)
+        side.view(mine, values, frozenset(total))
         for side, mine, values in zip(sides, forms, readings, strict=True)
     ]
     return Interface(
@@ -143,22 +147,32 @@ class _Side:
         self.compiled, self.spec = compiled, spec
         self.names = Names(compiled)
         self.marks = {n: m for n, (_, m) in action_methods(compiled.source).items()}
-        asked = _asked(spec)
-        named = {w.text for w in spec.silent} if spec is not None else set()
+        asked = {self.own(word) for word in _asked(spec)}
+        named = {self.own(s.way.action): s for s in _silent(spec)}
+        self.first = frozenset(name for name, s in named.items() if s.first)
         self.silent = tuple(
-            a
+            self.by_itself(a, named.get(a.name))
             for a in compiled.system.actions
             if a.name in named or (self.marks[a.name].silent and a.name not in asked)
         )
+        self.silent_names = frozenset(f.action.name for f in self.silent)
+
+    def by_itself(self, action: Action, silent: Silent | None) -> Form:
+        fixed = {} if silent is None else self.way(action, silent.way).fixed
+        return Form(action, (), (), fixed)
+
+    def own(self, word: Word) -> str:
+        """Return the name of the action that a word means here: ``Pool.mmap`` is
+        that of Pool and its heirs, and of no other design. "" is none."""
+        owner, _, name = word.text.rpartition(".")
+        classes = {c.__name__ for c in self.compiled.source.__mro__}
+        return name if not owner or owner in classes else ""
 
     def ways(self, call: UserCall) -> list[_Way]:
         """Return the call's actions that the design has here."""
         known = self.compiled.system.action_by_name
-        return [
-            self.way(known[w.action.text], w)
-            for w in call.ways
-            if w.action.text in known
-        ]
+        pairs = ((self.own(w.action), w) for w in call.ways)
+        return [self.way(known[name], w) for name, w in pairs if name in known]
 
     def way(self, action: Action, way: Way) -> _Way:
         place = {p.name: k for k, p in enumerate(action.parameters) if not p.implicit}
@@ -214,12 +228,17 @@ class _Side:
         return raw
 
     def view(
-        self, forms: Mapping[str, tuple[Form, ...]], readings: Mapping[str, Reading]
+        self,
+        forms: Mapping[str, tuple[Form, ...]],
+        readings: Mapping[str, Reading],
+        total: frozenset[str],
     ) -> View:
         compiled = self.compiled
         stopping = {p.action for p in compiled.assertions if p.assertion == "bug_on"}
         stops = {name: compiled.stops(name) for name in stopping if name is not None}
-        return View(compiled.system, forms, self.silent, readings, stops)
+        return View(
+            compiled.system, forms, self.silent, readings, stops, total, self.first
+        )
 
     def left(
         self, forms: Mapping[str, tuple[Form, ...]], only: Iterable[str]
@@ -227,13 +246,17 @@ class _Side:
         """Return the actions that are never taken, but for those of calls that the
         other design does not have."""
         used = {f.action.name for some in forms.values() for f in some}
-        used |= {a.name for a in self.silent} | set(only)
+        used |= self.silent_names | set(only)
         return tuple(a.name for a in self.compiled.system.actions if a.name not in used)
 
 
-def _asked(spec: Spec | None) -> set[str]:
+def _silent(spec: Spec | None) -> tuple[Silent, ...]:
+    return spec.silent if spec is not None else ()
+
+
+def _asked(spec: Spec | None) -> list[Word]:
     calls = spec.calls if spec is not None else ()
-    return {w.action.text for c in calls for w in c.ways}
+    return [w.action for c in calls for w in c.ways]
 
 
 def _check_names(sides: Sequence[_Side], spec: Spec | None) -> None:
@@ -241,9 +264,8 @@ def _check_names(sides: Sequence[_Side], spec: Spec | None) -> None:
     if spec is None:
         return
     known = [n for side in sides for n in side.marks]
-    words = [w.action for c in spec.calls for w in c.ways]
-    for word in (*words, *spec.silent):
-        if word.text not in known:
+    for word in (*_asked(spec), *(s.way.action for s in spec.silent)):
+        if all(side.own(word) not in side.marks for side in sides):
             names = " and ".join(s.compiled.source.__name__ for s in sides)
             raise UserError(
                 word.span,
@@ -255,12 +277,9 @@ def _check_names(sides: Sequence[_Side], spec: Spec | None) -> None:
 def _by_name(sides: Sequence[_Side]) -> tuple[UserCall, ...]:
     """Return each action that is not silent as a call of its own."""
     names = dict.fromkeys(
-        a.name
-        for side in sides
-        for a in side.compiled.system.actions
-        if a not in side.silent
+        a.name for side in sides for a in side.compiled.system.actions
     )
-    silent = {a.name for side in sides for a in side.silent}
+    silent = {name for side in sides for name in side.silent_names}
     return tuple(
         UserCall((Way(Word(n, _NOWHERE), None),)) for n in names if n not in silent
     )
@@ -269,7 +288,7 @@ def _by_name(sides: Sequence[_Side]) -> tuple[UserCall, ...]:
 def _name(call: UserCall, ways: Sequence[_Way], taken: Iterable[str]) -> str:
     """Return the call's name: its first action's, with the arguments that are fixed
     if another call has that name. Raise UserError if it has both."""
-    name = call.ways[0].action.text
+    name = call.ways[0].action.text.rpartition(".")[2]
     if name in taken and ways:
         name += f"({', '.join(ways[0].fixed_texts())})"
     if name in taken or name.endswith("()"):

@@ -105,7 +105,6 @@ class _Sets:
         self.members: list[frozenset[int]] = []
         self._numbers: dict[frozenset[int], int] = {}
         self._closed: dict[int, int] = {}
-        self._reach: dict[int, frozenset[int]] = {}
         self._after: dict[int, dict[int, Shows]] = {}
 
     def number(self, states: frozenset[int]) -> int:
@@ -123,21 +122,9 @@ class _Sets:
             return number
         found = self._closed.get(number)
         if found is None:
-            every = (self._reached(k) for k in self.members[number])
+            every = (self.process.reach(k) for k in self.members[number])
             found = self.number(frozenset().union(*every))
             self._closed[number] = self._closed[found] = found
-        return found
-
-    def _reached(self, start: int) -> frozenset[int]:
-        found = self._reach.get(start)
-        if found is None:
-            seen, left = {start}, [start]
-            for k in left:
-                for after in self.process.silent(k):
-                    if after not in seen:
-                        seen.add(after)
-                        left.append(after)
-            found = self._reach[start] = frozenset(seen)
         return found
 
     def after(self, number: int) -> dict[int, Shows]:
@@ -445,10 +432,9 @@ _Way = tuple[int, tuple[Step, ...]]
 
 
 def _step(process: Process, state: int, move: Move) -> tuple[Step, ...]:
-    """Return the step of a move; none of a reading."""
+    """Return the step of a move; none of a reading, or a call that changes nothing."""
     event, _, after = move
     if event == _SILENT:
         return (process.silent_step(state, after),)
-    if process.alphabet.events[event][1] is None:
-        return ()
-    return (process.step(state, move),)
+    step = process.step(state, move)
+    return () if step is None else (step,)

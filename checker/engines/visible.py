@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import TypeVar
 
 from poolproof.checker.backends import python as lower
@@ -76,13 +77,17 @@ class Reading:
 @dataclass(frozen=True)
 class View:
     """What the user sees of a system. ``stops`` is, for some actions, the condition
-    over the state before a step and its arguments under which it is a HALT."""
+    over the state before a step and its arguments under which it is a HALT. The calls
+    in ``total`` show OK and change nothing where no action takes them, now or after
+    silent steps. Where a silent step in ``first`` is possible, no call is."""
 
     system: TransitionSystem
     calls: Mapping[str, tuple[Form, ...]]
-    silent: tuple[Action, ...] = ()
+    silent: tuple[Form, ...] = ()
     readings: Mapping[str, Reading] = field(default_factory=dict)
     stops: Mapping[str, Expr] = field(default_factory=dict)
+    total: frozenset[str] = frozenset()
+    first: frozenset[str] = frozenset()
 
 
 class Erroneous(Exception):
@@ -140,6 +145,8 @@ class Process:
         self.states: list[State] = []
         self._numbers: dict[State, int] = {}
         self._moves: dict[int, list[Move]] = {}
+        self._reach: dict[int, frozenset[int]] = {}
+        self._takes: dict[int, frozenset[int]] = {}
         self._forms = [
             _Form(name, form, view, alphabet)
             for name, some in view.calls.items()
@@ -173,9 +180,10 @@ class Process:
 
     def _silent(self, state: int) -> Iterator[tuple[Action, lower.Taken]]:
         before = self.states[state]
-        for action in self.view.silent:
-            for taken in self.space.successors(action)(before):
-                yield action, taken
+        for form in self.view.silent:
+            for taken in self.space.successors(form.action)(before):
+                if form.call(taken.arguments) is not None:
+                    yield form.action, taken
 
     def _after(self, action: Action, taken: lower.Taken) -> int:
         if taken.broken is not None:
@@ -189,11 +197,20 @@ class Process:
         if found is None:
             if len(self._moves) >= _REMEMBERED:
                 self._moves.clear()
-            found = [move for move, _, _ in self._steps(state)]
-            found += self._read(state)
+            found = []
+            if not self._is_busy(state):
+                found += [move for move, _, _ in self._steps(state)]
+                found += self._nothing(state)
+                found += self._read(state)
             self._moves[state] = found
             tick(_WORK + len(found))
         return found
+
+    def _is_busy(self, state: int) -> bool:
+        """Return whether a silent step comes before any call."""
+        return bool(self.view.first) and any(
+            action.name in self.view.first for action, _ in self._silent(state)
+        )
 
     def _steps(self, state: int) -> Iterator[tuple[Move, Action, lower.Taken]]:
         """Yield the calls, with the steps that take them."""
@@ -209,6 +226,44 @@ class Process:
                 else:
                     after = self._after(action, taken)
                     yield (event, shown[taken.result], after), action, taken
+
+    def _nothing(self, state: int) -> Iterator[Move]:
+        """Yield the calls that change nothing, because no action takes them."""
+        if not self.view.total:
+            return
+        possible = {e for k in self.reach(state) for e in self._possible(k)}
+        for name in sorted(self.view.total):
+            for call in product(*self.view.calls[name][0].within):
+                event = self.alphabet.event((name, call))
+                if event not in possible and not self.assumed(state, event):
+                    yield event, self.alphabet.show(OK), state
+
+    def _possible(self, state: int) -> frozenset[int]:
+        """Return the calls in ``total`` that some action takes."""
+        found = self._takes.get(state)
+        if found is None and self._is_busy(state):
+            found = self._takes[state] = frozenset()
+        if found is None:
+            events, total = self.alphabet.events, self.view.total
+            every = (move[0] for move, _, _ in self._steps(state))
+            found = frozenset(e for e in every if events[e][0] in total)
+            self._takes[state] = found
+        return found
+
+    def reach(self, start: int) -> frozenset[int]:
+        """Return all that silent steps lead to from a state, itself included."""
+        if not self.view.silent:
+            return frozenset({start})
+        found = self._reach.get(start)
+        if found is None:
+            seen, left = {start}, [start]
+            for k in left:
+                for after in self.silent(k):
+                    if after not in seen:
+                        seen.add(after)
+                        left.append(after)
+            found = self._reach[start] = frozenset(seen)
+        return found
 
     def _read(self, state: int) -> Iterator[Move]:
         values = self._values(self.states[state])
@@ -243,13 +298,12 @@ class Process:
             if self._after(action, taken) == after
         )
 
-    def step(self, state: int, move: Move) -> Step:
-        """Return a step that is a move; not of a reading."""
-        return next(
-            Step(action.name, taken.arguments)
-            for known, action, taken in self._steps(state)
-            if known == move
-        )
+    def step(self, state: int, move: Move) -> Step | None:
+        """Return a step that is a move; None of a move that changes nothing."""
+        for known, action, taken in self._steps(state):
+            if known == move:
+                return Step(action.name, taken.arguments)
+        return None
 
 
 class _Form:

@@ -11,7 +11,7 @@ from poolproof.checker.core.ir import show_raw
 from poolproof.checker.core.text import count
 from poolproof.checker.driver.compare import Comparison, DifferenceClass, Pair
 from poolproof.checker.engines.inclusion import Included
-from poolproof.checker.engines.visible import Event, Shown
+from poolproof.checker.engines.visible import Event, Shown, View
 from poolproof.checker.evidence.replay import is_shown, show_argument
 from poolproof.checker.reports.json import run_json
 from poolproof.checker.reports.text import run, table, wrapped
@@ -63,13 +63,25 @@ def _compared(pair: Pair) -> Iterator[str]:
     for k, name in enumerate(pair.names):
         view = interface.views[k]
         if view.silent:
-            yield f"{name}, by itself: {', '.join(a.name for a in view.silent)}"
+            yield f"{name}, by itself: {', '.join(_silent(view))}"
         if interface.open[k]:
             yield f"{name}, any value: {', '.join(interface.open[k])}"
         if interface.only[k]:
             yield f"only {name} has: {', '.join(interface.only[k])}"
         if interface.left[k]:
             yield f"{name}, never taken: {', '.join(interface.left[k])}"
+
+
+def _silent(view: View) -> Iterator[str]:
+    """Yield the silent actions, and whether they come before the next call."""
+    for form in view.silent:
+        fixed = (
+            (form.action.parameters[k], raw) for k, raw in sorted(form.fixed.items())
+        )
+        texts = [f"{p.name}={show_raw(p.local.sort, raw)}" for p, raw in fixed]
+        name = form.action.name
+        text = name + (f"({', '.join(texts)})" if texts else "")
+        yield f"{text} first" if name in view.first else text
 
 
 def _arguments(pair: Pair, name: str) -> Iterator[str]:
@@ -191,7 +203,7 @@ def compare_json(comparison: Comparison, code: int) -> dict[str, Any]:
         "calls": {n: list(a) for n, a in interface.calls.items()},
         "read": list(interface.views[0].readings),
         "not_read": dict(interface.unread),
-        "silent": [[a.name for a in v.silent] for v in interface.views],
+        "silent": [list(_silent(v)) for v in interface.views],
         "only": [list(names) for names in interface.only],
         "never_taken": [list(names) for names in interface.left],
         "same_system": comparison.same,

@@ -332,9 +332,20 @@ class Way:
 
 @dataclass(frozen=True)
 class UserCall:
-    """``touch or fault(vma, page)``: one call, by the actions that take it."""
+    """``touch or fault(vma, page) else OK``: one call, by the actions that take it.
+    ``total``: where none can, it shows OK and changes nothing."""
 
     ways: tuple[Way, ...]
+    total: bool = False
+
+
+@dataclass(frozen=True)
+class Silent:
+    """``kernel create(size = P), evict first``: what happens by itself, with these
+    arguments. ``first``: where it can happen, it does before the next call."""
+
+    way: Way
+    first: bool
 
 
 @dataclass(frozen=True)
@@ -436,5 +447,5 @@ class Spec:
     assertions: tuple[Assertion, ...] = ()
     page: int = 0
     calls: tuple[UserCall, ...] = ()
-    silent: tuple[Word, ...] = ()
+    silent: tuple[Silent, ...] = ()
     observed: tuple[Observed, ...] = ()

@@ -58,6 +58,7 @@ from poolproof.checker.spec.syntax import (
     Scenario,
     Setting,
     Signal,
+    Silent,
     Spec,
     Stage,
     Unary,
@@ -124,6 +125,13 @@ class _Calls:
     """A `user` line."""
 
     calls: tuple[UserCall, ...]
+
+
+@dataclass(frozen=True)
+class _Silent:
+    """A `kernel` line."""
+
+    actions: tuple[Silent, ...]
 
 
 @dataclass(frozen=True)
@@ -275,9 +283,10 @@ class _Builder(Transformer[Token, Any]):
         once((c.name for c in scenarios), "is the name of two scenarios")
         once((a.name for a in assertions), "stands twice: put the lines together")
         calls = tuple(c for p in _all(parts, _Calls) for c in p.calls)
-        silent, observed = _words(parts, "kernel"), _all(parts, Observed)
+        observed = _all(parts, Observed)
+        silent = tuple(s for p in _all(parts, _Silent) for s in p.actions)
         once((o.name for o in observed), "is the name of two values")
-        once(silent, "is named twice")
+        once((s.way.action for s in silent), "is named twice")
         lines = (*(c.expects for c in claims), *(a.expects for a in assertions))
         bounds = _all(parts, Bounds)
         once(
@@ -430,7 +439,14 @@ class _Builder(Transformer[Token, Any]):
         return _Calls(tuple(parts))
 
     def same(self, parts: Parts) -> UserCall:
-        return UserCall(tuple(parts))
+        words = _all(parts, Word)
+        for word in words:
+            if word.text != "OK":
+                raise UserError(
+                    word.span,
+                    "write `else OK`: where no action takes the call, nothing happens",
+                )
+        return UserCall(_all(parts, Way), bool(words))
 
     def way(self, parts: Parts) -> Way:
         action, *taking = parts
@@ -443,8 +459,15 @@ class _Builder(Transformer[Token, Any]):
     def taken(self, parts: Parts) -> Given:
         return Given(parts[0], parts[1] if len(parts) > 1 else None)
 
-    def silent(self, parts: Parts) -> _Names:
-        return _Names("kernel", parts[0])
+    def silent(self, parts: Parts) -> _Silent:
+        first = bool(_all(parts, Token))
+        for given in (g for w in _all(parts, Way) for g in w.arguments or ()):
+            if given.value is None:
+                raise UserError(
+                    given.parameter.span,
+                    f"which {given.parameter.text}? Write a value, or leave it out",
+                )
+        return _Silent(tuple(Silent(w, first) for w in _all(parts, Way)))
 
     def observe(self, parts: Parts) -> Observed:
         name, *rest = parts

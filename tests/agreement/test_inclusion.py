@@ -92,7 +92,8 @@ def random_pair(seed: int, silent: bool) -> tuple[View, View]:
         }
         value = draw.choice((X, ir.ite(ir.eq(LAST, NOBODY), X, ONE)))
         readings = {"r": Reading(value, ir.TRUE)} if silent else {}
-        views.append(View(system, calls, alone, readings))
+        forms = tuple(Form(a, (), ()) for a in alone)
+        views.append(View(system, calls, forms, readings))
     return views[0], views[1]
 
 
@@ -113,8 +114,8 @@ def settled(view: View, states: frozenset[State]) -> frozenset[State]:
     found, left = set(states), list(states)
     while left:
         state = left.pop()
-        for action in view.silent:
-            for _, _, after in steps(view, state, action.name):
+        for form in view.silent:
+            for _, _, after in steps(view, state, form.action.name):
                 if after not in found:
                     found.add(after)
                     left.append(after)

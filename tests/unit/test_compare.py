@@ -241,6 +241,54 @@ def test_an_assumption_of_the_other_side_is_no_difference() -> None:
     assert "unknown: no difference but for calls" in text
 
 
+class Lazy(Counting):
+    """A page is given back at once, but free only after a silent step."""
+
+    draining = var(Int(0, 2))
+
+    @action
+    def alloc(self) -> Errno:
+        if self.held + self.draining == 2:
+            return Errno.ENOMEM
+        return super().alloc()
+
+    @action
+    def release(self):
+        super().release()
+        self.draining += 1
+
+    @action(silent=True)
+    def drain(self):
+        require(self.draining > 0)
+        self.draining -= 1
+
+
+def test_a_silent_step_may_come_first() -> None:
+    """What is late by itself is seen, unless it comes before the next call."""
+    late = compared(Lazy, Counting)
+    assert classes(late) == [("alloc", {"ENOMEM"}, {"OK"}, 4)]
+    text = 'spec "x"\nkernel drain first\nkernel reclaim\n'
+    assert not compared(Lazy, Counting, text).classes
+
+
+def test_a_call_that_is_not_possible_may_change_nothing() -> None:
+    """Only where silent steps do not make it possible."""
+    text = 'spec "x"\nuser take else OK, put else OK\n'
+    (first, *_) = classes(compared(Pool, OneAtATime, text))
+    assert first == ("take", {"ENOMEM"}, {"OK"}, 3)
+    text = 'spec "x"\nuser alloc else OK, release else OK\nobserve held: held\n'
+    assert not compared(Counting, Counting, text).classes
+    late = compared(Counting, Lazy, text + "kernel drain first\n")
+    assert not late.classes
+
+
+def test_an_action_may_be_that_of_one_design() -> None:
+    text = 'spec "x"\nuser Pool.take or Counting.alloc, put or Counting.release\n'
+    assert not compared(Same, Counting, text).classes
+    with pytest.raises(UserError, match=r"no action `Thp\.take`"):
+        compared(Same, Counting, text.replace("Pool.", "Thp."))
+
+
 def test_a_bug_is_seen() -> None:
     found = compared(Bugged, Pool)
     assert classes(found) == [("take", {"BUG"}, {"ENOMEM"}, 3)]
@@ -289,6 +337,9 @@ def test_a_model_in_error_is_refused() -> None:
         ("user put(n = 1, n = 0)", "`n` is named twice"),
         ("observe odd: helt", "unknown"),
         ("kernel takes", "no action `takes`"),
+        ("kernel take(node)", r"which node\? Write a value"),
+        ("kernel take, take", "`take` is named twice"),
+        ("user take else ENOMEM", "write `else OK`"),
     ],
 )
 def test_mistakes_are_answered(text: str, says: str) -> None:
