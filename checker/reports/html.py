@@ -97,7 +97,8 @@ _FILTER = """\
 .filter label { display: inline-block; margin: .1rem .8rem .1rem 0; font-size: .85rem; }
 .bad { color: var(--bad); } .good { color: var(--good); }
 .open, .vacuous { color: var(--mark); } .none { color: var(--soft); }
-.cells td { white-space: nowrap; } .cells a { text-decoration: none; }
+.cells td { white-space: nowrap; } .cells tbody th { min-width: 9rem; }
+.cells a { text-decoration: none; }
 .back { font-size: .85rem; }
 """
 
@@ -184,7 +185,7 @@ def _objections(view: Overview, anchors: Anchors) -> Iterator[str]:
     if not view.columns:
         return
     yield '<section id="objections"><h2>What was said, and the worst '
-    yield "that each shows</h2>"
+    yield f'that each shows</h2><p class="soft">{escape(KEY)}</p>'
     yield '<div class="wide cells"><table><thead><tr><th scope="col">objection</th>'
     for k, column in enumerate(view.columns):
         yield f'<th scope="col"><a href="#column{k}">{escape(column.title)}</a><br>'
@@ -199,7 +200,7 @@ def _objections(view: Overview, anchors: Anchors) -> Iterator[str]:
         yield f'<tr><th scope="row">{escape(upgrade.title)}</th>'
         yield from (f"<td>{escape(least_pool(f))}</td>" for f in found)
         yield "</tr>"
-    yield f'</tbody></table></div><p class="soft">{escape(KEY)}</p><ul class="soft">'
+    yield '</tbody></table></div><ul class="soft">'
     for file, letter in view.keys.items():
         words = f"{letter}: {file}, {spec_settings(file, view.done)}"
         yield f"<li>{escape(words)}</li>"
