@@ -4,17 +4,26 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import replace
 
 from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.streams import Stream, output
 from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget
+from poolproof.checker.driver.check import EXHAUSTIVE, CheckResult
 from poolproof.checker.driver.compare import Comparison, Pair, compare, exit_code
 from poolproof.checker.driver.compare import prepare as prepare_pair
-from poolproof.checker.driver.designs import find_spec
+from poolproof.checker.driver.designs import DesignRef, find_spec
+from poolproof.checker.driver.property_wise import common_specs, property_wise
 from poolproof.checker.reports import json
-from poolproof.checker.reports.compare import compare_json, compare_report
+from poolproof.checker.reports.compare import (
+    compare_json,
+    compare_report,
+    verdicts_json,
+    verdicts_report,
+)
 from poolproof.checker.spec import Spec, parse
 
 _EPILOG = """\
@@ -45,9 +54,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     add("other", metavar="B", help="the other one")
     add(
         "spec",
-        nargs="?",
+        nargs="*",
         metavar="SPEC",
-        help="a spec with the sizes, and with `user`, `kernel`, `observe` lines",
+        help="a spec with the sizes, and with `user`, `kernel`, `observe` lines; with "
+        "--property-wise the specs to ask",
     )
     add(
         "--bounds",
@@ -84,6 +94,20 @@ def add(parser: argparse.ArgumentParser) -> None:
     shared.add_value(
         parser, "--memory", shared.memory, metavar="SIZE", help="like 500M or 4G"
     )
+    add(
+        "--property-wise",
+        action="store_true",
+        help="compare the verdicts on specs that both can be asked instead; without "
+        "SPEC, on all shipped ones",
+    )
+    shared.add_value(
+        parser,
+        "--engine",
+        shared.engine,
+        metavar="ENGINE",
+        help="of --property-wise, as in check",
+    )
+    shared.add_no_cache(parser)
     add("--no-symmetry", action="store_true", help="visit symmetric states, too")
     add(
         "-v",
@@ -97,24 +121,63 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Compare, print, and return the exit code."""
     options.design = []
-    one, other = shared.one_design(options.one), shared.one_design(options.other)
-    spec: Spec | None = None
-    if options.spec:
-        spec = parse(find_spec(options.spec))
-        if spec.scenarios:
-            raise UserError(None, f"{spec.file} has scenarios: poolproof size")
-    pair = prepare_pair(one, other, spec, shared.request(options))
+    designs = shared.one_design(options.one), shared.one_design(options.other)
+    specs = [parse(find_spec(name)) for name in options.spec]
     budget = Budget(
         seconds=options.budget,
         depth=options.depth,
         memory=options.memory,
         symmetry=not options.no_symmetry,
     )
+    if options.property_wise:
+        return _by_verdicts(options, designs, specs, budget)
+    if options.engine:
+        raise UserError(None, "--engine is for --property-wise")
+    if len(specs) > 1:
+        raise UserError(None, "several specs are for --property-wise: name one here")
+    if specs and specs[0].scenarios:
+        raise UserError(None, f"{specs[0].file} has scenarios: poolproof size")
+    request = shared.request(options)
+    pair = prepare_pair(*designs, specs[0] if specs else None, request)
     comparison = _compared(pair, budget)
     code = exit_code(comparison)
     with output(options.output) as out:
         _print(options, comparison, code, out)
     return code
+
+
+def _by_verdicts(
+    options: argparse.Namespace,
+    designs: tuple[DesignRef, DesignRef],
+    specs: Sequence[Spec],
+    budget: Budget,
+) -> int:
+    """Compare the verdicts, print, and return the exit code."""
+    specs = specs or common_specs(designs)
+    names = " and ".join(known.name for known in designs)
+    if not specs:
+        raise UserError(None, f"no shipped spec is for both {names}: name one")
+    request = replace(shared.request(options), designs=designs)
+    checks, interrupts = shared.checks(options), Interrupts()
+    engine = options.engine or EXHAUSTIVE
+    with progress(names) as report, interrupts.caught():
+
+        def ask(spec: Spec) -> list[CheckResult]:
+            done: list[CheckResult] = []
+            for task in checks.prepare(spec, request):
+                result = checks.run(task, engine, budget, report, interrupts)
+                if interrupts():
+                    return []
+                done.append(result)
+            return done
+
+        found = property_wise(designs, specs, ask)
+    with output(options.output) as out:
+        if options.json:
+            out.write(json.text(verdicts_json(found)))
+        else:
+            print("\n".join(verdicts_report(found)), file=out)
+    return found.exit_code
 
 
 def _compared(pair: Pair, budget: Budget) -> Comparison:

@@ -270,7 +270,7 @@ class _Asking:
     ) -> Iterator[Difference]:
         known = here or there
         assert known is not None
-        change, why = _change(here, there)
+        change, why = change_of(here, there)
         if change is not None:
             yield Difference(change, known.prop, here, there, why=why)
         both = here is not None and there is not None
@@ -412,10 +412,10 @@ def _first_other_cell(
     return ""
 
 
-def _change(
+def change_of(
     here: PropertyResult | None, there: PropertyResult | None
 ) -> tuple[Change | None, str]:
-    """How two answers differ by themselves (None: not), and what is unknown."""
+    """Return how two answers to a property differ (None: not), and what is unknown."""
     if here is None or there is None:
         return _only_one(here, there), ""
     mine, its = here.verdict, there.verdict

@@ -4,17 +4,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.ir import show_raw
 from poolproof.checker.core.text import count
+from poolproof.checker.driver.check import PropertyResult
 from poolproof.checker.driver.compare import Comparison, DifferenceClass, Pair
+from poolproof.checker.driver.property_wise import PropertyWise
 from poolproof.checker.engines.inclusion import Included
 from poolproof.checker.engines.visible import Event, Shown, View
 from poolproof.checker.evidence.replay import is_shown, show_argument
 from poolproof.checker.reports.json import run_json
 from poolproof.checker.reports.text import run, table, wrapped
+from poolproof.checker.reports.words import key, short
 
 
 def compare_report(comparison: Comparison, verbose: bool = False) -> list[str]:
@@ -187,6 +191,52 @@ def _runs(pair: Pair, c: DifferenceClass) -> list[str]:
         lines += wrapped(by, "", "  ")
         lines += [*run(pair.compiled[k], c.runs[k]), ""]
     return lines[:-1]
+
+
+def verdicts_report(found: PropertyWise) -> list[str]:
+    """Return the properties whose verdicts differ, and how many do not."""
+    one, other = (known.name for known in found.designs)
+    lines: list[str] = []
+    for unknown in (False, True):
+        rows = [
+            (
+                f"{Path(v.spec.file).stem}.{v.name}",
+                f"{_answer(v.one)}; {other}: {_answer(v.other)}",
+            )
+            for v in found.that(unknown)
+        ]
+        if rows:
+            lines += [*table(("", ""), rows), ""]
+    differ, unknown_ = len(found.that(False)), len(found.that(True))
+    alike = len(found.verdicts) - differ - unknown_
+    specs = count(found.specs, "spec") + (", not all" if found.stopped else "")
+    text = f"{differ or 'none'} differ, {alike} do not"
+    text += f", {unknown_} are not known" if unknown_ else ""
+    return lines + wrapped(
+        f"{one} and {other}, by the verdicts on {specs}: {text}", "", "  "
+    )
+
+
+def _answer(answer: PropertyResult) -> str:
+    return short(answer.verdict, answer.prop.kind)
+
+
+def verdicts_json(found: PropertyWise) -> dict[str, Any]:
+    """Return all verdicts."""
+    return {
+        "exit": found.exit_code,
+        "designs": [known.reference for known in found.designs],
+        "complete": not found.stopped,
+        "verdicts": [
+            {
+                "spec": v.spec.file,
+                "property": v.name,
+                "verdicts": [key(v.one.verdict), key(v.other.verdict)],
+                "differ": None if v.differ is None else v.differ.value,
+            }
+            for v in found.verdicts
+        ],
+    }
 
 
 def compare_json(comparison: Comparison, code: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from enum import Enum
+from pathlib import Path
 
 import pytest
 
@@ -366,6 +367,34 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert [len(t["steps"]) for t in difference["traces"]] == [3, 3]
     assert main(["compare", f"{__name__}:Same", this[1]]) == 0
     assert "the same transition system" in capsys.readouterr().out
+
+
+PROPERTIES = """\
+spec "pools"
+invariant few: held <= 1
+invariant bounded: held <= 2
+invariant spared: spare <= 1
+"""
+
+
+def test_verdicts_are_compared_property_by_property(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = tmp_path / "pools.spec"
+    spec.write_text(PROPERTIES)
+    argv = ("compare", f"{__name__}:Stingy", f"{__name__}:Counting", str(spec))
+    assert main([*argv, "--property-wise", "--engine", "explicit"]) == 1
+    out = capsys.readouterr().out
+    assert "pools.few  no violation; Counting: violated after 2 steps" in out
+    assert "by the verdicts on 1 spec: 1 differ, " in out
+    assert main([*argv, "--property-wise", "--engine", "explicit", "--json"]) == 1
+    verdicts = json.loads(capsys.readouterr().out)["verdicts"]
+    assert {v["property"]: v["differ"] is None for v in verdicts}["bounded"]
+    same = (*argv[:1], argv[2], *argv[2:])
+    assert main([*same, "--property-wise", "--engine", "explicit"]) == 0
+    assert "none differ" in capsys.readouterr().out
+    assert main([*argv, str(spec)]) == 2
+    assert "several specs are for --property-wise" in capsys.readouterr().err
 
 
 def test_a_chosen_parameter_must_exist() -> None:
