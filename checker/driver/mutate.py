@@ -367,7 +367,10 @@ def campaign(
     except Spent as spent:
         late = dict.fromkeys(t.spec.file for t in tasks[len(originals) :])
         stopped = f"{spent}, before {', '.join(late)}"
-    originals.sort(key=lambda o: o.profile.explored.transitions)
+    # a spec of few designs detects most, and a small one is soon through
+    originals.sort(
+        key=lambda o: (len(o.task.spec.designs), o.profile.explored.transitions)
+    )
     design = tasks[0].compiled.source if tasks else None
     everything = [] if design is None else list(mutants(design, inherited))
     random.Random(seed).shuffle(everything)
