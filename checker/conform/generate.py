@@ -351,6 +351,7 @@ class _One:
         yield self._exit
         yield self._munmap_range
         yield self._populate
+        yield self._map_over
         yield self._refused
         if f["split"]:
             yield self._mprotect
@@ -409,6 +410,17 @@ class _One:
         process, length = self._process(), self._length()
         at = self.writer.room(process, length)
         self._ask(f"w {process} mmap {at} {length} PAL -1 0")
+
+    def _map_over(self) -> None:
+        """mmap(MAP_FIXED) over what is mapped, or over a part of it."""
+        area = self._some_area()
+        if area is None:
+            return
+        start = self.chance.randint(area.start, area.end - 1)
+        flags = "PAF" + self.chance.choice(("", "L"))
+        length = self._length()
+        self._ask(f"w {area.process} mmap {start} {length} {flags} -1 0")
+        self._ask(f"w {area.process} maps")
 
     def _shared_anonymous(self) -> None:
         process, length = self._process(), self._length()

@@ -35,12 +35,14 @@ class Memory(Files):
         offset: int,
         protection: int = 3,
     ) -> str:
-        if "F" in flags:
-            raise NotExpressible("MAP_FIXED over a mapping: unmap it first")
         if "A" not in flags and (process, fd) not in self.around.descriptors:
             return "err EBADF"
         if not self.is_free(process, page, length):
-            return "err EEXIST"
+            if "F" not in flags:
+                return "err EEXIST"
+            # gone before the new mapping reserves, also if that fails:
+            # mm/vma.c:vms_clean_up_area
+            self._unmap(process, page, length)
         shared, anonymous, noreserve = "S" in flags, "A" in flags, "N" in flags
         file = None
         if anonymous and shared:
