@@ -56,7 +56,14 @@ KNOWN: dict[str, dict[str, str]] = {
     ),
     "q12_huge_again": {"GlobalPool": _PARTIAL},
     "q9_usable": dict.fromkeys(
-        ("Hugetlb", "GuestMemfd", "ReservedThp", "ReservedThpPlanned"), _LENT
+        (
+            "Hugetlb",
+            "GuestMemfd",
+            "ReservedThp",
+            "ReservedThpPlanned",
+            "ReservedThpFiles",
+        ),
+        _LENT,
     ),
     "f11_used": dict.fromkeys(
         (
@@ -74,12 +81,19 @@ KNOWN: dict[str, dict[str, str]] = {
         ("ReservedThp", "ReservedThpPlanned"),
         "promise_lending leaves out the advice that takes the flag away",
     ),
-    "q14_shrink_is_safe": dict.fromkeys(("ReservedThp", "ReservedThpPlanned"), _BOOT),
-    "q14_smaller": dict.fromkeys(("ReservedThp", "ReservedThpPlanned"), _BOOT),
+    "q14_shrink_is_safe": dict.fromkeys(
+        ("ReservedThp", "ReservedThpPlanned", "ReservedThpFiles"), _BOOT
+    ),
+    "q14_smaller": dict.fromkeys(
+        ("ReservedThp", "ReservedThpPlanned", "ReservedThpFiles", "Tao"), _BOOT
+    ),
     "q15_kinds": dict.fromkeys(
         ("Hugetlb", "HugetlbCma", "ReservedThp", "ReservedThpPlanned"), _ONE
     ),
-    "q11_reclaimable": dict.fromkeys(("Hugetlb", "HugetlbCma", "GuestMemfd"), _LRU),
+    "q11_reclaimable": {
+        **dict.fromkeys(("Hugetlb", "HugetlbCma", "GuestMemfd"), _LRU),
+        "ReservedThpFiles": "it leaves out swap, which the plans have",
+    },
     "i4_no_wrap": dict.fromkeys(
         (
             "ReservedThp",
