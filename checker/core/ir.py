@@ -55,7 +55,8 @@ from poolproof.checker.core.sorts import table_sort as table_sort
 
 class Expr:
     """One interned node. ``data`` is what the operator needs besides its
-    arguments: a constant's raw value, a name, a binder's (name, Domain)."""
+    arguments: a constant's raw value, a name, a binder's (name, Domain); of a
+    comparison that is kept for texts, how it was written (see `as_written`)."""
 
     __slots__ = (
         "args",
@@ -67,7 +68,6 @@ class Expr:
         "op",
         "sort",
         "total",
-        "written",
     )
     op: str
     sort: Sort
@@ -78,9 +78,6 @@ class Expr:
     is_const: bool
     negation: Expr | None
     """`not_` of this node, once somebody asked for it."""
-    written: bool | None
-    """Of lt and le: whether somebody wrote it with `>` or `>=`, the right side
-    first; None if nobody wrote it. It is for texts only."""
     interval: Interval
     """Bounds that the raw value certainly keeps, from constants, locals and
     structure alone. A variable's declared range is an obligation, and is not
@@ -93,11 +90,11 @@ class Expr:
 
     @property
     def turned(self) -> bool:
-        """Whether a text has the right side of this comparison first, as it, or
-        its negation, was written."""
-        if self.written is None and self.negation is not None:
-            return self.negation.written is False
-        return bool(self.written)
+        """Whether a text has the right side of this comparison first: as it was
+        written, or else with a constant on the right."""
+        if self.op not in ("lt", "le"):
+            return False
+        return self.args[0].is_const if self.data is None else bool(self.data)
 
     def __new__(
         cls, op: str, sort: Sort, args: tuple[Expr, ...] = (), data: Any = None
@@ -120,7 +117,7 @@ class Expr:
                 free = free - {local(*bound) for bound in data}
             node.free = free
             node.is_const = op == "const"
-            node.negation = node.written = None
+            node.negation = None
             bounds = (a.interval for a in args)
             node.interval = INTERVALS[op](STRUCTURE, node, *bounds)
             node.total = all(a.total for a in args) and (not args or _inside(node))
@@ -204,6 +201,7 @@ def _negated(a: Expr) -> Expr:
     if a.op in ("lt", "le"):
         turned = (le if a.op == "lt" else lt)(a.args[1], a.args[0])
         if not turned.is_const:
+            turned = as_written(turned, None if a.data is None else not a.data)
             turned.negation = a
         return turned
     return Expr("not", BOOL, (a,))
@@ -318,11 +316,18 @@ def le(a: Expr, b: Expr) -> Expr:
 
 
 def as_written(e: Expr, greater: bool | None) -> Expr:
-    """Return the comparison, noting for texts whether it is written with `>` or
-    `>=`. The last one to write it counts."""
-    if e.op in ("lt", "le"):
-        e.written = greater
-    return e
+    """Return the comparison for texts: ``greater`` if it is written with `>` or
+    `>=`, so that its right side stands first. It is a node of its own, for no
+    engine to see: `plain` takes the writing away. Any other expression is
+    returned as it is, and so is a comparison where ``greater`` is None."""
+    if greater is None or e.op not in ("lt", "le"):
+        return e
+    return Expr(e.op, BOOL, e.args, greater)
+
+
+def plain(e: Expr) -> Expr:
+    """Return the expression for engines: x > y and y < x are one node in it."""
+    return fold((e,), _PLAIN)[0]
 
 
 @cache
@@ -854,6 +859,10 @@ def rebuild(e: Expr, args: tuple[Expr, ...]) -> Expr:
     return e if args == e.args else BUILD[e.op](None, e, *args)
 
 
+def _rebuilt(_: None, e: Expr, *args: Expr) -> Expr:
+    return rebuild(e, args)
+
+
 def _leaf(_: None, e: Expr) -> Expr:
     return e
 
@@ -863,11 +872,7 @@ def _builder(build: Callable[..., Expr]) -> Callable[..., Expr]:
 
 
 def _comparison(build: Callable[..., Expr]) -> Callable[..., Expr]:
-    def made(_: None, e: Expr, a: Expr, b: Expr) -> Expr:
-        built = build(a, b)
-        return built if built.written is not None else as_written(built, e.written)
-
-    return made
+    return lambda _, e, a, b: as_written(build(a, b), e.data)
 
 
 def _aggregate(_: None, e: Expr, body: Expr) -> Expr:
@@ -909,6 +914,13 @@ BUILD: Algebra[Expr] = {
     "setof": _aggregate,
 }
 """The reading of an expression as itself: each node by its constructor."""
+
+
+_PLAIN: Algebra[Expr] = {
+    **dict.fromkeys(BUILD, _rebuilt),
+    "lt": lambda _, e, a, b: lt(a, b),
+    "le": lambda _, e, a, b: le(a, b),
+}
 
 
 def substitute(e: Expr, by: Mapping[Expr, Expr]) -> Expr:
@@ -959,10 +971,6 @@ def expand(e: Expr) -> Expr:
 
 def expand_all(roots: Iterable[Expr]) -> tuple[Expr, ...]:
     return tuple(fold(roots, _EXPANDED))
-
-
-def _rebuilt(_: None, e: Expr, *args: Expr) -> Expr:
-    return rebuild(e, args)
 
 
 def _written_out(_: None, e: Expr, body: Expr) -> Expr:

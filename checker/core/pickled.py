@@ -18,9 +18,8 @@ from typing import Any
 from poolproof.checker.core.ir import Expr
 from poolproof.checker.core.limits import tick
 
-Row = tuple[str, Any, tuple[int, ...], Any, bool | None, int]
-"""Operator, sort, numbers of the arguments, data, how a comparison was written,
-and the number of the negation that was written instead (-1: none)."""
+Row = tuple[str, Any, tuple[int, ...], Any]
+"""Operator, sort, numbers of the arguments, data."""
 
 
 def dumps(value: Any) -> bytes:
@@ -71,9 +70,7 @@ class _Rows:
             if node in numbers:
                 stack.pop()
                 continue
-            instead = _written_instead(node)
-            parts = node.args if instead is None else (*node.args, instead)
-            waiting = [a for a in parts if a not in numbers]
+            waiting = [a for a in node.args if a not in numbers]
             if waiting:
                 stack += waiting
                 continue
@@ -81,29 +78,14 @@ class _Rows:
             tick()
             numbers[node] = len(self.rows)
             of = tuple([numbers[a] for a in node.args])
-            other = -1 if instead is None else numbers[instead]
-            row = node.op, node.sort, of, node.data, node.written, other
-            self.rows.append(row)
+            self.rows.append((node.op, node.sort, of, node.data))
         return numbers[e]
-
-
-def _written_instead(e: Expr) -> Expr | None:
-    """Return the negation whose writing decides how this comparison is shown."""
-    other = e.negation
-    if e.written is None and other is not None and other.written is not None:
-        return other
-    return None
 
 
 def _built(rows: Iterable[Row]) -> list[Expr]:
     nodes: list[Expr] = []
-    for op, sort, of, data, written, other in rows:
-        node = Expr(op, sort, tuple([nodes[k] for k in of]), data)
-        if written is not None:
-            node.written = written
-        if other >= 0:
-            node.negation = nodes[other]
-        nodes.append(node)
+    for op, sort, of, data in rows:
+        nodes.append(Expr(op, sort, tuple([nodes[k] for k in of]), data))
     return nodes
 
 

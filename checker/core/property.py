@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from poolproof.checker.core.ir import Expr, not_
+from poolproof.checker.core.ir import Expr, not_, plain
 from poolproof.checker.core.system import Action, Span
 
 
@@ -143,7 +143,8 @@ class Property:
     'counter', 'warn_on' or 'bug_on' for an assertion of the kernel, 'invariant'
     for a method under `@invariant`, both of which come from the design, and
     empty for a property of a spec. ``watches``: nothing is asked; a search only says
-    which of the antecedents came true."""
+    which of the antecedents came true. ``written``: the property for texts, with
+    each comparison as its author wrote it; None if it is nowhere written."""
 
     name: str
     kind: Kind
@@ -158,6 +159,16 @@ class Property:
     fair: tuple[Fairness, ...] = ()
     assertion: str = ""
     watches: bool = False
+    written: Property | None = None
+
+    @property
+    def as_written(self) -> Property:
+        """The property whose expressions texts show."""
+        return self if self.written is None else self.written
+
+    def plain(self) -> Property:
+        """Return the property for engines, which keeps this one for texts."""
+        return replace(self.map(plain), written=self)
 
     @property
     def deciding(self) -> Expr:
@@ -182,4 +193,5 @@ class Property:
             formula=f(self.formula),
             antecedents=tuple(f(a) for a in self.antecedents),
             goal=None if self.goal is None else f(self.goal),
+            written=None if self.written is None else self.written.map(f),
         )

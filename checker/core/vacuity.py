@@ -51,7 +51,9 @@ def _reason(
     if p.action in idle and not p.assertion:  # which nobody asked about
         return f"{p.action} is never possible"
     seen = s.true_antecedents.get(p.name, ())
-    never = [a for a, true in zip(p.antecedents, seen, strict=False) if not true]
+    never = [
+        a for a, true in zip(p.as_written.antecedents, seen, strict=False) if not true
+    ]
     if never and isinstance(verdict, Holds):
         return "never true: " + "; ".join(show(a) for a in never)
     return ""

@@ -293,7 +293,7 @@ def related(op: str, a: Operand, b: Operand, at: Place) -> Expr:
             f"`{op}` compares numbers, and {a.at(at).named(x)} is {sort_text(x.sort)}"
         )
     made = ir.le(low, high) if op.endswith("=") else ir.lt(low, high)
-    return ir.as_written(made, not below)
+    return ir.as_written(made, not below) if at.keeps_writing else made
 
 
 def member(x: Operand, of: Operand, at: Place) -> Expr:

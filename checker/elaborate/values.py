@@ -73,6 +73,10 @@ class Place(ABC):
     """Whether a set display that is only compared with a set, or cut away
     from it, may have elements outside that set's domain."""
 
+    keeps_writing: ClassVar[bool]
+    """Whether texts show a comparison as it is written here. Its expressions are
+    for texts, then, and engines take them `plain`."""
+
     @property
     @abstractmethod
     def span(self) -> Span | None:

@@ -296,6 +296,7 @@ class Written(Place):
     none = "None"
     unequal = "is not"
     lenient = True
+    keeps_writing = False
 
     @property
     def span(self) -> Span | None:

@@ -221,7 +221,7 @@ def why(system: TransitionSystem, prop: Property, replayed: Replay) -> list[str]
     else:
         at = Valuation(system, end)
     lines = [f"  {prop.name} is false:"]
-    for depth, text in reasons(at, prop.formula):
+    for depth, text in reasons(at, prop.as_written.formula):
         pad = "    " + "  " * depth
         lines += wrapped(text, pad, pad + "    ")
     return lines
@@ -229,6 +229,7 @@ def why(system: TransitionSystem, prop: Property, replayed: Replay) -> list[str]
 
 def _never(prop: Property, replayed: Replay) -> list[str]:
     lines = []
+    prop = prop.as_written
     if prop.goal is not None:
         after = "" if prop.formula is TRUE else f"after {show(prop.formula)}, "
         lines += wrapped(f"{after}this is never true: {show(prop.goal)}", "  ", "    ")

@@ -63,8 +63,7 @@ class ClaimReader:
         goal = None
         if claim.goal is not None:
             goal = self.formulas.truth(claim.goal, Env(scope, visible))
-            if body is not ir.TRUE:
-                reading.antecedents[body] = None
+            reading.presume(body)
         fair = tuple(
             Fairness(self.names.action(f.action.text, f.action.span).name, f.strong)
             for f in claim.fair
@@ -74,7 +73,7 @@ class ClaimReader:
             kind=claim.kind,
             formula=self.running(reading.total(body)),
             action=self.action,
-            antecedents=tuple(map(self.returned, reading.antecedents)),
+            antecedents=tuple(map(self.returned, reading.antecedents.values())),
             title=claim.title,
             source=claim.source or self.spec.source,
             expect=expected(
@@ -83,7 +82,7 @@ class ClaimReader:
             span=claim.span,
             goal=None if goal is None else reading.total(goal),
             fair=fair,
-        )
+        ).plain()
 
     def running(self, formula: Expr) -> Expr:
         """Return the formula for steps that go on: one that ends at a `bug_on`
@@ -145,7 +144,7 @@ class ClaimReader:
                 action=self.action,
                 title=message,
                 span=span,
-            )
+            ).plain()
             before.append(inside)
 
 

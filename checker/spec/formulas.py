@@ -117,9 +117,7 @@ class Formulas:
     ) -> Expr:
         a = self.truth(left, env)
         if strong:
-            antecedent = self.antecedent(left, a, env)
-            if antecedent is not ir.TRUE:
-                self.reading.antecedents[antecedent] = None
+            self.reading.presume(self.antecedent(left, a, env))
         with self.reading.where(("if", a)):
             b = self.truth(right, env, strong)
         return ir.implies(a, b)

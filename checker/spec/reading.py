@@ -85,7 +85,8 @@ class Reading:
         """Of binders: their locals are numbered by it."""
         self.needs: dict[Span, tuple[str, Expr]] = {}
         """Where an index may be outside: the message, and that it is inside."""
-        self.antecedents: dict[Expr, None] = {}
+        self.antecedents: dict[Expr, Expr] = {}
+        """Each as it is written, by its plain expression."""
         self.using: tuple[tuple[str, Span], ...] = ()
         """The definitions being read, and where they are used."""
         self.uses = 0
@@ -111,9 +112,15 @@ class Reading:
         """Return that every index is inside, and the formula."""
         return ir.and_(*(inside for _, inside in self.needs.values()), formula)
 
+    def presume(self, antecedent: Expr) -> None:
+        """Note an antecedent, which should be true somewhere."""
+        plain = ir.plain(antecedent)
+        if plain is not ir.TRUE:
+            self.antecedents.setdefault(plain, antecedent)
+
     def need(self, inside: Expr, at: At, message: str) -> None:
         """Note that an index must be inside, wherever it is read."""
-        formula = closed(inside, at.around, "all")
+        formula = ir.plain(closed(inside, at.around, "all"))
         if formula is ir.TRUE:
             return
         if at.span in self.needs:
@@ -142,6 +149,7 @@ class At(Place):
     none = "none"
     unequal = "!="
     lenient = False
+    keeps_writing = True
 
     @property
     def span(self) -> Span:
@@ -157,7 +165,7 @@ class At(Place):
 
     @property
     def reached(self) -> bool:
-        return closed(ir.FALSE, self.around, "all") is not ir.TRUE
+        return ir.plain(closed(ir.FALSE, self.around, "all")) is not ir.TRUE
 
     def mistake(self, message: str) -> UserError:
         return super().mistake(message + self.note)
@@ -182,7 +190,7 @@ class At(Place):
     def oblige(self, e: Expr, domain: Domain, inside: Expr, message: str) -> None:
         # what stands to the left may say it as `<`
         same = self.inside(e, domain, strictly=True)
-        if closed(same, self.around, "all") is not ir.TRUE:
+        if ir.plain(closed(same, self.around, "all")) is not ir.TRUE:
             message += f": write `{ir.show(inside)} implies ...`"
             self.reading.need(inside, self, message)
 

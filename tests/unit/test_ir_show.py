@@ -17,6 +17,7 @@ from poolproof.checker.core.ir import (
     show,
     var,
 )
+from poolproof.checker.core.property import Property
 from poolproof.checker.evidence.explain import reasons
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec import parse_text, resolve
@@ -32,10 +33,15 @@ class Pair(Design):
 PAIR = compile_design(Pair)
 
 
-def read(text: str) -> ir.Expr:
-    """The expression that a spec of two numbers has."""
+def claim(text: str) -> Property:
+    """The invariant of a spec of two numbers."""
     (prop,) = resolve(parse_text(f'spec "s" invariant a: {text}'), PAIR).properties
-    return prop.formula
+    return prop
+
+
+def read(text: str) -> ir.Expr:
+    """The expression that texts show of it."""
+    return claim(text).as_written.formula
 
 
 X, FLAG = var("x", INT), var("flag", BOOL)
@@ -70,9 +76,52 @@ def test_a_comparison_is_shown_as_it_was_written(op: str, other: str) -> None:
     assert show(replaced) == f"x + 7 {op} {other}"
 
 
-def test_the_last_one_to_write_it_counts() -> None:
-    for text in ("x < y", "y > x", "x < y"):
-        assert show(read(text)) == text
+PLAIN = {
+    (op, other): build(*((X, right) if op.startswith("<") else (right, X)))
+    for other, right in (("y", var("y", INT)), ("2", num(2)))
+    for op, build in (("<", ir.lt), ("<=", le), (">", ir.lt), (">=", le))
+}
+"""What engines see, built before anybody wrote anything."""
+
+OTHER_WAY = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+@pytest.mark.parametrize("other", ["y", "2"])
+@pytest.mark.parametrize("op", OTHER_WAY)
+def test_no_other_text_changes_how_it_is_shown(op: str, other: str) -> None:
+    """Written both ways and denied, each before the other."""
+    one, turned = f"x {op} {other}", f"{other} {OTHER_WAY[op]} x"
+    for texts in ((one, turned), (turned, one)):
+        claims = [claim(text) for text in texts]
+        first, second = claims
+        assert first.formula is second.formula
+        assert [show(p.as_written.formula) for p in claims] == [*texts]
+        for p in claims:
+            denied = p.as_written.map(not_)
+            assert show(denied.map(not_).formula) == show(p.as_written.formula)
+        reads = {show(p.formula) for p in claims}
+        assert reads == {show(PLAIN[op, other])}
+
+
+def test_what_nobody_wrote_has_its_constant_on_the_right() -> None:
+    assert show(ir.lt(num(2), X)) == "x > 2"
+    assert show(le(X, num(2))) == "x <= 2"
+    assert show(not_(le(X, num(2)))) == "x > 2"
+    assert show(not_(ir.lt(X, var("y", INT)))) == "y <= x"
+
+
+def test_no_engine_sees_how_it_is_written() -> None:
+    p = claim("(x > 2 implies y >= x) and not (3 < y)")
+    written = [e for e in ir.subterms(*p.as_written.formulas()) if e.op in ("lt", "le")]
+    assert all(e.data is not None for e in written)
+    assert all(
+        e.data is None for e in ir.subterms(*p.formulas()) if e.op in ("lt", "le")
+    )
+    plain = ir.and_(
+        ir.implies(ir.lt(num(2), X), le(X, var("y", INT))),
+        not_(ir.lt(num(3), var("y", INT))),
+    )
+    assert p.formula is plain
 
 
 def test_a_reason_has_the_order_of_the_text() -> None:

@@ -112,7 +112,7 @@ def why(compiled: Compiled, formula: str, *changes: tuple[str, int]) -> list[str
     state = list(initial_states(compiled.system)[0])
     for name, raw in changes:
         state[at[name]] = raw
-    found = reasons(Valuation(compiled.system, tuple(state)), prop.formula)
+    found = reasons(Valuation(compiled.system, tuple(state)), prop.as_written.formula)
     return ["  " * depth + text for depth, text in found]
 
 

@@ -55,7 +55,7 @@ def one(text: str, compiled: Compiled = POOL) -> Property:
 
 
 def shown(text: str, compiled: Compiled = POOL) -> str:
-    return ir.show(one(text, compiled).formula)
+    return ir.show(one(text, compiled).as_written.formula)
 
 
 def run(resolved: Resolved, compiled: Compiled = POOL) -> Outcome:
