@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from poolproof.checker.core.diagnostic import UserError, together
@@ -73,6 +74,11 @@ _ITEM = re.compile(
 """How an item begins. Nothing else is read differently without one."""
 
 
+_KEPT = 500
+"""Specs of this process that are not read twice; more than are shipped. They are
+values, which nothing changes."""
+
+
 def _without_item(text: str, mistake: UserError) -> str | None:
     """Return the text with blanks in place of the item that the mistake is in, so
     that the others can be read; None if it is in none. One at the beginning of an
@@ -89,6 +95,7 @@ def _without_item(text: str, mistake: UserError) -> str | None:
     return text[:begin] + re.sub(r"[^\n]", " ", text[begin:end]) + text[end:]
 
 
+@lru_cache(maxsize=_KEPT)
 def _spec(text: str, file: str) -> Spec:
     """Return the spec. Raise UserError for its first mistake."""
     try:
