@@ -63,10 +63,15 @@ def _trees(file: str) -> _Trees:
 def shown_path(file: str) -> str:
     """Return the file as a user would type it: relative if that is shorter."""
     try:
-        relative = os.path.relpath(os.path.realpath(file))
+        relative = os.path.relpath(_real(os.path.abspath(file)))
     except ValueError:
         return file
     return relative if len(relative) < len(file) else file
+
+
+@cache
+def _real(file: str) -> str:
+    return os.path.realpath(file)
 
 
 _instead: ContextVar[tuple[ast.FunctionDef, ast.FunctionDef] | None] = ContextVar(
@@ -96,6 +101,12 @@ def trees_read() -> Iterator[set[ast.FunctionDef]]:
         yield found
     finally:
         _noted.reset(token)
+
+
+def reads_matter() -> bool:
+    """Return whether a method has another tree at the moment, or it is noted which
+    trees are read: what is known of a text must not be used."""
+    return _instead.get() is not None or _noted.get() is not None
 
 
 def method_tree(function: FunctionType) -> tuple[str, ast.FunctionDef]:
@@ -143,7 +154,9 @@ def assigned(tree: ast.FunctionDef) -> frozenset[str]:
     return frozenset((*arguments, *(n for s in tree.body for n in names(s))))
 
 
+@cache
 def _class_tree(cls: type) -> tuple[str, ast.ClassDef] | None:
+    """Return the file of a class, and its syntax tree there."""
     try:
         file = inspect.getsourcefile(cls)
     except TypeError:
@@ -151,13 +164,13 @@ def _class_tree(cls: type) -> tuple[str, ast.ClassDef] | None:
     if file is None or not os.path.exists(file):
         return None
     tree = _trees(file).classes.get(cls.__qualname__)
-    return None if tree is None else (shown_path(file), tree)
+    return None if tree is None else (file, tree)
 
 
 def class_span(cls: type) -> Span | None:
     """Return the place of the class."""
     found = _class_tree(cls)
-    return None if found is None else span_of(*found)
+    return None if found is None else span_of(shown_path(found[0]), found[1])
 
 
 def member_span(cls: type, name: str) -> Span | None:
@@ -168,15 +181,24 @@ def member_span(cls: type, name: str) -> Span | None:
         if found is None:
             continue
         file, tree = found
-        makers = [n for n in tree.body if getattr(n, "name", "") == "__init__"]
-        for node in (*tree.body, *(n for m in makers for n in ast.walk(m))):
-            match node:
-                case ast.Assign([target]) | ast.AnnAssign(target):
-                    if name in (getattr(target, "id", ""), getattr(target, "attr", "")):
-                        return span_of(file, node)
-                case ast.FunctionDef(other) if other == name:
-                    return span_of(file, node)
+        if (node := _members(tree).get(name)) is not None:
+            return span_of(shown_path(file), node)
     return class_span(cls)
+
+
+@cache
+def _members(tree: ast.ClassDef) -> dict[str, ast.AST]:
+    """Where a class first declares each name."""
+    found: dict[str, ast.AST] = {}
+    makers = [n for n in tree.body if getattr(n, "name", "") == "__init__"]
+    for node in (*tree.body, *(n for m in makers for n in ast.walk(m))):
+        match node:
+            case ast.Assign([target]) | ast.AnnAssign(target):
+                name = getattr(target, "id", "") or getattr(target, "attr", "")
+                found.setdefault(name, node)
+            case ast.FunctionDef(name):
+                found.setdefault(name, node)
+    return found
 
 
 def span_of(file: str, node: ast.AST) -> Span:

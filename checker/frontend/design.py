@@ -10,9 +10,12 @@ compares each path with the compiled action.
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
+from functools import lru_cache
 from itertools import count
 from types import FunctionType
 from typing import Any
@@ -23,7 +26,13 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.ir import Expr
 from poolproof.checker.core.processes import Processes
 from poolproof.checker.core.property import Kind, Property
-from poolproof.checker.core.source import class_span, member_span, method_tree, span_of
+from poolproof.checker.core.source import (
+    class_span,
+    member_span,
+    method_tree,
+    reads_matter,
+    span_of,
+)
 from poolproof.checker.core.system import (
     Action,
     Branch,
@@ -86,22 +95,49 @@ def compile_design(
     UserError, with the user's line and column, for text outside the accepted
     subset, and NotClosed for a loop over an open domain without a closed form.
     """
+    design: type = cls
     try:
         binding = bind(cls, bounds or {}, without, having, symbolic, open_domains)
-        return _compile(cls, binding, tuple(without), tuple(having))
+        if reads_matter():
+            found = _compile(cls, binding)
+        else:
+            found = _compiled(
+                design,
+                tuple(binding.bounds.items()),
+                tuple(binding.features.items()),
+                symbolic,
+                open_domains,
+                os.getcwd(),
+            )
     except ModelError as e:
         where = member_span(*e.where) if e.where else class_span(cls)
         raise UserError(where, str(e)) from None
+    return replace(found, without=tuple(without), having=tuple(having))
 
 
-def _compile(
+_KEPT = 8
+"""Designs at their sizes that are not compiled again: several specs, or traces, are
+asked of one after the other."""
+
+
+@lru_cache(maxsize=_KEPT)
+def _compiled(
     cls: type[Design],
-    binding: Binding,
-    without: tuple[str, ...],
-    having: tuple[str, ...],
+    bounds: tuple[tuple[str, int], ...],
+    features: tuple[tuple[str, bool], ...],
+    symbolic: frozenset[str],
+    open_domains: bool,
+    _folder: str,
 ) -> Compiled:
+    """Return the compiled design. Places in it are relative to the folder."""
+    return _compile(cls, Binding(dict(bounds), dict(features), symbolic, open_domains))
+
+
+def _compile(cls: type[Design], binding: Binding) -> Compiled:
+    """Return the compiled design, without the features that were given."""
+    design: type = cls
     _names_are_free(cls)
-    check_overrides(cls)
+    check_overrides(design)
     named = _named_domains(cls)
     known, features = declared(cls)
     every = {s.name: s for s in slots(cls, binding)}
@@ -152,8 +188,8 @@ def _compile(
     return Compiled(
         cls,
         dict(binding.bounds),
-        without,
-        having,
+        (),
+        (),
         system,
         vocabulary,
         tuple(assertions),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from functools import cache
 from types import FunctionType
 from typing import Any
 
@@ -39,6 +40,7 @@ _ALIKE = 0.82
 misspelling of an inherited one. ``munmap`` is like ``mmap`` by 0.8."""
 
 
+@cache
 def check_overrides(design: type[Design]) -> None:
     """Raise UserError, at the line of the heir, for a method whose parameters
     are not those of the method it overrides, and for one that nobody calls
