@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
 
+from poolproof.checker.commands.main import GARBAGE
 from tests.common.tiers import Row
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Have the commands that tests start share their bytecode, also where the
     environment forbids it: compiling all modules takes a second of CPU. They search
-    whatever the cache has."""
+    whatever the cache has. Garbage is looked for as in a command."""
+    gc.set_threshold(*GARBAGE)
     os.environ["POOLPROOF_NO_CACHE"] = "1"
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = str(config.rootpath / ".pytest_cache/bytecode")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import sys
 import traceback
 from collections.abc import Sequence
@@ -43,6 +44,10 @@ VERBS = {
 """Each verb, and its line of help. The module `commands.VERB` has `add(parser)`,
 which adds its arguments, and `run(options)`, which returns the exit code."""
 
+GARBAGE = (20_000, 20, 100)
+"""How rarely Python looks for cycles that nobody uses (see gc.set_threshold). A check
+makes many objects, expressions above all, and few of them ever become garbage."""
+
 _EXAMPLES = """\
 examples:
   poolproof list
@@ -65,6 +70,7 @@ exit codes:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
+    gc.set_threshold(*GARBAGE)
     arguments = sys.argv[1:] if argv is None else list(argv)
     try:
         with contextlib.redirect_stdout(standard_output()) as out:
