@@ -289,9 +289,9 @@ def compare_random(seeds: range, folder: Path) -> None:
 
 
 def test_random_designs(tmp_path: Path) -> None:
-    compare_random(range(40), tmp_path)
+    compare_random(range(15), tmp_path)
 
 
 @pytest.mark.slow
 def test_more_random_designs(tmp_path: Path) -> None:
-    compare_random(range(40, 1000), tmp_path)
+    compare_random(range(15, 1000), tmp_path)

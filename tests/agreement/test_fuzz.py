@@ -165,7 +165,13 @@ def test_a_seed_means_the_same_whatever_is_loaded(
     assert isinstance(verdict, Unknown)
 
 
-@pytest.mark.parametrize("seed", range(200, 208))
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(s, marks=pytest.mark.slow if s > 203 else ())
+        for s in range(200, 216)
+    ],
+)
 def test_no_false_alarm_on_random_designs(seed: int, tmp_path: Path) -> None:
     """What it says is replayed, and what the oracle says holds is not denied."""
     file = tmp_path / f"random_{seed}.py"

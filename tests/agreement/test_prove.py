@@ -64,7 +64,9 @@ def pool_of_any_size(v: int, p: int) -> tuple[TransitionSystem, tuple[Property, 
     return compiled.system, (*mine, *resolved.obligations)
 
 
-@pytest.mark.parametrize(("v", "p"), [(2, 2), (4, 3)])
+@pytest.mark.parametrize(
+    ("v", "p"), [(2, 2), pytest.param(4, 3, marks=pytest.mark.slow)]
+)
 def test_pool_for_any_b(v: int, p: int) -> None:
     system, properties = pool_of_any_size(v, p)
     verdicts = prove(system, properties, Budget(seconds=100), Silent()).verdicts

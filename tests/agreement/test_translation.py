@@ -114,8 +114,9 @@ def is_dear(design: type[Design]) -> bool:
     return design is REPEATED or ".bugs" in design.__module__
 
 
-ROUNDS = 20
-"""How often each action is tried with all features on."""
+ROUNDS, FEW = 20, 3
+"""How often each action is tried with all features on; in the gate that of an heir,
+most of whose text is its base's."""
 
 
 def designs_of(module: ModuleType) -> Iterator[type[Design]]:
@@ -441,6 +442,17 @@ def same_step(
     ids=lambda d: d.__name__,
 )
 def test_all_features_at_once(design: type[Design]) -> None:
+    heir = any(base in SHIPPED for base in design.__mro__[1:])
+    at_once(design, FEW if heir else ROUNDS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("design", SHIPPED, ids=lambda d: d.__name__)
+def test_all_features_at_once_many_times(design: type[Design]) -> None:
+    at_once(design, ROUNDS)
+
+
+def at_once(design: type[Design], rounds: int) -> None:
     """Reachable states: a walk that takes each enabled step once in a while.
     Random states: any values within their ranges."""
     compiled = compile_design(design, having=tuple(declared(design)[1]))
@@ -451,7 +463,7 @@ def test_all_features_at_once(design: type[Design]) -> None:
         (-3 if lo is None else lo, 9 if hi is None else hi)
         for lo, hi in [declared_range(c.variable) for c in system.cells]
     ]
-    for round_ in range(ROUNDS):
+    for round_ in range(rounds):
         for action in system.actions:
             raw = tuple(random.choice([*p.domain]) for p in action.parameters)
             state = same_step(runner, action, state, raw)

@@ -185,7 +185,13 @@ SAMPLE = [
 """Small ones: invariants, steps, witnesses and `leads to`; held and violated."""
 
 
-@pytest.mark.parametrize(("spec", "design"), SAMPLE)
+@pytest.mark.parametrize(
+    ("spec", "design"),
+    [
+        pytest.param(*pair, marks=pytest.mark.slow if pair == SAMPLE[2] else ())
+        for pair in SAMPLE
+    ],
+)
 def test_a_sample(spec: str, design: str) -> None:
     assert compared(spec, design) > 1
 

@@ -73,14 +73,21 @@ ALTERED = {
     ("design", "release"),
     [(Hugetlb, "6.12.0"), (Hugetlb61, "6.1.0"), (Hugetlb70, "7.0.0")],
 )
-def test_the_design_agrees_with_itself(design: type[Hugetlb], release: str) -> None:
+@pytest.mark.parametrize(
+    ("sequences", "steps"),
+    [(15, 250), pytest.param(60, 1000, marks=pytest.mark.slow)],
+)
+def test_the_design_agrees_with_itself(
+    design: type[Hugetlb], release: str, sequences: int, steps: int
+) -> None:
     """The features of a sequence against all features: what is off in the one
     is not used in the other."""
-    done = campaign(Hugetlb, ModelKernel(design, release=release), Plan(60, seed=5))
+    kernel = ModelKernel(design, release=release)
+    done = campaign(Hugetlb, kernel, Plan(sequences, seed=5))
     assert done.design is design
     assert done.unexplained == 0, "\n".join(campaign_report(done))
-    assert done.sequences == 60
-    assert done.steps > 1000
+    assert done.sequences == sequences
+    assert done.steps > steps
 
 
 @pytest.mark.parametrize(
@@ -106,7 +113,7 @@ def test_an_undo_that_is_dropped_is_found(altered: type[Hugetlb]) -> None:
 
 
 def test_features_that_no_sequence_has() -> None:
-    plan = Plan(40, seed=2, without=("fork", "size", "hugetlbfs"))
+    plan = Plan(20, seed=2, without=("fork", "size", "hugetlbfs"))
     done = campaign(Hugetlb, ModelKernel(Hugetlb), plan)
     assert done.unexplained == 0, "\n".join(campaign_report(done))
     assert not {*done.tally.features} & {"fork", "size", "hugetlbfs", "mount", "punch"}

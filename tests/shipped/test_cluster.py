@@ -22,12 +22,12 @@ from poolproof.checker.driver.cells import Cell, Lost
 from poolproof.checker.driver.cluster import on_cluster
 from poolproof.checker.driver.workers import DIED
 
-distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
+    distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address=None
     ) as cluster:

@@ -48,7 +48,26 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize(("file", "scenario", "design"), EXPECTED)
+DEAR = {
+    (FOUR, "thp", "Thp"),
+    (FOUR, "thp_reclaim", "Thp"),
+    (FOUR, "limit_pool", "GlobalPool"),
+    (FOUR, "bound_pool", "GlobalPool"),
+    (FOUR, "pool_cold3", "GlobalPool"),
+    (FOUR, "hugetlb_limit", "Hugetlb"),
+    (EIGHT, "hugetlb", "Hugetlb"),
+    (EIGHT, "pool_handed_over", "GlobalPool"),
+}
+"""More than two seconds each. Others of the same file and design are in the gate."""
+
+
+@pytest.mark.parametrize(
+    ("file", "scenario", "design"),
+    [
+        pytest.param(*case, marks=pytest.mark.slow if case in DEAR else ())
+        for case in EXPECTED
+    ],
+)
 def test_hot_upgrade(file: str, scenario: str, design: str) -> None:
     spec = parse(ROOT / file)
     (known,) = designs_named(design)

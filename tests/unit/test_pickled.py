@@ -19,7 +19,7 @@ from poolproof.checker.driver.check import Request, Task, prepare
 from poolproof.checker.driver.designs import find_spec
 from poolproof.checker.spec import parse
 
-DEEP = 20_000
+DEEP = 6_000
 
 
 def task() -> Task:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from poolproof.checker.core.verdict import (
     Silent,
     Violated,
 )
-from poolproof.checker.driver.check import Request, expectation, prepare
+from poolproof.checker.driver.check import Request, Task, expectation, prepare
 from poolproof.checker.driver.designs import ROOT
 from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.frontend.design import compile_design
@@ -533,11 +534,15 @@ def test_the_reference_spec_expects_what_comes_out() -> None:
 PLAIN = ROOT / "specs/questions/promise_plain.spec"
 
 
+@cache
+def everyone() -> tuple[Task, ...]:
+    return prepare(parse(PLAIN), Request())
+
+
 @pytest.mark.parametrize("design", [w.text for w in parse(PLAIN).designs])
 def test_a_design_may_be_asked_alone(design: str) -> None:
     """What it lacks of the spec's bounds and names, another design has."""
-    everyone = prepare(parse(PLAIN), Request())
-    [among] = [t for t in everyone if t.known.name == design]
+    [among] = [t for t in everyone() if t.known.name == design]
     [alone] = prepare(parse(PLAIN), Request((design,)))
     assert alone.sizes == among.sizes
     names = [p.name for p in alone.resolved.properties]
