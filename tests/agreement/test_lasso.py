@@ -222,3 +222,24 @@ def test_a_search_that_is_cut_short_says_so(
     prefix, loop = found(verdict.trace)
     assert prefix == 0
     assert loop == 6 if work else loop >= 6
+
+
+def test_a_search_that_is_cut_short_claims_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first walk waits until `a` is impossible, which takes three steps; `a`
+    and back are two. A loop is called shortest only where all shorter ones were
+    looked at."""
+
+    def label(action: str, target: int) -> tuple[tuple[str, tuple[int]], int]:
+        return (action, (target,)), target
+
+    edges = [[label("b", 2), label("a", 1)], [label("b", 0)], [label("b", 1)]]
+    mine, said = {0, 1, 2}, []
+    for work in range(40):
+        monkeypatch.setattr(module, "_WORK", work)
+        found = module.lasso(edges, [0], {0}, mine, [mine], (Fairness("a"),))
+        assert len(found.steps) == 2 or not found.shortest
+        assert len(found.steps) in (2, 3)
+        said.append(found.shortest)
+    assert {*said} == {False, True}

@@ -63,6 +63,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "doubts": ("tests/agreement/test_equivariant.py",),
     "components": ("tests/unit/test_components.py",),
     "replay": ("tests/unit/test_replay.py",),
+    "lasso": ("tests/unit/test_liveness.py", "tests/agreement/test_lasso.py"),
     "canonical": ("tests/agreement/test_native_symmetry.py",),
     "expressions": ("tests/agreement/test_backends.py",),
     "layout": _C,
