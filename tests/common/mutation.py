@@ -66,7 +66,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "lasso": ("tests/unit/test_liveness.py", "tests/agreement/test_lasso.py"),
     "canonical": ("tests/agreement/test_native_symmetry.py",),
     "expressions": ("tests/agreement/test_backends.py",),
-    "layout": _C,
+    "layout": ("tests/unit/test_layout.py", *_C),
     "program": _C,
     "steps": (
         "tests/unit/test_native_engine.py",
