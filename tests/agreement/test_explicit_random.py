@@ -12,7 +12,7 @@ from tests.common.random_systems import Case, cases, explore
 
 
 @settings(
-    max_examples=150,
+    max_examples=100,
     deadline=None,
     database=None,
     derandomize=True,

@@ -158,7 +158,7 @@ def test_lassos_are_shortest_in_prefix_and_then_in_loop(
         assert truth is None or truth[0] > prefix
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(cases(defects=False, kinds=(Kind.LEADS_TO,)))
 def test_leads_to_agrees_with_the_reference(case: Case) -> None:
     truth = explore(case.system, (), limit=60)

@@ -70,7 +70,7 @@ native = engine_of("native")
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
 
-EXAMPLES = int(os.environ.get("NATIVE_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("NATIVE_EXAMPLES", "24"))
 
 
 @pytest.fixture(scope="module", autouse=True)
