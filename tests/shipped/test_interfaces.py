@@ -65,6 +65,53 @@ def test_reserved_thp_does_not_know_nodes() -> None:
     ]
 
 
+def test_a_page_that_goes_brings_its_promise_back() -> None:
+    """df7a6d1f6405, in 6.9: 6.1 forgets the promise of a page that its owner unmaps.
+    HugePages_Rsvd says so, and then a promise that is there or not."""
+    found = compared("Hugetlb61", "Hugetlb", "hugetlb_meminfo", "dontneed")
+    assert found.complete
+    assert classes(found) == [
+        ("reserved", "0", "1", 3),
+        ("mmap", "OK", "ENOMEM", 4),
+        ("touch", "OK", "SIGBUS", 5),
+        ("free", "0", "1", 6),
+        ("touch", "SIGBUS", "OK", 7),
+        ("mmap", "ENOMEM", "OK", 8),
+    ]
+    assert [w.pairs for w in found.ways] == [308, 308]
+
+
+def test_a_mapping_that_fails_leaves_the_subpool_right() -> None:
+    """a833a693a490, in 6.15: 6.12 gives a subpool what it did not get from it."""
+    found = compared("Hugetlb70", "Hugetlb", "hugetlb_meminfo", "mount")
+    assert found.complete
+    assert classes(found) == [
+        ("reserved", "1", "2", 3),
+        ("mmap", "OK", "ENOMEM", 4),
+        ("mount", "OK", "ENOMEM", 6),
+        ("mmap_shared", "OK", "ENOMEM", 6),
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("one", "label"), [("Hugetlb61", "mount"), ("Hugetlb70", "dontneed")]
+)
+def test_versions_that_show_the_same(one: str, label: str) -> None:
+    found = compared(one, "Hugetlb", "hugetlb_meminfo", label)
+    assert found.complete
+    assert not found.same
+    assert not found.classes
+
+
+@pytest.mark.slow
+def test_a_surplus_page_on_an_allowed_node() -> None:
+    """003af997c8a9, in 6.11: 6.1 takes a surplus page from any node of the cpuset, and
+    then refuses a bound task."""
+    found = compared("Hugetlb61", "Hugetlb", "hugetlb_meminfo", "three", depth=5)
+    assert classes(found) == [("mmap", "ENOMEM", "OK", 5)]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", shipped_interfaces())
 def test_each_label_has_calls(path: str) -> None:
