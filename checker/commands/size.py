@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from poolproof.checker.commands import options as shared
+from poolproof.checker.commands.least_formula import add_any, run_any
 from poolproof.checker.commands.streams import output
 from poolproof.checker.commands.sweep import add_sweep, run_sweep
 from poolproof.checker.commands.terminal import Interrupts, progress
@@ -44,6 +45,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_sweep(
         parser, "the least size for each value of a bound, or of a let; two: a grid"
     )
+    add_any(parser)
     add("--csv", metavar="FILE", help="with --sweep: the cells, as CSV")
     add("--plot", metavar="FILE", help="with --sweep: a plot (needs matplotlib)")
     add("--table", action="store_true", help="do not print the failing schedules")
@@ -69,8 +71,12 @@ def run(options: argparse.Namespace) -> int:
     specs = [parse(find_spec(name)) for name in options.spec]
     _check_names(specs, options.scenario)
     check_given(specs, options.design, options.scenario, bounds)
+    if options.sweep and options.any:
+        raise UserError(None, "--sweep and --any are two questions: ask one")
     if options.sweep:
         return run_sweep(options, specs, bounds)
+    if options.any:
+        return run_any(options, specs, bounds)
     for name in ("csv", "plot"):
         if getattr(options, name):
             raise UserError(None, f"--{name} needs --sweep, like --sweep cold=0..16")

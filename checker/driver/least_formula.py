@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The least pool of a scenario as a formula: linear in bounds and `let`s.
+
+The least sizes of a small grid are explored (`driver.sweep`); the linear form that
+all of them satisfy, if there is one, is tried at values beyond the grid. At each
+point a pool of the formula's size succeeds and one page less fails, under every
+interleaving. That is all that is shown: the formula is not proved at other values,
+because a scenario's programs are unrolled page by page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.driver.sweep import Axis, SweepCell, sweep
+from poolproof.checker.spec.syntax import Scenario, Spec
+from poolproof.model.language import Design
+
+
+@dataclass(frozen=True)
+class Formula:
+    """``constant`` and the sum of ``factors`` times the axes."""
+
+    names: tuple[str, ...]
+    factors: tuple[int, ...]
+    constant: int
+
+    def at(self, values: Sequence[int]) -> int:
+        """Return its value."""
+        terms = (a * v for a, v in zip(self.factors, values, strict=True))
+        return self.constant + sum(terms)
+
+    def __str__(self) -> str:
+        text = ""
+        for a, name in (*zip(self.factors, self.names, strict=True), (0, "")):
+            last = not name
+            amount = self.constant if last else a
+            if amount == 0:
+                continue
+            sign = "-" if amount < 0 else "+"
+            many = abs(amount)
+            term = str(many) if last else name if many == 1 else f"{many} * {name}"
+            text += f" {sign} {term}" if text else f"-{term}" if amount < 0 else term
+        return text or "0"
+
+
+@dataclass(frozen=True)
+class Least:
+    """The formula that ``fitted`` give, and the cells beyond (``tried``), or
+    ``why`` there is none."""
+
+    formula: Formula | None
+    fitted: tuple[SweepCell, ...]
+    tried: tuple[SweepCell, ...] = ()
+    why: str = ""
+
+
+def least_formula(
+    scenario: Scenario,
+    spec: Spec,
+    cls: type[Design],
+    given: Mapping[str, int],
+    axes: Sequence[Axis],
+    seconds: float,
+) -> Least:
+    """Return the least size as a formula of the axes, with so many seconds for each
+    cell. Raise UserError if no cell of the grid can be had."""
+    names = tuple(name for name, _ in axes)
+
+    def least(values: Sequence[int]) -> Iterator[SweepCell]:
+        one = [(n, range(v, v + 1)) for n, v in zip(names, values, strict=True)]
+        return sweep(scenario, spec, cls, given, one, seconds)
+
+    cells: list[SweepCell] = []
+    mistake: UserError | None = None
+    for values in _grid(axes):
+        try:
+            cells += least(values)
+        except UserError as outside:
+            mistake = mistake or outside
+    if not cells and mistake is not None:
+        raise mistake
+    formula, why = fitted(names, cells)
+    if formula is None:
+        return Least(None, tuple(cells), why=why)
+    tried: list[SweepCell] = []
+    for values in beyond(axes):
+        with suppress(UserError):  # the scenario may have no such values
+            tried += least(values)
+    return judged(formula, cells, tried)
+
+
+def judged(
+    formula: Formula, cells: Sequence[SweepCell], tried: Sequence[SweepCell]
+) -> Least:
+    """Return the formula if it is right at all that were tried beyond the grid."""
+    wrong = next((c for c in tried if c.least != formula.at(c.values)), None)
+    why = "" if tried else f"{formula} fits, and nothing is beyond"
+    if wrong is not None:
+        where = at(formula.names, wrong.values)
+        why = f"{formula} fits the grid, but {where} {_outcome(wrong)}"
+    return Least(None if why else formula, tuple(cells), tuple(tried), why)
+
+
+def _grid(axes: Sequence[Axis]) -> Iterator[tuple[int, ...]]:
+    if not axes:
+        yield ()
+        return
+    for first in axes[0][1]:
+        for others in _grid(axes[1:]):
+            yield first, *others
+
+
+def beyond(axes: Sequence[Axis]) -> Iterator[tuple[int, ...]]:
+    """Yield values beyond the grid: each name one further than its last, the others at
+    theirs; and all of them."""
+    last = [over[-1] for _, over in axes]
+    for k in range(len(axes)):
+        yield tuple(v + (j == k) for j, v in enumerate(last))
+    if len(axes) > 1:
+        yield tuple(v + 1 for v in last)
+
+
+def fitted(
+    names: tuple[str, ...], cells: Sequence[SweepCell]
+) -> tuple[Formula | None, str]:
+    """Return the one linear form with whole numbers that all cells satisfy, or None
+    and why there is none."""
+    for cell in cells:
+        if cell.least is None:
+            return None, f"{at(names, cell.values)} {_outcome(cell)}"
+    if len(cells) < len(names) + 2:
+        return None, f"{len(cells)} sizes are too few"
+    rows = [(*map(Fraction, c.values), Fraction(1)) for c in cells]
+    found = solved(rows, [Fraction(c.least or 0) for c in cells])
+    if found is None:
+        return None, f"it is not linear in {', '.join(names)}"
+    if any(a.denominator > 1 for a in found):
+        return None, "its factors are no whole numbers"
+    *factors, constant = (int(a) for a in found)
+    return Formula(names, tuple(factors), constant), ""
+
+
+def solved(
+    rows: Sequence[tuple[Fraction, ...]], right: Sequence[Fraction]
+) -> list[Fraction] | None:
+    """Return the only solution of the linear equations, or None."""
+    width = len(rows[0])
+    left = [[*row, value] for row, value in zip(rows, right, strict=True)]
+    for k in range(width):
+        pivot = next((r for r in left[k:] if r[k]), None)
+        if pivot is None:
+            return None
+        left.remove(pivot)
+        left.insert(k, [a / pivot[k] for a in pivot])
+        for j, row in enumerate(left):
+            if j != k and row[k]:
+                left[j] = [a - row[k] * b for a, b in zip(row, left[k], strict=True)]
+    if any(row[width] for row in left[width:]):
+        return None
+    return [left[k][width] for k in range(width)]
+
+
+def _outcome(cell: SweepCell) -> str:
+    if cell.unknown:
+        return f"is not known: {cell.unknown}"
+    if cell.least is None:
+        return f"has none in the scenario's range ({cell.below})"
+    return f"takes {cell.least}"
+
+
+def at(names: Sequence[str], values: Sequence[int]) -> str:
+    """Return the values as text, like P=2, cold=1."""
+    return ", ".join(f"{n}={v}" for n, v in zip(names, values, strict=True))
