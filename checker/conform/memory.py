@@ -42,6 +42,7 @@ class Memory(Files):
                 return "err EEXIST"
             # gone before the new mapping reserves, also if that fails:
             # mm/vma.c:vms_clean_up_area
+            self._need_no_last_file(process, page, length)
             self._unmap(process, page, length)
         shared, anonymous, noreserve = "S" in flags, "A" in flags, "N" in flags
         file = None
@@ -72,6 +73,16 @@ class Memory(Files):
         if result != OK:
             return f"err {result.name}"
         return self._populate(area) if "L" in flags else "ok"
+
+    def _need_no_last_file(self, process: int, page: int, length: int) -> None:
+        """A file goes when the system call ends (fs/file_table.c:fput, by
+        task_work), so after a new mapping in its place has reserved."""
+        around, end = self.around, page + length
+        named = {*around.names.values(), *around.descriptors.values()}
+        for area in self.areas_of(process):
+            inside = area.start < end and page < area.end
+            if inside and area.file is not None and area.file not in named:
+                raise NotExpressible("MAP_FIXED over a file that may go with it")
 
     def _is_inside(self, file: Any, end: int) -> bool:
         return bool(self.features["truncate"] and end <= self.now.i_size[file])

@@ -9,13 +9,17 @@ from dataclasses import replace
 
 import pytest
 
+from poolproof.checker.conform.environment import NotExpressible
 from poolproof.checker.conform.failures import with_failures
 from poolproof.checker.conform.hugetlb import roomy
 from poolproof.checker.conform.machine import ModelMachine
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.language import NONE_FAILS
 
-FEATURES = ("surplus", "resize", "resize_node", "sysctl", "split", "exit", "mremap")
+FEATURES = (
+    *("surplus", "resize", "resize_node", "sysctl"),
+    *("split", "exit", "mremap", "hugetlbfs", "unlink"),
+)
 
 
 def machine(commands: Sequence[str]) -> ModelMachine:
@@ -40,6 +44,18 @@ def test_a_map_fixed_that_fails_takes_away_what_is_there() -> None:
     assert one.run("w 0 mmap 0 3 PAF -1 0") == "err ENOMEM"
     assert one.run("w 0 maps") == "ok 8+1:rw-p@0"
     assert one.counters().rsvd == 1
+
+
+def test_a_file_that_goes_with_its_mapping_is_not_mapped_over() -> None:
+    """Seen on 6.1 and 6.12: ENOMEM, because the file's promise is still there."""
+    one = machine(["mount m", "w 0 open 0 /mnt/m/f0", "w 0 mmap 0 1 S 0 0"])
+    assert one.run("w 0 unlink /mnt/m/f0") == "ok"
+    before = one.saved()
+    assert one.run("w 0 mmap 0 1 PAF -1 0") == "ok"
+    one.put_back(before)
+    assert one.run("w 0 close 0") == "ok"
+    with pytest.raises(NotExpressible, match="a file that may go with it"):
+        one.run("w 0 mmap 0 1 PAF -1 0")
 
 
 def test_a_file_that_is_not_open_is_said_before_what_is_in_the_way() -> None:
