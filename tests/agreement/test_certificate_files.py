@@ -188,7 +188,7 @@ def test_check_writes_the_files(
             "--engine",
             "prove",
             "--budget",
-            "5",
+            "30",
             "--bounds",
             "V=2,P=1",
             "--certificate",

@@ -110,8 +110,13 @@ REPEATED = ReservedThpVmasAssumed
 
 
 def is_dear(design: type[Design]) -> bool:
-    """Whether the gate leaves it out: all but a method is another design's text."""
-    return design is REPEATED or ".bugs" in design.__module__
+    """Whether the gate leaves it out: all but a few methods are another design's
+    text, or it stands between a design and an heir, who are both asked."""
+    versions = ".bugs" in design.__module__ or design.__module__.endswith("versions")
+    between = any(base in SHIPPED for base in design.__mro__[1:]) and any(
+        design in heir.__mro__[1:] for heir in SHIPPED if heir is not REPEATED
+    )
+    return design is REPEATED or versions or between
 
 
 ROUNDS, FEW = 20, 3

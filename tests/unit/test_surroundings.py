@@ -188,7 +188,16 @@ def programs() -> list[Path]:
 
 
 @needs_compiler
-@pytest.mark.parametrize("harm", ["cut", "flip", "empty", "mode", "foreign text"])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "flip",
+        "mode",
+        "foreign text",
+        pytest.param("cut", marks=pytest.mark.slow),
+        pytest.param("empty", marks=pytest.mark.slow),
+    ],
+)
 def test_a_damaged_program_is_made_again(harm: str) -> None:
     holds(run(*NATIVE))
     kept = programs()
@@ -357,7 +366,14 @@ def test_ctrl_c_in_the_first_second(delay: float) -> None:
 # --- the grammar's tables --------------------------------------------------
 
 
-@pytest.mark.parametrize("text", [b"", b"junk", b"cos\nsystem\n(S'touch owned'\ntR."])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"cos\nsystem\n(S'touch owned'\ntR.",
+        pytest.param(b"", marks=pytest.mark.slow),
+        pytest.param(b"junk", marks=pytest.mark.slow),
+    ],
+)
 def test_tables_that_are_damaged_are_made_again(text: bytes) -> None:
     folder = Path("home/.cache/poolproof")
     folder.mkdir(parents=True, mode=0o700)
