@@ -109,10 +109,15 @@ def _bare(tree: ast.Module) -> ast.Module:
     return tree
 
 
+_WORDS = ("doc", "kernel", "silent", "chosen")
+"""Arguments that reports read, and no engine does."""
+
+
 def _drop_words(call: ast.Call) -> None:
-    """Drop ``doc=`` and ``kernel=``, and the text after a feature's default."""
-    call.keywords = [k for k in call.keywords if k.arg not in ("doc", "kernel")]
-    if isinstance(call.func, ast.Name) and call.func.id in ("Bound", "Feature"):
+    """Drop `_WORDS`, the text after a feature's default, and that of an assume."""
+    call.keywords = [k for k in call.keywords if k.arg not in _WORDS]
+    named = call.func.id if isinstance(call.func, ast.Name) else ""
+    if named in ("Bound", "Feature", "assume"):
         first, *others = call.args or [ast.Constant("")]
         call.args = [first, *(a for a in others if not _is_text(a))]
 
@@ -122,7 +127,18 @@ def _is_text(node: ast.expr) -> bool:
 
 
 def _says(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    """Whether a statement is a docstring, an import (of which the values count),
+    a text or a tuple of them, or the design's ``assumed``."""
+    match node:
+        case ast.Expr(ast.Constant()) | ast.AnnAssign(ast.Name("assumed")):
+            return True
+        case ast.Import() | ast.ImportFrom():
+            return True
+        case ast.Assign(_, ast.Constant(str())):
+            return True
+        case ast.Assign(_, ast.Tuple(elements)):
+            return bool(elements) and all(map(_is_text, elements))
+    return False
 
 
 def _constant_text(value: Any) -> str:
@@ -131,7 +147,7 @@ def _constant_text(value: Any) -> str:
         return repr([(member.name, member.value) for member in value])
     if isinstance(value, Bound | Feature):
         return repr(replace(value, doc=""))
-    constant = isinstance(value, Domain | int | str)
+    constant = isinstance(value, Domain | int)
     return repr(value) if constant else ""
 
 

@@ -103,6 +103,13 @@ OTHERS = {
     "a bound's default": ("blocks", '"total", 2', '"total", 3', "design"),
     "a label of another file": ("blocks", "ENOMEM = 12", "ENOMEM = 11", "design"),
     "a citation": ("base", "mm/hugetlb.c:charge", "mm/hugetlb.c:take", ""),
+    "who makes a call": ("base", "(kernel=", "(silent=True, kernel=", ""),
+    "what is assumed": (
+        "pool",
+        '"""An heir."""',
+        'assumed: tuple[str, ...] = ("x",)',
+        "",
+    ),
     "what a bound is": ("blocks", '"total", 2', '"total", 2, doc="pages"', ""),
     "a comment of the spec": ("spec", "for Pool", "# more\nfor Pool", ""),
     "the spec's title": ("spec", '"a quota"', '"one quota"', ""),
