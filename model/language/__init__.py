@@ -489,7 +489,7 @@ class Design(Block):
             source, binding = self._source, self._binding  # type: ignore[attr-defined]
             actions = {
                 n: f
-                for n, (f, mark) in action_methods(source).items()
+                for n, (f, mark) in _actions(source).items()
                 if all(binding.on(feature) for feature in mark.when)
             }
             if name not in actions:
@@ -532,6 +532,12 @@ class Design(Block):
 
 _NAMES = (str, int, set, list, tuple)
 """What may name elements of a scalarset in a call from outside, or hold names."""
+
+
+@cache
+def _actions(cls: type[Design]) -> dict[str, tuple[FunctionType, ActionMark]]:
+    """The actions of a design class whose methods are called: it is complete."""
+    return action_methods(cls)
 
 
 @cache
