@@ -30,6 +30,9 @@ def catalogue(designs: Sequence[DesignRef], specs: Sequence[Spec]) -> list[str]:
 def _counted(spec: Spec) -> str:
     if spec.scenarios and not spec.claims:
         return count(len(spec.scenarios), "scenario")
+    if not spec.claims and (spec.calls or spec.observed):
+        parts = [count(len(spec.calls), "call")] if spec.calls else ["all calls"]
+        return ", ".join([*parts, count(len(spec.observed), "value")])
     number = len(spec.claims)
     return "1 property" if number == 1 else f"{number} properties"
 
