@@ -174,3 +174,19 @@ def test_the_comment_has_each_field() -> None:
         " * w0 bits 0..2     x, from -2\n"
         " * of one value:   one\n */\n"
     )
+
+
+def test_a_table_of_two_is_affine() -> None:
+    layout = laid_out(number("x", 0, 1), table("t", Domain(INT, 0, 1), 6))
+    assert layout.affine["t"].strides == (3,)
+    assert laid_out(table("t", Domain(INT, 0, 0), 6)).affine["t"].strides == (0,)
+
+
+def test_a_scalarset_of_one_has_one_row() -> None:
+    one = ir.scalar_sort("One", 1)
+    system = TransitionSystem(
+        "s", (table("t", Domain(one, 0, 0), 5),), (), ir.TRUE, {}, {}
+    )
+    layout = lay_out(system, {"t": (0, 5)}, Symmetry((one,), (one,), ()))
+    (rows,) = layout.rows
+    assert (rows.widths, len(rows.at)) == ((3,), 1)
