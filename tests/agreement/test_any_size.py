@@ -44,6 +44,7 @@ from poolproof.model.language import Design
 from tests.common.open_designs import (
     SPEC,
     TRAPS,
+    Apart,
     Beyond,
     Chain,
     Falls,
@@ -277,6 +278,23 @@ def test_clauses_of_a_row_are_lemmas_only_if_they_are_inductive(tmp_path: Path) 
     assert "late" not in " ".join(certificate.lemmas)
     for text in certificate.questions:
         assert cvc5_says(text) == "unsat"
+
+
+APART = """
+spec "apart"
+for Apart
+step same "s" on start: unchanged(x)
+invariant counted "c": x != y implies x > 0
+"""
+
+
+def test_a_guess_says_nothing_of_what_is_possible(tmp_path: Path) -> None:
+    spec = of_text(APART, tmp_path, "apart")
+    found = opened(Apart, spec, Sizes({}, (), ()), compile_design(Apart), ("all",))
+    outcome = proved(found, clauses=False)
+    assert isinstance(outcome.verdicts["same"], Holds)
+    assert not outcome.statistics.impossible
+    assert all(all(true) for true in outcome.statistics.true_antecedents.values())
 
 
 def test_check_says_what_is_open_and_what_is_not(

@@ -225,6 +225,24 @@ class Chain(Design):
         self.late = self.steps >= LATE
 
 
+class Apart(Design):
+    """Two numbers are the same in all states that a small search visits."""
+
+    x = var(Int(), init=0)
+    y = var(Int(), init=0)
+    live = table(ROWS, Bool())
+
+    @action
+    def count(self):
+        self.x += 1
+        self.y += 1 if self.x < 2 * LATE else 0
+
+    @action
+    def start(self, row: ROWS):
+        require(self.x != self.y)
+        self.live[row] = True
+
+
 class Owners(Design):
     """A count for each row."""
 

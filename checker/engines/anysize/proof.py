@@ -450,9 +450,14 @@ class _Run:
     # -- the certificate --
 
     def confirm(self, shown: list[Property], rules: list[Claim]) -> None:
-        """Ask each question's text of a fresh solver."""
+        """Ask each question's text of a fresh solver, and what the lemmas exclude.
+        No guess may help: it is not shown to hold."""
+        pool, self.proof.pool = self.proof.pool, {}
+        self.confirmed(shown, rules)
+        self.proof.pool = pool
+
+    def confirmed(self, shown: list[Property], rules: list[Claim]) -> None:
         proof = self.proof
-        pool, proof.pool = proof.pool, {}
         claims = [c for p in shown for c in self.step_claims(p)]
         claims += [c for one in proof.lemmas.values() for c in proof.claims(one)]
         claims += [c for c in rules if c.rests_on_it or c.range in proof.plain.ranged]
@@ -468,7 +473,6 @@ class _Run:
                 if text not in texts and not unsatisfiable(text):
                     wrong = f"{claim.about} is not confirmed"
                 texts[text] = None
-        proof.pool = pool
         if wrong:
             for p in shown:
                 self.verdicts[p.name] = Unknown(f"the certificate: {wrong}")
