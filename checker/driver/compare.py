@@ -26,6 +26,7 @@ from poolproof.checker.engines.visible import (
     Alphabet,
     Erroneous,
     Event,
+    Form,
     Process,
     Shown,
     View,
@@ -79,9 +80,9 @@ class DifferenceClass:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a comparison found. ``same``: the two are the same transition system, so
-    nothing was searched. ``ways`` are the two searches, of what the first design
-    shows and of what the other shows."""
+    """What a comparison found. ``same``: the two are the same transition system, and
+    user space sees the same of both, so nothing was searched. ``ways`` are the two
+    searches, of what the first design shows and of what the other shows."""
 
     pair: Pair
     same: bool = False
@@ -133,7 +134,7 @@ def compare(pair: Pair, budget: Budget, report: Reporter) -> Comparison:
     """Return what differs, each class of differences with a shortest sequence. Raise
     UserError where a model is in error."""
     a, b = pair.compiled
-    if same_behaviour(a.system, b.system):
+    if same_behaviour(a.system, b.system) and _same_view(*pair.interface.views):
         return Comparison(pair, same=True)
     ways: list[Included] = []
     half = None if budget.seconds is None else budget.seconds / 2
@@ -151,6 +152,21 @@ def compare(pair: Pair, budget: Budget, report: Reporter) -> Comparison:
             f"{wrong.system.name} is in error: {wrong}; poolproof check shows a run",
         ) from None
     return Comparison(pair, False, tuple(_classes(pair, ways)), tuple(ways))
+
+
+def _same_view(one: View, other: View) -> bool:
+    """Return whether two views of one system are the same: its calls, what happens by
+    itself, and what is read."""
+
+    def seen(view: View) -> tuple[object, ...]:
+        def ways(forms: Sequence[Form]) -> list[tuple[object, ...]]:
+            return [(f.action.name, f.places, f.within, f.fixed) for f in forms]
+
+        calls = {name: ways(forms) for name, forms in view.calls.items()}
+        readings, stops = dict(view.readings), dict(view.stops)
+        return calls, ways(view.silent), readings, stops, view.total, view.first
+
+    return seen(one) == seen(other)
 
 
 def exit_code(comparison: Comparison) -> int:

@@ -31,6 +31,7 @@ from poolproof.model.language import (
     action,
     assume,
     bug_on,
+    observer,
     require,
     table,
     var,
@@ -110,6 +111,30 @@ class Counting(Design):
     def reclaim(self):
         require(self.spare > 0)
         self.spare = 0
+
+
+class Lost(Pool):
+    """Pages come back by themselves."""
+
+    @action(chosen="node", silent=True)
+    def put(self, node: NODES):
+        super().put(node)
+
+
+class Shown(Counting):
+    """Shows what it holds."""
+
+    @observer
+    def shown(self) -> Int(0, 2):
+        return self.held
+
+
+class Twice(Shown):
+    """Shows twice what it holds."""
+
+    @observer
+    def shown(self) -> Int(0, 4):
+        return 2 * self.held
 
 
 class Stingy(Counting):
@@ -193,6 +218,25 @@ def test_a_renamed_copy_differs_in_nothing() -> None:
     found = compared(Same, Pool)
     assert found.same
     assert exit_code(found) == 0
+
+
+SWAPPED = "user alloc\nuser Shown.release or Twice.reclaim"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "text", "differs"),
+    [
+        (Pool, Lost, "", {"take"}),
+        (Shown, Twice, "user alloc\nobserve shown: shown()", {"shown"}),
+        (Shown, Twice, SWAPPED, {"alloc", "release"}),
+    ],
+)
+def test_one_system_may_be_seen_in_two_ways(
+    one: type[Design], other: type[Design], text: str, differs: set[str]
+) -> None:
+    found = compared(one, other, f'spec "seen"\n{text}' if text else "")
+    assert not found.same
+    assert {c.name for c in found.classes} == differs
 
 
 def test_another_result_is_found_after_the_fewest_calls() -> None:
