@@ -9,7 +9,7 @@ action's own parameters and rigid params, unless said otherwise.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
 from itertools import product
@@ -60,10 +60,14 @@ class Variable:
     hi: Expr | None
     init: Expr | None
     span: Span | None = None
+    named: tuple[Domain, ...] = field(default=(), compare=False)
+    """What a table is over, as its design calls it. Equal sorts are one object, with
+    the names of the design that was read first."""
 
     @property
     def index(self) -> tuple[Domain, ...]:
-        return self.sort.index if isinstance(self.sort, TableSort) else ()
+        over = self.sort.index if isinstance(self.sort, TableSort) else ()
+        return self.named if self.named == over else over
 
     @property
     def element(self) -> Sort:

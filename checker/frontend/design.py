@@ -252,6 +252,7 @@ def _variable(slot: Slot, named: Mapping[str, Any]) -> Variable:
         where = member_span(*slot.where)
         raise NotClosed(where, element.domain, f"{slot.name} is a set over it")
     sort: ir.Sort = element
+    index: tuple[ir.Domain, ...] = ()
     if slot.index:
         index = tuple(
             domain_of(v, name_of(d, named))
@@ -270,7 +271,13 @@ def _variable(slot: Slot, named: Mapping[str, Any]) -> Variable:
     if init is not None and isinstance(sort, ir.TableSort):
         init = ir.fill(sort, init)
     return Variable(
-        slot.name, sort, end(values.lo), end(values.hi), init, member_span(*slot.where)
+        slot.name,
+        sort,
+        end(values.lo),
+        end(values.hi),
+        init,
+        member_span(*slot.where),
+        index,
     )
 
 

@@ -365,7 +365,8 @@ class Meanings:
         name = e.table
         table = self.table(name, env)
         assert isinstance(table.sort, TableSort)
-        domains = table.sort.index
+        declared = self.names.system.by_name.get(name.text)
+        domains = table.sort.index if declared is None else declared.index
         at = self.reading.at(e.span)
         operators.count_indices(name.text, domains, len(e.at), at)
         found = (

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Expressions are shown as a spec would write them."""
 
+import importlib.util
+import sys
+from pathlib import Path
+
 import pytest
 
 from poolproof.checker.core import ir
+from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.evaluate import Valuation
 from poolproof.checker.core.ir import (
     BOOL,
@@ -133,3 +138,30 @@ def test_a_reason_has_the_order_of_the_text() -> None:
     ):
         at = Valuation(PAIR.system, tuple(before.values()))
         assert reasons(at, read(text)) == [(0, reason)]
+
+
+def test_a_table_is_over_what_its_own_design_names(tmp_path: Path) -> None:
+    """Whichever of two designs with equal sorts a process reads first."""
+    text = """
+from poolproof.model.language import Bool, Design, Int, action, table
+
+{name} = Int(0, 6)
+
+
+class Pool(Design):
+    used = table({name}, Bool())
+
+    @action
+    def take(self):
+        self.used[7] = True
+"""
+    for name in ("SLOTS", "FRAMES"):
+        path = tmp_path / f"over_{name.lower()}.py"
+        path.write_text(text.format(name=name), encoding="utf-8")
+        found = importlib.util.spec_from_file_location(path.stem, path)
+        assert found is not None
+        assert found.loader is not None
+        module = sys.modules[path.stem] = importlib.util.module_from_spec(found)
+        found.loader.exec_module(module)
+        with pytest.raises(UserError, match=f"`7` is not in {name}, which `used`"):
+            compile_design(module.Pool)

@@ -45,8 +45,8 @@ OUTSIDE_SCRATCH = Feature(
     "outside_scratch",
     doc="nor are they in scratch after a handover (14773e2aa4c5, 7d163a75f821)",
 )
-DEBUG = Feature("debug", False, "CONFIG_KEXEC_HANDOVER_DEBUG")
 HANDLER = Feature("handler", False, "a handler of hugetlb's memfds: not merged")
+DEBUG = Feature("debug", False, "CONFIG_KEXEC_HANDOVER_DEBUG", needs=HANDLER)
 
 
 class Kind(Enum):
