@@ -181,11 +181,11 @@ def _drawn_runs(
 
 
 def _objections(view: Overview, anchors: Anchors) -> Iterator[str]:
-    """The table that comes first, what its cells mean, and what columns rest on."""
+    """Yield the first table, the key to its cells, and what columns are based on."""
     if not view.columns:
         return
     yield '<section id="objections"><h2>What was said, and the worst '
-    yield f'that each shows</h2><p class="soft">{escape(KEY)}</p>'
+    yield f'result of each design</h2><p class="soft">{escape(KEY)}</p>'
     yield '<div class="wide cells"><table><thead><tr><th scope="col">objection</th>'
     for k, column in enumerate(view.columns):
         yield f'<th scope="col"><a href="#column{k}">{escape(column.title)}</a><br>'

@@ -43,12 +43,12 @@ from poolproof.checker.spec.page import Objection, Page, ShownRun, Upgrade
 from poolproof.model.language import declared
 
 KEY = (
-    "V5.a: violated after 5 steps, in spec a. no.a: what should be possible never "
-    "happens. ok.a: nothing that was asked is violated, within bounds like those of "
-    "a. ?3: unknown past 3 steps. vac: what it is about never happens. n/a: the design "
-    "has no such thing. -: not asked. !: not as expected. 22e: the least pool; with "
-    "one less, e: a promise is refused early, l: a fault fails late, s: all wait for "
-    "ever, b: an invariant breaks."
+    "V5.a: violated after 5 steps, in spec a. no.a: something that should be "
+    "possible never happens. ok.a: no violation within bounds like those of spec a. "
+    "?3: unknown beyond 3 steps. vac: vacuous, its premise never occurs. n/a: does "
+    "not apply to the design. -: not checked. !: not as expected. 22e: the smallest "
+    "pool that suffices; with one less, e: a promise is refused early, l: a fault "
+    "fails late, s: all tasks wait forever, b: an invariant is violated."
 )
 """What the cells of the table mean."""
 
@@ -167,7 +167,7 @@ class SpecSettings:
 
 
 def settings_of(file: str, done: Sequence[CheckResult]) -> SpecSettings:
-    """Return what the checks of the spec in ``file`` set."""
+    """Return the bounds and features that the checks of the spec in ``file`` set."""
     bounds: dict[str, int] = {}
     having: dict[str, None] = {}
     without: dict[str, None] = {}
@@ -213,7 +213,7 @@ def column_assumptions(column: PageColumn) -> list[str]:
 
 
 def taken_for_granted(column: PageColumn) -> list[str]:
-    """Return what the column's designs say of what their source does not show."""
+    """Return what the column's designs assume beyond what their source shows."""
     return list(dict.fromkeys(t for k in column.designs for t in k.cls.assumed))
 
 
@@ -289,8 +289,8 @@ def page(view: Overview) -> list[str]:
     runs = [line for run in page_runs(view) for line in _run(run)]
     if runs:
         words = (
-            "Runs in full, without `-> OK`; poolproof trace counterexamples/... says "
-            "what changes:"
+            "Full runs, `-> OK` omitted; poolproof trace counterexamples/... shows the "
+            "state changes:"
         )
         lines += ["", *wrapped(words), *runs]
     return lines
@@ -301,8 +301,8 @@ def _capitals() -> Iterator[str]:
 
 
 def _table(view: Overview) -> list[str]:
-    """How to read a cell, the columns' names, and the table. Cells are as wide as
-    their column needs; columns that do not fit side by side follow below."""
+    """Return the key to the cells, the columns' names, and the table. A cell is as
+    wide as its column needs; columns that do not fit side by side follow below."""
     rows = [
         (f'"{o.words}" ({o.who})', [cell_text(c, view) for c in cells])
         for o, cells in objection_rows(view)
@@ -312,7 +312,7 @@ def _table(view: Overview) -> list[str]:
     ]
     if not rows:
         return []
-    lines = wrapped("What was said of the designs, and the worst that each shows.")
+    lines = wrapped("What was said about the designs, and the worst result of each.")
     lines += wrapped(KEY)
     letters = [letter for letter, _ in zip(_capitals(), view.columns, strict=False)]
     for letter, column in zip(letters, view.columns, strict=True):
@@ -332,7 +332,7 @@ def _table(view: Overview) -> list[str]:
 
 
 def _fitting(wide: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield the first and the last but one of the columns that fit on a line."""
+    """Yield (start, end) of each group of columns that fits on one line."""
     start = 0
     for end in range(1, len(wide) + 1):
         if end == len(wide) or 2 + sum(wide[start : end + 1]) > WIDTH + 1:
@@ -346,8 +346,8 @@ def _side_by_side(cells: Sequence[str], wide: Sequence[int]) -> str:
 
 
 def _specs(view: Overview) -> list[str]:
-    """What the letters of the specs mean, and the bounds of each. Bounds that most
-    of them share are named once."""
+    """Return the spec that each letter stands for, with its bounds. Bounds that most
+    specs share are named once."""
     if not view.keys:
         return []
     shared = _shared_bounds(view)
@@ -357,13 +357,13 @@ def _specs(view: Overview) -> list[str]:
         words.append(f"{key} {Path(file).stem}" + (f" ({brief})" if brief else ""))
     head = "The specs, in specs/, with (+) and without (-) features"
     if shared:
-        head += f"; unless said, {show_bounds(shared)}"
+        head += f"; unless stated otherwise, {show_bounds(shared)}"
     return [*wrapped(f"{head}:"), *wrapped("; ".join(words) + ".", "  ", "  ")]
 
 
 def _brief_settings(file: str, view: Overview, shared: Mapping[str, int]) -> str:
-    """Return ``P=1 +pins -advice``: what differs from the ``shared`` bounds. A bound
-    that the spec leaves as the design has it differs, too, if its value does."""
+    """Return ``P=1 +pins -advice``: where the spec differs from the ``shared`` bounds.
+    A bound that the spec does not set counts with the design's default."""
     found = settings_of(file, view.done)
     bounds = dict(found.bounds)
     for c in (c for c in view.done if c.task.spec.file == file):
@@ -387,8 +387,8 @@ def _shared_bounds(view: Overview) -> dict[str, int]:
 
 
 def _basis(view: Overview) -> list[str]:
-    """What the columns rest on, each reason with the letters of its columns, and an
-    assumption with the steps that it cut in each. One that cut nothing is left
+    """Return the assumptions behind the columns, each with the letters of its columns,
+    and an `assume` with the steps that it cut in each. One that cut nothing is left
     out."""
     if not view.columns:
         return []
@@ -408,26 +408,23 @@ def _basis(view: Overview) -> list[str]:
         own += [stored] if stored else []
         if not some and not taken_for_granted(column):
             bare.append(letter)
-    lines = ["", *wrapped("What the columns rest on:")]
+    lines = ["", *wrapped("What the columns are based on:")]
     if granted:
         parts = [f"{text} ({' '.join(some)})" for text, some in granted.items()]
         lines += wrapped(f"- taken for granted: {'; '.join(parts)}", "", "  ")
     if cut:
         parts = [f"{why} ({', '.join(some)})" for why, some in cut.items()]
-        lines += wrapped(
-            f"- assuming, with the number of steps that it cut: {'; '.join(parts)}",
-            "",
-            "  ",
-        )
+        words = "assumptions, with the number of steps that each cut"
+        lines += wrapped(f"- {words}: {'; '.join(parts)}", "", "  ")
     if bare:
-        lines += wrapped(f"- nothing is assumed: {', '.join(bare)}", "", "  ")
-    told = f"{'; '.join(own)}; others: none stored" if own else NO_FIGURES
-    return lines + wrapped(f"- {told}", "", "  ")
+        lines += wrapped(f"- no assumptions: {', '.join(bare)}", "", "  ")
+    stored = f"{'; '.join(own)}; others: none stored" if own else NO_FIGURES
+    return lines + wrapped(f"- {stored}", "", "  ")
 
 
 def _run(run: PageRun) -> list[str]:
-    """The title, and calls on as few lines as they fit. That one returned OK is left
-    out."""
+    """Return the title, and the calls on as few lines as possible. The result OK is
+    omitted."""
     said = (" ".join(call.split()).replace(" -> OK", "") for call in run.calls)
     calls = [call.replace(" ", "\0") for call in said]
     text = " ".join([f"{run.run.title}:", *calls, f"({run.where})"])

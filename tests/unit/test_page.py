@@ -135,7 +135,7 @@ def test_what_a_column_rests_on(view: Overview) -> None:
     words = " ".join(" ".join(lines).split())
     assert "- taken for granted: sketch: nobody drinks (A B)" in lines
     assert (
-        "assuming, with the number of steps that it cut: nobody overfills (A 1, B 1)"
+        "assumptions, with the number of steps that each cut: nobody overfills (A 1, B 1)"
         in words
     )
     (tank, _) = view.columns
@@ -176,7 +176,7 @@ def test_bounds_that_most_specs_share_are_said_once(view: Overview) -> None:
         for file in several
     ]
     words = " ".join(" ".join(page(replace(view, done=done, keys=several))).split())
-    assert "features; unless said, top=2: a tank; 0 0; 1 1;" in words
+    assert "features; unless stated otherwise, top=2: a tank; 0 0; 1 1;" in words
 
 
 def test_a_verdict_that_nobody_expects_has_a_mark(view: Overview) -> None:
