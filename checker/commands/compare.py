@@ -27,22 +27,22 @@ from poolproof.checker.reports.compare import (
 from poolproof.checker.spec import Spec, parse
 
 _EPILOG = """\
-Both designs are driven by the same calls. Compared is what they show: the
-result of each call, and what a spec says can be read. A difference is a
-sequence of calls after which one design shows something that the other
-cannot show after the same sequence with the same results.
+Both designs are driven by the same calls, and what they show is compared:
+the result of each call, and the values that the spec makes readable. A
+difference is a sequence of calls after which one design shows something
+that the other cannot show after the same sequence with the same results.
 
   user touch or fault(vma, page = block)   one call, two names
   user mmap_shared(task, vma, end = P)     only with this argument
-  user punch_hole(file, page) else OK      or nothing, where none can be
+  user punch_hole(file, page) else OK      no effect where it is impossible
   kernel swap_out                          a step that no task asks for
   observe free "HugePages_Free": free_huge_pages()
 
-Without `user`, actions of one name are one call, but for those that are
-silent in the design. Not compared: what the kernel chooses (arguments that
-one design lacks, or that the design calls chosen; calls that may fail),
-time, warnings in the log, and calls that one design does not have, which
-are listed.
+Without `user` lines, actions with the same name are the same call, except
+those that a design marks silent. Not compared: what the kernel chooses
+(arguments that one design lacks or marks chosen, and whether a call that
+may fail does), time, warnings in the log, and calls that only one design
+has, which are listed.
 """
 
 
@@ -51,13 +51,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     add = parser.add_argument
     add("one", metavar="A", help="a design: Hugetlb, or my.py:Class")
-    add("other", metavar="B", help="the other one")
+    add("other", metavar="B", help="the other design")
     add(
         "spec",
         nargs="*",
         metavar="SPEC",
         help="a spec with the sizes, and with `user`, `kernel`, `observe` lines; with "
-        "--property-wise the specs to ask",
+        "--property-wise, the specs to check",
     )
     add(
         "--bounds",
@@ -65,7 +65,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         type=shared.bounds,
         default=[],
         metavar="K=V[,K=V]",
-        help="set bounds; or a label of the spec's bounds",
+        help="set bounds, or choose labelled bounds of the spec",
     )
     shared.add_names(parser, "--without", "leave features out")
     shared.add_names(parser, "--with", "turn features on", dest="having")
@@ -74,7 +74,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--failures",
         shared.whole(0),
         metavar="N",
-        help="let up to N calls fail in a run, of those that may",
+        help="let up to N of the calls that may fail do so in a run",
     )
     shared.add_value(
         parser,
@@ -89,7 +89,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--depth",
         shared.whole(1),
         metavar="CALLS",
-        help="no sequence longer than this",
+        help="longest sequence to try",
     )
     shared.add_value(
         parser, "--memory", shared.memory, metavar="SIZE", help="like 500M or 4G"
@@ -97,15 +97,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     add(
         "--property-wise",
         action="store_true",
-        help="compare the verdicts on specs that both can be asked instead; without "
-        "SPEC, on all shipped ones",
+        help="instead, compare the verdicts of specs that apply to both designs; "
+        "without SPEC, of all shipped ones",
     )
     shared.add_value(
         parser,
         "--engine",
         shared.engine,
         metavar="ENGINE",
-        help="of --property-wise, as in check",
+        help="the engine for --property-wise, as in check",
     )
     shared.add_no_cache(parser)
     add("--no-symmetry", action="store_true", help="visit symmetric states, too")
@@ -113,7 +113,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "-v",
         "--verbose",
         action="store_true",
-        help="print the runs of all differences, not of the first only",
+        help="print the runs of all differences, not only of the first",
     )
     shared.add_output(parser)
 
@@ -134,9 +134,9 @@ def run(options: argparse.Namespace) -> int:
     if options.engine:
         raise UserError(None, "--engine is for --property-wise")
     if len(specs) > 1:
-        raise UserError(None, "several specs are for --property-wise: name one here")
+        raise UserError(None, "name one spec; several need --property-wise")
     if specs and specs[0].scenarios:
-        raise UserError(None, f"{specs[0].file} has scenarios: poolproof size")
+        raise UserError(None, f"{specs[0].file} has scenarios: use poolproof size")
     request = shared.request(options)
     pair = prepare_pair(*designs, specs[0] if specs else None, request)
     comparison = _compared(pair, budget)
@@ -156,7 +156,7 @@ def _by_verdicts(
     specs = specs or common_specs(designs)
     names = " and ".join(known.name for known in designs)
     if not specs:
-        raise UserError(None, f"no shipped spec is for both {names}: name one")
+        raise UserError(None, f"no shipped spec applies to both {names}: name one")
     request = replace(shared.request(options), designs=designs)
     checks, interrupts = shared.checks(options), Interrupts()
     engine = options.engine or EXHAUSTIVE
@@ -181,7 +181,7 @@ def _by_verdicts(
 
 
 def _compared(pair: Pair, budget: Budget) -> Comparison:
-    """Return what differs, with progress on a terminal. Ctrl-C ends it early."""
+    """Return the comparison, with progress on a terminal. Ctrl-C ends it early."""
     interrupts = Interrupts()
     with progress(" and ".join(pair.names)) as report, interrupts.caught():
         return compare(pair, budget, report)

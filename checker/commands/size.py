@@ -43,7 +43,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="in place of the scenario's range",
     )
     add_sweep(
-        parser, "the least size for each value of a bound, or of a let; two: a grid"
+        parser, "the least size for each value of a bound or let; two make a grid"
     )
     add_any(parser)
     add("--csv", metavar="FILE", help="with --sweep: the cells, as CSV")
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     _check_names(specs, options.scenario)
     check_given(specs, options.design, options.scenario, bounds)
     if options.sweep and options.any:
-        raise UserError(None, "--sweep and --any are two questions: ask one")
+        raise UserError(None, "--sweep and --any: leave one of them out")
     if options.sweep:
         return run_sweep(options, specs, bounds)
     if options.any:

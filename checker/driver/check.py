@@ -204,7 +204,7 @@ def _check_not_empty(spec: Spec) -> None:
         return
     if spec.calls or spec.observed:
         raise UserError(
-            None, f"{spec.file} says what to compare: poolproof compare A B {spec.file}"
+            None, f"{spec.file} is for comparisons: poolproof compare A B {spec.file}"
         )
     if spec.scenarios:
         raise UserError(

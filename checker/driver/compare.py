@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Two designs under the same calls: can user space tell which one it has?
 
-Each is asked whether it can show something that the other cannot show after the
-same calls with the same results (trace inclusion, both ways). What a design chooses
-by itself is not compared, only what comes of it.
+For each design, the search looks for something that it can show and the other cannot,
+after the same calls with the same results (trace inclusion, both ways). The choices
+that a design makes by itself are not compared, only what they lead to.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ from poolproof.checker.spec import Sizes, Spec, at_label, sizes
 
 @dataclass(frozen=True)
 class Pair:
-    """Two designs at the same sizes, and what they have in common. ``spec`` says
-    what is compared, if one does."""
+    """Two designs at the same sizes, with the interface that they share. ``spec`` says
+    what is compared; None: all actions that have the same name."""
 
     one: DesignRef
     other: DesignRef
@@ -57,9 +57,10 @@ class Pair:
 
 @dataclass(frozen=True)
 class DifferenceClass:
-    """A call or reading, and what each design may show where the other cannot show
-    it: nothing, where it cannot take the call. ``first`` shows it, by the run of the
-    design ``leads`` (0 or 1), which is ``runs`` of it, and one run of the other."""
+    """A call or reading on which the designs differ. ``shown`` is, for each design,
+    what it may show there; empty if it cannot take the call. ``first`` is a shortest
+    difference, found on the design numbered ``leads`` (0 or 1). ``runs`` has one run
+    of each design."""
 
     name: str
     shown: tuple[frozenset[Shown], frozenset[Shown]]
@@ -69,20 +70,21 @@ class DifferenceClass:
 
     @property
     def calls(self) -> int:
-        """Return the number of calls of the sequence; what is read is none."""
+        """Return the number of calls in the sequence, without readings."""
         return sum(arguments is not None for (_, arguments), _ in self.first.seen)
 
     @property
     def possible(self) -> bool:
-        """Whether both designs can take the call."""
+        """Return whether both designs can take the call."""
         return all(self.shown)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a comparison found. ``same``: the two are the same transition system, and
+    """The result of a comparison. ``same``: the two are the same transition system, and
     user space sees the same of both, so nothing was searched. ``ways`` are the two
-    searches, of what the first design shows and of what the other shows."""
+    searches, for what only the first design shows and for what only the other
+    shows."""
 
     pair: Pair
     same: bool = False
@@ -91,14 +93,15 @@ class Comparison:
 
     @property
     def complete(self) -> bool:
-        """Return whether both searches came to their end."""
+        """Return whether both searches were completed."""
         return self.same or (
             len(self.ways) == 2 and all(way.complete for way in self.ways)
         )
 
     @property
     def assumed(self) -> Mapping[str, int]:
-        """Return how often nothing is known because an `assume` leaves a call out."""
+        """Return, for each `assume`, the number of calls that it leaves out, of which
+        nothing is known."""
         found: dict[str, int] = {}
         for way in self.ways:
             for why, times in way.assumed.items():
@@ -110,7 +113,7 @@ def prepare(
     one: DesignRef, other: DesignRef, spec: Spec | None, request: Request
 ) -> Pair:
     """Return the two designs at the sizes of the spec and of the request. Raise
-    UserError for a mistake in any of these."""
+    UserError for a mistake in a design, the spec or the request."""
     known = (one, other)
     if spec is not None:
         spec = at_label(spec, request.label)
@@ -131,8 +134,8 @@ def prepare(
 
 
 def compare(pair: Pair, budget: Budget, report: Reporter) -> Comparison:
-    """Return what differs, each class of differences with a shortest sequence. Raise
-    UserError where a model is in error."""
+    """Return the comparison, each class of differences with a shortest sequence. Raise
+    UserError if a model is in error."""
     a, b = pair.compiled
     if same_behaviour(a.system, b.system) and _same_view(*pair.interface.views):
         return Comparison(pair, same=True)
@@ -177,8 +180,8 @@ def exit_code(comparison: Comparison) -> int:
 
 
 def _classes(pair: Pair, ways: Sequence[Included]) -> list[DifferenceClass]:
-    """Return the differences of both ways, the shortest first. One that each design
-    shows of the other is one class."""
+    """Return the differences of both ways, the shortest first. A difference that both
+    searches find is one class."""
     found: dict[object, DifferenceClass] = {}
     for leads, way in enumerate(ways):
         for first in way.differences:
@@ -198,13 +201,12 @@ def _classes(pair: Pair, ways: Sequence[Included]) -> list[DifferenceClass]:
 
 
 class Unfounded(Exception):
-    """A run does not show what the search says: a bug of poolproof."""
+    """A replayed run does not show what the search found: a bug of poolproof."""
 
 
 def _runs(pair: Pair, first: Difference, leads: int) -> tuple[Replay, Replay]:
     """Return the replays of a difference, for the first design and for the other.
-    Raise Unfounded if they do not show the same calls, or the same but for the
-    last."""
+    Raise Unfounded if either does not show the calls and results of the difference."""
     order = (leads, 1 - leads)
     mine, its = (
         replay(pair.compiled[k], trace)
@@ -223,8 +225,8 @@ def _confirm(
     seen: Sequence[tuple[Event, Shown]],
     last: frozenset[Shown] | set[Shown],
 ) -> None:
-    """Raise Unfounded unless the run shows what was seen, and in the end something of
-    ``last``: if that is empty, no such call."""
+    """Raise Unfounded unless the run shows the events ``seen``, and at the last of them
+    something in ``last``. If ``last`` is empty, the run ends before that call."""
     rest = list(_visible(view, run))
     for k, ((name, call), shown) in enumerate(seen):
         final = k == len(seen) - 1
@@ -251,8 +253,8 @@ def _confirm(
 
 
 def _visible(view: View, run: Replay) -> Iterator[dict[Event, Shown]]:
-    """Yield for each step of a run that is not silent the calls that it may be, with
-    what they show."""
+    """Yield, for each step of a run that is not silent, the calls that it may be, each
+    with what it shows."""
     silent = {f.action.name for f in view.silent}
     for before, taken in zip(run.states, run.taken, strict=False):
         step = taken.step

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Two designs as user space sees them: which actions are the same call of both.
+"""Two designs as user space sees them: which of their actions are the same call.
 
-A spec's `user` lines name the calls; without one, actions of the same name are the
-same call, but for those that a design calls silent. Arguments match by name. What
-only one side has, and what a design says the kernel chooses, may be any value.
+A spec's `user` lines name the calls. Without them, actions of the same name are the
+same call, except those that a design marks silent. Arguments match by name. An
+argument that only one side has, or that a design marks as chosen by the kernel, may
+have any value.
 """
 
 from __future__ import annotations
@@ -41,10 +42,11 @@ _NOWHERE = Span("", 1, 1)
 
 @dataclass(frozen=True)
 class Interface:
-    """What two designs have in common for user space. ``calls`` maps each call to its
-    arguments; ``only`` are the calls of one design alone; ``unread`` the values that a
-    design does not have, with what it lacks; ``left`` the actions that are never
-    taken; ``open`` the arguments of calls that may be any value, for each design."""
+    """The interface to user space that two designs share. ``calls`` maps each call to
+    its arguments; ``unread`` maps each value that a design does not have to what it
+    lacks. For each design, ``only`` are the calls that the other one lacks, ``left``
+    the actions that are never taken, and ``open`` the arguments of calls that may have
+    any value."""
 
     views: tuple[View, View]
     calls: Mapping[str, tuple[str, ...]]
@@ -55,8 +57,8 @@ class Interface:
 
 
 def interface(one: Compiled, other: Compiled, spec: Spec | None) -> Interface:
-    """Return what the designs have in common. Raise UserError if that is nothing, or
-    for what is wrong in the spec's lines."""
+    """Return the interface that the designs share. Raise UserError if they have no
+    call in common, or for a mistake in the spec's lines."""
     sides = tuple(_Side(c, spec) for c in (one, other))
     _check_names(sides, spec)
     calls = spec.calls if spec is not None and spec.calls else _by_name(sides)
@@ -162,8 +164,8 @@ class _Side:
         return Form(action, (), (), fixed)
 
     def own(self, word: Word) -> str:
-        """Return the name of the action that a word means here: ``Pool.mmap`` is
-        that of Pool and its heirs, and of no other design. "" is none."""
+        """Return the name of the action that a word means in this design; "" if none.
+        ``Pool.mmap`` is an action of Pool and its subclasses only."""
         owner, _, name = word.text.rpartition(".")
         classes = {c.__name__ for c in self.compiled.source.__mro__}
         return name if not owner or owner in classes else ""
@@ -194,7 +196,7 @@ class _Side:
             if alias is None:
                 fixed[k] = self.value(word, action.parameters[k].domain)
             elif alias in given:
-                raise UserError(name.span, f"`{alias}` stands twice in this call")
+                raise UserError(name.span, f"`{alias}` is twice in this call")
             else:
                 given[alias] = k
         return _Way(action, given, fixed, way.action.span)
@@ -221,7 +223,7 @@ class _Side:
         if raw not in domain:
             raise UserError(
                 word.parameter.span,
-                f"{word.parameter.text} is never {ir.show_raw(domain.sort, raw)}: "
+                f"{word.parameter.text} cannot be {ir.show_raw(domain.sort, raw)}: "
                 f"write a value from {ir.show_raw(domain.sort, domain.lo)} to "
                 f"{ir.show_raw(domain.sort, domain.hi)}",
             )
@@ -243,8 +245,8 @@ class _Side:
     def left(
         self, forms: Mapping[str, tuple[Form, ...]], only: Iterable[str]
     ) -> tuple[str, ...]:
-        """Return the actions that are never taken, but for those of calls that the
-        other design does not have."""
+        """Return the actions that are never taken, without those that only this design
+        has as calls."""
         used = {f.action.name for some in forms.values() for f in some}
         used |= self.silent_names | set(only)
         return tuple(a.name for a in self.compiled.system.actions if a.name not in used)
@@ -294,8 +296,8 @@ def _name(call: UserCall, ways: Sequence[_Way], taken: Iterable[str]) -> str:
     if name in taken or name.endswith("()"):
         raise UserError(
             call.ways[0].action.span,
-            "this call stands twice: an action is in two calls only with other values, "
-            "like `touch(write = true), touch(write = false)`",
+            "this call is named twice: an action may be in two calls if they fix "
+            "different values, like `touch(write = true), touch(write = false)`",
         )
     return name
 
@@ -308,7 +310,7 @@ def _common(ways: Sequence[_Way]) -> tuple[str, ...]:
 def _within(
     call: str, names: Sequence[str], ways: Sequence[Sequence[_Way]]
 ) -> tuple[range, ...]:
-    """Return the values that all actions allow for each argument."""
+    """Return, for each argument, the values that all actions allow."""
     found = []
     every = [w for some in ways for w in some]
     for name in names:
@@ -349,7 +351,8 @@ def _alike(one: Sort, other: Sort) -> bool:
 def _readings(
     sides: Sequence[_Side], spec: Spec | None
 ) -> tuple[list[dict[str, Reading]], dict[str, str]]:
-    """Return the values that both designs have, and why one lacks the others."""
+    """Return the values that both designs have, for each design, and for the other
+    values what a design lacks."""
     found: list[dict[str, Reading]] = [{} for _ in sides]
     unread: dict[str, str] = {}
     for observed in spec.observed if spec is not None else ():
@@ -371,7 +374,7 @@ def _readings(
         if not _alike(a.value.sort, b.value.sort):
             raise UserError(
                 observed.name.span,
-                f"`{observed.name.text}` is a value of another sort in each design",
+                f"`{observed.name.text}` has a different sort in each design",
             )
         for values, reading in zip(found, mine, strict=True):
             values[observed.name.text] = reading

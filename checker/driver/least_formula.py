@@ -4,8 +4,8 @@
 The least sizes of a small grid are explored (`driver.sweep`); the linear form that
 all of them satisfy, if there is one, is tried at values beyond the grid. At each
 point a pool of the formula's size succeeds and one page less fails, under every
-interleaving. That is all that is shown: the formula is not proved at other values,
-because a scenario's programs are unrolled page by page.
+interleaving. The formula is not proved for other values, because a scenario's
+programs are unrolled page by page.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from poolproof.model.language import Design
 
 @dataclass(frozen=True)
 class Formula:
-    """``constant`` and the sum of ``factors`` times the axes."""
+    """A linear form: ``constant`` plus each of the ``factors`` times its axis."""
 
     names: tuple[str, ...]
     factors: tuple[int, ...]
     constant: int
 
     def at(self, values: Sequence[int]) -> int:
-        """Return its value."""
+        """Return the value of the formula at these values of the axes."""
         terms = (a * v for a, v in zip(self.factors, values, strict=True))
         return self.constant + sum(terms)
 
@@ -50,8 +50,8 @@ class Formula:
 
 @dataclass(frozen=True)
 class Least:
-    """The formula that ``fitted`` give, and the cells beyond (``tried``), or
-    ``why`` there is none."""
+    """The formula that the cells ``fitted`` satisfy, and the cells beyond the grid
+    (``tried``) that confirm it; or ``why`` there is none."""
 
     formula: Formula | None
     fitted: tuple[SweepCell, ...]
@@ -67,8 +67,8 @@ def least_formula(
     axes: Sequence[Axis],
     seconds: float,
 ) -> Least:
-    """Return the least size as a formula of the axes, with so many seconds for each
-    cell. Raise UserError if no cell of the grid can be had."""
+    """Return the least size as a formula of the axes. Each cell has ``seconds`` of
+    time. Raise UserError if the spec refuses every cell of the grid."""
     names = tuple(name for name, _ in axes)
 
     def least(values: Sequence[int]) -> Iterator[SweepCell]:
@@ -97,9 +97,10 @@ def least_formula(
 def judged(
     formula: Formula, cells: Sequence[SweepCell], tried: Sequence[SweepCell]
 ) -> Least:
-    """Return the formula if it is right at all that were tried beyond the grid."""
+    """Return the formula if it is right in every cell that was tried beyond the
+    grid."""
     wrong = next((c for c in tried if c.least != formula.at(c.values)), None)
-    why = "" if tried else f"{formula} fits, and nothing is beyond"
+    why = "" if tried else f"{formula} fits, but no larger values could be tried"
     if wrong is not None:
         where = at(formula.names, wrong.values)
         why = f"{formula} fits the grid, but {where} {_outcome(wrong)}"
@@ -116,8 +117,8 @@ def _grid(axes: Sequence[Axis]) -> Iterator[tuple[int, ...]]:
 
 
 def beyond(axes: Sequence[Axis]) -> Iterator[tuple[int, ...]]:
-    """Yield values beyond the grid: each name one further than its last, the others at
-    theirs; and all of them."""
+    """Yield values beyond the grid: each name one above its last value, with the
+    others at their last; then all of them one above."""
     last = [over[-1] for _, over in axes]
     for k in range(len(axes)):
         yield tuple(v + (j == k) for j, v in enumerate(last))
@@ -140,7 +141,7 @@ def fitted(
     if found is None:
         return None, f"it is not linear in {', '.join(names)}"
     if any(a.denominator > 1 for a in found):
-        return None, "its factors are no whole numbers"
+        return None, "its factors are not whole numbers"
     *factors, constant = (int(a) for a in found)
     return Formula(names, tuple(factors), constant), ""
 
@@ -167,10 +168,10 @@ def solved(
 
 def _outcome(cell: SweepCell) -> str:
     if cell.unknown:
-        return f"is not known: {cell.unknown}"
+        return f"is unknown: {cell.unknown}"
     if cell.least is None:
         return f"has none in the scenario's range ({cell.below})"
-    return f"takes {cell.least}"
+    return f"needs {cell.least}"
 
 
 def at(names: Sequence[str], values: Sequence[int]) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Two designs by their verdicts: the specs that both can be asked, and where the
+"""Two designs by their verdicts: the specs that apply to both, and where the
 answers differ."""
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from poolproof.checker.spec import Spec, parse
 
 @dataclass(frozen=True)
 class Verdicts:
-    """The answers of two designs to one property of a spec. ``differ`` says how,
-    None if they do not; UNKNOWN, if one of them is not known."""
+    """The results of one property of a spec on two designs. ``differ`` is how they
+    differ: None if they do not, UNKNOWN if one of them is unknown."""
 
     spec: Spec
     one: PropertyResult
@@ -30,8 +30,8 @@ class Verdicts:
 
 @dataclass(frozen=True)
 class PropertyWise:
-    """The answers to all properties that both designs have. ``wrong``: a model or a
-    spec is in error; ``stopped``: not all specs were asked."""
+    """The verdicts of all properties that both designs have. ``wrong``: a model or a
+    spec is in error; ``stopped``: not all specs were checked."""
 
     designs: tuple[DesignRef, DesignRef]
     specs: int
@@ -40,8 +40,7 @@ class PropertyWise:
     stopped: bool
 
     def that(self, unknown: bool) -> tuple[Verdicts, ...]:
-        """Return the answers of which it is not known whether they differ, or those
-        that do."""
+        """Return the verdicts that differ; with ``unknown``, those that may differ."""
         return tuple(
             v
             for v in self.verdicts
@@ -60,13 +59,13 @@ class PropertyWise:
 
 
 def common_specs(designs: Sequence[DesignRef]) -> list[Spec]:
-    """Return the shipped specs that name all the designs, or bases of theirs."""
+    """Return the shipped specs that name each of the designs, or a base of it."""
     specs = map(parse, shipped_specs())
     return [s for s in specs if all(is_for(s, known) for known in designs)]
 
 
 Ask = Callable[[Spec], Sequence[CheckResult]]
-"""What comes out of a spec on each design; nothing if that is interrupted."""
+"""From a spec to its result on each design; empty if interrupted."""
 
 
 def property_wise(

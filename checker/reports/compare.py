@@ -22,8 +22,8 @@ from poolproof.checker.reports.words import key, short
 
 
 def compare_report(comparison: Comparison, verbose: bool = False) -> list[str]:
-    """Return what differs, a line for each class, with the run of the first one; with
-    ``verbose`` those of all."""
+    """Return the differences, a line for each class, and the runs of the first class;
+    with ``verbose``, those of every class."""
     pair = comparison.pair
     lines = wrapped(f"{pair.names[0]} and {pair.names[1]}, {_settings(pair)}", "", "  ")
     if pair.spec is not None:
@@ -56,7 +56,7 @@ def _below(texts: Iterator[str]) -> list[str]:
 
 
 def _compared(pair: Pair) -> Iterator[str]:
-    """Yield what is compared, and what is not."""
+    """Yield the calls and values that are compared, and those that are not."""
     interface = pair.interface
     calls = (f"{n}({', '.join(_arguments(pair, n))})" for n in interface.calls)
     yield f"calls: {', '.join(calls)}"
@@ -67,7 +67,7 @@ def _compared(pair: Pair) -> Iterator[str]:
     for k, name in enumerate(pair.names):
         view = interface.views[k]
         if view.silent:
-            yield f"{name}, by itself: {', '.join(_silent(view))}"
+            yield f"{name}, silent: {', '.join(_silent(view))}"
         if interface.open[k]:
             yield f"{name}, any value: {', '.join(interface.open[k])}"
         if interface.only[k]:
@@ -118,7 +118,7 @@ def event(pair: Pair, e: Event) -> str:
 
 
 def shown(pair: Pair, name: str, some: frozenset[Shown]) -> str:
-    """Return what a call or reading shows, each possibility."""
+    """Return the possible results of a call, or values of a reading, as text."""
     if not some:
         return "not possible"
     reading = pair.interface.views[0].readings.get(name)
@@ -141,18 +141,18 @@ def _verdict(comparison: Comparison) -> Iterator[str]:
         more = "" if comparison.complete else "; there may be more"
         yield f"{found} of differences{more}"
     elif not comparison.complete:
-        yield "unknown: no difference as far as the search came"
+        yield "unknown: no difference found before the search ended"
     elif comparison.assumed:
-        yield "unknown: no difference but for calls that are assumed away"
+        yield "unknown: no difference, apart from calls that an `assume` leaves out"
     else:
         yield f"no difference within {_settings(pair)}"
 
 
 def _searched(comparison: Comparison) -> Iterator[str]:
-    """Yield what the answer rests on."""
+    """Yield the size of each search, and what limits the answer."""
     pair = comparison.pair
     for name, way in zip(pair.names, comparison.ways, strict=False):
-        sets = f"with {count(way.sets, 'set')} of states of the other"
+        sets = f"against {count(way.sets, 'set')} of the other's states"
         yield (
             f"{name}: {count(way.states, 'state')} {sets}, {count(way.pairs, 'pair')}, "
             f"{_extent(way)}"
@@ -176,8 +176,8 @@ def _extent(way: Included) -> str:
 
 
 def _runs(pair: Pair, c: DifferenceClass) -> list[str]:
-    """Return the run of a class on the design that shows it, and what the other one
-    does."""
+    """Return the run of a class on the design that leads, and one of the other
+    design."""
     lines: list[str] = []
     order = (c.leads, 1 - c.leads)
     what = event(pair, c.first.seen[-1][0])
@@ -194,7 +194,7 @@ def _runs(pair: Pair, c: DifferenceClass) -> list[str]:
 
 
 def verdicts_report(found: PropertyWise) -> list[str]:
-    """Return the properties whose verdicts differ, and how many do not."""
+    """Return the properties whose verdicts differ, and how many agree."""
     one, other = (known.name for known in found.designs)
     lines: list[str] = []
     for unknown in (False, True):
@@ -210,10 +210,10 @@ def verdicts_report(found: PropertyWise) -> list[str]:
     differ, unknown_ = len(found.that(False)), len(found.that(True))
     alike = len(found.verdicts) - differ - unknown_
     specs = count(found.specs, "spec") + (", not all" if found.stopped else "")
-    text = f"{differ or 'none'} differ, {alike} do not"
-    text += f", {unknown_} are not known" if unknown_ else ""
+    text = f"{differ or 'none'} differ, {alike} agree"
+    text += f", {unknown_} unknown" if unknown_ else ""
     return lines + wrapped(
-        f"{one} and {other}, by the verdicts on {specs}: {text}", "", "  "
+        f"{one} and {other}, by the verdicts of {specs}: {text}", "", "  "
     )
 
 
@@ -222,7 +222,7 @@ def _answer(answer: PropertyResult) -> str:
 
 
 def verdicts_json(found: PropertyWise) -> dict[str, Any]:
-    """Return all verdicts."""
+    """Return all verdicts, those that agree included."""
     return {
         "exit": found.exit_code,
         "designs": [known.reference for known in found.designs],
@@ -240,7 +240,7 @@ def verdicts_json(found: PropertyWise) -> dict[str, Any]:
 
 
 def compare_json(comparison: Comparison, code: int) -> dict[str, Any]:
-    """Return all that a comparison says."""
+    """Return a comparison with all its differences and runs."""
     pair = comparison.pair
     interface = pair.interface
     return {

@@ -13,19 +13,19 @@ from poolproof.checker.reports.check import settings
 from poolproof.checker.reports.text import table, wrapped
 
 _HOW = (
-    "From one value of a bound to the next, the states multiply by a factor. The "
-    "next factor continues how they fell or rose so far, and two bounds together "
-    "multiply by what they did at smaller values."
+    "When a bound grows by one, the number of states is multiplied by a factor. The "
+    "factors at larger bounds continue the trend of those found, and what two bounds "
+    "have in common is taken from their smaller values."
 )
 
 
 def estimate_report(e: Estimate) -> list[str]:
-    """Return the estimate, and how it was reckoned."""
+    """Return the estimate, and how it was obtained."""
     task = e.task
     lines = wrapped(f"{task.spec.file}: {task.spec.title}", "", "    ")
     lines += wrapped(f"{task.known.name}, {settings(task)}", "  ", "    ")
     if e.states is None:
-        nothing = "nothing is known: no cell was searched to its end within the budget"
+        nothing = "nothing is known: no smaller search was completed within the budget"
         return [*lines, "", *wrapped(nothing, "  ")]
     rows = [
         ("states", f"{round(e.states):,}, searched" if e.exact else _states(e)),
@@ -37,14 +37,14 @@ def estimate_report(e: Estimate) -> list[str]:
 
 
 def _states(e: Estimate) -> str:
-    """``about 1,200,000, or 4 times more or fewer``."""
+    """Return ``about 1,200,000, or 4 times more or fewer``."""
     off = math.ceil(e.off)
     times = f"{off if off < 10 else _digits(off, 1):,}" if off < 1e6 else "many"
     return f"about {_digits(e.states or 0, 2):,}, or {times} times more or fewer"
 
 
 def _digits(number: float, digits: int) -> int:
-    """The number with so many digits that say something."""
+    """Return the number, rounded to so many significant digits."""
     if number < 1:
         return 0
     places = digits - 1 - int(math.log10(number))
@@ -66,20 +66,24 @@ def _time(seconds: float) -> str:
 
 
 def _how(e: Estimate) -> list[str]:
-    """How it was reckoned, from what, and how well that fits what is known."""
+    """Return how the estimate was obtained, and the error of the method on known
+    sizes."""
     cells = len(e.grid.states())
     searches = "one search" if cells == 1 else f"{cells} searches"
     text = (
-        f"Reckoned from {searches} at smaller bounds, the largest with "
+        f"Extrapolated from {searches} at smaller bounds, the largest with "
         f"{count(e.has, 'state')} at {show_bounds(e.grid.at(e.largest))}. {_HOW}"
     )
     steps = count(e.beyond, "step")
     if e.missed is None:
-        text += f" The bounds are {steps} beyond these, and nothing tests so many."
+        text += (
+            f" The bounds are {steps} beyond these; the searches cannot test the "
+            "method over that distance."
+        )
     else:
         text += (
-            f" The bounds are {steps} beyond these. So many steps within them were off "
-            f"by a factor of {e.missed:.1f} at most."
+            f" The bounds are {steps} beyond these. Over the same distance among the "
+            f"searches, the method is off by a factor of {e.missed:.1f} at most."
         )
     return wrapped(text, "  ", "  ")
 

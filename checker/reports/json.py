@@ -201,7 +201,7 @@ def _cell(cell: PageCell) -> dict[str, Any]:
 
 
 def one_check(checked: CheckResult) -> dict[str, Any]:
-    """One spec on one design."""
+    """Return the result of one spec on one design."""
     task = checked.task
     system = task.compiled.system
     return {

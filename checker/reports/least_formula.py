@@ -13,7 +13,7 @@ from poolproof.checker.driver.least_formula import Least, at
 def formula_report(
     scenario: str, design: str, bound: str, names: Sequence[str], found: Least
 ) -> list[str]:
-    """Return the lines of one scenario on one design."""
+    """Return the formula of one scenario on one design, or why there is none."""
     title = f"{scenario} on {design}"
     if found.formula is None:
         return textwrap.wrap(
@@ -25,8 +25,8 @@ def formula_report(
     return [
         f"{title}: {bound} = {found.formula}",
         *textwrap.wrap(
-            f"fitted to {len(found.fitted)} sizes, and right at {others}: there this "
-            "many succeed, and one less fails. Not proved at other values.",
+            f"fitted to {len(found.fitted)} sizes, and confirmed at {others}: this "
+            "many succeed there, and one fewer fails. Not proved for other values.",
             WIDTH,
             initial_indent="    ",
             subsequent_indent="    ",

@@ -42,7 +42,7 @@ def mutation_report(done: Campaign) -> list[str]:
 
 
 def _heading(done: Campaign) -> list[str]:
-    """What was tried, with which specs."""
+    """Return the number of mutants that were tried, and the specs."""
     head = f"{done.design}: {count(done.total, 'mutant')}"
     if done.chosen < done.total or done.stopped:
         head += f", of which {len(done.results)} were tried (seed {done.seed})"
@@ -60,7 +60,7 @@ def _heading(done: Campaign) -> list[str]:
 
 
 def _statuses(done: Campaign) -> list[str]:
-    """The table of kinds of change by status, and what the statuses mean."""
+    """Return the table of kinds of change by status, and the statuses explained."""
     rows = []
     for kind, text in KINDS.items():
         mine = [r.fate for r in done.results if r.mutant.kind == kind]
@@ -83,7 +83,7 @@ def _statuses(done: Campaign) -> list[str]:
 
 
 def _score(done: Campaign, score: float) -> str:
-    """One line, which the review prints."""
+    """Return the score as one line, which the review prints."""
     killed = len(done.of(MutantStatus.KILLED))
     text = f"score: {killed} of {done.counted} killed, {100 * score:.0f} %"
     if len(done.results) < done.total:
@@ -94,7 +94,7 @@ def _score(done: Campaign, score: float) -> str:
 
 
 def _where(mutant: Mutant) -> list[str]:
-    """Where a mutant is, and what was changed."""
+    """Return the place of a mutant, and its change."""
     where = f"{mutant.span.file}:{mutant.span.line}: {mutant.method}"
     return [
         *wrapped(where, "  ", "    "),
@@ -103,7 +103,8 @@ def _where(mutant: Mutant) -> list[str]:
 
 
 def _equivalent(done: Campaign) -> list[str]:
-    """The mutants that are equivalent, by reason; and those that should be."""
+    """Return the equivalent mutants by reason, then those that were listed as
+    equivalent but killed."""
     lines: list[str] = []
     found = done.of(MutantStatus.EQUIVALENT)
     for why in dict.fromkeys(r.by for r in found):

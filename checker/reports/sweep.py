@@ -119,14 +119,14 @@ def sweep_csv(done: Sequence[Swept]) -> str:
 
 
 _STATES, _DEPTH = 13, 5
-"""Columns of the figures."""
+"""Widths of the columns of figures, in characters."""
 
 _NAMES = 3
 """Upper limit on the properties that a cell names."""
 
 
 def grid_head(grid: Widened) -> list[str]:
-    """Return what is checked, and the names of the columns."""
+    """Return the spec, the design and its settings, and the names of the columns."""
     lines = wrapped(f"{grid.spec.file}: {grid.spec.title}", "", "    ")
     lines += wrapped(_elsewhere(grid), "  ", "    ")
     names = "  ".join(
@@ -137,7 +137,7 @@ def grid_head(grid: Widened) -> list[str]:
 
 
 def _elsewhere(grid: Widened) -> str:
-    """The design, and its settings that are the same in all cells."""
+    """Return the design, and the settings that are the same in all cells."""
     for checked in grid.checked.values():
         task = checked.task
         names = {name for name, _ in grid.axes}
@@ -168,7 +168,7 @@ def cell_lines(grid: Widened, point: Point) -> list[str]:
 
 
 def _worst(checked: CheckResult) -> str:
-    """The worst verdict of a cell, and the properties that it is of."""
+    """Return the worst verdict of a cell, and the properties that have it."""
     if checked.defects:
         return f"the model is wrong: {checked.defects[0][0].message}"
     if checked.mistakes:
@@ -200,13 +200,14 @@ def _vacuous(answer: PropertyResult) -> bool:
 
 
 def first_lines(grid: Widened) -> list[str]:
-    """Return what the budget left out, and where each property is decided first."""
+    """Return the number of cells that were left out, and the smallest bounds at which
+    each property is decided."""
     lines = [""]
     left = grid.not_reached
     if left:
         lines += wrapped(
-            f"not searched: {count(len(left), 'cell')}, as the budget ended before, or "
-            "a smaller one was cut short",
+            f"not searched: {count(len(left), 'cell')}; the budget ran out, or a "
+            "smaller cell was cut short",
             "  ",
             "    ",
         )
@@ -242,7 +243,7 @@ def _first(grid: Widened, f: First) -> str:
 
 
 def widened_json(grids: Sequence[Widened], code: int) -> dict[str, Any]:
-    """Return all that a sweep of checks says."""
+    """Return the cells of all grids, and the smallest bounds for each property."""
     return {"exit": code, "sweeps": [_grid_json(grid) for grid in grids]}
 
 

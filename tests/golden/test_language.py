@@ -92,7 +92,7 @@ def test_the_lines_of_a_comparison(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*argv, "--with", "bind"]) == 1
     out = capsys.readouterr().out
     assert "  calls: mmap(vma), touch(vma)\n  read: pages\n" in out
-    assert "  Pool, by itself: mbind(nodes={n0, n1}) first\n" in out
+    assert "  Pool, silent: mbind(nodes={n0, n1}) first\n" in out
     assert re.search(r"\n  touch +OK +false +mmap\(v0\); touch\(v0\)\n", out)
 
 

@@ -84,7 +84,7 @@ def test_the_count_is_within_the_factor() -> None:
     assert states(6, 4) / e.off <= e.states <= states(6, 4) * e.off
     assert e.off <= 4
     text = "\n".join(estimate_report(e))
-    assert "Reckoned from 12 searches at smaller bounds" in text
+    assert "Extrapolated from 12 searches at smaller bounds" in text
     assert max(map(len, text.splitlines())) <= 75
 
 
@@ -95,7 +95,7 @@ def test_all_cells_are_the_search_itself(capsys: pytest.CaptureFixture[str]) -> 
     assert main(call) == 0
     out = capsys.readouterr().out
     assert f"states  {states(2, 2)}, searched\n" in out
-    assert "Reckoned" not in out
+    assert "Extrapolated" not in out
     assert main([*call, "--json"]) == 0
     (one,) = json.loads(capsys.readouterr().out)["estimates"]
     assert (one["states"], one["exact"]) == (4, True)

@@ -58,7 +58,7 @@ def test_no_formula(least: dict[tuple[int, int], int | None], why: str) -> None:
 
 def test_factors_are_whole_numbers() -> None:
     least = {(2, 1): 2, (4, 1): 3, (6, 1): 4, (2, 2): 2, (4, 3): 3}
-    assert fitted(NAMES, cells(least)) == (None, "its factors are no whole numbers")
+    assert fitted(NAMES, cells(least)) == (None, "its factors are not whole numbers")
 
 
 def test_a_formula_must_be_right_beyond_the_grid() -> None:
@@ -72,7 +72,7 @@ def test_a_formula_must_be_right_beyond_the_grid() -> None:
     assert judged(formula, [], right).formula == formula
     wrong = judged(formula, [], [*right, SweepCell((5, 3), 9)])
     assert wrong.formula is None
-    assert wrong.why == "2 * P fits the grid, but P=5, cold=3 takes 9"
+    assert wrong.why == "2 * P fits the grid, but P=5, cold=3 needs 9"
     assert judged(formula, [], []).formula is None
 
 
@@ -83,7 +83,7 @@ def test_what_cannot_be_asked(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*call, "--any", "P,P"]) == 2
     assert "twice" in capsys.readouterr().err
     assert main([*call, "--any", "P", "--sweep", "P=1..2"]) == 2
-    assert "ask one" in capsys.readouterr().err
+    assert "leave one" in capsys.readouterr().err
 
 
 @pytest.mark.slow
