@@ -91,9 +91,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     shared.add_cases(parser)
     add_triples(parser)
     add_estimate(parser)
-    add_sweep(
-        parser, "at all these bounds, the smallest first, until --budget is spent"
-    )
+    add_sweep(parser, "check at all these bounds, the smallest first, within --budget")
     add(
         "--table",
         action="store_true",

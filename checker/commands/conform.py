@@ -145,7 +145,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     add(
         "--failures",
         action="store_true",
-        help="have allocations fail, one at a time (needs CONFIG_FAILSLAB)",
+        help="make allocations fail, one at a time (needs CONFIG_FAILSLAB)",
     )
     add("--c", metavar="DIR", help="write each difference to DIR as a C program")
     add("--log", metavar="FILE", help="match a log of calls instead of a kernel")
@@ -162,7 +162,7 @@ def run(options: argparse.Namespace) -> int:
     if options.base and not options.tree:
         raise UserError(None, "--base is compared with a --tree: name that, too")
     if options.failures and (options.base or options.kernel == LIVE):
-        raise UserError(None, "--failures is asked of one kernel, in a guest")
+        raise UserError(None, "--failures needs one kernel, in a guest")
     if not options.kernel:
         raise UserError(None, "--kernel: name one, like 6.12")
     design = _design(options.design)
@@ -266,8 +266,8 @@ def _programs(
     violated: Sequence[Sequence[Broken]],
     sides: tuple[str, str],
 ) -> list[str]:
-    """Write a C program of each difference. Return what the report says of it.
-    Raise UserError if there can be no such files."""
+    """Return the report's line about each difference's C program, which is written to
+    ``folder`` if there is one. Raise UserError if a file cannot be written."""
     if not folder:
         return ["--c DIR writes it as a C program"] * len(differences)
     said = []

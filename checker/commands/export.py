@@ -38,7 +38,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--tla",
         action="store_true",
         help="for TLC: a TLA+ module; -o NAME.tla also writes NAME.cfg, otherwise the "
-        "configuration stands below the module",
+        "configuration follows the module",
     )
     shared.add_output(parser, json=False)
     parser.set_defaults(failures=None)
@@ -66,12 +66,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _module(options: argparse.Namespace, found: ToExport) -> str:
-    """Return the module's name, which must be its file's. Raise UserError."""
+    """Return the module's name, which TLA+ requires to be its file's. Raise UserError
+    if the file cannot have such a name."""
     if not options.output:
         return found.compiled.source.__name__
     path = Path(options.output)
     if path.suffix != ".tla" or not re.fullmatch(r"[A-Za-z]\w*", path.stem, re.ASCII):
         raise UserError(
-            None, f"-o {path}: a module's file is like Pool.tla, and named as it is"
+            None, f"-o {path}: TLA+ names the module after its file: write Pool.tla"
         )
     return path.stem

@@ -18,7 +18,7 @@ from poolproof.checker.spec.numbers import with_range
 from poolproof.model.language import declared, did_you_mean
 
 _VALUES = range(1, 4)
-"""What a name is tried at if no range is given."""
+"""The values of a name that is given without a range."""
 
 
 def add_any(parser: argparse.ArgumentParser) -> None:
@@ -30,8 +30,8 @@ def add_any(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="NAME[=LO..HI][,...]",
-        help="the least size as a formula of bounds, or of lets: fitted to these "
-        "values (default: 1..3), and tried beyond",
+        help="find the least size as a formula of bounds or lets: fitted to these "
+        "values (default: 1..3), and tried beyond them",
     )
 
 

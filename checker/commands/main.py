@@ -30,7 +30,7 @@ VERBS = {
     "check": "check specs on their designs",
     "review": "check every shipped spec on every shipped design",
     "size": "find the smallest pool with which a scenario always succeeds",
-    "compare": "find what user space can tell two designs apart by",
+    "compare": "find what user space sees differ between two designs",
     "guarantee": "find the features that break a promise, alone or in pairs",
     "bugs": "find bugs that kernels once had, or those that a design has again",
     "mutate": "find changes of a design that no property detects",
@@ -45,7 +45,7 @@ VERBS = {
 which adds its arguments, and `run(options)`, which returns the exit code."""
 
 GARBAGE = (20_000, 20, 100)
-"""How rarely Python looks for cycles that nobody uses (see gc.set_threshold). A check
+"""Thresholds of Python's search for garbage in cycles (see gc.set_threshold). A check
 makes many objects, expressions above all, and few of them ever become garbage."""
 
 _EXAMPLES = """\

@@ -33,7 +33,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     add(
         "--inherited",
         action="store_true",
-        help="change what the design inherits from another one, too",
+        help="also change the text that the design inherits",
     )
     for name, read, default, metavar, text in (
         ("--sample", shared.whole(1), None, "N", "try only so many mutants"),

@@ -67,7 +67,7 @@ def _axes(text: str) -> list[Axis]:
 
 
 def _checked(options: argparse.Namespace) -> tuple[Axis, ...]:
-    """Return the axes. Raise UserError if a name is given twice."""
+    """Return the axes of --sweep. Raise UserError if a name is given twice."""
     axes: tuple[Axis, ...] = tuple(options.sweep)
     names = [name for name, _ in axes]
     for name in names:
@@ -141,7 +141,7 @@ _OTHER_FORMS = (
     "table",
     "triples",
 )
-"""Options of `check` that a grid has no use for."""
+"""Options of `check` that do not go with a grid."""
 
 _ALL = 1_000
 """Cells that are given to a cluster together."""
@@ -178,7 +178,7 @@ def run_check_sweep(
 
 
 def refuse_other_forms(options: argparse.Namespace, mine: str) -> None:
-    """Raise UserError for an option that ``mine`` has no use for."""
+    """Raise UserError for an option that does not go with ``mine``."""
     for name in _OTHER_FORMS:
         if vars(options).get(name):
             shown = "any" if name == "any_size" else name
@@ -188,7 +188,7 @@ def refuse_other_forms(options: argparse.Namespace, mine: str) -> None:
 def searches(
     options: argparse.Namespace, budget: Budget, interrupts: Interrupts
 ) -> Searches:
-    """Return how the options have cells searched."""
+    """Return how cells are searched, by the options."""
     spread = shared.spread(options, interrupts)
     together = _ALL if options.cluster else max(options.jobs, 1)
     if together > 1:
@@ -198,14 +198,14 @@ def searches(
 
 
 def _widen(grid: Widened, how: Searches, interrupts: Interrupts) -> Iterator[list[str]]:
-    """Yield the lines of each cell as it is done, and those after the last."""
+    """Yield the lines of each cell when it is done, then the summary."""
     for number, point in enumerate(cells_of(grid, how, interrupts)):
         yield [*([] if number else grid_head(grid)), *cell_lines(grid, point)]
     yield first_lines(grid)
 
 
 def cells_of(grid: Widened, how: Searches, interrupts: Interrupts) -> Iterator[Point]:
-    """Yield the cells as they are done, with progress on a terminal, up to Ctrl-C."""
+    """Yield each cell when it is done, with progress on a terminal. Ctrl-C ends it."""
     with progress(f"{grid.known.name} {grid.spec.file}") as report:
         cells = widen(grid, how, report)
         while True:

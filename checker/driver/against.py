@@ -415,7 +415,8 @@ def _first_other_cell(
 def change_of(
     here: PropertyResult | None, there: PropertyResult | None
 ) -> tuple[Change | None, str]:
-    """Return how two answers to a property differ (None: not), and what is unknown."""
+    """Return how two results of a property differ (None if they do not), and why that
+    is unknown."""
     if here is None or there is None:
         return _only_one(here, there), ""
     mine, its = here.verdict, there.verdict

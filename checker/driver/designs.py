@@ -89,14 +89,14 @@ def shipped_scenarios() -> tuple[str, ...]:
 
 
 def shipped_interfaces() -> tuple[str, ...]:
-    """The files of specs/interfaces/, as a user would type them, sorted."""
+    """Return the shipped `.interface` files, as a user would type them, sorted."""
     return tuple(sorted(shown_path(str(p)) for p in ROOT.glob("specs/**/*.interface")))
 
 
 def find_spec(name: str) -> str:
-    """Return the path of a spec, scenario or interface: that of a file, or of the
-    shipped one whose name, without folder and ending, is ``name``. Raises UserError if
-    a bare name is no shipped one."""
+    """Return the path of a spec, scenario or interface. ``name`` is a path, or the
+    name of a shipped one without folder and ending. Raise UserError if no shipped one
+    has that name."""
     if _is_path(name) or Path(name).suffix:
         return name
     paths = (*shipped_specs(), *shipped_scenarios(), *shipped_interfaces())

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Mutants of the shipped designs that nobody can tell from the original, and why:
-specs/scores/equivalent.toml, which people write. A score leaves them out."""
+"""Mutants of the shipped designs that cannot be distinguished from the original, and
+why: specs/scores/equivalent.toml, written by hand. A score leaves them out."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from poolproof.checker.driver.mutants import Mutant
 LIST = ROOT / "specs" / "scores" / "equivalent.toml"
 
 Reasons = Mapping[str, str]
-"""By ``METHOD: what`` of a mutant (see `key`): why it is equivalent."""
+"""Maps a mutant's `key` to the reason why it is equivalent."""
 
 
 def key(mutant: Mutant) -> str:
-    """Return the name that the list gives to a mutant. Lines move, so that a method
-    that says the same twice has one name for both."""
+    """Return the mutant's name in the list, ``METHOD: what``. It has no line number,
+    because lines move; two equal changes in a method have the same name."""
     return f"{mutant.method}: {mutant.what}"
 
 
 def equivalents(known: DesignRef, file: Path = LIST) -> dict[str, str]:
-    """Return the reasons that the list gives for a shipped design; nothing for
-    another one. Raise UserError if the file is not such a list."""
+    """Return the reasons in the list by mutant, for a shipped design; empty for any
+    other. Raise UserError if the file is not such a list."""
     if known not in shipped_designs() or not file.is_file():
         return {}
     shown = shown_path(str(file))

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How large a search will be, from searches at smaller bounds.
 
-The bounds of a check are the last cell of a grid; its small cells are searched
-(`driver.widening`) and their states and steps continued (`driver.growth`). How far
-off that may be is measured on these cells: each is reckoned from smaller ones, as
-far away from it as the bounds that are asked are from all.
+The bounds of a check are the last cell of a grid. The small cells of the grid are
+searched (`driver.widening`), and their states and steps extrapolated
+(`driver.growth`). The error is measured on the searched cells: each is predicted from
+smaller ones that are as far away as the last cell is from all of them.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from poolproof.checker.passes.reduce import reduce
 from poolproof.model.language import declared
 
 FAR = 20_000
-"""Upper limit on the cells between the least bounds and those that are asked."""
+"""Upper limit on the cells between the least bounds and those of the check."""
 
 LEAST = 2.0
 """The least factor by which an estimate may be off."""
 
 STEP, UNTESTED = 1.5, 3.0
-"""The same for each step of a bound beyond what was searched: at least, and where no
-steps of the searches test the method."""
+"""Factors for each step of a bound beyond the searched ones: the least one, and the
+one where no searches are far enough apart to test the method."""
 
 _LONG = 0.05
-"""Seconds of a search whose rate counts."""
+"""Least seconds of a search whose rate is used."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a search of ``task`` will take. ``states``, ``bytes`` and ``seconds``
-    (None: nothing tells) may be more or less by the factor ``off``; ``exact``: the
-    search itself was done. The ``largest`` cell that was searched has ``has`` states.
-    The bounds are so many steps ``beyond`` the nearest one; by as many steps, the
-    method ``missed`` those that were searched by this factor at most (None: none tests
-    it)."""
+    """What a search of ``task`` will take. ``states``, ``bytes`` and ``seconds`` (None
+    if unknown) may be wrong by the factor ``off``, except that ``exact`` ones are of
+    the search itself, which was done. The ``largest`` cell that was searched has
+    ``has`` states. The bounds are ``beyond`` steps away from the nearest searched
+    cell; over that distance, predictions of searched cells ``missed`` by this factor
+    at most (None if there are none)."""
 
     task: Task
     grid: Widened
@@ -58,8 +58,8 @@ class Estimate:
 
 
 def grid_below(task: Task, request: Request) -> Widened:
-    """Return the grid up to the task's bounds, from the least that are above 0. Raise
-    UserError if that is too far."""
+    """Return the grid from the least bounds above 0 up to the task's bounds. Raise
+    UserError if it has more than `FAR` cells."""
     known = declared(task.known.cls)[0]
     axes = []
     for name, value in task.set_bounds.items():
@@ -76,7 +76,7 @@ def grid_below(task: Task, request: Request) -> Widened:
 
 
 def estimated(task: Task, grid: Widened, engine: str) -> Estimate:
-    """Return what the cells that were searched say of the last one."""
+    """Return the estimate for the last cell, from the cells that were searched."""
     target = tuple(over[-1] for _, over in grid.axes)
     found = {p: statistics(c) for p, c in grid.checked.items()}
     done = {p: s for p, s in found.items() if s.complete}
@@ -113,8 +113,7 @@ def _off(far: int, missed: float | None) -> float:
 
 
 def bytes_of_state(task: Task, engine: str) -> int:
-    """Return about how many bytes the engine needs for a state, its place among those
-    that are visited included."""
+    """Return roughly how many bytes the engine needs for each visited state."""
     small = reduce(task.compiled.system, task.resolved.properties).system
     if engine == "native":
         return 8 * max(1, ceil(_bits(small) / 63)) + 16
@@ -122,7 +121,7 @@ def bytes_of_state(task: Task, engine: str) -> int:
 
 
 def _bits(system: TransitionSystem) -> int:
-    """The bits of a packed state; a cell without a range has a word."""
+    """Return the bits of a packed state; a cell without a range takes a word."""
     total = 0
     for cell in system.cells:
         lo, hi = declared_range(cell.variable)

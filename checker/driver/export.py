@@ -37,8 +37,8 @@ TLC finds as many distinct states as `poolproof check --no-symmetry`."""
 
 @dataclass(frozen=True)
 class Exported:
-    """A model for another checker, and the file of what it is asked, where that is one
-    of its own."""
+    """A model for another checker, and its configuration if that is a file of its
+    own."""
 
     model: str
     configuration: str = ""
@@ -46,8 +46,8 @@ class Exported:
 
 @dataclass(frozen=True)
 class ToExport:
-    """A design, with what is asked of it and the spec's title, reduced to what decides
-    that."""
+    """A design with its properties and the spec's title, reduced to what the properties
+    depend on."""
 
     compiled: Compiled
     asked: Sequence[Property]
@@ -79,8 +79,8 @@ class ToExport:
 
 
 def exported_spec(spec: Spec, request: Request) -> ToExport:
-    """Return the spec's design and what the spec asks of it. Raise UserError if the
-    spec has several."""
+    """Return the spec's design and its properties. Raise UserError if the spec has
+    several designs."""
     tasks = prepare(spec, request)
     if len(tasks) != 1:
         names = ", ".join(task.known.name for task in tasks)
@@ -90,7 +90,8 @@ def exported_spec(spec: Spec, request: Request) -> ToExport:
 
 
 def exported_design(reference: str, request: Request) -> ToExport:
-    """Return a design, and the kernel's own assertions. Raise UserError."""
+    """Return a design with only the kernel's own assertions. Raise UserError if there
+    is no such design."""
     found = designs_named(reference)
     if len(found) != 1:
         names = ", ".join(k.name for k in found)
@@ -108,7 +109,7 @@ def _asked(task: Task) -> Sequence[Property]:
 
 
 def for_spin(what: ToExport) -> Exported:
-    """Return the model for SPIN. Raise UserError if there is none."""
+    """Return the model for SPIN. Raise UserError if Promela cannot express it."""
     lines = [*what.head(), *_SPIN.splitlines()]
     if what.witnesses:
         lines += [
@@ -122,7 +123,7 @@ def for_spin(what: ToExport) -> Exported:
 
 def for_tlc(what: ToExport, name: str) -> Exported:
     """Return the module of that name for TLC, and its configuration. Raise UserError
-    if there is none."""
+    if TLA+ for TLC cannot express it."""
     lines = [*what.head(), *_TLC.replace("MODULE", name).splitlines()]
     head = ['"INVARIANT never_NAME" is violated where NAME is reached']
     with _refusing(what):

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How a count grows with several bounds: from what is known at small values of
-them to what it may be at larger ones.
+"""Extrapolation of a count over several bounds, from small values to larger ones.
 
-Along one bound, a count multiplies by a factor from value to value. That of a
-scalarset with symmetry, or of a pool, is a polynomial, whose factors fall towards
-1; that of other sets has a constant factor. The logarithms of both have reciprocals
-on a line, so the next factor continues that line. Where two bounds grow, each has
-its factor, times how much more one counts for with the other; so a point that has
-two bounds above known ones is told from these pairs, and not from the lines.
+Along one bound, each value multiplies the count by a factor. The count of a scalarset
+with symmetry, or of a pool, is a polynomial, whose factors fall towards 1; that of
+other sets has a constant factor. In both cases the reciprocals of the factors'
+logarithms are on a line, so the next factor continues that line. Where two bounds
+grow, each contributes its factor, times an interaction of the two. So a point that
+is above known ones in two bounds is predicted from such pairs, not from the lines.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ def below(point: Point) -> Iterator[Point]:
 
 
 def predicted(known: Mapping[Point, float], at: Point) -> float | None:
-    """Return the count at a point (itself, if it is known), from those of smaller
-    ones; None if there is nothing to tell it from."""
+    """Return the count at a point: the known one, or a prediction from smaller points;
+    None if there are none."""
     logs = {p: math.log(max(n, 1)) for p, n in known.items()}
     if at not in logs and logs and not all(p in logs for p in below(at)):
         _fill(logs, at)
@@ -37,12 +36,12 @@ def predicted(known: Mapping[Point, float], at: Point) -> float | None:
 
 
 _MOST = 700.0
-"""Upper limit on a logarithm: of more than any machine has room for."""
+"""Upper limit on a logarithm, beyond what any machine can hold."""
 
 
 def _fill(logs: dict[Point, float], at: Point) -> None:
-    """Predict the points up to ``at``, the smaller ones first, as each is told from
-    its neighbours."""
+    """Predict the points up to ``at`` from their neighbours, the smaller ones
+    first."""
     least = [min(p[k] for p in logs) for k in range(len(at))]
     ends = (range(lo, hi + 1) for lo, hi in zip(least, at, strict=True))
     for point in sorted(product(*ends), key=sum):
@@ -52,8 +51,8 @@ def _fill(logs: dict[Point, float], at: Point) -> None:
 
 
 def _from_neighbours(logs: Mapping[Point, float], at: Point) -> float | None:
-    """The mean of what all pairs of bounds say; of what each says by itself, if no
-    pair does."""
+    """Return the mean of the predictions from pairs of bounds; from single bounds if
+    there are none of pairs."""
     guesses = [*_by_two(logs, at)] or [*_by_one(logs, at)]
     if guesses:
         return sum(guesses) / len(guesses)
@@ -61,14 +60,14 @@ def _from_neighbours(logs: Mapping[Point, float], at: Point) -> float | None:
 
 
 def steps_beyond(known: Collection[Point], at: Point) -> int | None:
-    """Return by how much the bounds of a point are above those of the nearest known
-    one below it, all added; None if there is none."""
+    """Return the distance from a point to the nearest known one below it, the sum of
+    the differences of all bounds; None if there is no such point."""
     return min((sum(at) - sum(p) for p in known if within(p, at)), default=None)
 
 
 def missed_by(known: Mapping[Point, float], steps: int) -> float | None:
-    """Return the factor by which predictions of so many steps miss, at most, at the
-    points that are known; None if they have none that allows one."""
+    """Return the largest factor by which predictions over this many steps miss known
+    points; None if no known point can be predicted over that distance."""
     worst = None
     for point, right in known.items():
         before = {
@@ -85,7 +84,7 @@ def missed_by(known: Mapping[Point, float], steps: int) -> float | None:
 
 
 def within(small: Point, large: Point) -> bool:
-    """Return whether no bound of the one is above that of the other."""
+    """Return whether no bound of the small point is above that of the large one."""
     return all(a <= b for a, b in zip(small, large, strict=True))
 
 
@@ -101,7 +100,7 @@ def _by_one(logs: Mapping[Point, float], at: Point) -> Iterator[float]:
 
 
 def _next(earlier: float | None, growth: float) -> float:
-    """The growth after these two, of logarithms."""
+    """Return the growth of the logarithm that follows these two."""
     if earlier is None or earlier <= 0 or growth <= 0:
         return max(growth, 0.0)
     if growth < earlier:
@@ -122,7 +121,7 @@ def _by_two(logs: Mapping[Point, float], at: Point) -> Iterator[float]:
 
 
 def _together(logs: Mapping[Point, float], at: Point, j: int, k: int) -> float | None:
-    """How much more two bounds count for together than apart, at a point."""
+    """Return the interaction of two bounds at a point, as a logarithm."""
     points = (at, _less(at, j), _less(at, k), _less(_less(at, j), k))
     if not all(p in logs for p in points):
         return None

@@ -5,9 +5,9 @@ A `require` or one of its conjuncts is dropped, an `assume` dropped, a condition
 negated, an assignment or a call that is a statement dropped, an amount made one
 more or less, < and <= exchanged. After Budd et al., "Theoretical and empirical studies
 on using program mutation to test the functional correctness of programs"
-(1980). Only methods that actions lead to are changed; observers are what the
-specs see by, and stay. An heir's mutants are of its own text: what it has from
-another design is changed, and scored, there.
+(1980). Only methods that actions lead to are changed. Observers are not: the
+specs read the state through them. A subclass's mutants are of its own text: the text
+of its base is changed, and scored, with the base.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Mutant:
 
     @cached_property
     def other(self) -> ast.FunctionDef:
-        """The tree with the change: a copy, made when it is asked for."""
+        """Return the tree with the change: a copy, made on first use."""
         return _edited(self.tree, self.node, self.edit)
 
 

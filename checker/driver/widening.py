@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A spec at many bounds of a design, from small ones to large ones.
 
-Each cell of the grid is a check. A cell comes after those that have one bound less
-by one, and of those that are next, the one that should have the fewest states, by
-the growth so far. So a budget that ends leaves out the largest, and the bounds at
-which a property is seen to fail first are the smallest.
+Each cell of the grid is a check. A cell is checked after those with one bound less by
+one. Of the cells that are ready, the one that should have the fewest states, by the
+growth so far, is first. So a budget that runs out leaves out the largest cells, and
+a property is seen to fail at its smallest bounds first.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from poolproof.model.language import ModelError, declared, outside
 
 @dataclass(frozen=True)
 class Refused(Lost):
-    """The design, or the spec, cannot have these bounds."""
+    """A cell whose bounds the design or the spec does not allow."""
 
     mistake: UserError | ModelError
 
@@ -85,7 +85,7 @@ class BoundsCell:
 
 @dataclass
 class Widened:
-    """A spec on a design over the grid of ``axes``, and what came out of its cells,
+    """A spec on a design over the grid of ``axes``, and the results of its ``cells``
     in the order in which they were checked."""
 
     spec: Spec
@@ -101,7 +101,7 @@ class Widened:
 
     @property
     def checked(self) -> dict[Point, CheckResult]:
-        """The cells of which something is known."""
+        """The results of the cells that were checked."""
         return {p: c for p, c in self.cells.items() if isinstance(c, CheckResult)}
 
     @property
@@ -121,7 +121,7 @@ class Widened:
     def cell(
         self, point: Point, engine: str, budget: Budget, checks: Checks
     ) -> BoundsCell:
-        """Return the piece of work for a cell."""
+        """Return the check of the cell at a point, not yet run."""
         bounds = {**self.request.bounds, **self.at(point)}
         designs = (self.known.reference,)
         request = replace(self.request, designs=designs, bounds=bounds)
@@ -140,30 +140,30 @@ class Widened:
 
 
 def every_state(engine: str | None) -> str:
-    """Return the engine for all cells: of those that visit every state, the one that
-    is asked for. By itself it is one and the same for all cells, as two of them may
-    count states differently. Raise UserError for another one."""
+    """Return the engine for all cells: ``engine``, or native (explicit without a C
+    compiler) if that is None. It is the same for all cells, because the two may count
+    states differently. Raise UserError if it does not visit every state."""
     if engine is None:
         return "explicit" if compiler() is None else "native"
     if engine not in ("explicit", "native"):
         raise UserError(
             None,
-            f"--engine {engine}: a sweep is for explicit or native, which "
+            f"--engine {engine}: a sweep needs explicit or native, which "
             "visit every state",
         )
     return engine
 
 
 def statistics(checked: CheckResult) -> Statistics:
-    """Return those of the search."""
+    """Return the statistics of a check's search."""
     some = checked.outcomes
     return some[0].statistics if some else Statistics()
 
 
 def grids(spec: Spec, request: Request, axes: Sequence[Axis]) -> Iterator[Widened]:
-    """Yield the grid of a spec on each of its designs; a design is asked at values of
-    those bounds that it has. Raise UserError for a bound that none of them has, or a
-    value that a bound cannot have."""
+    """Yield the grid of a spec on each of its designs. A design's grid has only the
+    axes that are bounds of it. Raise UserError for a bound that none of the designs
+    has, or a value that a bound cannot have."""
     known = designs_for(spec, request.designs)
     names = ", ".join(k.name for k in known)
     every = {n: b for k in known for n, b in declared(k.cls)[0].items()}
@@ -184,8 +184,8 @@ def grids(spec: Spec, request: Request, axes: Sequence[Axis]) -> Iterator[Widene
 
 @dataclass(frozen=True)
 class Searches:
-    """How the cells of a grid are checked: by which engine, within the time of the
-    budget for all of them, and so many ``together``."""
+    """How the cells of a grid are checked: the engine, the ``budget``, whose time is
+    for all cells, and how many of them are handed out ``together``."""
 
     engine: str
     budget: Budget
@@ -225,10 +225,10 @@ def _cut(result: CheckResult | Lost) -> bool:
 
 @dataclass(frozen=True)
 class First:
-    """The smallest bounds at which a property is decided: a violation, or a witness
-    if it wants one. ``at`` has the cells, with the steps of the run, that have none
-    below them; ``open`` are the cells below or beside those, of which it is not
-    known; ``known`` counts the cells in which it is."""
+    """The smallest bounds at which a property is violated, or has the witness that it
+    wants. ``at`` has the minimal cells, each with the number of steps of its run.
+    ``open`` are the cells not above any of these in which the property is unknown;
+    ``known`` counts the cells in which it is not."""
 
     prop: Property
     at: tuple[tuple[Point, int], ...]
@@ -237,7 +237,7 @@ class First:
 
 
 def firsts(grid: Widened) -> list[First]:
-    """Return where each property is decided first."""
+    """Return the smallest bounds at which each property is decided."""
     answers: dict[str, dict[Point, PropertyResult]] = {}
     for point, checked in grid.checked.items():
         for answer in checked.answers:
@@ -260,8 +260,8 @@ def _first(mine: Mapping[Point, PropertyResult]) -> First:
 
 
 def sweep_code(grids: Sequence[Widened], strict: bool) -> int:
-    """Return the exit code: that of all checks, where a witness in one cell is enough;
-    3 if it would be 0 and some cell was not searched."""
+    """Return the exit code of all checks together, where a witness in one cell is
+    enough; 3 instead of 0 if some cell was not searched."""
     done = [c for grid in grids for c in _forgiving(grid)]
     missing = any(_missing(grid) for grid in grids)
     return exit_code(done, strict) or (3 if missing or not done else 0)
@@ -277,8 +277,8 @@ def _lost(result: CheckResult | Lost) -> bool:
 
 
 def _forgiving(grid: Widened) -> list[CheckResult]:
-    """The checks, without the answer that something is not reached where the bounds
-    may be too small for it: it is reached at others, or these are not known."""
+    """Return the checks without each answer "not reached" that may be due to small
+    bounds: the property is reached in another cell, or unknown in one."""
     wanted = [f for f in firsts(grid) if f.prop.kind.wants_witness]
     later = {f.prop.name for f in wanted if f.at or f.open or _missing(grid)}
 
