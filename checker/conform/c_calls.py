@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A command of the agent as C: one system call, or a write to a file.
 
-The C relies on the functions of reproducer.c. What a call returns goes to
-`returned`; what it says, where it asks for more than to be done, to `result`.
+The C relies on the functions of reproducer.c. The return value of a call goes to
+`returned`; the output of a command that reads something goes to `result`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PROTECTION = {"0": "PROT_NONE", "1": "PROT_READ", "3": "PROT_READ | PROT_WRITE"
 _MOVES = {1: "MREMAP_MAYMOVE", 2: "MREMAP_FIXED", 4: "MREMAP_DONTUNMAP"}
 
 LOOKS = frozenset(("maps", "pmap", "numa", "fstat"))
-"""Commands of a process that change nothing and say what there is."""
+"""Commands of a process that change nothing and only read."""
 
 PARTS = (
     ("forks", "split_off("),
@@ -44,7 +44,7 @@ PARTS = (
     ("numa", "numa("),
     ("fstat", "file_size("),
 )
-"""Parts of reproducer.c, and what is in the C of a command that needs them."""
+"""Parts of reproducer.c, each with a text that is in the C of commands that need it."""
 
 
 def operation(command: str) -> str:

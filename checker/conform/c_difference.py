@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A difference as a C program: its exit code says whose side a kernel is on.
+"""A difference as a C program: its exit code says which side a kernel agrees with.
 
-0  KSFT_PASS: every step is as the base, or the model, has it
+0  KSFT_PASS: every step is as in the base, or the model
 1  KSFT_FAIL: the last step is not
-4  KSFT_SKIP: the kernel differs before the last step, or the run cannot be had
+4  KSFT_SKIP: the kernel differs before the last step, or the run is impossible
    here
 """
 
@@ -40,10 +40,10 @@ def c_difference(
 def program(
     found: Found, name: str, sides: tuple[str, str], broken: Sequence[Broken] = ()
 ) -> Program:
-    """Return what the program performs, and its verdicts. ``sides`` are who answers
-    as the rows have it, and who answered otherwise ("base", "head"); ``broken`` the
-    invariants that the latter's counters violate. Raise NotExpressible if C does not
-    show it."""
+    """Return the program's calls and verdicts. ``sides`` are the names of the side
+    whose results the rows have, and of the side that differs ("base", "head");
+    ``broken`` are the invariants that the latter's counters violate. Raise
+    NotExpressible if a C program cannot show the difference."""
     *before, last, other = _steps(found)
     if _seen(last) == _seen(other):
         raise NotExpressible(f"it is {', '.join(found.difference.what)}")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A C program that performs calls, in kselftest style.
 
-It prints KTAP, and what is expected and what the kernel shows at each step, up to
-the first step where they differ. Its exit codes are kselftest's: 1 KSFT_FAIL,
-0 KSFT_PASS, 4 KSFT_SKIP. What they mean is said by who makes the `Program`:
+It prints KTAP, with the expected and the actual results of each step, up to the
+first step where they differ. Its exit codes are kselftest's: 1 KSFT_FAIL,
+0 KSFT_PASS, 4 KSFT_SKIP. The modules that make a `Program` define their meaning:
 c_trace.py, c_difference.py. reproducer.c has the parts that do not depend on the
 calls.
 """
@@ -25,12 +25,13 @@ from poolproof.checker.kernel.answer import Counters
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What a program performs and what it says.
+    """The calls, comment and verdict of a program.
 
-    ``comment`` are the lines at its head. ``expected`` is whose answers the
-    steps have. ``verdict`` is the part of reproducer.c that gives the verdict:
-    "asked", "compared", "unseen" or "others". ``verdicts`` are its #defines,
-    ``functions`` the C that it calls, ``other`` the last step as others see it.
+    ``comment`` are the lines at its head. ``expected`` is the name of the side
+    whose results the steps have. ``verdict`` is the part of reproducer.c that gives
+    the verdict: "asked", "compared", "unseen" or "others". ``verdicts`` are its
+    #defines, ``functions`` the C that it calls, ``other`` the last step with the
+    result of the other side.
     """
 
     calls: Calls

@@ -27,11 +27,11 @@ from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is asked: sequences of about ``steps`` actions, ``seconds`` at
-    most (None: no limit). It ends at ``enough`` different disagreements.
+    """The size of a campaign: sequences of about ``steps`` actions, for ``seconds``
+    at most (None: no limit). It ends at ``enough`` different disagreements.
     ``leaks``: the kernel can be restored where a sequence leaves something
     behind; ``alone``: nothing else runs on it; ``having``: features that every
-    sequence has, with what they need; ``without``: those that none has."""
+    sequence has, with those they need; ``without``: features that none has."""
 
     sequences: int = 1000
     steps: int = 26
@@ -44,7 +44,7 @@ class Plan:
     without: tuple[str, ...] = ()
 
     def place(self, facts: Facts) -> Place:
-        """What a kernel offers, less what is not wanted of it."""
+        """Return what the kernel offers, within the features of the plan."""
         return Place(
             facts.nodes,
             facts.controllers,

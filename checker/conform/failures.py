@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Allocations that fail: what a kernel does then, and what the design says.
+"""Failing allocations: the kernel compared with the design.
 
-In a random sequence one call is chosen, and run as often as it has allocations:
-each time another one fails (/proc/self/fail-nth). The kernel's log says which
-function asked for it. If the design has a branch there (`may_fail`, ``installed``),
-the kernel must do what that branch does. If it has none, the call must do as if
-nothing had failed, or return an error and change nothing. All calls that follow are
-compared, too: what is hidden shows there.
+In a random sequence one call is chosen, and run once for each of its allocations:
+each time another one fails (/proc/self/fail-nth). The kernel's log names the function
+that allocates. If the design has a branch for that failure (`may_fail`,
+``installed``), the kernel must do what the branch does. If it has none, the call must
+behave as if nothing had failed, or return an error and change nothing. All later
+calls are compared, too, because they may show hidden damage.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ BRANCHES = (
     ("huge_pte_alloc", ("huge_pte_alloc", "copy_hugetlb_page_range")),
     (NOT_INSTALLED, ("hugetlb_add_to_page_cache",)),
 )
-"""A call of the design that may fail ("" for none), and the functions of 6.12 in whose
-call trace it does. The first that fits counts. A split that fails later than in
-vm_area_dup is the same to its callers."""
+"""A call that may fail in the design ("" for none), and functions that are in the call
+trace of that failure in 6.12. The first row that fits counts. A split that fails
+later than in vm_area_dup is the same to its callers."""
 
 _ALLOCATORS = (
     "dump_stack",
@@ -66,10 +66,10 @@ _ALLOCATORS = (
     "xas_",
     "__xas_",
 )
-"""How functions begin that only pass an allocation on."""
+"""Prefixes of functions that only pass an allocation on."""
 
 _OF_THE_AGENT = frozenset(("vma_alloc_folio_noprof",))
-"""Who asks for the agent's own memory, which no call is about."""
+"""Functions that allocate the agent's own memory, which belongs to no call."""
 
 _CALLS = frozenset(
     (
@@ -86,7 +86,7 @@ _CALLS = frozenset(
     )
 )
 _LIMIT = 120
-"""Allocations of one call that are looked at."""
+"""Upper limit on the allocations of one call that are made to fail."""
 
 _PASSES = 4
 """How often a call may have gone well before it fails, in one command."""
@@ -98,12 +98,13 @@ NOT_KNOWN = "not known"
 
 @dataclass
 class Injected:
-    """What came of it. ``counts`` has, for each call, function and branch of the
-    design (or ""), how often it went as the design says, or, without a branch, was
-    unharmed, refused, or populated fewer pages. NOT_THERE: it is one of these, and
-    the design has the branch, but does not come to it there. NOT_KNOWN: the log does
-    not say what failed (__GFP_NOWARN), a huge page on one node, say.
-    ``differences`` has the first of each kind that was otherwise."""
+    """The outcomes of the failures. ``counts`` has, for each call, function and branch
+    of the design ("" for none), how often the call went as the design says or, without
+    a branch, was unharmed, was refused, or populated fewer pages. NOT_THERE: one of
+    these, although the design has a branch, which it does not reach in this call.
+    NOT_KNOWN: the log does not say what failed (__GFP_NOWARN), such as a huge page on
+    one node. ``differences`` has the first example of each kind with any other
+    outcome."""
 
     release: str
     calls: int = 0
@@ -120,8 +121,8 @@ class Injected:
 def inject(
     design: type[Hugetlb], kernel: Kernel, plan: Plan, report: Reporter | None = None
 ) -> Injected:
-    """Return what the kernel did, as far as the plan goes: one call of each of its
-    sequences. Raise Unavailable if the kernel cannot have allocations fail."""
+    """Return what the kernel did when allocations failed, in one call of each of the
+    plan's sequences. Raise Unavailable if the kernel has no fault injection."""
     facts = kernel.facts
     design = variant(design, facts.release)
     place = plan.place(facts)

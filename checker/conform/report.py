@@ -213,8 +213,8 @@ def pair_report(
 
 
 def injected_report(design: str, done: Injected) -> list[str]:
-    """Return what a kernel did where allocations failed: a row for each call and
-    function that asked for memory, then where the design says otherwise."""
+    """Return the outcomes of failed allocations: a row for each call and allocating
+    function, then the differences from the design."""
     lines = [
         *wrapped(f"{design} and Linux {done.release}", "", "    "),
         f"  {count(done.failures, 'failure')} in {count(done.calls, 'call')}",
@@ -223,14 +223,14 @@ def injected_report(design: str, done: Injected) -> list[str]:
         lines += wrapped(f"ended early: {done.ended}", "  ", "    ")
     for title, modelled in (
         ("the design has a branch for it", True),
-        ("it has none: the call is unharmed, or refused and changes nothing", False),
+        ("it has none: the call must succeed, or fail and change nothing", False),
     ):
         rows = [
             (call, function, _verdicts(verdicts))
             for (call, function, branch), verdicts in sorted(done.counts.items())
             if bool(branch) == modelled
         ]
-        lines += ["", f"  {title}", *table(("call", "asked by", ""), rows)]
+        lines += ["", f"  {title}", *table(("call", "allocated by", ""), rows)]
     kinds = len(done.differences)
     said = f"{count(kinds, 'kind')} of failure with another outcome"
     lines += ["", f"  {said if kinds else 'no other outcome'}"]

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Two tasks at once: orders of their steps that the model allows, made on a kernel.
+"""Two tasks at once: interleavings that the model allows, reproduced on a kernel.
 
 `HugetlbSteps` has a `yield` wherever the kernel drops a lock or has not taken it yet.
 A debugger stops the first task's CPU at the function that the kernel calls next
-there; meanwhile the second task makes a call, and then the first goes on. The model
-makes the same steps, and says the results, the counters after each, and whether a
-task waits for a lock.
+there. Meanwhile the second task makes a call, and then the first goes on. The model
+takes the same steps, and predicts the results, the counters after each step, and
+whether a task waits for a lock.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from poolproof.checker.kernel.guest import Guest
 from poolproof.model.language import Disabled
 
 FIRST, SECOND = 0, 1
-"""The tasks, their processes, and their CPUs the other way round: the agent is on
-CPU 0, and the first task on CPU 1."""
+"""The tasks, numbered like their processes. The first task runs on CPU 1; CPU 0 has
+the agent and the second one."""
 
 
 class Stop(NamedTuple):
@@ -52,10 +52,10 @@ STOPS: Mapping[str, Mapping[str, Stop]] = {
     "has a promise": {"mmap_shared": Stop("region_add")},
     "copies without locks": {"uffdio_copy": Stop("copy_folio_from_user", 2)},
 }
-"""For the label of each `yield` of steps.py that is no lock, and each call that comes
-to it, where Linux 6.12 is then. The first copy_folio_from_user has the locks.
-The first __vma_reservation_common is that of vma_needs_reservation, the second that of
-vma_commit_reservation."""
+"""Where Linux 6.12 is at a `yield`, by the label of each `yield` of steps.py that does
+not wait for a lock, and by each call that reaches it. The first copy_folio_from_user
+runs with the locks held. The first __vma_reservation_common is that of
+vma_needs_reservation, the second that of vma_commit_reservation."""
 
 
 class Call(NamedTuple):
@@ -71,7 +71,7 @@ class Call(NamedTuple):
 
 
 class Pool(NamedTuple):
-    """What the model and the kernel show of the pool."""
+    """The pool's counters, of the model or of the kernel."""
 
     total: int
     free: int
@@ -86,7 +86,7 @@ class Pool(NamedTuple):
 @dataclass(frozen=True)
 class Seen:
     """What is seen after one part of an order: the result of a call that has ended
-    ("" if none has), and the counters; None while both tasks run."""
+    ("" if none has), and the counters (None while both tasks run)."""
 
     what: str
     result: str
@@ -195,9 +195,9 @@ class _Model:
 def orders(
     compiled: Compiled, before: Sequence[Call], first: Call, seconds: Sequence[Call]
 ) -> Iterator[Order]:
-    """All orders of a first call with each of the second ones that the model allows:
-    at each of STOPS that the first call comes to. In the end both tasks unmap what
-    they have."""
+    """Yield the orders that the model allows of the first call with each second call,
+    one for each of STOPS that the first call reaches. At the end both tasks unmap
+    their mappings."""
     for label, calls in STOPS.items():
         if first.action not in calls:
             continue

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A debugger of a guest: it stops one CPU at a function while the others go on.
+"""A debugger for a guest: it stops one CPU at a function while the others go on.
 
-GDB's remote protocol, as far as QEMU's stub needs it (QEMU: gdbstub.c, vCont). A
-stopped CPU answers no interrupt from the others, so those must not wait for it.
+It speaks as much of GDB's remote protocol as QEMU's stub needs (QEMU: gdbstub.c,
+vCont). A stopped CPU answers no interrupt from the others, so they must not wait for
+it.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from poolproof.checker.kernel.kernel import Unavailable
 
 
 class Debugger:
-    """The stub at the other end of a socket. While none of its CPUs was resumed the
-    whole guest stands still. Every method raises Unavailable if the stub does not
-    answer within ``patience`` seconds."""
+    """A connection to the stub. Until a CPU is resumed, the whole guest stands still.
+    Every method raises Unavailable if the stub does not answer within ``patience``
+    seconds."""
 
     def __init__(self, channel: socket.socket, patience: float) -> None:
         self._channel = channel
@@ -39,12 +40,12 @@ class Debugger:
         self._send(f"vCont;{chosen}")
 
     def step(self, cpu: int) -> None:
-        """One instruction of a CPU, the others stay where they are."""
+        """Run one instruction on a CPU; the others stay where they are."""
         self._send(f"vCont;s:{cpu + 1:x}")
         self.stopped()
 
     def stopped(self) -> int:
-        """Wait until the guest has stopped. Return the CPU that it stopped for."""
+        """Return the CPU at which the guest has stopped, once it has."""
         answer = self._answer()
         found = re.search(r"thread:(?:p[0-9a-f]+\.)?([0-9a-f]+)", answer)
         if not answer.startswith("T") or found is None:
