@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What models for other checkers have in common, whatever their language: names,
-the initial states, a comment at the top, and what cannot be said."""
+"""The common parts of models for other checkers, whatever their language: names, the
+initial states, a comment at the top, and the error for what they cannot express."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ STARTS = 20_000
 
 
 class Unsupported(Exception):
-    """The system cannot be said in the other language; the text says why."""
+    """The other language cannot express the system; the text says why."""
 
 
 def identifier(name: str, words: Collection[str]) -> str:
-    """Return a name in place of one that may have dots, and that is none of the
-    language's ``words``."""
+    """Return the name as an identifier: without dots, and not one of the reserved
+    ``words`` of the language."""
     plain = re.sub(r"\W", "_", name)
     return f"v_{plain}" if plain in words or plain[0] == "_" else plain
 
@@ -46,7 +46,7 @@ def starts(system: TransitionSystem) -> Iterator[State]:
 
 
 def comment(lines: Iterable[str], columns: int = WIDTH) -> Iterator[str]:
-    """Yield the lines, those that are too long in several."""
+    """Yield the lines, wrapped to ``columns`` characters."""
     for text in lines:
         indent = "  " + " " * (len(text) - len(text.lstrip()))
         yield from wrap(text, columns, subsequent_indent=indent) or [""]

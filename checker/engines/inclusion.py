@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Trace inclusion of two processes: what one shows that the other cannot show.
+"""Trace inclusion of two processes: what can one show that the other cannot?
 
-The subset construction: a state of the left side, and the set of all states in
-which the right side may be after the same calls with the same results. Both sides
-take silent steps whenever they want. The left side differs where it shows
-something that no state of the set can show. Nothing is approximated: a search that
-ends by itself has every class of differences, each with the fewest calls.
+The search is the subset construction. It visits pairs of a state of the left side
+and the set of all states in which the right side may be after the same calls with
+the same results. Both sides may take silent steps at any time. The left side differs
+where it shows something that no state of the set can show. Nothing is approximated:
+a completed search has every class of differences, each with the fewest calls.
 
-Of pairs that differ by a permutation of what both sides hold to be interchangeable,
-one is visited. A pair with a larger set than another one is visited, too: it differs
-later, and so perhaps in another way.
+Of the pairs that differ only by a permutation of elements that both sides treat as
+interchangeable, one is visited. A pair is visited even if its set includes that of
+another visited pair: it differs later, and so perhaps in another way.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _REMEMBERED = 8_000
 """Upper limit on the sets whose moves are remembered."""
 
 _PAIRS = 500_000
-"""Upper limit on the pairs of which is remembered what stands for them."""
+"""Upper limit on the pairs whose representative is remembered."""
 
 Class = tuple[str, Shown, frozenset[Shown]]
-"""The name of a call or reading, what the left side shows, and all that the right
-side can show instead: nothing, where it cannot take the call."""
+"""The name of a call or reading, what the left side shows, and all that the right side
+can show instead; empty if the right side cannot take the call."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,13 @@ class Difference:
 
     @property
     def reading(self) -> bool:
-        """Whether a value that was read differs."""
+        """Return whether the difference is in a reading, not in a call."""
         return self.seen[-1][0][1] is None
 
 
 @dataclass
 class Included:
-    """What a search found. Values that differ when they are read are one class for
+    """The result of a search. Values that differ when they are read are one class for
     each reading. ``pairs`` were visited, of ``states`` of the left side and of
     ``sets`` of states of the right; ``depth`` is the most calls that were made.
     ``both`` are the calls, with what they showed on both sides. ``assumed`` counts, by

@@ -60,9 +60,9 @@ def reduced(engine: Engine, by: Collection[Reduction]) -> Engine:
 
 
 def in_order(engine: Engine) -> Engine:
-    """Return an engine that runs this one on the system in which private steps go
-    first. Its runs may be longer than others, and one that did not come to its end
-    says nothing of runs of any length."""
+    """Return an engine that runs ``engine`` on the system in which private steps go
+    first. Its runs may not be the shortest, and a search that was not completed makes
+    no claim about a number of steps."""
 
     def on_ordered(
         system: TransitionSystem,
@@ -85,7 +85,7 @@ def in_order(engine: Engine) -> Engine:
 
 
 def _any_length(verdict: Verdict) -> Verdict:
-    """Return the verdict without what it says of the fewest steps."""
+    """Return the verdict without its claim about the number of steps."""
     if isinstance(verdict, Shown):
         return replace(verdict, shortest=False)
     if isinstance(verdict, Unknown):

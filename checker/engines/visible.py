@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A system as its user sees it: calls with results, readings, and silent steps.
 
-A *call* is what the user asks for: a name and the arguments that the user gives.
-One action or several take it; the arguments that they have besides are the
-system's own choice. A *reading* shows a value of the state and changes nothing.
-Silent steps happen by themselves, and the user sees nothing of them.
+A *call* is a name and the arguments that the user gives. One or more actions take
+it; any other arguments of theirs are the system's choice. A *reading* shows a value
+of the state and changes nothing. Silent steps happen at any time, and the user does
+not see them.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from poolproof.checker.core.verdict import Step
 from poolproof.checker.engines.space import StateSpace
 
 OK = "OK"
-"""What a call shows that succeeds: OK, true, or an action that returns nothing."""
+"""The result of a call that succeeds: of an action that returns OK, true or nothing."""
 
 HALT = "BUG"
-"""What a call shows that ends at a `bug_on`: nothing comes after it."""
+"""The result of a call that ends at a `bug_on`: nothing comes after it."""
 
 Event = tuple[str, tuple[int, ...] | None]
 """A call with its arguments as raw values; or a reading, with None."""
@@ -52,7 +52,8 @@ class Form:
     fixed: Mapping[int, int] = field(default_factory=dict)
 
     def call(self, given: tuple[int, ...]) -> tuple[int, ...] | None:
-        """Return the call's arguments in a step, or None if it is no such call."""
+        """Return the call's arguments in a step with these, or None if the step is not
+        this call."""
         if any(given[k] != raw for k, raw in self.fixed.items()):
             return None
         chosen = tuple([given[k] for k in self.places])
@@ -100,7 +101,7 @@ class Erroneous(Exception):
 
 
 class Alphabet:
-    """The numbers of what is called and shown, the same for several processes."""
+    """The numbers of events and of what they show, shared by several processes."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Partial-order reduction: a step that concerns nobody else is taken at once.
+"""Partial-order reduction: a step that concerns no other task is taken first.
 
-While a task stands at a place from which all its steps are private, no other action
-is tried: the guards of the others say so. The steps that may be taken in a state are
-then an ample set (Clarke, Grumberg and Peled, "Model Checking", 1999, chapter 10),
-and each run of the smaller system is a run of the whole. Conditions, all of which
-are checked on the formulas of the system and none of which is assumed:
+While a task is at a place from which all its steps are private, the guards of all
+other actions are false. The steps that may be taken in a state are then an ample set
+(Clarke, Grumberg and Peled, "Model Checking", 1999, chapter 10), and each run of the
+smaller system is a run of the whole. These are the conditions, all of which are
+checked on the formulas of the system and none of which is assumed:
 
 - Independence (C1). A private step of a task reads and writes only the task's row of
   tables, and what no action changes. Others touch these tables only in the row of a
@@ -14,8 +14,8 @@ are checked on the formulas of the system and none of which is assumed:
   that compares places with some constant cannot tell the others apart. If a property
   is about every step, no step is private. Deadlock may be asked all the same: where a
   task inside an action can go on there is none.
-- Progress (C3). Private steps lead from place to place without a circle, so their
-  number is finite, and nobody is put off for ever.
+- Progress (C3). Private steps lead from place to place without a cycle, so their
+  number is finite, and no task is postponed forever.
 
 A place is a constant that the guards compare with the row of some table: the pass
 knows nothing of processes, and does as well for a table that the user's text has.
@@ -40,13 +40,14 @@ from poolproof.checker.core.system import (
 )
 
 Row = tuple[str, Expr | None]
-"""A variable, and the parameter whose row is touched; None: all of it, or some row."""
+"""A variable, and the parameter whose row is used; None: all rows, or an unknown
+one."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Something that an action does, or that is asked of it, where ``when`` is true:
-    its step, one of its assumptions, an obligation that no guard precedes."""
+    """A part of an action, with the variables it uses where ``when`` is true: its step,
+    one of its assumptions, or an obligation that no guard precedes."""
 
     action: Action
     when: Expr
@@ -57,20 +58,20 @@ class Part:
 
 @dataclass(frozen=True)
 class At:
-    """A part whose ``when`` says that the row ``task`` of a table is ``place``."""
+    """A part whose ``when`` implies that the row ``task`` of a table is ``place``."""
 
     part: Part
     task: Expr
     place: Expr
     leads: frozenset[Expr] | None
-    """Where the step may leave the task; None if that is not among a few constants."""
+    """The places where the step may leave the task; None if they are not constants."""
 
 
 def take_at_once(
     system: TransitionSystem, properties: Sequence[Property]
 ) -> tuple[TransitionSystem, tuple[str, ...]]:
     """Return the system in which private steps go first, and the names of their
-    actions: none if no step is private, and the system is as it was."""
+    actions; the system unchanged and no names if no step is private."""
     first = private(system, properties)
     if not first:
         return system, ()
@@ -86,8 +87,8 @@ def take_at_once(
 def private(
     system: TransitionSystem, properties: Sequence[Property]
 ) -> tuple[Action, ...]:
-    """Return the actions whose steps may be taken at once: those by that table of
-    places which has most of them."""
+    """Return the actions whose steps may be taken first, for the table of places that
+    has the most of them."""
     if any(p.kind.of_steps and p.action is None for p in properties):
         return ()
     asked = {p.action for p in properties}

@@ -313,8 +313,8 @@ class Assertion:
 
 @dataclass(frozen=True)
 class Given:
-    """``page = block`` in a `user` line: a parameter, by its name in the call; or
-    ``end = P``, the only value of it that counts."""
+    """``page = block`` in a `user` line: a parameter, and its name in the call; or
+    ``end = P``: the only value of it that is a call."""
 
     parameter: Word
     value: Expression | None
@@ -322,9 +322,9 @@ class Given:
 
 @dataclass(frozen=True)
 class Way:
-    """``fault(vma, page)`` in a `user` line: an action, and those of its parameters
-    that the user gives (None: all but those that the design says the kernel
-    chooses)."""
+    """``fault(vma, page)`` in a `user` line: an action, and the parameters that the
+    user gives (None: all except those that the design marks as chosen by the
+    kernel)."""
 
     action: Word
     arguments: tuple[Given, ...] | None
@@ -332,8 +332,8 @@ class Way:
 
 @dataclass(frozen=True)
 class UserCall:
-    """``touch or fault(vma, page) else OK``: one call, by the actions that take it.
-    ``total``: where none can, it shows OK and changes nothing."""
+    """``touch or fault(vma, page) else OK``: one call, as the actions that can take it.
+    ``total``: where no action can, the call shows OK and changes nothing."""
 
     ways: tuple[Way, ...]
     total: bool = False

@@ -28,13 +28,14 @@ from poolproof.checker.core.ir import (
 )
 
 LARGEST = (1 << 31) - 1
-"""Upper limit on TLC's numbers, and on those below 0."""
+"""Upper limit on the absolute value of TLC's numbers."""
 
 
 @dataclass
 class Writer:
-    """Expressions as text. ``names`` are those of the variables, ``locals`` those of
-    parameters and binders. What is used more than once gets a name by LET."""
+    """Writes expressions as text. ``names`` has the names of variables, ``locals``
+    those of parameters and binders. A term that is used more than once gets a name by
+    LET."""
 
     names: Mapping[str, str]
     locals: dict[Expr, str] = field(default_factory=dict)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A transition system as a module of TLA+, and TLC's configuration for it.
 
-A variable is a variable, an action an operator over its parameters. What must hold of
-states is an invariant; of steps, an assertion at the end of the action, since it may
-mention the result, which is no part of a state. Ranges are an invariant, too.
+A variable is a TLA+ variable, an action an operator over its parameters. A property of
+states is an invariant. A property of steps is an assertion at the end of the action,
+because it may mention the result, which is not part of a state. The ranges of the
+variables are an invariant, too.
 """
 
 from __future__ import annotations
@@ -62,8 +63,8 @@ def module(
     properties: Sequence[Property],
     head: Iterable[str] = (),
 ) -> str:
-    """Return the system, which has no rigid params, as a module, with ``head`` in a
-    comment. Raise Unsupported."""
+    """Return the system, which must have no rigid params, as a module, with ``head`` as
+    a comment. Raise Unsupported if TLA+ for TLC cannot express it."""
     made = _Module(system, properties)
     dashes = "-" * max(4, (WIDTH - len(name) - 9) // 2)
     return "\n".join(

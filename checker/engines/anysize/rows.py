@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Guesses of what holds of each row: clauses of two conditions.
+"""Guessed invariants of each row: clauses of one or two conditions.
 
-A *row* is what the conditions of a *shape* are of some elements in a state: of a
-VMA, say, each flag, comparisons of its numbers, what its file is like. A condition
-that has one value in all visited rows is a guess, and so is each pair of conditions
-of which one holds in all of them. They are too many to be asked one by one:
-winnow.py sorts them out.
+A *row* is the values, in one state, of the conditions of a *shape* on some elements:
+for a VMA, say, each flag, comparisons of its numbers, properties of its file. A
+condition that has the same value in all visited rows is a guess, and so is each
+disjunction of two conditions that is true in all of them. They are too many to check
+one by one: winnow.py filters them.
 """
 
 from __future__ import annotations

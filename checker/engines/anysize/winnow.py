@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Houdini over many guesses at once.
 
-All clauses of a shape are asked together of an action: whether one is lost in a
-step from a state with all of them. The state that z3 finds says which are, and they
-go. What is left keeps itself, as far as z3 could say, and is worth being asked one
-by one: nothing here is a proof. After Flanagan and Leino, "Houdini, an annotation
-assistant for ESC/Java" (2001).
+One query per action covers all clauses of a shape: can a step from a state that
+satisfies all of them violate one? If z3 finds such a state, the violated clauses are
+dropped. The remaining ones are preserved as far as z3 could decide, and are worth
+checking one by one: nothing here is a proof. After Flanagan and Leino, "Houdini, an
+annotation assistant for ESC/Java" (2001).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from poolproof.checker.core.system import Action, TransitionSystem
 from poolproof.checker.engines.anysize.questions import FoundState, Question
 
 _ROUNDS = 40
-"""States that one action is asked for, at most."""
+"""Upper limit on the queries for one action."""
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Clauses:
 
     @property
     def formula(self) -> Expr:
-        """All that is left, of all elements."""
+        """Return the conjunction of the remaining clauses, for all elements."""
         return self.of(ir.and_(*self.left))
 
     def of(self, clause: Expr) -> Expr:
@@ -43,8 +43,8 @@ class Clauses:
 
 
 class Winnow:
-    """Which clauses the actions keep. ``after`` is a formula after an action's step,
-    over the state before; ``question`` has all facts but the clauses."""
+    """Finds the clauses that all actions preserve. ``after`` gives a formula after an
+    action's step, over the state before; ``question`` has all facts but the clauses."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Winnow:
         self.after, self.at_start, self.question = after, at_start, question
 
     def go(self) -> None:
-        """Leave out clauses until no action loses one."""
+        """Drop clauses until every action keeps those that are left."""
         for group in self.groups:
             self.drop(group, None)
         changed = True
