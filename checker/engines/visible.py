@@ -229,14 +229,21 @@ class Process:
                     yield (event, shown[taken.result], after), action, taken
 
     def _nothing(self, state: int) -> Iterator[Move]:
-        """Yield the calls that change nothing, because no action takes them."""
+        """Yield the calls that change nothing, because no action takes them, nor
+        would if no `assume` left it out, here or after silent steps."""
         if not self.view.total:
             return
-        possible = {e for k in self.reach(state) for e in self._possible(k)}
+        reached = self.reach(state)
+        possible = {e for k in reached for e in self._possible(k)}
         for name in sorted(self.view.total):
-            for call in product(*self.view.calls[name][0].within):
+            forms = self.view.calls[name]
+            cut = any(form.action.assumptions for form in forms)
+            where = [k for k in reached if cut and not self._is_busy(k)]
+            for call in product(*forms[0].within):
                 event = self.alphabet.event((name, call))
-                if event not in possible and not self.assumed(state, event):
+                if event not in possible and not any(
+                    self.assumed(k, event) for k in where
+                ):
                     yield event, self.alphabet.show(OK), state
 
     def _possible(self, state: int) -> frozenset[int]:

@@ -113,6 +113,31 @@ class Counting(Design):
         self.spare = 0
 
 
+class Fills(Design):
+    """Nothing is left only after something that happens by itself."""
+
+    full = var(Bool())
+
+    @action(silent=True)
+    def fill(self):
+        require(not self.full)
+        self.full = True
+
+    @action
+    def take(self) -> Errno:
+        require(self.full)
+        return Errno.ENOMEM
+
+
+class FillsAssuming(Fills):
+    """Says nothing of what comes then."""
+
+    @action
+    def take(self) -> Errno:
+        assume(not self.full, "nobody takes from what is full")
+        return super().take()
+
+
 class Lost(Pool):
     """Pages come back by themselves."""
 
@@ -237,6 +262,17 @@ def test_one_system_may_be_seen_in_two_ways(
     found = compared(one, other, f'spec "seen"\n{text}' if text else "")
     assert not found.same
     assert {c.name for c in found.classes} == differs
+
+
+@pytest.mark.parametrize("first", [Fills, FillsAssuming])
+def test_a_call_left_out_after_a_silent_step_does_not_succeed(
+    first: type[Design],
+) -> None:
+    (other,) = {Fills, FillsAssuming} - {first}
+    found = compared(first, other, 'spec "full"\nuser take else OK')
+    assert not found.classes
+    assert "nobody takes from what is full" in found.assumed
+    assert exit_code(found) == 3
 
 
 def test_another_result_is_found_after_the_fewest_calls() -> None:
