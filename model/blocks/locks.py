@@ -57,8 +57,8 @@ class LockOrder(Block):
             self.held[t] = self.held[t] | {lock}
 
     def tried(self, t, lock):
-        """A trylock that succeeded: nobody waited, so that it comes after no lock;
-        what is taken next comes after it."""
+        """A trylock that succeeded: nobody waited, so it comes after no other lock;
+        the locks that are taken next come after it."""
         if self.when:
             self.held[t] = self.held[t] | {lock}
 
@@ -176,7 +176,7 @@ class Rwsem(Block):
             self.design.lock_order().taken(t, self.lock)
 
     def down_write_trylock(self, t, index):
-        """kernel/locking/rwsem.c:down_write_trylock. Return whether it was free."""
+        """kernel/locking/rwsem.c:down_write_trylock. Return whether it succeeded."""
         if self.writer[index] is not None or len(self.readers[index]) > 0:
             return False
         self.writer[index] = t

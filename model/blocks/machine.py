@@ -125,17 +125,17 @@ class Machine(Pageblocks):
 
     @observer
     def free_pages(self):
-        """NR_FREE_PAGES of all nodes."""
+        """Return NR_FREE_PAGES of all nodes."""
         return sum(self.free(n, b) for n in self.nodes for b in self.blocks)
 
     @observer
     def nr_free(self, node: nodes, kind: Type):
-        """NR_FREE_PAGES of a node's blocks of a type."""
+        """Return NR_FREE_PAGES of a node's blocks of a type."""
         return self.free_of(node, kind)
 
     @observer
     def free_blocks_of(self, node: nodes, kind: Type):
-        """Blocks of a type that are wholly free: /proc/pagetypeinfo."""
+        """Return the blocks of a type that are wholly free: /proc/pagetypeinfo."""
         return sum(
             1
             for b in self.blocks
@@ -144,23 +144,23 @@ class Machine(Pageblocks):
 
     @observer
     def in_use(self, node: nodes):
-        """Base pages of the node in use, by the design or by others."""
+        """Return the base pages of the node in use, by the design or by others."""
         return sum(self.movable[node, b] + self.unmovable[node, b] for b in self.blocks)
 
     @observer
     def others(self):
-        """Base pages of other users."""
+        """Return the base pages of other users."""
         return sum(self.in_use(n) - self.design.own_pages(n) for n in self.nodes)
 
     @observer
     def borrowed(self):
-        """Blocks' worth of memory that others use: all memory is for all."""
+        """Return the memory that others use, in blocks: all memory is for all."""
         return self.others() // self.pages
 
     # -- others --
 
     def others_have(self, node):
-        """Whether a movable page of the node is another user's, and not pinned."""
+        """Return whether others have a movable page of the node that is not pinned."""
         mine = self.design.own_pages(node)
         return (
             sum(self.movable[node, b] - self.pinned[node, b] for b in self.blocks)

@@ -5,11 +5,11 @@ Source: Anthony Yznaga, RFC "mm: thp: implement THP reservations for anonymous m
 November 2018; known by its description only. The first touch of an aligned range
 sets a block apart, and maps one base page of it. Later touches map their own pages
 of that block. Once enough are mapped, the range becomes a huge page without a copy.
-Under pressure a shrinker takes the pages of a block back that nobody has touched.
+Under pressure a shrinker takes back the untouched pages of a block.
 
-Modelled: blocks of K base pages that all share; ranges, their pages and reservations;
-others' base pages; the shrinker. Written down less literally: which range the shrinker
-takes is open. Left out: nodes, memcgs, swap, fork, compaction, partial munmap.
+Modelled: blocks of K base pages, shared by all; ranges, their pages and reservations;
+others' base pages; the shrinker, which may take any range (the description does not
+say which). Left out: nodes, memcgs, swap, fork, compaction, partial munmap.
 """
 
 from poolproof.model.designs.names import OK, OOM, Errno, V
@@ -47,12 +47,12 @@ class ThpReservation(Design):
 
     @observer
     def mapped(self, range_: RANGES):
-        """Pages of the range that are mapped."""
+        """Return the pages of the range that are mapped."""
         return sum(1 for p in PAGES if self.home[range_, p] is not None)
 
     @observer
     def unused(self, range_: RANGES):
-        """Pages that are reserved for the range, and that it has not touched."""
+        """Return the pages that are reserved for the range but not yet touched."""
         if self.block[range_] is None or self.huge[range_]:
             return 0
         own = sum(1 for p in PAGES if self.home[range_, p] == self.block[range_])
@@ -62,7 +62,7 @@ class ThpReservation(Design):
         return any(self.unused(r) > 0 for r in RANGES)
 
     def reserve(self, range_):
-        """The first block that is free as a whole; none, if there is none."""
+        """Return the first block that is wholly free, or None."""
         found = None
         for b in PAGEBLOCKS:
             if found is None and self.free[b] == K:
@@ -73,7 +73,7 @@ class ThpReservation(Design):
         self.block[range_] = found
 
     def give_back(self, range_):
-        """The reserved pages that were not touched are free again."""
+        """Free the reserved pages that were not touched."""
         unused = self.unused(range_)
         for b in PAGEBLOCKS:
             if b == self.block[range_]:

@@ -314,8 +314,8 @@ class Faulting(Allocation):
         return OK
 
     def look_ahead(self, vma, page):
-        """hugetlb_fault and hugetlb_no_page of a write to a private mapping: what a
-        copy of the page would need of the reserve map, before the page table is
+        """hugetlb_fault and hugetlb_no_page, on a write to a private mapping: prepare
+        the reserve map for a copy of the page, before the page table is
         locked. Return whether there was memory for a descriptor, which stays in
         stock."""
         map_chg = self.vma_needs_reservation(vma, page)

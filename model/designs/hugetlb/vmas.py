@@ -76,7 +76,7 @@ class VmaChanges(Unmapping):
     @action(kernel="mm/mremap.c:move_vma", when=(MREMAP, MREMAP_PART))
     def mremap_part(self, vma: VMAS, new: VMAS, start: PAGES, end: Int(1, P)) -> Errno:
         """mremap(MREMAP_MAYMOVE) of a VMA's head or tail. If the old VMA cannot be
-        split after that, it stays as long as it was."""
+        split after that, it keeps its length."""
         require(self.vm_mm[new] is None and self.part_of(vma, start, end))
         moved = self.move_vma(vma, new, start, end)
         if not moved:

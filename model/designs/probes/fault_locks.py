@@ -3,10 +3,10 @@
 
 mm/hugetlb.c, fs/hugetlbfs/inode.c and mm/migrate.c of Linux 6.12: mmap_lock,
 inode_lock, the fault mutex, the VMA's lock, i_mmap_rwsem, the folio lock, hugetlb_lock.
-Two paths
-come from the other end. Truncation finds VMAs through i_mmap_rwsem, migration begins
-with the folio; both try the next lock, and begin anew or give up where somebody has it.
-The features are mistakes, one each: they wait instead.
+Two paths take them in the
+opposite order: truncation finds VMAs through i_mmap_rwsem, and migration begins with
+the folio. Both try the next lock, and start again or give up if somebody holds it.
+Each feature is a mistake: a path waits instead.
 
 Left out: the page table lock, a folio of anonymous memory, locks of reserve maps and
 subpools, a VMA that is gone when its lock was waited for; what the locks protect.
@@ -35,7 +35,7 @@ TRUNCATE_WAITS = Feature(
 MIGRATE_WAITS = Feature(
     "migrate_waits", False, "migration waits for a VMA's lock under the folio lock"
 )
-LOCKDEP = Feature("lockdep", False, "the order of locks is noted")
+LOCKDEP = Feature("lockdep", False, "the order of locks is recorded")
 
 
 class Lock(Enum):
@@ -66,7 +66,7 @@ class FaultLocks(Design):
     hugetlb_lock = Spinlock(TASKS, ONE, "waits for hugetlb_lock", Lock.HUGETLB_LOCK)
 
     def lock_order(self):
-        """Return what the locks tell."""
+        """Return the order of the locks."""
         return self.order
 
     def pool(self, t):

@@ -5,7 +5,7 @@ Source: kernel/liveupdate/kexec_handover.c, mm/memblock.c and mm/memfd_luo.c as 
 after "kho: make boot time huge page allocation work nicely with KHO" (bc0f793c5c41).
 At a cold boot kho_reserve_scratch() sets memory apart, by default 200 % of what the
 kernel has reserved, once for all nodes and once for each. The next kernel inherits it,
-overwrites it, and boots in it. What a memfd has is preserved outside of it.
+overwrites it, and boots in it. The pages of a memfd are preserved outside of it.
 
 Memory is counted in huge pages, on one node. The features are that series, a debug
 option, and a handler of hugetlb's memfds, which nobody has merged. Left out: LUO
@@ -50,7 +50,7 @@ DEBUG = Feature("debug", False, "CONFIG_KEXEC_HANDOVER_DEBUG", needs=HANDLER)
 
 
 class Kind(Enum):
-    """What a memfd is of."""
+    """The file system behind a memfd, if it is open."""
 
     CLOSED = 0
     SHMEM = 1
@@ -78,13 +78,13 @@ class KexecHandover(Design):
 
     @observer
     def outside(self):
-        """Free memory that is no scratch."""
+        """Return the free memory outside scratch."""
         used = sum(1 for f in FILES if self.kind[f] == SHMEM and not self.in_scratch[f])
         return RAM - KERNEL - self.scratch - self.pool - used
 
     @observer
     def huge_free(self, scratch: Bool()):
-        """Pages of hugetlb's pool, in scratch or outside, that no memfd has."""
+        """Return the pages of hugetlb's pool, in scratch or outside, that are free."""
         used = sum(
             1
             for f in FILES
@@ -94,7 +94,7 @@ class KexecHandover(Design):
 
     @observer
     def movable_free(self):
-        """Free scratch: it is MIGRATE_CMA, and movable pages may be in it."""
+        """Return the free scratch: it is MIGRATE_CMA, so movable pages may use it."""
         used = sum(1 for f in FILES if self.kind[f] == SHMEM and self.in_scratch[f])
         return self.scratch - self.pool_scratch - used
 

@@ -107,12 +107,12 @@ SKETCHED = (
     "sketch: a memcg is one limit without reclaim",
     "sketch: pageblocks are counted",
 )
-"""What it leaves out, as does `ReservedThpFiles`; not `ReservedThpAllocator`."""
+"""Simplifications of this design and `ReservedThpFiles`; not `ReservedThpAllocator`."""
 
 SWAP_SKETCH = (
     "sketch: swap is whole clusters; what is split for want of one stays in memory"
 )
-"""How much of swap there is, in the design and its plans."""
+"""The simplification of swap, in the design and its plans."""
 
 
 class ReservedThp(Design):
@@ -217,8 +217,8 @@ class ReservedThp(Design):
         return node in self.mpol.huge_node(vma, vma)
 
     def has_page(self, vma, block):
-        """Whether a block of the pool is there to be pinned. What a fork shares is
-        copied first (gup_must_unshare()), which is `write`."""
+        """Return whether the VMA has a block of the pool to pin. A block that a fork
+        shares is copied first (gup_must_unshare()), which is `write`."""
         return (
             self.backing[vma, block] == HUGE
             and self.frame[vma, block] is not None
