@@ -108,7 +108,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a kernel to be asked offers: nodes, cgroup v2 controllers, pages of
+    """What a kernel offers to sequences: nodes, cgroup v2 controllers, pages of
     1 GiB; ``leaks``: it can be restored where something is left behind.
     ``having``: features that every sequence has, ``without``: that none has."""
 

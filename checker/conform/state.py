@@ -41,13 +41,13 @@ OK = Errno.OK
 
 
 class State:
-    """The design in a state, and what is around it.
+    """The design in a state, and its environment.
 
     ``taken`` are the actions of the last command; each is taken inside
-    ``watch``. The call ``fails`` is to fail, after it went well ``passes`` times; once
+    ``watch``. The call ``fails`` is to fail after it succeeded ``passes`` times; once
     it has failed, ``fails`` is NONE_FAILS. A counter that fell below zero is -1 and
-    stays; from there on the design says nothing exact. ``populated`` is the most
-    that MAP_POPULATE gets, in pages, if it is cut short for another reason.
+    stays there; from then on the design predicts nothing exact. ``populated`` is the
+    limit on what MAP_POPULATE gets, in pages, if it is cut short for another reason.
     """
 
     def __init__(self, design: type[Hugetlb], setting: Config) -> None:

@@ -148,8 +148,8 @@ class Profile(Visitor):
 
 @dataclass(frozen=True)
 class Original:
-    """A spec on the design as it is, and what came out. ``trees`` are the methods
-    that were read to compile it: a change of another one changes nothing here."""
+    """The result of a spec on the unchanged design. ``trees`` are the methods that
+    were read to compile it: a change of any other method has no effect here."""
 
     task: Task
     profile: Profile
@@ -287,9 +287,9 @@ def _first_difference(was: Profile, space: StateSpace) -> int | None:
 
 @dataclass
 class Campaign:
-    """All that was tried. ``total`` counts the mutants there are, ``chosen``
-    those that were to be tried; ``stopped`` says why it ended early. ``bases``
-    are the designs whose text is not changed here, though this one inherits it."""
+    """The mutants of a design that were tried. ``total`` counts all mutants,
+    ``chosen`` those that were to be tried; ``stopped`` says why it ended early.
+    ``bases`` are the base designs whose inherited text is not changed here."""
 
     design: str
     specs: tuple[str, ...]
@@ -305,8 +305,8 @@ class Campaign:
     stopped: str = ""
 
     def note(self, mutant: Mutant, fate: MutantStatus, by: str) -> None:
-        """Take what came out. A mutant that is said to be equivalent is so unless
-        some spec kills it."""
+        """Record the result of a mutant. A mutant that is listed as equivalent counts
+        as that unless a spec kills it."""
         why = self.reasons.get(key(mutant))
         if why is not None and fate is not MutantStatus.KILLED:
             fate, by = MutantStatus.EQUIVALENT, why
@@ -314,7 +314,7 @@ class Campaign:
 
     @property
     def refuted(self) -> list[Result]:
-        """Mutants that are said to be equivalent, and were killed."""
+        """Return the mutants that are listed as equivalent but were killed."""
         killed = self.of(MutantStatus.KILLED)
         return [r for r in killed if key(r.mutant) in self.reasons]
 
@@ -324,15 +324,15 @@ class Campaign:
 
     @property
     def score(self) -> float | None:
-        """Killed among those that `counted` counts, or None if there are none."""
+        """Return killed / `counted`, from 0 to 1; None if nothing counts."""
         return (
             len(self.of(MutantStatus.KILLED)) / self.counted if self.counted else None
         )
 
     @property
     def counted(self) -> int:
-        """Those that are neither the same nor equivalent; undecided ones, and
-        those that no spec uses, count as not killed."""
+        """Return the number of mutants that are neither the same nor equivalent.
+        Undecided ones, and those that no spec uses, count as not killed."""
         left_out = (MutantStatus.SAME, MutantStatus.EQUIVALENT)
         return sum(r.fate not in left_out for r in self.results)
 

@@ -110,7 +110,7 @@ def _bare(tree: ast.Module) -> ast.Module:
 
 
 _WORDS = ("doc", "kernel", "silent", "chosen")
-"""Arguments that reports read, and no engine does."""
+"""Arguments of declarations that only reports read, and no engine."""
 
 
 def _drop_words(call: ast.Call) -> None:
@@ -127,8 +127,8 @@ def _is_text(node: ast.expr) -> bool:
 
 
 def _says(node: ast.AST) -> bool:
-    """Whether a statement is a docstring, an import (of which the values count),
-    a text or a tuple of them, or the design's ``assumed``."""
+    """Return whether a statement is a docstring, an import (of which only the values
+    count), a text or a tuple of texts, or the design's ``assumed``."""
     match node:
         case ast.Expr(ast.Constant()) | ast.AnnAssign(ast.Name("assumed")):
             return True

@@ -41,8 +41,8 @@ _UNKNOWN = {"__import__", "compile", "eval", "exec", "globals", "input", "open",
 """Functions whose result may be other than the text says."""
 
 _NO_ANSWERS = ("commands", "conform", "kernel", "reports")
-"""Rooms of the checker that no answer depends on: what decides one imports none of
-them."""
+"""Rooms of the checker that no answer depends on: the code that decides one imports
+none of them."""
 
 _LIBRARIES = ("hypothesis", "lark", "networkx", "z3-solver")
 

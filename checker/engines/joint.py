@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Permutations of two views at once: those that change nothing for the user.
+"""Permutations of two views at once that change nothing for the user.
 
 A scalarset may be permuted if both systems have it and hold it to be
 interchangeable, if no reading tells its elements apart, and if a call has it at the

@@ -229,8 +229,8 @@ class Process:
                     yield (event, shown[taken.result], after), action, taken
 
     def _nothing(self, state: int) -> Iterator[Move]:
-        """Yield the calls that change nothing, because no action takes them, nor
-        would if no `assume` left it out, here or after silent steps."""
+        """Yield the calls that change nothing: no action takes them here or after
+        silent steps, not even without the `assume`s."""
         if not self.view.total:
             return
         reached = self.reach(state)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Guesses of balances: linear equations between counters and what they count.
 
-A state is a row of numbers: each number of the state, each open bound, and for
-each table with open rows how many of its cells are set, or their sum; and the
-numbers that the design's observers return, summed over their parameters. What is
-orthogonal to all rows of states visited at small sizes is a guess. For each
-element of a scalarset, the same with its own numbers, and with how many cells
-name it. After Karr, "Affine relationships among variables of a program" (1976),
+A state is a row of numbers: each number of the state, each open bound, for each
+table with open rows the number of cells that are set, or their sum, and the numbers
+that the design's observers return, summed over their parameters. Each vector that is
+orthogonal to the rows of all states visited at small sizes is a guess. The same is
+done for each element of a scalarset, with its own numbers and the number of cells
+that name it. After Karr, "Affine relationships among variables of a program" (1976),
 with states in place of the program.
 """
 

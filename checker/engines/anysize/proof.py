@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Induction at open sizes: which lemmas hold initially and after every step.
 
-Houdini (see checker.engines.induction) over the properties asked and guesses. A
-lemma that was shown with others is asked again if one of those is given up.
+Houdini (see checker.engines.induction) over the properties and the guesses. A lemma
+whose proof used other lemmas is checked again if one of those is given up.
 
-Every range, index, assert and loop is asked, too. Nothing is proved unless every
-loop is: its closed form rests on that. A range that is not shown is assumed
-nowhere: what is proved then holds with that variable unbounded, so in every state
-up to the first error of the model. Indices and asserts are assumed nowhere. What is
-not shown of these is a note.
+Every range, index, assert and loop is checked, too. Nothing is proved unless every
+loop is, because its closed form depends on that. A range that is not proved is not
+assumed: the results then hold with that variable unbounded, so in every state up to
+the first error of the model. Indices and asserts are never assumed. Those that are
+not proved are reported in a note.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ from poolproof.checker.engines.anysize.winnow import Clauses, Winnow
 @dataclass(frozen=True)
 class Claim:
     """A formula over the state before and ``action``'s arguments that must hold
-    where its guard does (``early``: wherever), or in every initial state (no
-    action). ``about`` is what to call it. ``rests_on_it``: no proof is one without
-    this claim. ``range``: the variable of whose range it is a part."""
+    where its guard does (``early``: everywhere), or in every initial state (no
+    action). ``about`` is its name. ``rests_on_it``: no proof is valid without this
+    claim. ``range``: the variable whose range the claim is a part of."""
 
     about: str
     formula: Expr
