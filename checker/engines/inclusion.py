@@ -175,6 +175,8 @@ class _Search:
         self.reasons: dict[Pair, str] = {}
         """Why an `assume` of the right side leaves a call out, by set and event."""
         self.both: set[tuple[int, int]] = set()
+        self.later: set[Pair] = set()
+        """The pairs one call further than the level that is expanded."""
         self.more = False
         """Whether there are calls beyond the budget's depth."""
         self.begin = time.monotonic()
@@ -229,15 +231,21 @@ class _Search:
         state: int,
         number: int,
         level: list[Pair],
+        further: bool = False,
     ) -> None:
         """Add a pair to a level, if it is new, and all that silent steps of the left
-        side lead to."""
+        side lead to. One that was put off to the next level (``further``) comes
+        before, if a reading leads to it."""
         left = [(parent, state, number)]
         for before, at, among in left:
             pair = self.pair(at, among)
-            if pair in self.parents:
+            if pair in self.parents and (further or pair not in self.later):
                 continue
             self.parents[pair] = before
+            if further:
+                self.later.add(pair)
+            else:
+                self.later.discard(pair)
             level.append(pair)
             if self.left.view.silent:
                 silent = self.left.silent(pair[0])
@@ -260,6 +268,9 @@ class _Search:
         if self.more:
             found.stopped = f"the budget of {count_of(budget.depth or 0, 'call')}"
             return []
+        # a reading may have led to some of them without the call
+        further = [pair for pair in further if pair in self.later]
+        self.later.clear()
         if further:
             found.depth += 1
         return further
@@ -290,7 +301,7 @@ class _Search:
                 continue
             both.add((event, shown))
             if target != GONE and to != GONE:
-                self.reach((pair, event, shown), target, to, further)
+                self.reach((pair, event, shown), target, to, further, True)
 
     # -- differences --
 
