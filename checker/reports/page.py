@@ -21,6 +21,7 @@ from poolproof.checker.core.text import WIDTH
 from poolproof.checker.driver.assertions import listed_names, titles_asked
 from poolproof.checker.driver.assumptions import AssumptionResult, assumptions
 from poolproof.checker.driver.check import CheckResult, ExpectationStatus
+from poolproof.checker.driver.designs import DesignRef
 from poolproof.checker.driver.objections import (
     Asked,
     PageCell,
@@ -43,12 +44,12 @@ from poolproof.checker.spec.page import Objection, Page, ShownRun, Upgrade
 from poolproof.model.language import declared
 
 KEY = (
-    "V5.a: violated after 5 steps, in spec a. no.a: something that should be "
-    "possible never happens. ok.a: no violation within bounds like those of spec a. "
-    "?3: unknown beyond 3 steps. vac: vacuous, its premise never occurs. n/a: does "
-    "not apply to the design. -: not checked. !: not as expected. 22e: the smallest "
-    "pool that suffices; with one less, e: a promise is refused early, l: a fault "
-    "fails late, s: all tasks wait forever, b: an invariant is violated."
+    "V5.a: violated after 5 steps, in spec a; no.a: should be possible, and never "
+    "happens; ok.a: no violation within bounds like those of spec a; ?3: unknown "
+    "beyond 3 steps; vac: vacuous; n/a: does not apply; -: not checked; !: not as "
+    "expected. 22e: the smallest pool that suffices; with one less, e: a promise is "
+    "refused early, l: a fault fails late, s: all tasks wait forever, b: an invariant "
+    "is violated."
 )
 """What the cells of the table mean."""
 
@@ -220,17 +221,38 @@ def taken_for_granted(column: PageColumn) -> list[str]:
 def figures(column: PageColumn, view: Overview) -> str:
     """Return the mutation scores and the conformance of the column's designs; empty
     if none is stored."""
-    found = [
-        f"{k.name}: mutants {view.scores[k.cls]}"
-        for k in column.designs
-        if k.cls in view.scores
-    ]
-    found += [
+    found = [f"{k.name}: mutants {view.scores[k.cls]}" for k in scored(column, view)]
+    return "; ".join([*found, *conformance(column, view)])
+
+
+def scored(column: PageColumn, view: Overview) -> list[DesignRef]:
+    """Return the column's designs that have a stored mutation score."""
+    return [k for k in column.designs if k.cls in view.scores]
+
+
+def conformance(column: PageColumn, view: Overview) -> list[str]:
+    """Return what is stored of the column's designs beside a kernel."""
+    return [
         f"{k.name} and {view.conformance[k.cls]}"
         for k in column.designs
         if k.cls in view.conformance
     ]
-    return "; ".join(found)
+
+
+_KILLED = (
+    "mutants of the design that some spec detects (* of an earlier text, + of the "
+    "class's own lines only, ~ in a sample)"
+)
+
+
+def brief(score: str) -> str:
+    """Return a score as ``95 % of 506*``, with the marks that `_KILLED` explains."""
+    found = re.match(r"\d+ of (\d+) killed, (\d+) %(.*)", score)
+    if found is None:
+        return score
+    marks = {"earlier text": "*", "without the text": "+", "sample": "~"}
+    shown = "".join(mark for said, mark in marks.items() if said in found[3])
+    return f"{found[2]} % of {found[1]}{shown}"
 
 
 # --- runs --------------------------------------------------------------------
@@ -288,10 +310,7 @@ def page(view: Overview) -> list[str]:
     lines += _basis(view)
     runs = [line for run in page_runs(view) for line in _run(run)]
     if runs:
-        words = (
-            "Full runs, `-> OK` omitted; poolproof trace counterexamples/... shows the "
-            "state changes:"
-        )
+        words = "Full runs, without `-> OK`; `poolproof trace` shows the state changes:"
         lines += ["", *wrapped(words), *runs]
     return lines
 
@@ -395,6 +414,7 @@ def _basis(view: Overview) -> list[str]:
     granted: dict[str, list[str]] = {}
     cut: dict[str, list[str]] = {}
     own: list[str] = []
+    agree: list[str] = []
     bare: list[str] = []
     for letter, column in zip(_capitals(), view.columns, strict=False):
         for text in taken_for_granted(column):
@@ -404,8 +424,8 @@ def _basis(view: Overview) -> list[str]:
             steps = "" if a.cut is None else f" {a.cut:,}"
             so_far = "" if a.complete or a.cut is None else " so far"
             cut.setdefault(a.why, []).append(f"{letter}{steps}{so_far}")
-        stored = figures(column, view)
-        own += [stored] if stored else []
+        own += [f"{k.name} {brief(view.scores[k.cls])}" for k in scored(column, view)]
+        agree += conformance(column, view)
         if not some and not taken_for_granted(column):
             bare.append(letter)
     lines = ["", *wrapped("What the columns are based on:")]
@@ -414,12 +434,17 @@ def _basis(view: Overview) -> list[str]:
         lines += wrapped(f"- taken for granted: {'; '.join(parts)}", "", "  ")
     if cut:
         parts = [f"{why} ({', '.join(some)})" for why, some in cut.items()]
+        none = f"; none: {', '.join(bare)}" if bare else ""
         words = "assumptions, with the number of steps that each cut"
-        lines += wrapped(f"- {words}: {'; '.join(parts)}", "", "  ")
-    if bare:
+        lines += wrapped(f"- {words}: {'; '.join(parts)}{none}", "", "  ")
+    elif bare:
         lines += wrapped(f"- no assumptions: {', '.join(bare)}", "", "  ")
-    stored = f"{'; '.join(own)}; others: none stored" if own else NO_FIGURES
-    return lines + wrapped(f"- {stored}", "", "  ")
+    if not own and not agree:
+        return [*lines, f"- {NO_FIGURES}"]
+    if own:
+        scores = f"- {_KILLED}: {', '.join(own)}; others: none stored"
+        lines += wrapped(scores, "", "  ")
+    return lines + wrapped(f"- {'; '.join(agree)}", "", "  ") if agree else lines
 
 
 def _run(run: PageRun) -> list[str]:

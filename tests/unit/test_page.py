@@ -41,7 +41,7 @@ from poolproof.checker.driver.objections import (
 )
 from poolproof.checker.driver.scores import stored_conformance
 from poolproof.checker.reports.json import review_json
-from poolproof.checker.reports.page import Overview, overview, page, plain_title
+from poolproof.checker.reports.page import Overview, brief, overview, page, plain_title
 from poolproof.checker.spec import parse
 from poolproof.checker.spec.page import Page, parse_page
 
@@ -140,7 +140,8 @@ def test_what_a_column_rests_on(view: Overview) -> None:
     )
     (tank, _) = view.columns
     scored = replace(view, scores={tank.designs[0].cls: "3 of 4 killed, 75 %"})
-    assert "- Tank: mutants 3 of 4 killed, 75 %; others: none stored" in page(scored)
+    said = " ".join(" ".join(page(scored)).split())
+    assert "~ in a sample): Tank 75 % of 4; others: none stored" in said
     assert "- mutants and conformance: none stored" in lines
 
 
@@ -344,3 +345,12 @@ def test_the_readme_shows_its_first_lines() -> None:
     said = [line for line in rows.splitlines() if line.startswith('"')]
     assert said == [f'"{o.words}" ({o.who})' for o in plan.objections[: len(said)]]
     assert said
+
+
+def test_a_score_is_short_and_says_what_it_is_of() -> None:
+    rest = (
+        ", without the text of Pool, in a sample of 40, of an earlier text of the specs"
+    )
+    assert brief("3 of 4 killed, 75 %") == "75 % of 4"
+    assert brief("3 of 4 killed, 75 %" + rest) == "75 % of 4*+~"
+    assert brief("none yet") == "none yet"
