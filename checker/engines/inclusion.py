@@ -378,8 +378,9 @@ class _Search:
         """Yield the moves that are such an event, up to permutations."""
         state, number = here
         if event == _SILENT:
+            closed = self.sets.closed(number)
             for after in self.left.silent(state):
-                yield (_SILENT, _SILENT, after), (after, number)
+                yield (_SILENT, _SILENT, after), (after, closed)
             return
         events = self.left.alphabet.events
         name, call = events[event]

@@ -187,7 +187,7 @@ def test_calls_as_enumerated(seed: int) -> None:
     assert {d.of: len(d.seen) for d in found.differences} == every
 
 
-@pytest.mark.parametrize("seed", [102, *range(104, 110), 5089])
+@pytest.mark.parametrize("seed", [102, *range(104, 110), 5089, 20029])
 def test_silent_steps_and_readings(seed: int) -> None:
     left, right = random_pair(seed, silent=True)
     every = enumerated(left, right, LENGTH)
