@@ -251,7 +251,7 @@ def test_a_range_that_is_not_shown_is_not_assumed(tmp_path: Path) -> None:
     good = {n for n, v in outcome.verdicts.items() if isinstance(v, Holds)}
     assert good == {"not_below", "one_more"}
     assert outcome.statistics.notes == (
-        "not shown, and not assumed: the range of count",
+        "not shown nor assumed, so the model may be wrong: the range of count",
     )
     (certificate,) = certificates(outcome)
     for text in certificate.questions:

@@ -388,7 +388,8 @@ class _Run:
                 self.verdicts[p.name] = Unknown(reason)
         if any(not isinstance(self.verdicts.get(p.name), Holds) for p in shown):
             self.notes = tuple(
-                f"not shown, and not assumed: {one}" for one in left_open
+                f"not shown nor assumed, so the model may be wrong: {one}"
+                for one in left_open
             )
             self.confirm(shown, rules)
 
