@@ -187,7 +187,7 @@ def test_the_file_has_the_name_of_the_module(
     assert "INIT Init" in Path("Pool.cfg").read_text()
     for wrong in ("pool.txt", "my-pool.tla"):
         assert main([*call, "-o", wrong]) == 2
-        assert "like Pool.tla" in capsys.readouterr().err
+        assert "write Pool.tla" in capsys.readouterr().err
     assert main(call) == 0
     shown = capsys.readouterr().out
     assert "MODULE SurplusRace -" in shown
