@@ -44,12 +44,11 @@ from poolproof.checker.spec.page import Objection, Page, ShownRun, Upgrade
 from poolproof.model.language import declared
 
 KEY = (
-    "V5.a: violated after 5 steps, in spec a; no.a: should be possible, and never "
-    "happens; ok.a: no violation within bounds like those of spec a; ?3: unknown "
-    "beyond 3 steps; vac: vacuous; n/a: does not apply; -: not checked; !: not as "
-    "expected. 22e: the smallest pool that suffices; with one less, e: a promise is "
-    "refused early, l: a fault fails late, s: all tasks wait forever, b: an invariant "
-    "is violated."
+    "V5.a: violated after 5 steps, in spec a; no.a: never happens, and should; "
+    "ok.a: no violation within bounds like those of spec a; ?3: unknown beyond 3 "
+    "steps; vac: vacuous; n/a: does not apply; -: not checked; !: not as expected. "
+    "22e: the least pool; with one less, e: a promise is refused early, l: a fault "
+    "fails late, s: all wait forever, b: an invariant breaks."
 )
 """What the cells of the table mean."""
 
@@ -239,20 +238,17 @@ def conformance(column: PageColumn, view: Overview) -> list[str]:
     ]
 
 
-_KILLED = (
-    "mutants of the design that some spec detects (* of an earlier text, + of the "
-    "class's own lines only, ~ in a sample)"
-)
+_KILLED = "mutants detected (* earlier text, + own lines only, ~ a sample)"
 
 
 def brief(score: str) -> str:
-    """Return a score as ``95 % of 506*``, with the marks that `_KILLED` explains."""
-    found = re.match(r"\d+ of (\d+) killed, (\d+) %(.*)", score)
+    """Return a score as ``95 %*``, with the marks that `_KILLED` explains."""
+    found = re.match(r"\d+ of \d+ killed, (\d+ %)(.*)", score)
     if found is None:
         return score
     marks = {"earlier text": "*", "without the text": "+", "sample": "~"}
-    shown = "".join(mark for said, mark in marks.items() if said in found[3])
-    return f"{found[2]} % of {found[1]}{shown}"
+    shown = "".join(mark for said, mark in marks.items() if said in found[2])
+    return f"{found[1]}{shown}"
 
 
 # --- runs --------------------------------------------------------------------
@@ -374,10 +370,10 @@ def _specs(view: Overview) -> list[str]:
     for file, key in view.keys.items():
         brief = _brief_settings(file, view, shared)
         words.append(f"{key} {Path(file).stem}" + (f" ({brief})" if brief else ""))
-    head = "The specs, in specs/, with (+) and without (-) features"
+    head = "Specs (+ with, - without a feature"
     if shared:
-        head += f"; unless stated otherwise, {show_bounds(shared)}"
-    return [*wrapped(f"{head}:"), *wrapped("; ".join(words) + ".", "  ", "  ")]
+        head += f"; else {show_bounds(shared)}"
+    return [*wrapped(f"{head}):"), *wrapped("; ".join(words) + ".", "  ", "  ")]
 
 
 def _brief_settings(file: str, view: Overview, shared: Mapping[str, int]) -> str:
@@ -435,7 +431,7 @@ def _basis(view: Overview) -> list[str]:
     if cut:
         parts = [f"{why} ({', '.join(some)})" for why, some in cut.items()]
         none = f"; none: {', '.join(bare)}" if bare else ""
-        words = "assumptions, with the number of steps that each cut"
+        words = "assumptions, and the steps that each cut"
         lines += wrapped(f"- {words}: {'; '.join(parts)}{none}", "", "  ")
     elif bare:
         lines += wrapped(f"- no assumptions: {', '.join(bare)}", "", "  ")
@@ -453,7 +449,7 @@ def _run(run: PageRun) -> list[str]:
     said = (" ".join(call.split()).replace(" -> OK", "") for call in run.calls)
     calls = [call.replace(" ", "\0") for call in said]
     text = " ".join([f"{run.run.title}:", *calls, f"({run.where})"])
-    return [line.replace("\0", " ") for line in wrapped(text, "- ", "    ")]
+    return [line.replace("\0", " ") for line in wrapped(text, "- ", "  ")]
 
 
 # --- all rows ------------------------------------------------------------------

@@ -135,13 +135,12 @@ def test_what_a_column_rests_on(view: Overview) -> None:
     words = " ".join(" ".join(lines).split())
     assert "- taken for granted: sketch: nobody drinks (A B)" in lines
     assert (
-        "assumptions, with the number of steps that each cut: nobody overfills (A 1, B 1)"
-        in words
+        "assumptions, and the steps that each cut: nobody overfills (A 1, B 1)" in words
     )
     (tank, _) = view.columns
     scored = replace(view, scores={tank.designs[0].cls: "3 of 4 killed, 75 %"})
     said = " ".join(" ".join(page(scored)).split())
-    assert "~ in a sample): Tank 75 % of 4; others: none stored" in said
+    assert "~ a sample): Tank 75 %; others: none stored" in said
     assert "- mutants and conformance: none stored" in lines
 
 
@@ -169,7 +168,9 @@ def test_columns_are_as_wide_as_their_cells(view: Overview) -> None:
 
 def test_bounds_that_most_specs_share_are_said_once(view: Overview) -> None:
     words = " ".join(" ".join(page(view)).split())
-    assert "without (-) features: a tank (top=2)." in words  # of one spec, none is
+    assert (
+        "Specs (+ with, - without a feature): a tank (top=2)." in words
+    )  # of one spec, none is
     several = {**view.keys, **{f"{k}.spec": str(k) for k in range(3)}}
     done = [
         replace(c, task=replace(c.task, spec=replace(c.task.spec, file=file)))
@@ -177,7 +178,7 @@ def test_bounds_that_most_specs_share_are_said_once(view: Overview) -> None:
         for file in several
     ]
     words = " ".join(" ".join(page(replace(view, done=done, keys=several))).split())
-    assert "features; unless stated otherwise, top=2: a tank; 0 0; 1 1;" in words
+    assert "feature; else top=2): a tank; 0 0; 1 1;" in words
 
 
 def test_a_verdict_that_nobody_expects_has_a_mark(view: Overview) -> None:
@@ -351,6 +352,6 @@ def test_a_score_is_short_and_says_what_it_is_of() -> None:
     rest = (
         ", without the text of Pool, in a sample of 40, of an earlier text of the specs"
     )
-    assert brief("3 of 4 killed, 75 %") == "75 % of 4"
-    assert brief("3 of 4 killed, 75 %" + rest) == "75 % of 4*+~"
+    assert brief("3 of 4 killed, 75 %") == "75 %"
+    assert brief("3 of 4 killed, 75 %" + rest) == "75 %*+~"
     assert brief("none yet") == "none yet"
