@@ -240,8 +240,8 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--partial-order",
         action="store_true",
-        help="take steps that concern only their own task first: fewer states, "
-        "but not the shortest runs",
+        help="explicit, native: take steps that concern only their own task first; "
+        "fewer states, but not the shortest runs",
     )
     add_no_cache(parser)
     add_output(parser)
