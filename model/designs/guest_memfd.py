@@ -62,6 +62,8 @@ RESIZE = Feature("resize", False, "hugetlb's pool grows and shrinks at runtime")
 class GuestMemfd(Design):
     """Files of guest memory, with pages of hugetlb's pool."""
 
+    assumed: tuple[str, ...] = ("sketch: growing the pool cannot fail",)
+
     h = PagePool(NODES, BLOCKS, BLOCKS, POISON, RESIZE)
     size = table(FILES, Int(0, P), doc="0: no file")
     page = table(FILES, PAGES, Maybe(NODES))

@@ -39,6 +39,10 @@ PAGES = Int(0, K - 1)
 class ThpReservation(Design):
     """Ranges that may become huge."""
 
+    assumed: tuple[str, ...] = (
+        "sketch: after a description of the RFC of 2018, whose code was not read",
+    )
+
     free = table(PAGEBLOCKS, Int(0, K), init=K, doc="base pages of the block")
     others = table(PAGEBLOCKS, Int(0, K), doc="... that other users have")
     block = table(RANGES, Maybe(PAGEBLOCKS), doc="reserved for the range, or huge")
@@ -59,6 +63,7 @@ class ThpReservation(Design):
         return K - own
 
     def can_shrink(self):
+        """Return whether the shrinker would find a page."""
         return any(self.unused(r) > 0 for r in RANGES)
 
     def reserve(self, range_):
@@ -119,6 +124,7 @@ class ThpReservation(Design):
 
     @action
     def unmap(self, range_: RANGES):
+        """munmap() of the range; its reservation goes with it."""
         require(self.mapped(range_) > 0)
         self.give_back(range_)
         for b in PAGEBLOCKS:
@@ -137,6 +143,7 @@ class ThpReservation(Design):
 
     @action
     def other_leaves(self, block: PAGEBLOCKS):
+        """Another user frees a base page."""
         require(self.others[block] > 0)
         self.others[block] -= 1
         self.free[block] += 1

@@ -3,10 +3,9 @@
 
 mm/hugetlb.c, fs/hugetlbfs/inode.c and mm/migrate.c of Linux 6.12: mmap_lock,
 inode_lock, the fault mutex, the VMA's lock, i_mmap_rwsem, the folio lock, hugetlb_lock.
-Two paths take them in the
-opposite order: truncation finds VMAs through i_mmap_rwsem, and migration begins with
-the folio. Both try the next lock, and start again or give up if somebody holds it.
-Each feature is a mistake: a path waits instead.
+Two paths take them in the opposite order: truncation finds VMAs through i_mmap_rwsem,
+and migration begins with the folio. Both try the next lock, and start again or give up
+if somebody holds it. Each feature is a mistake: a path waits instead.
 
 Left out: the page table lock, a folio of anonymous memory, locks of reserve maps and
 subpools, a VMA that is gone when its lock was waited for; what the locks protect.

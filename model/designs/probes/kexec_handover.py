@@ -63,6 +63,10 @@ CLOSED, SHMEM, HUGETLB = Kind
 class KexecHandover(Design):
     """One machine, from its cold boot through any number of handovers."""
 
+    assumed: tuple[str, ...] = (
+        "sketch: memory is one node, and free memory is never too fragmented",
+    )
+
     booted = var(Bool())
     kho = var(Bool(), doc="kho_enable")
     scratch = var(Int(0, RAM), doc="scratch areas of all kinds")

@@ -49,8 +49,8 @@ class ReservedThpAllocator(PageAllocator):
 
     assumed: tuple[str, ...] = (
         *UNREAD,
-        "mm/huge_memory.c: the gfp mask of a fault allows direct reclaim, is movable, "
-        "and has __GFP_NORETRY",
+        "mm/huge_memory.c: a fault may reclaim; its gfp mask has __GFP_MOVABLE, "
+        "__GFP_NORETRY",
         "sketch: find_suitable_fallback() finds nothing past its table",
     )
 

@@ -26,7 +26,7 @@ class ReservedThpAssumed(ReservedThp):
 
     assumed: tuple[str, ...] = (
         *ReservedThp.assumed,
-        "partial: nothing in mm/vma.c refuses to unmap a part of a block",
+        "partial: mm/vma.c unmaps parts of blocks",
         "growsdown: mm/vma.c:expand_downwards charges nothing",
         "fork_uncharged: dup_mmap() without its hunk",
     )

@@ -91,7 +91,7 @@ class ReservedThpFiles(Design):
     """A quota on files of shmem."""
 
     assumed: tuple[str, ...] = (
-        "sections 3.3 and 3.4 of the cover letter: none of it was posted",
+        "sections 3.3 and 3.4 of the cover letter: not posted",
         *SKETCHED,
     )
 

@@ -76,7 +76,7 @@ class ReservedThpPlanned(ReservedThp):
     """Reserved THP with whole-folio swap, its own reclaim, and overcommit."""
 
     assumed: tuple[str, ...] = (
-        "section 3 of the cover letter: none of it was posted",
+        "section 3 of the cover letter: not posted",
         *UNREAD,
         *SKETCHED,
         SWAP_SKETCH,

@@ -110,7 +110,7 @@ SKETCHED = (
 """Simplifications of this design and `ReservedThpFiles`; not `ReservedThpAllocator`."""
 
 SWAP_SKETCH = (
-    "sketch: swap is whole clusters; what is split for want of one stays in memory"
+    "sketch: swap is whole clusters; without one, a split folio stays in memory"
 )
 """The simplification of swap, in the design and its plans."""
 

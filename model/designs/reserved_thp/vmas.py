@@ -205,7 +205,7 @@ class ReservedThpVmas(Vmas):
     assumed: tuple[str, ...] = (
         "mm/vma.c: a change of a part of a block, and a split inside one, are EINVAL",
         "mm/vma.c: a VMA that is unmapped gives back its own length, rounded down",
-        "mm/mprotect.c: mprotect does not touch the flag",
+        "mm/mprotect.c: mprotect keeps the flag",
     )
 
     mm = ReservedSpace(TASKS, P, INODES, POLICIES, M, C, block=K, total=TOTAL)
