@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.evaluate import successor
-from poolproof.checker.core.limits import Spent, doing, left
+from poolproof.checker.core.limits import Spent, doing, left, look
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Span, State
 from poolproof.checker.core.verdict import (
@@ -360,11 +360,12 @@ def find_size(
         for size in question.range:
             report.progress(size=size)
             try:
+                look()  # the size before may have taken all that was left
                 at = _at(size, question, budget, report)
             except Spent as spent:
                 at = AtSize(size, 0, None, str(spent))
             found.append(at)
-            if left() == 0.0:
+            if at.unknown and left() == 0.0:
                 break
     return Sized(question.bound, tuple(found))
 

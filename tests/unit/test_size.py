@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,25 @@ def counter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "counter.py").write_text(COUNTER)
     return tmp_path
+
+
+def test_a_budget_that_ends_between_two_sizes_is_said(
+    counter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last size that was explored is known, and the next one is not."""
+
+    def at(size: int, *_: object) -> AtSize:
+        time.sleep(0.02)
+        return AtSize(size, 1)
+
+    monkeypatch.setattr("poolproof.checker.driver.size._at", at)
+    (counter / "c.scenario").write_text(SCENARIO.format(claim=""))
+    (known,) = designs_named("counter.py")
+    spec = parse("c.scenario")
+    two = spec.scenarios[0]
+    found = find_size(two, spec, known.cls, {}, Budget(seconds=0.01), Silent())
+    assert [bool(a.unknown) for a in found.sizes] == [False, True]
+    assert "the time budget of 0.01 s" in found.sizes[-1].unknown
 
 
 @pytest.mark.parametrize("on", ["", "on up", "on rest"])
