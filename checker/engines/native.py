@@ -70,6 +70,9 @@ GROUP = 50_000
 THREADS = 256
 """Upper limit on the threads: MAX_THREADS of search.c."""
 
+SMALL = 0.1
+"""Seconds of a search that is not worth compiling with optimisation."""
+
 DOUBTS = 24
 """Upper limit on the permutations that are checked dynamically."""
 
@@ -310,8 +313,9 @@ def _search(
     report: Reporter,
     folder: Path,
 ) -> None:
-    """Runs the program. A first one is compiled in a tenth of a second and
-    started; it ends there, or is dropped for the one compiled for good."""
+    """Run the program. One without optimisation is compiled in a tenth of a second
+    and started. If it does not end within `SMALL`, the program is compiled with
+    optimisation, which then takes its place."""
     begin = time.monotonic()
     text, words = run.lowered.text, run.lowered.layout.words
     fast = Build(text, words, FAST, folder)
@@ -325,11 +329,16 @@ def _search(
                     quick.finish()
                 finally:
                     quick.cancel()
-            fast.start()
             child = _Child(
                 quick.program, starts, budget, until_decided, begin, run.file
             )
             with overtime():
+                small = time.monotonic() + SMALL
+                while time.monotonic() < small:
+                    look()
+                    if child.lines(run, report, 0.02):
+                        return
+                fast.start()
                 while not fast.ready:
                     look()
                     if child.lines(run, report, 0.02):

@@ -4,9 +4,8 @@
     python -m tests.common.random_run --count 20000 --seed 1 [--engines explicit,bmc]
 
 Each text (tests/common/random_texts.py) is checked by every engine, as a user would
-do it, and what is printed is held against the truth. Native is asked of one
-text in 10, since it compiles a program for each; --every NAME=N changes this
-for an engine. Texts with an odd seed have pages: ints that may be only indices.
+do it, and what is printed is compared with the truth. --every NAME=N asks an engine
+of one text in N. Texts with an odd seed have pages: ints that may be only indices.
 Prints a line for each disagreement and one line at the end; the exit code is 1
 if there was one.
 """
@@ -30,8 +29,6 @@ from poolproof.checker.commands.main import main as poolproof
 from tests.common.random_texts import Texts, Truth, texts, truth
 
 ENGINES = ("explicit", "native", "bmc", "prove")
-EVERY = {"explicit": 1, "native": 10, "bmc": 1, "prove": 1}
-
 
 _REFUSED = r"\S+:\d+:\d+: (`[^`]+` is not in \S+, which|`none` is the absent element)"
 """How a text is refused in which an expression comes to a constant."""
@@ -133,7 +130,7 @@ def main() -> int:
     options.add_argument("--every", action="append", default=[], metavar="ENGINE=N")
     options.add_argument("--keep", metavar="DIR", help="write what disagrees to DIR")
     chosen = options.parse_args()
-    every = EVERY | {k: int(n) for k, n in (e.split("=") for e in chosen.every)}
+    every = {k: int(n) for k, n in (e.split("=") for e in chosen.every)}
     asked: Counter[str] = Counter()
     done = wrong = 0
     stopped: list[int] = []

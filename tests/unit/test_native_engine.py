@@ -12,7 +12,7 @@ import pytest
 
 from poolproof.checker.backends.c import program as lower
 from poolproof.checker.backends.c import steps
-from poolproof.checker.backends.c.build import QUICK, Build, Refused, compiler
+from poolproof.checker.backends.c.build import FAST, QUICK, Build, Refused, compiler
 from poolproof.checker.core import ir
 from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.system import Assumption, TransitionSystem, Variable
@@ -277,3 +277,24 @@ def test_what_the_compiler_says_is_one_line(tmp_path: Path) -> None:
     assert str(tmp_path) not in text
     assert list(tmp_path.glob(".building-*")) == []
     assert not build.done
+
+
+def test_a_small_search_is_compiled_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Optimisation would take longer than the search; a longer one gets it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    levels: list[tuple[str, str]] = []
+    start = Build.start
+
+    def recorded(build: Build) -> None:
+        levels.append(build.flags)
+        start(build)
+
+    monkeypatch.setattr(Build, "start", recorded)
+    monkeypatch.setattr(engine, "SMALL", 60.0)
+    first = run(CLEAN, SMALL)
+    assert levels == [QUICK]
+    monkeypatch.setattr(engine, "SMALL", 0.0)
+    assert run(CLEAN, SMALL).verdicts == first.verdicts
+    assert levels == [QUICK, FAST]
