@@ -90,35 +90,59 @@ TESTS: Mapping[str, tuple[str, ...]] = {
 """By module: the direct, quick tests that are meant for it; otherwise those of its
 name in tests/unit and tests/agreement, or all in the latter."""
 
+FOLDERS: Mapping[str, tuple[str, ...]] = {
+    "checker/backends/promela": ("tests/agreement/test_promela.py",),
+    "checker/backends/tla": ("tests/agreement/test_tla.py",),
+    "checker/engines/anysize": ("tests/agreement/test_any_size.py",),
+    "checker/passes/indices": (
+        "tests/agreement/test_index_traps.py",
+        "tests/agreement/test_indices.py",
+    ),
+}
+"""The same for all modules of a folder that have no tests of their own."""
+
 _DECIDE = (
     "core/fold.py",
     "core/interval.py",
     "core/ir.py",
     "core/vacuity.py",
-    "passes/*.py",
+    "passes/**/*.py",
     "backends/**/*.py",
-    "engines/*.py",
+    "engines/**/*.py",
     "evidence/replay.py",
     "driver/size.py",
 )
 
 
 def modules() -> dict[str, str]:
-    """What decides a verdict: all that is changed, by name; a second file of a
-    name has its folder before it."""
+    """Return the files that decide a verdict, by name: those that are changed. The
+    name of a file in one of `FOLDERS` begins with its folder."""
     checker = ROOT / "checker"
-    files = [f for pattern in _DECIDE for f in sorted(checker.glob(pattern))]
     named: dict[str, str] = {}
-    for f in files:
-        name = f.stem if f.stem not in named else f"{f.parent.name}.{f.stem}"
-        if f.stem != "__init__":
-            named[name] = str(f.relative_to(ROOT))
+    for file in (f for pattern in _DECIDE for f in sorted(checker.glob(pattern))):
+        if file.stem != "__init__":
+            path = str(file.relative_to(ROOT))
+            named[name_of(path)] = path
     return named
 
 
+def name_of(module: str) -> str:
+    """Return the name of checker/.../NAME.py: NAME, or FOLDER.NAME."""
+    path = Path(module)
+    return f"{path.parent.name}.{path.stem}" if _folder(module) else path.stem
+
+
+def _folder(module: str) -> str:
+    """Return the one of `FOLDERS` that a module is in, or ''."""
+    folder = str(Path(module).parent)
+    return folder if folder in FOLDERS else ""
+
+
 def killers(module: str) -> tuple[str, ...]:
-    """The tests that are to kill the mutants of checker/.../NAME.py."""
-    name = Path(module).stem
+    """Return the tests that are to kill the mutants of checker/.../NAME.py."""
+    if folder := _folder(module):
+        return TESTS.get(name_of(module)) or FOLDERS[folder]
+    name = name_of(module)
     own = (f"tests/{folder}/test_{name}.py" for folder in ("unit", "agreement"))
     found = TESTS.get(name) or tuple(t for t in own if (ROOT / t).exists())
     return found or ("tests/agreement",)
@@ -288,7 +312,7 @@ class Copy:
 
 def prepare(module: str) -> Copy:
     """Return the module's copy of the tree, brought up to date."""
-    folder = WORK / Path(module).stem
+    folder = WORK / name_of(module)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "pyproject.toml").write_text(_SETTINGS, encoding="utf-8")
     for name in _COPIED:  # poolproof has links to checker and model
@@ -432,7 +456,7 @@ def main(wanted: Sequence[str]) -> None:
     seconds = float(os.environ.get("SECONDS") or 1800)
     size, seed = (int(os.environ.get(n) or d) for n, d in (("SAMPLE", 0), ("SEED", 1)))
     all_modules = modules()
-    for name in [Path(given).stem for given in wanted] or all_modules:
+    for name in [given.removesuffix(".py") for given in wanted] or all_modules:
         if name not in all_modules:
             raise SystemExit(f"{name}: there are {', '.join(all_modules)}")
         copy = prepare(all_modules[name])

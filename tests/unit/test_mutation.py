@@ -19,6 +19,7 @@ from tests.common.mutation import (
     equivalent,
     killers,
     modules,
+    name_of,
     order,
     readable,
     sample,
@@ -125,7 +126,7 @@ def test_a_stored_score_is_high_enough(path: Path) -> None:
     module, of, _, told = path.read_text(encoding="utf-8").splitlines()[:4]
     module = module.removeprefix("module: ")
     assert module in modules().values()
-    assert path.stem == Path(module).stem
+    assert path.stem == name_of(module)
     assert re.fullmatch(r"digest: [0-9a-f]{16}", of)
     assert len(digest(module)) == 16
     found = re.fullmatch(
