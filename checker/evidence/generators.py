@@ -33,11 +33,11 @@ Stand = tuple[int, ...]
 @dataclass(frozen=True)
 class History:
     """A call, and the states in which its parts began, each with what the `yield`
-    before it gave."""
+    before it gave, and which call failed in it."""
 
     action: str
     arguments: tuple[Any, ...]
-    parts: tuple[tuple[State, Any], ...]
+    parts: tuple[tuple[State, Any, str], ...]
 
 
 class Generators:
@@ -86,31 +86,41 @@ class Generators:
             raise Disabled
         if place is None and step.action not in self.processes.yielding:
             return self.design.step(step.action, *given, fails=fails)
-        return self._go_on(task, step.action, given, place)
+        return self._go_on(task, step.action, given, place, fails)
 
     def _go_on(
-        self, task: int, action: str, given: tuple[Any, ...], place: Place | None
+        self,
+        task: int,
+        action: str,
+        given: tuple[Any, ...],
+        place: Place | None,
+        fails: str,
     ) -> Any:
         before = self.design.dump()
         if place is None:
             generator, sent = getattr(self.design, action)(*given), None
-            history = History(action, given, ((before, None),))
+            history = History(action, given, ((before, None, fails),))
         else:
             sent = given[0] if given else None
             generator, history = self._there(task)
-            parts = (*history.parts, (before, sent))
+            parts = (*history.parts, (before, sent, fails))
             history = History(history.action, history.arguments, parts)
         self.generators.pop(task, None)
         stand = self.idle
 
-        def run() -> Any:
-            nonlocal stand
+        def part() -> Any:
             try:
                 generator.send(sent)
             except StopIteration as end:
                 return end.value
-            stand = self._stand(generator)
             return SUSPENDED
+
+        def run() -> Any:
+            nonlocal stand
+            result = self.design.with_failure(fails, part)
+            if result is SUSPENDED:
+                stand = self._stand(generator)
+            return result
 
         result = self.design.atomic(run)
         self.stands[task] = stand
@@ -134,9 +144,9 @@ class Generators:
         generator = getattr(self.design, history.action)(*history.arguments)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            for state, sent in history.parts:
+            for state, sent, fails in history.parts:
                 self.design.load(state)
-                generator.send(sent)
+                self.design.with_failure(fails, generator.send, sent)
         self.design.load(before)
         return generator, history
 

@@ -82,11 +82,9 @@ class Runner:
         task, if the step begins at a `yield`."""
         place = None if self.tasks is None else self.tasks.places.get(step.action)
         if place is not None:
-            return tuple(
-                place.receives.python(raw)
-                for raw in step.arguments[1:]
-                if place.receives is not None
-            )
+            if place.receives is None:
+                return ()
+            return (place.receives.python(step.arguments[1]),)
         values = self._parameters[step.action]
         given = step.arguments[: len(values)]
         return tuple(v.python(r) for v, r in zip(values, given, strict=True))

@@ -28,7 +28,7 @@ from poolproof.checker.core.system import (
 from poolproof.checker.elaborate.domains import domain_of, size_expr, sort_of
 from poolproof.checker.elaborate.values import Pending
 from poolproof.checker.frontend.cursor import Assertion, Effects, Ref, forwarded_to
-from poolproof.checker.frontend.failures import Choices
+from poolproof.checker.frontend.failures import Choices, settled
 from poolproof.checker.frontend.method import Executed, execute
 from poolproof.model.language import (
     FAILS,
@@ -62,11 +62,12 @@ class Work:
     def effects(
         self,
         ranges: Ranges,
-        may_require: bool = True,
         choices: Choices | None = None,
+        may_require: bool = True,
     ) -> Effects:
-        """Return what executing a method collects, nothing yet."""
-        return Effects(
+        """Return what executing a method collects: nothing yet, but that a call can
+        fail only if a failure is left."""
+        effects = Effects(
             self.binding,
             self.slots,
             self.variables,
@@ -76,6 +77,12 @@ class Work:
             may_require,
             choices=choices,
         )
+        if choices is not None and not choices.counting:
+            left = self.variables[LEFT].now
+            effects.guards.append(
+                ir.or_(choices.is_chosen(NONE_FAILS), ir.lt(ir.num(0), left))
+            )
+        return effects
 
     def execute(
         self,
@@ -86,12 +93,7 @@ class Work:
         choices: Choices | None = None,
     ) -> Executed:
         """Execute an action, or (without ``require``) an observer."""
-        effects = self.effects(self.ranges, may_require, choices)
-        if choices is not None and not choices.counting:
-            left = self.variables[LEFT].now
-            effects.guards.append(
-                ir.or_(choices.is_chosen(NONE_FAILS), ir.lt(ir.num(0), left))
-            )
+        effects = self.effects(self.ranges, choices, may_require)
         values = {name: p.local for name, p in arguments.items()}
         return execute(effects, this, function, values)
 
@@ -166,24 +168,16 @@ class Hidden:
 
 
 def executed(work: Work, written: ActionText) -> Executed:
-    """Execute an action, with the choices of which call fails, if any may. What
-    those are shows only when it is executed, so that takes more than one time."""
+    """Execute an action, with the choices of which call fails, if any may."""
     this, text, arguments = written.this, written.text, written.arguments
     if LEFT not in work.variables:
         return work.execute(this, text, arguments)
-    choices = Choices(written.name, counting=True)
-    method = work.execute(this, text, arguments, choices=choices)
-    if not choices.times:
-        return replace(method, effects=replace(method.effects, choices=None))
-    if FAILS in arguments:
-        raise UserError(
-            written.span,
-            f"{FAILS} says which call fails: give the parameter another name",
-        )
-    while choices.counting or choices.narrowed().times != choices.times:
-        times = choices.times if choices.counting else choices.narrowed().times
-        choices = Choices(written.name, times)
-        method = work.execute(this, text, arguments, choices=choices)
+
+    def run(choices: Choices) -> Executed:
+        return work.execute(this, text, arguments, choices=choices)
+
+    method, choices = settled(written.name, run)
+    method.effects.choices = choices
     return method
 
 
@@ -199,6 +193,11 @@ def action_of(
         _put_first(effects, hidden.guard)
     parameters = tuple(written.arguments.values())
     if effects.choices is not None:
+        if FAILS in written.arguments:
+            raise UserError(
+                written.span,
+                f"{FAILS} says which call fails: give the parameter another name",
+            )
         parameters += (effects.choices.parameter,)
         effects.guards.append(effects.choices.possible)
         method.final[LEFT] = effects.choices.left(method.final)

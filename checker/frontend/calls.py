@@ -43,7 +43,6 @@ from poolproof.checker.frontend.refusals import (
     instead_of_method,
 )
 from poolproof.model.language import (
-    LEFT,
     NONE_FAILS,
     Design,
     assume,
@@ -276,11 +275,6 @@ class Calls:
                 "no commas, brackets or quotes"
             )
         if effects.choices is None:
-            if LEFT in effects.variables:
-                raise at.mistake(
-                    "no call fails in an action that yields: let the `yield` give "
-                    "it, `failed: Bool() = yield`"
-                )
             return ir.FALSE
         reached = ir.and_(effects.running, cursor.pc)
         return effects.choices.call(call, cursor.store.vars, reached)

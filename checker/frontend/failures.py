@@ -8,14 +8,17 @@ branches are merged as they are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
+from typing import TypeVar
 
 from poolproof.checker.core import ir
 from poolproof.checker.core.ir import Expr
 from poolproof.checker.core.system import Parameter
 from poolproof.model.language import FAILS, LEFT, NONE_FAILS, choice
+
+Made = TypeVar("Made")
 
 
 @dataclass
@@ -59,10 +62,10 @@ class Choices:
             self.times[call] = self.times.get(call, 0) + 1
             unknown = f"{FAILS}{next(self._unknown)}#{self.action}"
             return ir.local(unknown, ir.Domain(ir.BOOL, 0, 1))
-        so_far = store[_times(call)]
+        so_far = store.get(_times(call), ir.num(0))
         store[_times(call)] = ir.add(so_far, ir.num(1))
         fails = []
-        for n in _upto(self.times[call]):
+        for n in _upto(self.times.get(call, 0)):
             label = choice(call, n)
             here = ir.and_(ir.eq(so_far, ir.num(n - 1)), self.is_chosen(label))
             met = self.met.get(label, ir.FALSE)
@@ -83,6 +86,21 @@ class Choices:
         """Return what is left of the failures at the end of the action."""
         now = final[LEFT]
         return ir.ite(self.is_chosen(NONE_FAILS), now, ir.sub(now, ir.num(1)))
+
+
+def settled(action: str, run: Callable[[Choices], Made]) -> tuple[Made, Choices | None]:
+    """Return what ``run`` makes of an action with its choices of which call fails,
+    and these choices; None if no call may. They show only when the text is executed,
+    so it is executed more than once."""
+    choices = Choices(action, counting=True)
+    made = run(choices)
+    if not choices.times:
+        return made, None
+    while choices.counting or choices.narrowed().times != choices.times:
+        times = choices.times if choices.counting else choices.narrowed().times
+        choices = Choices(action, times)
+        made = run(choices)
+    return made, choices
 
 
 def _upto(most: int) -> range:

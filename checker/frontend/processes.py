@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import heapq
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FunctionType
 
@@ -42,11 +42,19 @@ from poolproof.checker.frontend.cursor import (
     merge_vars,
 )
 from poolproof.checker.frontend.expressions import Expressions
+from poolproof.checker.frontend.failures import Choices, settled
 from poolproof.checker.frontend.method import Executed
 from poolproof.checker.frontend.names import Names
 from poolproof.checker.frontend.statements import Statements
 from poolproof.checker.frontend.yields import Activation, Path, Suspension, Yields
-from poolproof.model.language import Binding, Domain, ModelError, Values, evaluated
+from poolproof.model.language import (
+    LEFT,
+    Binding,
+    Domain,
+    ModelError,
+    Values,
+    evaluated,
+)
 
 
 @dataclass
@@ -133,7 +141,7 @@ class Part:
 class Process:
     """The action ``name`` of the method ``function`` of ``this``. ``task`` is the
     one of its ``arguments`` that is the task; ``effects`` makes what a part
-    collects, from the variables' ranges."""
+    collects, from the variables' ranges and the choices of which call fails."""
 
     name: str
     this: Ref
@@ -143,7 +151,7 @@ class Process:
     task: str
     variables: Mapping[str, Variable]
     binding: Binding
-    effects: Callable[[Ranges], Effects]
+    effects: Callable[[Ranges, Choices | None], Effects]
     symbolic: bool
     parts: list[Part] = field(default_factory=list)
     cells: dict[tuple[str, ir.Sort], Cell] = field(default_factory=dict)
@@ -196,21 +204,14 @@ class Process:
                 **{c.name: c.interval for c in cells.values()},
             }
         )
-        effects = self.effects(ranges)
-        yields = Yields(list(path) if path else None, tuple(stack))
-        statements = Statements(Expressions(Names(effects)), yields)
-        yields.stack.append(Activation(stack[0].frame, stack[0].locals))
-        now = {n: v.now for n, v in self.variables.items()}
-        cursor = Cursor(effects, self.frame, Store(now, {}), ir.TRUE)
-        flow = statements.calls.run(cursor, self.frame, stack[0].locals)
-        final, value = outcome(self.frame, flow)
-        finished = ir.or_(flow.live, flow.returned)
-        for end in yields.found:
-            if finished is ir.FALSE and end is yields.found[0]:
-                final = end.vars
-            else:
-                final = merge_vars(end.condition, end.vars, final)
-        executed = Executed(self.function, final, value, effects, cursor)
+
+        def run(choices: Choices | None) -> tuple[Executed, Expr, list[Suspension]]:
+            return self._executed(path, stack, ranges, choices)
+
+        fallible = LEFT in self.variables
+        done, choices = settled(name, run) if fallible else (run(None), None)
+        executed, finished, ends = done
+        executed.effects.choices = choices
         return Part(
             name,
             path,
@@ -220,10 +221,39 @@ class Process:
             executed,
             ranges,
             finished,
-            yields.found,
+            ends,
             cells,
             arrivals,
         )
+
+    def _executed(
+        self,
+        path: Path,
+        stack: Sequence[Activation],
+        ranges: Ranges,
+        choices: Choices | None,
+    ) -> tuple[Executed, Expr, list[Suspension]]:
+        """Execute a part; return with it when it comes to the end of the action, and
+        the `yield`s that it may come to."""
+        effects = self.effects(ranges, choices)
+        resumed = tuple(a.copy() for a in stack)
+        yields = Yields(list(path) if path else None, resumed)
+        statements = Statements(Expressions(Names(effects)), yields)
+        yields.stack.append(Activation(resumed[0].frame, resumed[0].locals))
+        now = {n: v.now for n, v in self.variables.items()}
+        if choices is not None:
+            now |= choices.start()
+        cursor = Cursor(effects, self.frame, Store(now, {}), ir.TRUE)
+        flow = statements.calls.run(cursor, self.frame, resumed[0].locals)
+        final, value = outcome(self.frame, flow)
+        finished = ir.or_(flow.live, flow.returned)
+        for end in yields.found:
+            if finished is ir.FALSE and end is yields.found[0]:
+                final = end.vars
+            else:
+                final = merge_vars(end.condition, end.vars, final)
+        done = Executed(self.function, final, value, effects, cursor)
+        return done, finished, yields.found
 
     def _named(self, end: Suspension) -> tuple[str, str]:
         """Return the name and the label of a place."""
@@ -423,8 +453,10 @@ class Process:
         done = part.executed
         effects = done.effects
         now = {n: v.now for n, v in self.variables.items()}
-        yield from (e for n, e in done.final.items() if e is not now[n])
+        yield from (done.final[n] for n, e in now.items() if done.final[n] is not e)
         yield from effects.guards
+        if effects.choices is not None:
+            yield effects.choices.possible
         yield from (due.formula for _, due in effects.obligations)
         yield from (a.held for a in effects.assertions)
         yield from (a.cut for a in effects.assumptions)

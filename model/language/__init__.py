@@ -443,12 +443,17 @@ class Design(Block):
     def call(self, name: str, *arguments: Any, fails: str = NONE_FAILS) -> Any:
         """Call an action's method, in which ``fails`` fails, and return what it
         returns. Unlike `step` this checks no argument and undoes nothing."""
+        return self.with_failure(fails, getattr(self, name), *arguments)
+
+    def with_failure(self, fails: str, run: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what ``run`` returns, a part of an action in which ``fails``
+        fails."""
         if fails != NONE_FAILS:
             left = getattr(self, LEFT, 0)
             require(left > 0)
             object.__setattr__(self, LEFT, left - 1)
         with failing(fails):
-            return getattr(self, name)(*arguments)
+            return run(*arguments)
 
     def _saturate(self) -> None:
         """Saturate counters at the end of an action, see `Counter`."""

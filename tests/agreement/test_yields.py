@@ -391,10 +391,12 @@ step same on two: result imply y <= 1
 """
 
 
-def tasks_of(seed: int, tmp_path: Path) -> Compiled:
-    path = tmp_path / f"tasks{seed}.py"
-    path.write_text(task_text(seed), encoding="utf-8")
-    return compile_design(load(path, f"tasks{seed}").Tasks)
+def tasks_of(seed: int, tmp_path: Path, failures: int = 0) -> Compiled:
+    """Compile the random design; ``failures`` of its calls may fail in a run."""
+    path = tmp_path / f"tasks{seed}_{failures}.py"
+    path.write_text(task_text(seed, fallible=failures > 0), encoding="utf-8")
+    bounds = {"failures": failures} if failures else {}
+    return compile_design(load(path, path.stem).Tasks, bounds)
 
 
 def decided(compiled: Compiled, p: Property, found: dict[State, int]) -> int | None:
@@ -412,8 +414,8 @@ def depths_of(outcome: Outcome) -> dict[str, int]:
     }
 
 
-def check_engines(seed: int, tmp_path: Path, deep: bool) -> int:
-    compiled = tasks_of(seed, tmp_path)
+def check_engines(seed: int, tmp_path: Path, deep: bool, failures: int = 0) -> int:
+    compiled = tasks_of(seed, tmp_path, failures)
     system = compiled.system
     found = explored(compiled)
     resolved = resolve(parse_text(SPEC, "tasks.spec"), compiled)
@@ -455,6 +457,26 @@ def test_engines_agree(tmp_path: Path) -> None:
 def test_engines_agree_on_many(tmp_path: Path) -> None:
     for seed in range(4, 60):
         check_engines(seed, tmp_path, seed % 3 == 0)
+
+
+# --- calls that fail ---------------------------------------------------------------
+
+
+def test_a_call_fails_in_any_part(tmp_path: Path) -> None:
+    """Engines and generators agree where a call fails between two `yield`s."""
+    for seed in (0, 6):
+        compiled = tasks_of(seed, tmp_path, failures=1)
+        parts = [a for a in compiled.system.actions if "." in a.name]
+        assert any(p.implicit for a in parts for p in a.parameters)
+        assert check_parts(compiled, Random(seed), 30)
+        check_engines(seed, tmp_path, seed == 0, failures=1)
+
+
+@pytest.mark.slow
+def test_calls_fail_in_any_part_of_many(tmp_path: Path) -> None:
+    for seed in range(1, 40):
+        check_parts(tasks_of(seed, tmp_path, failures=2), Random(seed), 30)
+        check_engines(seed, tmp_path, seed % 3 == 0, failures=1 + seed % 2)
 
 
 # --- infinite runs -----------------------------------------------------------------

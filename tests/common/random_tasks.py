@@ -49,11 +49,11 @@ OWN = "    own = table(TASKS, Int(0, 2))\n"
 
 class Writer:
     """One text. ``known`` are the locals in reach. ``own``: there are steps that
-    concern the task alone."""
+    concern the task alone. ``fallible``: there are calls that may fail."""
 
-    def __init__(self, seed: int, own: bool = False) -> None:
+    def __init__(self, seed: int, own: bool = False, fallible: bool = False) -> None:
         self.random = Random(seed)
-        self.own = own
+        self.own, self.fallible = own, fallible
         self.known: list[str] = []
 
     def number(self) -> str:
@@ -71,11 +71,20 @@ class Writer:
         kinds = ["write", "read", "yield", "take", "drop", "bring", "return"]
         kinds += ["if", "for"] if depth else []
         kinds += ["own"] * 4 if self.own else []
+        kinds += ["fail", "failed"] if self.fallible else []
         match self.random.choice(kinds):
             case "own":
                 yield "yield"
                 yield f"self.own[t] = {self.random.choice(['0', '1', *self.known])}"
                 yield "yield"
+            case "fail":
+                call = self.random.choice(["kmalloc", "alloc_page"])
+                yield f'if may_fail("{call}"):'
+                yield f"    {self.random.choice(['return False', 'self.x = 0'])}"
+            case "failed":
+                self.known = [*{*self.known, "f"}]
+                yield 'failed = may_fail("kmalloc")'
+                yield "f = 1 if failed else 0"
             case "write":
                 field = self.random.choice(["x", "y"])
                 change = self.random.choice(
@@ -117,12 +126,15 @@ class Writer:
         yield f"    def {name}(self, t: TASKS, n: Int(0, 1)) -> Bool():"
         yield from (f"        {line}" for line in self.block(2))
         yield "        yield"
+        if self.fallible:
+            yield '        if may_fail("alloc_page"):'
+            yield "            return False"
         yield f"        return {self.condition()}"
 
 
-def task_text(seed: int, own: bool = False) -> str:
+def task_text(seed: int, own: bool = False, fallible: bool = False) -> str:
     """The text of a module with a design called Tasks."""
-    w = Writer(seed, own)
+    w = Writer(seed, own, fallible)
     lines = [(HEAD if own else HEAD.replace(OWN, "")).strip("\n")]
     for name in ("one", "two"):
         lines += ["", *w.action(name)]

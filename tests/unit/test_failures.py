@@ -27,6 +27,7 @@ from poolproof.model.language import (
     Design,
     Disabled,
     Int,
+    Scalarset,
     action,
     may_fail,
     require,
@@ -34,6 +35,7 @@ from poolproof.model.language import (
 )
 
 P = Bound("P", 2)
+TASKS = Scalarset("TASKS", 2, prefix="t")
 
 
 class Descriptors(Design):
@@ -179,3 +181,65 @@ def test_each_action_may_be_expected_otherwise() -> None:
     ).properties
     assert first.expect is not None
     assert (first.expect.verdict, first.expect.depth) == ("violated", 1)
+
+
+class Yielding(Design):
+    """A page table is allocated without the lock."""
+
+    tables = var(Int(0, 2))
+    lost = var(Int(0, 2))
+
+    @action
+    def fault(self, t: TASKS) -> bool:
+        require(self.tables + self.lost < 2)
+        if may_fail("page"):
+            return False
+        yield "drops the lock"
+        failed = may_fail("page table")
+        yield "takes the lock"
+        if failed:
+            self.lost += 1
+            return False
+        self.tables += 1
+        return True
+
+
+YIELDING = """
+spec "faults"
+bounds failures = 1
+invariant kept "no page is lost": lost == 0
+invariant once "one call fails in a run": lost <= 1
+"""
+
+
+@pytest.mark.parametrize("engine", ["explicit", "native", "bmc"])
+def test_each_part_of_an_action_has_calls_of_its_own(engine: str) -> None:
+    compiled = compile_design(Yielding, {"failures": 1})
+    asked = resolve(parse_text(YIELDING), compiled).properties
+    found = engine_of(engine)(compiled.system, asked, Budget(depth=8), Silent())
+    verdict = found.verdicts["kept"]
+    assert isinstance(verdict, Violated)
+    assert [show_step(compiled.system, s) for s in verdict.trace.steps] == [
+        "fault(t0)",
+        "fault.drops_the_lock(t0, fails=page table)",
+        "fault.takes_the_lock(t0)",
+    ]
+    replay(compiled, verdict.trace)
+    assert not isinstance(found.verdicts["once"], Violated)
+
+
+def test_what_a_yield_brings_may_not_have_the_name() -> None:
+    class Named(Design):
+        count = var(Int(0, 1))
+
+        @action
+        def fault(self, t: TASKS):
+            fails: Bool() = yield "asks"
+            if fails or self.count == 1:
+                return
+            if may_fail("page"):
+                self.count = 1
+
+    compile_design(Named)
+    with pytest.raises(UserError, match="give the parameter another name"):
+        compile_design(Named, {"failures": 1})
