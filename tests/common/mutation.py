@@ -50,13 +50,25 @@ _C = (
     "tests/agreement/test_native_symmetry.py",
 )
 
+_IR = (
+    "aggregates",
+    "arithmetic",
+    "logic",
+    "nodes",
+    "readings",
+    "sets",
+    "substitution",
+    "tables",
+)
+"""The modules of core/ir/."""
+
 DEAR = 3.0
 """CPU seconds of a test that no mutant is tried with. (The copy is slower.)"""
 
 TESTS: Mapping[str, tuple[str, ...]] = {
     "fold": ("tests/unit/test_ir.py", "tests/unit/test_algebras.py"),
     "interval": ("tests/unit/test_ir.py",),
-    "ir": ("tests/unit/test_ir.py", "tests/unit/test_ir_show.py"),
+    **dict.fromkeys(_IR, ("tests/unit/test_ir.py", "tests/unit/test_ir_show.py")),
     "vacuity": ("tests/unit/test_judged.py",),
     "symmetry": ("tests/agreement/test_symmetry.py",),
     "equivariance": ("tests/agreement/test_symmetry.py",),
@@ -104,7 +116,7 @@ FOLDERS: Mapping[str, tuple[str, ...]] = {
 _DECIDE = (
     "core/fold.py",
     "core/interval.py",
-    "core/ir.py",
+    "core/ir/*.py",
     "core/vacuity.py",
     "passes/**/*.py",
     "backends/**/*.py",

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The interned node, its leaves, and what is read off a node's structure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from poolproof.checker.core.interval import INTERVALS, STRUCTURE, Interval, inside
+from poolproof.checker.core.limits import tick
+from poolproof.checker.core.operators import BINDERS, OPERATORS
+from poolproof.checker.core.show import show
+from poolproof.checker.core.sorts import (
+    BOOL,
+    INT,
+    Domain,
+    OpenDomain,
+    SetSort,
+    Sort,
+    SortError,
+    TableSort,
+)
+
+
+class Expr:
+    """One interned node. ``data`` is what the operator needs besides its
+    arguments: a constant's raw value, a name, a binder's (name, Domain); of a
+    comparison that is kept for texts, how it was written (see `as_written`)."""
+
+    __slots__ = (
+        "args",
+        "data",
+        "free",
+        "interval",
+        "is_const",
+        "negation",
+        "op",
+        "sort",
+        "total",
+    )
+    op: str
+    sort: Sort
+    args: tuple[Expr, ...]
+    data: Any
+    free: frozenset[Expr]
+    """The locals that occur free in this node."""
+    is_const: bool
+    negation: Expr | None
+    """`not_` of this node, once somebody asked for it."""
+    interval: Interval
+    """Bounds that the raw value certainly keeps, from constants, locals and
+    structure alone. A variable's declared range is an obligation, and is not
+    used here; see `poolproof.checker.core.ranges`."""
+    total: bool
+    """It has a value wherever its leaves have: no index, element of a set
+    included, may leave its domain."""
+
+    _interned: dict[tuple[str, Sort, tuple[Expr, ...], Any], Expr] = {}  # noqa: RUF012
+
+    @property
+    def turned(self) -> bool:
+        """Whether a text has the right side of this comparison first: as it was
+        written, or else with a constant on the right."""
+        if self.op not in ("lt", "le"):
+            return False
+        return self.args[0].is_const if self.data is None else bool(self.data)
+
+    def __new__(
+        cls, op: str, sort: Sort, args: tuple[Expr, ...] = (), data: Any = None
+    ) -> Expr:
+        key = (op, sort, args, data)
+        node = cls._interned.get(key)
+        if node is None:
+            node = super().__new__(cls)
+            node.op, node.sort, node.args, node.data = op, sort, args, data
+            OPERATORS[op].check(len(args))
+            free: frozenset[Expr] = frozenset()
+            for arg in args:
+                if arg.free:
+                    free = free | arg.free if free else arg.free
+            if op == "local":
+                free = frozenset((node,))
+            elif op in BINDERS:
+                free = free - {local(data[0], data[1])}
+            elif op == "map":
+                free = free - {local(*bound) for bound in data}
+            node.free = free
+            node.is_const = op == "const"
+            node.negation = None
+            bounds = (a.interval for a in args)
+            node.interval = INTERVALS[op](STRUCTURE, node, *bounds)
+            node.total = _is_total(node)
+            cls._interned[key] = node
+            tick(4)
+        return node
+
+    def __repr__(self) -> str:
+        return show(self)
+
+
+def const(sort: Sort, raw: int) -> Expr:
+    """The raw value of ``sort`` as a node. Numbers, labels and elements have
+    raw values beyond the sort's own ("none"); bools and sets have not, and
+    SortError is raised for one."""
+    raw = int(raw)
+    size = 1 if sort is BOOL else -1
+    if isinstance(sort, SetSort):
+        size = 0 if isinstance(sort.domain, OpenDomain) else len(sort.domain)
+    if size >= 0 and raw >> size:
+        raise SortError(f"{sort} has no value {raw}")
+    return Expr("const", sort, (), raw)
+
+
+def num(value: int) -> Expr:
+    return const(INT, value)
+
+
+def boolean(value: bool) -> Expr:
+    return TRUE if value else FALSE
+
+
+def param(name: str) -> Expr:
+    """A rigid integer: a bound (a pool's size, say) left symbolic."""
+    return Expr("param", INT, (), name)
+
+
+def var(name: str, sort: Sort, primed: bool = False) -> Expr:
+    """A state variable before (or, primed, after) a step."""
+    return Expr("var", sort, (), (name, primed))
+
+
+def local(name: str, domain: Domain) -> Expr:
+    """An action's parameter or a binder's variable; ranges over ``domain``.
+    Names are unique within a system, so substitution cannot capture."""
+    return Expr("local", domain.sort, (), (name, domain))
+
+
+def binder_of(e: Expr) -> Expr:
+    """The local that a sum/all/any/setof node binds."""
+    return local(e.data[0], e.data[1])
+
+
+def want(sort: Sort, *exprs: Expr) -> None:
+    for e in exprs:
+        if e.sort is not sort:
+            raise SortError(f"{show(e)} is {e.sort}, and {sort} is needed here")
+
+
+def sort_of_table(e: Expr) -> TableSort:
+    if not isinstance(e.sort, TableSort):
+        raise SortError(f"{show(e)} is {e.sort}, not a table")
+    return e.sort
+
+
+def sort_of_set(*exprs: Expr) -> SetSort:
+    for e in exprs:
+        if not isinstance(e.sort, SetSort):
+            raise SortError(f"{show(e)} is {e.sort}, not a set")
+        want(exprs[0].sort, e)
+    sort = exprs[0].sort
+    assert isinstance(sort, SetSort)
+    return sort
+
+
+def certainly_in(e: Expr, domain: Domain) -> bool:
+    """Return whether e is in the domain by its structure."""
+    if isinstance(domain, OpenDomain):  # it has a least value, and is not empty
+        least = e.is_const and e.data == domain.lo
+        return least or (e.op == "local" and e.data[1] == domain)
+    return inside(e.interval, domain)
+
+
+def _is_total(e: Expr) -> bool:
+    if not all(a.total for a in e.args):
+        return False
+    if e.op == "select" and isinstance(sort := e.args[0].sort, TableSort):
+        return all(map(certainly_in, e.args[1:], sort.index))
+    if e.op == "single" and isinstance(e.sort, SetSort):
+        return certainly_in(e.args[0], e.sort.domain)
+    return True
+
+
+def subterms(*roots: Expr) -> Iterator[Expr]:
+    """Every node below ``roots`` once, arguments before their users."""
+    seen: set[Expr] = set()
+    stack: list[tuple[Expr, bool]] = [(r, False) for r in reversed(roots)]
+    while stack:
+        node, ready = stack.pop()
+        if ready:
+            yield node
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack.extend((a, False) for a in reversed(node.args) if a not in seen)
+    tick(len(seen))
+
+
+TRUE = const(BOOL, 1)
+FALSE = const(BOOL, 0)
