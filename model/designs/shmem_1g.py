@@ -9,10 +9,11 @@ Modelled: memory of model/blocks/machine.py in runs of 1 GiB, each of two parts:
 a run comes from alloc_contig_pages(), which migrates others' parts away, and
 fails where an unmovable or pinned part is in every run, or memory is short; a
 file's ranges of 1 GiB, filled at fallocate() or at the first fault; fallback to
-parts, or (``strict``) ENOSPC. Features: ``swap`` (a 1 GiB folio is split to go
-there; what comes back is charged anew), ``partial`` (a hole in a range splits
-it), ``memcg``, ``numa`` (a file's shared policy binds it to a node), ``poison``
-(memory errors in free parts).
+parts, or (``strict``) ENOMEM. Without memory, or at memory.max, fallocate() fails
+with ENOMEM and a fault with VM_FAULT_OOM; ENOSPC is for mount quotas. Features:
+``swap`` (a 1 GiB folio is split to go there; what comes back is charged anew),
+``partial`` (a hole in a range splits it), ``memcg``, ``numa`` (a file's shared policy
+binds it to a node), ``poison`` (memory errors in free parts).
 Left out: i_size, mount quotas, huge zero pages, 4 KiB, the run's 512 pageblocks
 and their types.
 """
@@ -24,16 +25,16 @@ from poolproof.model.blocks.numa import NodeBinding
 from poolproof.model.blocks.quota import MemoryMax
 from poolproof.model.designs.names import (
     BLOCKS,
-    ENOSPC,
+    ENOMEM,
     FILES,
     LIMIT,
     MEMCG,
     NODES,
     NUMA,
     OK,
+    OOM,
     PINS,
     POISON,
-    SIGBUS,
     SLOTS,
     SWAP_ON,
     Errno,
@@ -212,20 +213,21 @@ class Shmem1g(Design):
 
     @action(kernel="mm/shmem.c:shmem_fallocate")
     def reserve(self, file: FILES, range_: RANGES) -> Errno:
-        """fallocate() of a range: there now, or ENOSPC."""
+        """fallocate() of a range: there now, or ENOMEM."""
         require(self.live[file] and self.backing[file, range_] == NONE)
         filled = self.fill(file, range_)
         if not filled:
-            return ENOSPC
+            return ENOMEM
         self.promise[file, range_] = True
         return OK
 
     @action(kernel="mm/shmem.c:shmem_fault")
     def fault(self, file: FILES, range_: RANGES) -> Errno:
-        """Of a range that is not there; nobody promised it."""
+        """Of a range that is not there; nobody promised it. mm/shmem.c passes
+        -ENOMEM to vmf_error()."""
         require(self.live[file] and self.backing[file, range_] == NONE)
         filled = self.fill(file, range_)
-        return OK if filled else SIGBUS
+        return OK if filled else OOM
 
     @action(kernel="mm/shmem.c:shmem_evict_inode")
     def evict(self, file: FILES):
@@ -276,7 +278,7 @@ class Shmem1g(Design):
                 "a fault waits while something can be reclaimed",
             )
             self.failed = self.failed or self.promise[file, range_]
-            return SIGBUS
+            return OOM
         self.memory.charge_one()
         self.make_small(file, range_)
         self.slots += 1

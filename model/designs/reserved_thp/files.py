@@ -14,7 +14,9 @@ mapping, which is also what makes the file as long. An index without a charge
 asks for one at the fault, and has no promise. No folio is split (3.1): what a
 hole or the end cuts is zeroed and stays, as in hugetlbfs. A hole, and
 truncation, give back page and charge; with ``hole_keeps`` a hole leaves the
-charge. memory.max is met at the fault, by the task that faults.
+charge. memory.max is met at the fault, by the task that faults. Errors are those of
+the file system: shmem says ENOMEM where there is no memory and ENOSPC where its
+account is full, hugetlbfs ENOSPC of both; of memory.max, both say ENOMEM.
 
 Left out: swap and overcommit (planned.py has them), MAP_PRIVATE,
 names (the files are memfds), masks of fallocate(), parts of blocks.
@@ -41,6 +43,7 @@ from poolproof.model.designs.names import (
     NODES,
     NUMA,
     OK,
+    OOM,
     PINS,
     POISON,
     PUNCH,
@@ -200,6 +203,17 @@ class ReservedThpFiles(Design):
         """mm/memcontrol.c:try_charge_memcg: nothing is reclaimed for it."""
         return not MEMCG or self.populated() < LIMIT
 
+    def alloc(self, file, page, node, lacking):
+        """mm/shmem.c:shmem_alloc_and_add_folio: memory, memcg, then the account.
+        ``lacking``: no block may be taken."""
+        if lacking or not self.fits_memcg():
+            return ENOMEM
+        charged = self.reserve_pages(file, page, page + 1)
+        if not charged:
+            return ENOSPC
+        self.take(file, page, node)
+        return OK
+
     def take(self, file, page, node):
         """A block of the pool goes into the page cache."""
         self.pool.take(node)
@@ -253,13 +267,8 @@ class ReservedThpFiles(Design):
         require(self.f.fd[task, file] and page < self.f.i_size[file])
         require(self.f.i_pages[file, page] == HOLE)
         require(self.pool.free[node] > 0 or self.free_blocks() == 0)
-        if self.pool.free[node] == 0 or not self.fits_memcg():
-            return ENOMEM
-        charged = self.reserve_pages(file, page, page + 1)
-        if not charged:
-            return ENOSPC
-        self.take(file, page, node)
-        return OK
+        error: Errno = self.alloc(file, page, node, self.pool.free[node] == 0)
+        return error
 
     @action(kernel="fs/open.c:vfs_fallocate", when=PUNCH)
     def punch_hole(self, task: TASKS, file: FILES, page: INDICES):
@@ -291,7 +300,8 @@ class ReservedThpFiles(Design):
 
     @action(kernel="mm/memory.c:do_fault", chosen="node")
     def fault(self, vma: VMAS, page: INDICES, node: NODES) -> Errno:
-        """A block of the pool from an allowed node, or an error."""
+        """A block of the pool from an allowed node, or what vmf_error() makes of
+        the error."""
         file = self.f.vm_file[vma]
         require(file is not None and self.f.i_pages[file, page] == HOLE)
         require(self.allowed(vma, node))
@@ -299,13 +309,11 @@ class ReservedThpFiles(Design):
         require(lacking or self.pool.free[node] > 0)
         if page >= self.f.i_size[file]:
             return SIGBUS
-        if lacking or not self.fits_memcg():
-            self.failed = self.failed or self.charged.regions[file, page]
-            return SIGBUS
-        charged = self.reserve_pages(file, page, page + 1)
-        if not charged:
-            return SIGBUS
-        self.take(file, page, node)
+        promised = self.charged.regions[file, page]
+        error: Errno = self.alloc(file, page, node, lacking)
+        if error is not OK:
+            self.failed = self.failed or promised
+            return OOM if error is ENOMEM else SIGBUS
         if TABLES:
             self.f.finish_fault(vma, page)
         return OK
@@ -369,6 +377,18 @@ class ReservedThpHugetlbfs(ReservedThpFiles):
     f: Any = HugetlbfsInodes(
         FILES, TASKS, VMAS, INDICES, INDICES, P, 1, 0, (), TABLES, SEND, PINS
     )
+
+    def alloc(self, file, page, node, lacking):
+        """mm/hugetlb.c:alloc_hugetlb_folio: memcg, the account, then memory."""
+        if not self.fits_memcg():
+            return ENOMEM
+        if lacking:
+            return ENOSPC
+        charged = self.reserve_pages(file, page, page + 1)
+        if not charged:
+            return ENOSPC
+        self.take(file, page, node)
+        return OK
 
     @action(kernel="fs/hugetlbfs/inode.c:hugetlbfs_file_mmap")
     def mmap(self, vma: VMAS, task: TASKS, file: FILES) -> Errno:
