@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """struct hstate of mm/hugetlb.c, as far as promises go: pages of each node, and
 one counter of promises without a node. model/blocks/hstate.py has all of it.
+Left out: surplus pages, which a write below what is in use makes.
 """
 
 from typing import Any
@@ -21,7 +22,8 @@ from poolproof.model.language import (
 class PagePool(Block):
     """``start`` huge pages on each of ``nodes``, which has room for ``blocks``.
     With ``poison`` there are memory errors in free pages, with ``resize`` writes to a
-    node's nr_hugepages, of one page more or less.
+    node's nr_hugepages, of one page more or less, and others' unmovable pages in the
+    memory that the pool gave up.
     """
 
     nodes = domain()
@@ -36,6 +38,9 @@ class PagePool(Block):
         self.resv = var(Int(0), init=0)
         self.bad = table(nodes, Int(0, blocks), when=poison)
         self.lost = table(nodes, Int(0, blocks), when=poison)
+        self.spoilt = table(
+            nodes, Int(0, blocks), when=resize, doc="others' unmovable pages"
+        )
 
     def nr_huge_pages(self):
         return sum(self.nr[n] for n in self.nodes)
@@ -50,6 +55,10 @@ class PagePool(Block):
     def usable(self, node):
         """Free pages that dequeue_hugetlb_folio() does not skip."""
         return self.free[node] - self.bad[node]
+
+    def room(self, node):
+        """Huge pages that the buddy allocator can make on a node."""
+        return self.blocks - self.nr[node] - self.lost[node] - self.spoilt[node]
 
     # -- what the common specs ask --
 
@@ -102,8 +111,21 @@ class PagePool(Block):
 
     @action(kernel="mm/hugetlb.c:set_max_huge_pages", when="resizing")
     def grow(self, node: nodes) -> Errno:
-        """One page more, of the memory that the pool gave up."""
+        """One page more, of the memory that the pool gave up. The write succeeds,
+        whether there is one or not: mm/hugetlb.c:alloc_pool_huge_folio ends it."""
         require(self.nr[node] + self.lost[node] < self.blocks)
-        self.nr[node] += 1
-        self.free[node] += 1
+        if self.room(node) > 0:
+            self.nr[node] += 1
+            self.free[node] += 1
         return OK
+
+    @action(kernel="mm/page_alloc.c:__rmqueue_steal", when="resizing", silent=True)
+    def other_pollute(self, node: nodes):
+        """Another user's unmovable page gets into a block of the node."""
+        require(self.room(node) > 0)
+        self.spoilt[node] += 1
+
+    @action(kernel="mm/page_alloc.c:free_unref_folios", when="resizing", silent=True)
+    def other_free(self, node: nodes):
+        require(self.spoilt[node] > 0)
+        self.spoilt[node] -= 1

@@ -12,7 +12,8 @@ who take its pages; files, faults, hole punch, eviction. Features: ``partial``
 (conversion of a part to shared and back), where the split needs memory for the
 page structures that HVO saved, and merging fails while anybody holds a
 reference (``pins``), until which these structures stay; binding to nodes; a
-memcg charge at the first use; memory errors in free pages; writes to nr_hugepages.
+memcg charge at the first use; memory errors in free pages; writes to nr_hugepages,
+which end early where others' unmovable pages are in the way.
 Left out: 1 GiB to 4 KiB in more than one level, in-place population, mmap of
 private pages, migration and swap (there is none), the guest.
 """
@@ -29,6 +30,7 @@ from poolproof.model.designs.names import (
     NODES,
     NUMA,
     OK,
+    OOM,
     PINS,
     POISON,
     PUNCH,
@@ -62,7 +64,9 @@ RESIZE = Feature("resize", False, "hugetlb's pool grows and shrinks at runtime")
 class GuestMemfd(Design):
     """Files of guest memory, with pages of hugetlb's pool."""
 
-    assumed: tuple[str, ...] = ("sketch: growing the pool cannot fail",)
+    assumed: tuple[str, ...] = (
+        "sketch: nr_hugepages below what is in use makes no page surplus",
+    )
 
     h = PagePool(NODES, BLOCKS, BLOCKS, POISON, RESIZE)
     size = table(FILES, Int(0, P), doc="0: no file")
@@ -181,13 +185,16 @@ class GuestMemfd(Design):
 
     @action(kernel="virt/kvm/guest_memfd.c:kvm_gmem_get_folio", chosen="node")
     def fault(self, file: FILES, page: PAGES, node: NODES) -> Errno:
+        """A page of the pool; else VM_FAULT_OOM at memory.max, where -ENOMEM goes
+        to vmf_error(), and SIGBUS without a page (-ENOSPC)."""
         require(page < self.size[file] and self.page[file, page] is None)
         require(self.allowed(file, node))
         none = all(self.h.usable(n) <= 0 or not self.allowed(file, n) for n in NODES)
         require(none or self.h.usable(node) > 0)
-        if none or (MEMCG and self.populated() >= LIMIT):
+        full = MEMCG and self.populated() >= LIMIT
+        if none or full:
             self.failed = True
-            return SIGBUS
+            return OOM if full else SIGBUS
         self.h.free[node] -= 1
         self.h.resv -= 1
         self.page[file, page] = node
