@@ -256,7 +256,7 @@ class Block:
         )
 
 
-LANGUAGE = frozenset(("builtins", __name__, "poolproof.model.language"))
+LANGUAGE = frozenset(("builtins", __name__, "poolproof.model.language.design"))
 """Modules whose classes (object, Block, Design) are no part of a design."""
 
 
