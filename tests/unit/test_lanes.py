@@ -9,7 +9,7 @@ from poolproof.checker.core.verdict import Step, Trace
 from poolproof.checker.evidence.replay import replay
 from poolproof.checker.evidence.trace_file import Heading, bind, parse, write
 from poolproof.checker.frontend.design import compile_design
-from poolproof.checker.reports.html import _pictures
+from poolproof.checker.reports.pictures import pictures
 from poolproof.checker.reports.lanes import Lanes
 from poolproof.checker.reports.text import run
 from tests.common.yielding import Counter, Ways
@@ -92,7 +92,7 @@ def test_a_trace_file_has_the_places() -> None:
 
 
 def test_the_page_has_lanes() -> None:
-    text = "".join(_pictures(COUNTER, replay(COUNTER, LOST)))
+    text = "".join(pictures(COUNTER, replay(COUNTER, LOST)))
     assert text.count('<div class="lanes">') == len(LOST)
     assert re.search('<span class="lane now">t1</span>.*?take[(]t1[)]', text)
     assert "yields: has read (old = 1)" in text
