@@ -8,7 +8,7 @@ what the rule's parts became, from the inside out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from inspect import cleandoc
 from typing import Any, TypeVar
@@ -20,8 +20,13 @@ from lark.tree import Meta
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.property import Kind
 from poolproof.checker.core.system import Span
+from poolproof.checker.spec.expectations import (
+    check_designs,
+    check_expectations,
+    check_labels,
+    check_no_actions,
+)
 from poolproof.checker.spec.grammar import AGGREGATES
-from poolproof.checker.spec.names import suggestion
 from poolproof.checker.spec.syntax import (
     FAILURE,
     Aggregate,
@@ -294,8 +299,8 @@ class _Builder(Transformer[Token, Any]):
             "is the label of two bounds: write `bounds wide: V = 3`",
         )
         for expects in lines:
-            _check_designs(expects, designs)
-            _check_labels(expects, [b.label for b in bounds if b.label])
+            check_designs(expects, designs)
+            check_labels(expects, [b.label for b in bounds if b.label])
         doc = next((cleandoc(str(p)[3:-3]) for p in _all(parts, Token)), "")
         return Spec(
             self._file,
@@ -359,9 +364,10 @@ class _Builder(Transformer[Token, Any]):
                 f"`on` is for steps: {kind.noun} speaks of states, whatever led there",
             )
         (formula,) = (p for p in rest if isinstance(p, Expression))
-        expects = _expectations(rest, kind)
+        expects = _all(rest, Expect)
+        check_expectations(expects, kind)
         if on is None or on.action.text != FAILURE:
-            _check_no_actions(expects)
+            check_no_actions(expects)
         _one_word(name, "a property's name")
         return Claim(kind, name, _title(rest), on, formula, _source(rest), expects)
 
@@ -369,8 +375,9 @@ class _Builder(Transformer[Token, Any]):
         name, *rest = (p for p in parts if not isinstance(p, Token))
         fair = tuple(f for p in rest if isinstance(p, tuple) for f in p)
         *before, goal = (p for p in rest if isinstance(p, Expression))
-        expects = _expectations(rest, Kind.LEADS_TO)
-        _check_no_actions(expects)
+        expects = _all(rest, Expect)
+        check_expectations(expects, Kind.LEADS_TO)
+        check_no_actions(expects)
         _one_word(name, "a property's name")
         once((f.action for f in fair), "is named twice")
         first = before[0] if before else Literal("true", name.span)
@@ -391,8 +398,9 @@ class _Builder(Transformer[Token, Any]):
         return tuple(Fair(w, bool(strongly)) for w in words)
 
     def assertion(self, parts: Parts) -> Assertion:
-        expects = _expectations(parts, Kind.INVARIANT)
-        _check_no_actions(expects)
+        expects = _all(parts, Expect)
+        check_expectations(expects, Kind.INVARIANT)
+        check_no_actions(expects)
         return Assertion(parts[0], expects)
 
     def on(self, parts: Parts) -> On:
@@ -630,82 +638,3 @@ class _Builder(Transformer[Token, Any]):
             case "await":
                 return Await(children[0])
         raise AssertionError(f"the grammar has a rule {data} that is not built")
-
-
-# --- what is expected -------------------------------------------------------
-
-
-def _expectations(parts: Parts, kind: Kind) -> tuple[Expect, ...]:
-    """Return what is expected of a claim; it must be clear for each design
-    under each label."""
-    expects = _all(parts, Expect)
-    for e in expects:
-        _check_verdict(e, kind)
-    once((w for e in expects for w in _named(e)), "has two expectations")
-    once(
-        (
-            Word("expect", e.span)
-            for e in expects
-            if not (e.designs or e.labels or e.actions)
-        ),
-        "stands twice: say which designs, as in `expect holds for Hugetlb`, or "
-        "which bounds, as in `expect holds under wide`",
-    )
-    return expects
-
-
-def _named(e: Expect) -> Iterator[Word]:
-    """Yield each design with each label that an expectation names."""
-    for a in e.actions or (Word("", e.span),):
-        on = f"on {a.text} " if a.text else ""
-        if not e.labels:
-            yield from (Word(f"{on}{d.text}", d.span) for d in e.designs)
-        if on and not (e.labels or e.designs):
-            yield Word(on.strip(), a.span)
-        for label in e.labels:
-            under = f"under {label.text}"
-            yield from (Word(f"{on}{d.text} {under}", label.span) for d in e.designs)
-            if not e.designs:
-                yield Word(f"{on}{under}", label.span)
-
-
-def _check_no_actions(expects: Iterable[Expect]) -> None:
-    """Raise UserError for an expectation of an action where the claim is about one
-    action or none."""
-    for word in (a for e in expects for a in e.actions):
-        raise UserError(
-            word.span,
-            "`on` says for which action something is expected, where a property is "
-            "about several: `step NAME on failure`",
-        )
-
-
-def _check_verdict(e: Expect, kind: Kind) -> None:
-    good, bad = kind.outcomes
-    if e.verdict not in (good, bad, "vacuous", "unknown"):
-        can = f"is {good}, {bad}" if kind.wants_witness else "holds, is violated"
-        raise UserError(e.span, f"{kind.noun} {can}, vacuous or unknown")
-
-
-def _check_designs(expects: Iterable[Expect], designs: Sequence[Word]) -> None:
-    """Raise UserError for an expectation of a design that the spec is not for."""
-    known = [d.text for d in designs]
-    for word in (d for e in expects for d in e.designs):
-        if known and word.text not in known:
-            raise UserError(
-                word.span,
-                f"`{word.text}` is not among the designs of this spec: "
-                + ", ".join(known),
-            )
-
-
-def _check_labels(expects: Iterable[Expect], known: Sequence[str]) -> None:
-    """Raise UserError for an expectation under bounds that the spec does not have."""
-    for word in (label for e in expects for label in e.labels):
-        if word.text not in known:
-            raise UserError(
-                word.span,
-                f"no bounds of this spec are labelled `{word.text}`"
-                f"{suggestion(word.text, known)}: "
-                f"{'there are ' + ', '.join(known) if known else 'none has a label'}",
-            )
