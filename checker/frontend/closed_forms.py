@@ -23,7 +23,7 @@ closes the sizes again and compares each system with the unrolled one.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,6 +41,14 @@ from poolproof.checker.frontend.cursor import (
     Store,
     Unusable,
     Value,
+)
+from poolproof.checker.frontend.turns import (
+    Unclamped,
+    added_to,
+    at_cell,
+    decided,
+    pointed,
+    without,
 )
 
 _ROUNDS = 8
@@ -285,10 +293,8 @@ class _Closing:
         binders = self.binders(head)
         same = ir.select(head, *binders)
         cell = pointed(ir.select(after, *binders))
-        other = _without(cell, binders[k], self.x)
-        return (
-            other is same or _at_cell(other, head, binders, same, frozenset()) is same
-        )
+        other = without(cell, binders[k], self.x)
+        return other is same or at_cell(other, head, binders, same, frozenset()) is same
 
     def binders(self, head: Expr) -> list[Expr]:
         number = next(self.loop.effects.fresh)
@@ -370,7 +376,7 @@ class _Closing:
             old = ir.select(head, *binders)
             symbol = ir.var(f"{name}@cell{self.loop.number}", old.sort)
             whole = pointed(ir.select(after, *binders))
-            value = _at_cell(whole, head, binders, symbol, frozenset())
+            value = at_cell(whole, head, binders, symbol, frozenset())
             self.symbols[symbol] = ir.select(before, *binders)
             closed = self.scalar(f"`{name}`", symbol, value)
             del self.symbols[symbol]
@@ -429,7 +435,7 @@ class _Closing:
         return None
 
     def number(self, head: Expr, value: Expr, before: Expr) -> Expr | None:
-        added = _added(head, value)
+        added = added_to(head, value)
         if added is None:
             return self.clamped(head, value, before)
         if self.has_heads(added):
@@ -449,14 +455,14 @@ class _Closing:
         """A number that would be kept at a value below zero, and is never there.
         Either no turn lowers it, or no turn raises it."""
         (folded,) = Ranges({head.data[0]: (0, None)}).decide(value)
-        added = _added(head, folded)
+        added = added_to(head, folded)
         if added is not None and not self.has_heads(added):
             least = Ranges({}).of(added)[0]
             if least is not None and least >= 0:
                 self.owe(ir.le(ir.num(0), before), "a count below zero")
                 return self.counted(head, added, before)
-        unclamped = _Unclamped(head, value)
-        added = _added(head, unclamped.value)
+        unclamped = Unclamped(head, value)
+        added = added_to(head, unclamped.value)
         if added is None or self.has_heads(added) or not unclamped.whole:
             return None
         falls = ir.aggregate("all", self.x, ir.le(added, ir.num(0)))
@@ -489,7 +495,7 @@ class _Closing:
         for part in formula.args if formula.op == "or" else (formula,):
             if part.op == "le" and part.args[0] is ir.num(0):
                 for head, least in self.grown.items():
-                    if _added(head, part.args[1]) is not None:
+                    if added_to(head, part.args[1]) is not None:
                         part = ir.substitute(part, {head: least})
             parts.append(part)
         return ir.or_(*parts)
@@ -514,208 +520,3 @@ class _Closing:
 def _table(e: Expr) -> TableSort:
     assert isinstance(e.sort, TableSort)
     return e.sort
-
-
-def _without(e: Expr, a: Expr, b: Expr) -> Expr:
-    """e where a and b are not equal."""
-    return ir.substitute(e, {ir.eq(a, b): ir.FALSE, ir.eq(b, a): ir.FALSE})
-
-
-def _at_cell(
-    e: Expr, head: Expr, cell: list[Expr], symbol: Expr, known: frozenset[Expr]
-) -> Expr:
-    """e with the symbol for each read of the head at the cell: at its index, or at
-    one that the conditions around it, ``known``, say is the same."""
-    if e.op == "select" and e.args[0] is head:
-        pairs = zip(e.args[1:], cell, strict=True)
-        if all(_same(i, c, known) for i, c in pairs):
-            return symbol
-    if e.op == "ite":
-        c, a, b = e.args
-        more = known | frozenset(_told(c))
-        return ir.ite(
-            _at_cell(c, head, cell, symbol, known),
-            _at_cell(a, head, cell, symbol, more),
-            _at_cell(b, head, cell, symbol, known),
-        )
-    if not e.args or e.op in ir.BINDERS or e.op == "map":
-        return e
-    args = tuple(_at_cell(a, head, cell, symbol, known) for a in e.args)
-    return ir.rebuild(e, args)
-
-
-def _told(c: Expr) -> Iterator[Expr]:
-    """What holds where c does: its conjuncts, and of a choice that equals
-    something, the branch that can."""
-    for part in c.args if c.op == "and" else (c,):
-        yield part
-        if part.op != "eq":
-            continue
-        for choice, other in (part.args, part.args[::-1]):
-            if choice.op == "ite":
-                _, a, b = choice.args
-                if ir.eq(a, other) is ir.FALSE:
-                    yield from _told(ir.eq(b, other))
-                elif ir.eq(b, other) is ir.FALSE:
-                    yield from _told(ir.eq(a, other))
-
-
-def _same(a: Expr, b: Expr, known: frozenset[Expr]) -> bool:
-    """Whether the two are equal by equations that are known."""
-    reached, todo = {a}, [a]
-    while todo:
-        here = todo.pop()
-        for fact in known:
-            if fact.op == "eq" and here in fact.args:
-                other = fact.args[fact.args[0] is here]
-                if other not in reached:
-                    reached.add(other)
-                    todo.append(other)
-    return b in reached
-
-
-def decided(e: Expr) -> Expr:
-    """e with conditions inside a choice as the choice decides them."""
-    done: dict[Expr, Expr] = {}
-
-    def at(node: Expr) -> Expr:
-        if node in done or not node.args or node.op in ir.BINDERS or node.op == "map":
-            return done.get(node, node)
-        if node.op == "ite":
-            c, a, b = node.args
-            true = {p: ir.TRUE for p in (c.args if c.op == "and" else (c,))}
-            true |= {ir.not_(p): ir.FALSE for p in true}
-            false = {p: ir.FALSE for p in (c.args if c.op == "or" else (c,))}
-            false |= {ir.not_(p): ir.TRUE for p in false}
-            made = ir.ite(c, at(ir.substitute(a, true)), at(ir.substitute(b, false)))
-        else:
-            made = ir.rebuild(node, tuple(map(at, node.args)))
-        done[node] = made
-        return made
-
-    return at(e)
-
-
-def _added(head: Expr, value: Expr) -> Expr | None:
-    """What ``value`` is more than the head, if that is free of it."""
-    if value is head:
-        return ir.num(0)
-    match value.op:
-        case "add":
-            mine = [a for a in value.args if _mentions(a, head)]
-            if len(mine) != 1:
-                return None
-            rest = _added(head, mine[0])
-            others = [a for a in value.args if a is not mine[0]]
-            if rest is None or len(others) != len(value.args) - 1:
-                return None
-            return ir.add(rest, *others)
-        case "sub":
-            a, b = value.args
-            rest = _added(head, a)
-            return None if rest is None or _mentions(b, head) else ir.sub(rest, b)
-        case "ite":
-            c, a, b = value.args
-            then, other = _added(head, a), _added(head, b)
-            if _mentions(c, head) or then is None or other is None:
-                return None
-            return ir.ite(c, then, other)
-    return None
-
-
-class _Unclamped:
-    """The value where no ``h + d`` that it asks about is below zero; ``asked`` has
-    each d with a condition under which it asks. ``whole``: all were found."""
-
-    def __init__(self, head: Expr, value: Expr) -> None:
-        self.head = head
-        self.asked: dict[tuple[Expr, Expr], None] = {}
-        self.dropped: set[Expr] = set()
-        self.looks = 0
-        self.look(value, ir.TRUE)
-        self.value = self.free(value)
-        found = {added for _, added in self.asked}
-        self.whole = self.looks < _LOOKS and self.dropped <= found
-
-    def free(self, e: Expr) -> Expr:
-        """e where none of them is below zero."""
-        while True:
-            by: dict[Expr, Expr] = {}
-            for node in ir.subterms(e):
-                if (added := _asks(self.head, node)) is not None:
-                    by[node] = ir.FALSE
-                    self.dropped.add(added)
-            changed = ir.substitute(e, by) if by else e
-            if changed is e:
-                return e
-            e = changed
-
-    def look(self, e: Expr, path: Expr) -> None:
-        """Note what e asks, where ``path`` holds."""
-        self.looks += 1
-        if self.looks >= _LOOKS or not _mentions(e, self.head):
-            return
-        if e.op == "lt" and e.args[1] is ir.num(0):
-            added = _added(self.head, self.free(e.args[0]))
-            if added is not None:
-                self.asked[path, added] = None
-        if e.op != "ite":
-            for a in e.args:
-                self.look(a, path)
-            return
-        c, a, b = e.args
-        self.look(c, path)
-        known = self.free(c)
-        if _mentions(known, self.head):
-            yes = no = path
-        else:
-            yes, no = ir.and_(path, known), ir.and_(path, ir.not_(known))
-        self.look(a, yes)
-        self.look(b, no)
-
-
-_LOOKS = 2000
-"""Places of one value that are looked at, at most."""
-
-
-def _asks(head: Expr, e: Expr) -> Expr | None:
-    """The d of ``h + d < 0``."""
-    if e.op != "lt" or e.args[1] is not ir.num(0):
-        return None
-    return _added(head, e.args[0])
-
-
-def _mentions(e: Expr, head: Expr) -> bool:
-    return any(n is head for n in ir.subterms(e))
-
-
-def pointed(e: Expr) -> Expr:
-    """e with ``a <= q and q < a + 1`` written as ``q == a``."""
-    by: dict[Expr, Expr] = {}
-    for node in ir.subterms(e):
-        if node.op == "and":
-            made = _pointed(node.args)
-            if made is not None:
-                by[node] = made
-    while by:
-        changed = ir.substitute(e, by)
-        if changed is e:
-            return e
-        e, by = changed, {}
-        for node in ir.subterms(e):
-            if node.op == "and" and (made := _pointed(node.args)) is not None:
-                by[node] = made
-    return e
-
-
-def _pointed(parts: Iterable[Expr]) -> Expr | None:
-    parts = list(parts)
-    for low in parts:
-        if low.op != "le":
-            continue
-        a, q = low.args
-        for high in parts:
-            if high.op == "lt" and high.args == (q, ir.add(a, ir.num(1))):
-                rest = [p for p in parts if p is not low and p is not high]
-                return ir.and_(ir.eq(q, a), *rest)
-    return None

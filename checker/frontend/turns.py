@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What one turn of a loop does to a value: the terms that closed_forms.py reads.
+
+A *head* is a symbol for a variable's value as the turn begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from poolproof.checker.core import ir
+from poolproof.checker.core.ir import Expr
+
+
+def without(e: Expr, a: Expr, b: Expr) -> Expr:
+    """e where a and b are not equal."""
+    return ir.substitute(e, {ir.eq(a, b): ir.FALSE, ir.eq(b, a): ir.FALSE})
+
+
+def at_cell(
+    e: Expr, head: Expr, cell: list[Expr], symbol: Expr, known: frozenset[Expr]
+) -> Expr:
+    """e with the symbol for each read of the head at the cell: at its index, or at
+    one that the conditions around it, ``known``, say is the same."""
+    if e.op == "select" and e.args[0] is head:
+        pairs = zip(e.args[1:], cell, strict=True)
+        if all(_same(i, c, known) for i, c in pairs):
+            return symbol
+    if e.op == "ite":
+        c, a, b = e.args
+        more = known | frozenset(_known_where(c))
+        return ir.ite(
+            at_cell(c, head, cell, symbol, known),
+            at_cell(a, head, cell, symbol, more),
+            at_cell(b, head, cell, symbol, known),
+        )
+    if not e.args or e.op in ir.BINDERS or e.op == "map":
+        return e
+    args = tuple(at_cell(a, head, cell, symbol, known) for a in e.args)
+    return ir.rebuild(e, args)
+
+
+def _known_where(c: Expr) -> Iterator[Expr]:
+    """What holds where c does: its conjuncts, and of a choice that equals
+    something, the branch that can."""
+    for part in c.args if c.op == "and" else (c,):
+        yield part
+        if part.op != "eq":
+            continue
+        for choice, other in (part.args, part.args[::-1]):
+            if choice.op == "ite":
+                _, a, b = choice.args
+                if ir.eq(a, other) is ir.FALSE:
+                    yield from _known_where(ir.eq(b, other))
+                elif ir.eq(b, other) is ir.FALSE:
+                    yield from _known_where(ir.eq(a, other))
+
+
+def _same(a: Expr, b: Expr, known: frozenset[Expr]) -> bool:
+    """Whether the two are equal by equations that are known."""
+    reached, todo = {a}, [a]
+    while todo:
+        here = todo.pop()
+        for fact in known:
+            if fact.op == "eq" and here in fact.args:
+                other = fact.args[fact.args[0] is here]
+                if other not in reached:
+                    reached.add(other)
+                    todo.append(other)
+    return b in reached
+
+
+def decided(e: Expr) -> Expr:
+    """e with conditions inside a choice as the choice decides them."""
+    done: dict[Expr, Expr] = {}
+
+    def at(node: Expr) -> Expr:
+        if node in done or not node.args or node.op in ir.BINDERS or node.op == "map":
+            return done.get(node, node)
+        if node.op == "ite":
+            c, a, b = node.args
+            true = {p: ir.TRUE for p in (c.args if c.op == "and" else (c,))}
+            true |= {ir.not_(p): ir.FALSE for p in true}
+            false = {p: ir.FALSE for p in (c.args if c.op == "or" else (c,))}
+            false |= {ir.not_(p): ir.TRUE for p in false}
+            made = ir.ite(c, at(ir.substitute(a, true)), at(ir.substitute(b, false)))
+        else:
+            made = ir.rebuild(node, tuple(map(at, node.args)))
+        done[node] = made
+        return made
+
+    return at(e)
+
+
+def added_to(head: Expr, value: Expr) -> Expr | None:
+    """What ``value`` is more than the head, if that is free of it."""
+    if value is head:
+        return ir.num(0)
+    match value.op:
+        case "add":
+            mine = [a for a in value.args if _mentions(a, head)]
+            if len(mine) != 1:
+                return None
+            rest = added_to(head, mine[0])
+            others = [a for a in value.args if a is not mine[0]]
+            if rest is None or len(others) != len(value.args) - 1:
+                return None
+            return ir.add(rest, *others)
+        case "sub":
+            a, b = value.args
+            rest = added_to(head, a)
+            return None if rest is None or _mentions(b, head) else ir.sub(rest, b)
+        case "ite":
+            c, a, b = value.args
+            then, other = added_to(head, a), added_to(head, b)
+            if _mentions(c, head) or then is None or other is None:
+                return None
+            return ir.ite(c, then, other)
+    return None
+
+
+class Unclamped:
+    """The value where no ``h + d`` that it asks about is below zero; ``asked`` has
+    each d with a condition under which it asks. ``whole``: all were found."""
+
+    def __init__(self, head: Expr, value: Expr) -> None:
+        self.head = head
+        self.asked: dict[tuple[Expr, Expr], None] = {}
+        self.dropped: set[Expr] = set()
+        self.looks = 0
+        self.look(value, ir.TRUE)
+        self.value = self.free(value)
+        found = {added for _, added in self.asked}
+        self.whole = self.looks < _LOOKS and self.dropped <= found
+
+    def free(self, e: Expr) -> Expr:
+        """e where none of them is below zero."""
+        while True:
+            by: dict[Expr, Expr] = {}
+            for node in ir.subterms(e):
+                if (added := _asks(self.head, node)) is not None:
+                    by[node] = ir.FALSE
+                    self.dropped.add(added)
+            changed = ir.substitute(e, by) if by else e
+            if changed is e:
+                return e
+            e = changed
+
+    def look(self, e: Expr, path: Expr) -> None:
+        """Note what e asks, where ``path`` holds."""
+        self.looks += 1
+        if self.looks >= _LOOKS or not _mentions(e, self.head):
+            return
+        if e.op == "lt" and e.args[1] is ir.num(0):
+            added = added_to(self.head, self.free(e.args[0]))
+            if added is not None:
+                self.asked[path, added] = None
+        if e.op != "ite":
+            for a in e.args:
+                self.look(a, path)
+            return
+        c, a, b = e.args
+        self.look(c, path)
+        known = self.free(c)
+        if _mentions(known, self.head):
+            yes = no = path
+        else:
+            yes, no = ir.and_(path, known), ir.and_(path, ir.not_(known))
+        self.look(a, yes)
+        self.look(b, no)
+
+
+_LOOKS = 2000
+"""Places of one value that are looked at, at most."""
+
+
+def _asks(head: Expr, e: Expr) -> Expr | None:
+    """The d of ``h + d < 0``."""
+    if e.op != "lt" or e.args[1] is not ir.num(0):
+        return None
+    return added_to(head, e.args[0])
+
+
+def _mentions(e: Expr, head: Expr) -> bool:
+    return any(n is head for n in ir.subterms(e))
+
+
+def pointed(e: Expr) -> Expr:
+    """e with ``a <= q and q < a + 1`` written as ``q == a``."""
+    by: dict[Expr, Expr] = {}
+    for node in ir.subterms(e):
+        if node.op == "and":
+            made = _as_equation(node.args)
+            if made is not None:
+                by[node] = made
+    while by:
+        changed = ir.substitute(e, by)
+        if changed is e:
+            return e
+        e, by = changed, {}
+        for node in ir.subterms(e):
+            if node.op == "and" and (made := _as_equation(node.args)) is not None:
+                by[node] = made
+    return e
+
+
+def _as_equation(parts: Iterable[Expr]) -> Expr | None:
+    parts = list(parts)
+    for low in parts:
+        if low.op != "le":
+            continue
+        a, q = low.args
+        for high in parts:
+            if high.op == "lt" and high.args == (q, ir.add(a, ir.num(1))):
+                rest = [p for p in parts if p is not low and p is not high]
+                return ir.and_(ir.eq(q, a), *rest)
+    return None
