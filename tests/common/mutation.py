@@ -80,9 +80,9 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "expressions": ("tests/agreement/test_backends.py",),
     "layout": ("tests/unit/test_layout.py", *_C),
     "program": _C,
-    "steps": (
-        "tests/unit/test_native_engine.py",
-        "tests/agreement/test_backends.py",
+    **dict.fromkeys(
+        ("instances", "lowered", "steps", "successor"),
+        ("tests/unit/test_native_engine.py", "tests/agreement/test_backends.py"),
     ),
     "python": ("tests/agreement/test_backends.py", "tests/unit/test_space.py"),
     "smt": ("tests/agreement/test_backends.py", "tests/agreement/test_smt.py"),

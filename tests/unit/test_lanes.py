@@ -9,8 +9,8 @@ from poolproof.checker.core.verdict import Step, Trace
 from poolproof.checker.evidence.replay import replay
 from poolproof.checker.evidence.trace_file import Heading, bind, parse, write
 from poolproof.checker.frontend.design import compile_design
-from poolproof.checker.reports.pictures import pictures
 from poolproof.checker.reports.lanes import Lanes
+from poolproof.checker.reports.pictures import pictures
 from poolproof.checker.reports.text import run
 from tests.common.yielding import Counter, Ways
 

@@ -3,7 +3,8 @@
 
 checker/backends/c/search.c is the search that it is compiled with. A state is
 a few 64-bit words; every cell is a bit field as wide as its declared range
-needs (layout.py). expressions.py, steps.py and canonical.py print the parts.
+needs (layout.py). expressions.py, steps.py, successor.py and canonical.py print
+the parts.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from poolproof.checker.backends.c.layout import (
     lay_out,
     widths,
 )
-from poolproof.checker.backends.c.steps import Cut, Event, Lowered, Steps
+from poolproof.checker.backends.c.lowered import Cut, Event, Lowered
+from poolproof.checker.backends.c.steps import Steps
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import TransitionSystem
 from poolproof.checker.passes.symmetry import Symmetry

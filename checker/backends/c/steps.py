@@ -22,13 +22,10 @@ from poolproof.checker.backends.c.expressions import (
     unroll,
     weight,
 )
-from poolproof.checker.backends.c.layout import (
-    Layout,
-    PackedCell,
-    Unsupported,
-    Widths,
-)
-from poolproof.checker.core import ir
+from poolproof.checker.backends.c.instances import Counting, Instance
+from poolproof.checker.backends.c.layout import Layout, Unsupported, Widths
+from poolproof.checker.backends.c.lowered import Counted, Cut, Event
+from poolproof.checker.backends.c.successor import Successor
 from poolproof.checker.core.ir import (
     FALSE,
     TRUE,
@@ -43,83 +40,12 @@ from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import (
     Action,
     Assumption,
-    Obligation,
     TransitionSystem,
-    Variable,
     conjuncts,
-    writes,
 )
 
 SMALL = 40_000
 """Specialise an action for its arguments while the copies have fewer nodes."""
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something the search may find in a state or a step. ``kind``: 'state'
-    or 'step' (a property), 'obligation', 'range', 'open' (a variable leaves
-    the range that this engine gave it) or 'deadlock'."""
-
-    kind: str
-    prop: str = ""
-    action: str = ""
-    variable: str = ""
-    obligation: Obligation | None = None
-
-    @property
-    def by_step(self) -> bool:
-        return self.kind not in ("state", "deadlock")
-
-
-@dataclass(frozen=True)
-class Cut:
-    """The steps that an assumption cut, by its reason."""
-
-    why: str
-
-
-Counted = tuple[str, int] | Cut
-
-
-@dataclass(frozen=True)
-class Lowered:
-    """A system as C. ``steps`` gives (action, arguments) of each step number;
-    ``results`` its raw result where that is constant; ``counters`` says what the
-    counters are for that steps bump themselves: an (action, raw result), or
-    what an assumption cut."""
-
-    text: str
-    layout: Layout
-    events: tuple[Event, ...]
-    steps: Sequence[tuple[str, tuple[int, ...]]]
-    results: Mapping[int, int]
-    counters: tuple[Counted, ...]
-    antecedents: tuple[tuple[str, int], ...]
-
-
-@dataclass
-class _Instance:
-    """An action, perhaps with its arguments put in."""
-
-    action: Action
-    conjuncts: tuple[Expr, ...]
-    updates: Mapping[str, Expr]
-    result: Expr | None
-    obligations: tuple[Obligation, ...]
-    by: Mapping[Expr, Expr]
-    numbers: range
-    number: str
-    """C text of the number of the step."""
-
-
-@dataclass
-class _Counting:
-    """An assumption of an action whose arguments are put in: where all conjuncts
-    are true, it cuts that step."""
-
-    conjuncts: tuple[Expr, ...]
-    line: str
-    """C that counts it."""
 
 
 @dataclass
@@ -196,8 +122,8 @@ class Steps:
         w.line("u32 *const id = o->id;")
         for k in range(self.layout.words):
             w.line(f"u64 *const o{k} = o->w[{k}];")
-        special: list[_Instance] = []
-        counted: list[_Counting] = []
+        special: list[Instance] = []
+        counted: list[Counting] = []
         loops: list[Action] = []
         for a in actions:
             if a.name in small:
@@ -234,7 +160,7 @@ class Steps:
         roots = [a.guard, *a.updates.values(), *(o.formula for o in a.obligations)]
         return copies * (10 + sum(weight(e) for e in roots))
 
-    def instances(self, a: Action) -> Iterator[_Instance]:
+    def instances(self, a: Action) -> Iterator[Instance]:
         """The action for each choice of arguments that can be enabled."""
         base = unroll(a.guard)
         updates = {n: unroll(u) for n, u in a.updates.items()}
@@ -260,7 +186,7 @@ class Steps:
             number = len(self.steps)
             self.steps.append((a.name, raw))
             result = None if a.result is None else put(unroll(a.result))
-            yield _Instance(
+            yield Instance(
                 a,
                 (FALSE,) if guard is FALSE else conjuncts(guard),
                 {n: put(u) for n, u in updates.items()},
@@ -271,7 +197,7 @@ class Steps:
                 str(number),
             )
 
-    def countings(self, a: Action) -> Iterator[_Counting]:
+    def countings(self, a: Action) -> Iterator[Counting]:
         """What the action's assumptions cut, for each choice of arguments."""
         for assumed in a.assumptions:
             base = unroll(assumed.cut)
@@ -285,13 +211,13 @@ class Steps:
                 seen.update(self.bounds.decide(*substitute_all((base,), by)))
             for cut, times in seen.items():
                 if cut is not FALSE:
-                    yield _Counting(conjuncts(cut), f"{counter} += {times};")
+                    yield Counting(conjuncts(cut), f"{counter} += {times};")
 
     def cut_counter(self, assumed: Assumption) -> str:
         """C text of the counter of what an assumption cuts."""
         return f"T->counter[{self.counter([Cut(assumed.why)])}]"
 
-    def early(self, w: CWriter, i: _Instance) -> None:
+    def early(self, w: CWriter, i: Instance) -> None:
         """Obligations that hold even where the guard is false."""
         for k, o in enumerate(i.obligations):
             if o.early and o.formula is not TRUE:
@@ -316,7 +242,7 @@ class Steps:
     def tree(
         self,
         w: CWriter,
-        some: Sequence[_Instance | _Counting],
+        some: Sequence[Instance | Counting],
         known: tuple[Expr, ...],
     ) -> None:
         """Instances under the conditions that they share, each tested once."""
@@ -326,7 +252,7 @@ class Steps:
             best = max(uses, key=lambda c: uses[c], default=None)
             if best is None or uses[best] < 2:
                 for i in some:
-                    if isinstance(i, _Instance):
+                    if isinstance(i, Instance):
                         self.leaf(w, i, known)
                     else:
                         test = " && ".join(w.text(c) for c in i.conjuncts)
@@ -342,7 +268,7 @@ class Steps:
             w.close()
             some = [i for i in some if best not in i.conjuncts]
 
-    def leaf(self, w: CWriter, i: _Instance, known: tuple[Expr, ...]) -> None:
+    def leaf(self, w: CWriter, i: Instance, known: tuple[Expr, ...]) -> None:
         """One instance: what is left of its guard, then its effect."""
         facts = (*known, *i.conjuncts)
         given = facts_of(facts)
@@ -368,14 +294,14 @@ class Steps:
             self.effect(w, i, bounds, given)
             w.close()
 
-    def call(self, i: _Instance) -> str:
+    def call(self, i: Instance) -> str:
         """The action with its arguments, as a user writes it."""
         _, raw = self.steps[i.numbers.start]
         sorts = (p.local.sort for p in i.action.parameters)
         return f"{i.action.name}({', '.join(map(show_raw, sorts, raw))})"
 
     def branch(
-        self, w: CWriter, i: _Instance, bounds: Bounds, given: Mapping[Expr, Expr]
+        self, w: CWriter, i: Instance, bounds: Bounds, given: Mapping[Expr, Expr]
     ) -> None:
         w.open(f"if ({' && '.join(w.text(c) for c in i.conjuncts)})")
         self.effect(w, i, bounds, given)
@@ -434,7 +360,7 @@ class Steps:
             def put(e: Expr) -> Expr:
                 return bounds.decide(substitute_all((e,), given)[0])[0]
 
-            i = _Instance(
+            i = Instance(
                 a,
                 (),
                 {n: put(unroll(u)) for n, u in a.updates.items()},
@@ -505,7 +431,7 @@ class Steps:
     # -- effects
 
     def effect(
-        self, w: CWriter, i: _Instance, bounds: Bounds, given: Mapping[Expr, Expr]
+        self, w: CWriter, i: Instance, bounds: Bounds, given: Mapping[Expr, Expr]
     ) -> None:
         """The guard holds: obligations, ranges, the next state."""
         outer, w.bounds = w.bounds, bounds
@@ -526,9 +452,9 @@ class Steps:
         w.bounds = outer
 
     def successor(
-        self, w: CWriter, i: _Instance, bounds: Bounds, given: Mapping[Expr, Expr]
+        self, w: CWriter, i: Instance, bounds: Bounds, given: Mapping[Expr, Expr]
     ) -> None:
-        plan = _Plan(self, w, i, bounds, given)
+        plan = Successor(self.layout, self.widths, self.event, w, i, bounds, given)
         plan.values()
         for line in plan.range_checks():
             w.line(line)
@@ -541,7 +467,7 @@ class Steps:
         puts = " ".join(f"o{k}[n] = x[{k}];" for k in range(words))
         w.line(f"id[n] = {i.number}; {puts} n++;")
 
-    def count(self, w: CWriter, i: _Instance, bounds: Bounds) -> None:
+    def count(self, w: CWriter, i: Instance, bounds: Bounds) -> None:
         if i.result is None:
             return
         lo, hi = bounds.of(i.result)
@@ -562,7 +488,7 @@ class Steps:
         return len(self.counters) - len(entries)
 
     def step_properties(
-        self, w: CWriter, i: _Instance, bounds: Bounds, given: Mapping[Expr, Expr]
+        self, w: CWriter, i: Instance, bounds: Bounds, given: Mapping[Expr, Expr]
     ) -> None:
         by: dict[Expr, Expr] = dict(i.by)
         for v in self.system.variables:
@@ -594,202 +520,6 @@ class Steps:
                 w.share(true)
                 w.line(f"if ({w.text(true)}) T->antecedent[{j}] = 1;")
                 w.close()
-
-
-@dataclass
-class _Plan:
-    """How the next state's words come from this state's."""
-
-    lowering: Steps
-    w: CWriter
-    instance: _Instance
-    bounds: Bounds
-    given: Mapping[Expr, Expr]
-    fixed: list[tuple[Variable, PackedCell, Expr, Expr]] = field(default_factory=list)
-    """(of, place, value before, value after) of cells known here."""
-    moving: list[tuple[Variable, list[tuple[tuple[Expr, ...], Expr]]]] = field(
-        default_factory=list
-    )
-    """Writes to tables at computed indices, in order."""
-
-    def values(self) -> None:
-        roots: list[Expr] = []
-        layout = self.lowering.layout
-        for v in layout.system.variables:
-            update = self.instance.updates.get(v.name)
-            if update is None:
-                continue
-            chain = writes(update)
-            if any(len(at) != len(v.index) for at, _ in chain):
-                raise Unsupported(f"{update}: {v.name} is not stored to cell by cell")
-            if all(i.is_const for at, _ in chain for i in at):
-                last = {tuple(i.data for i in at): value for at, value in chain}
-                for raw, value in last.items():
-                    k = layout.system.cell_of.get((v.name, raw))
-                    if k is None:
-                        continue
-                    index = tuple(
-                        const(d.sort, r) for d, r in zip(v.index, raw, strict=True)
-                    )
-                    old = ir.select(v.now, *index) if index else v.now
-                    if value is not old:
-                        self.fixed.append((v, layout.slots[k], old, value))
-                        roots.append(value)
-            else:
-                self.moving.append((v, chain))
-                roots.extend(e for at, value in chain for e in (*at, value))
-        self.w.share(*roots)
-
-    def range_checks(self) -> Iterator[str]:
-        layout, ranges = self.lowering.layout, self.lowering.widths.ranges
-        tests: dict[str, list[str]] = {}
-        for v, _, _, value in self.fixed:
-            outside = self.outside(value, ranges[v.name])
-            if outside:
-                tests.setdefault(v.name, []).append(outside)
-        for v, chain in self.moving:
-            for k, (at, value) in enumerate(chain):
-                outside = self.outside(value, ranges[v.name])
-                if not outside:
-                    continue
-                for later, _ in chain[k + 1 :]:
-                    same = self.same(at, later)
-                    if same is not FALSE:
-                        outside = f"({outside}) && !{self.w.text(same)}"
-                inside = self.domain_test(v, at)
-                tests.setdefault(v.name, []).append(
-                    f"({outside}) && {inside}" if inside else f"({outside})"
-                )
-        for v in layout.system.variables:
-            if v.name in tests:
-                event = self.range_event(v)
-                test = " || ".join(tests[v.name])
-                fail = f"FAIL({event}, {self.instance.number})"
-                yield f"if (UNLIKELY({test})) {{ {fail}; break; }}"
-
-    def range_event(self, v: Variable) -> int:
-        opened = v.name in self.lowering.widths.open
-        return self.lowering.event(
-            Event(
-                "open" if opened else "range",
-                action=self.instance.action.name,
-                variable=v.name,
-            )
-        )
-
-    def outside(self, value: Expr, within: tuple[int, int]) -> str:
-        lo, hi = self.bounds.of(value)
-        tests = []
-        if lo < within[0]:
-            tests.append(f"{self.w.named(value)} < {self.w.number(within[0])}")
-        if hi > within[1]:
-            tests.append(f"{self.w.named(value)} > {self.w.number(within[1])}")
-        return " || ".join(tests)
-
-    def same(self, i: tuple[Expr, ...], j: tuple[Expr, ...]) -> Expr:
-        """Whether two indices are equal here."""
-        e = and_(*(ir.eq(x, y) for x, y in zip(i, j, strict=True)))
-        return self.bounds.decide(substitute_all((e,), self.given)[0])[0]
-
-    def domain_test(self, v: Variable, at: tuple[Expr, ...]) -> str:
-        tests = [
-            t
-            for i, d in zip(at, v.index, strict=True)
-            if (t := self.w.inside(i, self.w.named(i), d))
-        ]
-        return " && ".join(tests)
-
-    def words(self) -> list[str]:
-        """C text of each word after the changes to cells known here."""
-        n = self.lowering.layout.words
-        keep = [(1 << 64) - 1] * n
-        put = [0] * n
-        plus = [0] * n
-        more: list[list[str]] = [[] for _ in range(n)]
-        for _, slot, old, value in self.fixed:
-            k, shift = slot.word, slot.shift
-            if not slot.width:
-                continue
-            before = self.given.get(old)
-            if value.is_const and before is not None and before.is_const:
-                plus[k] += value.data - before.data << shift
-                continue
-            change = _difference(value, old)
-            if change is not None and change[1].is_const:
-                plus[k] += change[0] * change[1].data << shift
-            elif change is not None:
-                sign = "+" if change[0] > 0 else "-"
-                more[k].append(f" {sign} ((u64){self.w.text(change[1])} << {shift})")
-            else:
-                keep[k] &= ~(slot.mask << shift)
-                if value.is_const:
-                    put[k] |= (value.data - slot.lo & slot.mask) << shift
-                else:
-                    text = minus(self.w.text(value), slot.lo)
-                    more[k].append(f" + ((u64){text} << {shift})")
-        full = (1 << 64) - 1
-        out = []
-        for k in range(n):
-            text = f"w{k}"
-            if keep[k] != full:
-                text = f"({text} & {keep[k] & full:#x})"
-            total = put[k] + plus[k] & full
-            if total:
-                text += f" + {total:#x}"
-            out.append(text + "".join(more[k]))
-        return out
-
-    def stores(self) -> Iterator[str]:
-        """Lines that change cells found at run time, in order."""
-        for v, chain in self.moving:
-            distinct = all(
-                self.same(at, later) is FALSE
-                for k, (at, _) in enumerate(chain)
-                for later, _ in chain[k + 1 :]
-            )
-            for at, value in chain:
-                inside = self.domain_test(v, at)
-                line = self.store(v, at, value, distinct)
-                yield f"if ({inside}) {line}" if inside else line
-
-    def store(
-        self, v: Variable, at: tuple[Expr, ...], value: Expr, distinct: bool
-    ) -> str:
-        layout = self.lowering.layout
-        slot = layout.slots[layout.first[v.name]]
-        if not slot.width:
-            return ";"
-        where = layout.affine.get(v.name)
-        texts = [self.w.named(i) for i in at]
-        if where is not None:
-            word, shift = f"x[{where.word}]", self.w.shift(v, where, texts)
-        else:
-            cell = self.w.cell(v, texts)
-            word, shift = f"x[cell_word[{cell}]]", f"cell_shift[{cell}]"
-        change = _difference(value, ir.select(v.now, *at)) if distinct else None
-        if change is not None:
-            sign = "+" if change[0] > 0 else "-"
-            return f"{word} {sign}= (u64){self.w.text(change[1])} << {shift};"
-        raw = f"((u64){minus(self.w.named(value), slot.lo)} & {slot.mask:#x})"
-        return (
-            f"{word} = ({word} & ~((u64){slot.mask:#x} << {shift})) "
-            f"| ({raw} << {shift});"
-        )
-
-
-def _difference(value: Expr, old: Expr) -> tuple[int, Expr] | None:
-    """(sign, change) where value is old + change or old - change."""
-    if value.op == "add" and old in value.args:
-        rest = list(value.args)
-        rest.remove(old)
-        return 1, ir.add(*rest)
-    if value.op == "sub" and value.args[0] is old:
-        return -1, value.args[1]
-    if value.op == "ite" and value.args[2] is old:
-        inner = _difference(value.args[1], old)
-        if inner is not None:
-            return inner[0], ir.ite(value.args[0], inner[1], ir.num(0))
-    return None
 
 
 def _next(waiting: Sequence[Expr], left: Sequence[Expr]) -> Expr:
