@@ -18,15 +18,11 @@ from dataclasses import dataclass
 
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget, Shown, Silent
-from poolproof.checker.driver.check import (
-    CheckResult,
-    ExpectationStatus,
-    Request,
-    engines,
-    expectation,
-)
+from poolproof.checker.driver.check import engines
 from poolproof.checker.driver.designs import DesignRef, find_spec
+from poolproof.checker.driver.judging import CheckResult, ExpectationStatus, expectation
 from poolproof.checker.driver.kept import ANEW, KEPT
+from poolproof.checker.driver.task import Request
 from poolproof.checker.evidence.replay import show_step
 from poolproof.checker.reports.cases import Case, case_of, cases
 from poolproof.checker.reports.check import answer_run, check_report

@@ -76,8 +76,8 @@ class SpecFile(pytest.File):
         the kernel's assertions, and whether the design is right."""
         from poolproof.checker.commands.options import NO_CACHE
         from poolproof.checker.core.verdict import Budget, Silent
-        from poolproof.checker.driver.check import Request
         from poolproof.checker.driver.kept import ANEW, KEPT
+        from poolproof.checker.driver.task import Request
         from poolproof.checker.reports.cases import cases
         from poolproof.checker.spec import parse
 

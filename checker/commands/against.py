@@ -13,8 +13,9 @@ from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget
 from poolproof.checker.driver.against import Compared, compare, exit_code
-from poolproof.checker.driver.check import EXHAUSTIVE, Task
+from poolproof.checker.driver.check import EXHAUSTIVE
 from poolproof.checker.driver.designs import DesignRef
+from poolproof.checker.driver.task import Task
 from poolproof.checker.reports import json
 from poolproof.checker.reports.against import (
     against_json,

@@ -28,18 +28,12 @@ from poolproof.checker.core.limits import Spent, doing
 from poolproof.checker.core.text import count
 from poolproof.checker.core.verdict import INTERRUPTED, Budget, Violated
 from poolproof.checker.driver.cells import CheckCell, Lost
-from poolproof.checker.driver.check import (
-    CheckResult,
-    ExpectationStatus,
-    Request,
-    Task,
-    exit_code,
-    refuse_nothing,
-)
 from poolproof.checker.driver.designs import shipped_specs
+from poolproof.checker.driver.judging import CheckResult, ExpectationStatus, exit_code
 from poolproof.checker.driver.kept import Checks
 from poolproof.checker.driver.selected import changed_since, specs
 from poolproof.checker.driver.stored import trace_name
+from poolproof.checker.driver.task import Request, Task, refuse_nothing
 from poolproof.checker.reports import json
 from poolproof.checker.reports.cases import junit, ktap
 from poolproof.checker.reports.certificate import certificate_files

@@ -12,10 +12,11 @@ from poolproof.checker.commands.streams import Stream, output
 from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget
-from poolproof.checker.driver.check import EXHAUSTIVE, CheckResult
+from poolproof.checker.driver.check import EXHAUSTIVE
 from poolproof.checker.driver.compare import Comparison, Pair, compare, exit_code
 from poolproof.checker.driver.compare import prepare as prepare_pair
 from poolproof.checker.driver.designs import DesignRef, find_spec
+from poolproof.checker.driver.judging import CheckResult
 from poolproof.checker.driver.property_wise import common_specs, property_wise
 from poolproof.checker.reports import json
 from poolproof.checker.reports.compare import (

@@ -10,8 +10,8 @@ from poolproof.checker.commands.streams import output
 from poolproof.checker.commands.sweep import cells_of, refuse_other_forms, searches
 from poolproof.checker.commands.terminal import Interrupts
 from poolproof.checker.core.verdict import Budget
-from poolproof.checker.driver.check import Request, Task
 from poolproof.checker.driver.estimate import Estimate, estimated, grid_below
+from poolproof.checker.driver.task import Request, Task
 from poolproof.checker.reports import json
 from poolproof.checker.reports.estimate import estimate_json, estimate_report
 

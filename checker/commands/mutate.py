@@ -11,9 +11,9 @@ from poolproof.checker.commands.streams import output
 from poolproof.checker.commands.terminal import progress
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget
-from poolproof.checker.driver.check import Request
 from poolproof.checker.driver.designs import find_spec, shipped_specs, specs_for
 from poolproof.checker.driver.mutate import campaign
+from poolproof.checker.driver.task import Request
 from poolproof.checker.reports import json
 from poolproof.checker.reports.mutate import mutation_report
 from poolproof.checker.spec import parse

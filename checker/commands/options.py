@@ -17,10 +17,11 @@ from poolproof.checker.core.bounds import parse_bounds
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget
 from poolproof.checker.driver.cells import Spread, in_turn
-from poolproof.checker.driver.check import EXHAUSTIVE, Request, engines
+from poolproof.checker.driver.check import EXHAUSTIVE, engines
 from poolproof.checker.driver.cluster import on_cluster
 from poolproof.checker.driver.designs import DesignRef, designs_named
 from poolproof.checker.driver.kept import ANEW, KEPT, Checks
+from poolproof.checker.driver.task import Request
 from poolproof.checker.driver.workers import cores, in_processes
 from poolproof.model.language import FAILURES, did_you_mean
 

@@ -15,13 +15,9 @@ from poolproof.checker.commands.streams import output, writable
 from poolproof.checker.commands.terminal import Interrupts
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget
-from poolproof.checker.driver.check import (
-    EXHAUSTIVE,
-    CheckResult,
-    Request,
-    exit_code,
-)
+from poolproof.checker.driver.check import EXHAUSTIVE
 from poolproof.checker.driver.designs import DesignRef, designs_named, shipped_designs
+from poolproof.checker.driver.judging import CheckResult, exit_code
 from poolproof.checker.driver.kept import Checks
 from poolproof.checker.driver.patch import (
     Exercised,
@@ -31,6 +27,7 @@ from poolproof.checker.driver.patch import (
     unmodelled,
 )
 from poolproof.checker.driver.skeleton import skeleton
+from poolproof.checker.driver.task import Request
 from poolproof.checker.linux.patch import Patch, read_patches
 from poolproof.checker.linux.touched import touched
 from poolproof.checker.linux.tree import Range, Tree, folder_of, is_range, range_of

@@ -9,33 +9,20 @@ from dataclasses import replace
 
 from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.against import add_against, run_against
-from poolproof.checker.commands.check import (
-    complain_of_mistakes,
-    prepared,
-    write_junit,
-)
+from poolproof.checker.commands.check import complain_of_mistakes, prepared, write_junit
 from poolproof.checker.commands.streams import Stream, complain, output, writable
 from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import INTERRUPTED, Budget
 from poolproof.checker.driver.cells import SizeCell, SpecCell
-from poolproof.checker.driver.check import EXHAUSTIVE, exit_code
+from poolproof.checker.driver.check import EXHAUSTIVE
 from poolproof.checker.driver.designs import ROOT, designs_for, shipped_specs
+from poolproof.checker.driver.judging import exit_code
 from poolproof.checker.driver.objections import shipped_page
 from poolproof.checker.driver.review import requests, review, scenario_cells
-from poolproof.checker.driver.scores import (
-    SCORES,
-    stored_conformance,
-    stored_scores,
-)
-from poolproof.checker.driver.triples import (
-    STATES as SET_STATES,
-)
-from poolproof.checker.driver.triples import (
-    Triples,
-    triples,
-    triples_tasks,
-)
+from poolproof.checker.driver.scores import SCORES, stored_conformance, stored_scores
+from poolproof.checker.driver.triples import STATES as SET_STATES
+from poolproof.checker.driver.triples import Triples, triples, triples_tasks
 from poolproof.checker.driver.triples import exit_code as triples_code
 from poolproof.checker.driver.workers import cores
 from poolproof.checker.reports import html, json

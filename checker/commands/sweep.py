@@ -14,10 +14,10 @@ from poolproof.checker.commands.streams import output
 from poolproof.checker.commands.terminal import Interrupts, Progress, progress
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget
-from poolproof.checker.driver.check import Request
 from poolproof.checker.driver.growth import Point
 from poolproof.checker.driver.size import scenarios_on
 from poolproof.checker.driver.sweep import Axis, SweepCell, sweep
+from poolproof.checker.driver.task import Request
 from poolproof.checker.driver.widening import (
     Searches,
     Widened,

@@ -10,7 +10,7 @@ from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.streams import output
 from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.verdict import Budget
-from poolproof.checker.driver.check import Request, prepare, refuse_nothing
+from poolproof.checker.driver.task import Request, prepare, refuse_nothing
 from poolproof.checker.driver.triples import (
     STATES,
     Triples,

@@ -28,15 +28,10 @@ from poolproof.checker.core.verdict import (
     Violated,
 )
 from poolproof.checker.driver.branches import BranchResult
-from poolproof.checker.driver.check import (
-    EXHAUSTIVE,
-    CheckResult,
-    PropertyResult,
-    Task,
-    expectation,
-    run,
-)
+from poolproof.checker.driver.check import EXHAUSTIVE, run
 from poolproof.checker.driver.designs import DesignRef
+from poolproof.checker.driver.judging import CheckResult, PropertyResult, expectation
+from poolproof.checker.driver.task import Task
 from poolproof.checker.engines import registry
 from poolproof.checker.evidence.replay import (
     Replay,

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from poolproof.checker.core.verdict import Violated
-from poolproof.checker.driver.check import (
+from poolproof.checker.driver.judging import (
     CheckResult,
     ExpectationStatus,
     PropertyResult,

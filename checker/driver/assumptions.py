@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from poolproof.checker.core.system import TransitionSystem
 from poolproof.checker.core.verdict import Statistics, Violated
-from poolproof.checker.driver.check import CheckResult
+from poolproof.checker.driver.judging import CheckResult
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,11 @@ from typing import Any, Protocol
 
 from poolproof.checker.core.limits import Spent, doing
 from poolproof.checker.core.verdict import INTERRUPTED, Budget, Reporter
-from poolproof.checker.driver.check import CheckResult, Request, Task
 from poolproof.checker.driver.designs import DesignRef
+from poolproof.checker.driver.judging import CheckResult
 from poolproof.checker.driver.kept import Checks
 from poolproof.checker.driver.size import Sized
+from poolproof.checker.driver.task import Request, Task
 from poolproof.checker.spec import Spec
 from poolproof.checker.spec.names import MissingName
 from poolproof.checker.spec.syntax import Scenario

@@ -16,9 +16,9 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.evaluate import Valuation, arguments
 from poolproof.checker.core.limits import doing
 from poolproof.checker.core.verdict import Budget, Reporter
-from poolproof.checker.driver.check import Request, check_request, sized
 from poolproof.checker.driver.designs import DesignRef
 from poolproof.checker.driver.interface import Interface, interface
+from poolproof.checker.driver.task import Request, check_request, sized
 from poolproof.checker.engines.inclusion import Difference, Included, include
 from poolproof.checker.engines.visible import (
     HALT,

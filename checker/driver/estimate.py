@@ -15,8 +15,8 @@ from math import ceil, prod
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.ranges import declared as declared_range
 from poolproof.checker.core.system import TransitionSystem
-from poolproof.checker.driver.check import Request, Task
 from poolproof.checker.driver.growth import Point, missed_by, predicted, steps_beyond
+from poolproof.checker.driver.task import Request, Task
 from poolproof.checker.driver.widening import Widened, statistics
 from poolproof.checker.passes.reduce import reduce
 from poolproof.model.language import declared

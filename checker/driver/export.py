@@ -15,8 +15,8 @@ from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.property import Property
-from poolproof.checker.driver.check import Request, Task, prepare
 from poolproof.checker.driver.designs import designs_named
+from poolproof.checker.driver.task import Request, Task, prepare
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.passes.reduce import Reduced, reduce
 from poolproof.checker.spec import Spec

@@ -33,10 +33,12 @@ from poolproof.checker.core.verdict import (
     Unknown,
 )
 from poolproof.checker.driver import check, size
-from poolproof.checker.driver.check import CheckResult, Request, Task
 from poolproof.checker.driver.designs import DesignRef, designs_for
+from poolproof.checker.driver.judging import CheckResult
 from poolproof.checker.driver.size import Sized
 from poolproof.checker.driver.sources import digest, of_checker, of_designs
+from poolproof.checker.driver.task import Request, Task
+from poolproof.checker.driver.task import prepare as prepare_anew
 from poolproof.checker.evidence.raw import ReplayDisagrees
 from poolproof.checker.evidence.replay import replay
 from poolproof.checker.spec import Spec
@@ -63,12 +65,12 @@ _CUT = re.compile(f"memory|time|the search died|{INTERRUPTED}")
 
 
 def prepare(spec: Spec, request: Request) -> tuple[Task, ...]:
-    """Return what `check.prepare` returns. Raise as it does."""
+    """Return what `task.prepare` returns. Raise as it does."""
     key = _key_of(spec, request)
     kept = _read(key)
     if kept is not None:
         return tuple(replace(task, spec=spec) for task in kept)
-    tasks = check.prepare(spec, request)
+    tasks = prepare_anew(spec, request)
     if key:
         tasks = tuple(replace(task, key=key) for task in tasks)
         _write(key, tasks)
@@ -163,7 +165,7 @@ def _size_anew(
 
 
 KEPT = Checks(prepare, run, find_size)
-ANEW = Checks(check.prepare, check.run, _size_anew)
+ANEW = Checks(prepare_anew, check.run, _size_anew)
 """With the cache, and without."""
 
 

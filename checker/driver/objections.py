@@ -17,7 +17,6 @@ from poolproof.checker.core.verdict import (
     Verdict,
     Violated,
 )
-from poolproof.checker.driver.check import CheckResult, PropertyResult
 from poolproof.checker.driver.designs import (
     ROOT,
     DesignRef,
@@ -25,6 +24,7 @@ from poolproof.checker.driver.designs import (
     shipped_scenarios,
     shipped_specs,
 )
+from poolproof.checker.driver.judging import CheckResult, PropertyResult
 from poolproof.checker.spec import parse
 from poolproof.checker.spec.page import (
     Objection,

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from poolproof.checker.driver.against import Change, change_of
-from poolproof.checker.driver.check import CheckResult, PropertyResult
 from poolproof.checker.driver.designs import DesignRef, is_for, shipped_specs
+from poolproof.checker.driver.judging import CheckResult, PropertyResult
 from poolproof.checker.spec import Spec, parse
 
 

@@ -10,14 +10,11 @@ from pathlib import Path
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget, Reporter
 from poolproof.checker.driver.cells import Lost, SizeCell, SpecCell, Spread
-from poolproof.checker.driver.check import CheckResult, Request
-from poolproof.checker.driver.designs import (
-    designs_named,
-    shipped_scenarios,
-    specs_for,
-)
+from poolproof.checker.driver.designs import designs_named, shipped_scenarios, specs_for
+from poolproof.checker.driver.judging import CheckResult
 from poolproof.checker.driver.kept import Checks
 from poolproof.checker.driver.size import Sized, scenarios_on
+from poolproof.checker.driver.task import Request
 from poolproof.checker.spec import parse
 from poolproof.checker.spec.page import Page
 from poolproof.checker.spec.syntax import Spec

@@ -29,18 +29,14 @@ from poolproof.checker.core.verdict import (
     Vacuous,
     Violated,
 )
-from poolproof.checker.driver.assumptions import (
-    AssumptionResult,
-    assumed_by,
-    together,
-)
-from poolproof.checker.driver.check import unknown_name
+from poolproof.checker.driver.assumptions import AssumptionResult, assumed_by, together
 from poolproof.checker.driver.designs import (
     DesignRef,
     designs_for,
     designs_named,
     designs_of,
 )
+from poolproof.checker.driver.task import unknown_name
 from poolproof.checker.engines import registry
 from poolproof.checker.evidence.replay import (
     NotReproduced,

@@ -12,8 +12,8 @@ from poolproof.checker.core.property import Property
 from poolproof.checker.core.source import shown_path
 from poolproof.checker.core.system import Span
 from poolproof.checker.core.verdict import Defect
-from poolproof.checker.driver.check import Task
 from poolproof.checker.driver.designs import ROOT, DesignRef, designs_named
+from poolproof.checker.driver.task import Task
 from poolproof.checker.evidence.replay import (
     NotReproduced,
     Replay,
@@ -22,12 +22,7 @@ from poolproof.checker.evidence.replay import (
     confirm_defect,
     show_result,
 )
-from poolproof.checker.evidence.trace_file import (
-    Heading,
-    TraceFile,
-    bind,
-    load,
-)
+from poolproof.checker.evidence.trace_file import Heading, TraceFile, bind, load
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec import parse, resolve
 from poolproof.model.language import declared, did_you_mean, outside

@@ -29,19 +29,14 @@ from poolproof.checker.core.verdict import (
     Violated,
 )
 from poolproof.checker.driver.cells import Lost, Spread
-from poolproof.checker.driver.check import (
-    ExpectationStatus,
-    Request,
-    Task,
-    compare,
-    prepare,
-)
 from poolproof.checker.driver.designs import (
     designs_named,
     shipped_bugs,
     shipped_designs,
 )
+from poolproof.checker.driver.judging import ExpectationStatus, compare
 from poolproof.checker.driver.known_sets import known_sets
+from poolproof.checker.driver.task import Request, Task, prepare
 from poolproof.checker.engines import registry
 from poolproof.checker.evidence.replay import Replay, confirm
 from poolproof.checker.frontend.design import compile_design

@@ -29,17 +29,12 @@ from poolproof.checker.core.verdict import (
     Unreachable,
 )
 from poolproof.checker.driver.cells import Lost, Spread
-from poolproof.checker.driver.check import (
-    CheckResult,
-    PropertyResult,
-    Request,
-    exit_code,
-    unknown_name,
-)
 from poolproof.checker.driver.designs import DesignRef, designs_for
 from poolproof.checker.driver.growth import Point, below, predicted, within
+from poolproof.checker.driver.judging import CheckResult, PropertyResult, exit_code
 from poolproof.checker.driver.kept import Checks
 from poolproof.checker.driver.sweep import Axis
+from poolproof.checker.driver.task import Request, unknown_name
 from poolproof.checker.spec import Spec
 from poolproof.model.language import ModelError, declared, outside
 

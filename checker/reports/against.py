@@ -8,7 +8,7 @@ from typing import Any
 
 from poolproof.checker.core.text import count
 from poolproof.checker.driver.against import Change, Compared, Difference
-from poolproof.checker.driver.check import CheckResult, PropertyResult
+from poolproof.checker.driver.judging import CheckResult, PropertyResult
 from poolproof.checker.reports.branches import places
 from poolproof.checker.reports.check import settings
 from poolproof.checker.reports.json import run_json

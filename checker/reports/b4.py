@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from poolproof.checker.driver.check import CheckResult, ExpectationStatus
+from poolproof.checker.driver.judging import CheckResult, ExpectationStatus
 from poolproof.checker.driver.patch import Modelled
 from poolproof.checker.reports.words import short
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from xml.etree import ElementTree
 
-from poolproof.checker.driver.check import (
+from poolproof.checker.driver.judging import (
     CheckResult,
     ExpectationStatus,
     PropertyResult,

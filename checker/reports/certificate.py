@@ -9,7 +9,8 @@ from pathlib import Path
 from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.text import WIDTH
 from poolproof.checker.core.verdict import Certificate, Holds
-from poolproof.checker.driver.check import CheckResult, open_sizes
+from poolproof.checker.driver.check import open_sizes
+from poolproof.checker.driver.judging import CheckResult
 from poolproof.checker.reports.words import from_least
 
 

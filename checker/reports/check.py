@@ -8,20 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.property import Kind
 from poolproof.checker.core.text import WIDTH
-from poolproof.checker.core.verdict import (
-    Holds,
-    Unknown,
-    Verdict,
-    Violated,
-)
+from poolproof.checker.core.verdict import Holds, Unknown, Verdict, Violated
 from poolproof.checker.driver.assertions import listed
 from poolproof.checker.driver.assumptions import assumptions
-from poolproof.checker.driver.check import (
+from poolproof.checker.driver.judging import (
     CheckResult,
     ExpectationStatus,
     PropertyResult,
-    Task,
 )
+from poolproof.checker.driver.task import Task
 from poolproof.checker.frontend.overrides import idle_methods
 from poolproof.checker.reports.branches import branch_lines
 from poolproof.checker.reports.text import broken_by, run, table, trust, why, wrapped

@@ -10,8 +10,8 @@ from typing import Any
 from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.ir import show_raw
 from poolproof.checker.core.text import count
-from poolproof.checker.driver.check import PropertyResult
 from poolproof.checker.driver.compare import Comparison, DifferenceClass, Pair
+from poolproof.checker.driver.judging import PropertyResult
 from poolproof.checker.driver.property_wise import PropertyWise
 from poolproof.checker.engines.inclusion import Included
 from poolproof.checker.engines.visible import Event, Shown, View

@@ -14,14 +14,14 @@ from html import escape
 from pathlib import Path
 
 from poolproof.checker.driver.assertions import listed, listed_names, titles_asked
-from poolproof.checker.driver.check import (
+from poolproof.checker.driver.judging import (
     CheckResult,
     ExpectationStatus,
     PropertyResult,
-    Task,
 )
 from poolproof.checker.driver.objections import PageCell, severity
 from poolproof.checker.driver.scores import Scores
+from poolproof.checker.driver.task import Task
 from poolproof.checker.reports.check import settings
 from poolproof.checker.reports.lanes import Lanes
 from poolproof.checker.reports.page import (

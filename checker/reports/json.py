@@ -28,8 +28,8 @@ from poolproof.checker.core.verdict import (
     Violated,
 )
 from poolproof.checker.driver.assumptions import AssumptionResult, assumptions
-from poolproof.checker.driver.check import CheckResult
 from poolproof.checker.driver.guarantee import Guarantee
+from poolproof.checker.driver.judging import CheckResult
 from poolproof.checker.driver.mutate import Campaign, MutantStatus
 from poolproof.checker.driver.objections import PageCell, PageColumn
 from poolproof.checker.driver.regressions import Found, Regression

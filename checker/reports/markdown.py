@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from poolproof.checker.driver.assertions import listed_names, titles_asked
-from poolproof.checker.driver.check import PropertyResult, Task
+from poolproof.checker.driver.judging import PropertyResult
+from poolproof.checker.driver.task import Task
 from poolproof.checker.evidence.replay import Replay, show_step
 from poolproof.checker.reports.check import settings
 from poolproof.checker.reports.page import (

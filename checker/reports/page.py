@@ -20,8 +20,8 @@ from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.text import WIDTH
 from poolproof.checker.driver.assertions import listed_names, titles_asked
 from poolproof.checker.driver.assumptions import AssumptionResult, assumptions
-from poolproof.checker.driver.check import CheckResult, ExpectationStatus
 from poolproof.checker.driver.designs import DesignRef
+from poolproof.checker.driver.judging import CheckResult, ExpectationStatus
 from poolproof.checker.driver.objections import (
     Asked,
     PageCell,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from poolproof.checker.core.text import count
-from poolproof.checker.driver.check import CheckResult, ExpectationStatus
+from poolproof.checker.driver.judging import CheckResult, ExpectationStatus
 from poolproof.checker.driver.patch import Exercised, Modelled, Place
 from poolproof.checker.linux.patch import Patch
 from poolproof.checker.linux.touched import Touched

@@ -13,18 +13,14 @@ from itertools import groupby
 from poolproof.checker.core.text import WIDTH, count
 from poolproof.checker.core.verdict import Unknown, Unreachable, Violated
 from poolproof.checker.driver.assertions import listed_names, titles_asked
-from poolproof.checker.driver.check import (
+from poolproof.checker.driver.judging import (
     CheckResult,
     ExpectationStatus,
     PropertyResult,
 )
 from poolproof.checker.driver.scores import Scores
 from poolproof.checker.driver.stored import stored_trace
-from poolproof.checker.reports.check import (
-    assertions_summary,
-    assumed_lines,
-    settings,
-)
+from poolproof.checker.reports.check import assertions_summary, assumed_lines, settings
 from poolproof.checker.reports.text import broken_by, run, table, trust, wrapped
 from poolproof.checker.reports.words import cell, short
 from poolproof.model.language import declared

@@ -11,18 +11,13 @@ from typing import Any
 
 from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.text import count
-from poolproof.checker.core.verdict import (
-    Unknown,
-    Unreachable,
-    Vacuous,
-    Violated,
-)
-from poolproof.checker.driver.check import (
+from poolproof.checker.core.verdict import Unknown, Unreachable, Vacuous, Violated
+from poolproof.checker.driver.growth import Point
+from poolproof.checker.driver.judging import (
     CheckResult,
     ExpectationStatus,
     PropertyResult,
 )
-from poolproof.checker.driver.growth import Point
 from poolproof.checker.driver.sweep import Axis, SweepCell
 from poolproof.checker.driver.widening import (
     First,

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.verdict import Defect, Shown, shown_by
-from poolproof.checker.driver.check import PropertyResult, Task
+from poolproof.checker.driver.judging import PropertyResult
 from poolproof.checker.driver.stored import Replayed
+from poolproof.checker.driver.task import Task
 from poolproof.checker.evidence.replay import Replay
 from poolproof.checker.evidence.trace_file import Heading, write
 from poolproof.checker.reports.text import broken_by, run, why, wrapped

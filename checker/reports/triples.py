@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.text import count
-from poolproof.checker.driver.check import ExpectationStatus
+from poolproof.checker.driver.judging import ExpectationStatus
 from poolproof.checker.driver.triples import TOGETHER, Answer, Broken, Triples
 from poolproof.checker.reports.text import run, table, why, wrapped
 from poolproof.checker.reports.words import short

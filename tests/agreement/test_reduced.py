@@ -23,7 +23,7 @@ from poolproof.checker.core.verdict import (
     Vacuous,
     Verdict,
 )
-from poolproof.checker.driver.check import Request, prepare
+from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.engines import registry
 from poolproof.checker.evidence.replay import confirm
 from poolproof.checker.passes.components import independent

@@ -20,8 +20,8 @@ from poolproof.checker.core.verdict import (
     Vacuous,
     Verdict,
 )
-from poolproof.checker.driver.check import ExpectationStatus, compare
 from poolproof.checker.driver.designs import designs_named
+from poolproof.checker.driver.judging import ExpectationStatus, compare
 from poolproof.checker.driver.size import find_size
 from poolproof.checker.engines import registry
 from poolproof.checker.frontend.design import compile_design

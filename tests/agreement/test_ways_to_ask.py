@@ -26,11 +26,12 @@ from poolproof.checker.core.verdict import (
     Vacuous,
     Verdict,
 )
-from poolproof.checker.driver.check import Request, Task, prepare, run
+from poolproof.checker.driver.check import run
 from poolproof.checker.driver.designs import designs_for, shipped_specs
 from poolproof.checker.driver.guarantee import Guarantee, ask
 from poolproof.checker.driver.mutate import look
 from poolproof.checker.driver.size import find_size
+from poolproof.checker.driver.task import Request, Task, prepare
 from poolproof.checker.spec import parse, parse_text
 from poolproof.checker.spec.syntax import Scenario, Spec
 

@@ -21,8 +21,9 @@ from pathlib import Path
 
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.verdict import Budget, Holds, Silent, Unknown, Verdict
-from poolproof.checker.driver.check import Request, Task, asked, prepare
+from poolproof.checker.driver.check import asked
 from poolproof.checker.driver.designs import find_spec, shipped_specs
+from poolproof.checker.driver.task import Request, Task, prepare
 from poolproof.checker.spec import parse
 
 TABLE = Path(__file__).parents[1] / "scores" / "any_sizes.txt"

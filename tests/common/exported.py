@@ -25,14 +25,9 @@ from poolproof.checker.core.ir import (
     table_sort,
 )
 from poolproof.checker.core.property import Kind, Property
-from poolproof.checker.core.system import (
-    Action,
-    Parameter,
-    TransitionSystem,
-    Variable,
-)
-from poolproof.checker.driver.check import Request, prepare
+from poolproof.checker.core.system import Action, Parameter, TransitionSystem, Variable
 from poolproof.checker.driver.designs import find_spec
+from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.passes.reduce import Reduced, reduce
 from poolproof.checker.spec import parse
 

@@ -21,7 +21,9 @@ from pathlib import Path
 
 from poolproof.checker.backends.c.build import compiler
 from poolproof.checker.core.verdict import Budget, Holds, Shown, Silent
-from poolproof.checker.driver.check import ExpectationStatus, Request, prepare, run
+from poolproof.checker.driver.check import run
+from poolproof.checker.driver.judging import ExpectationStatus
+from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.spec import parse
 from poolproof.model.language import did_you_mean
 

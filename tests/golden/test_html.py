@@ -15,10 +15,12 @@ import pytest
 from poolproof.checker.commands import review
 from poolproof.checker.commands.main import main
 from poolproof.checker.core.verdict import Budget, Silent
-from poolproof.checker.driver.check import CheckResult, Request, prepare, run
+from poolproof.checker.driver.check import run
+from poolproof.checker.driver.judging import CheckResult
 from poolproof.checker.driver.objections import shipped_page
 from poolproof.checker.driver.review import LeastPools
 from poolproof.checker.driver.size import AtSize, Sized
+from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.reports import html
 from poolproof.checker.reports.markdown import markdown
 from poolproof.checker.reports.page import Overview, overview

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from poolproof.checker.core.property import Kind, Property
-from poolproof.checker.driver.check import Request, prepare
+from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.spec import parse
 from tests.common.tiers import specs
 

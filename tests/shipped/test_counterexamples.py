@@ -13,8 +13,9 @@ import pytest
 
 from poolproof.checker.core.property import Kind
 from poolproof.checker.core.verdict import Violated
-from poolproof.checker.driver.check import ExpectationStatus, Request, compare, prepare
+from poolproof.checker.driver.judging import ExpectationStatus, compare
 from poolproof.checker.driver.stored import replay_file
+from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.evidence.trace_file import load, write
 from poolproof.checker.reports.trace import trace_report
 from poolproof.checker.spec import parse

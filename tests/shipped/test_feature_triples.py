@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 
 from poolproof.checker.commands.main import main
-from poolproof.checker.driver.check import Request, prepare
 from poolproof.checker.driver.designs import find_spec
+from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.driver.triples import LABEL, candidates, feature_sets
 from poolproof.checker.spec import parse
 

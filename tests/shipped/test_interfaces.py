@@ -6,13 +6,13 @@ from __future__ import annotations
 import pytest
 
 from poolproof.checker.core.verdict import Budget, Silent
-from poolproof.checker.driver.check import Request
 from poolproof.checker.driver.compare import Comparison, compare, prepare
 from poolproof.checker.driver.designs import (
     designs_named,
     find_spec,
     shipped_interfaces,
 )
+from poolproof.checker.driver.task import Request
 from poolproof.checker.spec import parse
 
 

@@ -18,13 +18,9 @@ import pytest
 
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget, Silent
-from poolproof.checker.driver.check import (
-    EXHAUSTIVE,
-    ExpectationStatus,
-    Request,
-    prepare,
-    run,
-)
+from poolproof.checker.driver.check import EXHAUSTIVE, run
+from poolproof.checker.driver.judging import ExpectationStatus
+from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.spec import parse
 from poolproof.checker.spec.syntax import Spec
 

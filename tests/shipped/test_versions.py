@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 
 from poolproof.checker.conform.hugetlb import VARIANTS
-from poolproof.checker.driver.check import Request, prepare
 from poolproof.checker.driver.regressions import catalogue
+from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.spec import parse
 
 ROOT = Path(__file__).parents[2]

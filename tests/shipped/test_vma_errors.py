@@ -23,7 +23,8 @@ import pytest
 
 from poolproof.checker.core.source import altered, method_tree
 from poolproof.checker.core.verdict import Budget, Silent
-from poolproof.checker.driver.check import ExpectationStatus, Request, compare, prepare
+from poolproof.checker.driver.judging import ExpectationStatus, compare
+from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.engines.registry import ask
 from poolproof.checker.spec import parse
 from poolproof.model.blocks.vma.address_space import AddressSpace

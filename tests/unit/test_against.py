@@ -11,8 +11,8 @@ import pytest
 from poolproof.checker.commands.main import main
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.driver.against import Change, Compared, compare
-from poolproof.checker.driver.check import Request, prepare
 from poolproof.checker.driver.designs import DesignRef
+from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.spec import parse_text
 from poolproof.model.language import Bool, Design, Int, action, require, var, warn_on
 

@@ -16,14 +16,9 @@ from poolproof.checker.core.verdict import (
     Unknown,
     Violated,
 )
-from poolproof.checker.driver.check import (
-    CheckResult,
-    ExpectationStatus,
-    Request,
-    exit_code,
-    prepare,
-    run,
-)
+from poolproof.checker.driver.check import run
+from poolproof.checker.driver.judging import CheckResult, ExpectationStatus, exit_code
+from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.engines.bmc import bmc
 from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.engines.native import native

@@ -11,7 +11,8 @@ import pytest
 from poolproof.checker.commands.main import main
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.driver.branches import BranchCoverage
-from poolproof.checker.driver.check import Request, prepare, run
+from poolproof.checker.driver.check import run
+from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.spec import parse_text
 from poolproof.model.language import Block as BaseBlock
 from poolproof.model.language import (

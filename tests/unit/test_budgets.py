@@ -17,7 +17,8 @@ from poolproof.checker.commands.main import main
 from poolproof.checker.core import limits
 from poolproof.checker.core.limits import Spent, doing, limited, overtime, tick
 from poolproof.checker.core.verdict import Budget, Outcome, Silent, Unknown, Violated
-from poolproof.checker.driver.check import Request, prepare, run
+from poolproof.checker.driver.check import run
+from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.engines import registry
 from poolproof.checker.spec import parse
 from tests.common.tiers import cpu_seconds
@@ -351,7 +352,7 @@ def test_the_replay_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
         while True:
             tick()
 
-    monkeypatch.setattr("poolproof.checker.driver.check.confirm", forever)
+    monkeypatch.setattr("poolproof.checker.driver.judging.confirm", forever)
     checked = run(task, "explicit", Budget(seconds=0.2), Silent())
     verdict = checked.answers[0].verdict
     assert isinstance(verdict, Unknown)

@@ -12,14 +12,9 @@ import pytest
 from poolproof.checker.commands.main import main
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget, Silent
-from poolproof.checker.driver.check import Request
-from poolproof.checker.driver.compare import (
-    Comparison,
-    compare,
-    exit_code,
-    prepare,
-)
+from poolproof.checker.driver.compare import Comparison, compare, exit_code, prepare
 from poolproof.checker.driver.designs import DesignRef
+from poolproof.checker.driver.task import Request
 from poolproof.checker.reports.compare import compare_report
 from poolproof.checker.spec import parse_text
 from poolproof.model.language import (

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from poolproof.checker.core.diagnostic import UserError
-from poolproof.checker.driver.check import Request, Task, prepare
+from poolproof.checker.driver.task import Request, Task, prepare
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.reports.check import settings
 from poolproof.checker.spec import parse_text

@@ -9,7 +9,7 @@ import pytest
 
 from poolproof.checker.commands.main import main
 from poolproof.checker.core.verdict import Budget, Silent
-from poolproof.checker.driver.check import ExpectationStatus, Request, prepare, run
+from poolproof.checker.driver.check import run
 from poolproof.checker.driver.designs import (
     DesignRef,
     designs_for,
@@ -17,6 +17,8 @@ from poolproof.checker.driver.designs import (
     designs_of,
     specs_for,
 )
+from poolproof.checker.driver.judging import ExpectationStatus
+from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec import parse, parse_text, resolve
 from poolproof.checker.spec.claims import expected

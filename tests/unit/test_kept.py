@@ -22,7 +22,9 @@ from poolproof.checker.core.verdict import (
     Violated,
 )
 from poolproof.checker.driver import check, designs, kept, sources
-from poolproof.checker.driver.check import CheckResult, Request
+from poolproof.checker.driver.judging import CheckResult
+from poolproof.checker.driver.task import Request
+from poolproof.checker.driver.task import prepare as prepare_anew
 from poolproof.checker.engines import registry
 from poolproof.checker.evidence.raw import ReplayDisagrees
 from poolproof.checker.spec import parse
@@ -104,7 +106,7 @@ def test_what_did_not_change_is_not_searched_again(asked: list[str]) -> None:
 def test_what_is_kept_equals_what_is_searched() -> None:
     checked()
     spec = parse("d.spec")
-    [mine], [plain] = kept.prepare(spec, Request()), check.prepare(spec, Request())
+    [mine], [plain] = kept.prepare(spec, Request()), prepare_anew(spec, Request())
     assert mine.key
     assert mine == plain
     again = kept.run(mine, "explicit", PLENTY, Silent())

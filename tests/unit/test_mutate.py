@@ -16,10 +16,10 @@ from poolproof.checker.core.limits import limited, tick
 from poolproof.checker.core.source import altered
 from poolproof.checker.core.verdict import Budget, Shown, Silent
 from poolproof.checker.driver import equivalents, mutate
-from poolproof.checker.driver.check import Request, prepare
 from poolproof.checker.driver.designs import designs_named, shipped_designs
 from poolproof.checker.driver.mutants import mutants
 from poolproof.checker.driver.mutate import Campaign, MutantStatus, campaign, look
+from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.reports.mutate import mutation_report

@@ -24,14 +24,9 @@ from poolproof.checker.core.verdict import (
     Verdict,
     Violated,
 )
-from poolproof.checker.driver.check import (
-    CheckResult,
-    ExpectationStatus,
-    Request,
-    prepare,
-    run,
-)
+from poolproof.checker.driver.check import run
 from poolproof.checker.driver.designs import from_file, shipped_specs
+from poolproof.checker.driver.judging import CheckResult, ExpectationStatus
 from poolproof.checker.driver.objections import (
     PAGE,
     answered,
@@ -40,6 +35,7 @@ from poolproof.checker.driver.objections import (
     shipped_page,
 )
 from poolproof.checker.driver.scores import stored_conformance
+from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.reports.json import review_json
 from poolproof.checker.reports.page import Overview, brief, overview, page, plain_title
 from poolproof.checker.spec import parse

@@ -15,8 +15,8 @@ from poolproof.checker.core import ir
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.pickled import dumps, loads
 from poolproof.checker.core.system import Span
-from poolproof.checker.driver.check import Request, Task, prepare
 from poolproof.checker.driver.designs import find_spec
+from poolproof.checker.driver.task import Request, Task, prepare
 from poolproof.checker.spec import parse
 
 DEEP = 6_000

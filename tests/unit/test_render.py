@@ -30,34 +30,18 @@ from poolproof.checker.core.verdict import (
     Verdict,
     Violated,
 )
-from poolproof.checker.driver.check import (
-    CheckResult,
-    Request,
-    expectation,
-    prepare,
-    run,
-)
+from poolproof.checker.driver.check import run
+from poolproof.checker.driver.judging import CheckResult, expectation
+from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.evidence.explain import reasons
 from poolproof.checker.evidence.replay import replay
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.reports.check import answer_run, check_report
 from poolproof.checker.reports.page import all_rows
 from poolproof.checker.reports.review import review_report
-from poolproof.checker.reports.text import (
-    memory,
-    table,
-    trust,
-    wrapped,
-)
+from poolproof.checker.reports.text import memory, table, trust, wrapped
 from poolproof.checker.reports.text import run as show_run
-from poolproof.checker.reports.words import (
-    cell,
-    cell_mark,
-    key,
-    mark,
-    sentence,
-    short,
-)
+from poolproof.checker.reports.words import cell, cell_mark, key, mark, sentence, short
 from poolproof.checker.spec import parse_text, resolve
 from tests.common.toys import Shelf
 

@@ -11,10 +11,11 @@ import pytest
 
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.driver import scores
-from poolproof.checker.driver.check import Request, prepare, run
+from poolproof.checker.driver.check import run
 from poolproof.checker.driver.designs import DesignRef, designs_named, from_file
 from poolproof.checker.driver.mutate import campaign
 from poolproof.checker.driver.scores import stored_scores, text_line
+from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.reports.mutate import mutation_report
 from poolproof.checker.reports.review import rests_on
 from poolproof.checker.spec import parse

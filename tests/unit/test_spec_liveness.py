@@ -11,8 +11,10 @@ from bench.pool import Pool
 from poolproof.checker.core import ir
 from poolproof.checker.core.property import Fairness, Kind
 from poolproof.checker.core.verdict import Budget, Silent
-from poolproof.checker.driver.check import CheckResult, Request, prepare, run
+from poolproof.checker.driver.check import run
+from poolproof.checker.driver.judging import CheckResult
 from poolproof.checker.driver.stored import replay_file
+from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.reports.check import answer_run
 from poolproof.checker.reports.itf import itf

@@ -25,8 +25,9 @@ from poolproof.checker.core.verdict import (
     Silent,
     Violated,
 )
-from poolproof.checker.driver.check import Request, Task, expectation, prepare
 from poolproof.checker.driver.designs import ROOT
+from poolproof.checker.driver.judging import expectation
+from poolproof.checker.driver.task import Request, Task, prepare
 from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec import (

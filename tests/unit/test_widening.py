@@ -16,10 +16,10 @@ from poolproof.checker.commands.main import main
 from poolproof.checker.core.verdict import Budget, Reporter, Silent
 from poolproof.checker.driver import widening
 from poolproof.checker.driver.cells import Cell, Lost, in_turn
-from poolproof.checker.driver.check import Request
 from poolproof.checker.driver.designs import designs_named
 from poolproof.checker.driver.growth import missed_by, predicted, steps_beyond
 from poolproof.checker.driver.kept import ANEW
+from poolproof.checker.driver.task import Request
 from poolproof.checker.spec import parse
 
 DESIGN = '''"""Tasks that take a page each."""
