@@ -33,6 +33,8 @@ __all__ = [
     "INDICES",
     "LENDING",
     "LIMIT",
+    "LRU",
+    "LRU_WAITS",
     "MBIND",
     "MEMCG",
     "MEMPOLICY",
@@ -89,6 +91,10 @@ FALLOCATE = Feature("fallocate", False, "fallocate")
 TRUNCATE = Feature("truncate", False, "ftruncate to a smaller size")
 PUNCH = Feature("punch", False, "FALLOC_FL_PUNCH_HOLE")
 SWAP_ON = Feature("swap", False, "a swap device")
+LRU = Feature("lru", False, "pages that reclaim passes over now", needs=SWAP_ON)
+LRU_WAITS = Feature(
+    "lru_waits", False, "a promised fault waits for such pages", needs=LRU
+)
 LENDING = Feature("lending", False, "idle blocks lent to movable allocations")
 PINS = Feature("pins", False, "pages pinned for I/O")
 POISON = Feature("poison", False, "memory errors in free huge pages")

@@ -91,6 +91,7 @@ class Files(Faults):
             self.pins.pinned[file, index] = False
         else:
             self.free[area] += self.unit(file)
+        self.lru.forget(file, index)
         self.page[file, index] = None
 
     def forget_index(self, file, index):

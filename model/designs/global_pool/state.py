@@ -7,6 +7,7 @@ of 2 MiB or 1 GiB. Blocks are counted, not told apart; an area is 1 GiB.
 
 from poolproof.model.blocks.errno import EBUSY, OK, Errno
 from poolproof.model.blocks.lending import Lending
+from poolproof.model.blocks.lru import Lru
 from poolproof.model.blocks.memcg import Cgroups, CounterTree
 from poolproof.model.blocks.numa import Mempolicy
 from poolproof.model.blocks.pageblock import MOVABLE, Pageblocks
@@ -49,6 +50,7 @@ from poolproof.model.designs.names import (
     INDICES,
     LENDING,
     LIMIT,
+    LRU,
     MBIND,
     MEMCG,
     MEMPOLICY,
@@ -153,6 +155,7 @@ class PoolState(Block):
 
     device = SwapDevice(CLUSTERS, K, CPUS, SWAP_ON)
     cluster = table(FILES, INDICES, Maybe(CLUSTERS), when=SWAP_ON)
+    lru = Lru(FILES, INDICES, LRU)
     others = var(Int(0, SLOTS * K), when=SWAP_OTHERS, doc="slots of others")
 
     failed = var(Bool(), doc="a promised fault has failed")

@@ -16,7 +16,7 @@ from poolproof.model.designs.global_pool.names import (
     K,
 )
 from poolproof.model.designs.global_pool.policies import Policies
-from poolproof.model.designs.names import FILES, INDICES, NODES, SWAP_ON
+from poolproof.model.designs.names import FILES, INDICES, LRU_WAITS, NODES, SWAP_ON
 from poolproof.model.language import action, require
 
 
@@ -33,7 +33,11 @@ class Swapping(Policies):
         return SWAP_ON and self.device.has(FREE)
 
     def is_victim(self, file, index):
-        """Whether the page could go to swap."""
+        """Whether the page could go to swap now."""
+        return self.may_swap(file, index) and self.lru.may_take(file, index)
+
+    def may_swap(self, file, index):
+        """Whether the page could go to swap as soon as reclaim takes it."""
         return (
             self.page[file, index] is not None
             and not self.is_fixed(file)
@@ -48,9 +52,11 @@ class Swapping(Policies):
     def may_go(self, file, index):
         """Where promises count on clusters, a page goes out only if its node
         is short: each cluster is some promise's."""
-        if not self.has_slot() or not self.is_victim(file, index):
-            return False
-        return (
+        return self.is_victim(file, index) and self.helps(file, index)
+
+    def helps(self, file, index):
+        """Whether there is a cluster for the page, and a use of its block."""
+        return self.has_slot() and (
             not OVERCOMMIT
             or SLOTS_UNRESERVED
             or any(self.is_on(file, index, n) and self.is_short(n) for n in NODES)
@@ -59,7 +65,11 @@ class Swapping(Policies):
     def can_exchange(self, node):
         """Whether a fault on the node waits: something of it can go out."""
         return any(
-            self.may_go(f, i) and self.is_on(f, i, node) for f in FILES for i in INDICES
+            (self.may_swap(f, i) if LRU_WAITS else self.is_victim(f, i))
+            and self.helps(f, i)
+            and self.is_on(f, i, node)
+            for f in FILES
+            for i in INDICES
         )
 
     def put_cluster(self, file, index):
@@ -78,6 +88,7 @@ class Swapping(Policies):
         for s in SLOT:
             self.device.swap_map[cluster, s] = SWAPPED
         area = self.page[file, index]
+        self.lru.forget(file, index)
         self.cluster[file, index] = cluster
         self.page[file, index] = None
         self.free[area] += 1

@@ -11,17 +11,22 @@ a reserved folio (3.2), and fails only where none can be reclaimed; the quota
 may exceed the pool by ``over`` blocks (``overcommit``), which swap has to carry.
 ``mlock``: VMAs whose folios are no victims. ``own_victims``: only folios of the
 faulting VMA are. ``fragments``: others' base pages are in swap, too, so that
-clusters (model/blocks/swap.py) are free in part.
+clusters (model/blocks/swap.py) are free in part. ``lru``: reclaim passes over
+folios that were touched again or are off their list (model/blocks/lru.py), and a
+fault fails where it finds no other; with ``lru_waits`` it waits for them.
 
 Left out: shmem and hugetlbfs back ends (files.py has them), 1 GiB (see
-specs/sizes/sizes_quota.spec), the aging that chooses a victim: any may be chosen.
+specs/sizes/sizes_quota.spec), the order in which reclaim finds victims.
 """
 
+from poolproof.model.blocks.lru import Lru
 from poolproof.model.blocks.swap import FREE, SWAPPED, SwapDevice
 from poolproof.model.designs.names import (
     BLOCKS,
     FORK,
     INDICES,
+    LRU,
+    LRU_WAITS,
     NODES,
     NUMA,
     OK,
@@ -83,6 +88,7 @@ class ReservedThpPlanned(ReservedThp):
     )
 
     locked = table(VMAS, Bool(), when=MLOCK)
+    lru = Lru(VMAS, INDICES, LRU)
     device = SwapDevice(CLUSTERS, K, CPUS, (SWAP_ON, FRAGMENTS))
     cluster = table(VMAS, INDICES, Maybe(CLUSTERS), when=(SWAP_ON, FRAGMENTS))
     others = var(Int(0, OTHERS), when=(SWAP_ON, FRAGMENTS))
@@ -131,10 +137,26 @@ class ReservedThpPlanned(ReservedThp):
     def zap(self, vma, block):
         if self.backing[vma, block] == SWAP:
             self.put_cluster(vma, block)
+        if FORK:
+            for c in VMAS:
+                if self.child_of(c, vma, block):
+                    self.lru.move(vma, c, block)
         super().zap(vma, block)
+
+    def put_frame(self, vma, block):
+        self.lru.forget(vma, block)
+        super().put_frame(vma, block)
+
+    def move_block(self, vma, new, block):
+        self.lru.move(vma, new, block)
+        super().move_block(vma, new, block)
 
     def is_victim(self, vma, block):
         """Whether the folio can go to swap now."""
+        return self.may_swap(vma, block) and self.lru.may_take(vma, block)
+
+    def may_swap(self, vma, block):
+        """Whether the folio can go to swap as soon as reclaim takes it."""
         return (
             self.backing[vma, block] == HUGE
             and self.frame[vma, block] is not None
@@ -150,7 +172,7 @@ class ReservedThpPlanned(ReservedThp):
             SWAP_ON
             and self.slots > 0
             and any(
-                self.is_victim(v, b)
+                (self.may_swap(v, b) if LRU_WAITS else self.is_victim(v, b))
                 and (not OWN_VICTIMS or v == vma)
                 and (
                     not NUMA
