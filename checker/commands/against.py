@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from poolproof.checker.commands import options as shared
-from poolproof.checker.commands.streams import output
+from poolproof.checker.commands.streams import complain, output
 from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.diagnostic import UserError
-from poolproof.checker.core.verdict import Budget
-from poolproof.checker.driver.against import Compared, compare, exit_code
+from poolproof.checker.core.verdict import INTERRUPTED, Budget
+from poolproof.checker.driver.against import Compared, exit_code
+from poolproof.checker.driver.cells import AgainstCell, Lost
 from poolproof.checker.driver.check import EXHAUSTIVE
 from poolproof.checker.driver.designs import DesignRef
 from poolproof.checker.driver.task import Task
@@ -50,14 +51,14 @@ def run_against(
     interrupts = Interrupts()
     done: list[Compared] = []
     with output(options.output) as out:
-        for task in mine:
-            if interrupts():
-                break
-            compared = _compared(task, base, options.engine, budget, interrupts)
+        for compared in _results(options, mine, base, budget, interrupts):
+            if isinstance(compared, Lost):
+                continue
             lines = [] if options.json else against_report(compared)
             if lines:
                 print("\n".join([*lines, ""]), file=out, flush=True)
             done.append(compared)
+        late = late or len(done) < len(mine)
         code = exit_code(done, late or interrupts())
         if options.json:
             out.write(json.text(against_json(done, code)))
@@ -66,16 +67,31 @@ def run_against(
     return code
 
 
-def _compared(
-    task: Task,
+def _results(
+    options: argparse.Namespace,
+    tasks: Sequence[Task],
     base: DesignRef,
-    engine: str | None,
     budget: Budget,
     interrupts: Interrupts,
-) -> Compared:
-    """Return what differs, with progress on a terminal. Ctrl-C ends it early."""
-    with (
-        progress(f"{task.known.name} {Path(task.spec.file).stem}") as report,
-        interrupts.caught(),
-    ):
-        return compare(task, base, engine or EXHAUSTIVE, budget, report, interrupts)
+) -> Iterator[Compared | Lost]:
+    """Yield what differs for each task, in their order. Where several are compared
+    at the same time, none is yielded before all are done."""
+    engine = options.engine or EXHAUSTIVE
+    spread = options.jobs > 1 or bool(options.cluster)
+    if spread:
+        budget = replace(budget, threads=shared.threads(options))
+    cells = [AgainstCell(task, base, engine, budget) for task in tasks]
+    if not spread:
+        for cell in cells:
+            if interrupts():
+                break
+            with progress(cell.title) as report, interrupts.caught():
+                result = cell.run(report, interrupts)
+            yield result
+        return
+    with progress("against") as report, interrupts.caught():
+        results = list(shared.spread(options, interrupts)(cells, report))
+    for cell, result in zip(cells, results, strict=True):
+        if isinstance(result, Lost) and result.why != INTERRUPTED:
+            complain(f"{cell.title}: nothing is known: {result.why}")
+    yield from results

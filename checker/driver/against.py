@@ -3,7 +3,8 @@
 
 Both are asked the same, at the same sizes. Where the base violates a property,
 too, the heir is searched for a run that violates it and is no such run of the base,
-so that a known fault does not hide a new one (checker.passes.product).
+so that a known fault does not hide a new one (checker.passes.product). All three
+searches use what the cache has, where the task was prepared with it (driver.kept).
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ from poolproof.checker.core.verdict import (
     Verdict,
     Violated,
 )
+from poolproof.checker.driver import kept
 from poolproof.checker.driver.branches import BranchResult
-from poolproof.checker.driver.check import EXHAUSTIVE, run
+from poolproof.checker.driver.check import EXHAUSTIVE
 from poolproof.checker.driver.designs import DesignRef
 from poolproof.checker.driver.judging import CheckResult, PropertyResult, expectation
 from poolproof.checker.driver.task import Task
@@ -152,11 +154,11 @@ def compare(
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Compared:
     """Return what differs between the task's design and the base."""
-    there = on_base(task, base)
+    there = kept.on_design(task, base, on_base)
     if _same(task, there):
         return Compared(task, there, same=True)
-    mine = run(task, engine, budget, report, interrupted)
-    its = run(there, engine, budget, report, interrupted)
+    mine = kept.run(task, engine, budget, report, interrupted)
+    its = kept.run(there, engine, budget, report, interrupted)
     ask = _Asking(task, there, engine, budget, report)
     found = tuple(ask.differences(mine, its)) if not interrupted() else ()
     a, b = _happened(mine), _happened(its)
@@ -305,8 +307,14 @@ class _Asking:
             engine = EXHAUSTIVE
         with self.budget.limited(), doing("building the product with the base"):
             product = alone(a.system, b.system, mine, its)
-        outcome = registry.ask(
-            engine, product.system, product.properties, self.budget, self.report
+        outcome = kept.outcome(
+            (self.task, self.base),
+            f"{mine.name} alone",
+            engine,
+            self.budget,
+            lambda: registry.ask(
+                engine, product.system, product.properties, self.budget, self.report
+            ),
         )
         verdict = min(outcome.verdicts.values(), key=_order)
         if not isinstance(verdict, Violated):

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from poolproof.checker.core.limits import Spent, doing
 from poolproof.checker.core.verdict import INTERRUPTED, Budget, Reporter
+from poolproof.checker.driver.against import Compared, compare
 from poolproof.checker.driver.designs import DesignRef
 from poolproof.checker.driver.judging import CheckResult
 from poolproof.checker.driver.kept import Checks
@@ -73,6 +74,26 @@ class CheckCell:
 
     def run(self, report: Reporter, interrupted: Callable[[], bool]) -> CheckResult:
         return self.checks.run(self.task, self.engine, self.budget, report, interrupted)
+
+
+@dataclass(frozen=True)
+class AgainstCell:
+    """A task and the design that its own is compared with. Its result is a
+    `Compared`."""
+
+    task: Task
+    base: DesignRef
+    engine: str
+    budget: Budget
+
+    @property
+    def title(self) -> str:
+        return f"{self.task.known.name} {Path(self.task.spec.file).stem}"
+
+    def run(self, report: Reporter, interrupted: Callable[[], bool]) -> Compared:
+        return compare(
+            self.task, self.base, self.engine, self.budget, report, interrupted
+        )
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -85,17 +85,70 @@ def run(
     interrupted: Callable[[], bool] = lambda: False,
 ) -> CheckResult:
     """Return what `check.run` returns."""
+    key = _of_task(task, engine, budget)
+    outcomes = _answers(
+        key,
+        budget,
+        lambda: check.asked(task, engine, budget, report, interrupted),
+        interrupted,
+    )
+    return check.judged(task, outcomes, budget, interrupted())
+
+
+def on_design(
+    task: Task, known: DesignRef, make: Callable[[Task, DesignRef], Task]
+) -> Task:
+    """Return what ``make`` returns: the task's spec on another design, with a key if
+    the task has one."""
+    sources = of_designs([known.cls]) if task.key else None
+    if sources is None:
+        return make(task, known)
+    key = digest([task.key, repr(task.sizes), known.reference, sources])
+    found: Task | None = _read(key)
+    if found is not None:
+        return replace(found, spec=task.spec)
+    made = replace(make(task, known), key=key)
+    _write(key, made)
+    return made
+
+
+def outcome(
+    tasks: Sequence[Task],
+    what: str,
+    engine: str,
+    budget: Budget,
+    ask: Callable[[], Outcome],
+) -> Outcome:
+    """Return what ``ask`` returns: the engine's answer to a query that the tasks, and
+    ``what`` among their queries, decide."""
+    keys = [_of_task(task, engine, budget) for task in tasks]
+    key = digest([what, *keys]) if all(keys) else ""
+    return _answers(key, budget, lambda: (ask(),))[0]
+
+
+def _of_task(task: Task, engine: str, budget: Budget) -> str:
+    """Return the digest of what decides an engine's answer; '' if the task has no
+    key."""
     of = [task.key, task.known.reference, repr(task.sizes), engine, _options(budget)]
-    key = task.key and digest(of)
-    kept = _read(key)
-    if kept is not None:
-        return check.judged(task, kept, budget, interrupted())
+    return task.key and digest(of)
+
+
+def _answers(
+    key: str,
+    budget: Budget,
+    ask: Callable[[], tuple[Outcome, ...]],
+    interrupted: Callable[[], bool] = lambda: False,
+) -> tuple[Outcome, ...]:
+    """Return what ``ask`` returns. It is kept unless something cut it short."""
+    found: tuple[Outcome, ...] | None = _read(key)
+    if found is not None:
+        return found
     begin = time.monotonic()
-    outcomes = check.asked(task, engine, budget, report, interrupted)
+    outcomes = ask()
     late = budget.seconds is not None and time.monotonic() - begin > budget.seconds
     if key and not late and not interrupted() and not any(map(_cut, outcomes)):
         _write(key, outcomes)
-    return check.judged(task, outcomes, budget, interrupted())
+    return outcomes
 
 
 def find_size(

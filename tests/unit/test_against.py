@@ -291,6 +291,17 @@ def test_nothing_to_compare(capsys: pytest.CaptureFixture[str], spec: str) -> No
     assert "name the other design by --design" in capsys.readouterr().err
 
 
+def test_several_at_a_time(
+    capsys: pytest.CaptureFixture[str], spec: str, tmp_path: Path
+) -> None:
+    """The same text, in the order of the specs."""
+    other = tmp_path / "full.spec"
+    other.write_text('spec "full"\nfor Pool\nreachable full: held == 2\n')
+    asked = ("check", spec, str(other), "--design", f"{__name__}:Leaky")
+    asked = (*asked, "--against", f"{__name__}:Pool")
+    assert call(capsys, *asked, "--jobs", "2") == call(capsys, *asked)
+
+
 class Longer(Pool):
     """With branches that no run takes: what is held is used, and only two are."""
 

@@ -22,6 +22,7 @@ from poolproof.checker.core.verdict import (
     Violated,
 )
 from poolproof.checker.driver import check, designs, kept, sources
+from poolproof.checker.driver.against import Compared, compare
 from poolproof.checker.driver.judging import CheckResult
 from poolproof.checker.driver.task import Request
 from poolproof.checker.driver.task import prepare as prepare_anew
@@ -238,3 +239,28 @@ def test_nothing_is_written_without_a_cache(
     checked()
     checked()
     assert asked == ["explicit", "explicit"]
+
+
+def test_neither_is_a_comparison_with_a_base(asked: list[str]) -> None:
+    """Two designs that violate `low`, one by other steps: three searches."""
+    heir = (
+        DESIGN.format(imports="") + "\n\nclass E(D):\n    @action\n"
+        "    def two(self):\n        require(self.x == 1)\n        self.x = 3\n"
+    )
+    write("d.py", heir)
+
+    def compared() -> Compared:
+        forget()
+        [task] = kept.prepare(parse("d.spec"), Request(designs=("d.py:E",)))
+        [base] = designs.designs_named("d.py:D")
+        return compare(task, base, "explicit", PLENTY, Silent())
+
+    first = compared()
+    assert asked == ["explicit"] * 3
+    again = compared()
+    assert asked == ["explicit"] * 3
+    assert again.differences == first.differences
+    assert [d.prop.name for d in first.differences] == ["low"]
+    write("d.py", heir.replace("self.x = 3", "self.x = 2"))
+    compared()
+    assert asked == ["explicit"] * 6
