@@ -10,19 +10,22 @@ from dataclasses import replace
 from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.streams import complain, output
 from poolproof.checker.commands.terminal import Interrupts, progress
-from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.commands.triples import each_triples
 from poolproof.checker.core.verdict import INTERRUPTED, Budget
 from poolproof.checker.driver.against import Compared, exit_code
 from poolproof.checker.driver.cells import AgainstCell, Lost
 from poolproof.checker.driver.check import EXHAUSTIVE
 from poolproof.checker.driver.designs import DesignRef
 from poolproof.checker.driver.task import Task
+from poolproof.checker.driver.triples import Triples
+from poolproof.checker.driver.triples import exit_code as triples_code
 from poolproof.checker.reports import json
 from poolproof.checker.reports.against import (
     against_json,
     against_report,
     against_totals,
 )
+from poolproof.checker.reports.triples import triples_report
 
 
 def add_against(parser: argparse.ArgumentParser) -> None:
@@ -35,19 +38,17 @@ def add_against(parser: argparse.ArgumentParser) -> None:
 
 
 def run_against(
-    options: argparse.Namespace, tasks: Sequence[Task], late: bool, budget: Budget
+    options: argparse.Namespace,
+    tasks: Sequence[Task],
+    late: bool,
+    budget: Budget,
+    sets: Sequence[Task] = (),
 ) -> int:
     """Compare the design of each task with the base, print, and return the exit
     code: 0 nothing differs, 1 something does, 2 an error, 3 something is not known.
-    ``late``: some specs are missing, because the budget was spent."""
-    base = shared.one_design(options.against)
-    mine = [task for task in tasks if task.known.cls is not base.cls]
-    if not mine:
-        raise UserError(
-            None,
-            f"--against {options.against}: nothing is compared with it; "
-            "name the other design by --design",
-        )
+    ``late``: some specs are missing, because the budget was spent. ``sets`` are
+    tasks to ask with any three features together."""
+    base, mine = shared.compared(options.against, tasks)
     interrupts = Interrupts()
     done: list[Compared] = []
     with output(options.output) as out:
@@ -58,12 +59,18 @@ def run_against(
             if lines:
                 print("\n".join([*lines, ""]), file=out, flush=True)
             done.append(compared)
+        together: list[Triples] = []
+        others = [task for task in sets if task.known.cls is not base.cls]
+        for one in each_triples(options, others, base, interrupts):
+            if not options.json and triples_code([one]):
+                print("\n".join([*triples_report(one), ""]), file=out, flush=True)
+            together.append(one)
         late = late or len(done) < len(mine)
-        code = exit_code(done, late or interrupts())
+        code = exit_code(done, late or interrupts()) or triples_code(together)
         if options.json:
-            out.write(json.text(against_json(done, code)))
+            out.write(json.text(against_json(done, together, code)))
         else:
-            print("\n".join(against_totals(done)), file=out)
+            print("\n".join(against_totals(done, together)), file=out)
     return code
 
 

@@ -21,7 +21,7 @@ from poolproof.checker.driver.check import EXHAUSTIVE, engines
 from poolproof.checker.driver.cluster import on_cluster
 from poolproof.checker.driver.designs import DesignRef, designs_named
 from poolproof.checker.driver.kept import ANEW, KEPT, Checks
-from poolproof.checker.driver.task import Request
+from poolproof.checker.driver.task import Request, Task
 from poolproof.checker.driver.workers import cores, in_processes
 from poolproof.model.language import FAILURES, did_you_mean
 
@@ -363,3 +363,17 @@ def one_design(reference: str) -> DesignRef:
         names = ", ".join(k.name for k in found)
         raise UserError(None, f"which of {names}? Write file.py:Class")
     return found[0]
+
+
+def compared(reference: str, tasks: Sequence[Task]) -> tuple[DesignRef, list[Task]]:
+    """Return the design of --against, and the tasks of other designs. Raises UserError
+    if there are none."""
+    base = one_design(reference)
+    others = [task for task in tasks if task.known.cls is not base.cls]
+    if not others:
+        raise UserError(
+            None,
+            f"--against {reference}: nothing is compared with it; "
+            "name the other design by --design",
+        )
+    return base, others

@@ -74,16 +74,16 @@ def run(options: argparse.Namespace) -> int:
     if not paths:
         raise UserError(None, f"there are no specs in {ROOT / 'specs'}")
     specs = [parse(path) for path in paths]
+    asked = requests(specs, request)
     if options.against:
         budget = replace(budget, branches=True)
-        each = [
-            prepared([s], its, budget, checks) for s, its in requests(specs, request)
-        ]
+        each = [prepared([s], its, budget, checks) for s, its in asked]
         late = any(spent for _, spent in each)
-        return run_against(options, [t for some, _ in each for t in some], late, budget)
+        tasks = [t for some, _ in each for t in some]
+        sets = [t for s, i in asked for t in triples_tasks(s, i, options.triples)]
+        return run_against(options, tasks, late, budget, sets)
     plan = shipped_page(specs)
     scores = stored_scores(ROOT / SCORES, specs)
-    asked = requests(specs, request)
     cells = [SpecCell(spec, its, engine, budget, checks) for spec, its in asked]
     scenarios: list[SizeCell] = []
     if request.as_written:

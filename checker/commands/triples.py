@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.streams import output
 from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.verdict import Budget
-from poolproof.checker.driver.task import Request, prepare, refuse_nothing
+from poolproof.checker.driver.designs import DesignRef
+from poolproof.checker.driver.task import Request, Task, prepare, refuse_nothing
 from poolproof.checker.driver.triples import (
     STATES,
     Triples,
@@ -37,26 +38,39 @@ def run_triples(
     options: argparse.Namespace, specs: Sequence[Spec], request: Request
 ) -> int:
     """Ask the specs with any three features, print, and return the exit code."""
-    limit = Budget(seconds=options.budget, states=STATES)
+    base: DesignRef | None = None
     tasks = [t for s in specs for t in prepare(s, labelled(request, s))]
+    if options.against:
+        base, tasks = shared.compared(options.against, tasks)
     refuse_nothing(tasks)
     options.jobs = options.jobs or cores()
     interrupts = Interrupts()
-    spread = shared.spread(options, interrupts)
     done: list[Triples] = []
     with output(options.output) as out:
-        for task in tasks:
-            with (
-                progress(f"{task.known.name} triples") as report,
-                interrupts.caught(),
-            ):
-                done.append(triples(task, limit, spread, report))
+        for one in each_triples(options, tasks, base, interrupts):
+            done.append(one)
             if not options.json:
                 if len(done) > 1:
                     print(file=out)
-                lines = triples_report(done[-1], options.verbose)
+                lines = triples_report(one, options.verbose)
                 print("\n".join(lines), file=out, flush=True)
         code = exit_code(done)
         if options.json:
             out.write(json.text(json.triples_json(done, code)))
     return code
+
+
+def each_triples(
+    options: argparse.Namespace,
+    tasks: Sequence[Task],
+    base: DesignRef | None,
+    interrupts: Interrupts,
+) -> Iterator[Triples]:
+    """Yield what comes out for each task, with progress on a terminal. Without
+    --budget no clock decides."""
+    limit = Budget(seconds=options.budget, states=STATES)
+    spread = shared.spread(options, interrupts)
+    for task in tasks:
+        with progress(f"{task.known.name} triples") as report, interrupts.caught():
+            one = triples(task, limit, spread, report, base)
+        yield one

@@ -30,6 +30,7 @@ from poolproof.checker.core.verdict import (
 )
 from poolproof.checker.driver.cells import Lost, Spread
 from poolproof.checker.driver.designs import (
+    DesignRef,
     designs_named,
     shipped_bugs,
     shipped_designs,
@@ -72,8 +73,7 @@ class SetResult:
 @dataclass(frozen=True)
 class Broken:
     """A smallest set of features with which a property is violated. ``inherited``:
-    the nearest shipped design that this one inherits violates it with that set, too
-    (None: there is none, or the design itself is shipped)."""
+    the base violates it with that set, too (None: there is no base)."""
 
     prop: Property
     chosen: tuple[str, ...]
@@ -101,9 +101,11 @@ class Answer:
 
 @dataclass
 class Triples:
-    """A spec on a design, with all sets of ``features``."""
+    """A spec on a design, with all sets of ``features``. ``base`` is the design whose
+    violations are no news; None: what is expected is the spec's."""
 
     task: Task
+    base: DesignRef | None
     features: tuple[str, ...]
     sets: int
     searched: int = 0
@@ -202,14 +204,21 @@ class SetsCell:
         return done
 
 
-def triples(task: Task, budget: Budget, spread: Spread, report: Reporter) -> Triples:
+def triples(
+    task: Task,
+    budget: Budget,
+    spread: Spread,
+    report: Reporter,
+    base: DesignRef | None = None,
+) -> Triples:
     """Ask the task's properties with each set of features. ``budget`` bounds each
-    search."""
+    search. Without a ``base`` it is the nearest shipped design that the task's
+    inherits, unless that is shipped itself."""
     features = candidates(task)
     sets = feature_sets(task, features)
     batches = [sets[k : k + _BATCH] for k in range(0, len(sets), _BATCH)]
     cells = [SetsCell(task, batch, budget) for batch in batches]
-    done = Triples(task, features, len(sets))
+    done = Triples(task, base or _shipped_base(task), features, len(sets))
     results: list[SetResult] = []
     for some in spread(cells, report):
         if isinstance(some, Lost):
@@ -254,7 +263,7 @@ def _answer(
     done: Triples,
     budget: Budget,
 ) -> Answer:
-    broken = tuple(_smallest(task, prop, mine, budget))
+    broken = tuple(_smallest(task, prop, mine, budget, done.base))
     verdict = _verdict(mine, done, broken)
     expected = {
         _closed(task, c): c for c in known_sets(task.spec, task.known.cls, prop)
@@ -311,6 +320,7 @@ def _smallest(
     prop: Property,
     mine: Sequence[tuple[SetResult, Verdict]],
     budget: Budget,
+    base: DesignRef | None,
 ) -> Iterator[Broken]:
     """Yield the smallest sets that violate the property, the shortest runs first."""
     violated = [(len(v.trace), r) for r, v in mine if isinstance(v, Violated)]
@@ -319,7 +329,8 @@ def _smallest(
         if any(set(b.having) <= set(result.having) for b in found):
             continue
         smallest = _reduced(task, prop, result, budget)
-        found.append(replace(smallest, inherited=_inherited(task, smallest, budget)))
+        known = None if base is None else _inherited(task, smallest, budget, base)
+        found.append(replace(smallest, inherited=known))
     yield from sorted(found, key=lambda b: len(b.verdict.trace))
 
 
@@ -343,12 +354,14 @@ def _reduced(task: Task, prop: Property, whole: SetResult, budget: Budget) -> Br
     raise AssertionError(f"{prop.name}: violated once, and not again")
 
 
-def _inherited(task: Task, broken: Broken, budget: Budget) -> bool | None:
-    """Whether the nearest shipped base violates the property, too."""
+def _shipped_base(task: Task) -> DesignRef | None:
     shipped = {k.cls: k for k in shipped_designs()}
     base = next((shipped[c] for c in task.known.cls.__mro__ if c in shipped), None)
-    if base is None or base.cls is task.known.cls:
-        return None
+    return None if base is None or base.cls is task.known.cls else base
+
+
+def _inherited(task: Task, broken: Broken, budget: Budget, base: DesignRef) -> bool:
+    """Whether the base violates the property, too."""
     bounds, features = declared(base.cls)
     named = {*broken.having, *task.sizes.without}
     if not (named <= set(features) and set(task.sizes.bounds) <= set(bounds)):

@@ -9,9 +9,10 @@ from typing import Any
 from poolproof.checker.core.text import count
 from poolproof.checker.driver.against import Change, Compared, Difference
 from poolproof.checker.driver.judging import CheckResult, PropertyResult
+from poolproof.checker.driver.triples import Triples
 from poolproof.checker.reports.branches import places
 from poolproof.checker.reports.check import settings
-from poolproof.checker.reports.json import run_json
+from poolproof.checker.reports.json import run_json, triples_json
 from poolproof.checker.reports.text import broken_by, run, table, why, wrapped
 from poolproof.checker.reports.words import key, short
 
@@ -53,15 +54,20 @@ def against_report(compared: Compared) -> list[str]:
     return lines
 
 
-def against_totals(done: Sequence[Compared]) -> list[str]:
-    """Return one line: how many specs and properties were compared, and on how many
-    something differs."""
+def against_totals(
+    done: Sequence[Compared], together: Sequence[Triples] = ()
+) -> list[str]:
+    """Return one line: how many specs and properties were compared, also with sets of
+    features, and on how many something differs."""
     pairs = dict.fromkeys((c.task.known.name, c.base.known.name) for c in done)
     names = ", ".join(f"{one} against {base}" for one, base in pairs)
     asked = (
         f"{count(len(done), 'spec')}, {_properties(sum(c.properties for c in done))}"
     )
-    different = sum(c.differs for c in done)
+    if together:
+        asked += f"; {count(sum(t.sets for t in together), 'set')} of features"
+    new = sum(any(a.new for a in t.answers) for t in together)
+    different = sum(c.differs for c in done) + new
     unknown = sum(c.unknown and not c.differs for c in done)
     if not different and not unknown:
         same = sum(c.same for c in done)
@@ -99,9 +105,14 @@ def _errors(checked: CheckResult) -> Iterator[str]:
         yield from broken_by(replayed, defect.message, defect.obligation)
 
 
-def against_json(done: Sequence[Compared], code: int) -> dict[str, Any]:
+def against_json(
+    done: Sequence[Compared], together: Sequence[Triples], code: int
+) -> dict[str, Any]:
     """Return all that a comparison says."""
-    return {"exit": code, "compared": [_one(c) for c in done]}
+    made: dict[str, Any] = {"exit": code, "compared": [_one(c) for c in done]}
+    if together:
+        made["triples"] = triples_json(together, code)["specs"]
+    return made
 
 
 def _one(compared: Compared) -> dict[str, Any]:

@@ -18,7 +18,10 @@ def triples_report(done: Triples, verbose: bool = False) -> list[str]:
     runs that nobody expected (with ``verbose``, all)."""
     task = done.task
     lines = wrapped(f"{task.spec.file}: {task.spec.title}", "", "    ")
-    where = f"{task.known.name}, {show_bounds(task.set_bounds)}, any {TOGETHER} of "
+    name = task.known.name
+    if done.base is not None:
+        name += f" against {done.base.name}"
+    where = f"{name}, {show_bounds(task.set_bounds)}, any {TOGETHER} of "
     where += f"{count(len(done.features), 'feature')}: {', '.join(done.features)}"
     lines += ["", *wrapped(where, "  ", "    "), ""]
     lines += table(("", ""), [(a.prop.name, _text(a)) for a in done.answers])
@@ -33,6 +36,7 @@ def triples_report(done: Triples, verbose: bool = False) -> list[str]:
     lines += ["", *wrapped(_counted(done), "  ", "    ")]
     for chosen, message in done.defects:
         lines += wrapped(f"THE MODEL IS WRONG with {' '.join(chosen)}: {message}", "  ")
+    lines += _known(done)
     for answer in done.answers:
         for chosen in answer.gone:
             text = f"{answer.prop.name} is expected to be violated with "
@@ -41,6 +45,21 @@ def triples_report(done: Triples, verbose: bool = False) -> list[str]:
         if answer.broken and (verbose or answer.new):
             lines += ["", *_run((*answer.new, *answer.broken)[0])]
     return lines
+
+
+def _known(done: Triples) -> list[str]:
+    """Return which sets hide what else the heir may violate with them."""
+    sets = dict.fromkeys(
+        named(b) for a in done.answers for b in a.broken if b.inherited
+    )
+    if not sets or done.base is None:
+        return []
+    text = (
+        f"{done.base.name} violates the same with {'; '.join(sets)}: what else is "
+        "violated with these features was not searched for; `check --with FEATURES "
+        f"--against {done.base.name}` does that"
+    )
+    return wrapped(text, "  ", "    ")
 
 
 def _after(broken: Broken, answer: Answer) -> str:

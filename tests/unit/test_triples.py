@@ -192,6 +192,21 @@ def test_an_heir_is_compared_with_what_it_inherits(
     assert [b.chosen for b in found["small"].new] == [("gamma",)]
 
 
+def test_a_base_that_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the base violates, too, is no news, whatever the spec expects."""
+    (folder / "heir.py").write_text(HEIR)
+    asked = ("check", "toy.spec", "--design", "heir.py:Heir", "--triples")
+    assert main([*asked, "--against", "toy.py:Toy"]) == 1
+    text = capsys.readouterr().out
+    assert "Heir against Toy, B=2" in text
+    assert text.count("NEW") == 1
+    assert "    gamma: after 1 step, NEW\n" in text
+    hidden = " ".join(text.split()).partition("Toy violates the same with ")[2]
+    assert "; delta: what else is violated with these features" in hidden
+    assert main([*asked, "--against", "heir.py:Heir"]) == 2
+    assert "name the other design by --design" in capsys.readouterr().err
+
+
 def test_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     expecting(folder)
     assert main(["check", "toy.spec", "--design", "toy.py", "--triples", "--json"]) == 0
