@@ -11,7 +11,7 @@ from poolproof.checker.linux.anchors import FILE as ANCHORS
 from poolproof.checker.linux.anchors import anchors_text, stored_anchors
 from poolproof.model.language import Design, Int, action, var
 
-UNSTORED = {"6.18", "7.0"}
+UNSTORED = {"7.0"}
 """Releases that designs name and whose source was not to be had. Their functions
 exist in some stored version."""
 
