@@ -50,7 +50,8 @@ LIVE = "live"
 
 _EXAMPLES = """\
 kernels:
-  6.12, 6.1  Debian's, as a guest under QEMU with two nodes (--install)
+  6.12, 6.1, 6.18
+             Debian's, as a guest under QEMU with two nodes (--install)
   PATH       a kernel image of your own with virtio and hugetlb built in
   --tree     a source tree, built with a small configuration that has
              hugetlb, NUMA, cgroups, memory failure, userfaultfd, DEBUG_VM

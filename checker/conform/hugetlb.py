@@ -17,13 +17,20 @@ from poolproof.checker.conform.environment import (
 )
 from poolproof.checker.conform.environment import limits as mount_limits
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
-from poolproof.model.designs.hugetlb.versions import Hugetlb61, Hugetlb70
+from poolproof.model.designs.hugetlb.versions import (
+    Hugetlb61,
+    Hugetlb70,
+    Hugetlb615,
+    Hugetlb618,
+)
 from poolproof.model.language import declared
 
-VARIANTS: Mapping[tuple[int, int], type[Hugetlb]] = {
+VARIANTS: Mapping[tuple[int, ...], type[Hugetlb]] = {
     (6, 1): Hugetlb61,
     (6, 12): Hugetlb,
-    (6, 15): Hugetlb70,
+    (6, 15): Hugetlb615,
+    (6, 18, 44): Hugetlb618,
+    (7, 0): Hugetlb70,
 }
 """The design of a kernel, and of those after it up to the next one."""
 
@@ -69,7 +76,7 @@ def variant(design: type[Hugetlb], release: str) -> type[Hugetlb]:
     shipped variant is somebody's own, and stays what it is."""
     if design not in VARIANTS.values():
         return design
-    numbers = tuple(int(n) for n in re.findall(r"\d+", release)[:2])
+    numbers = tuple(int(n) for n in re.findall(r"\d+", release)[:3])
     older = [version for version in sorted(VARIANTS) if version <= numbers]
     return VARIANTS[older[-1] if older else min(VARIANTS)]
 

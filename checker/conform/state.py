@@ -195,7 +195,7 @@ class State:
         used = -1 if self.features["mount"] and self.features["size"] else 0
         if used:
             used = self.now.spool.used_hpages
-        return bool(self.now.h.resv_huge_pages < 0 or used < 0)
+        return bool(self.now.h.is_lost() or used < 0)
 
     def full(self) -> bool:
         """Whether a node has come to the capacity that the bounds give it."""

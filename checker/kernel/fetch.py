@@ -3,9 +3,11 @@
 
 Every step is skipped where its result is already there. An error is one line
 that says what to install. Packages: linux-image-6.12-cloud-amd64 (virtio built
-in), linux-image-cloud-amd64 (6.1, virtio as modules), qemu-system-x86, gcc.
+in), linux-image-cloud-amd64 (6.1, virtio as modules), the newest 6.18 of
+trixie-backports (virtio built in), qemu-system-x86, gcc.
 """
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -16,10 +18,18 @@ from pathlib import Path
 from poolproof.checker.kernel.kernel import Unavailable
 
 PACKAGES = {
+    "6.18": "linux-image-6.18",
     "6.12": "linux-image-6.12-cloud-amd64",
     "6.1": "linux-image-cloud-amd64",
 }
-"""The kernels conformance is run on, and the Debian package of each."""
+"""The kernels conformance is run on, and the Debian package of each: one that
+depends on the image, or the beginning of the image's name if it is in `SUITES`."""
+
+SUITES = {"6.18": "trixie-backports"}
+"""Kernels that are in none of the machine's own package sources."""
+
+_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+_MIRROR = "http://deb.debian.org/debian"
 
 _VIRTIO = (
     "virtio_ring",
@@ -73,16 +83,19 @@ def fetch_image(name: str, cache: Path) -> Image:
     if target.exists():
         return find_image(name, cache)
     target.parent.mkdir(parents=True, exist_ok=True)
-    hint = f"cannot get {PACKAGES[name]}: run apt-get update and try again"
-    depends = ["apt-cache", "depends", "--important", PACKAGES[name]]
-    words = _run(depends, target.parent, hint).split()
-    images = [word for word in words[1:] if word.startswith("linux-image-")]
-    if not images:
-        raise Unavailable(hint)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         work = Path(folder)
         work.chmod(0o755)
-        _run(["apt-get", "download", images[0]], work, hint)
+        hint = f"cannot get {PACKAGES[name]}: run apt-get update and try again"
+        options, image = [], ""
+        if name in SUITES:
+            options = _source(SUITES[name], work)
+            image = newest(_named(PACKAGES[name], options, work))
+        else:
+            image = _needed(PACKAGES[name], work, hint)
+        if not image:
+            raise Unavailable(hint)
+        _run(["apt-get", *options, "download", image], work, hint)
         (package,) = work.glob("*.deb")
         unpacked = work / "unpacked"
         _run(["dpkg", "-x", str(package), str(unpacked)], work, hint)
@@ -90,12 +103,52 @@ def fetch_image(name: str, cache: Path) -> Image:
     return find_image(name, cache)
 
 
+def _needed(package: str, work: Path, hint: str) -> str:
+    """Return the image that a package depends on, "" if there is none."""
+    depends = ["apt-cache", "depends", "--important", package]
+    words = _run(depends, work, hint).split()
+    return next((w for w in words[1:] if w.startswith("linux-image-")), "")
+
+
+def _source(suite: str, work: Path) -> list[str]:
+    """Return apt's options for one suite of Debian, after reading its lists."""
+    (work / "lists/partial").mkdir(parents=True)
+    line = f"deb [signed-by={_KEYRING}] {_MIRROR} {suite} main\n"
+    (work / "sources.list").write_text(line)
+    options = [
+        *("-o", f"Dir::Etc::sourcelist={work}/sources.list"),
+        *("-o", "Dir::Etc::sourceparts=-"),
+        *("-o", f"Dir::State::lists={work}/lists"),
+        *("-o", f"Dir::Cache={work}"),
+    ]
+    _run(["apt-get", *options, "update"], work, f"cannot read Debian's {suite}")
+    return options
+
+
+def _named(beginning: str, options: Sequence[str], work: Path) -> list[str]:
+    """Return the cloud images whose names begin so."""
+    search = ["apt-cache", *options, "search", "--names-only", f"^{beginning}"]
+    lines = _run(search, work, f"cannot search for {beginning}").splitlines()
+    names = [line.split()[0] for line in lines if line]
+    return [name for name in names if name.endswith("-cloud-amd64")]
+
+
+def newest(images: Sequence[str]) -> str:
+    """Return the image with the highest version number, "" if there is none."""
+    return max(
+        images, key=lambda i: [int(n) for n in re.findall(r"\d+", i)], default=""
+    )
+
+
 def find_image(name: str, cache: Path) -> Image:
     """The kernel that fetch_image left in the cache. Raises Unavailable."""
     folder = cache / "kernels" / name
     kernels = sorted((folder / "boot").glob("vmlinuz-*"))
     if not kernels:
-        raise Unavailable(f"kernel {name} is not in {folder}: run `make conform`")
+        raise Unavailable(
+            f"kernel {name} is not in {folder}: run "
+            f"`poolproof conform --kernel {name} --install`"
+        )
     release = kernels[0].name.removeprefix("vmlinuz-")
     found = (_module(folder, release, module) for module in _VIRTIO)
     return Image(release, kernels[0], tuple(filter(None, found)))

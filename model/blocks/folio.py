@@ -7,7 +7,7 @@ fork() know their mappers. An entry of None is a page that is not there.
 
 from typing import Any
 
-from poolproof.model.language import Block, Feature, Maybe, SetOf, table
+from poolproof.model.language import Block, Bool, Feature, Maybe, SetOf, table
 
 
 class Folios(Block):
@@ -43,6 +43,10 @@ class Folios(Block):
 
     def clear(self, owner, page):
         self.set(owner, page, None, None, None)
+
+    def restores(self, owner, page):
+        """Return whether the page has HPageRestoreReserve while it is mapped."""
+        return False
 
 
 class Mappers(Block):
@@ -84,3 +88,31 @@ class Mappers(Block):
         if self.fork and vma in self.of[vma, page]:
             self.join(vma, new, page)
             self.leave(vma, page)
+
+
+class RestoringFolios(Folios):
+    """Folios that may have HPageRestoreReserve while they are mapped: the page
+    brings a promise back when it is freed, whoever frees it."""
+
+    def __init__(
+        self,
+        owners: Any,
+        pages: Any,
+        nodes: Any,
+        cgroups: Any,
+        when: Any,
+        cgroup: Any,
+    ) -> None:
+        super().__init__(owners, pages, nodes, cgroups, when, cgroup)
+        self.restore = table(owners, pages, Bool(), when=when)
+
+    def set(self, owner, page, node, cg, cg_rsvd):
+        super().set(owner, page, node, cg, cg_rsvd)
+        self.restore[owner, page] = False
+
+    def copy(self, owner, to, page):
+        super().copy(owner, to, page)
+        self.restore[to, page] = self.restore[owner, page]
+
+    def restores(self, owner, page):
+        return self.restore[owner, page]

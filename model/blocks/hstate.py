@@ -9,7 +9,8 @@ kernel keeps both and changes both under hugetlb_lock.
 (/proc/meminfo prints 18446744073709551615), and there it stays: what comes of
 a counter that has lost its meaning is followed, by how much it is wrong is
 not. (With pins it comes back: a promise that an unmapped page will bring back
-with its last pin is missing until then, for at most as many as are pinned.)
+with its last pin is missing until then, for at most as many as are pinned.
+`OwingHstate` is for kernels in which it comes back without them.)
 Where the kernel reads it as a very large number, so do the methods.
 
 A node has room for ``capacity`` huge pages: that is where the buddy allocator
@@ -359,3 +360,18 @@ class Hstate(Block):
         for _step in self.steps:
             if count < self.persistent_huge_pages():
                 self.persistent_to_surplus(nodes_allowed)
+
+    def is_lost(self):
+        """Return whether the counter of promises has lost its meaning."""
+        return self.resv_huge_pages < 0
+
+
+class OwingHstate(Hstate):
+    """An hstate whose counter of promises comes back from below zero: pages in use
+    owe it promises, at most ``pinned`` of them, and pay when they are freed."""
+
+    def change_resv(self, pages):
+        self.resv_huge_pages = max(0 - self.pinned, self.resv_huge_pages + pages)
+
+    def is_lost(self):
+        return False

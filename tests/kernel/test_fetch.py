@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from poolproof.checker import kernel
-from poolproof.checker.kernel.fetch import fetch_image, find_image, require_tool
+from poolproof.checker.kernel.fetch import (
+    fetch_image,
+    find_image,
+    newest,
+    require_tool,
+)
 from poolproof.checker.kernel.initramfs import build_agent, build_initramfs
 from poolproof.checker.kernel.kernel import Unavailable
 
@@ -48,13 +53,21 @@ def test_modules_are_loaded_in_order(tmp_path: Path) -> None:
 
 
 def test_a_kernel_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match="run `make conform`"):
+    with pytest.raises(
+        Unavailable, match=r"run `poolproof conform --kernel 6\.12 --install`"
+    ):
         find_image("6.12", tmp_path)
 
 
 def test_a_kernel_nobody_knows(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match=r"choose one of 6\.1, 6\.12"):
+    with pytest.raises(Unavailable, match=r"choose one of 6\.1, 6\.12, 6\.18"):
         fetch_image("5.15", tmp_path)
+
+
+def test_the_newest_image_by_number() -> None:
+    images = [f"linux-image-6.18.{n}+deb13-cloud-amd64" for n in (9, 15, 5)]
+    assert newest(images) == images[1]
+    assert newest([]) == ""
 
 
 def test_a_tool_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

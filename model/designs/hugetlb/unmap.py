@@ -30,12 +30,12 @@ class Unmapping(Inodes):
             cg = self.anon.cg[vma, page]
             cg_rsvd = self.anon.cg_rsvd[vma, page]
             pinned = self.pinned[vma, page]
+            restore_reserve = self.anon.restores(vma, page)
             self.anon.clear(vma, page)
             self.pinned[vma, page] = False
             self.mappers.leave(vma, page)
             if last:
-                restore_reserve = self.adjust_reservation(vma)
-                if restore_reserve:
+                if self.adjust_reservation(vma):
                     restore_reserve = self.restore_reserve_on_unmap(vma, page)
                 self.folio_put(
                     pinned, nid, restore_reserve, self.subpool_vma(vma), cg, cg_rsvd

@@ -3,16 +3,35 @@
 
 from typing import Any
 
+from poolproof.model.blocks.folio import RestoringFolios
+from poolproof.model.blocks.hstate import OwingHstate
 from poolproof.model.blocks.quota import CountedSubpool
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.designs.hugetlb.names import (
+    CAP,
+    CGROUP,
+    CGROUPS,
+    FORK,
+    FRAGMENTS,
+    IO,
     MAX,
     MIN,
     MIN_SIZE,
     MOUNT,
     NODES,
+    OC,
     PAGES,
+    PINS,
+    POISON,
+    RESIZE,
     SIZE,
+    STEP,
+    SURPLUS,
+    SYSCTL,
+    VMAS,
+    B,
+    P,
+    V,
 )
 
 
@@ -38,8 +57,7 @@ class Hugetlb61(Hugetlb):
 
 
 class Hugetlb70(Hugetlb):
-    """hugetlb reservations of Linux 7.0 (mainline of March 2026). Left out: an
-    owner that unmaps a page which a child still maps; that is as in 6.12.117."""
+    """hugetlb reservations of Linux 7.0 (mainline of March 2026)."""
 
     def out_put_pages(self, spool, chg, gbl_reserve):
         """Only what the subpool gave goes back to its minimum (since 6.15:
@@ -108,6 +126,59 @@ class Hugetlb70(Hugetlb):
         if free > persistent:
             free = max(0, free - self.h.surplus_huge_pages())
         return self.h.resv_huge_pages + persistent - free
+
+
+class Hugetlb618(Hugetlb70):
+    """hugetlb reservations of Linux 6.18 (6.18.44)."""
+
+    h: Any = OwingHstate(
+        *(NODES, CAP, B, OC, STEP, SURPLUS, RESIZE, SYSCTL, POISON, PINS),
+        *(V * P + IO, FRAGMENTS),
+    )
+    anon: Any = RestoringFolios(VMAS, PAGES, NODES, CGROUPS, None, CGROUP)
+
+    def unmap_hugepage_range(self, vma, page):
+        """The owner has its promise back although a child still maps the page: the
+        page keeps HPageRestoreReserve for whoever frees it, and the owner counts
+        a promise that the pool does not have until then (from 6.9, df7a6d1f6405,
+        until "!folio_mapped(folio)", which is in 6.12.117 and 7.2)."""
+        early = (
+            self.anon.node[vma, page] is not None
+            and self.mappers.mapcount(vma, page) > 1
+            and self.adjust_reservation(vma)
+        )
+        others = {v for v in VMAS if v != vma and self.maps_too(vma, v, page)}
+        super().unmap_hugepage_range(vma, page)
+        if early:
+            restore_reserve = self.restore_reserve_on_unmap(vma, page)
+            for v in VMAS:
+                if v in others:
+                    self.anon.restore[v, page] = restore_reserve
+
+    def maps_too(self, vma, other, page):
+        """Return whether another VMA maps the same private page."""
+        return FORK and other in self.mappers.of[vma, page]
+
+    def min_count(self):
+        """As in 7.0. Promises that are owed are missing in the sum, which wraps only
+        if it is below zero itself."""
+        persistent = self.h.persistent_huge_pages()
+        free = self.h.free_huge_pages()
+        if free > persistent:
+            free = max(0, free - self.h.surplus_huge_pages())
+        count = self.h.resv_huge_pages + persistent - free
+        return count if count >= 0 else self.h.nr_huge_pages()
+
+
+class Hugetlb615(Hugetlb618):
+    """hugetlb reservations of Linux 6.15 to 6.18 (6.18.15)."""
+
+    def out_put_pages(self, spool, chg, gbl_reserve):
+        """What the pool did not have stays in used_hpages (from 6.15, a833a693a490,
+        until 1d3f9bb4c8af, which is in 6.18.44)."""
+        if MOUNT and spool and chg > gbl_reserve:
+            rsv = self.spool.put_pages(chg - gbl_reserve)
+            self.h.return_unused_surplus_pages(rsv, PAGES)
 
 
 class HugetlbCounted(Hugetlb70):
