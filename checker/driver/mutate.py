@@ -46,7 +46,7 @@ from poolproof.checker.engines.space import (
     explore,
 )
 from poolproof.checker.engines.watch import Watch
-from poolproof.checker.frontend.design import compile_design
+from poolproof.checker.frontend.design import ActionsAlone, compile_design
 from poolproof.checker.passes.symmetry import find_symmetry
 from poolproof.checker.spec import Spec
 
@@ -148,12 +148,34 @@ class Profile(Visitor):
 
 @dataclass(frozen=True)
 class Original:
-    """The result of a spec on the unchanged design. ``trees`` are the methods that
-    were read to compile it: a change of any other method has no effect here."""
+    """The result of a spec on the unchanged design. ``reads`` are the methods that
+    each action was compiled from: a change of any other has no effect on it.
+    Actions are compiled one by one, by ``alone``, unless some yield: then a
+    change of any method has all of them compiled again."""
 
     task: Task
     profile: Profile
-    trees: Set[ast.FunctionDef]
+    reads: Mapping[str, Set[ast.FunctionDef]]
+    alone: ActionsAlone | None
+
+    def with_mutant(self, mutant: Mutant) -> TransitionSystem | None:
+        """Return the system of the changed design; None if no action changes.
+        Raises UserError if the mutant is no design."""
+        old = self.profile.space.system
+        concerned = {n for n, trees in self.reads.items() if mutant.tree in trees}
+        if not concerned:
+            return None
+        with altered(mutant.tree, mutant.other):
+            if self.alone is None:
+                made = {a.name: a for a in _compiled(self.task).actions}
+            else:
+                made = {n: self.alone.compile(n) for n in concerned}
+        # what did not change stays the same object, and its parts with it
+        actions = tuple(
+            b if (b := made.get(a.name, a)) is not a and not _alike(a, b) else a
+            for a in old.actions
+        )
+        return None if actions == old.actions else replace(old, actions=actions)
 
 
 def look(task: Task, states: int) -> Original:
@@ -162,6 +184,19 @@ def look(task: Task, states: int) -> Original:
     everything = (*task.resolved.properties, *task.resolved.obligations)
     queries = tuple(p for p in everything if not p.kind.of_runs)
     system = task.compiled.system
+    alone: ActionsAlone | None = None
+    reads: dict[str, Set[ast.FunctionDef]] = {}
+    if task.compiled.processes is None:
+        alone = ActionsAlone(task.compiled)
+        actions = []
+        for action in system.actions:
+            with trees_read() as reads[action.name]:
+                actions.append(alone.compile(action.name))
+        system = replace(system, actions=tuple(actions))
+    else:
+        with trees_read() as trees:
+            _compiled(task)
+        reads = dict.fromkeys((a.name for a in system.actions), trees)
     profile = Profile(
         StateSpace(system, find_symmetry(system, queries, indices=False)),
         queries,
@@ -174,9 +209,7 @@ def look(task: Task, states: int) -> Original:
             f"{task.spec.file}: the model itself is wrong ({profile.breaks}): "
             "poolproof check says where",
         )
-    with trees_read() as trees:
-        _compiled(task)
-    return Original(task, profile, trees)
+    return Original(task, profile, reads, alone)
 
 
 def _compiled(task: Task) -> TransitionSystem:
@@ -216,23 +249,13 @@ def judge(mutant: Mutant, originals: Sequence[Original]) -> Result:
     """Check one spec after the other, until one kills the mutant."""
     fate = MutantStatus.UNUSED
     for original in originals:
-        if mutant.tree not in original.trees:
-            continue
         was = original.profile
-        old = was.space.system
         try:
-            with altered(mutant.tree, mutant.other):
-                system = _compiled(original.task)
+            system = original.with_mutant(mutant)
         except UserError:
             return Result(mutant, MutantStatus.KILLED, "it is no design")
-        # what did not change stays the same object, and its parts with it
-        actions = tuple(
-            a if _alike(a, b) else b
-            for a, b in zip(old.actions, system.actions, strict=True)
-        )
-        if actions == old.actions:
+        if system is None:
             continue
-        system = replace(old, actions=actions)
         symmetry = find_symmetry(system, was.queries, indices=False)
         space = StateSpace(system, symmetry, was.space)
         most = 3 * len(was.explored.parents) + 1000

@@ -46,7 +46,11 @@ from poolproof.checker.elaborate.domains import (
     start_of,
 )
 from poolproof.checker.frontend.actions import (
+    ActionText,
+    Hidden,
     Work,
+    action_of,
+    executed,
     name_of,
     obligations_of,
     parameters_of,
@@ -138,11 +142,9 @@ def _compile(cls: type[Design], binding: Binding) -> Compiled:
     design: type = cls
     _names_are_free(cls)
     check_overrides(design)
-    named = _named_domains(cls)
+    work = _work(cls, binding)
+    variables, named = work.variables, work.named
     known, features = declared(cls)
-    every = {s.name: s for s in slots(cls, binding)}
-    variables = {n: _variable(s, named) for n, s in every.items() if not s.off}
-    work = Work(Ref(cls, cls, ""), binding, every, variables, named, count(1))
     actions: list[Action] = []
     assertions = [*_counted(work), *_invariants(work)]
     lanes = Lanes(work)
@@ -200,6 +202,35 @@ def _compile(cls: type[Design], binding: Binding) -> Compiled:
         if processes is None
         else {name: tuple(_readable(system, b)) for name, b in branches.items()},
     )
+
+
+def _work(cls: type[Design], binding: Binding) -> Work:
+    """Return what executing the methods of a design needs."""
+    named = _named_domains(cls)
+    every = {s.name: s for s in slots(cls, binding)}
+    variables = {n: _variable(s, named) for n, s in every.items() if not s.off}
+    return Work(Ref(cls, cls, ""), binding, every, variables, named, count(1))
+
+
+class ActionsAlone:
+    """The actions of a compiled design in which nothing yields, each compiled by
+    itself: what an action becomes does not depend on the others.
+
+    Raises UserError where an action is outside the accepted subset."""
+
+    def __init__(self, compiled: Compiled) -> None:
+        assert compiled.processes is None
+        was = self.design = compiled.source
+        self.work = _work(
+            was, bind(was, compiled.bounds, compiled.without, compiled.having)
+        )
+
+    def compile(self, name: str) -> Action:
+        """Return the action, from its text as it is read now."""
+        function, mark = action_methods(self.design)[name]
+        work = replace(self.work, fresh=count(1))
+        text = ActionText.of(work, name, function, mark)
+        return action_of(work, text, executed(work, text), Hidden())[0]
 
 
 def _try_values(binding: Binding, domain: Any) -> Values | None:
