@@ -6,7 +6,7 @@ An answer is found by a digest of all that decides it: the text of the spec, of
 the designs and of the checker, the request, the engine and its options. Only
 what engines said is kept. Its runs are replayed each time, and it is compared
 with the expectations anew. An answer that a limit of time or memory, or Ctrl-C,
-cut short is not kept.
+cut short is not kept, nor one without a program because a compiler failed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from poolproof.checker.backends.c.build import compiler
+from poolproof.checker.backends.c.build import FAILS, compiler
 from poolproof.checker.core import cache as files
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.pickled import dumps, loads
@@ -60,7 +60,7 @@ ROOM = 100_000_000
 """Upper limit in bytes on the answers in the cache."""
 
 _NAME = re.compile("answer-[0-9a-f]{64}")
-_CUT = re.compile(f"memory|time|the search died|{INTERRUPTED}")
+_CUT = re.compile(f"memory|time|the search died|{FAILS}|{INTERRUPTED}")
 """Reasons of Unknown that another run may not give."""
 
 
@@ -186,7 +186,8 @@ def _options(budget: Budget) -> str:
 
 def _cut(outcome: Outcome) -> bool:
     reasons = [v.reason for v in outcome.verdicts.values() if isinstance(v, Unknown)]
-    return any(map(_CUT.search, reasons))
+    failed = any(FAILS in note for note in outcome.statistics.notes)
+    return failed or any(map(_CUT.search, reasons))
 
 
 def _key_of(spec: Spec, request: Request) -> str:

@@ -27,6 +27,7 @@ from pathlib import Path
 
 from poolproof.checker.backends.c import program as lower
 from poolproof.checker.backends.c.build import (
+    FAILS,
     FAST,
     NO_COMPILER,
     QUICK,
@@ -287,7 +288,7 @@ def search(
             name = e.filename.decode() if isinstance(e.filename, bytes) else e.filename
             why = f"{name}: {e.strerror}" if name and e.strerror else str(e)
         except Refused as e:
-            why = f"the C compiler fails: {e}"
+            why = f"{FAILS}: {e}"
         note = f"compiled in a temporary folder: {why}"
     raise Refused(why)
 

@@ -26,7 +26,7 @@ from poolproof.checker.driver.against import Compared, compare
 from poolproof.checker.driver.judging import CheckResult
 from poolproof.checker.driver.task import Request
 from poolproof.checker.driver.task import prepare as prepare_anew
-from poolproof.checker.engines import registry
+from poolproof.checker.engines import exhaustive, registry
 from poolproof.checker.evidence.raw import ReplayDisagrees
 from poolproof.checker.spec import parse
 
@@ -223,12 +223,24 @@ def test_an_answer_that_was_cut_short_is_not_kept(asked: list[str]) -> None:
         ("the time budget is spent", True),
         (INTERRUPTED, True),
         ("the search died (-9)", True),
+        ("the native engine cannot: the C compiler fails: exit code 1", True),
         ("the depth budget is spent", False),
         ("not inductive", False),
     ],
 )
 def test_which_reasons_cut_short(reason: str, cut: bool) -> None:
     assert kept._cut(Outcome("explicit", {"low": Unknown(reason)})) is cut
+
+
+def test_a_compiler_that_fails_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one may work, and an answer in Python says no more of it."""
+    monkeypatch.setattr(exhaustive, "_STATES", 0)
+    monkeypatch.setenv("CC", "/bin/false")
+    assert "C compiler fails" in str(checked("auto").outcomes)
+    monkeypatch.delenv("CC")
+    found = checked("auto").outcomes
+    assert "C compiler fails" not in str(found)
+    assert found[0].statistics.states == 4
 
 
 def test_nothing_is_written_without_a_cache(

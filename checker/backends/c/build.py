@@ -30,6 +30,8 @@ QUICK, FAST = ("-O0", "-O0"), ("-O1", "-O2")
 
 
 NO_COMPILER = "no C compiler: install gcc or clang, or set CC"
+FAILS = "the C compiler fails"
+"""The reason if there is no program for a system."""
 
 
 def compiler() -> str | None:
