@@ -44,7 +44,7 @@ def sentence(
     within = f" within {show_bounds(bounds)}" if bounds else ""
     match verdict:
         case Holds(exhaustive=True, states=states, depth=depth):
-            return f"no violation{within}: {count(states, 'state')}, depth {depth}"
+            return f"no violation{within}: {_visited(states)}, depth {depth}"
         case Holds(certificate=certificate):
             params = certificate.params if certificate else ()
             fixed = ", ".join(
@@ -67,12 +67,17 @@ def sentence(
             tail = "" if shortest else ", perhaps not the fewest"
             return f"reached after {count(len(trace), 'step')}{tail}"
         case Unreachable(states=states, depth=depth):
-            return f"unreachable{within}: {count(states, 'state')}, depth {depth}"
+            return f"unreachable{within}: {_visited(states)}, depth {depth}"
         case Vacuous(reason=reason):
             return f"vacuous: {reason}"
         case Unknown(reason=reason, depth=depth):
             tail = f"; {_none_within(kind, depth)}" if depth else ""
             return f"unknown: {reason}{tail}"
+
+
+def _visited(states: int) -> str:
+    """Return what was visited. bmc looks at runs, and counts no states."""
+    return count(states, "state") if states else "all runs"
 
 
 def assuming(

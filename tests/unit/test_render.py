@@ -183,6 +183,11 @@ NOWHERE = Trace((), tuple(Step("a", ()) for _ in range(5)))
             "no violation within B=2 P=2 V=3: 91,922 states, depth 11",
         ),
         (
+            Holds(True, 0, 3),
+            Kind.INVARIANT,
+            "no violation within B=2 P=2 V=3: all runs, depth 3",
+        ),
+        (
             Holds(False, certificate=Certificate((), 1, ("B",))),
             Kind.INVARIANT,
             "inductive for any B >= 1 (P=2, V=3), certificate re-checked",
