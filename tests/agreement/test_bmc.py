@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -31,6 +34,7 @@ from poolproof.checker.core.ir import (
 from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.system import (
     Action,
+    Assumption,
     Obligation,
     Parameter,
     TransitionSystem,
@@ -51,6 +55,7 @@ from poolproof.checker.core.verdict import (
 from poolproof.checker.engines import bmc as engine
 from poolproof.checker.engines.bmc import confirm
 from poolproof.checker.engines.registry import engine_of
+from poolproof.checker.engines.unrolling import Incremental
 from tests.agreement.test_backends import one_of_each
 from tests.common.interrupt import interrupt_after
 from tests.common.pool_system import pool, pool_properties
@@ -130,6 +135,21 @@ def test_a_range_is_a_question_not_an_assumption() -> None:
     outcome = bmc(counter(over), (good,), Budget(), Silent())
     assert [len(d.trace) for d in outcome.defects] == [4]
     assert isinstance(outcome.verdicts["p"], Unknown)
+
+
+@pytest.mark.parametrize("step", [1, -1])
+@pytest.mark.parametrize("beside", [(0, 1), (0, None)])
+def test_both_ends_of_a_range_are_asked(step: int, beside: tuple[int, Any]) -> None:
+    """A number without an end turns bits into integers."""
+    x = Variable("x", INT, num(0), num(3), num(1))
+    lo, hi = beside
+    other = Variable("o", INT, num(lo), None if hi is None else num(hi), num(0))
+    move = Action("move", (), TRUE, {"x": add(x.now, num(step))}, None)
+    system = TransitionSystem("ends", (x, other), (move,), TRUE, {}, {})
+    never = Property("p", Kind.REACHABLE, eq(x.now, num(9)))
+    (defect,) = bmc(system, (never,), Budget(depth=5), Silent()).defects
+    assert defect.message == "x leaves its range"
+    assert len(defect.trace) == (3 if step > 0 else 2)
 
 
 def test_each_step_property_is_of_its_own_action() -> None:
@@ -216,7 +236,16 @@ def test_questions_that_were_put_off_are_asked_again(
     at_once = bmc(system, fine, Budget(depth=2), Silent())
     monkeypatch.setattr(engine, "_PATIENCE", 1)
     monkeypatch.setattr(engine._Deepening, "done", lambda _: 0)
+    again: list[int] = []
+    early = Incremental.check_early
+
+    def asked(solver: Incremental, *given: Any) -> tuple[Any, Any]:
+        again.append(given[0])
+        return early(solver, *given)
+
+    monkeypatch.setattr(Incremental, "check_early", asked)
     late = bmc(system, fine, Budget(depth=2), Silent())
+    assert again
     assert late.verdicts == at_once.verdicts
     assert late.verdicts["fine"] == Unknown("the depth budget of 2 steps", 2)
 
@@ -382,7 +411,8 @@ def test_an_initial_value_outside_its_range_is_an_error() -> None:
         if wrong:
             assert messages == [f"x becomes {init}, outside its range"]
             assert outcome.defects[0].trace == Trace((init,), ())
-            assert isinstance(outcome.verdicts["p"], Unknown)
+            reason = "the model itself is wrong (see the defects)"
+            assert outcome.verdicts["p"] == Unknown(reason, 0)
         else:
             assert messages == []
             assert isinstance(outcome.verdicts["p"], Holds)
@@ -414,6 +444,19 @@ def test_what_never_happens_is_known_when_no_run_is_left() -> None:
     nowhere = TransitionSystem("counter", (X,), (UP,), FALSE, {}, {})
     said = bmc(nowhere, asked, Budget(), Silent()).statistics
     assert said.no_start
+
+
+def test_an_assumption_that_cuts_nothing_is_known_by_induction() -> None:
+    """x is never above 3; it is 3 at last, and then the other one cuts."""
+    cutting = (
+        Assumption("x is small", le(num(4), X.now)),
+        Assumption("x is not 3", eq(X.now, num(3))),
+    )
+    up = replace(UP, assumptions=cutting)
+    good = Property("p", Kind.INVARIANT, le(X.now, num(3)))
+    said = bmc(counter(up), (good,), Budget(), Silent()).statistics
+    assert said.unneeded == {"x is small"}
+    assert 0 <= said.seconds < 60
 
 
 def test_what_it_cannot_decide_is_said() -> None:

@@ -26,6 +26,7 @@ from poolproof.checker.core.evaluate import Undefined, Valuation
 from poolproof.checker.core.ir import BOOL, INT, Domain, Expr, num
 from poolproof.checker.core.ranges import declared
 from poolproof.checker.core.system import TransitionSystem, Variable
+from poolproof.checker.engines.unrolling import bounded
 from tests.agreement.test_ir_simplify import LOCALS, SYSTEM, VARIABLES, valuation
 from tests.common.random_systems import Grammar
 
@@ -242,3 +243,36 @@ def test_an_unknown_set_has_the_name_that_it_is_given() -> None:
     named = unknown(Integers(), "chosen", sort, None)
     assert isinstance(named, z3.BitVecRef)
     assert (str(named), named.size()) == ("chosen", 4)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS, ids=["integers", "bits"])
+@pytest.mark.parametrize(("lo", "hi"), [(-1, 2), (-3, -1), (-4, 3), (0, 2), (2, 5)])
+def test_a_number_has_the_values_of_its_range(
+    encoding: Encoding, lo: int, hi: int
+) -> None:
+    """Bits alone would allow more, and fewer where a sign is lost."""
+    number = encoding.fresh("n", lo, hi)
+    solver = z3.Solver()
+    solver.add(*bounded(encoding, number, lo, hi))
+    for v in range(lo - 2, hi + 3):
+        is_v = encoding.eq(number, encoding.constant(v))
+        assert (solver.check(is_v) == z3.sat) == (lo <= v <= hi), v
+        for least, most in ((lo, v), (v, hi)):
+            if least <= most:
+                inside = encoding.within(number, least, most)
+                assert (solver.check(is_v, inside) == z3.sat) == (
+                    max(lo, least) <= v <= min(hi, most)
+                )
+
+
+def test_truth_values_are_compared_and_chosen_as_by_z3() -> None:
+    """What is known of one side is put in; what is unknown stays an equation."""
+    low = Lowering(SYSTEM, Bits(), [])
+    p, q = z3.Bools("p q")
+    values = (z3.BoolVal(True), z3.BoolVal(False), p, q)
+    solver = z3.Solver()
+    for a in values:
+        for b in values:
+            assert solver.check(low.equal(a, b) != (a == b)) == z3.unsat
+            made = low.choose(z3.Bool("c"), a, b)
+            assert solver.check(made != z3.If(z3.Bool("c"), a, b)) == z3.unsat
