@@ -66,24 +66,27 @@ def fold(
     roots = tuple(roots)
     done: Known[N, V] = {} if known is None else known
     count = 0
-    for root in roots:
-        stack = [root]
-        while stack:
-            node = stack[-1]
-            if node in done:
-                stack.pop()
-                continue
-            args = () if node.op in closed else node.args
-            waiting = [a for a in args if a not in done]
-            if waiting:
-                stack.extend(reversed(waiting))
-                continue
-            stack.pop()
-            count += 1
-            if count == _OFTEN:
-                tick(count * work)
-                count = 0
-            done[node] = algebra[node.op](given, node, *[done[a] for a in args])
+    path: list[N] = []
+    stack: list[N | None] = [*reversed(roots)]  # None: the path's end is next
+    while stack:
+        node = stack.pop()
+        if node is None:
+            node = path.pop()
+            values = [done[a] for a in node.args]
+        elif node in done:
+            continue
+        elif node.args and node.op not in closed:
+            path.append(node)
+            stack.append(None)
+            stack.extend(node.args[::-1])
+            continue
+        else:
+            values = []
+        count += 1
+        if count == _OFTEN:
+            tick(count * work)
+            count = 0
+        done[node] = algebra[node.op](given, node, *values)
     tick(count * work)
     return [done[root] for root in roots]
 

@@ -32,38 +32,43 @@ def _negated(a: Expr) -> Expr:
     return Expr("not", BOOL, (a,))
 
 
+@cache
 def and_(*args: Expr) -> Expr:
     return _junction("and", TRUE, FALSE, args)
 
 
+@cache
 def or_(*args: Expr) -> Expr:
     return _junction("or", FALSE, TRUE, args)
 
 
-@cache
 def _junction(op: str, unit: Expr, zero: Expr, args: tuple[Expr, ...]) -> Expr:
     want(BOOL, *args)
-    kept: dict[Expr, None] = {}
+    kept: dict[Expr, Expr] = {}
+    """Each operand, with its negation."""
     for a in args:
         for part in a.args if a.op == op else (a,):
-            if part is zero or not_(part) in kept:
+            negation = part.negation or not_(part)
+            if part is zero or negation in kept:
                 return zero
             if part is not unit:
-                kept[part] = None
+                kept[part] = negation
     # absorb: x and (x or y) is x. Only operands to the left may absorb:
     # evaluation is left to right, so an operand may be undefined once an
     # earlier one is false
     parts = []
     before: set[Expr] = set()
+    false: set[Expr] = set()
     dual = "or" if op == "and" else "and"
-    for p in kept:
+    for p, negation in kept.items():
         before.add(p)
+        false.add(negation)
         if p.op == dual:
-            if any(q in before for q in p.args):
+            if not before.isdisjoint(p.args):
                 continue
-            inner = tuple(q for q in p.args if not_(q) not in before)
-            if len(inner) != len(p.args):
-                p = _junction(dual, zero, unit, inner)
+            if not false.isdisjoint(p.args):
+                inner = [q for q in p.args if q not in false]
+                p = or_(*inner) if dual == "or" else and_(*inner)
                 if p is zero:
                     return zero
         parts.append(p)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from poolproof.checker.core.interval import INTERVALS, STRUCTURE, Interval, inside
@@ -75,9 +75,11 @@ class Expr:
             node.op, node.sort, node.args, node.data = op, sort, args, data
             OPERATORS[op].check(len(args))
             free: frozenset[Expr] = frozenset()
+            total = True
             for arg in args:
                 if arg.free:
                     free = free | arg.free if free else arg.free
+                total = total and arg.total
             if op == "local":
                 free = frozenset((node,))
             elif op in BINDERS:
@@ -87,9 +89,8 @@ class Expr:
             node.free = free
             node.is_const = op == "const"
             node.negation = None
-            bounds = (a.interval for a in args)
-            node.interval = INTERVALS[op](STRUCTURE, node, *bounds)
-            node.total = _is_total(node)
+            node.interval = INTERVALS[op](STRUCTURE, node, *[a.interval for a in args])
+            node.total = total and _reads_inside(node)
             cls._interned[key] = node
             tick(4)
         return node
@@ -170,9 +171,9 @@ def certainly_in(e: Expr, domain: Domain) -> bool:
     return inside(e.interval, domain)
 
 
-def _is_total(e: Expr) -> bool:
-    if not all(a.total for a in e.args):
-        return False
+def _reads_inside(e: Expr) -> bool:
+    """Return whether a read of a table, or an element of a set, is certainly in its
+    domain."""
     if e.op == "select" and isinstance(sort := e.args[0].sort, TableSort):
         return all(map(certainly_in, e.args[1:], sort.index))
     if e.op == "single" and isinstance(e.sort, SetSort):
@@ -180,18 +181,25 @@ def _is_total(e: Expr) -> bool:
     return True
 
 
-def subterms(*roots: Expr) -> Iterator[Expr]:
-    """Every node below ``roots`` once, arguments before their users."""
+def subterms(*roots: Expr, known: Container[Expr] = ()) -> Iterator[Expr]:
+    """Yield every node below the roots once, arguments before their users; but for
+    those that are ``known``, and what only they have below them. Nodes may become
+    known as they are yielded."""
     seen: set[Expr] = set()
-    stack: list[tuple[Expr, bool]] = [(r, False) for r in reversed(roots)]
+    path: list[Expr] = []
+    stack: list[Expr | None] = [*reversed(roots)]  # None: the path's end is next
     while stack:
-        node, ready = stack.pop()
-        if ready:
-            yield node
-        elif node not in seen:
+        node = stack.pop()
+        if node is None:
+            yield path.pop()
+        elif node not in seen and node not in known:
             seen.add(node)
-            stack.append((node, True))
-            stack.extend((a, False) for a in reversed(node.args) if a not in seen)
+            if node.args:
+                path.append(node)
+                stack.append(None)
+                stack.extend(node.args[::-1])
+            else:
+                yield node
     tick(len(seen))
 
 

@@ -47,27 +47,22 @@ def substitute_all(
     roots = tuple(roots)
     done: dict[Expr, Expr] = memo if memo is not None else {}
     of_locals = all(e.op == "local" for e in by)
-    stack = list(roots)
+    path: list[Expr] = []
+    stack: list[Expr | None] = [*roots]  # None: the path's end is next
     while stack:
-        node = stack[-1]
-        if node in done:
-            stack.pop()
+        node = stack.pop()
+        if node is None:
+            node = path.pop()
+            done[node] = rebuild(node, tuple([done[a] for a in node.args]))
+            tick()
+        elif node in done:
             continue
-        hit = by.get(node)
-        if hit is not None:
+        elif (hit := by.get(node)) is not None:
             done[node] = hit
-            stack.pop()
-            continue
-        if not node.args or (of_locals and node.free.isdisjoint(by)):
+        elif not node.args or (of_locals and node.free.isdisjoint(by)):
             done[node] = node
-            stack.pop()
-            continue
-        waiting = [a for a in node.args if a not in done]
-        if waiting:
-            stack.extend(waiting)
-            continue
-        args = tuple(done[a] for a in node.args)
-        done[node] = rebuild(node, args)
-        stack.pop()
-        tick()
+        else:
+            path.append(node)
+            stack.append(None)
+            stack.extend(node.args)
     return tuple(done[r] for r in roots)
