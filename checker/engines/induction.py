@@ -61,8 +61,7 @@ class Lemma:
 
 
 Broken = tuple[str, Variable | Obligation]
-"""What a step of an action (an initial state: '') may break: a range, or an index or
-assert."""
+"""What a step of an action may break: a range, or an index or assert."""
 
 
 @dataclass
@@ -384,7 +383,7 @@ class Induction:
     ) -> dict[Broken, str]:
         """Which ranges, indices and asserts some step from a state with the
         lemmas may break, by action; why."""
-        found: dict[Broken, str] = dict(self.starts_outside())
+        found: dict[Broken, str] = {}
         known = self.given(self.ranges(self.now), self.truths(kept, self.now))
         for step in steps:
             name = step.action.name
@@ -394,9 +393,8 @@ class Induction:
                 found[name, due] = why
         return found
 
-    def starts_outside(self) -> Iterator[tuple[tuple[str, Variable], str]]:
-        """Yield the variables with an initial value that may be outside its range,
-        each under '' as the action; and why."""
+    def starts_outside(self) -> Iterator[str]:
+        """Yield why a cell's initial value may be outside its range."""
         start = self.given(self.initial())
         for cell, value in zip(self.system.cells, self.now, strict=True):
             for t in self.in_range(cell.variable, value, self.low):
@@ -404,7 +402,7 @@ class Induction:
                     why = f"an initial state {reason} the range of {cell.name}"
                     if self.params:
                         why += f", with {', '.join(sorted(self.params))} left open"
-                    yield ("", cell.variable), why
+                    yield why
 
     def leaves_ranges(
         self, step: Step, known: Facts, found: Container[Broken]

@@ -210,18 +210,19 @@ class _Proofs:
                     if p.kind.of_runs
                     else "induction does not show what is reached"
                 )
+        self.work = Induction(self.system, self.report)
+        if outside := next(self.work.starts_outside(), ""):
+            self.refuse(outside)
+            return
         found = find_symmetry(self.system, self.properties, indices=False)
         sorts = frozenset(found.sorts)
-        self.work = Induction(self.system, self.report)
         self.steps = self.work.representatives(sorts)
         self.invariants = {
             p.name: p for p in self.properties if p.kind.of_states and p.kind.safety
         }
         kept, why, wrong = self.lemmas()
         if wrong:
-            reason = f"not inductive: {next(iter(wrong.values()))}"
-            for p in self.properties:
-                self.verdicts.setdefault(p.name, Unknown(reason))
+            self.refuse(next(iter(wrong.values())))
             return
         base = [
             *self.work.ranges(self.work.now),
@@ -234,6 +235,11 @@ class _Proofs:
         for name, p in self.invariants.items():
             if name not in self.verdicts and left() != 0.0:
                 self.verdicts[name] = self.harder(p, base, why.get(name, ""))
+
+    def refuse(self, why: str) -> None:
+        """Nothing is inductive: some run may leave what every proof relies on."""
+        for p in self.properties:
+            self.verdicts.setdefault(p.name, Unknown(f"not inductive: {why}"))
 
     def lemmas(
         self,

@@ -48,6 +48,9 @@ class Equivariance:
         self.normal: dict[Expr, Expr] = {}
         self.serial: dict[Expr, int] = {}
         self.height: dict[Expr, int] = {}
+        self.naming: dict[Expr, bool] = {}
+        self.under: dict[Expr, tuple[dict[Expr, Expr], dict[Expr, Expr]]] = {}
+        """By condition: its equations, and expressions with them put in."""
         self.fuel = 0
 
     def equivariant(self, e: Expr) -> bool:
@@ -63,7 +66,7 @@ class Equivariance:
         return hit
 
     def _commutes(self, e: Expr) -> bool:
-        if not any(self.names_element(n) for n in subterms(e)):
+        if not self._names_elements(e):
             return True
         normal = self.normalise(e)
         if all(
@@ -109,6 +112,13 @@ class Equivariance:
                     seen.add(c)
                     yield c
 
+    def _names_elements(self, e: Expr) -> bool:
+        """Return whether a constant in e changes with some exchange."""
+        for node in subterms(e, known=self.naming):
+            below = any(self.naming[a] for a in node.args)
+            self.naming[node] = below or self.names_element(node)
+        return self.naming[e]
+
     def names_element(self, node: Expr) -> bool:
         return node.op == "const" and self.swap_constant(node, None) is not node
 
@@ -149,10 +159,9 @@ class Equivariance:
 
     def normalise(self, e: Expr) -> Expr:
         """e with bound names by height, arguments in one order."""
-        for node in subterms(e):
-            if node not in self.normal:
-                args = tuple(self.normal[a] for a in node.args)
-                self.normal[node] = self._normal_node(node, args)
+        for node in subterms(e, known=self.normal):
+            args = tuple(self.normal[a] for a in node.args)
+            self.normal[node] = self._normal_node(node, args)
         return self.normal[e]
 
     def _order(self, node: Expr) -> int:
@@ -182,18 +191,14 @@ class Equivariance:
 
     def _height(self, e: Expr) -> int:
         """Return how deep binders nest in e."""
-        if e not in self.height:
-            for node in subterms(e):
-                below = max((self.height[a] for a in node.args), default=0)
-                self.height[node] = below + (node.op in BINDERS)
+        for node in subterms(e, known=self.height):
+            below = max((self.height[a] for a in node.args), default=0)
+            self.height[node] = below + (node.op in BINDERS)
         return self.height[e]
 
     def _normal_ite(self, node: Expr, args: tuple[Expr, ...]) -> Expr:
         c, a, b = args
-        where = _equations(c)
-        if where and substitute_all((b,), where)[0] is substitute_all((a,), where)[0]:
-            return b
-        if a is b:
+        if a is b or self._same_where(c, a, b):
             return b
         if node.sort is INT:
             both, more, less = _common(a, b)
@@ -218,6 +223,16 @@ class Equivariance:
         for test, value in sorted(first.items(), key=lambda x: -self._order(x[0])):
             rest = Expr("ite", node.sort, (test, value, rest))
         return rest
+
+    def _same_where(self, c: Expr, a: Expr, b: Expr) -> bool:
+        """Return whether a and b are one expression where the equations c hold."""
+        if c not in self.under:
+            self.under[c] = _equations(c), {}
+        where, memo = self.under[c]
+        if not where:
+            return False
+        left, right = substitute_all((a, b), where, memo)
+        return left is right
 
     def _sum(self, terms: list[Expr]) -> Expr:
         """The terms added up, in normal order."""

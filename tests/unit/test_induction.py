@@ -42,9 +42,10 @@ from poolproof.checker.core.system import (
     TransitionSystem,
     Variable,
 )
-from poolproof.checker.core.verdict import Silent
+from poolproof.checker.core.verdict import Budget, Silent, Unknown
 from poolproof.checker.engines import induction
 from poolproof.checker.engines.induction import Induction, Lemma, conjuncts, unknowns
+from poolproof.checker.engines.prove import prove
 
 X = Variable("x", INT, num(0), num(9), num(0))
 Y = Variable("y", INT, num(0), num(9), None)
@@ -308,18 +309,17 @@ def test_each_rule_that_a_step_may_break_is_named_once() -> None:
     }
 
 
-def test_an_initial_state_outside_a_range_is_a_broken_rule() -> None:
+def test_an_initial_state_outside_its_range_ends_the_proof() -> None:
     start = Variable("x", INT, num(0), num(9), ir.param("B"))
     made = TransitionSystem("s", (start,), (), TRUE, {"B": 0}, {})
-    work = Induction(made)
-    assert work.broken_rules([], []) == {
-        ("", start): "an initial state does not keep the range of x, with B left open"
-    }
+    why = "an initial state does not keep the range of x"
+    assert [*Induction(made).starts_outside()] == [f"{why}, with B left open"]
     fixed = Variable("x", INT, num(0), num(9), num(10))
-    work = Induction(TransitionSystem("s", (fixed,), (), TRUE, {}, {}))
-    assert work.broken_rules([], []) == {
-        ("", fixed): "an initial state does not keep the range of x"
-    }
+    made = TransitionSystem("s", (fixed,), (), TRUE, {}, {})
+    assert [*Induction(made).starts_outside()] == [why]
+    small = Property("small", Kind.INVARIANT, le(fixed.now, num(10)))
+    (verdict,) = prove(made, (small,), Budget(), Silent()).verdicts.values()
+    assert verdict == Unknown(f"not inductive: {why}")
 
 
 # --- deeper -------------------------------------------------------------------
