@@ -57,7 +57,8 @@ class Compiled:
     ``refused`` are then the observers that have no closed form, each with the
     reason.
     ``branches`` are those of each action's text, the helpers' included; one that a
-    feature decides is not among them.
+    feature decides is not among them. ``stated``: formulas that other specs state of
+    its states, which may be false.
     """
 
     source: type
@@ -71,6 +72,7 @@ class Compiled:
     open_domains: bool = False
     refused: Mapping[str, Any] = field(default_factory=dict)
     branches: Mapping[str, tuple[Branch, ...]] = field(default_factory=dict)
+    stated: tuple[Expr, ...] = ()
 
     def suspended(self, action: str, arguments: tuple[int, ...], after: State) -> bool:
         """Return whether a step ended at a `yield`, so that it returned nothing."""

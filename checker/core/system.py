@@ -115,14 +115,17 @@ class Parameter:
 @dataclass(frozen=True)
 class Obligation:
     """``formula`` must be true in every reachable state, for every value of
-    the action's parameters. ``kind`` is 'assert' or 'index'. Where ``early``
-    is false the formula is trivially true unless the guard holds."""
+    the action's parameters. ``kind`` is 'assert', 'index', or 'loop': what the closed
+    form of a loop over an open domain takes for granted, with ``turns``, the open
+    bounds that decide the number of its turns. Where ``early`` is false the formula
+    is trivially true unless the guard holds."""
 
     kind: str
     formula: Expr
     message: str
     span: Span | None
     early: bool = False
+    turns: frozenset[str] = frozenset()
 
     @property
     def says(self) -> tuple[str, Span | None]:

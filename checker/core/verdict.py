@@ -166,7 +166,8 @@ class Statistics:
     ``unneeded`` which assumptions certainly cut nothing. ``unobserved`` are
     variables that no state was stored with, because nothing observes them.
     ``branches`` says for each action which of its branches (Compiled.branches) some
-    step took; None if that was not followed."""
+    step took; None if that was not followed. ``loop``: what a loop's closed form takes
+    for granted and was not shown; nothing is proved then."""
 
     states: int = 0
     transitions: int = 0
@@ -186,6 +187,7 @@ class Statistics:
     impossible: frozenset[str] = frozenset()
     unobserved: tuple[str, ...] = ()
     branches: Mapping[str, tuple[bool | None, ...]] = field(default_factory=dict)
+    loop: Obligation | None = None
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ domain of that size that has no closed form. The reason has the line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from poolproof.checker.core import ir
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
-from poolproof.checker.core.system import Span
+from poolproof.checker.core.system import Obligation, Span
 from poolproof.checker.frontend.closed_forms import NotClosed
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec import Resolved, Sizes, Spec, resolve
@@ -53,12 +53,14 @@ def opened(
     sizes: Sizes,
     closed: Compiled,
     wanted: Iterable[str],
+    before: Iterable[Kept] = (),
 ) -> Opened:
     """Return the design with the wanted bounds open, as far as may be; ``closed``
-    is the same without open ones."""
+    is the same without open ones. Those of ``before`` stay."""
+    kept = {k.name: k for k in before}
     names = frozenset(closed.bounds) if ALL in wanted else frozenset(wanted)
+    names -= frozenset(kept)
     asked = {p.name for p in resolve(spec, closed).properties}
-    kept: dict[str, Kept] = {}
 
     def keep(some: Iterable[str], why: str, span: Span | None) -> frozenset[str]:
         for name in sorted(some):
@@ -90,6 +92,14 @@ def opened(
         if used == names:
             return Opened(compiled, resolved, tuple(kept.values()))
         names = used
+
+
+def kept_for(loop: Obligation, closed: Compiled) -> Iterator[Kept]:
+    """Yield the bounds of a loop that stay at their sizes, since what its closed form
+    takes for granted is not shown."""
+    why = f"no proof excludes that {loop.message}"
+    for name in sorted(loop.turns):
+        yield Kept(name, closed.bounds[name], why, loop.span)
 
 
 def _in_the_way(

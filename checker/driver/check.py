@@ -7,7 +7,7 @@ the engines are compared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from poolproof.checker.core.compiled import Compiled
@@ -16,9 +16,10 @@ from poolproof.checker.core.ir import subterms
 from poolproof.checker.core.limits import Spent, doing
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.verdict import Budget, Outcome, Reporter, Shown, Unknown
-from poolproof.checker.driver.any_size import Opened, opened
+from poolproof.checker.driver.any_size import Kept, Opened, kept_for, opened
 from poolproof.checker.driver.branches import coverage, watching, with_branches
 from poolproof.checker.driver.judging import CheckResult, judge
+from poolproof.checker.driver.stated import with_stated
 from poolproof.checker.driver.task import Task
 from poolproof.checker.engines import registry
 from poolproof.checker.frontend.design import compile_design
@@ -170,19 +171,26 @@ def _any_number(
     """Proves what no engine before refuted, for any number of elements."""
     refuted = {n for o in before for n, v in o.verdicts.items() if isinstance(v, Shown)}
     named = tuple(p for p in _everything(task) if p.name not in refuted)
-    try:
-        with doing("leaving the sizes open"):
-            found = opened_sizes(task)
-    except Spent as spent:
-        return Outcome("prove", {p.name: Unknown(str(spent)) for p in named})
-    queries = tuple(
-        p
-        for p in (*found.resolved.properties, *found.resolved.obligations)
-        if p.name not in refuted
-        and (not before or p.kind in registry.row("anysize").decides)
-    )
-    system = found.compiled.system
-    outcome = registry.ask("anysize", system, queries, budget, report, found.compiled)
+    kept: tuple[Kept, ...] = ()
+    while True:
+        try:
+            with doing("leaving the sizes open"):
+                found = opened_sizes(task, kept)
+                compiled = with_stated(found.compiled, task.spec)
+        except Spent as spent:
+            return Outcome("prove", {p.name: Unknown(str(spent)) for p in named})
+        queries = tuple(
+            p
+            for p in (*found.resolved.properties, *found.resolved.obligations)
+            if p.name not in refuted
+            and (not before or p.kind in registry.row("anysize").decides)
+        )
+        system = compiled.system
+        outcome = registry.ask("anysize", system, queries, budget, report, compiled)
+        loop = outcome.statistics.loop
+        if loop is None or not loop.turns:
+            break
+        kept = (*found.kept, *kept_for(loop, task.compiled))
     lost = {
         p.name: Unknown("it cannot be said with these sizes open")
         for p in named
@@ -196,9 +204,10 @@ def _any_number(
     )
 
 
-def opened_sizes(task: Task) -> Opened:
-    """Return the task with the bounds open that its request names."""
-    return opened(task.known.cls, task.spec, task.sizes, task.compiled, task.any_size)
+def opened_sizes(task: Task, kept: Iterable[Kept] = ()) -> Opened:
+    """Return the task with the bounds open that its request names, but ``kept``."""
+    known = task.known.cls
+    return opened(known, task.spec, task.sizes, task.compiled, task.any_size, kept)
 
 
 def open_sizes(task: Task) -> tuple[Compiled, Resolved]:

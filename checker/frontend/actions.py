@@ -338,7 +338,7 @@ def obligations_of(effects: Effects) -> tuple[Obligation, ...]:
         formula = ir.implies(before, due.formula)
         early = count_ < len(effects.guards)
         if formula is not ir.TRUE and formula not in found:
-            found[formula] = Obligation(due.kind, formula, due.message, due.span, early)
+            found[formula] = replace(due, formula=formula, early=early)
     return tuple(found.values())
 
 

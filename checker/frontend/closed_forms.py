@@ -484,7 +484,12 @@ class _Closing:
     def owe(self, truth: Expr, what: str) -> None:
         loop = self.loop
         loop.effects.oblige(
-            "loop", loop.cursor.pc, truth, f"the loop has {what}", loop.span
+            "loop",
+            loop.cursor.pc,
+            truth,
+            f"the loop has {what}",
+            loop.span,
+            params_of(loop.domain),
         )
 
     # -- what must hold in each turn --

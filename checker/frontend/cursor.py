@@ -150,12 +150,19 @@ class Effects:
     """Within how many expressions we are that Python may skip."""
 
     def oblige(
-        self, kind: str, pc: Expr, truth: Expr, message: str, span: Span | None
+        self,
+        kind: str,
+        pc: Expr,
+        truth: Expr,
+        message: str,
+        span: Span | None,
+        turns: frozenset[str] = frozenset(),
     ) -> None:
-        """Note that ``truth`` must hold where the path condition does."""
+        """Note that ``truth`` must hold where the path condition does. ``turns``:
+        see `Obligation`."""
         formula = ir.implies(ir.and_(self.running, pc), truth)
         if formula is not ir.TRUE:
-            due = Obligation(kind, formula, message, span)
+            due = Obligation(kind, formula, message, span, turns=turns)
             self.obligations.append((len(self.guards), due))
 
     def fork(self, branch: Branch) -> None:

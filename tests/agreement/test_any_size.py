@@ -6,7 +6,9 @@ violated by a search."""
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -30,8 +32,12 @@ from poolproof.checker.core.verdict import (
 from poolproof.checker.driver.any_size import Opened, opened
 from poolproof.checker.driver.designs import find_spec
 from poolproof.checker.driver.mutants import Mutant, mutants
-from poolproof.checker.engines.anysize import anysize
+from poolproof.checker.driver.stated import with_stated
+from poolproof.checker.engines.anysize import Sources, anysize
 from poolproof.checker.engines.anysize.balances import balances, orthogonal
+from poolproof.checker.engines.anysize.candidates import renamed
+from poolproof.checker.engines.anysize.questions import Question
+from poolproof.checker.engines.anysize.terms import PlainTerms
 from poolproof.checker.engines.anysize.visits import Visits
 from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.frontend.closed_forms import NotClosed
@@ -49,6 +55,7 @@ from tests.common.open_designs import (
     Chain,
     Falls,
     Forms,
+    Homes,
     Masks,
     Owners,
     Stuck,
@@ -147,8 +154,7 @@ def proved(found: Opened, clauses: bool = True) -> Outcome:
         properties,
         Budget(),
         Silent(),
-        observers=observers.values(),
-        clauses=clauses,
+        Sources(tuple(observers.values()), clauses=clauses),
     )
 
 
@@ -322,6 +328,51 @@ def test_check_says_what_is_open_and_what_is_not(
     assert "no bound 'W'" in capsys.readouterr().err
 
 
+def test_a_loop_whose_closed_form_is_not_shown_keeps_its_bounds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "stuck.spec"
+    path.write_text(FALLS)
+    design = ["--design", "tests/common/open_designs.py:Stuck"]
+    assert main(["check", str(path), *design, "--any", "V,P", "--engine", "prove"]) == 3
+    out = " ".join(capsys.readouterr().out.split())
+    line = "the loop has a count that falls below zero"
+    assert re.search(rf"P stays at 2: \S+py:\d+: no proof excludes that {line}", out)
+    assert "least inductive (P=2, V=2)" in out
+    assert "any P" not in out
+
+
+HELD = """
+spec "held"
+for Forms
+invariant counted "c": count == boxes()
+invariant free_too "f": free + count == B
+"""
+BESIDE = """
+spec "beside"
+for Forms
+invariant other "o": all(r in ROWS: live[r] == (free < B))
+invariant wrong "w": free == B
+"""
+
+
+def test_what_other_specs_state_is_a_guess(tmp_path: Path) -> None:
+    spec = of_text(HELD, tmp_path, "held")
+    of_text(
+        BESIDE.replace("Held", "Forms").replace("some[r]", "live[r]"), tmp_path, "b"
+    )
+    found = opened(Forms, spec, Sizes({}, (), ()), compile_design(Forms), ("all",))
+    compiled = with_stated(found.compiled, spec)
+    assert [show(e) for e in compiled.stated] == [
+        "all(r in ROWS: live[r] == (free < B))",
+        "free == B",
+    ]
+    verdicts = proved(replace(found, compiled=compiled)).verdicts
+    assert all(isinstance(v, Holds) for v in verdicts.values())
+    (certificate,) = certificates(proved(replace(found, compiled=compiled)))
+    assert "free == B" not in certificate.lemmas
+
+
 MASKS = """
 spec "masks"
 for Masks
@@ -345,6 +396,100 @@ def test_sets_over_a_closed_domain_are_what_is_in_them(tmp_path: Path) -> None:
     good = {n for n, v in outcome.verdicts.items() if isinstance(v, Holds)}
     assert good == {"inside", "only_more", "keeps_allowed"}
     never_violated(Masks, spec, good, {"V": 2, "P": 1}, 400)
+
+
+HOMES = """
+spec "homes"
+for Homes
+invariant used_is "u": all(r in ROWS: used[r] == count(p in PLACES: home[p] == r))
+invariant whole_is "w": all(r in ROWS: whole[r] == used[r] + free[r])
+invariant total_is "t": total == sum(r in ROWS: whole[r])
+invariant taken "k": sum(r in ROWS: used[r]) == count(p in PLACES: home[p] != none)
+invariant some_free "s":
+    total > count(p in PLACES: home[p] != none) implies any(r in ROWS: free[r] > 0)
+"""
+
+
+def test_numbers_of_elements_are_summed_at_any_size(tmp_path: Path) -> None:
+    spec = of_text(HOMES, tmp_path, "homes")
+    found = opened(Homes, spec, Sizes({}, (), ()), compile_design(Homes), ("all",))
+    outcome = proved(found, clauses=False)
+    good = {n for n, v in outcome.verdicts.items() if isinstance(v, Holds)}
+    assert good == {p.name for p in found.resolved.properties}
+    never_violated(Homes, spec, good, {"V": 2, "P": 2}, 300)
+    (certificate,) = certificates(outcome)
+    for text in certificate.questions[::5]:
+        assert cvc5_says(text) == "unsat"
+
+
+# (what is known, what follows, what does not)
+ENTAILED = (
+    (
+        "all(r in ROWS: whole[r] == used[r] + free[r])",
+        "sum(r in ROWS: whole[r]) == sum(r in ROWS: used[r] + free[r])",
+        "sum(r in ROWS: whole[r]) == sum(r in ROWS: used[r])",
+    ),
+    (
+        "all(r in ROWS: used[r] <= free[r] + 1)",
+        "sum(r in ROWS: used[r]) <= sum(r in ROWS: free[r]) + V",
+        "sum(r in ROWS: used[r]) <= sum(r in ROWS: free[r]) + 1",
+    ),
+    (
+        "all(r in ROWS: used[r] <= 0)",
+        "sum(r in ROWS: used[r]) <= 0",
+        "sum(r in ROWS: used[r]) == 0",
+    ),
+    (
+        "sum(r in ROWS: free[r]) > 0",
+        "any(r in ROWS: free[r] > 0)",
+        "all(r in ROWS: free[r] > 0)",
+    ),
+    (
+        "total == 0",
+        "all(p in PLACES: home[p] != none implies any(r in ROWS: home[p] == r))",
+        "all(p in PLACES: any(r in ROWS: home[p] == r))",
+    ),
+    (
+        "all(r in ROWS: used[r] == 0)",
+        "all(p in PLACES, r in ROWS: home[p] == r implies used[r] == 0)",
+        "any(p in PLACES, r in ROWS: home[p] == r and used[r] == 0)",
+    ),
+    (
+        "total == 0",
+        "count(r in ROWS, p in PLACES: home[p] == r) == count(p in PLACES: home[p] != none)",
+        "count(r in ROWS, p in PLACES: home[p] == r) == P",
+    ),
+    (
+        "all(p in PLACES: home[p] != none)",
+        "count(r in ROWS, p in PLACES: home[p] == r) == P",
+        "count(r in ROWS, p in PLACES: home[p] == r) == V",
+    ),
+    (
+        "all(r in ROWS: used[r] == 2)",
+        "sum(p in PLACES: sum(r in ROWS: used[r] if home[p] == r else 0))"
+        " == sum(r in ROWS, p in PLACES: used[r] if home[p] == r else 0)",
+        "sum(p in PLACES: sum(r in ROWS: used[r] if home[p] == r else 0)) == 2 * P",
+    ),
+)
+
+
+@pytest.mark.parametrize(("known", "follows", "not_so"), ENTAILED)
+def test_what_follows_at_any_size_and_what_does_not(
+    known: str, follows: str, not_so: str, tmp_path: Path
+) -> None:
+    names = ("known", "follows", "not_so")
+    texts = zip(names, (known, follows, not_so), strict=True)
+    lines = [f'invariant {name} "{name}": {text}' for name, text in texts]
+    text = "\n".join(('spec "entailed"', "for Homes", *lines))
+    spec = of_text(text, tmp_path, "entailed")
+    found = opened(Homes, spec, Sizes({}, (), ()), compile_design(Homes), ("all",))
+    assert {"V", "P"} >= set(found.compiled.system.least)
+    fact, right, wrong = (p.formula for p in found.resolved.properties)
+    for claim, so in ((right, True), (wrong, False)):
+        question = Question(PlainTerms(found.compiled.system))
+        question.know("known", renamed(fact, 1))
+        question.deny(renamed(claim, 2))
+        assert question.ask().proved is so, claim
 
 
 OWNERS = """

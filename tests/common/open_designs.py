@@ -262,6 +262,37 @@ class Owners(Design):
                     self.owned[other] += 1
 
 
+class Homes(Design):
+    """Rows with numbers, and places that may name a row."""
+
+    home = table(PLACES, Maybe(ROWS))
+    used = table(ROWS, Int(), init=0)
+    free = table(ROWS, Int(), init=0)
+    whole = table(ROWS, Int(), init=0)
+    total = var(Int(), init=0)
+
+    @action
+    def grow(self, row: ROWS):
+        self.free[row] += 1
+        self.whole[row] += 1
+        self.total += 1
+
+    @action
+    def take(self, row: ROWS, place: PLACES):
+        require(self.home[place] is None and self.free[row] > 0)
+        self.home[place] = row
+        self.free[row] -= 1
+        self.used[row] += 1
+
+    @action
+    def drop(self, place: PLACES):
+        row = self.home[place]
+        require(row is not None)
+        self.home[place] = None
+        self.used[row] -= 1
+        self.free[row] += 1
+
+
 class Trap(Design):
     """What is in every trap."""
 

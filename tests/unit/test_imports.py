@@ -40,6 +40,7 @@ HOMES = {
     "lark": ("spec.grammar", "spec.tree"),
     "z3": (
         "backends.smt",
+        "engines.anysize.building",
         "engines.anysize.questions",
         "engines.anysize.sums",
         "engines.anysize.terms",

@@ -11,5 +11,6 @@ proved is unknown: never "violated", and, where z3 or the regions of a sum end t
 attempt, never "not inductive".
 """
 
+from poolproof.checker.engines.anysize.proof import Sources as Sources
 from poolproof.checker.engines.anysize.proof import anysize as anysize
 from poolproof.checker.engines.anysize.proof import anysize_of as anysize_of

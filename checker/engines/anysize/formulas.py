@@ -42,7 +42,9 @@ def _prepared_binder(_: None, e: Expr, body: Expr) -> Expr:
     binder, domain = ir.binder_of(e), e.data[1]
     if isinstance(domain, OpenDomain):
         if e.op == "any":
-            return ir.not_(ir.aggregate("all", binder, ir.not_(body)))
+            return ir.not_(_all(binder, ir.not_(body)))
+        if e.op == "all":
+            return _all(binder, body)
         return ir.aggregate(e.op, binder, body)
     parts = [ir.substitute(body, {binder: ir.const(domain.sort, v)}) for v in domain]
     match e.op:
@@ -53,6 +55,40 @@ def _prepared_binder(_: None, e: Expr, body: Expr) -> Expr:
         case "any":
             return ir.or_(*parts)
     return ir.aggregate("setof", binder, body)
+
+
+def _all(x: Expr, body: Expr) -> Expr:
+    """``all(x: body)``; at the one element that matters, if there is one."""
+    parts = body.args if body.op == "or" else (body,)
+    for part in parts:
+        point = one_point(x, part.args[0]) if part.op == "not" else None
+        others = ir.or_(*(p for p in parts if p is not part))
+        if point is not None and not captures(others, point):
+            there = ir.ne(point, ir.const(point.sort, -1))
+            return ir.or_(ir.not_(there), ir.substitute(others, {x: point}))
+    return ir.aggregate("all", x, body)
+
+
+def captures(formula: Expr, e: Expr) -> bool:
+    """Return whether e depends on what a binder inside the formula binds."""
+    if not e.free:
+        return False
+    inner = {ir.binder_of(n) for n in ir.subterms(formula) if n.op in BINDERS}
+    return not e.free.isdisjoint(inner)
+
+
+def one_point(x: Expr, condition: Expr) -> Expr | None:
+    """Return t if the condition is ``x == t``, t does not depend on x, and x is over
+    all elements of an open scalarset: t is then one of them, or none."""
+    if condition.op != "eq" or x not in condition.args:
+        return None
+    a, b = condition.args
+    t, domain = (b if a is x else a), x.data[1]
+    whole = isinstance(domain, OpenDomain) and domain.lo == 0
+    sort = domain.sort
+    if not whole or not isinstance(sort, ir.ScalarSort) or sort.size >= 0:
+        return None
+    return None if x in t.free or t.sort is not sort else t
 
 
 def has(s: Expr, k: Expr) -> Expr:

@@ -23,7 +23,12 @@ from poolproof.checker.core.compiled import Compiled, Observer
 from poolproof.checker.core.ir import Expr
 from poolproof.checker.core.limits import Spent, doing
 from poolproof.checker.core.property import Property
-from poolproof.checker.core.system import Action, TransitionSystem, Variable
+from poolproof.checker.core.system import (
+    Action,
+    Obligation,
+    TransitionSystem,
+    Variable,
+)
 from poolproof.checker.core.verdict import (
     INTERRUPTED,
     Budget,
@@ -51,14 +56,15 @@ from poolproof.checker.engines.anysize.winnow import Clauses, Winnow
 class Claim:
     """A formula over the state before and ``action``'s arguments that must hold
     where its guard does (``early``: everywhere), or in every initial state (no
-    action). ``about`` is its name. ``rests_on_it``: no proof is valid without this
-    claim. ``range``: the variable whose range the claim is a part of."""
+    action). ``about`` is its name. ``loop``: what a loop's closed form takes for
+    granted; no proof is valid without this claim. ``range``: the variable whose
+    range the claim is a part of."""
 
     about: str
     formula: Expr
     action: Action | None = None
     early: bool = False
-    rests_on_it: bool = False
+    loop: Obligation | None = None
     range: str = ""
 
 
@@ -148,7 +154,7 @@ class Proof:
             for due in action.obligations:
                 where = f"{due.span}: " if due.span else ""
                 about = f"{where}{action.name}: {due.message}"
-                loop = due.kind == "loop"
+                loop = due if due.kind == "loop" else None
                 yield Claim(about, due.formula, action, due.early, loop)
 
     # -- asking --
@@ -285,23 +291,31 @@ def relations(system: TransitionSystem) -> tuple[Expr, ...]:
     return tuple(found)
 
 
+@dataclass(frozen=True)
+class Sources:
+    """What guesses are made of, besides tables: the design's ``observers``, formulas
+    that are ``stated`` elsewhere, and, if asked for, ``clauses`` about rows."""
+
+    observers: tuple[Observer, ...] = ()
+    stated: tuple[Expr, ...] = ()
+    clauses: bool = True
+
+
 def anysize(
     system: TransitionSystem,
     properties: tuple[Property, ...],
     budget: Budget,
     report: Reporter,
-    *,
-    observers: Iterable[Observer] = (),
-    clauses: bool = True,
+    sources: Sources,
 ) -> Outcome:
-    """Prove properties for all values of the open bounds; see verdict.Engine.
-    Guesses are made of ``observers``, too, and of ``clauses`` about rows."""
+    """Prove properties for all values of the open bounds; see verdict.Engine."""
     begin = time.monotonic()
-    run = _Run(system, properties, report, tuple(observers), clauses)
-    stopped = "time is up"
+    run = _Run(system, properties, report, sources)
+    stopped, loop = "time is up", None
     try:
         with doing("proving at open sizes"):
             run.go()
+        loop = run.loop
     except KeyboardInterrupt:
         stopped = INTERRUPTED
     except Spent as spent:
@@ -310,14 +324,18 @@ def anysize(
         "prove",
         {p.name: run.verdicts.get(p.name, Unknown(stopped)) for p in properties},
         statistics=replace(
-            run.statistics, seconds=time.monotonic() - begin, notes=run.notes
+            run.statistics,
+            seconds=time.monotonic() - begin,
+            notes=run.notes,
+            loop=loop,
         ),
     )
 
 
 def anysize_of(compiled: Compiled) -> Callable[..., Outcome]:
     """Return the engine for a design, whose observers it knows."""
-    return partial(anysize, observers=tuple(compiled.vocabulary.observers.values()))
+    observers = tuple(compiled.vocabulary.observers.values())
+    return partial(anysize, sources=Sources(observers, compiled.stated))
 
 
 class _Run:
@@ -328,15 +346,15 @@ class _Run:
         system: TransitionSystem,
         properties: tuple[Property, ...],
         report: Reporter,
-        observers: tuple[Observer, ...],
-        clauses: bool,
+        sources: Sources,
     ) -> None:
-        self.observers, self.clauses = observers, clauses
+        self.sources = sources
         self.system, self.properties, self.report = system, properties, report
         self.proof = Proof(system, report)
         self.verdicts: dict[str, Verdict] = {}
         self.statistics = Statistics()
         self.notes: tuple[str, ...] = ()
+        self.loop: Obligation | None = None
 
     def go(self) -> None:
         proof = self.proof
@@ -345,14 +363,22 @@ class _Run:
             for k, p in enumerate(self.properties)
             if p.kind.of_states and p.kind.safety
         }
-        guessed = {n: Lemma(n, e) for n, e in guesses(proof.visits, self.observers)}
+        guessed = {
+            f"stated {k}": Lemma(f"stated {k}", renamed(e, 1000 + k))
+            for k, e in enumerate(self.sources.stated)
+        }
+        guessed |= {
+            n: Lemma(n, e) for n, e in guesses(proof.visits, self.sources.observers)
+        }
         candidates = {**guessed, **named}
         fit = proof.visits.true({n: one.formula for n, one in candidates.items()})
         fitting = {n: one for n, one in named.items() if n in fit}
         proof.pool = {n: one for n, one in guessed.items() if n in fit}
         rules = list(proof.rules())
         self.attempt(fitting, rules)
-        if self.clauses and any(self.worth_more(p, fit) for p in self.properties):
+        if self.sources.clauses and any(
+            self.worth_more(p, fit) for p in self.properties
+        ):
             clauses = dict(proof.clauses())
             number = len(self.properties)
             proof.pool |= {
@@ -397,6 +423,7 @@ class _Run:
         """Return why nothing can be proved, or '', and the ranges, indices and
         asserts that are not shown. A range that is not is assumed no more."""
         ranged, open_rules = self.proof.plain.ranged, dict[str, None]()
+        self.loop = None
         for claim in rules:
             if claim.range and claim.range not in ranged:
                 open_rules[range_of(claim.range)] = None
@@ -404,7 +431,8 @@ class _Run:
             answer = self.proof.ask(claim)
             if answer.proved:
                 continue
-            if claim.rests_on_it:
+            if claim.loop is not None:
+                self.loop = claim.loop
                 return self.proof.reason(claim, answer), ()
             if claim.range:
                 ranged.discard(claim.range)
@@ -461,7 +489,7 @@ class _Run:
         proof = self.proof
         claims = [c for p in shown for c in self.step_claims(p)]
         claims += [c for one in proof.lemmas.values() for c in proof.claims(one)]
-        claims += [c for c in rules if c.rests_on_it or c.range in proof.plain.ranged]
+        claims += [c for c in rules if c.loop or c.range in proof.plain.ranged]
         given = proof.lemmas.keys() | proof.ranges
         texts: dict[str, None] = {}
         wrong = ""
@@ -491,25 +519,30 @@ class _Run:
             self.verdicts[p.name] = Holds(False, certificate=certificate)
 
     def nothing(self, proof: Proof, shown: list[Property]) -> None:
-        """What the lemmas exclude: a start, actions, antecedents."""
+        """What the lemmas exclude: a start, actions, antecedents. What was visited
+        at small sizes is not asked."""
         never = Claim("a start", ir.FALSE)
+        visits = proof.visits
         impossible = frozenset(
             a.name
             for a in self.system.actions
-            if proof.ask(Claim(f"no {a.name}", ir.FALSE, a)).proved
+            if a.name not in visits.taken
+            and proof.ask(Claim(f"no {a.name}", ir.FALSE, a)).proved
         )
         true = {
             p.name: tuple(self.may_be_true(proof, p, a) for a in p.antecedents)
             for p in shown
         }
         self.statistics = Statistics(
-            no_start=proof.ask(never).proved,
+            no_start=not visits.each[0].states and proof.ask(never).proved,
             impossible=impossible,
             true_antecedents=true,
         )
 
     def may_be_true(self, proof: Proof, p: Property, antecedent: Expr) -> bool:
         claim = ir.not_(antecedent)
+        if p.kind.of_states and not proof.visits.true({"": claim}):
+            return True
         if p.kind.of_states:
             return not proof.ask(Claim("an antecedent", claim, IDLE)).proved
         return any(

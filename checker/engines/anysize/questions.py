@@ -18,25 +18,37 @@ question does not name are missing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import combinations, product
 from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
-from poolproof.checker.backends.smt import conjunction, disjunction
 from poolproof.checker.core import ir
 from poolproof.checker.core.fold import fold
 from poolproof.checker.core.ir import BINDERS, BOOL, Expr, OpenDomain, SetSort
 from poolproof.checker.core.limits import SECOND, left, tick
 from poolproof.checker.engines import effort
+from poolproof.checker.engines.anysize.building import (
+    Term,
+    add,
+    at_most,
+    conjunction,
+    disjunction,
+    equal,
+    implies,
+    less,
+    negated,
+    plus,
+)
 from poolproof.checker.engines.anysize.formulas import COUNTS, OutOfReach, prepared
-from poolproof.checker.engines.anysize.sums import Rest, Sums, plus
-from poolproof.checker.engines.anysize.terms import CLOSED, TERMS, PlainTerms, Term
+from poolproof.checker.engines.anysize.sums import Rest, Sums
+from poolproof.checker.engines.anysize.terms import CLOSED, TERMS, PlainTerms
 
 _QUERY = 20 * SECOND
+_ZERO = z3.IntVal(0)
 _REGIONS = 96
 """Vectors of one group of rests, at most."""
 _PAIRS = 3
@@ -130,6 +142,7 @@ class Question:
                 self.assume(name, part)
         elif fact.op == "all":
             self.universal(name, [], fact)
+            self.ground += ((name, each) for each in summed(fact))
         elif fact.op == "not" and fact.args[0].op == "or":
             for part in fact.args[0].args:
                 self.assume(name, ir.not_(part))
@@ -219,6 +232,27 @@ class Question:
             return Answer(False, why=str(reason))
 
 
+def summed(every: Expr) -> Iterator[Expr]:
+    """Yield what follows for sums from an `all` that equates, or compares, numbers of
+    each element: the sums over all elements are equal, or compare in the same way.
+    Only of cells with numbers: what is counted is in regions."""
+    x, body = ir.binder_of(every), every.args[0]
+    if not isinstance(x.data[1], OpenDomain):
+        return
+    total = ir.local(f"{x.data[0]} summed", x.data[1])
+    for part in body.args if body.op == "and" else (body,):
+        if part.op not in ("eq", "le") or part.args[0].sort is not ir.INT:
+            continue
+        if any(_is_number_of(e, x) for e in ir.subterms(part)):
+            a, b = ir.substitute_all(part.args, {x: total})
+            a, b = (ir.aggregate("sum", total, side) for side in (a, b))
+            yield ir.eq(a, b) if part.op == "eq" else ir.le(a, b)
+
+
+def _is_number_of(e: Expr, x: Expr) -> bool:
+    return e.op == "select" and e.sort is ir.INT and x in e.args[1:]
+
+
 def _is_element(e: Expr) -> bool:
     """Whether it is a name of an element, and never none."""
     return e.op == "local" and e.data[1].lo >= 0
@@ -249,9 +283,10 @@ class _Attempt:
         self.universals = list(question.universals)
         self.labels: dict[str, Term] = {}
         self.instances = 0
-        self.witnesses: list[Term] = []
+        self.witnesses: list[Callable[[], list[Term]]] = []
+        """What makes the facts that no region is without an element."""
         self.listed: list[tuple[Any, list[Term]]] = []
-        """Solvers that found lists of regions complete, with the facts used."""
+        """Assertions by which a list of regions is complete, with the facts used."""
 
     # -- building --
 
@@ -290,22 +325,25 @@ class _Attempt:
         inside = [self.inside(t, b.data[1]) for t, b in zip(at, u.binders, strict=True)]
         given = [] if u.given is None else [u.given]
         self.facts.append(
-            (u.of, z3.Implies(conjunction([*given, *inside]), self.lower(fact)))
+            (u.of, implies(conjunction([*given, *inside]), self.lower(fact)))
         )
         return fact
 
     def counterexample(self, every: Expr) -> Expr:
         """That an `all` inside a formula is true, or is not at some element."""
         body = self.question.at_skolem(every)
-        self.axioms.append(z3.Or(self.opaque[every], z3.Not(self.lower(body))))
+        self.axioms.append(disjunction([self.opaque[every], negated(self.lower(body))]))
         return body
 
     def inside(self, e: Expr, domain: ir.Domain) -> Term:
         if ir.certainly_in(e, domain):
             return z3.BoolVal(True)
         value, least = self.lower(e), z3.IntVal(domain.lo)
-        most = self.lower(domain.end) if isinstance(domain, OpenDomain) else domain.hi
-        return z3.And(least <= value, value <= most)
+        if isinstance(domain, OpenDomain):
+            most = self.lower(domain.end)
+        else:
+            most = z3.IntVal(domain.hi)
+        return conjunction([at_most(least, value), at_most(value, most)])
 
     # -- terms --
 
@@ -319,8 +357,10 @@ class _Attempt:
             value = z3.Bool(f"all {len(self.opaque)}")
             self.opaque[e] = value
             self.question_universal(e, value)
+            for each in summed(e):
+                self.axioms.append(implies(value, self.lower(each)))
             if e in COUNTS:
-                self.axioms.append(value == (self.lower(COUNTS[e]) == 0))
+                self.axioms.append(equal(value, equal(self.lower(COUNTS[e]), _ZERO)))
             self.waiting.append(e)
         return self.opaque[e]
 
@@ -344,7 +384,7 @@ class _Attempt:
         second = self.check(solver)
         if second.proved or not second.refuted:
             return second
-        solver.add(*self.witnesses)
+        add(solver, (fact for make in self.witnesses for fact in make()))
         return self.check(solver)
 
     def under_label(self, name: str, fact: Term) -> Term:
@@ -352,19 +392,24 @@ class _Attempt:
         if not name:
             return fact
         label = self.labels.setdefault(name, z3.Bool(f"fact {name}"))
-        return z3.Implies(label, fact)
+        return implies(label, fact)
 
     def solver(self) -> Any:
         solver = z3.Solver()
-        solver.add(*self.axioms)
-        for name, axiom in self.plain.axioms_of(self.named):
-            solver.add(self.under_label(name, axiom))
-        for name, fact in self.facts:
-            solver.add(self.under_label(name, fact))
+        add(solver, self.axioms)
+        add(solver, self.labelled(self.plain.axioms_of(self.named)))
+        add(solver, self.labelled(self.facts))
         for rest in self.sums.rests.values():
             if rest.least is not None:
-                solver.add(rest.term >= rest.least)
+                add(solver, [at_most(z3.IntVal(rest.least), rest.term)])
         return solver
+
+    def labelled(self, named: Iterable[tuple[str, Term]]) -> list[Term]:
+        """The facts, each where its label is true; those of one label together."""
+        groups: dict[str, list[Term]] = {}
+        for name, fact in named:
+            groups.setdefault(name, []).append(fact)
+        return [self.under_label(n, conjunction(facts)) for n, facts in groups.items()]
 
     def check(self, solver: Any) -> Answer:
         labels = self.labels
@@ -373,9 +418,9 @@ class _Attempt:
             solver, _QUERY, left(), lambda: solver.check(*labels.values())
         )
         if answer == z3.unsat:
-            core = {str(c) for c in solver.unsat_core()}
-            used = frozenset(n for n, t in labels.items() if str(t) in core)
-            scripts = [Script(of.assertions(), tuple(by)) for of, by in self.listed]
+            core = {c.get_id() for c in solver.unsat_core()}
+            used = frozenset(n for n, t in labels.items() if t.get_id() in core)
+            scripts = [Script(of, tuple(by)) for of, by in self.listed]
             by = tuple(labels[n] for n in sorted(used))
             scripts.append(Script(solver.assertions(), by))
             return Answer(True, used, tuple(scripts))
@@ -447,13 +492,12 @@ class _Attempt:
         values = [self.lower(c) for c in conditions]
         about = self.about_elements(binders, named)
         ranges = self.plain.axioms_of(self.named - leaves)
-        more = [*self.axioms[axioms:], *(self.under_label(n, t) for n, t in ranges)]
-        solver.add(*more)
-        listing = z3.Solver()
-        listing.add(*solver.assertions())
-        for name, fact in about:
-            listing.add(self.under_label(name, fact))
+        more = [*self.axioms[axioms:], *self.labelled(ranges)]
+        add(solver, more)
+        listing = solver
         sizes: list[tuple[Term, list[bool]]] = []
+        solver.push()
+        add(listing, self.labelled(about))
         while True:
             tick(200)
             answer = effort.within(
@@ -469,18 +513,20 @@ class _Attempt:
             vector = [z3.is_true(model.eval(v, model_completion=True)) for v in values]
             sizes.append((z3.Int(f"region {number}.{len(sizes)}"), vector))
             other = zip(values, vector, strict=True)
-            listing.add(disjunction([z3.Not(v) if b else v for v, b in other]))
-        core = {str(c) for c in listing.unsat_core()}
-        used = [t for t in labels.values() if str(t) in core]
-        self.listed.append((listing, used))
-        solver.add(*(size >= 0 for size, _ in sizes))
-        said = [*more, *(self.under_label(n, t) for n, t in about)]
+            add(listing, [disjunction([negated(v) if b else v for v, b in other])])
+        core = {c.get_id() for c in listing.unsat_core()}
+        used = [t for t in labels.values() if t.get_id() in core]
+        self.listed.append((listing.assertions(), used))
+        solver.pop()
+        add(solver, (at_most(_ZERO, size) for size, _ in sizes))
+        said = [*more, *self.labelled(about)]
         for size, vector in sizes:
-            self.witnesses += self.witness(binders, size, vector, values, said)
+            self.witnesses.append(
+                partial(self.witness, binders, size, vector, values, said)
+            )
         for k, total in enumerate(totals):
             mine = [size for size, vector in sizes if vector[k]]
-            same = total == (plus(mine))
-            solver.add(z3.Implies(conjunction(used), same))
+            add(solver, [implies(conjunction(used), equal(total, plus(mine)))])
         return ""
 
     def witness(
@@ -505,10 +551,9 @@ class _Attempt:
             for rest in self.sums.rests.values()
             if not rest.free.isdisjoint(bound)
         ]
-        is_there = [v if b else z3.Not(v) for v, b in zip(values, vector, strict=True)]
-        return [
-            z3.Implies(size > 0, z3.substitute(t, *own)) for t in (*is_there, *said)
-        ]
+        is_there = [v if b else negated(v) for v, b in zip(values, vector, strict=True)]
+        fact = z3.substitute(conjunction([*is_there, *said]), *own)
+        return [implies(less(_ZERO, size), fact)]
 
     def about_elements(
         self, binders: tuple[Expr, ...], named: tuple[tuple[Expr, ...], ...]
@@ -517,7 +562,7 @@ class _Attempt:
         about: list[tuple[str, Term]] = []
         for b, terms in zip(binders, named, strict=True):
             value = self.lower(b)
-            about += [("", value != self.lower(t)) for t in terms]
+            about += [("", negated(equal(value, self.lower(t)))) for t in terms]
         mixed = Elements(e for _, e in self.question.ground)
         for u in list(self.universals):
             mine = frozenset(u.binders)
@@ -533,7 +578,7 @@ class _Attempt:
                     for t, b in zip(at, u.binders, strict=True)
                 ]
                 given = [] if u.given is None else [u.given]
-                fact = z3.Implies(conjunction([*given, *inside]), self.lower(fact))
+                fact = implies(conjunction([*given, *inside]), self.lower(fact))
                 about.append((u.of, fact))
         return about
 

@@ -11,20 +11,29 @@ node where the step touches only elements that it names, and cancel.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import z3  # type: ignore[import-untyped]
 
-from poolproof.checker.backends.smt import conjunction
 from poolproof.checker.core import ir
 from poolproof.checker.core.ir import BINDERS, BOOL, Expr, last
 from poolproof.checker.core.limits import tick
+from poolproof.checker.engines.anysize.building import (
+    choice,
+    conjunction,
+    less,
+    minus,
+    plus,
+    times,
+)
+from poolproof.checker.engines.anysize.formulas import captures, one_point
 
 _CASES = 10
 """Cases on what does not depend on the element, at most, one inside another."""
 _INTERVALS = 6
+_ZERO, _ONE, _MINUS_ONE = z3.IntVal(0), z3.IntVal(1), z3.IntVal(-1)
 
 
 class Terms(Protocol):
@@ -70,7 +79,7 @@ class Sums:
         for factor, binders, condition, weight in self.parts(e, ir.TRUE, ()):
             ordered = tuple(sorted(binders, key=_rank))
             value = self.apart(ordered, (), condition, weight, 0)
-            total.append(value if factor == 1 else factor * value)
+            total.append(value if factor == 1 else times(z3.IntVal(factor), value))
         return plus(total)
 
     def parts(
@@ -150,13 +159,24 @@ class Sums:
                 )
                 for truth in (ir.TRUE, ir.FALSE)
             )
-            return z3.If(self.terms.lower(fixed), yes, no)
+            return choice(self.terms.lower(fixed), yes, no)
         if not binders:
             if not rests:
                 value = self.terms.lower(ir.ite(condition, weight, ir.num(0)))
                 return value
             return self.rest(rests, condition, weight)
         x, *others = binders
+        point = self.point(x, condition, weight, bound)
+        if point is not None:
+            by = {x: point}
+            there = ir.ne(point, ir.const(point.sort, -1))
+            return self.apart(
+                tuple(others),
+                rests,
+                ir.and_(there, ir.substitute(condition, by)),
+                ir.substitute(weight, by),
+                cases,
+            )
         domain = x.data[1]
         named = self.named(x, (condition, weight), bound)
         total = []
@@ -171,7 +191,7 @@ class Sums:
             )
             new = [self.terms.lower(ir.ne(t, u)) for u in named[:k]]
             counts = conjunction([self.terms.inside(t, domain), *new])
-            total.append(z3.If(counts, mine, 0))
+            total.append(choice(counts, mine, _ZERO))
         canonical = _unnamed(len(rests), domain, condition.free | weight.free)
         by = {ir.eq(x, t): ir.FALSE for t in named}
         by |= {ir.eq(t, x): ir.FALSE for t in named}
@@ -181,6 +201,19 @@ class Sums:
             self.apart(tuple(others), (*rests, canonical), condition, weight, cases)
         )
         return plus(total)
+
+    def point(
+        self, x: Expr, condition: Expr, weight: Expr, bound: frozenset[Expr]
+    ) -> Expr | None:
+        """Return the t of a condition ``x == t and ...``, where t depends on other
+        elements of the sum: x is no other element, and none if t is none."""
+        for part in condition.args if condition.op == "and" else (condition,):
+            t = one_point(x, part)
+            if t is None or t.free.isdisjoint(bound):
+                continue
+            if not captures(condition, t) and not captures(weight, t):
+                return t
+        return None
 
     def named(
         self, x: Expr, formulas: tuple[Expr, ...], bound: frozenset[Expr]
@@ -194,7 +227,8 @@ class Sums:
                 continue
             a, b = e.args
             other = b if a is x else a
-            free = other.free.isdisjoint(bound) and not _inner(formulas, other)
+            free = other.free.isdisjoint(bound)
+            free = free and not any(captures(f, other) for f in formulas)
             if free and other not in known:
                 known.append(other)
                 self.grew = True
@@ -259,25 +293,18 @@ class Sums:
         """Return how many unnamed values of x's domain are in low..high - 1."""
         domain = x.data[1]
         lower = self.terms.lower
-        first, end = z3.IntVal(domain.lo), lower(domain.end) + 1
+        first, end = z3.IntVal(domain.lo), plus((lower(domain.end), _ONE))
         if low is not None:
-            first = z3.If(lower(low) > first, lower(low), first)
+            first = choice(less(first, lower(low)), lower(low), first)
         if high is not None:
-            end = z3.If(lower(high) < end, lower(high), end)
-        total = [z3.If(end > first, end - first, 0)]
+            end = choice(less(lower(high), end), lower(high), end)
+        total = [choice(less(first, end), minus(end, first), _ZERO)]
         for k, t in enumerate(known):
             new = [lower(ir.ne(t, u)) for u in known[:k]]
             value = _between(t, low, high)
             counts = conjunction([self.terms.inside(t, domain), *new, lower(value)])
-            total.append(z3.If(counts, -1, 0))
+            total.append(choice(counts, _MINUS_ONE, _ZERO))
         return plus(total)
-
-
-def plus(terms: Sequence[Any]) -> Any:
-    """Return the sum of integer terms."""
-    if len(terms) > 1:
-        return z3.Sum(*terms)
-    return terms[0] if terms else z3.IntVal(0)
 
 
 def _between(e: Expr, low: Expr | None, high: Expr | None) -> Expr:
@@ -318,11 +345,3 @@ def _fixed(e: Expr, bound: frozenset[Expr]) -> Expr | None:
             names = names | {ir.binder_of(node)}
         stack += [(a, names) for a in reversed(node.args)]
     return None
-
-
-def _inner(formulas: tuple[Expr, ...], e: Expr) -> bool:
-    """Whether e depends on what a binder inside the formulas binds."""
-    if not e.free:
-        return False
-    inner = {ir.binder_of(n) for n in ir.subterms(*formulas) if n.op in BINDERS}
-    return not e.free.isdisjoint(inner)

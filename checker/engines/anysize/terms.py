@@ -9,16 +9,24 @@ from typing import Any
 
 import z3  # type: ignore[import-untyped]
 
-from poolproof.checker.backends.smt import conjunction, disjunction
 from poolproof.checker.core import ir
 from poolproof.checker.core.fold import Algebra, fold
 from poolproof.checker.core.ir import BINDERS, BOOL, Expr, SetSort
 from poolproof.checker.core.system import TransitionSystem
+from poolproof.checker.engines.anysize.building import (
+    Term,
+    at_most,
+    choice,
+    conjunction,
+    disjunction,
+    equal,
+    less,
+    minus,
+    negated,
+    plus,
+    times,
+)
 from poolproof.checker.engines.anysize.formulas import OutOfReach
-from poolproof.checker.engines.anysize.sums import plus
-
-Term = Any
-"""A z3 term."""
 
 
 def range_of(name: str) -> str:
@@ -138,8 +146,11 @@ def _leaf_local(at: Any, e: Expr) -> Term:
     return _unknown(f"{e.data[0]}", e.sort)
 
 
+_ZERO, _ONE = z3.IntVal(0), z3.IntVal(1)
+
+
 def _as_int(term: Term) -> Term:
-    return z3.If(term, 1, 0) if z3.is_bool(term) else term
+    return choice(term, _ONE, _ZERO) if z3.is_bool(term) else term
 
 
 def _select(at: Any, e: Expr, table: Term, *index: Term) -> Term:
@@ -163,7 +174,7 @@ def _no_set(at: Any, e: Expr, *args: Term) -> Term:
 def _eq(at: Any, e: Expr, a: Term, b: Term) -> Term:
     if isinstance(e.args[0].sort, ir.TableSort):
         raise OutOfReach("an equation of tables")
-    return a == b
+    return equal(a, b)
 
 
 def _in(at: Any, e: Expr) -> Term:
@@ -188,20 +199,20 @@ TERMS: Algebra[Term] = {
     "param": lambda at, e: z3.Int(f"size {e.data}"),
     "var": _leaf_var,
     "local": _leaf_local,
-    "not": lambda _, e, a: z3.Not(a),
+    "not": lambda _, e, a: negated(a),
     "and": lambda _, e, *args: conjunction(args),
     "or": lambda _, e, *args: disjunction(args),
     "eq": _eq,
-    "lt": lambda _, e, a, b: a < b,
-    "le": lambda _, e, a, b: a <= b,
+    "lt": lambda _, e, a, b: less(a, b),
+    "le": lambda _, e, a, b: at_most(a, b),
     "add": lambda _, e, *args: plus(args),
-    "sub": lambda _, e, a, b: a - b,
-    "mul": lambda _, e, a, b: a * b,
+    "sub": lambda _, e, a, b: minus(a, b),
+    "mul": lambda _, e, a, b: times(a, b),
     "div": lambda _, e, a, b: a / b,
     "mod": lambda _, e, a, b: a % b,
-    "min": lambda _, e, a, b: z3.If(a <= b, a, b),
-    "max": lambda _, e, a, b: z3.If(a <= b, b, a),
-    "ite": lambda _, e, c, a, b: z3.If(c, a, b),
+    "min": lambda _, e, a, b: choice(at_most(a, b), a, b),
+    "max": lambda _, e, a, b: choice(at_most(a, b), b, a),
+    "ite": lambda _, e, c, a, b: choice(c, a, b),
     "select": _select,
     "in": _in,
     "all": lambda at, e: at.truth_of_all(e),

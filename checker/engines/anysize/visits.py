@@ -28,6 +28,8 @@ class Visit:
     system: TransitionSystem
     closing: Closing
     states: tuple[State, ...]
+    taken: frozenset[str]
+    """The actions of which some step was visited."""
 
     def sample(self, most: int) -> tuple[State, ...]:
         """Return about so many of the states, evenly spread."""
@@ -49,8 +51,15 @@ class Visits:
         closing = closing_of(self.system, sizes)
         small = close(self.system, closing)
         found = _States()
-        explore(StateSpace(small), (found,), Budget(states=self.most), Silent())
-        return Visit(small, closing, tuple(found.states))
+        budget = Budget(states=self.most)
+        explored = explore(StateSpace(small), (found,), budget, Silent())
+        taken = frozenset(name for name, steps in explored.fired.items() if steps)
+        return Visit(small, closing, tuple(found.states), taken)
+
+    @property
+    def taken(self) -> frozenset[str]:
+        """The actions of which some step was visited, at some size."""
+        return frozenset().union(*(visit.taken for visit in self.each))
 
     def true(self, formulas: Mapping[str, Expr]) -> frozenset[str]:
         """Return the names of the formulas that no state violates."""

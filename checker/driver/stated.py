@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Invariants that specs state of a design: guesses for the lemmas of a proof.
+
+Specs of one design state much the same of it. What one of them states may be what the
+proof of another's property needs. An engine proves it, or does not use it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from poolproof.checker.core import ir
+from poolproof.checker.core.compiled import Compiled
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.ir import Expr
+from poolproof.checker.driver.designs import shipped_specs
+from poolproof.checker.spec import Spec, parse, resolve
+from poolproof.checker.spec.heirs import lineage, nearest_named
+
+_MOST = 40
+"""Invariants of one design, at most. First come those that many specs state; a spec
+of several designs counts less."""
+
+
+def with_stated(compiled: Compiled, spec: Spec) -> Compiled:
+    """Return the design with what the shipped specs, and those in the folder of
+    ``spec``, state of it."""
+    weights: dict[Expr, float] = {}
+    for other in _specs_of(compiled.source, spec):
+        for e in dict.fromkeys(_invariants(other, compiled)):
+            weights[e] = weights.get(e, 0) + 1 / len(other.designs)
+    ranked = sorted(weights, key=weights.__getitem__, reverse=True)
+    return replace(compiled, stated=tuple(ranked[:_MOST]))
+
+
+def _specs_of(cls: type, spec: Spec) -> Iterator[Spec]:
+    beside = sorted(str(p) for p in Path(spec.file).parent.glob("*.spec"))
+    paths = {Path(p).resolve(): p for p in (*shipped_specs(), *beside)}
+    names = re.compile(rf"\b({'|'.join(map(re.escape, lineage(cls)))})\b")
+    for path in paths.values():
+        if Path(path).resolve() == Path(spec.file).resolve():
+            continue
+        try:
+            if names.search(Path(path).read_text(encoding="utf-8")):
+                other = parse(path)
+                if nearest_named(cls, (w.text for w in other.designs)):
+                    yield other
+        except (OSError, UnicodeDecodeError, UserError):
+            continue  # another spec's mistakes are not this check's
+
+
+def _invariants(spec: Spec, compiled: Compiled) -> Iterator[Expr]:
+    """Yield the conjuncts of what the spec's invariants state, but those that it
+    expects to be violated."""
+    try:
+        properties = resolve(spec, compiled).properties
+    except (UserError, ir.SortError):
+        return
+    for p in properties:
+        bad = p.expect is not None and p.expect.verdict != "holds"
+        if p.kind.of_states and p.kind.safety and not p.assertion and not bad:
+            formula = ir.and_(ir.defined(p.formula), p.formula)
+            parts = formula.args if formula.op == "and" else (formula,)
+            yield from (e for e in parts if e is not ir.TRUE)
