@@ -465,6 +465,11 @@ ENTAILED = (
         "count(r in ROWS, p in PLACES: home[p] == r) == V",
     ),
     (
+        "all(r in ROWS: home[0] == r or used[r] == 0)",
+        "home[0] == none implies sum(r in ROWS: used[r]) == 0",
+        "home[0] != none implies sum(r in ROWS: used[r]) == 0",
+    ),
+    (
         "all(r in ROWS: used[r] == 2)",
         "sum(p in PLACES: sum(r in ROWS: used[r] if home[p] == r else 0))"
         " == sum(r in ROWS, p in PLACES: used[r] if home[p] == r else 0)",
@@ -545,7 +550,7 @@ def random_proof(number: int, tmp_path: Path, clauses: bool = True) -> int:
 
 
 def test_what_is_proved_of_random_designs_is_never_violated(tmp_path: Path) -> None:
-    assert sum(random_proof(number, tmp_path, False) for number in range(4)) > 0
+    assert random_proof(0, tmp_path, False) > 0
 
 
 @pytest.mark.slow

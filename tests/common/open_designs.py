@@ -403,6 +403,7 @@ V = Bound("V", 2)
 P = Bound("P", 2)
 ROWS = Scalarset("ROWS", V, prefix="r")
 PLACES = Int(0, P - 1)
+SIDES = Scalarset("SIDES", 2, prefix="s", ordered=True)
 
 
 class Random(Design):
@@ -413,6 +414,18 @@ class Random(Design):
     end = table(ROWS, Int(0, P))
     held = table(ROWS, Int(), init=0)
     box = table(ROWS, PLACES, Bool())
+    home = table(PLACES, Maybe(ROWS))
+    used = table(ROWS, Int(), init=0)
+    marks = table(ROWS, SetOf(SIDES))
+    common = var(SetOf(SIDES))
+
+    @observer
+    def homed(self) -> Int():
+        return sum(1 for p in PLACES if self.home[p] is not None)
+
+    @observer
+    def all_used(self) -> Int():
+        return sum(self.used[r] for r in ROWS)
 
     @observer
     def boxes(self) -> Int():
@@ -441,6 +454,13 @@ invariant flagged "f": flag or count == 0
 invariant few "w": lives <= count
 invariant nothing "n": all(r in ROWS: not live[r]) implies count == 0
 invariant half "i": 2 * count >= all_held()
+invariant used_counted "u": all_used() == homed()
+invariant used_each "v": all(r in ROWS: used[r] == count(p in PLACES: home[p] == r))
+invariant home_lives "m": all(p in PLACES, r in ROWS: home[p] == r implies live[r])
+invariant has_home "s": all(p in PLACES: any(r in ROWS: home[p] == r))
+invariant some_used "a": homed() > 0 implies any(r in ROWS: used[r] > 0)
+invariant marked "k": all(r in ROWS: len(marks[r]) > 0 implies live[r])
+invariant marks_common "o": all(r in ROWS: marks[r] <= common)
 """
 
 
@@ -450,6 +470,7 @@ def random_text(random: Random) -> str:
     parts = [HEAD]
     for k in range(3):
         takes = random.choice(("row: ROWS", "row: ROWS, place: PLACES"))
+        takes += ", sides: SetOf(SIDES)"
         parts.append(f"\n    @action\n    def act{k}(self, {takes}):")
         body = _block(random, "place" in takes, 2)
         parts += [f"        {line}" for line in body]
@@ -488,6 +509,40 @@ def _drop(random: Random, row: str, place: str) -> list[str]:
     ]
 
 
+def _settle(random: Random, row: str, place: str) -> list[str]:
+    """A place gets a home, with its books, or without one of them."""
+    books = [f"self.used[{row}] += 1", f"self.live[{row}] = True"]
+    if random.random() < 0.3:
+        books.remove(random.choice(books))
+    return [
+        f"if self.home[{place}] is None:",
+        *(f"    {b}" for b in (f"self.home[{place}] = {row}", *books)),
+    ]
+
+
+def _leave(random: Random, row: str, place: str) -> list[str]:
+    """A place loses its home if it is ``row``, or whatever it is."""
+    if random.random() < 0.5:
+        test, whose = f"self.home[{place}] == {row}", row
+    else:
+        test, whose = f"self.home[{place}] is not None", f"self.home[{place}]"
+    kept = random.random() < 0.8
+    return [
+        f"if {test}:",
+        *([f"    self.used[{whose}] -= 1"] if kept else []),
+        f"    self.home[{place}] = None",
+    ]
+
+
+def _mark(random: Random, row: str, place: str) -> list[str]:
+    del place
+    books = ["self.common = self.common | sides", f"self.live[{row}] = True"]
+    if random.random() < 0.3:
+        books.remove(random.choice(books))
+    change = _pick(random, "| sides", "& sides", "- self.common", "- sides")
+    return [f"self.marks[{row}] = self.marks[{row}] {change}", *books]
+
+
 def _block(random: Random, has_place: bool, depth: int) -> list[str]:
     lines: list[str] = []
     for _ in range(random.choice((1, 1, 2))):
@@ -498,13 +553,15 @@ def _block(random: Random, has_place: bool, depth: int) -> list[str]:
 def _statement(random: Random, has_place: bool, depth: int) -> list[str]:
     row = "row"
     place = "place" if has_place else "0"
-    kind = random.randrange(10)
+    kind = random.randrange(14)
+    if kind > 9:
+        return random.choice((_settle, _leave, _mark))(random, row, place)
     if kind < 3:
         return _take(random, row, place)
     if kind < 5:
         return _drop(random, row, place)
     if kind == 5 and depth:
-        inner = random.choice((_take, _drop))(random, row, "p")
+        inner = random.choice((_take, _drop, _settle, _leave))(random, row, "p")
         test = _pick(
             random, "p < self.end[row]", "p >= self.end[row]", "self.live[row]"
         )

@@ -2,9 +2,10 @@
 """Guesses of lemmas: how a design's tables hang together.
 
 T and U are tables that share their first index. "T is as at the start while (or
-unless) U is", and "T is as at the start before (or beyond) U", U being a number;
-of a number, that it is at least 0; and balances (balances.py). Guesses that
-some state violates which is visited at small sizes are not tried.
+unless) U is", "T is as at the start before (or beyond) U", and "at most U cells of
+T are not", U being a number; of a number, that it is at least 0; and balances
+(balances.py). Guesses that some state violates which is visited at small sizes are
+not tried.
 """
 
 from __future__ import annotations
@@ -53,9 +54,23 @@ def guesses(
                         _for_all(index, ir.or_(ir.not_(before), start)),
                     )
                     yield f"{names}: before", _for_all(index, ir.or_(before, start))
+            if len(t.index) == len(u.index) + 1 and u.index and _counts(t):
+                yield f"{names}: count at most", _counted(t, index, cell)
             if t.element is ir.INT and t.index == u.index:
                 mine = ir.select(t.now, *index)
                 yield f"{names}: at most", _for_all(index, ir.le(mine, cell))
+
+
+def _counts(t: Variable) -> bool:
+    return t.element is ir.BOOL or isinstance(t.element, ir.ScalarSort)
+
+
+def _counted(t: Variable, index: list[Expr], most: Expr) -> Expr:
+    """That at most so many cells of each row are not as at the start."""
+    start = _start(t, index)
+    assert start is not None
+    count = ir.aggregate("sum", index[-1], ir.ite(start, ir.num(0), ir.num(1)))
+    return _for_all(index[:-1], ir.le(count, most))
 
 
 def _is_negative(e: Expr) -> bool:

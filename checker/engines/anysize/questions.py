@@ -43,7 +43,12 @@ from poolproof.checker.engines.anysize.building import (
     negated,
     plus,
 )
-from poolproof.checker.engines.anysize.formulas import COUNTS, OutOfReach, prepared
+from poolproof.checker.engines.anysize.formulas import (
+    COUNTS,
+    OutOfReach,
+    captures,
+    prepared,
+)
 from poolproof.checker.engines.anysize.sums import Rest, Sums
 from poolproof.checker.engines.anysize.terms import CLOSED, TERMS, PlainTerms
 
@@ -110,6 +115,18 @@ class Universal:
     given: Term = None
 
 
+@dataclass(frozen=True)
+class Total:
+    """``op`` ("eq" or "le") of the sums of two numbers over the same x, which is none
+    of ``but``."""
+
+    op: str
+    x: Expr
+    left: Expr
+    right: Expr
+    but: tuple[Expr, ...] = ()
+
+
 @dataclass
 class Question:
     """Facts and a claim over a system's state, its params and free locals."""
@@ -119,6 +136,8 @@ class Question:
     """What the open bounds satisfy besides their least values."""
     ground: list[tuple[str, Expr]] = field(default_factory=list)
     universals: list[Universal] = field(default_factory=list)
+    totals: list[tuple[str, Total]] = field(default_factory=list)
+    """What facts say of the sums over the elements that no term names."""
     shallow: bool = False
     """Whether not to look for regions."""
     deep: bool = False
@@ -142,7 +161,7 @@ class Question:
                 self.assume(name, part)
         elif fact.op == "all":
             self.universal(name, [], fact)
-            self.ground += ((name, each) for each in summed(fact))
+            self.totals += ((name, each) for each in summed(fact))
         elif fact.op == "not" and fact.args[0].op == "or":
             for part in fact.args[0].args:
                 self.assume(name, ir.not_(part))
@@ -208,6 +227,12 @@ class Question:
         ]
         apart.ground = [*self.ground, ("", ir.ne(a, b))]
         apart.universals = self.universals
+        apart.totals = self.totals
+        same.totals = [
+            (n, Total(t.op, t.x, left, right, tuple(but)))
+            for n, t in self.totals
+            for left, right, *but in [ir.substitute_all((t.left, t.right, *t.but), by)]
+        ]
         used: frozenset[str] = frozenset()
         asked: tuple[Script, ...] = ()
         for case, rest in ((same, _moved(others, by)), (apart, others)):
@@ -219,8 +244,15 @@ class Question:
             used, asked = used | answer.used, asked + answer.asked
         return Answer(True, used, asked)
 
+    def elements(self) -> Elements:
+        """Return the elements that the facts name."""
+        found = Elements((*(e for _, e in self.ground), *self.relations))
+        for u in self.universals:
+            found.add((u.body,), u.binders)
+        return found
+
     def once(self) -> Answer:
-        known = Elements(e for _, e in self.ground).by_domain()
+        known = self.elements().by_domain()
         try:
             while True:
                 attempt = _Attempt(self, known)
@@ -232,21 +264,34 @@ class Question:
             return Answer(False, why=str(reason))
 
 
-def summed(every: Expr) -> Iterator[Expr]:
+def summed(every: Expr) -> Iterator[Total]:
     """Yield what follows for sums from an `all` that equates, or compares, numbers of
-    each element: the sums over all elements are equal, or compare in the same way.
+    each element: the sums over any elements are equal, or compare in the same way.
     Only of cells with numbers: what is counted is in regions."""
     x, body = ir.binder_of(every), every.args[0]
     if not isinstance(x.data[1], OpenDomain):
         return
     total = ir.local(f"{x.data[0]} summed", x.data[1])
     for part in body.args if body.op == "and" else (body,):
+        part, but = _of_others(part, x)
         if part.op not in ("eq", "le") or part.args[0].sort is not ir.INT:
             continue
         if any(_is_number_of(e, x) for e in ir.subterms(part)):
             a, b = ir.substitute_all(part.args, {x: total})
-            a, b = (ir.aggregate("sum", total, side) for side in (a, b))
-            yield ir.eq(a, b) if part.op == "eq" else ir.le(a, b)
+            yield Total(part.op, total, a, b, but)
+
+
+def _of_others(e: Expr, x: Expr) -> tuple[Expr, tuple[Expr, ...]]:
+    """Return e for an x that is none of some terms, and these."""
+    if e.op != "or":
+        return e, ()
+    but: dict[Expr, Expr] = {}
+    for part in e.args:
+        if part.op == "eq" and x in part.args:
+            t = part.args[part.args[0] is x]
+            if x not in t.free and not captures(e, t):
+                but[part] = t
+    return ir.or_(*(p for p in e.args if p not in but)), tuple(but.values())
 
 
 def _is_number_of(e: Expr, x: Expr) -> bool:
@@ -299,7 +344,9 @@ class _Attempt:
             self.facts.append((name, self.lower(fact)))
             if name and not self.question.deep:
                 self.waiting.clear()
-        elements = Elements(e for _, e in ground)
+        for name, total in self.question.totals:
+            self.facts.append((name, self.of_unnamed(total)))
+        elements = self.question.elements()
         done: set[tuple[int, tuple[Expr, ...]]] = set()
         for _ in range(3):
             before = len(done)
@@ -316,6 +363,13 @@ class _Attempt:
             if self.sums.grew or (len(done) == before and not made):
                 break
         return not self.sums.grew
+
+    def of_unnamed(self, total: Total) -> Term:
+        """That the sums over what no term names are equal, or at most."""
+        for t in total.but:
+            self.sums.name(total.x.data[1], t)
+        a, b = (self.sums.unnamed(total.x, e) for e in (total.left, total.right))
+        return equal(a, b) if total.op == "eq" else at_most(a, b)
 
     def instance(self, u: Universal, at: tuple[Expr, ...]) -> Expr:
         self.instances += 1
@@ -358,7 +412,7 @@ class _Attempt:
             self.opaque[e] = value
             self.question_universal(e, value)
             for each in summed(e):
-                self.axioms.append(implies(value, self.lower(each)))
+                self.axioms.append(implies(value, self.of_unnamed(each)))
             if e in COUNTS:
                 self.axioms.append(equal(value, equal(self.lower(COUNTS[e]), _ZERO)))
             self.waiting.append(e)
@@ -486,11 +540,12 @@ class _Attempt:
         axioms, leaves = len(self.axioms), set(self.named)
         conditions = [r.condition for r in rests]
         totals = [r.term for r in rests]
-        for condition, total in self.sums.counted(binders, named, conditions):
+        about, bodies = self.about_elements(binders, named)
+        compared = [*conditions, *bodies]
+        for condition, total in self.sums.counted(binders, named, compared):
             conditions.append(condition)
             totals.append(total)
         values = [self.lower(c) for c in conditions]
-        about = self.about_elements(binders, named)
         ranges = self.plain.axioms_of(self.named - leaves)
         more = [*self.axioms[axioms:], *self.labelled(ranges)]
         add(solver, more)
@@ -557,9 +612,10 @@ class _Attempt:
 
     def about_elements(
         self, binders: tuple[Expr, ...], named: tuple[tuple[Expr, ...], ...]
-    ) -> list[tuple[str, Term]]:
-        """What holds of elements that no term names."""
+    ) -> tuple[list[tuple[str, Term]], list[Expr]]:
+        """What holds of elements that no term names, and what facts say of them."""
         about: list[tuple[str, Term]] = []
+        bodies: list[Expr] = []
         for b, terms in zip(binders, named, strict=True):
             value = self.lower(b)
             about += [("", negated(equal(value, self.lower(t)))) for t in terms]
@@ -572,15 +628,16 @@ class _Attempt:
             ):
                 continue
             for at in mixed.with_new(u.binders, binders):
-                fact = ir.substitute(u.body, dict(zip(u.binders, at, strict=True)))
+                body = ir.substitute(u.body, dict(zip(u.binders, at, strict=True)))
+                bodies.append(body)
                 inside = [
                     self.inside(t, b.data[1])
                     for t, b in zip(at, u.binders, strict=True)
                 ]
                 given = [] if u.given is None else [u.given]
-                fact = implies(conjunction([*given, *inside]), self.lower(fact))
+                fact = implies(conjunction([*given, *inside]), self.lower(body))
                 about.append((u.of, fact))
-        return about
+        return about, bodies
 
 
 def related(rests: list[Rest]) -> list[list[Rest]]:
@@ -620,8 +677,9 @@ class Elements:
         self.domains: dict[Any, Any] = {}
         self.add(formulas)
 
-    def add(self, formulas: Iterable[Expr]) -> None:
-        bound: set[Expr] = set()
+    def add(self, formulas: Iterable[Expr], but: Iterable[Expr] = ()) -> None:
+        """Add what the formulas name that depends on no binder and not on ``but``."""
+        bound = set(but)
         formulas = tuple(formulas)
         for e in ir.subterms(*formulas):
             if e.op in BINDERS:

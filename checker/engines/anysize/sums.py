@@ -75,10 +75,18 @@ class Sums:
 
     def term(self, e: Expr) -> Any:
         """Return the z3 term of a `sum`."""
+        return self.total(e, None)
+
+    def unnamed(self, x: Expr, body: Expr) -> Any:
+        """Return the z3 term of the sum of ``body`` over those x that no term names."""
+        return self.total(body, x)
+
+    def total(self, e: Expr, unnamed: Expr | None) -> Any:
         total: list[Any] = []
-        for factor, binders, condition, weight in self.parts(e, ir.TRUE, ()):
+        over = () if unnamed is None else (unnamed,)
+        for factor, binders, condition, weight in self.parts(e, ir.TRUE, over):
             ordered = tuple(sorted(binders, key=_rank))
-            value = self.apart(ordered, (), condition, weight, 0)
+            value = self.apart(ordered, (), condition, weight, 0, unnamed)
             total.append(value if factor == 1 else times(z3.IntVal(factor), value))
         return plus(total)
 
@@ -127,10 +135,13 @@ class Sums:
         condition: Expr,
         weight: Expr,
         cases: int,
+        unnamed: Expr | None = None,
     ) -> Any:
         """Return the sum over the binders, and over what no term names of the
-        domains of ``rests``."""
-        key = (binders, rests, condition, weight)
+        domains of ``rests``, and of the binder ``unnamed``."""
+        if unnamed not in binders:
+            unnamed = None
+        key = (binders, rests, condition, weight, unnamed)
         if key not in self.done:
             self.done[key] = self.taken_apart(*key, cases)
         return self.done[key]
@@ -141,6 +152,7 @@ class Sums:
         rests: tuple[Expr, ...],
         condition: Expr,
         weight: Expr,
+        unnamed: Expr | None,
         cases: int,
     ) -> Any:
         tick(4)
@@ -156,6 +168,7 @@ class Sums:
                     ir.substitute(condition, {fixed: truth}),
                     ir.substitute(weight, {fixed: truth}),
                     cases + 1,
+                    unnamed,
                 )
                 for truth in (ir.TRUE, ir.FALSE)
             )
@@ -169,18 +182,22 @@ class Sums:
         point = self.point(x, condition, weight, bound)
         if point is not None:
             by = {x: point}
-            there = ir.ne(point, ir.const(point.sort, -1))
+            there = [ir.ne(point, ir.const(point.sort, -1))]
+            if x is unnamed:
+                named = self.named(x, (condition, weight), bound)
+                there += [ir.ne(point, t) for t in named]
             return self.apart(
                 tuple(others),
                 rests,
-                ir.and_(there, ir.substitute(condition, by)),
+                ir.and_(*there, ir.substitute(condition, by)),
                 ir.substitute(weight, by),
                 cases,
+                unnamed,
             )
         domain = x.data[1]
         named = self.named(x, (condition, weight), bound)
         total = []
-        for k, t in enumerate(named):
+        for k, t in enumerate(named if x is not unnamed else ()):
             by = {x: t}
             mine = self.apart(
                 tuple(others),
@@ -188,6 +205,7 @@ class Sums:
                 ir.substitute(condition, by),
                 ir.substitute(weight, by),
                 cases,
+                unnamed,
             )
             new = [self.terms.lower(ir.ne(t, u)) for u in named[:k]]
             counts = conjunction([self.terms.inside(t, domain), *new])
@@ -198,7 +216,9 @@ class Sums:
         condition, weight = ir.substitute_all((condition, weight), by)
         condition, weight = ir.substitute_all((condition, weight), {x: canonical})
         total.append(
-            self.apart(tuple(others), (*rests, canonical), condition, weight, cases)
+            self.apart(
+                tuple(others), (*rests, canonical), condition, weight, cases, unnamed
+            )
         )
         return plus(total)
 
@@ -229,10 +249,16 @@ class Sums:
             other = b if a is x else a
             free = other.free.isdisjoint(bound)
             free = free and not any(captures(f, other) for f in formulas)
-            if free and other not in known:
-                known.append(other)
-                self.grew = True
+            if free:
+                self.name(domain, other)
         return known
+
+    def name(self, domain: Any, term: Expr) -> None:
+        """Take sums over the domain apart at the term, too."""
+        known = self.known.setdefault(domain, [])
+        if term not in known:
+            known.append(term)
+            self.grew = True
 
     def rest(self, binders: tuple[Expr, ...], condition: Expr, weight: Expr) -> Any:
         named = tuple(tuple(self.known[b.data[1]]) for b in binders)
