@@ -12,6 +12,7 @@ import pytest
 from poolproof.checker.core import ir
 from poolproof.checker.core.evaluate import Valuation, initial_states, successor
 from poolproof.checker.core.ir import Domain, Expr
+from poolproof.checker.core.limits import Spent, limited
 from poolproof.checker.core.system import (
     Action,
     Parameter,
@@ -19,7 +20,7 @@ from poolproof.checker.core.system import (
     TransitionSystem,
     Variable,
 )
-from poolproof.checker.core.verdict import Budget, Silent
+from poolproof.checker.core.verdict import INTERRUPTED, Budget, Silent, Trace
 from poolproof.checker.engines.inclusion import Included, include
 from poolproof.checker.engines.visible import Alphabet, Form, Process, Reading, View
 
@@ -224,3 +225,49 @@ def test_a_system_includes_itself(seed: int) -> None:
     found = searched(view, view, True, None)
     assert found.complete
     assert not found.differences
+
+
+class Impatient(Silent):
+    """Presses Ctrl-C at the first report."""
+
+    def progress(self, **figures: object) -> None:
+        raise KeyboardInterrupt
+
+
+def test_what_ends_a_search_is_said() -> None:
+    view, _ = random_pair(3, silent=False)
+    alphabet = Alphabet()
+    sides = [Process(view, alphabet) for _ in "ab"]
+    whole = include(*sides, Budget(), Silent())
+    few = include(*sides, Budget(states=2), Silent())
+    assert few.stopped == "the budget of 2 states"
+    assert 2 <= few.pairs < whole.pairs
+    cut = include(*sides, Budget(), Impatient())
+    assert cut.stopped == INTERRUPTED
+    assert isinstance(cut.cut, KeyboardInterrupt)
+    assert cut.pairs > 0
+    with limited(None, work=1):
+        spent = include(*sides, Budget(), Silent())
+    assert isinstance(spent.cut, Spent)
+    assert not spent.complete
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_runs_of_a_difference_show_it(seed: int) -> None:
+    """The left run shows all of it, the right one the same but for the last."""
+    left, right = random_pair(seed, silent=False)
+    for d in searched(left, right, symmetry=True, depth=LENGTH).differences:
+        told = [(name, *arguments, shown) for (name, arguments), shown in d.seen]
+        assert list(shown_by(left, d.left)) == told
+        assert list(shown_by(right, d.right))[: len(told) - 1] == told[:-1]
+
+
+def shown_by(view: View, trace: Trace) -> Iterator[tuple[object, ...]]:
+    state = trace.initial
+    assert state in set(initial_states(view.system))
+    for step in trace.steps:
+        action = view.system.action_by_name[step.action]
+        taken = successor(view.system, action, state, step.arguments)
+        assert taken is not None
+        state, result = taken
+        yield step.action, step.arguments[0], RESULT.labels[result or 0]

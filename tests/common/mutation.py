@@ -92,6 +92,13 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         "tests/unit/test_native_engine.py",
         "tests/agreement/test_native_symmetry.py",
     ),
+    "inclusion": (
+        "tests/agreement/test_inclusion.py",
+        "tests/unit/test_compare.py",
+    ),
+    "visible": ("tests/agreement/test_inclusion.py", "tests/unit/test_compare.py"),
+    "joint": ("tests/agreement/test_inclusion.py",),
+    "watch": ("tests/agreement/test_vacuity.py", "tests/unit/test_space.py"),
     "unrolling": ("tests/agreement/test_bmc.py",),
     "candidates": ("tests/agreement/test_prove.py",),
     "induction": ("tests/unit/test_induction.py",),
