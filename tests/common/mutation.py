@@ -78,7 +78,6 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "lasso": ("tests/unit/test_liveness.py", "tests/agreement/test_lasso.py"),
     "canonical": ("tests/agreement/test_native_symmetry.py",),
     "expressions": ("tests/agreement/test_backends.py",),
-    "layout": ("tests/unit/test_layout.py", *_C),
     "program": _C,
     **dict.fromkeys(
         ("instances", "lowered", "steps", "successor"),

@@ -125,6 +125,7 @@ def test_as_few_words_as_it_goes(ends: tuple[int, ...], words: int) -> None:
 def test_a_table_in_one_word_is_affine() -> None:
     layout = laid_out(number("x", 0, 1), table("t", Domain(INT, -1, 2), 6))
     found = layout.affine["t"]
+    assert layout.first == {"x": 0, "t": 1}
     assert found.strides == (3,)
     for at in range(-1, 3):
         s = layout.slots[layout.system.cell_of["t", (at,)]]
