@@ -337,6 +337,7 @@ def prepare(module: str) -> Copy:
         shutil.rmtree(folder / name, ignore_errors=True)
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    shutil.copy(ROOT / "README.md", folder)  # tests compare it with tables
     os.chdir(folder)  # where mutmut looks for its settings
     path = folder / "poolproof" / module
     mutated = mutate(module, path.read_text(encoding="utf-8"))
