@@ -40,8 +40,9 @@ def engines_help() -> str:
             "engines:",
             *(f"  {name:<8}  {text}" for name, text in engines().items()),
             "Without --engine, check is auto; review visits every state (native, or",
-            "explicit without a compiler). Without --budget, check has 60 seconds for",
-            "each, and review 50 million states, so that no clock decides.",
+            "explicit without a compiler). Without --budget, auto has 60 seconds for",
+            "each, and review 50 million states, so that no clock decides. An engine",
+            "that is named has no limit: bmc may go on for ever.",
             "",
         ]
     )
