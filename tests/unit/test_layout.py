@@ -181,6 +181,9 @@ def test_a_table_of_two_is_affine() -> None:
     layout = laid_out(number("x", 0, 1), table("t", Domain(INT, 0, 1), 6))
     assert layout.affine["t"].strides == (3,)
     assert laid_out(table("t", Domain(INT, 0, 0), 6)).affine["t"].strides == (0,)
+    layout = laid_out(number("x", 0, 2**20), table("t", Domain(INT, 0, 1), 6))
+    assert layout.affine["t"].base > 0
+    assert layout.affine["t"].strides == (3,)
 
 
 def test_a_scalarset_of_one_has_one_row() -> None:
