@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Many expressions and systems at once: as C, as Python and as z3 terms.
+"""Many expressions and systems at once, as C and as Python.
 
 `one_of_each` draws the same few hundred expressions every time. One system has
 an action for each of them, which returns its value or stores it; so a single
@@ -19,7 +19,6 @@ from itertools import product
 from typing import TypeVar
 
 import pytest
-import z3
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -27,9 +26,8 @@ from poolproof.checker.backends import python
 from poolproof.checker.backends.c import steps
 from poolproof.checker.backends.c.build import compiler
 from poolproof.checker.backends.c.program import Unsupported, lower
-from poolproof.checker.backends.smt import Bits, Integers, Lowering, constant, raw_of
 from poolproof.checker.core import evaluate, ir
-from poolproof.checker.core.evaluate import Undefined, Valuation
+from poolproof.checker.core.evaluate import Valuation
 from poolproof.checker.core.ir import BOOL, INT, Domain, Expr, num
 from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.system import (
@@ -319,29 +317,6 @@ def test_a_set_is_asked_about_a_number_outside_its_domain() -> None:
         inside = within and bool(members >> number & 1)
         wanted = (flag and inside, inside and number < 2 and not flag, within)
         assert truth(state) == (*map(bool, wanted), not within), state
-
-
-@pytest.mark.parametrize("encoding", [Integers(), Bits()], ids=["integers", "bits"])
-def test_as_terms(encoding: Integers | Bits) -> None:
-    """Over known leaves, where z3 has nothing to decide."""
-    model = z3.Solver()
-    model.check()
-    nothing = model.model()
-    for state in states(3):
-        names = {x: x.data[1].lo for x in LOCALS}
-        at = Valuation(SYSTEM, state, locals_=names)
-        cells = [
-            constant(encoding, c.variable.element, value)
-            for c, value in zip(SYSTEM.cells, state, strict=True)
-        ]
-        leaves = {x: constant(encoding, x.sort, value) for x, value in names.items()}
-        low = Lowering(SYSTEM, encoding, cells, None, leaves)
-        for e in expressions():
-            try:
-                wanted = at.raw(e)
-            except Undefined:
-                continue
-            assert raw_of(nothing, low(e)) == wanted, e
 
 
 # --- many systems -------------------------------------------------------------

@@ -27,6 +27,7 @@ from poolproof.checker.core.ir import BOOL, INT, Domain, Expr, num
 from poolproof.checker.core.ranges import declared
 from poolproof.checker.core.system import TransitionSystem, Variable
 from poolproof.checker.engines.unrolling import bounded
+from tests.agreement import test_backends as many
 from tests.agreement.test_ir_simplify import LOCALS, SYSTEM, VARIABLES, valuation
 from tests.common.random_systems import Grammar
 
@@ -276,3 +277,26 @@ def test_truth_values_are_compared_and_chosen_as_by_z3() -> None:
             assert solver.check(low.equal(a, b) != (a == b)) == z3.unsat
             made = low.choose(z3.Bool("c"), a, b)
             assert solver.check(made != z3.If(z3.Bool("c"), a, b)) == z3.unsat
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS, ids=["integers", "bits"])
+def test_many_expressions_at_once(encoding: Encoding) -> None:
+    """Over known leaves, where z3 has nothing to decide."""
+    model = z3.Solver()
+    model.check()
+    nothing = model.model()
+    for state in many.states(3):
+        names = {x: x.data[1].lo for x in many.LOCALS}
+        at = Valuation(many.SYSTEM, state, locals_=names)
+        cells = [
+            constant(encoding, c.variable.element, value)
+            for c, value in zip(many.SYSTEM.cells, state, strict=True)
+        ]
+        leaves = {x: constant(encoding, x.sort, value) for x, value in names.items()}
+        low = Lowering(many.SYSTEM, encoding, cells, None, leaves)
+        for e in many.expressions():
+            try:
+                wanted = at.raw(e)
+            except Undefined:
+                continue
+            assert raw_of(nothing, low(e)) == wanted, e

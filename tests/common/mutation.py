@@ -84,7 +84,6 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         ("tests/unit/test_native_engine.py", "tests/agreement/test_backends.py"),
     ),
     "python": ("tests/agreement/test_backends.py", "tests/unit/test_space.py"),
-    "smt": ("tests/agreement/test_backends.py", "tests/agreement/test_smt.py"),
     "explicit": ("tests/unit/test_space.py", "tests/agreement/test_explicit.py"),
     "space": ("tests/unit/test_space.py",),
     "native": (
