@@ -37,7 +37,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="DESIGN",
         help="a design of yours, like my.py:MyHugetlb: which bugs are back?",
     )
-    shared.add_names(parser, "--only", "only these fixes, by the beginning of a hash")
+    only = "only these fixes, by the beginning of a hash"
+    shared.add_names(parser, "--only", only, one="HASH")
     shared.add_value(
         parser,
         "--budget",

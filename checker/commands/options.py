@@ -133,16 +133,21 @@ def add_value(
 
 
 def add_names(
-    parser: argparse.ArgumentParser, name: str, what: str, dest: str | None = None
+    parser: argparse.ArgumentParser,
+    name: str,
+    what: str,
+    dest: str | None = None,
+    one: str = "FEATURE",
 ) -> None:
-    """Add an option that takes features, and may be repeated."""
+    """Add an option that takes features, or what ``one`` says, and may be
+    repeated."""
     add_value(
         parser,
         name,
         names,
         action="extend",
         default=[],
-        metavar="FEATURE[,FEATURE]",
+        metavar=f"{one}[,{one}]",
         dest=dest,
         help=what,
     )

@@ -5,7 +5,7 @@ from poolproof.model.blocks.errno import OK
 from poolproof.model.designs.bug import Bug
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.designs.hugetlb.names import HUGETLBFS, INJECT
-from poolproof.model.designs.hugetlb.versions import Hugetlb61
+from poolproof.model.designs.hugetlb.versions import Hugetlb61, Hugetlb70
 
 ONE = {"V": 1, "P": 1, "files": 1, "blocks": 1}
 
@@ -192,3 +192,24 @@ class Beforec7b1850dfb41(Hugetlb):
         if fresh and error is OK:
             self.restore_reserve_on_error(vma, page, False)
         return error
+
+
+class Before26273f5f4cf6(Hugetlb70):
+    """ "mm/hugetlb: fix avoid_reserve to allow taking folio from subpool": the copy
+    that an owner makes after fork took a promise of the mount's minimum from the
+    subpool, and then a page as if there were none: the promise stayed in
+    resv_huge_pages for ever (alloc_hugetlb_folio)."""
+
+    bug = Bug(
+        "26273f5f4cf6?",
+        "6.14",
+        "an owner's copy uses up a promise of the minimum, which stays counted",
+        trigger="fork",
+        having="hugetlbfs private_files mount min_size",
+        bounds={"V": 2, "P": 2, "files": 1, "blocks": 3, "MIN": 2},
+        detected="hugetlb_invariants.resv_exact",
+    )
+
+    def take_folio(self, gbl_chg, cow_from_owner, may_reserve, nodes):
+        gbl = 1 if cow_from_owner else gbl_chg
+        return super().take_folio(gbl, cow_from_owner, may_reserve, nodes)

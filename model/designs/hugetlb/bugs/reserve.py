@@ -5,7 +5,14 @@ from poolproof.model.blocks.errno import ENOMEM, OK
 from poolproof.model.blocks.quota import HugepageSubpool
 from poolproof.model.designs.bug import Bug
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
-from poolproof.model.designs.hugetlb.names import MAX, MIN, MIN_SIZE, MOUNT, SIZE
+from poolproof.model.designs.hugetlb.names import (
+    MAX,
+    MIN,
+    MIN_SIZE,
+    MOUNT,
+    PAGES,
+    SIZE,
+)
 from poolproof.model.designs.hugetlb.versions import (
     Hugetlb61,
     Hugetlb70,
@@ -116,6 +123,27 @@ class Beforea833a693a490(Hugetlb70):
 
     def out_put_pages(self, spool, chg, gbl_reserve):
         self.hugepage_subpool_put_pages(spool, chg)
+
+
+class Before1d3f9bb4c8af(HugetlbCounted):
+    """ "mm/hugetlb: restore failed global reservations to subpool": a833a693a490 gave
+    back to the subpool only what came from it; what the pool had refused stayed in
+    used_hpages, until the mount was full of nothing (hugetlb_reserve_pages)."""
+
+    bug = Bug(
+        "1d3f9bb4c8af",
+        "7.0",
+        "what the pool refused stays in used_hpages (a fix that was wrong)",
+        trigger="mount size min_size",
+        having="hugetlbfs",
+        bounds={"V": 1, "P": 2, "files": 1, "blocks": 1, "MAX": 2},
+        detected="hugetlb_invariants.used_exact",
+    )
+
+    def out_put_pages(self, spool, chg, gbl_reserve):
+        if MOUNT and spool:
+            rsv = self.spool.put_pages(chg - gbl_reserve)
+            self.h.return_unused_surplus_pages(rsv, PAGES)
 
 
 class UncountedMinimum(HugetlbCounted):

@@ -98,14 +98,15 @@ class Beforeafe041c2d0fe(Hugetlb):
 class Before8daf9c702ee7(Hugetlb):
     """ "mm/hugetlb: do not call vma_add_reservation upon ENOMEM": where the first phase
     failed for want of memory, the second was run all the same
-    (__unmap_hugepage_range)."""
+    (__unmap_hugepage_range). A page that was only read: a write leaves a descriptor
+    in stock."""
 
     bug = Bug(
         "8daf9c702ee7",
         "6.10",
         "vma_add_reservation() although vma_needs_reservation() failed",
         trigger="failures",
-        having="regions descriptors dontneed",
+        having="regions descriptors dontneed reads",
         bounds={"V": 1, "P": 1, "blocks": 1, "failures": 1},
         detected="hugetlb_failures.settled",
     )

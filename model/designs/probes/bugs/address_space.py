@@ -93,6 +93,36 @@ class Afterfdbef6149135(Vmas612):
     mm = ExpansionStaysCharged(TASKS, P, INODES, POLICIES, M, C)
 
 
+class UnchargedHead(AddressSpace):
+    """Where mremap leaves the head of a VMA that starts at address 0, which is page 0
+    here, the head does not get VM_ACCOUNT back."""
+
+    def unmap_source_vma(self, task, addr, end, dontunmap):
+        start = self.vma_start(task, addr)
+        super().unmap_source_vma(task, addr, end, dontunmap)
+        if start == 0 and not dontunmap:
+            for p in self.PAGES:
+                if p < addr:
+                    self.vm_flags[task, p] = self.vm_flags[task, p] - {VM.ACCOUNT}
+
+
+class Before937582ee8e8d(Vmas):
+    """ "mm/mremap: correctly handle partial mremap() of VMA starting at 0": where what
+    is left of the source starts was kept in a variable for which 0 was "nothing"
+    (move_vma)."""
+
+    bug = Bug(
+        "937582ee8e8d?",
+        "6.15",
+        "mremap of the tail of a VMA at address 0 leaves a head without VM_ACCOUNT",
+        trigger="mremap",
+        bounds={"P": 2, "C": 2},
+        detected="vma_invariants.writable_committed",
+    )
+
+    mm = UnchargedHead(TASKS, P, INODES, POLICIES, M, C)
+
+
 class LockedTwice(AddressSpace):
     """RLIMIT_MEMLOCK, here the whole address space, is compared with what is locked
     and all of the range."""
