@@ -10,13 +10,13 @@ Our choices: the quota is charged for indices of a file, once each, as in a
 reserve map of hugetlb (model/blocks/reserve_map.py). ReservedThpFiles is shmem: its
 files have a size from the start, and mmap() charges up to it; fallocate()
 charges and allocates. ReservedThpHugetlbfs charges at mmap() of a writable
-mapping, which is also what makes the file as long. An index without a charge
-asks for one at the fault, and has no promise. No folio is split (3.1): what a
-hole or the end cuts is zeroed and stays, as in hugetlbfs. A hole, and
-truncation, give back page and charge; with ``hole_keeps`` a hole leaves the
-charge. memory.max is met at the fault, by the task that faults. Errors are those of
-the file system: shmem says ENOMEM where there is no memory and ENOSPC where its
-account is full, hugetlbfs ENOSPC of both; of memory.max, both say ENOMEM.
+mapping, which is also what makes the file as long. With ``kinds`` both meet on one
+pool and one quota. An index without a charge asks for one at the fault, and has no
+promise. No folio is split (3.1): what a hole or the end cuts is zeroed and stays, as
+in hugetlbfs. A hole, and truncation, give back page and charge; with ``hole_keeps`` a
+hole leaves the charge. memory.max is met at the fault, by the task that faults. Errors
+are those of the file system: shmem says ENOMEM where there is no memory and ENOSPC
+where its account is full, hugetlbfs ENOSPC of both; of memory.max, both say ENOMEM.
 
 Left out: swap and overcommit (planned.py has them), MAP_PRIVATE,
 names (the files are memfds), masks of fallocate(), parts of blocks.
@@ -81,13 +81,17 @@ TASKS = Scalarset("TASKS", T, prefix="t")
 
 HOLE_KEEPS = Feature("hole_keeps", False, "a hole leaves the charge", needs=PUNCH)
 TABLES = Feature("tables", False, "page tables")
+KINDS = Feature("kinds", False, "files of hugetlbfs beside shmem")
 
 
 class ReservedInodes(HugetlbfsInodes):
-    """Files of which no folio is split, and that mmap() leaves as long."""
+    """Files of which no folio is split, and that mmap() leaves as long if they are of
+    shmem."""
 
     def file_mmap(self, inode):
-        """mm/shmem.c:shmem_mmap_prepare."""
+        """mm/shmem.c:shmem_mmap_prepare, or that of hugetlbfs."""
+        if self.design.is_hugetlbfs(inode):
+            super().file_mmap(inode)
 
 
 class ReservedThpFiles(Design):
@@ -101,6 +105,7 @@ class ReservedThpFiles(Design):
     f: Any = ReservedInodes(
         FILES, TASKS, VMAS, INDICES, INDICES, P, 1, 0, (), TABLES, SEND, PINS
     )
+    hugetlbfs = table(FILES, Bool(), when=KINDS, doc="of hugetlbfs, not of shmem")
     charged = ResvMap(FILES, INDICES, ())
     pool = ReservedBlocks(NODES, BLOCKS, POISON)
     frame = table(FILES, INDICES, Maybe(NODES), doc="the block of the pool it holds")
@@ -139,6 +144,13 @@ class ReservedThpFiles(Design):
             - self.populated()
             - sum(self.limbo[n] for n in NODES)
         )
+
+    @observer
+    def kinds(self):
+        """Kinds of consumers that have a block: files of shmem, files of hugetlbfs."""
+        filled = {f for f in FILES if self.f.nrpages(f) > 0}
+        huge = 1 if any(self.is_hugetlbfs(f) for f in filled) else 0
+        return huge + (1 if any(not self.is_hugetlbfs(f) for f in filled) else 0)
 
     @observer
     def small(self):
@@ -189,6 +201,9 @@ class ReservedThpFiles(Design):
 
     # -- parts --
 
+    def is_hugetlbfs(self, file):
+        return self.hugetlbfs[file]
+
     def allowed(self, vma, node):
         """By the masks of the task that faults, and the file's shared policy."""
         return any(
@@ -204,10 +219,13 @@ class ReservedThpFiles(Design):
         return not MEMCG or self.populated() < LIMIT
 
     def alloc(self, file, page, node, lacking):
-        """mm/shmem.c:shmem_alloc_and_add_folio: memory, memcg, then the account.
-        ``lacking``: no block may be taken."""
-        if lacking or not self.fits_memcg():
+        """mm/shmem.c:shmem_alloc_and_add_folio: memory, memcg, then the account;
+        mm/hugetlb.c:alloc_hugetlb_folio: memcg first. ``lacking``: no block may be
+        taken."""
+        if not self.fits_memcg():
             return ENOMEM
+        if lacking:
+            return ENOSPC if self.is_hugetlbfs(file) else ENOMEM
         charged = self.reserve_pages(file, page, page + 1)
         if not charged:
             return ENOSPC
@@ -240,6 +258,14 @@ class ReservedThpFiles(Design):
         self.f.create(file, task, 0)
         self.f.i_size[file] = size
 
+    @action(kernel="fs/hugetlbfs/inode.c:hugetlb_file_setup", when=KINDS)
+    def create_hugetlbfs(self, task: TASKS, file: FILES, size: Int(1, P)):
+        """... with MFD_HUGETLB."""
+        require(not self.f.exists[file])
+        self.f.create(file, task, 0)
+        self.f.i_size[file] = size
+        self.hugetlbfs[file] = True
+
     @action(kernel="fs/file_table.c:__fput")
     def close(self, task: TASKS, file: FILES):
         self.f.close(task, file)
@@ -259,6 +285,7 @@ class ReservedThpFiles(Design):
         self.put_frames(file, 0, P)
         self.mpol.forget(file)
         self.f.evict(file)
+        self.hugetlbfs[file] = False
         self.unreserve_pages(file, 0, P)
 
     @action(kernel="fs/open.c:vfs_fallocate", when=FALLOCATE, chosen="node")
@@ -290,9 +317,12 @@ class ReservedThpFiles(Design):
 
     @action(kernel="mm/shmem.c:shmem_mmap_prepare")
     def mmap(self, vma: VMAS, task: TASKS, file: FILES) -> Errno:
-        """MAP_SHARED: what of the file is not charged yet is, or ENOMEM."""
+        """MAP_SHARED: what of the file is not charged yet is, or ENOMEM. Of
+        hugetlbfs (fs/hugetlbfs/inode.c:hugetlbfs_file_mmap) it is all that a file may
+        have."""
         require(self.f.vm_file[vma] is None and self.f.fd[task, file])
-        charged = self.reserve_pages(file, 0, self.f.i_size[file])
+        end = P if self.is_hugetlbfs(file) else self.f.i_size[file]
+        charged = self.reserve_pages(file, 0, end)
         if not charged:
             return ENOMEM
         self.f.map_file(vma, task, file, True)
@@ -374,28 +404,13 @@ class ReservedThpFiles(Design):
 class ReservedThpHugetlbfs(ReservedThpFiles):
     """A quota on files of hugetlbfs, charged as they are mapped."""
 
-    f: Any = HugetlbfsInodes(
-        FILES, TASKS, VMAS, INDICES, INDICES, P, 1, 0, (), TABLES, SEND, PINS
-    )
+    create_hugetlbfs: Any = None
 
-    def alloc(self, file, page, node, lacking):
-        """mm/hugetlb.c:alloc_hugetlb_folio: memcg, the account, then memory."""
-        if not self.fits_memcg():
-            return ENOMEM
-        if lacking:
-            return ENOSPC
-        charged = self.reserve_pages(file, page, page + 1)
-        if not charged:
-            return ENOSPC
-        self.take(file, page, node)
-        return OK
+    def is_hugetlbfs(self, file):
+        return True
 
     @action(kernel="fs/hugetlbfs/inode.c:hugetlbfs_file_mmap")
     def mmap(self, vma: VMAS, task: TASKS, file: FILES) -> Errno:
         """All that a file may have is mapped, writable, and charged."""
-        require(self.f.vm_file[vma] is None and self.f.fd[task, file])
-        charged = self.reserve_pages(file, 0, P)
-        if not charged:
-            return ENOMEM
-        self.f.map_file(vma, task, file, True)
-        return OK
+        error: Errno = super().mmap(vma, task, file)
+        return error
