@@ -28,10 +28,16 @@ from poolproof.checker.driver.patch import (
 )
 from poolproof.checker.driver.skeleton import skeleton
 from poolproof.checker.driver.task import Request
-from poolproof.checker.linux.patch import Patch, read_patches
+from poolproof.checker.linux.patch import NoLines, Patch, read_patches
 from poolproof.checker.linux.touched import touched
 from poolproof.checker.linux.tree import Range, Tree, folder_of, is_range, range_of
-from poolproof.checker.reports.b4 import modelled_lines, violated_lines
+from poolproof.checker.reports.b4 import (
+    ERROR,
+    as_json,
+    modelled_lines,
+    unknown_lines,
+    violated_lines,
+)
 from poolproof.checker.reports.patch import (
     modelled_report,
     patch_report,
@@ -49,6 +55,7 @@ examples:
   poolproof patch fix.patch --design my_patch.py --budget 300
   b4 -q mbox -o- MESSAGE-ID | poolproof patch - --tree ~/linux
   git config b4.prep-perpatch-check-cmd 'poolproof patch - --b4'
+  git config b4.review-perpatch-check-cmd 'poolproof patch - --b4 --json'
 
 exit codes: 0 the specs came out as expected, 1 one did not, 2 no patch can
 be read, 3 the budget is spent
@@ -95,13 +102,21 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="be a check command of b4: a line for each warning; runs the "
         "specs only on designs of --design",
     )
+    add("--json", action="store_true", help="with --b4: as `b4 review` reads it")
     shared.add_no_cache(parser)
     shared.add_output(parser, json=False)
 
 
 def run(options: argparse.Namespace) -> int:
     """Read the patch, look and run, print, and return the exit code."""
-    patches, where = _read(options.patch, options.tree)
+    if options.json and not options.b4:
+        raise UserError(None, "--json is for `b4 review`: write --b4 --json")
+    try:
+        patches, where = _read(options.patch, options.tree)
+    except NoLines:
+        if not options.b4:
+            raise
+        return _answer_b4((), options)
     found, unfit = touched(patches, where)
     which = modelled(found, _designs(options.design))
     if options.skeleton:
@@ -173,11 +188,11 @@ def _run(
 def _answer_b4(which: Sequence[Modelled], options: argparse.Namespace) -> int:
     lines = list(modelled_lines(which))
     if options.design:
-        done, _ = _run(
-            exercising(which), options.budget or B4_SECONDS, shared.checks(options)
-        )
+        seconds = options.budget or B4_SECONDS
+        done, left = _run(exercising(which), seconds, shared.checks(options))
         lines = list(violated_lines(done))
+        lines += unknown_lines(done, len(left), seconds)
     with output(options.output) as out:
-        for line in lines:
-            print(line, file=out)
-    return 1 if any(line.startswith("ERROR:") for line in lines) else 0
+        out.write(as_json(lines) if options.json else "".join(f"{x}\n" for x in lines))
+    failed = any(line.startswith(ERROR) for line in lines)
+    return 1 if failed and not options.json else 0

@@ -59,6 +59,11 @@ class FilePatch:
         return self.after if self.before == NOWHERE else self.before
 
 
+class NoLines(UserError):
+    """A patch that is whole and changes no line of text: renames, modes, binary
+    files."""
+
+
 @dataclass(frozen=True)
 class Patch:
     """One patch: its subject without `[PATCH ...]` ("" of a bare diff)."""
@@ -70,7 +75,7 @@ class Patch:
 def read_patches(data: bytes, name: str) -> tuple[Patch, ...]:
     """Return the patches of a diff, a mail or a mailbox, in their order.
     ``name`` is the file, for messages. Raise UserError where there is none, or
-    one is cut off."""
+    one is cut off, and NoLines where none changes a line."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise _wrong(name, "this is UTF-16 text: write the diff as UTF-8")
     if b"\0" in data:
@@ -82,7 +87,8 @@ def read_patches(data: bytes, name: str) -> tuple[Patch, ...]:
         raise _wrong(name, "there is no diff in it: no line begins with `--- a/`")
     patches = tuple(patch for _, patch in _newest(found))
     if not any(f.hunks for patch in patches for f in patch.files):
-        raise _wrong(name, _no_hunk([f for p in patches for f in p.files]))
+        why = _no_hunk([f for p in patches for f in p.files])
+        raise NoLines(None, f"{name}: {why}")
     return patches
 
 

@@ -8,6 +8,7 @@ which system calls lead there.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from poolproof.checker.driver.skeleton import skeleton
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.linux.patch import read_patches
 from poolproof.checker.linux.touched import touched
+from poolproof.checker.reports.b4 import as_json, unknown_lines
 from poolproof.model.language import declared
 from tests.common.diffs import mail, outline
 
@@ -219,6 +221,46 @@ def test_b4_gets_a_line_for_each_function_that_a_design_models(
     assert function == "mm/hugetlb.c:dissolve_free_hugetlb_folio"
     assert designs.startswith("Hugetlb ")
     assert designs.count("\n") == 1
+
+
+RENAMED = """\
+diff --git a/mm/a.c b/mm/b.c
+similarity index 100%
+rename from mm/a.c
+rename to mm/b.c
+"""
+
+
+def test_b4_hears_nothing_of_a_patch_that_changes_no_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There is nothing wrong with it; without --b4 it is a mistake to ask."""
+    file = tmp_path / "fix.patch"
+    file.write_text(mail("[PATCH] x", RENAMED))
+    assert run(capsys, str(file), "--b4") == (0, "", "")
+    assert run(capsys, str(file), "--b4", "--json") == (0, "[]\n", "")
+    code, out, err = run(capsys, str(file))
+    assert (code, out) == (2, "")
+    assert "it renames files only (mm/a.c to mm/b.c)" in err
+
+
+def test_b4_review_gets_one_result_which_is_as_bad_as_the_worst() -> None:
+    """The fields that b4's manual names: docs/maintainer/review.rst."""
+    (result,) = json.loads(as_json(["a: modelled by B", "ERROR: c: d", "e"]))
+    assert result == {
+        "tool": "poolproof",
+        "status": "fail",
+        "summary": "c: d",
+        "details": "a: modelled by B\nERROR: c: d\ne",
+    }
+    (result,) = json.loads(as_json(["a: modelled by B"]))
+    assert result["status"] == "warn"
+
+
+def test_b4_is_told_what_was_not_run() -> None:
+    (line,) = unknown_lines([], 3, 2.5)
+    assert line.startswith("3 of 3 specs not known within 2.5 seconds")
+    assert list(unknown_lines([], 0, 2.5)) == []
 
 
 def test_a_bad_patch_is_one_line_and_exit_2(
