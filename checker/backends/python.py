@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from poolproof.checker.backends.cell_number import cell_number
 from poolproof.checker.core.fold import Algebra, fold
 from poolproof.checker.core.interval import inside
 from poolproof.checker.core.ir import (
@@ -93,24 +94,12 @@ class _Writer:
     ) -> tuple[str, list[str]]:
         """(text of the cell's number, conditions under which it is one).
         ``texts`` are the index's."""
-        base = self.system.cell_of[name, tuple(d.lo for d in domains)]
-        terms: list[str] = []
-        checks: list[str] = []
-        stride = 1
-        for d, i, text in zip(
-            reversed(domains), reversed(index), reversed(texts), strict=True
-        ):
-            if i.is_const:
-                base += (i.data - d.lo) * stride
-                if i.data not in d:
-                    checks.append("False")
-            else:
-                base -= d.lo * stride
-                terms.append(text if stride == 1 else f"{text} * {stride}")
-                if not inside(i.interval, d):
-                    checks.append(f"{d.lo} <= {text} <= {d.hi}")
-            stride *= len(d)
-        return " + ".join([*terms, str(base)] if base or not terms else terms), checks
+        first = self.system.cell_of[name, tuple(d.lo for d in domains)]
+        return cell_number(first, domains, index, texts, _within, "False")
+
+
+def _within(text: str, domain: Domain) -> str:
+    return f"{domain.lo} <= {text} <= {domain.hi}"
 
 
 def _template(text: str) -> Callable[..., str]:

@@ -184,8 +184,8 @@ class Equivariance:
                 return self._normal_stores(node, args)
             case "sum" | "all" | "any" | "setof":
                 name, domain = f"#{self._height(args[0])}", node.data[1]
-                renamed = _rename(args[0], binder_of(node), local(name, domain))
-                args = (self.normalise(renamed),)
+                body = renamed(args[0], binder_of(node), local(name, domain))
+                args = (self.normalise(body),)
                 return Expr(node.op, node.sort, args, (name, domain))
         return Expr(node.op, node.sort, args, node.data)
 
@@ -291,7 +291,7 @@ def _common(a: Expr, b: Expr) -> tuple[list[Expr], list[Expr], list[Expr]]:
     return both, more, less
 
 
-def _rename(e: Expr, old: Expr, new: Expr) -> Expr:
+def renamed(e: Expr, old: Expr, new: Expr) -> Expr:
     """Return e with a local renamed, without simplification."""
     done: dict[Expr, Expr] = {old: new}
     for node in subterms(e):

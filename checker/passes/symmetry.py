@@ -254,7 +254,7 @@ def canonical_under(
         return lambda state: state
     sort_indices = sorter(system, found.indices)
     cells = system.cells
-    row_cells = [_row_cells(cells, sort) for sort in found.rows]
+    row_cells = [cells_by_row(cells, sort) for sort in found.rows]
     enumerated = found.enumerated
     keys = [_key_cells(cells, sort, found.sorts) for sort in enumerated]
     moves: dict[tuple[tuple[int, ...], ...], Callable[[State], list[int]]] = {}
@@ -285,7 +285,7 @@ def canonical_under(
     return canonical
 
 
-def _row_cells(cells: Sequence[Cell], sort: ScalarSort) -> list[list[int]]:
+def cells_by_row(cells: Sequence[Cell], sort: ScalarSort) -> list[list[int]]:
     """Return the cells of each element, in the same order for all elements."""
     rows: list[list[int]] = [[] for _ in range(sort.size)]
     for k, cell in enumerate(cells):

@@ -85,6 +85,13 @@ class SwapDevice(Block):
     def has(self, flag):
         return any(self.flags[c] == flag for c in self.clusters)
 
+    def first(self, flag):
+        """Return the first cluster that has the flag; None if none has."""
+        for c in self.clusters:
+            if self.flags[c] == flag:
+                return c
+        return None
+
     def count(self, cluster):
         """ci->count."""
         return sum(1 for s in self.slots if self.swap_map[cluster, s] != UNUSED)

@@ -61,6 +61,7 @@ from tests.common.random_systems import (
     Exploration,
     cases,
     count_orbits,
+    depths_of,
     explore,
     last_step,
     run,
@@ -99,14 +100,6 @@ def defects_of(outcome: Outcome) -> dict[tuple[str, str], int]:
             key = "", d.message.split(" ")[0].split("[")[0]
         found[key] = min(found.get(key, 1 << 30), len(d.trace))
     return found
-
-
-def depths_of(outcome: Outcome) -> dict[str, int]:
-    return {
-        name: len(v.trace)
-        for name, v in outcome.verdicts.items()
-        if isinstance(v, Shown)
-    }
 
 
 def replays(case: Case, outcome: Outcome) -> None:

@@ -35,7 +35,6 @@ from poolproof.checker.core.system import Action, State
 from poolproof.checker.core.verdict import (
     Budget,
     Holds,
-    Outcome,
     Shown,
     Silent,
     Step,
@@ -53,6 +52,7 @@ from poolproof.checker.spec import parse_text, resolve
 from poolproof.model.language import Design, Disabled, ModelError, declared
 from tests.agreement.test_translation import ALL, has_yields
 from tests.common.random_designs import design_text
+from tests.common.random_systems import depths_of
 from tests.common.random_tasks import explored, task_text
 from tests.common.symbolic_int import SymbolicInt, paths, term_of
 from tests.common.yielding import Counter, TwoLocks, Ways
@@ -404,14 +404,6 @@ def decided(compiled: Compiled, p: Property, found: dict[State, int]) -> int | N
     system = compiled.system
     depths = [d for state, d in found.items() if decided_by(system, p, state)]
     return min(depths, default=None)
-
-
-def depths_of(outcome: Outcome) -> dict[str, int]:
-    return {
-        name: len(v.trace)
-        for name, v in outcome.verdicts.items()
-        if isinstance(v, Shown)
-    }
 
 
 def check_engines(seed: int, tmp_path: Path, deep: bool, failures: int = 0) -> int:

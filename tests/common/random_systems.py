@@ -64,7 +64,7 @@ from poolproof.checker.core.system import (
     TransitionSystem,
     Variable,
 )
-from poolproof.checker.core.verdict import Step, Trace
+from poolproof.checker.core.verdict import Outcome, Shown, Step, Trace
 
 # --- the reference ---------------------------------------------------------
 
@@ -885,3 +885,12 @@ def _asked(
 
     antecedents = tuple(formula() for _ in range(draw(st.integers(0, 1))))
     return Property(name, kind, formula(), action, antecedents)
+
+
+def depths_of(outcome: Outcome) -> dict[str, int]:
+    """Return the length of each run that an engine shows, by property."""
+    return {
+        name: len(v.trace)
+        for name, v in outcome.verdicts.items()
+        if isinstance(v, Shown)
+    }

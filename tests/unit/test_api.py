@@ -12,6 +12,7 @@ import pytest
 
 import poolproof
 from poolproof.model.language import Bound, Design, Int, action, require, var
+from tests.common.counters import COUNTERS
 
 ROOT = Path(__file__).parents[2]
 MOST = Bound("MOST", 3)
@@ -103,27 +104,6 @@ def test_a_design_that_is_wrong() -> None:
 
 # --- pytest ---------------------------------------------------------------
 
-DESIGN = """\
-from poolproof.model.language import *
-
-
-class D(Design):
-    x = var(Int(0, 3))
-
-    @action
-    def up(self):
-        require(self.x < 3)
-        self.x += 1
-
-
-class E(Design):
-    y = var(Int(0, 1))
-
-    @action
-    def up(self):
-        self.y = 1
-"""
-
 
 PLUGIN = ("-p", "no:poolproof", "-p", "poolproof.pytest_plugin")
 """The plugin of this checkout, whatever is installed."""
@@ -131,7 +111,7 @@ PLUGIN = ("-p", "no:poolproof", "-p", "poolproof.pytest_plugin")
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "d.py").write_text(DESIGN)
+    (tmp_path / "d.py").write_text(COUNTERS)
     text = SPEC.replace("\n", "\nfor D, E\n", 1).replace("MOST", "3")
     (tmp_path / "d.spec").write_text(text + "invariant mine: y <= 1\n")
     (tmp_path / "other.spec").write_text("Name: hello\nVersion: 1\n")

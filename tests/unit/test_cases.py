@@ -9,27 +9,8 @@ from xml.etree import ElementTree
 import pytest
 
 from poolproof.checker.commands.main import main
+from tests.common.counters import COUNTERS
 
-DESIGN = """\
-from poolproof.model.language import *
-
-
-class D(Design):
-    x = var(Int(0, 3))
-
-    @action
-    def up(self):
-        require(self.x < 3)
-        self.x += 1
-
-
-class E(Design):
-    y = var(Int(0, 1))
-
-    @action
-    def up(self):
-        self.y = 1
-"""
 SPEC = """\
 spec "x & <y>"
 for D, E
@@ -44,7 +25,7 @@ reachable high: x == 3
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("d.py").write_text(DESIGN)
+    Path("d.py").write_text(COUNTERS)
     Path("d.spec").write_text(SPEC)
 
 
@@ -122,7 +103,7 @@ def test_what_is_not_known_is_an_error() -> None:
 def test_an_error_of_the_design_is_a_failure(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    Path("d.py").write_text(DESIGN.replace("self.x < 3", "self.x < 4"))
+    Path("d.py").write_text(COUNTERS.replace("self.x < 3", "self.x < 4"))
     assert main(["check", "d.spec", "--engine", "explicit", "--ktap"]) == 2
     out = capsys.readouterr().out
     assert "not ok 6 the design\n" in out

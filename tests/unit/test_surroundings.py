@@ -15,20 +15,9 @@ import pytest
 
 from poolproof.checker.backends.c.build import Build, compiler
 from poolproof.checker.core import cache
+from tests.common.counters import COUNTER
 
 ROOT = Path(__file__).parents[2]
-DESIGN = """\
-from poolproof.model.language import *
-
-
-class D(Design):
-    x = var(Int(0, 3))
-
-    @action
-    def up(self):
-        require(self.x < 3)
-        self.x += 1
-"""
 SPEC = 'spec "x"\nfor D\ninvariant low: x <= {}\n'
 NATIVE = ("check", "d.spec", "--design", "d.py", "--engine", "native")
 EXPLICIT_CHECK = ("check", "d.spec", "--design", "d.py", "--engine", "explicit")
@@ -41,7 +30,7 @@ needs_compiler = pytest.mark.skipif(compiler() is None, reason="needs a C compil
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory of its own with a design, a spec that holds and one that
     does not; and a home of its own."""
-    (tmp_path / "d.py").write_text(DESIGN)
+    (tmp_path / "d.py").write_text(COUNTER)
     (tmp_path / "d.spec").write_text(SPEC.format(3))
     (tmp_path / "low.spec").write_text(SPEC.format(1))
     (tmp_path / "home").mkdir()
@@ -88,7 +77,7 @@ def script(name: str, text: str) -> str:
 def exhaustive(*more: str, **environment_: str) -> subprocess.CompletedProcess[str]:
     """A check that goes past what the Python engine does first."""
     Path("big.py").write_text(
-        DESIGN.replace("Int(0, 3)", "Int(0, 40000)").replace("x < 3", "x < 40000")
+        COUNTER.replace("Int(0, 3)", "Int(0, 40000)").replace("x < 3", "x < 40000")
     )
     Path("big.spec").write_text(SPEC.format(40000))
     return run("check", "big.spec", "--design", "big.py", *more, **environment_)
@@ -333,7 +322,7 @@ def test_a_design_that_raises_when_imported(raised: str) -> None:
 
 @pytest.mark.parametrize("delay", [0.05, 0.15, 0.3, 0.5, 0.8, 1.2])
 def test_ctrl_c_in_the_first_second(delay: float) -> None:
-    Path("wait.py").write_text(f"import time\ntime.sleep(9)\n{DESIGN}")
+    Path("wait.py").write_text(f"import time\ntime.sleep(9)\n{COUNTER}")
     # a shell that starts tests in the background has them ignore it
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     running = subprocess.Popen(

@@ -10,7 +10,7 @@ from itertools import product
 from poolproof.checker.core.ir import ScalarSort
 from poolproof.checker.core.ranges import declared
 from poolproof.checker.core.system import Cell, TransitionSystem, Variable
-from poolproof.checker.passes.symmetry import Symmetry
+from poolproof.checker.passes.symmetry import Symmetry, cells_by_row
 
 OPEN_BITS = 32
 """The bits that a variable without declared range gets."""
@@ -160,7 +160,7 @@ class _Packing:
         pieces: list[tuple[list[int], list[tuple[int, int]]]] = []
         rows = []
         for sort in sorts:
-            members = _rows_of(cells, sort)
+            members = cells_by_row(cells, sort)
             where: list[list[tuple[int, int]]] = [[] for _ in members]
             sizes = []
             for piece in self.pieces(members[0]):
@@ -232,15 +232,6 @@ def lay_out(
         first.setdefault(c.variable.name, k)
     words = max(1, len(packing.used))
     return Layout(system, words, slots, tuple(rows), affine, first)
-
-
-def _rows_of(cells: Sequence[Cell], sort: ScalarSort) -> list[list[int]]:
-    rows: list[list[int]] = [[] for _ in range(sort.size)]
-    for k, cell in enumerate(cells):
-        for d, i in zip(cell.variable.index, cell.index, strict=True):
-            if d.sort is sort and i < sort.size:
-                rows[i].append(k)
-    return rows
 
 
 def _affine(

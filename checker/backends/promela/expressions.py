@@ -12,6 +12,7 @@ from collections import ChainMap, Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from poolproof.checker.backends.cell_number import cell_number
 from poolproof.checker.backends.foreign import Unsupported
 from poolproof.checker.core.fold import Algebra, fold
 from poolproof.checker.core.interval import inside
@@ -72,22 +73,12 @@ def position(
 ) -> tuple[str, str]:
     """Return the text of the number of a table's cell, and the condition that there
     is one (empty: always)."""
-    base, stride = 0, 1
-    terms: list[str] = []
-    checks: list[str] = []
-    for d, i, text in reversed(list(zip(domains, index, texts, strict=True))):
-        if i.is_const:
-            base += (i.data - d.lo) * stride
-            if i.data not in d:
-                checks.append("false")
-        else:
-            base -= d.lo * stride
-            terms.append(text if stride == 1 else f"{text} * {stride}")
-            if not inside(i.interval, d):
-                checks.append(f"{text} >= {d.lo} && {text} <= {d.hi}")
-        stride *= len(d)
-    terms += [str(base)] if base or not terms else []
-    return " + ".join(terms), " && ".join(checks)
+    text, checks = cell_number(0, domains, index, texts, _within, "false")
+    return text, " && ".join(checks)
+
+
+def _within(text: str, domain: Domain) -> str:
+    return f"{text} >= {domain.lo} && {text} <= {domain.hi}"
 
 
 def _template(text: str) -> Callable[..., str]:

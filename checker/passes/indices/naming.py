@@ -12,8 +12,8 @@ from poolproof.checker.core.ir import (
     local,
     subterms,
 )
+from poolproof.checker.passes.equivariance import renamed
 from poolproof.checker.passes.indices.orbits import Hold
-from poolproof.checker.passes.indices.reading import renamed
 from poolproof.checker.passes.indices.uses import Refused, RowTerms, Uses
 
 Named = tuple[RowTerms, int]

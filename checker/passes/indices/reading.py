@@ -27,6 +27,7 @@ from poolproof.checker.core.system import (
     TransitionSystem,
     conjuncts,
 )
+from poolproof.checker.passes.equivariance import renamed
 from poolproof.checker.passes.indices.values import Values
 
 
@@ -166,13 +167,3 @@ class _Apart:
                 args = (renamed(args[0], binder_of(e), local(*data)),)
             self.done[e] = Expr(e.op, e.sort, args, data)
         return self.done[root]
-
-
-def renamed(e: Expr, old: Expr, new: Expr) -> Expr:
-    """e with a local renamed, not simplified."""
-    done: dict[Expr, Expr] = {old: new}
-    for node in subterms(e):
-        if node not in done:
-            args = tuple(done[a] for a in node.args)
-            done[node] = Expr(node.op, node.sort, args, node.data)
-    return done[e]

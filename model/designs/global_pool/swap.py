@@ -23,12 +23,6 @@ from poolproof.model.language import action, require
 class Swapping(Policies):
     """What goes out, and who else wants clusters."""
 
-    def first_free(self):
-        for c in CLUSTERS:
-            if self.device.flags[c] == FREE:
-                return c
-        return None
-
     def has_slot(self):
         return SWAP_ON and self.device.has(FREE)
 
@@ -83,7 +77,7 @@ class Swapping(Policies):
         """The whole page. It is promised again, and (``charge_at_fault``)
         charged no more. Nothing of a THP is kept but the cluster."""
         require(self.may_go(file, index))
-        cluster = self.first_free()
+        cluster = self.device.first(FREE)
         self.device.alloc_cluster(cluster, None, False)
         for s in SLOT:
             self.device.swap_map[cluster, s] = SWAPPED

@@ -112,17 +112,11 @@ class ReservedThpPlanned(ReservedThp):
         super().forget(vma)
         self.locked[vma] = False
 
-    def first_free(self):
-        for c in CLUSTERS:
-            if self.device.flags[c] == FREE:
-                return c
-        return None
-
     def take_cluster(self, vma, block):
         """One of the free clusters: which one makes no difference."""
         self.slots -= 1
         if FRAGMENTS:
-            cluster = self.first_free()
+            cluster = self.device.first(FREE)
             self.device.alloc_cluster(cluster, None, False)
             for p in PAGES:
                 self.device.swap_map[cluster, p] = SWAPPED

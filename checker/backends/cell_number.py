@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The number of a table's cell in the text of a program, from its index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from poolproof.checker.core.interval import inside
+from poolproof.checker.core.ir import Domain, Expr
+
+
+def cell_number(
+    first: int,
+    domains: Sequence[Domain],
+    index: Sequence[Expr],
+    texts: Sequence[str],
+    test: Callable[[str, Domain], str],
+    false: str,
+) -> tuple[str, list[str]]:
+    """Return the text of the cell's number, and the conditions under which there is
+    such a cell. The table's cells begin at ``first``; ``texts`` are the index's;
+    ``test`` is the text that a value is in a domain, and ``false`` that of falsity."""
+    base, stride = first, 1
+    terms: list[str] = []
+    checks: list[str] = []
+    for d, i, text in reversed(list(zip(domains, index, texts, strict=True))):
+        if i.is_const:
+            base += (i.data - d.lo) * stride
+            if i.data not in d:
+                checks.append(false)
+        else:
+            base -= d.lo * stride
+            terms.append(text if stride == 1 else f"{text} * {stride}")
+            if not inside(i.interval, d):
+                checks.append(test(text, d))
+        stride *= len(d)
+    return " + ".join([*terms, str(base)] if base or not terms else terms), checks
