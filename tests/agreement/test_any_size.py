@@ -15,6 +15,7 @@ from random import Random
 import pytest
 
 from poolproof.checker.commands.main import main
+from poolproof.checker.core import ir
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.evaluate import broken, initial_states, successor
@@ -495,6 +496,19 @@ def test_what_follows_at_any_size_and_what_does_not(
         question.know("known", renamed(fact, 1))
         question.deny(renamed(claim, 2))
         assert question.ask().proved is so, claim
+
+
+def test_no_unknown_has_a_name_that_z3_gives_to_a_part_of_a_script() -> None:
+    system = compile_design(Homes, {}, (), (), frozenset(("V", "P")), True).system
+    cell = system.by_name["used"]
+    x = ir.local("a", cell.index[0])
+    question = Question(PlainTerms(system))
+    question.know("", ir.aggregate("all", x, ir.le(ir.select(cell.now, x), ir.num(0))))
+    question.deny(ir.aggregate("all", x, ir.le(ir.select(cell.now, x), ir.num(1))))
+    answer = question.ask()
+    assert answer.proved
+    assert "a?1" in answer.asked[0].text
+    assert not re.search(r"declare-fun a!\d", answer.asked[0].text)
 
 
 OWNERS = """

@@ -187,7 +187,7 @@ class Question:
         binder = ir.binder_of(every)
         self.fresh += 1
         chosen = ir.local(
-            f"{binder.data[0].split('#')[0]}!{self.fresh}", binder.data[1]
+            f"{binder.data[0].split('#')[0]}?{self.fresh}", binder.data[1]
         )
         return ir.substitute(every.args[0], {binder: chosen})
 
