@@ -66,14 +66,14 @@ _INSTANCES = 4000
 class Script:
     """Assertions that contradict each other, and the labels of the facts used."""
 
-    assertions: Any
+    assertions: list[Term]
     used: tuple[Term, ...]
 
     @cached_property
     def text(self) -> str:
         """An SMT-LIB 2 script whose answer should be unsat."""
         solver = z3.Solver()
-        solver.add(self.assertions)
+        add(solver, self.assertions)
         labels = "".join(f"(assert {label.sexpr()})\n" for label in self.used)
         return f"(set-logic ALL)\n{solver.sexpr()}{labels}(check-sat)\n"
 
@@ -474,9 +474,9 @@ class _Attempt:
         if answer == z3.unsat:
             core = {c.get_id() for c in solver.unsat_core()}
             used = frozenset(n for n, t in labels.items() if t.get_id() in core)
-            scripts = [Script(of, tuple(by)) for of, by in self.listed]
-            by = tuple(labels[n] for n in sorted(used))
-            scripts.append(Script(solver.assertions(), by))
+            scripts = [self.script(of, by) for of, by in self.listed]
+            by = [labels[n] for n in sorted(used)]
+            scripts.append(self.script(solver.assertions(), by))
             return Answer(True, used, tuple(scripts))
         if answer == z3.sat:
             return Answer(
@@ -487,6 +487,17 @@ class _Attempt:
                 state=FoundState(self, solver.model()),
             )
         return Answer(False, why=f"z3 gave up ({solver.reason_unknown()}) on")
+
+    def script(self, assertions: Iterable[Term], used: list[Term]) -> Script:
+        """Return the script without the facts that are not used."""
+        no_use = {t.get_id() for t in self.labels.values()}
+        no_use -= {t.get_id() for t in used}
+        kept = [
+            a
+            for a in assertions
+            if not (z3.is_implies(a) and a.arg(0).get_id() in no_use)
+        ]
+        return Script(kept, tuple(used))
 
     def shown(self, solver: Any) -> tuple[str, ...]:
         """The cells and arguments of a state against the claim."""
