@@ -155,7 +155,7 @@ def proved(found: Opened, clauses: bool = True) -> Outcome:
         properties,
         Budget(),
         Silent(),
-        Sources(tuple(observers.values()), clauses=clauses),
+        Sources(tuple(observers.values()), found.compiled.stated, clauses),
     )
 
 
@@ -343,35 +343,30 @@ def test_a_loop_whose_closed_form_is_not_shown_keeps_its_bounds(
     assert "any P" not in out
 
 
-HELD = """
-spec "held"
-for Forms
-invariant counted "c": count == boxes()
-invariant free_too "f": free + count == B
-"""
-BESIDE = """
-spec "beside"
-for Forms
-invariant other "o": all(r in ROWS: live[r] == (free < B))
-invariant wrong "w": free == B
+ORDER = """
+spec "order"
+for Chain
+invariant second "s": all(r in ROWS: link[r, 2] implies link[r, 1])
+invariant order "o": all(r in ROWS: link[r, 1] implies link[r, 0])
+invariant never_late "n": not late
+invariant wrong "w": all(r in ROWS: not link[r, 0])
 """
 
 
-def test_what_other_specs_state_is_a_guess(tmp_path: Path) -> None:
-    spec = of_text(HELD, tmp_path, "held")
-    of_text(
-        BESIDE.replace("Held", "Forms").replace("some[r]", "live[r]"), tmp_path, "b"
-    )
-    found = opened(Forms, spec, Sizes({}, (), ()), compile_design(Forms), ("all",))
-    compiled = with_stated(found.compiled, spec)
-    assert [show(e) for e in compiled.stated] == [
-        "all(r in ROWS: live[r] == (free < B))",
-        "free == B",
-    ]
-    verdicts = proved(replace(found, compiled=compiled)).verdicts
-    assert all(isinstance(v, Holds) for v in verdicts.values())
-    (certificate,) = certificates(proved(replace(found, compiled=compiled)))
-    assert "free == B" not in certificate.lemmas
+def test_what_other_specs_state_helps_a_proof_if_it_is_so(tmp_path: Path) -> None:
+    first = CHAIN.splitlines()[1:4]
+    spec = of_text("\n".join(first), tmp_path, "chain")
+    of_text(ORDER, tmp_path, "order")
+    found = opened(Chain, spec, Sizes({}, (), ()), compile_design(Chain), ("all",))
+    alone = proved(found, clauses=False)
+    assert not isinstance(alone.verdicts["first"], Holds)
+    more = replace(found, compiled=with_stated(found.compiled, spec))
+    assert len(more.compiled.stated) == 4
+    together = proved(more, clauses=False)
+    assert isinstance(together.verdicts["first"], Holds)
+    (certificate,) = certificates(together)
+    assert len(certificate.lemmas) == 3
+    assert "late" not in " ".join(certificate.lemmas)
 
 
 MASKS = """
@@ -630,7 +625,8 @@ def test_nothing_is_proved_of_a_mutant_of_hugetlb_that_a_search_violates(
     for mutant in of_the_accounting()[eighth::8]:
         with altered(mutant.tree, mutant.other):
             found = opened(Hugetlb, spec, Sizes({}, (), FEATURES), closed, ("all",))
-            outcome = proved(found)
+            compiled = with_stated(found.compiled, spec)
+            outcome = proved(replace(found, compiled=compiled))
             good = {n for n, v in outcome.verdicts.items() if isinstance(v, Holds)}
             for sizes in SIZES if good else ():
                 compiled = compile_design(Hugetlb, sizes, (), FEATURES)

@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.verdict import (
     Budget,
@@ -31,12 +32,16 @@ from poolproof.checker.core.verdict import (
     Silent,
     Unknown,
     Verdict,
+    Violated,
 )
-from poolproof.checker.driver.check import asked
+from poolproof.checker.driver.check import asked, opened_sizes
 from poolproof.checker.driver.designs import find_spec, shipped_specs
 from poolproof.checker.driver.task import Request, Task, prepare
+from poolproof.checker.engines.anysize.sizes import small_sizes
+from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.engines.interruptible import interruptible
-from poolproof.checker.spec import parse
+from poolproof.checker.frontend.design import compile_design
+from poolproof.checker.spec import parse, resolve
 
 TABLE = Path(__file__).parents[1] / "scores" / "any_sizes.txt"
 SECONDS = 45.0
@@ -95,11 +100,15 @@ def is_violated(p: Property) -> bool:
     return p.expect is not None and p.expect.verdict == "violated"
 
 
-def measure(spec: str, design: str) -> tuple[Measured, list[str]]:
-    """Return the counts, and the properties that are proved and that a search
-    violates: there must be none."""
+def task_of(spec: str, design: str) -> Task:
+    """Return the spec on the design, all bounds to be left open."""
     request = Request(designs=(design,), any_size=("all",))
     (task,) = prepare(parse(find_spec(spec)), request)
+    return task
+
+
+def measure(task: Task) -> tuple[Measured, list[Property]]:
+    """Return the counts, and the properties that are proved."""
     with interruptible(), cpu_time(SECONDS):
         (outcome,) = asked(task, "prove", Budget(), Silent(), lambda: False)
     verdicts = outcome.verdicts
@@ -110,8 +119,8 @@ def measure(spec: str, design: str) -> tuple[Measured, list[str]]:
     why = Counter(reason(verdicts.get(p.name)) for p in left).most_common(1)
     stays = [n.split()[0] for n in outcome.statistics.notes if " stays at " in n]
     row = Measured(
-        spec,
-        design,
+        Path(task.spec.file).stem,
+        task.known.name,
         len(proved),
         len(violated),
         len(left),
@@ -119,7 +128,26 @@ def measure(spec: str, design: str) -> tuple[Measured, list[str]]:
         ",".join(stays),
         why[0][0] if why else "",
     )
-    return row, [p.name for p in proved if p in violated]
+    return row, proved
+
+
+def refuted(task: Task, proved: Iterable[Property], states: int) -> list[str]:
+    """Return which of the properties some search violates at small sizes, of so many
+    states each, of the design as it is compiled for them."""
+    names, found = {p.name for p in proved}, dict[str, None]()
+    cls, own = task.known.cls, task.sizes
+    for sizes in small_sizes(opened_sizes(task).compiled.system):
+        bounds = {**task.compiled.bounds, **sizes}
+        try:
+            compiled = compile_design(cls, bounds, own.without, own.having)
+        except UserError:
+            continue  # a size that the design does not allow
+        properties = resolve(task.spec, compiled).properties
+        mine = tuple(p for p in properties if p.name in names)
+        outcome = explicit(compiled.system, mine, Budget(states=states), Silent())
+        verdicts = outcome.verdicts.items()
+        found |= dict.fromkeys(n for n, v in verdicts if isinstance(v, Violated))
+    return list(found)
 
 
 def is_proved(verdict: Verdict | None) -> bool:
@@ -195,7 +223,8 @@ def main() -> None:
     for spec, design in pairs(wanted):
         one = not chosen.design or design == chosen.design
         if one and (wanted or (spec, design) not in table()):
-            row, wrong = measure(spec, design)
+            row, proved = measure(task_of(spec, design))
+            wrong = [p.name for p in proved if is_violated(p)]
             print(row, *(f"PROVED AND VIOLATED: {n}" for n in wrong), flush=True)
             write({**table(), (spec, design): str(row)})  # others may write it, too
 
