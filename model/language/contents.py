@@ -213,7 +213,22 @@ def _declared(cls: type) -> tuple[dict[str, Bound], dict[str, Feature]]:
                 visit(feature)
         for part in _mentioned(owner, value):
             visit(FAILURES if part is may_fail else part)
+    _leave_out(cls, features)
     return bounds, features
+
+
+def _leave_out(cls: type, features: dict[str, Feature]) -> None:
+    """Leave out what the class attribute ``lacks`` names. Raise ModelError if that is
+    no feature that can be left out."""
+    lacks = getattr(cls, "lacks", ())
+    for feature in lacks:
+        if not isinstance(feature, Feature) or feature.default:
+            raise ModelError(f"lacks: {feature!r} is no feature that is off by default")
+        features.pop(feature.name, None)
+    for feature in features.values():
+        for need in feature.needs:
+            if all(f in lacks for f in need.features):
+                raise ModelError(f"lacks: {need} is what {feature.name} needs")
 
 
 def structural(cls: type) -> frozenset[str]:
@@ -322,7 +337,9 @@ def with_needs(
     todo = list(selected)
     for name in todo:
         for need in features[name].needs if name not in without else ():
-            options = [f for f in need.features if f.name not in without]
+            options = [
+                f for f in need.features if f.name in features and f.name not in without
+            ]
             if not options:
                 raise ModelError(
                     f"{name} needs {need}: leave {name} out, or have that, too"

@@ -15,6 +15,7 @@ from poolproof.model.language.contents import Slot, bind, slots
 from poolproof.model.language.declarations import ActionMark, Block, Field, members
 from poolproof.model.language.domains import (
     ANY,
+    Feature,
     KernelWarning,
     ModelError,
     OutOfDomain,
@@ -44,6 +45,10 @@ class Design(Block):
     assumed: tuple[str, ...] = ()
     """What the design takes for granted and its source does not show: code that
     could not be read, and parts that are sketches. Reviews print it."""
+
+    lacks: tuple[Feature, ...] = ()
+    """Features of its bases and blocks that the design lacks. They stay off, and
+    nobody can select them."""
 
     def __init_subclass__(cls, **given: Any) -> None:
         super().__init_subclass__(**given)

@@ -119,3 +119,34 @@ def test_a_need_that_the_caller_brings_back() -> None:
     assert prepared(text).sizes.without == ("mount",)
     task = prepared(text, having=("size",))
     assert (task.sizes.having, task.sizes.without) == (("size", "mount"), ())
+
+
+class NoSize(Mounts):
+    """As a base that cannot do all of it."""
+
+    lacks = (SIZE, LIMIT)
+
+
+def test_what_a_design_lacks_cannot_be_selected() -> None:
+    assert declared(NoSize)[1].keys() == {"mount", "rsvd", "fork", "charged"}
+    assert compile_design(NoSize, having=["mount"]).system.actions == ()
+    with pytest.raises(UserError, match="no feature 'size'"):
+        compile_design(NoSize, having=["size"])
+
+
+@pytest.mark.parametrize(
+    ("left_out", "message"),
+    [
+        ((MOUNT,), "lacks: mount is what size needs"),
+        ((FORK,), "off by default"),
+        (("size",), "'size' is no feature"),
+    ],
+)
+def test_what_is_needed_or_on_cannot_be_lacking(
+    left_out: tuple[Any, ...], message: str
+) -> None:
+    class Lacking(Mounts):
+        lacks = left_out
+
+    with pytest.raises(UserError, match=message):
+        compile_design(Lacking)

@@ -1,18 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What an administrator writes: the pool's size, and who may use what."""
+"""What an administrator writes to the pool: its size, and what is offline."""
 
 from poolproof.model.blocks.errno import EBUSY, OK, Errno
 from poolproof.model.designs.hugetlb.files import Mounts
 from poolproof.model.designs.hugetlb.names import (
     CAP,
-    CGROUP,
-    CGROUP_MOVE,
-    CGROUPS,
-    CPUSET,
     DEMOTE,
     FRAGMENTS,
-    MBIND,
-    MEMPOLICY,
     NODES,
     OC,
     OFFLINE,
@@ -23,11 +17,9 @@ from poolproof.model.designs.hugetlb.names import (
     STEP,
     SURPLUS,
     SYSCTL,
-    TASKS,
-    VMAS,
     N,
 )
-from poolproof.model.language import Int, Maybe, SetOf, action, assume, require
+from poolproof.model.language import Int, action, assume, require
 
 
 class Resizing(Mounts):
@@ -134,37 +126,3 @@ class Resizing(Mounts):
     def dissolved_surplus(self, node):
         """Return whether a free page that is dissolved counts as a surplus one."""
         return self.h.surplus_huge_pages_node[node] > 0
-
-
-class Policies(Resizing):
-    """Policies of tasks and VMAs, cpusets, and cgroups' tasks."""
-
-    @action(kernel="mm/mempolicy.c:do_set_mempolicy", when=MEMPOLICY)
-    def set_mempolicy(self, task: TASKS, nodes: SetOf(NODES)) -> Errno:
-        """set_mempolicy(MPOL_BIND); no nodes: MPOL_DEFAULT."""
-        self.mpol.mempolicy[task] = nodes
-        return OK
-
-    @action(kernel="mm/mempolicy.c:do_mbind", when=MBIND)
-    def mbind(self, vma: VMAS, nodes: SetOf(NODES)) -> Errno:
-        """mbind(MPOL_BIND) of a VMA without moving pages."""
-        require(self.vm_mm[vma] is not None)
-        self.mpol.vm_policy[vma] = nodes
-        return OK
-
-    @action(kernel="kernel/cgroup/cpuset.c:update_nodemask", when=CPUSET)
-    def set_cpuset(self, task: TASKS, nodes: SetOf(NODES)) -> Errno:
-        """A write to cpuset.mems, or a move to another cpuset; no nodes: all."""
-        self.mpol.mems_allowed[task] = nodes
-        return OK
-
-    @action(kernel="kernel/cgroup/cgroup.c:cgroup_attach_task", when=CGROUP)
-    def cgroup_attach(self, task: TASKS, cgroup: Maybe(CGROUPS)) -> Errno:
-        """The task moves to a cgroup; what is charged stays charged."""
-        if not CGROUP_MOVE:
-            assume(
-                all(self.vm_mm[v] != task for v in VMAS),
-                "no task with VMAs moves to a cgroup",
-            )
-        self.cgroup.of[task] = cgroup
-        return OK

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """hugetlb in the words of the questions that are asked of every pool."""
 
-from poolproof.model.designs.hugetlb.administration import Policies
+from poolproof.model.designs.hugetlb.administration import Resizing
 from poolproof.model.designs.hugetlb.names import FILES, HUGETLBFS, NODES, VMAS
+from poolproof.model.designs.hugetlb.policies import Policies
 from poolproof.model.language import observer
 
 
-class Census(Policies):
+class Census(Policies, Resizing):
     """What specs/questions/ asks of a pool, of the kernel's own counters and of
     the pages themselves."""
 

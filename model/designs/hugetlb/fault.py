@@ -42,13 +42,8 @@ class Allocation(OtherMappings):
         deferred_reserve = map_chg > 0 or cow_from_owner
         gbl_chg = map_chg
         if deferred_reserve:
-            if MOUNT and spool and not self.spool.fits(1):
-                self.uncharge_memory(css)
-                return None
-            gbl_chg = self.hugepage_subpool_get_pages(spool, 1)
-            charged = self.hugetlb_cgroup_charge_cgroup_rsvd(css, 1)
-            if not charged:
-                self.out_subpool_put(spool, gbl_chg)
+            gbl_chg = self.charge_deferred(spool, css)
+            if gbl_chg < 0:
                 self.uncharge_memory(css)
                 return None
         charged = self.usage.try_charge(css, 1)
@@ -60,9 +55,28 @@ class Allocation(OtherMappings):
                 self.usage.uncharge(css, 1)
             self.uncharge_memory(css)
             if deferred_reserve:
-                self.hugetlb_cgroup_uncharge_cgroup_rsvd(css, 1)
-                self.out_subpool_put(spool, gbl_chg)
+                self.uncharge_deferred(spool, css, gbl_chg)
         return nid
+
+    def charge_deferred(self, spool, css):
+        """mm/hugetlb.c:alloc_hugetlb_folio of a page that the reserve map has no
+        reservation for: it is taken from the subpool, and charged to rsvd. Return
+        how many pages must come from the pool, 0 or 1; -1 (-ENOSPC) if there is a
+        limit: then nothing is charged."""
+        if MOUNT and spool and not self.spool.fits(1):
+            return -1
+        gbl_chg = self.hugepage_subpool_get_pages(spool, 1)
+        charged = self.hugetlb_cgroup_charge_cgroup_rsvd(css, 1)
+        if not charged:
+            self.out_subpool_put(spool, gbl_chg)
+            return -1
+        return gbl_chg
+
+    def uncharge_deferred(self, spool, css, gbl_chg):
+        """The end of alloc_hugetlb_folio when there is no page, for what
+        charge_deferred() did."""
+        self.hugetlb_cgroup_uncharge_cgroup_rsvd(css, 1)
+        self.out_subpool_put(spool, gbl_chg)
 
     def try_charge_memory(self, css):
         """mm/memcontrol.c:mem_cgroup_hugetlb_try_charge."""
@@ -113,6 +127,11 @@ class Allocation(OtherMappings):
         restore = restore_reserve
         if not restore:
             restore = self.hugepage_subpool_put_pages(spool, 1) == 0
+        self.free_to_pool(nid, restore, cg, cg_rsvd)
+
+    def free_to_pool(self, nid, restore, cg, cg_rsvd):
+        """The part of free_huge_folio under hugetlb_lock. If the page is to
+        ``restore`` a promise, it is the page of that."""
         self.usage.uncharge(cg, 1)
         self.uncharge_memory(cg)
         self.hugetlb_cgroup_uncharge_cgroup_rsvd(cg_rsvd, 1)
@@ -244,24 +263,13 @@ class Faulting(Allocation):
         """mm/hugetlb.c:hugetlb_fault of a mapped page, hugetlb_no_page or
         hugetlb_wp; ``task`` is current."""
         shared = HUGETLBFS and self.shared(vma)
-        cached = False
-        if HUGETLBFS and self.vm_file[vma] is not None:
-            cached = self.page_cache.node[self.vm_file[vma], page] is not None
-        old = self.anon.node[vma, page]
-        if shared and cached:
+        if self.needs_no_folio(vma, page, write):
             return OK
-        if old is not None:
-            if not write or self.mappers.mapcount(vma, page) == 1:
-                return OK
-        elif not shared:
-            if self.resv_unmapped[vma]:
-                return SIGBUS
-            if cached and not write:
-                return OK
-        if old is None and not cached and not self.within_file(vma, page):
+        if not self.may_allocate(vma, page):
             return SIGBUS
 
-        copies = old is not None or cached
+        old = self.anon.node[vma, page]
+        copies = old is not None or self.is_cached(vma, page)
         if DESCRIPTORS and write and not shared and copies:
             stocked = self.look_ahead(vma, page)
             if not stocked:
@@ -304,14 +312,45 @@ class Faulting(Allocation):
                 nid, restore_reserve, self.subpool_vma(vma), css, css_rsvd
             )
             return SIGBUS if shared else OOM
-        if HUGETLBFS and shared:
-            self.page_cache.set(self.vm_file[vma], page, nid, css, css_rsvd)
-            return OK
-        if old is not None:
-            self.mappers.leave(vma, page)
-        self.anon.set(vma, page, nid, css, css_rsvd)
-        self.mappers.alone(vma, page)
+        self.install_folio(vma, page, nid, css, css_rsvd)
         return OK
+
+    def is_cached(self, vma, page):
+        """Return whether the page cache of the VMA's file, if it has one, has the
+        page."""
+        if HUGETLBFS and self.vm_file[vma] is not None:
+            return self.page_cache.node[self.vm_file[vma], page] is not None
+        return False
+
+    def needs_no_folio(self, vma, page, write):
+        """Return whether a fault finds a page that serves: its own, which it may
+        write to if it is to, or that of the file."""
+        if self.anon.node[vma, page] is not None:
+            return not write or self.mappers.mapcount(vma, page) == 1
+        if HUGETLBFS and self.shared(vma):
+            return self.is_cached(vma, page)
+        return self.is_cached(vma, page) and not write and not self.resv_unmapped[vma]
+
+    def may_allocate(self, vma, page):
+        """mm/hugetlb.c:hugetlb_no_page up to the allocation: return whether there is
+        no SIGBUS before that. Once an owner took pages from a child, the child gets
+        none."""
+        if self.anon.node[vma, page] is not None:
+            return True
+        if self.resv_unmapped[vma]:
+            return False
+        return self.is_cached(vma, page) or self.within_file(vma, page)
+
+    def install_folio(self, vma, page, nid, css, css_rsvd):
+        """hugetlb_add_to_page_cache, or the page table entry of a private page, in
+        place of one that others go on using."""
+        if HUGETLBFS and self.shared(vma):
+            self.page_cache.set(self.vm_file[vma], page, nid, css, css_rsvd)
+        else:
+            if self.anon.node[vma, page] is not None:
+                self.mappers.leave(vma, page)
+            self.anon.set(vma, page, nid, css, css_rsvd)
+            self.mappers.alone(vma, page)
 
     def look_ahead(self, vma, page):
         """hugetlb_fault and hugetlb_no_page, on a write to a private mapping: prepare

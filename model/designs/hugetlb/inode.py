@@ -53,14 +53,20 @@ class Inodes(Migrating):
 
     def hugetlb_unreserve_pages(self, file, start, freed):
         """mm/hugetlb.c:hugetlb_unreserve_pages to the end of the file."""
+        chg = self.regions_del(file, start)
+        gbl_reserve = self.hugepage_subpool_put_pages(MOUNT, chg - freed)
+        self.h.return_unused_surplus_pages(gbl_reserve, PAGES)
+
+    def regions_del(self, file, start):
+        """mm/hugetlb.c:region_del from start on. Return how many indices were
+        there."""
         chg = 0
         for p in PAGES:
             if p >= start:
                 found = self.region_del(file, p)
                 if found:
                     chg += 1
-        gbl_reserve = self.hugepage_subpool_put_pages(MOUNT, chg - freed)
-        self.h.return_unused_surplus_pages(gbl_reserve, PAGES)
+        return chg
 
     def fput(self, file):
         """Evicts the inode if nothing holds it."""

@@ -83,13 +83,9 @@ class Reserving(HugetlbState):
         """mm/hugetlb.c:hugetlb_reserve_pages from the cgroup charge on.
         Whether chg pages are promised to the task."""
         css = self.cgroup.of[task]
-        charged = self.hugetlb_cgroup_charge_cgroup_rsvd(css, chg)
-        if not charged:
+        gbl_reserve = self.charge_reservation(css, spool, chg)
+        if gbl_reserve < 0:
             return False
-        if MOUNT and spool and not self.spool.fits(chg):
-            self.hugetlb_cgroup_uncharge_cgroup_rsvd(css, chg)
-            return False
-        gbl_reserve = self.hugepage_subpool_get_pages(spool, chg)
         nodes = self.mpol.policy_mbind_nodemask(task)
         mems = self.mpol.cpuset_current_mems_allowed(task)
         if not self.hugetlb_acct_memory(gbl_reserve, nodes, mems):
@@ -97,6 +93,18 @@ class Reserving(HugetlbState):
             self.hugetlb_cgroup_uncharge_cgroup_rsvd(css, chg)
             return False
         return True
+
+    def charge_reservation(self, css, spool, chg):
+        """mm/hugetlb.c:hugetlb_reserve_pages as far as rsvd and the subpool go.
+        Return how many of chg pages must come from the pool; -1 if there is a
+        limit: then nothing is charged."""
+        charged = self.hugetlb_cgroup_charge_cgroup_rsvd(css, chg)
+        if not charged:
+            return -1
+        if MOUNT and spool and not self.spool.fits(chg):
+            self.hugetlb_cgroup_uncharge_cgroup_rsvd(css, chg)
+            return -1
+        return self.hugepage_subpool_get_pages(spool, chg)
 
     def hugetlb_reserve_pages(self, task, file, start, end):
         """mm/hugetlb.c:hugetlb_reserve_pages of pages start..end of a file, for

@@ -31,15 +31,26 @@ class Unmapping(Inodes):
             cg_rsvd = self.anon.cg_rsvd[vma, page]
             pinned = self.pinned[vma, page]
             restore_reserve = self.anon.restores(vma, page)
-            self.anon.clear(vma, page)
-            self.pinned[vma, page] = False
-            self.mappers.leave(vma, page)
+            self.remove_rmap(vma, page)
             if last:
-                if self.adjust_reservation(vma):
-                    restore_reserve = self.restore_reserve_on_unmap(vma, page)
+                restore_reserve = self.restores_on_unmap(vma, page, restore_reserve)
                 self.folio_put(
                     pinned, nid, restore_reserve, self.subpool_vma(vma), cg, cg_rsvd
                 )
+
+    def remove_rmap(self, vma, page):
+        """The page table entry of a private page goes, mm/hugetlb.c:
+        hugetlb_remove_rmap."""
+        self.anon.clear(vma, page)
+        self.pinned[vma, page] = False
+        self.mappers.leave(vma, page)
+
+    def restores_on_unmap(self, vma, page, restore_reserve):
+        """Return HPageRestoreReserve of a page that __unmap_hugepage_range has unmapped;
+        before, it was ``restore_reserve``."""
+        if self.adjust_reservation(vma):
+            return self.restore_reserve_on_unmap(vma, page)
+        return restore_reserve
 
     def adjust_reservation(self, vma):
         """Whether __unmap_hugepage_range gives the owner its promise back."""
