@@ -52,10 +52,10 @@ STOPS: Mapping[str, Mapping[str, Stop]] = {
     "has a promise": {"mmap_shared": Stop("region_add")},
     "copies without locks": {"uffdio_copy": Stop("copy_folio_from_user", 2)},
 }
-"""Where Linux 6.12 is at a `yield`, by the label of each `yield` of steps.py that does
-not wait for a lock, and by each call that reaches it. The first copy_folio_from_user
-runs with the locks held. The first __vma_reservation_common is that of
-vma_needs_reservation, the second that of vma_commit_reservation."""
+"""Where Linux 6.12 is at a `yield` of HugetlbSteps that does not wait for a lock, by
+its label, and by each call that reaches it. The first copy_folio_from_user runs with
+the locks held. The first __vma_reservation_common is that of vma_needs_reservation,
+the second that of vma_commit_reservation."""
 
 
 class Call(NamedTuple):

@@ -51,7 +51,8 @@ def check_overrides(design: type[Design]) -> None:
             if isinstance(known, FunctionType) and not forwarded(value):
                 _check_parameters(design, value, resolved(design, known)[1])
     for cls, name, value, inherited in _idle(design):
-        if not _written_with(design, cls):
+        removed = value is not None and getattr(design, name, value) is None
+        if removed or not _written_with(design, cls):
             continue
         others = [
             n

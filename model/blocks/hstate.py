@@ -331,7 +331,8 @@ class Hstate(Block):
             self.next_nid_to_free = nid
 
     def alloc_pool_huge_folio(self, nodes_allowed):
-        """A fresh persistent page of the next node with room."""
+        """Return the next node with room, which gives a fresh page, or None: it is
+        not in the pool yet. mm/hugetlb.c:alloc_pool_huge_folio."""
         found = None
         for _round in self.nodes:
             if found is None:
@@ -339,10 +340,13 @@ class Hstate(Block):
                 for n in self.nodes:
                     if n == nid and self.room(n) > 0:
                         found = n
-        for n in self.nodes:
-            if n == found:
-                self.nr_huge_pages_node[n] += 1
-                self.free_huge_pages_node[n] += 1
+        return found
+
+    def prep_and_add_allocated_folios(self, nid, pages):
+        """mm/hugetlb.c:prep_and_add_allocated_folios: fresh pages of a node are free
+        pages of the pool."""
+        self.nr_huge_pages_node[nid] += pages
+        self.free_huge_pages_node[nid] += pages
 
     def set_max_huge_pages(self, count, floor, nodes_allowed):
         """A write to the global file, of a ``count`` that is at most
@@ -352,7 +356,10 @@ class Hstate(Block):
                 self.surplus_to_persistent(nodes_allowed)
         for _step in self.steps:
             if count > self.persistent_huge_pages():
-                self.alloc_pool_huge_folio(nodes_allowed)
+                nid = self.alloc_pool_huge_folio(nodes_allowed)
+                for n in self.nodes:
+                    if n == nid:
+                        self.prep_and_add_allocated_folios(n, 1)
         min_count = max(count, floor)
         for _step in self.steps:
             if min_count < self.persistent_huge_pages():

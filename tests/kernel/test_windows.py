@@ -43,7 +43,8 @@ def private(task: int, length: int = 1, noreserve: int = 0) -> Call:
 
 
 def fault(task: int, page: int = 0) -> Call:
-    return Call(task, "fault", {"vma": task, "page": page})
+    where = {"vma": task, "page": page}
+    return Call(task, "fault", {**where, "write": 1, "installed": 1})
 
 
 def copy(task: int, page: int = 0) -> Call:

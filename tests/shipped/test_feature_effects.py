@@ -15,21 +15,6 @@ from poolproof.model.language import Feature, declared
 
 BASES = [k for k in shipped_designs() if not k.cls.__module__.endswith(".versions")]
 
-LEFT_OUT = {
-    ("HugetlbSteps", feature)
-    for feature in (
-        "dontneed",
-        "exit",
-        "inject",
-        "migrate",
-        "reads",
-        "remote",
-        "split",
-    )
-}
-"""Features whose actions a design has none of: HugetlbSteps has only the calls that
-are written in steps."""
-
 
 def shape(system: TransitionSystem) -> object:
     return (
@@ -67,7 +52,7 @@ def asked(known: DesignRef, features: Mapping[str, Feature]) -> None:
         if feature.default:
             continue
         system = compile_design(known.cls, having=[name]).system
-        assert (shape(system) != plain) is ((known.name, name) not in LEFT_OUT), name
+        assert shape(system) != plain, name
         for need in feature.needs:
             others = [f.name for f in need.features if not f.default]
             with pytest.raises(UserError):

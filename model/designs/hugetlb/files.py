@@ -170,11 +170,7 @@ class Mounts(Files):
         require(self.spool.mounted)
         require(all(self.vm_file[v] is None for v in VMAS))
         if PINS:
-            assume(
-                not any(self.limbo_spool[io] for io in IOS)
-                and not any(self.cache_pinned[f, p] for f in FILES for p in PAGES),
-                "no umount while I/O holds a page of the mount",
-            )
+            self.no_umount_with_io()
         for f in FILES:
             self.remove_inode_hugepages(f, 0)
             if TRUNCATE:
@@ -187,3 +183,10 @@ class Mounts(Files):
         if MIN_SIZE:
             self.spool.rsv_hpages = 0
         return OK
+
+    def no_umount_with_io(self):
+        assume(
+            not any(self.limbo_spool[io] for io in IOS)
+            and not any(self.cache_pinned[f, p] for f in FILES for p in PAGES),
+            "no umount while I/O holds a page of the mount",
+        )

@@ -26,7 +26,7 @@ in the middle is left out, and so are: other small allocations that fail (that o
 a descriptor fails with the feature descriptors only); OOM kills in a memcg;
 errors in pages in use, CMA, what else happens to gigantic pages; policies other than
 MPOL_BIND; private read-only mappings and mappings beyond the end of a file.
-`HugetlbSteps` (steps.py) has tasks that interleave where a lock is dropped.
+`HugetlbSteps` (steps/) has tasks that interleave where a lock is dropped.
 
 Written down less literally:
 - An address is a VMA and a page index of its file (of its private object).

@@ -46,8 +46,8 @@ class Unmapping(Inodes):
         self.mappers.leave(vma, page)
 
     def restores_on_unmap(self, vma, page, restore_reserve):
-        """Return HPageRestoreReserve of a page that __unmap_hugepage_range has unmapped;
-        before, it was ``restore_reserve``."""
+        """Return HPageRestoreReserve of a page that __unmap_hugepage_range unmaps; it
+        was ``restore_reserve`` before."""
         if self.adjust_reservation(vma):
             return self.restore_reserve_on_unmap(vma, page)
         return restore_reserve
@@ -69,12 +69,16 @@ class Unmapping(Inodes):
 
     def hugetlb_vm_op_close(self, vma, start, end):
         """mm/hugetlb.c:hugetlb_vm_op_close of the piece start..end."""
-        spool = self.subpool_vma(vma)
         if self.resv_owner[vma]:
-            reserve = self.resv_map.region_absent(vma, start, end)
-            self.hugetlb_cgroup_uncharge_cgroup_rsvd(self.resv_css[vma], end - start)
-            gbl_reserve = self.hugepage_subpool_put_pages(spool, reserve)
+            gbl_reserve = self.uncharge_reservation(vma, start, end)
             self.h.return_unused_surplus_pages(gbl_reserve, PAGES)
+
+    def uncharge_reservation(self, vma, start, end):
+        """hugetlb_vm_op_close as far as rsvd and the subpool go: return how many
+        promises of the pool the owner of start..end gives back."""
+        reserve = self.resv_map.region_absent(vma, start, end)
+        self.hugetlb_cgroup_uncharge_cgroup_rsvd(self.resv_css[vma], end - start)
+        return self.hugepage_subpool_put_pages(self.subpool_vma(vma), reserve)
 
     def forget(self, vma):
         """The slot of a VMA that is gone can be used again."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Races, mm/hugetlb.c: a lock that was not taken, or was dropped too early."""
 
-from poolproof.model.blocks.errno import EEXIST, ENOMEM, OK
+from poolproof.model.blocks.errno import EEXIST, ENOMEM
 from poolproof.model.designs.bug import Bug
 from poolproof.model.designs.hugetlb.names import NODES, PAGES, P, V
 from poolproof.model.designs.hugetlb.steps import STEPS, HugetlbSteps
@@ -108,24 +108,22 @@ class Before8cc5fcbb5be8(HugetlbSteps):
     )
 
     def copy_steps(self, task, vma, page):
-        css = self.css_of(task)
         map_chg = self.vma_needs_reservation(vma, page)
-        nid = yield from self.alloc_steps(task, vma, map_chg, True, css)
-        if nid is None:
+        spool = self.subpool_vma(vma)
+        allocated = yield from self.alloc_steps(task, spool, map_chg, False, True)
+        if not allocated:
             self.vma_end_reservation(vma)
             return ENOMEM
-        css_rsvd = yield from self.commit_steps(task, vma, page, map_chg, css)
+        map_commit = self.vma_commit_reservation(vma, page)
+        yield from self.commit_steps(task, self.subpool_vma(vma), map_chg, map_commit)
         self.unlock_index(task, page, True)
         if STEPS:
             yield "copies without locks"
         yield from self.lock_index(task, page, True)
-        if self.is_there(vma, page):
-            yield from self.lock(task)
-            self.free_huge_folio(nid, map_chg == 0, False, css, css_rsvd)
-            self.unlock(task)
+        if self.is_cached(vma, page):
+            yield from self.put_steps(task, self.subpool_vma(vma))
             return EEXIST
-        self.install(vma, page, nid, css, css_rsvd)
-        return OK
+        return (yield from self.install_steps(task, vma, page, False, True))
 
 
 class Before12df140f0bdf(HugetlbSteps):
@@ -143,12 +141,11 @@ class Before12df140f0bdf(HugetlbSteps):
         detected="hugetlb_steps.resv_exact",
     )
 
-    def surplus_takes_promise(self, task, reserved):
-        if reserved:
-            resv: Int(-1, 2 * V * P) = self.h.resv_huge_pages
-            if STEPS:
-                yield "has read resv_huge_pages"
-            self.h.resv_huge_pages = max(-1, resv - 1)
+    def surplus_takes_promise(self, task):
+        resv: Int(-1, 2 * V * P) = self.h.resv_huge_pages
+        if STEPS:
+            yield "has read resv_huge_pages"
+        self.h.resv_huge_pages = max(-1, resv - 1)
 
 
 class Beforeb76b46902c2d(HugetlbSteps):
@@ -166,7 +163,7 @@ class Beforeb76b46902c2d(HugetlbSteps):
         detected="hugetlb_steps.asserted",
     )
 
-    def uncharge_raced(self, task, css):
+    def uncharge_raced(self, task):
         if STEPS:
             yield "has given its promise back"
-        self.hugetlb_cgroup_uncharge_folio_rsvd(task, css)
+        self.hugetlb_cgroup_uncharge_folio_rsvd(task)

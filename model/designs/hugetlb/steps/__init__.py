@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""hugetlb with several tasks at once, from one lock to the next."""
+
+from poolproof.model.designs.hugetlb.steps.hugetlb import HugetlbSteps
+from poolproof.model.designs.hugetlb.steps.locks import STEPS
+
+__all__ = ["STEPS", "HugetlbSteps"]
