@@ -51,11 +51,16 @@ STOPS: Mapping[str, Mapping[str, Stop]] = {
     },
     "has a promise": {"mmap_shared": Stop("region_add")},
     "copies without locks": {"uffdio_copy": Stop("copy_folio_from_user", 2)},
+    "zeroes the folio": {"fault": Stop("folio_zero_user")},
+    "has written i_size": {"ftruncate": Stop("filemap_get_folios")},
+    "has removed the pages": {"ftruncate": Stop("hugetlb_unreserve_pages")},
+    "waits for hugetlb_lock": {"dontneed": Stop("free_huge_folio")},
 }
-"""Where Linux 6.12 is at a `yield` of HugetlbSteps that does not wait for a lock, by
-its label, and by each call that reaches it. The first copy_folio_from_user runs with
-the locks held. The first __vma_reservation_common is that of vma_needs_reservation,
-the second that of vma_commit_reservation."""
+"""Where Linux 6.12 is at a `yield` of HugetlbSteps, by its label, and by each call that
+reaches it: where it waits for no lock, and where MADV_DONTNEED frees what it has
+unmapped. The first copy_folio_from_user runs with the locks held. The first
+__vma_reservation_common is that of vma_needs_reservation, the second that of
+vma_commit_reservation."""
 
 
 class Call(NamedTuple):
@@ -70,6 +75,10 @@ class Call(NamedTuple):
         return f"t{self.task} {self.action}({shown})"
 
 
+_WRAPPED = 1 << 63
+"""An unsigned long from here on was lowered below zero."""
+
+
 class Pool(NamedTuple):
     """The pool's counters, of the model or of the kernel."""
 
@@ -80,7 +89,9 @@ class Pool(NamedTuple):
 
     @staticmethod
     def of(counters: Counters) -> Pool:
-        return Pool(*(getattr(counters, name) for name in Pool._fields))
+        """Return a kernel's counters. One that has wrapped is -1, as in the model."""
+        found = (getattr(counters, name) for name in Pool._fields)
+        return Pool(*(-1 if n >= _WRAPPED else n for n in found))
 
 
 @dataclass(frozen=True)
@@ -259,6 +270,9 @@ STRIDE = 16
 _DESCRIPTOR = 10
 """The userfaultfd of a process; its files are 0, 1 ..."""
 
+_DONTNEED = 4
+"""include/uapi/asm-generic/mman-common.h:MADV_DONTNEED."""
+
 _MOMENT = 300
 """Milliseconds after which a call waits that the model says waits."""
 
@@ -278,6 +292,8 @@ class _Words:
         """A call in its process. Where it maps what will be copied to, `also` is to
         follow."""
         a = call.arguments
+        if call.action == "ftruncate":
+            return f"trunc {a['file']} {a['size']}"
         at = STRIDE * a["vma"]
         keep = "N" * a.get("noreserve", 0)
         match call.action:
@@ -293,6 +309,8 @@ class _Words:
         page = at + a["page"] - self.vmas[a["vma"]][0]
         if call.action == "fault":
             return f"w {page} 1"
+        if call.action == "dontneed":
+            return f"madv {page} 1 {_DONTNEED}"
         assert call.action == "uffdio_copy", call.action
         return f"ucopy {_DESCRIPTOR} {page}"
 

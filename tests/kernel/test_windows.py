@@ -52,6 +52,14 @@ def copy(task: int, page: int = 0) -> Call:
     return Call(task, "uffdio_copy", {**where, "resident": 0})
 
 
+def truncate(task: int, size: int = 0) -> Call:
+    return Call(task, "ftruncate", {"file": 0, "size": size})
+
+
+def dontneed(task: int) -> Call:
+    return Call(task, "dontneed", {"vma": task, "page": 0})
+
+
 def unmap(task: int) -> Call:
     return Call(task, "unmap", {"vma": task})
 
@@ -127,6 +135,28 @@ CASES = (
         (fault(1),),
         {"blocks": 1},
     ),
+    Case(
+        "ftruncate during a fault",
+        ("hugetlbfs", "truncate"),
+        (shared(0),),
+        fault(0),
+        (truncate(1),),
+    ),
+    Case(
+        "a fault during ftruncate",
+        ("hugetlbfs", "truncate"),
+        (shared(1),),
+        truncate(0),
+        (fault(1),),
+    ),
+    Case(
+        "a surplus page while another is freed",
+        ("surplus", "dontneed"),
+        (private(0), fault(0)),
+        dontneed(0),
+        (private(1),),
+        {"blocks": 1},
+    ),
 )
 
 
@@ -185,7 +215,9 @@ def test_a_kernel_does_as_the_model_in_each_order(
         seen = replay(guest, addresses, start, order)
         for ours, theirs in zip(order.seen, seen, strict=True):
             assert theirs == ours, str(order)
-        assert guest.reset()
+        # a counter that has wrapped needs another guest
+        wraps = any(s.pool is not None and s.pool.rsvd < 0 for s in order.seen)
+        assert guest.reset() or wraps
 
 
 @pytest.mark.slow

@@ -71,7 +71,7 @@ class FileSteps(VmaSteps):
         return pinned
 
     def release_steps(self, task, pinned):
-        """mm/swap.c:folio_batch_release of the folio in hand."""
+        """include/linux/pagevec.h:folio_batch_release of the folio in hand."""
         if PINS and pinned:
             self.leave_to_io(task, MOUNT)
         else:
