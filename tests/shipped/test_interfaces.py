@@ -64,6 +64,28 @@ def test_reserved_thp_does_not_know_nodes() -> None:
     ]
 
 
+def test_reserved_thp_and_fork() -> None:
+    """The child shares the file's promises: neither design counts anything."""
+    found = compared(
+        "Hugetlb", "ReservedThpHugetlbfs", "reserved_thp_hugetlbfs", "fork"
+    )
+    assert found.complete
+    assert not found.classes
+
+
+def test_reserved_thp_returns_the_quota_of_a_pinned_page() -> None:
+    """hugetlb counts pages: the one that I/O keeps after the hole is not free, and mmap()
+    is refused. The quota is one of indices: it is free at once, mmap() promises a page
+    that nobody has, and the fault is SIGBUS. A pin without a mapping is the sketch's:
+    it pins by file."""
+    found = compared(
+        "Hugetlb", "ReservedThpHugetlbfs", "reserved_thp_hugetlbfs", "pins"
+    )
+    assert found.complete
+    assert ("mmap_shared", "ENOMEM", "OK") in [c[:3] for c in classes(found)]
+    assert {c[0] for c in classes(found)} == {"mmap_shared", "pin"}
+
+
 def test_a_page_that_goes_brings_its_promise_back() -> None:
     """df7a6d1f6405, in 6.9: 6.1 forgets the promise of a page that its owner unmaps.
     HugePages_Rsvd says so, and then a promise that is there or not."""
