@@ -105,7 +105,17 @@ FOLLOW = Action("follow", (), TRUE, {"x": Y.now, "y": X.now}, None)
 
 def test_lemmas_that_need_two_states() -> None:
     good = Certificate((*RANGES, "(<= x 3)"), 2, (), 4)
-    assert refuted(questions(xy(FOLLOW), (SMALL,), good)) == []
+    asked = questions(xy(FOLLOW), (SMALL,), good)
+    said = {q.name.split("-", 1)[1]: q.text for q in asked}
+    assert (
+        "; consecution1-follow: is there follow from an initial"
+        in (said["consecution1-follow"])
+    )
+    assert (
+        "follow-follow from states with all lemmas"
+        in (said["consecution2-follow-follow"])
+    )
+    assert refuted(asked) == []
     assert check_certificate(xy(FOLLOW), (SMALL,), good) == ""
 
 
