@@ -248,6 +248,11 @@ def _question(
     name = measure.bound.text
     if name not in known:
         raise UserError(measure.bound.span, f"{cls.__name__} has no bound `{name}`")
+    for amount in scenario.amounts:
+        if amount.name.text == name:
+            raise UserError(
+                amount.name.span, f"the size is of {name}: leave its bound out"
+            )
     spec = with_lets(spec, given)
     settings, places = _settings(scenario, spec, known, given)
     head = spec.bounds[:1]

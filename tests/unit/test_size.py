@@ -12,7 +12,7 @@ import pytest
 from poolproof.checker.commands.main import main
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.driver.designs import designs_named
-from poolproof.checker.driver.size import AtSize, Failure, Sized, find_size
+from poolproof.checker.driver.size import AtSize, Failure, Sized, find_size, range_of
 from poolproof.checker.reports.page import least_pool
 from poolproof.checker.spec import parse
 
@@ -198,6 +198,7 @@ from poolproof.model.language import Bool, Bound, Design, Feature, Int
 from poolproof.model.language import action, assume, require, var
 
 B = Bound("B", 1)
+MOST = Bound("MOST", 2)
 MOUNT = Feature("mount", False)
 QUOTA = Feature("quota", False, needs=MOUNT)
 
@@ -205,7 +206,7 @@ QUOTA = Feature("quota", False, needs=MOUNT)
 class Reserve(Design):
     """Takes one block at a time."""
 
-    used = var(Int(0, 2))
+    used = var(Int(0, MOST))
     calls = var(Int(0, 99))
 
     @action
@@ -259,6 +260,45 @@ def test_what_the_answer_assumes(
     assert answer["unobserved"] == ["calls"]
     cut = {a["why"]: a["cut"] for a in answer["assumptions"]}
     assert cut == {"one block has a quota": 8, "used is not negative": 0}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("B = 1..2", "C = 1..2", "5:10: Reserve has no bound `C`"),
+        ("B = 1..2", "B = 2..1", "5:10: the least size comes first: 2..1 has none"),
+        ("B = 1..2", "B = 1..2000000000000", "5:10: 2000000000000: "),
+        ("size B = 1..2", "", "3:10: of which bound? Write `size blocks = 0..8`"),
+        ("with quota", "with quote", "3:10: Reserve has no feature `quote`"),
+        ("with quota", "MOST = 0 with quota", "4:12: MOST = 0: "),
+        ("with quota", "B = 1 with quota", "4:12: the size is of B: "),
+    ],
+)
+def test_a_size_that_the_design_cannot_have(
+    reserve: list[str],
+    capsys: pytest.CaptureFixture[str],
+    old: str,
+    new: str,
+    says: str,
+) -> None:
+    """At the place where it is written."""
+    assert old in TAKE
+    Path("t.scenario").write_text(TAKE.replace(old, new))
+    assert main(reserve) == 2
+    assert capsys.readouterr().err.startswith(f"t.scenario:{says}")
+
+
+@pytest.mark.usefixtures("reserve")
+def test_sizes_begin_where_the_design_can_have_them() -> None:
+    """B is 1 at least. One size alone is unknown where its budget is spent."""
+    Path("t.scenario").write_text(TAKE.replace("1..2", "0..2"))
+    (known,) = designs_named("reserve.py")
+    spec = parse("t.scenario")
+    scenario = spec.scenarios[0]
+    assert range_of(scenario, spec, known.cls, {}) == range(1, 3)
+    found = find_size(scenario, spec, known.cls, {}, Budget(states=1), Silent())
+    assert [at.size for at in found.sizes] == [1, 2]
+    assert all("states" in at.unknown for at in found.sizes)
 
 
 def test_a_bound_that_means_nothing(
