@@ -38,7 +38,7 @@ from poolproof.checker.kernel.fetch import (
     find_image,
     install_tools,
 )
-from poolproof.checker.kernel.guest import Guest
+from poolproof.checker.kernel.guest import Guest, GuestMachine
 from poolproof.checker.kernel.kernel import Kernel, Unavailable
 from poolproof.checker.kernel.live import Live
 from poolproof.checker.linux.tree import folder_of
@@ -67,6 +67,7 @@ examples:
   poolproof conform Hugetlb --kernel live --without fork --sequences 200
   poolproof conform Hugetlb --tree ~/linux --base v6.12 --c programs
   poolproof conform Hugetlb --tree ~/linux --failures --budget 600
+  poolproof conform Hugetlb --kernel 6.12 --gigantic 1 --with demote
   poolproof conform Hugetlb --log calls.jsonl
 """
 
@@ -84,6 +85,7 @@ class Options:
     base: str = ""
     programs: str = ""
     failures: bool = False
+    gigantic: int = 0
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -148,6 +150,14 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="make allocations fail, one at a time (needs CONFIG_FAILSLAB)",
     )
+    shared.add_value(
+        parser,
+        "--gigantic",
+        shared.whole(0),
+        default=0,
+        metavar="N",
+        help="a guest with N pages of 1 GiB, which can be demoted",
+    )
     add("--c", metavar="DIR", help="write each difference to DIR as a C program")
     add("--log", metavar="FILE", help="match a log of calls instead of a kernel")
     add(
@@ -164,6 +174,8 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(None, "--base is compared with a --tree: name that, too")
     if options.failures and (options.base or options.kernel == LIVE):
         raise UserError(None, "--failures needs one kernel, in a guest")
+    if options.gigantic and options.kernel == LIVE:
+        raise UserError(None, "--gigantic needs a guest: it is part of its machine")
     if not options.kernel:
         raise UserError(None, "--kernel: name one, like 6.12")
     design = _design(options.design)
@@ -188,6 +200,7 @@ def run(options: argparse.Namespace) -> int:
         options.base or "",
         options.c or "",
         options.failures,
+        options.gigantic,
     )
     with output(options.output) as out:
         with progress("conform") as report:
@@ -250,8 +263,8 @@ def _pair(chosen: Options, report: Reporter) -> tuple[list[str], int]:
     cache = cache_folder()
     base_image, head_image = _images(chosen, cache)
     with (
-        _guest(base_image, cache) as base,
-        _guest(head_image, cache) as head,
+        _guest(base_image, chosen, cache) as base,
+        _guest(head_image, chosen, cache) as head,
     ):
         pair = compare_kernels(chosen.design, base, head, chosen.plan, report)
     design = variant(chosen.design, pair.base)
@@ -309,30 +322,27 @@ def _built(tree: str, chosen: Options, cache: Path) -> Image:
 
 
 @contextmanager
-def _guest(image: Image, cache: Path) -> Iterator[Kernel]:
-    kernel = Guest(image, cache)
-    try:
+def _guest(image: Image, chosen: Options, cache: Path) -> Iterator[Kernel]:
+    machine = GuestMachine(gigantic=chosen.gigantic) if chosen.gigantic else None
+    with Guest(image, cache, machine) as kernel:
         yield kernel
-    finally:
-        kernel.close()
 
 
 @contextmanager
 def _kernel(chosen: Options) -> Iterator[Kernel]:
     cache = cache_folder()
-    kernel: Kernel
+    if not chosen.tree and chosen.kernel == LIVE:
+        with Live(cache) as live:
+            yield live
+        return
     if chosen.tree:
-        kernel = Guest(_built(chosen.tree, chosen, cache), cache)
-    elif chosen.kernel == LIVE:
-        kernel = Live(cache)
+        image = _built(chosen.tree, chosen, cache)
     else:
         if chosen.install:
             install_tools()
-        kernel = Guest(_image(chosen, cache), cache)
-    try:
+        image = _image(chosen, cache)
+    with _guest(image, chosen, cache) as kernel:
         yield kernel
-    finally:
-        kernel.close()
 
 
 def _image(chosen: Options, cache: Path) -> Image:

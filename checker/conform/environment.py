@@ -110,7 +110,9 @@ class Environment:
     ``areas`` are in the order in which a file's i_mmap has those that begin at
     the same index: a child's after its parent's, else the newest last.
     ``places`` has the live processes, oldest first, and the cgroup of each
-    ("" where it was born). ``wanted`` are VMA slots for the next VMAs.
+    ("" where it was born). ``touched`` is the process and the page of the last
+    command, if that was a touch: the page is in its page table. ``wanted`` are VMA
+    slots for the next VMAs.
     """
 
     areas: list[Area] = field(default_factory=list)
@@ -121,6 +123,7 @@ class Environment:
     mems: dict[str, frozenset[Any]] = field(default_factory=dict)
     mounts: dict[str, bool] = field(default_factory=dict)
     floating: bool = False
+    touched: tuple[int, int] | None = None
     wanted: list[Any] = field(default_factory=list)
 
     def copy(self) -> Environment:
@@ -133,6 +136,7 @@ class Environment:
             dict(self.mems),
             dict(self.mounts),
             self.floating,
+            self.touched,
             list(self.wanted),
         )
 

@@ -66,6 +66,8 @@ CHANCES = {
     "mbind": 0.4,
     "cgroup": 0.45,
     "cgroup_move": 0.6,
+    "remote": 0.3,
+    "migrate": 0.3,
 }
 """How often a sequence has each feature of hugetlb."""
 
@@ -355,6 +357,8 @@ class _One:
         yield self._refused
         if f["split"]:
             yield self._mprotect
+        if f["mremap"]:
+            yield self._move_onto
         if f["fork"]:
             yield self._fork
         if f["hugetlbfs"] and f["unlink"] and not f["mount"]:
@@ -420,6 +424,18 @@ class _One:
         flags = "PAF" + self.chance.choice(("", "L"))
         length = self._length()
         self._ask(f"w {area.process} mmap {start} {length} {flags} -1 0")
+        self._ask(f"w {area.process} maps")
+
+    def _move_onto(self) -> None:
+        """mremap(MREMAP_FIXED) of a mapping onto another one, or beside it."""
+        area = self._some_area()
+        if area is None:
+            return
+        other = self.chance.choice(self.machine.areas_of(area.process))
+        at = self.chance.randint(other.start - 1, other.end) if other.start else 0
+        old = area.length
+        new = self.chance.randint(1, old)
+        self._ask(f"w {area.process} mremap {area.start} {old} {new} 3 {at}")
         self._ask(f"w {area.process} maps")
 
     def _shared_anonymous(self) -> None:

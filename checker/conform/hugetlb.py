@@ -171,11 +171,13 @@ OUT_OF_REACH = frozenset(
         "fragments",
         "descriptors",
         "offline",
-        "remote",
         "userfaultfd",
     )
 )
 """Features that no command of the agent reaches."""
+
+WITHOUT_C = OUT_OF_REACH | {"remote", "migrate"}
+"""Features that no C program of a trace reaches."""
 
 _LEFT_OUT = OUT_OF_REACH | {"mount", "size", "min_size", "inject", "demote"}
 

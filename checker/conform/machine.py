@@ -37,13 +37,17 @@ class ModelMachine(Memory, Groups):
         does not tell. Raises NotExpressible.
         """
         self.taken = []
+        touched, self.around.touched = self.around.touched, None
         try:
-            return self._obey(command)
+            return self._obey(command, touched)
         except Refused as e:
             return f"err {e.errno}"
 
-    def _obey(self, command: str) -> str:
+    def _obey(self, command: str, touched: tuple[int, int] | None) -> str:
         match command.split():
+            case ["w", process, "movepage", page, node, *mode]:
+                place = int(process), int(page)
+                return self._move_page(*place, int(node), mode, place == touched)
             case ["w", process, *words]:
                 return self._in_process(int(process), words)
             case ["spawn", process]:
@@ -108,6 +112,8 @@ class ModelMachine(Memory, Groups):
             case ["mprotect", page, length, protection]:
                 numbers = [int(n) for n in (page, length, protection)]
                 return self._mprotect(process, *numbers)
+            case ["remote", other, page]:
+                return self._remote(process, int(other), int(page))
             case ["mremap", page, old, new, flags, to]:
                 numbers = [int(n) for n in (page, old, new, flags, to)]
                 return self._mremap(process, *numbers)

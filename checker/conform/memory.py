@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,11 +20,11 @@ from poolproof.checker.conform.environment import (
 )
 from poolproof.checker.conform.files import Files
 from poolproof.checker.conform.state import OK
-from poolproof.model.blocks.errno import OOM
+from poolproof.model.blocks.errno import EBUSY, OOM
 
 
 class Memory(Files):
-    """mmap, munmap, r, w, madv, mremap, pmap, numa."""
+    """mmap, munmap, r, w, remote, madv, mremap, movepage, pmap, numa."""
 
     def _mmap(
         self,
@@ -137,12 +138,6 @@ class Memory(Files):
 
     def _munmap_all(self, areas: list[Area]) -> None:
         """Areas of one process that one call unmaps. Raises NotExpressible."""
-        limits = self.features["size"] and self.features["min_size"]
-        if limits and sum(a.file is not None and not a.shared for a in areas) > 1:
-            raise NotExpressible(
-                "several mappings of a mount with size= and min_size=: the kernel "
-                "closes them by address, and the design has none"
-            )
         if not self.features["exit"]:
             self._need_one_batch(areas)
         self._take_away(areas)
@@ -153,10 +148,22 @@ class Memory(Files):
             for area in areas:
                 self._munmap(area)
             return
+        if self.features["size"] and self.features["min_size"]:
+            self._number_by_address(areas)
         task = self.task(areas[0].process)
         self._step("munmap_range", task, frozenset(a.slot for a in areas))
         for area in areas:
             self.around.areas.remove(area)
+
+    def _number_by_address(self, areas: Sequence[Area]) -> None:
+        """The kernel closes VMAs by address, the design by number. What comes back to
+        a subpool with both limits depends on the order."""
+        by_address = sorted(areas, key=lambda a: a.start)
+        numbers = sorted(a.slot.index for a in areas)
+        to = {a.slot.index: n for a, n in zip(by_address, numbers, strict=True)}
+        self.renumber(to)
+        for area in areas:
+            area.slot = self.of("VMAS", to[area.slot.index])
 
     def _munmap(self, area: Area) -> None:
         self._step("munmap", area.slot)
@@ -175,7 +182,20 @@ class Memory(Files):
         if area is None or (write and not area.writable) or not area.protection:
             return "sig SIGSEGV"
         result = self._fault(area, page, write)
-        return "ok" if result == OK else f"sig {result.name}"
+        if result != OK:
+            return f"sig {result.name}"
+        self.around.touched = process, page
+        return "ok"
+
+    def _remote(self, process: int, other: int, page: int) -> str:
+        """process_vm_writev(): a fault by another task, mm/gup.c:faultin_page."""
+        if other not in self.around.places:
+            return "err ESRCH"
+        area = self.area_at(other, page)
+        if area is None or not area.writable:
+            return "err EFAULT"
+        result = self._install(area, page, True, self.task(process))
+        return "ok" if result == OK else "err EFAULT"
 
     def _fault(self, area: Area, page: int, write: bool) -> Any:
         """A fault, which is retried if there is no memory:
@@ -183,12 +203,16 @@ class Memory(Files):
         result = self._install(area, page, write)
         return self._install(area, page, write) if result == OOM else result
 
-    def _install(self, area: Area, page: int, write: bool) -> Any:
+    def _install(self, area: Area, page: int, write: bool, by: Any = None) -> Any:
+        """A fault, ``by`` another task if it is not the area's own."""
         if not (write or self.features["reads"]):
             raise NotExpressible("a read, and reads are off")
         index = area.index(page)
         mappers = self._mappers(area, index)
-        result = self._instantiate("touch", area.slot, index, write)
+        if by is None or by == self.task(area.process):
+            result = self._instantiate("touch", area.slot, index, write)
+        else:
+            result = self._step("touch_remote", by, area.slot, index)
         for other in mappers:
             taken_away = self.now.anon.node[other.slot, index] is None
             if taken_away and other.start - other.pgoff != area.start - area.pgoff:
@@ -243,8 +267,14 @@ class Memory(Files):
         moves = bool(flags & 2)
         if page + (old if not moves else new) > area.end:
             raise NotExpressible("mremap of more than one VMA")
+        if moves and page < to + new and to < page + old:
+            return "err EINVAL"
         if moves and not self.is_free(process, to, new):
-            raise NotExpressible("mremap over a mapping: unmap it first")
+            # what is in the way goes first: mm/mremap.c:mremap_to
+            self._need_no_last_file(process, to, new)
+            self._unmap(process, to, new)
+            area = self.area_at(process, page)
+            assert area is not None
         middle = area.start < page and page + new < area.end
         if moves and middle:
             raise NotExpressible("mremap of the middle of a VMA")
@@ -279,6 +309,38 @@ class Memory(Files):
         now = self.now
         length = now.vm_end[area.slot] - now.vm_start[area.slot]
         return bool(length == area.length)
+
+    def _move_page(
+        self, process: int, page: int, node: int, mode: Sequence[str], present: bool
+    ) -> str:
+        """move_pages() of one page; ``present``: its page table entry is known to be
+        there, also if it is a page of the file's cache."""
+        if process not in self.around.places:
+            return "gone"
+        area, to = self.area_at(process, page), self.of("NODES", node)
+        if to not in self.now.mpol.cpuset_current_mems_allowed(self.task(process)):
+            return "err EACCES"
+        if area is None:
+            return "err EFAULT"
+        if not area.protection:
+            raise NotExpressible("move_pages() of a page without access")
+        index = area.index(page)
+        node_of = self.now.anon.node[area.slot, index]
+        if node_of is not None:
+            alone = self.now.mappers.mapcount(area.slot, index) == 1
+            if not (alone or list(mode) == ["all"]):
+                return "err EACCES"  # mm/migrate.c:add_folio_for_migration
+            moved = node_of == to or self._step("migrate", area.slot, index, to)
+        elif area.file is None:
+            return "err ENOENT"
+        elif not present or list(mode) != ["all"]:
+            raise NotExpressible("a page of a file that may not be in the page table")
+        else:
+            node_of = self.now.page_cache.node[area.file, index]
+            moved = node_of == to or self._step("migrate_cached", area.file, index, to)
+        if moved in (True, OK):
+            return f"ok {node}"
+        return "err EAGAIN" if moved == EBUSY else f"err {moved.name}"
 
     # -- looking --
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from poolproof.checker.conform.environment import Config, NotExpressible
-from poolproof.checker.conform.hugetlb import OUT_OF_REACH, setup
+from poolproof.checker.conform.hugetlb import WITHOUT_C, setup
 from poolproof.checker.conform.machine import ModelMachine
 from poolproof.checker.conform.sequence import ask, begin
 from poolproof.checker.conform.writing import CommandWriter
@@ -136,7 +136,7 @@ def script(replayed: Replayed) -> Script:
         )
     binding = bind(design, compiled.bounds, compiled.without, compiled.having)
     having = tuple(sorted(name for name, on in binding.features.items() if on))
-    for name in sorted(OUT_OF_REACH & {*having}):
+    for name in sorted(WITHOUT_C & {*having}):
         raise UserError(None, f"no system call does what the feature {name!r} is about")
     cursors = _cursors(replayed, binding.bounds["nodes"])
     setting = Config(dict(binding.bounds), having, cursors)

@@ -9,6 +9,7 @@ import math
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from itertools import product, repeat
 from typing import Any
 
 from poolproof.checker.conform.environment import (
@@ -31,6 +32,7 @@ from poolproof.model.language import (
     Disabled,
     ModelError,
     OutOfRange,
+    Values,
     assume,
     declared,
     require,
@@ -106,6 +108,33 @@ class State:
         state, around = saved
         self.now.load(state)
         self.around = around.copy()
+
+    def renumber(self, to: Mapping[int, int]) -> None:
+        """Exchange numbers of VMAs: they have no meaning, for VMAS is a scalarset."""
+        old = iter(self.now.dump())
+        new: list[int] = []
+        for slot in self.now._slots:
+            rows = product(*(range(v.lo, v.hi + 1) for v in slot.index))
+            cells = {
+                row: self._with_numbers(slot.values, next(old), to) for row in rows
+            }
+            at = {
+                tuple(map(self._with_numbers, slot.index, row, repeat(to))): row
+                for row in cells
+            }
+            new += [cells[at[row]] for row in cells]
+        self.now.load(new)
+
+    def _with_numbers(self, values: Values, raw: int, to: Mapping[int, int]) -> int:
+        """A raw value in which VMAs have other numbers."""
+        if values == self._values["VMAS"] or (
+            values.kind == "element" and values.name == self._values["VMAS"].name
+        ):
+            return to.get(raw, raw)
+        if values.inner is not None and values.inner == self._values["VMAS"]:
+            bits = range(len(values.inner))
+            return sum(1 << to.get(k, k) for k in bits if raw >> k & 1)
+        return raw
 
     def _step(self, action: str, *arguments: Any) -> Any:
         try:

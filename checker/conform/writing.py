@@ -30,6 +30,10 @@ STRIDE = 16
 """How many pages apart mappings are that have nothing to do with each other."""
 
 
+_OF_A_PAGE = frozenset(("touch", "touch_remote", "migrate", "madvise_dontneed"))
+"""Actions on a page of a VMA."""
+
+
 class CommandWriter:
     """Says an action in the state that its machine is in.
 
@@ -48,6 +52,7 @@ class CommandWriter:
             raise NotExpressible("a page that is allocated and cannot be installed")
         found = (
             self._on_memory(action, a)
+            or self._on_page(action, a)
             or self._on_some_file(action, a)
             or self._on_pool(action, a)
             or self._on_task(action, a)
@@ -68,11 +73,6 @@ class CommandWriter:
                 flags = ("S" if action == "mmap_shared" else "P") + "N" * a["noreserve"]
                 fd, opened = self.descriptor(p, a["file"])
                 return [*opened, f"w {p} mmap {at} {length} {flags} {fd} {a['start']}"]
-            case "touch":
-                area = self._area(a["vma"])
-                page = area.start + a["page"] - area.pgoff
-                words = f"w {page} 1" if a["write"] else f"r {page}"
-                return [f"w {area.process} {words}"]
             case "munmap":
                 area = self._area(a["vma"])
                 return [f"w {area.process} munmap {area.start} {area.length}"]
@@ -80,10 +80,6 @@ class CommandWriter:
                 return [self._munmap_range(a["vmas"])]
             case "munmap_part":
                 return self._munmap_part(a)
-            case "madvise_dontneed":
-                area = self._area(a["vma"])
-                page = area.start + a["page"] - area.pgoff
-                return [f"w {area.process} madv {page} 1 {DONTNEED}"]
             case "split":
                 return self._split(self._area(a["vma"]), a["at"])
             case "mremap":
@@ -94,6 +90,25 @@ class CommandWriter:
                 at = area.start + a["start"] - area.pgoff
                 return [self._mremap(area, at, a["end"] - a["start"])]
         return None
+
+    def _on_page(self, action: str, a: Mapping[str, Any]) -> list[str] | None:
+        """Actions on one page of a VMA or a file."""
+        if action == "migrate_cached":
+            return self._migrate_cached(a["file"], a["page"], a["to"])
+        if action not in _OF_A_PAGE:
+            return None
+        area = self._area(a["vma"])
+        page = area.start + a["page"] - area.pgoff
+        if action == "touch_remote":
+            p = self._one_of(self.processes(a["task"]))
+            return [f"w {p} remote {area.process} {page}"]
+        if action == "touch":
+            words = f"w {page} 1" if a["write"] else f"r {page}"
+        elif action == "migrate":
+            words = f"movepage {page} {a['to'].index} all"
+        else:
+            words = f"madv {page} 1 {DONTNEED}"
+        return [f"w {area.process} {words}"]
 
     def _on_some_file(self, action: str, a: Mapping[str, Any]) -> list[str] | None:
         match action:
@@ -289,6 +304,21 @@ class CommandWriter:
                     at = area.start + page - area.pgoff
                     return [f"w {area.process} madv {at} 1 {REMOVE}"]
         return self._on_file(file, f"falloc FD 3 {page} 1")
+
+    def _migrate_cached(self, file: Any, index: int, to: Any) -> list[str]:
+        """By a process that maps the page, after a touch that changes nothing."""
+        anon = self.machine.now.anon.node
+        for area in self.machine.around.areas:
+            inside = area.pgoff <= index < area.pgoff + area.length
+            if area.file != file or not inside or anon[area.slot, index] is not None:
+                continue
+            page = area.start + index - area.pgoff
+            write = area.shared and area.writable
+            if write or (area.protection and self.machine.features["reads"]):
+                touch = f"w {page} 1" if write else f"r {page}"
+                p = f"w {area.process}"
+                return [f"{p} {touch}", f"{p} movepage {page} {to.index} all"]
+        raise NotExpressible(f"nobody maps page {index} of {file}")
 
     def _unlink(self, file: Any) -> list[str]:
         around = self.machine.around

@@ -49,6 +49,10 @@
  * `ucopy FD PG` is its UFFDIO_COPY from memory that nobody has touched yet.
  * `cpu K` has the process run on CPU K only.
  *
+ * `remote P PG` writes to a page of process P, by process_vm_writev().  movepage
+ * moves a page that others map, too, with "all" only; EAGAIN says that it stayed
+ * where it was.
+ *
  * `fail N OP...` has the N-th allocation of OP fail, where the kernel was built
  * for that (CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC).  OP's result follows, then
  * " @" and the functions that the allocation was in, the innermost first, or
@@ -78,6 +82,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -462,13 +467,28 @@ static void op_movepage(struct call *c)
 {
 	void *at = page(number(c, 1, 0));
 	int node = number(c, 2, 0), got = 0;
+	long stayed = syscall(SYS_move_pages, 0, 1UL, &at, &node, &got,
+			      c->argc > 3 ? MPOL_MF_MOVE_ALL : MPOL_MF_MOVE);
 
-	if (syscall(SYS_move_pages, 0, 1UL, &at, &node, &got, MPOL_MF_MOVE) < 0)
-		fail(c, errno);
+	if (stayed)
+		fail(c, stayed < 0 ? errno : EAGAIN);
 	else if (got < 0)
 		fail(c, -got);
 	else
 		answer(c, "ok %d", got);
+}
+
+static void op_remote(struct call *c)
+{
+	unsigned long p = number(c, 1, -1), value = 1;
+	struct iovec from = { &value, sizeof(value) };
+	struct iovec to = { page(number(c, 2, 0)), sizeof(value) };
+
+	if (p >= WORKERS || !c->shared->channels[p].pid)
+		fail(c, ESRCH);
+	else
+		status(c, process_vm_writev(c->shared->channels[p].pid,
+					    &from, 1, &to, 1, 0));
 }
 
 /* The VMAs of the range we map in, as START+LENGTH:PERMS@OFFSET in pages. */
@@ -825,7 +845,8 @@ static const struct op process_ops[] = {
 	{ "mbind", 5, 5, op_mbind, "mbind PG N MODE MASK FLAGS" },
 	{ "setpol", 2, 2, op_setpol, "setpol MODE MASK" },
 	{ "numa", 1, 1, op_numa, "numa PG" },
-	{ "movepage", 2, 2, op_movepage, "movepage PG NODE" },
+	{ "movepage", 2, 3, op_movepage, "movepage PG NODE [all]" },
+	{ "remote", 2, 2, op_remote, "remote P PG" },
 	{ "maps", 0, 0, op_maps, "maps" },
 	{ "pmap", 1, 2, op_pmap, "pmap PG [N]" },
 	{ "fork", 1, 1, op_fork, "fork P" },

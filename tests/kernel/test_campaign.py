@@ -165,7 +165,7 @@ def guest(request: pytest.FixtureRequest) -> Iterator[Guest]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("guest", ["6.1", "6.12"], indirect=True)
+@pytest.mark.parametrize("guest", ["6.1", "6.12", "6.18"], indirect=True)
 def test_the_design_agrees_with_a_kernel(guest: Guest) -> None:
     done = campaign(Hugetlb, guest, Plan(200, seed=7))
     assert not done.ended

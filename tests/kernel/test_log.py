@@ -79,9 +79,9 @@ def test_the_guard_that_fails() -> None:
 
 
 def test_a_call_without_an_action() -> None:
-    found = only(log([*STEPS[:1], ("w 0 movepage 0 1", "ok", STEPS[0][2])]))
-    assert (found.matched, found.step) == (1, "w 0 movepage 0 1")
-    assert found.why == "no action for 'movepage 0 1'"
+    found = only(log([*STEPS[:1], ("w 0 cpu 1", "ok", STEPS[0][2])]))
+    assert (found.matched, found.step) == (1, "w 0 cpu 1")
+    assert found.why == "no action for 'cpu 1'"
 
 
 def test_either_position_of_the_cursors_may_explain_it() -> None:

@@ -20,12 +20,14 @@ FEATURES = (
     *("surplus", "resize", "resize_node", "sysctl"),
     *("split", "exit", "mremap", "hugetlbfs", "unlink"),
 )
+MOVING = ("fork", "reads", "migrate", "remote", "private_files", "cpuset", "cgroup")
 
 
-def machine(commands: Sequence[str]) -> ModelMachine:
-    """After the commands, on two pages of the first node."""
-    room = roomy(Hugetlb, (*commands, "w 0 mmap 0 4 PA -1 0"))
-    found = ModelMachine(Hugetlb, with_failures(replace(room, having=FEATURES)))
+def machine(commands: Sequence[str], more: Sequence[str] = ()) -> ModelMachine:
+    """After the commands, on three pages of the first node."""
+    room = roomy(Hugetlb, (*commands, "w 0 mmap 0 4 PA -1 0", "spawn 1"))
+    having = (*FEATURES, *more)
+    found = ModelMachine(Hugetlb, with_failures(replace(room, having=having)))
     for command in ("nrnode 0 3", "spawn 0", *commands):
         assert found.run(command) == "ok"
     return found
@@ -79,3 +81,60 @@ def test_a_vma_that_cannot_be_split(command: str, answer: str) -> None:
     assert one.fails == NONE_FAILS
     assert one.run("w 0 maps") == "ok 0+3:rw-p@0"
     assert one.counters().rsvd == 3
+
+
+def test_mremap_takes_the_place_of_what_is_there() -> None:
+    one = machine(["w 0 mmap 0 1 PA -1 0", "w 0 mmap 4 2 PA -1 0", "w 0 w 0 7"])
+    assert one.counters().rsvd == 2
+    assert one.run("w 0 mremap 0 1 1 3 4") == "ok 4"
+    assert one.run("w 0 maps") == "ok 4+1:rw-p@0 5+1:rw-p@1"
+    assert one.run("w 0 pmap 4 2") == "ok x -"
+    assert one.counters().rsvd == 1
+
+
+def test_mremap_onto_itself_is_refused() -> None:
+    one = machine(["w 0 mmap 0 3 PA -1 0"])
+    assert one.run("w 0 mremap 0 2 2 3 1") == "err EINVAL"
+    assert one.run("w 0 maps") == "ok 0+3:rw-p@0"
+
+
+def test_a_page_moves_to_another_node_with_all_who_map_it() -> None:
+    made = ["w 0 mmap 0 1 PA -1 0", "w 0 w 0 1", "w 0 fork 1", "nrnode 1 1"]
+    one = machine(made, MOVING)
+    assert one.run("w 1 movepage 0 1") == "err EACCES"
+    assert one.run("w 1 movepage 0 1 all") == "ok 1"
+    assert [one.run(f"w {p} numa 0") for p in (0, 1)] == ["ok 1", "ok 1"]
+    assert [n.free for n in one.counters().nodes] == [3, 0]
+    assert one.run("w 0 movepage 1 1 all") == "err EFAULT"
+
+
+def test_a_page_of_a_file_moves_by_who_has_touched_it() -> None:
+    made = ["mount m", "w 0 open 0 /mnt/m/f0", "w 0 mmap 0 1 S 0 0", "w 0 w 0 1"]
+    one = machine([*made, "nrnode 1 1"], MOVING)
+    before = one.saved()
+    with pytest.raises(NotExpressible, match="may not be in the page table"):
+        one.run("w 0 movepage 0 1 all")
+    one.put_back(before)
+    assert one.run("w 0 r 0") == "ok"
+    assert one.run("w 0 movepage 0 1 all") == "ok 1"
+    assert [n.free for n in one.counters().nodes] == [3, 0]
+
+
+def test_another_process_writes() -> None:
+    one = machine(["spawn 1", "w 0 mmap 0 1 PA -1 0"], MOVING)
+    assert one.run("w 1 remote 0 0") == "ok"
+    assert [t.action for t in one.taken] == ["touch_remote"]
+    assert one.run("w 0 pmap 0 1") == "ok x"
+    assert one.run("w 1 remote 0 9") == "err EFAULT"
+    assert one.run("w 1 remote 7 0") == "err ESRCH"
+
+
+def test_vmas_with_other_numbers() -> None:
+    one = machine(["w 0 mmap 0 2 PA -1 0", "w 0 w 0 1", "w 0 fork 1"], MOVING)
+    before, shown = one.saved(), one.counters()
+    first, second = (a.slot.index for a in one.around.areas)
+    one.renumber({first: second, second: first})
+    assert one.now.dump() != before[0]
+    assert one.counters() == shown
+    one.renumber({first: second, second: first})
+    assert one.now.dump() == before[0]

@@ -11,7 +11,7 @@ import pytest
 
 from poolproof.checker.commands.main import main
 from poolproof.checker.conform.c_trace import c_program
-from poolproof.checker.conform.hugetlb import OUT_OF_REACH, VARIANTS
+from poolproof.checker.conform.hugetlb import VARIANTS, WITHOUT_C
 from poolproof.checker.conform.script import Script, script
 from poolproof.checker.conform.shown import Showing, explanations, minimal, showing
 from poolproof.checker.conform.syz import syz_program
@@ -32,7 +32,7 @@ STORED = sorted(
     path
     for variant in {Hugetlb, *VARIANTS.values()}
     for path in (ROOT / "counterexamples").glob(f"{variant.__name__}/*.trace")
-    if not OUT_OF_REACH & {*load(str(path)).heading.having}
+    if not WITHOUT_C & {*load(str(path)).heading.having}
 )
 MEMPOLICY = ROOT / "counterexamples/Hugetlb/hugetlb_mempolicy.promise_is_kept.trace"
 
@@ -346,7 +346,8 @@ def programs(design: str, folder: Path) -> dict[str, Path]:
 @pytest.mark.slow
 @needs_cc
 @pytest.mark.parametrize(
-    ("release", "design"), [("6.12", "Hugetlb"), ("6.1", "Hugetlb61")]
+    ("release", "design"),
+    [("6.12", "Hugetlb"), ("6.1", "Hugetlb61"), ("6.18", "Hugetlb618")],
 )
 def test_the_kernel_does_what_the_counterexamples_say(
     release: str, design: str, tmp_path: Path
