@@ -25,7 +25,7 @@ EXPECTED = {
     (FOUR, "pool_files", "GlobalPool"): (8, "early"),
     (FOUR, "pool_handed_over", "GlobalPool"): (4, "early"),
     (FOUR, "pool_cold3", "GlobalPool"): (5, "early"),
-    (FOUR, "cma", "HugetlbCma"): (8, "stuck"),
+    (FOUR, "cma", "HugetlbCma"): (8, "early"),
     (FOUR, "cold3", "ReservedThpPlanned"): (5, "late"),
     (FOUR, "cold2", "ReservedThpPlanned"): (6, "late"),
     (FOUR, "swap_short", "ReservedThpPlanned"): (6, "late"),
