@@ -22,6 +22,7 @@ from poolproof.checker.driver.assertions import listed_names, titles_asked
 from poolproof.checker.driver.assumptions import AssumptionResult, assumptions
 from poolproof.checker.driver.designs import DesignRef
 from poolproof.checker.driver.judging import CheckResult, ExpectationStatus
+from poolproof.checker.driver.mutants import mutants
 from poolproof.checker.driver.objections import (
     Asked,
     PageCell,
@@ -438,9 +439,17 @@ def _basis(view: Overview) -> list[str]:
     if not own and not agree:
         return [*lines, f"- {NO_FIGURES}"]
     if own:
-        scores = f"- {_KILLED}: {', '.join(own)}; others: none stored"
-        lines += wrapped(scores, "", "  ")
+        lines += wrapped(f"- {_KILLED}: {', '.join(own)}{_unscored(view)}", "", "  ")
     return lines + wrapped(f"- {'; '.join(agree)}", "", "  ") if agree else lines
+
+
+def _unscored(view: Overview) -> str:
+    """Return which designs of the columns have no stored score: for want of text of
+    their own that could be changed, and others."""
+    left = [k for c in view.columns for k in c.designs if k.cls not in view.scores]
+    heirs = [k.name for k in left if not mutants(k.cls)]
+    said = f"; none of their own: {', '.join(heirs)}" if heirs else ""
+    return said + ("; others: none stored" if len(heirs) < len(left) else "")
 
 
 def _run(run: PageRun) -> list[str]:

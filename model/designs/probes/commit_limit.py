@@ -219,7 +219,8 @@ class CommitLimitTao(CommitLimitReservedThp):
     shrink: Any = None
 
     def touch(self, task):
-        require(self.touched[task] + self.zone[task] < self.committed[task])
+        in_use = self.touched[task] + self.swapped[task] + self.zone[task]
+        require(in_use < self.committed[task])
         return super().touch(task)
 
     @action(kernel="mm/huge_memory.c:do_huge_pmd_anonymous_page")
