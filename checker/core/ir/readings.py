@@ -49,7 +49,11 @@ def expand(e: Expr) -> Expr:
 
 
 def expand_all(roots: Iterable[Expr]) -> tuple[Expr, ...]:
-    return tuple(fold(roots, _EXPANDED))
+    return tuple(fold(roots, _EXPANDED, known=_WITHOUT_BINDERS))
+
+
+_WITHOUT_BINDERS: dict[Expr, Expr] = {}
+"""What was expanded before: engines, and a search's look back, expand the same."""
 
 
 def _written_out(_: None, e: Expr, body: Expr) -> Expr:
