@@ -26,6 +26,7 @@ from enum import Enum
 from typing import NoReturn
 
 from poolproof.checker.backends.python import Taken
+from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.limits import Spent, doing, limited, memory_left
 from poolproof.checker.core.limits import look as look_now
@@ -48,7 +49,7 @@ from poolproof.checker.engines.space import (
 from poolproof.checker.engines.watch import Watch
 from poolproof.checker.frontend.design import ActionsAlone, compile_design
 from poolproof.checker.passes.symmetry import find_symmetry
-from poolproof.checker.spec import Spec
+from poolproof.checker.spec import Resolved, Spec, resolve_all
 
 # --- when each property is decided -----------------------------------------
 
@@ -167,7 +168,7 @@ class Original:
             return None
         with altered(mutant.tree, mutant.other):
             if self.alone is None:
-                made = {a.name: a for a in _compiled(self.task).actions}
+                made = {a.name: a for a in _compiled(self.task).system.actions}
             else:
                 made = {n: self.alone.compile(n) for n in concerned}
         # what did not change stays the same object, and its parts with it
@@ -177,12 +178,27 @@ class Original:
         )
         return None if actions == old.actions else replace(old, actions=actions)
 
+    def asked_of(
+        self, mutant: Mutant, system: TransitionSystem
+    ) -> tuple[Property, ...]:
+        """Return what is asked of the mutant's ``system``. Where other calls of an
+        action may fail than before, the spec is resolved anew, because ``fails`` has
+        other values. Raises UserError if the spec names one that is gone."""
+        was = {a.name: a.parameters for a in self.profile.space.system.actions}
+        if all(a.parameters == was[a.name] for a in system.actions):
+            return self.profile.queries
+        spec, gone = self.task.spec, self.task.resolved.missing
+        applies = tuple(c for c in spec.claims if c.name.text not in gone)
+        with altered(mutant.tree, mutant.other):
+            compiled = replace(_compiled(self.task), system=system)
+        (resolved,) = resolve_all(replace(spec, claims=applies), (compiled,))
+        return _of_states_and_steps(resolved)
+
 
 def look(task: Task, states: int) -> Original:
     """Return the original's profile, within ``states`` of its states. Raises
     UserError where the original breaks."""
-    everything = (*task.resolved.properties, *task.resolved.obligations)
-    queries = tuple(p for p in everything if not p.kind.of_runs)
+    queries = _of_states_and_steps(task.resolved)
     system = task.compiled.system
     alone: ActionsAlone | None = None
     reads: dict[str, Set[ast.FunctionDef]] = {}
@@ -212,10 +228,15 @@ def look(task: Task, states: int) -> Original:
     return Original(task, profile, reads, alone)
 
 
-def _compiled(task: Task) -> TransitionSystem:
-    """The system of the task's design, from the text as it is read now."""
+def _of_states_and_steps(resolved: Resolved) -> tuple[Property, ...]:
+    everything = (*resolved.properties, *resolved.obligations)
+    return tuple(p for p in everything if not p.kind.of_runs)
+
+
+def _compiled(task: Task) -> Compiled:
+    """The task's design, from the text as it is read now."""
     was = task.compiled
-    return compile_design(was.source, was.bounds, was.without, was.having).system
+    return compile_design(was.source, was.bounds, was.without, was.having)
 
 
 # --- one mutant -----------------------------------------------------------
@@ -252,15 +273,16 @@ def judge(mutant: Mutant, originals: Sequence[Original]) -> Result:
         was = original.profile
         try:
             system = original.with_mutant(mutant)
+            if system is None:
+                continue
+            queries = original.asked_of(mutant, system)
         except UserError:
             return Result(mutant, MutantStatus.KILLED, "it is no design")
-        if system is None:
-            continue
-        symmetry = find_symmetry(system, was.queries, indices=False)
+        symmetry = find_symmetry(system, queries, indices=False)
         space = StateSpace(system, symmetry, was.space)
         most = 3 * len(was.explored.parents) + 1000
-        profile = Profile(space, was.queries, most, was)
-        if symmetry == was.space.symmetry:
+        profile = Profile(space, queries, most, was)
+        if symmetry == was.space.symmetry and queries is was.queries:
             level = _first_difference(was, space)
             if level is None:
                 fate = MutantStatus.SAME if fate is MutantStatus.UNUSED else fate

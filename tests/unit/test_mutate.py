@@ -360,3 +360,51 @@ def test_a_budget_that_ends_within_a_mutant(
     done = run(threads=threads)
     assert done.results == []
     assert done.stopped == "the time budget of 0.05 s, while trying the mutants"
+
+
+FAILING = """
+from poolproof.model.language import Design, Int, action, may_fail, require, var
+
+
+class Charging(Design):
+    charged = var(Int(0, 2))
+
+    @action
+    def charge(self) -> bool:
+        require(self.charged == 0)
+        if may_fail("descriptor"):
+            return False
+        self.charged = 1
+        self.add_table()
+        return True
+
+    def add_table(self):
+        if may_fail("table"):
+            self.charged = 2
+"""
+
+
+def test_a_mutant_in_which_fewer_calls_may_fail(files: Path) -> None:
+    """``fails`` then has one value less, and the spec that names it is resolved anew.
+    If the spec names a call that is gone, the mutant is killed."""
+    (files / "failing.py").write_text(FAILING)
+    asked = (
+        'spec "s" bounds failures = 1\n'
+        'step done "it is charged" on charge(fails):\n'
+        "    fails == {} implies charged' > 0\n"
+    )
+    fates = []
+    for name in ("nothing", "table"):
+        (files / "failing.spec").write_text(asked.format(name))
+        done = campaign(
+            [parse("failing.spec")],
+            Request(designs=("failing.py",)),
+            sample=None,
+            seed=0,
+            states=1000,
+            report=Silent(),
+        )
+        fates.append({r.mutant.what: r.fate for r in done.results})
+    without = "without self.add_table()"
+    assert [f[without] for f in fates] == [MutantStatus.SURVIVED, MutantStatus.KILLED]
+    assert fates[0]["without self.charged = 1"] is MutantStatus.KILLED
