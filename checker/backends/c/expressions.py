@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 
 from poolproof.checker.backends.c.layout import (
     Affine,
@@ -445,19 +446,22 @@ def facts_of(conjuncts: Iterable[Expr]) -> dict[Expr, Expr]:
     return by
 
 
+_WEIGHTS: dict[Expr, int] = {}
+
+
 def weight(e: Expr) -> int:
-    """Nodes of e with its aggregates written out."""
-    memo: dict[Expr, int] = {}
-    for node in subterms(e):
-        total = 1 + sum(memo[a] for a in node.args)
+    """Return the number of nodes of e with its aggregates written out."""
+    for node in subterms(e, known=_WEIGHTS):
+        total = 1 + sum([_WEIGHTS[a] for a in node.args])
         if node.op in BINDERS:
             total *= len(node.data[1])
-        memo[node] = min(total, 1 << 40)
-    return memo[e]
+        _WEIGHTS[node] = min(total, 1 << 40)
+    return _WEIGHTS[e]
 
 
+@cache
 def unroll(e: Expr) -> Expr:
-    """e with its aggregates written out, unless that makes it large."""
+    """Return e with its aggregates written out, unless that makes it large."""
     if not any(n.op in BINDERS for n in subterms(e)):
         return e
     if weight(e) < 600:
