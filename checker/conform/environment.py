@@ -110,7 +110,8 @@ class Environment:
     ``areas`` are in the order in which a file's i_mmap has those that begin at
     the same index: a child's after its parent's, else the newest last.
     ``places`` has the live processes, oldest first, and the cgroup of each
-    ("" where it was born). ``touched`` is the process and the page of the last
+    ("" where it was born). ``gigantic`` are the processes' mappings of pages of 1 GiB,
+    each by its number. ``touched`` is the process and the page of the last
     command, if that was a touch: the page is in its page table. ``wanted`` are VMA
     slots for the next VMAs.
     """
@@ -123,6 +124,7 @@ class Environment:
     mems: dict[str, frozenset[Any]] = field(default_factory=dict)
     mounts: dict[str, bool] = field(default_factory=dict)
     floating: bool = False
+    gigantic: set[tuple[int, int]] = field(default_factory=set)
     touched: tuple[int, int] | None = None
     wanted: list[Any] = field(default_factory=list)
 
@@ -136,6 +138,7 @@ class Environment:
             dict(self.mems),
             dict(self.mounts),
             self.floating,
+            set(self.gigantic),
             self.touched,
             list(self.wanted),
         )

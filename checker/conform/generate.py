@@ -139,6 +139,8 @@ def settings(chance: Random, design: type[Hugetlb], place: Place) -> Config:
             having.append(name)
     if place.gigantic and place.leaks and "demote" in known and chance.random() < 0.5:
         having.append("demote")
+    if "demote" in having and "gigantic_mmap" in known and chance.random() < 0.7:
+        having.append("gigantic_mmap")
     if "mount" in having and not {*limits} & {*having}:
         having.append(chance.choice(limits))
     draw = chance.randint

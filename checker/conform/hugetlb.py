@@ -176,10 +176,12 @@ OUT_OF_REACH = frozenset(
 )
 """Features that no command of the agent reaches."""
 
-WITHOUT_C = OUT_OF_REACH | {"remote", "migrate"}
+WITHOUT_C = OUT_OF_REACH | {"remote", "migrate", "gigantic_mmap"}
 """Features that no C program of a trace reaches."""
 
-_LEFT_OUT = OUT_OF_REACH | {"mount", "size", "min_size", "inject", "demote"}
+_LEFT_OUT = OUT_OF_REACH | {
+    *("mount", "size", "min_size", "inject", "demote", "gigantic_mmap")
+}
 
 
 def roomy(
@@ -217,7 +219,7 @@ def roomy(
             case ["oc", count]:
                 least("OC", int(count))
             case ["demote", count]:
-                having.add("demote")
+                having |= {"demote", "gigantic_mmap"}
                 bounds["GIGANTIC"] = bounds.get("GIGANTIC", 0) + int(count)
                 bounds["RATIO"] = RATIO
                 capacity += RATIO

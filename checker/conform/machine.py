@@ -67,8 +67,8 @@ class ModelMachine(Memory, Groups):
                 self._step("set_nr_hugepages", int(count))
             case ["oc", count]:
                 self._step("set_nr_overcommit", int(count))
-            case ["demote", "1"]:
-                self._step("demote")
+            case ["demote", count]:
+                return self._demote(int(count))
             case _:
                 raise NotExpressible(f"no action for {command!r}")
         return "ok"
@@ -88,6 +88,7 @@ class ModelMachine(Memory, Groups):
         self._need_group_of_task(process)
         said = (
             self._on_memory(process, words)
+            or self._on_other_memory(process, words)
             or self._on_file(process, words)
             or self._on_task(process, words)
         )
@@ -112,8 +113,6 @@ class ModelMachine(Memory, Groups):
             case ["mprotect", page, length, protection]:
                 numbers = [int(n) for n in (page, length, protection)]
                 return self._mprotect(process, *numbers)
-            case ["remote", other, page]:
-                return self._remote(process, int(other), int(page))
             case ["mremap", page, old, new, flags, to]:
                 numbers = [int(n) for n in (page, old, new, flags, to)]
                 return self._mremap(process, *numbers)
@@ -121,6 +120,17 @@ class ModelMachine(Memory, Groups):
                 return self._bytes(process, int(at), int(size), None)
             case ["mprotectb", at, size, protection]:
                 return self._bytes(process, int(at), int(size), int(protection))
+        return None
+
+    def _on_other_memory(self, process: int, words: Sequence[str]) -> str | None:
+        """Pages of 1 GiB, and those of other processes."""
+        match words:
+            case ["gmmap", number]:
+                return self._mmap_gigantic(process, int(number))
+            case ["gmunmap", number]:
+                return self._munmap_gigantic(process, int(number))
+            case ["remote", other, page]:
+                return self._remote(process, int(other), int(page))
         return None
 
     def _on_file(self, process: int, words: Sequence[str]) -> str | None:
@@ -192,6 +202,9 @@ class ModelMachine(Memory, Groups):
 
     def _exit(self, process: int) -> str:
         self._munmap_all(self.areas_of(process))
+        for owner, number in sorted(self.around.gigantic):
+            if owner == process:
+                self._munmap_gigantic(process, number)
         for owner, fd in list(self.around.descriptors):
             if owner == process:
                 self._close((owner, fd))

@@ -310,6 +310,35 @@ class Memory(Files):
         length = now.vm_end[area.slot] - now.vm_start[area.slot]
         return bool(length == area.length)
 
+    # -- pages of 1 GiB --
+
+    def _demote(self, count: int) -> str:
+        if self.now.gigantic == 0:
+            raise NotExpressible("demotion where no gigantic page is left")
+        counted = (count,) if self.features["gigantic_mmap"] else ()
+        if not counted and count != 1:
+            raise NotExpressible("demotion of several pages at once")
+        result = self._step("demote", *counted)
+        return "ok" if result == OK else f"err {result.name}"
+
+    def _mmap_gigantic(self, process: int, number: int) -> str:
+        if (process, number) in self.around.gigantic:
+            return "err EEXIST"
+        result = self._step("mmap_gigantic", self.task(process))
+        if result != OK:
+            return f"err {result.name}"
+        self.around.gigantic.add((process, number))
+        return "ok"
+
+    def _munmap_gigantic(self, process: int, number: int) -> str:
+        """munmap() says nothing where nothing is mapped."""
+        if (process, number) in self.around.gigantic:
+            self._step("munmap_gigantic", self.task(process))
+            self.around.gigantic.remove((process, number))
+        return "ok"
+
+    # -- migration --
+
     def _move_page(
         self, process: int, page: int, node: int, mode: Sequence[str], present: bool
     ) -> str:

@@ -208,7 +208,7 @@ class State:
 
     def _gigantic(self) -> Gigantic:
         pages = self.now.gigantic
-        return Gigantic(pages, pages, 0, 0)
+        return Gigantic(pages, pages, self.now.gigantic_resv(), 0)
 
     def _space(self, limited: bool) -> Space:
         """fs/hugetlbfs/inode.c:hugetlbfs_statfs."""

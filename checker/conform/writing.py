@@ -140,7 +140,16 @@ class CommandWriter:
             case "set_nr_overcommit":
                 return [f"oc {a['count']}"]
             case "demote":
-                return ["demote 1"]
+                return [f"demote {a.get('count', 1)}"]
+            case "mmap_gigantic":
+                p = self._one_of(self.processes(a["task"]))
+                taken = {k for q, k in self.machine.around.gigantic if q == p}
+                return [f"w {p} gmmap {min({*range(len(taken) + 1)} - taken)}"]
+            case "munmap_gigantic":
+                mine = self.processes(a["task"])
+                held = [m for m in sorted(self.machine.around.gigantic) if m[0] in mine]
+                p, number = self._one_of(held)
+                return [f"w {p} gmunmap {number}"]
         return None
 
     def _on_task(self, action: str, a: Mapping[str, Any]) -> list[str] | None:

@@ -49,6 +49,8 @@
  * `ucopy FD PG` is its UFFDIO_COPY from memory that nobody has touched yet.
  * `cpu K` has the process run on CPU K only.
  *
+ * `gmmap K` maps a page of 1 GiB, which no child gets; `gmunmap K` unmaps it.
+ *
  * `remote P PG` writes to a page of process P, by process_vm_writev().  movepage
  * moves a page that others map, too, with "all" only; EAGAIN says that it stayed
  * where it was.
@@ -94,6 +96,11 @@
 
 #define HPAGE		(2UL << 20)
 #define BASE		0x100000000000UL	/* where page 0 is mapped */
+#define GPAGE		(1UL << 30)
+#define GBASE		0x200000000000UL	/* where page 0 of 1 GiB is mapped */
+#ifndef MAP_HUGE_1GB
+#define MAP_HUGE_1GB	(30U << 26)
+#endif
 #define MNT		"/mnt/"			/* a tmpfs of the agent's own */
 #define CGROUP		MNT ".cgroup"
 #define POOL		"/sys/kernel/mm/hugepages/hugepages-2048kB/"
@@ -332,6 +339,23 @@ static void op_munmap(struct call *c)
 static void op_munmapb(struct call *c)
 {
 	status(c, munmap(page(0) + number(c, 1, 0), number(c, 2, 0)));
+}
+
+static void op_gmmap(struct call *c)
+{
+	char *at = (char *)GBASE + number(c, 1, 0) * (long)GPAGE;
+
+	if (mmap(at, GPAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+		 MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_1GB |
+		 MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED)
+		fail(c, errno);
+	else
+		status(c, madvise(at, GPAGE, MADV_DONTFORK));
+}
+
+static void op_gmunmap(struct call *c)
+{
+	status(c, munmap((char *)GBASE + number(c, 1, 0) * (long)GPAGE, GPAGE));
 }
 
 static void op_mprotect(struct call *c)
@@ -846,6 +870,8 @@ static const struct op process_ops[] = {
 	{ "setpol", 2, 2, op_setpol, "setpol MODE MASK" },
 	{ "numa", 1, 1, op_numa, "numa PG" },
 	{ "movepage", 2, 3, op_movepage, "movepage PG NODE [all]" },
+	{ "gmmap", 1, 1, op_gmmap, "gmmap K" },
+	{ "gmunmap", 1, 1, op_gmunmap, "gmunmap K" },
 	{ "remote", 2, 2, op_remote, "remote P PG" },
 	{ "maps", 0, 0, op_maps, "maps" },
 	{ "pmap", 1, 2, op_pmap, "pmap PG [N]" },

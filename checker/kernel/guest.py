@@ -49,7 +49,8 @@ _WARM_UP = (
 
 @dataclass(frozen=True, slots=True)
 class GuestMachine:
-    """The hardware of a guest. Sizes are in MiB; `gigantic` in pages of 1 GiB.
+    """The hardware of a guest. Sizes are in MiB; `gigantic` in pages of 1 GiB, which
+    are above 4 GiB: below there is something of the firmware's in each.
 
     All CPUs are on node 0, so that is where surplus pages go; interrupts go to the
     first one. The accelerator is "tcg" or "kvm". `programs` are static programs
@@ -69,7 +70,8 @@ class GuestMachine:
         node0 = self.node0 if not self.gigantic else 1024 * (self.gigantic + 1) + 64
         return [
             *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
-            *("-M", "pc", "-smp", f"{self.cpus}", "-m", f"{node0 + self.node1}M"),
+            *("-M", f"pc{',max-ram-below-4g=1G' * bool(self.gigantic)}"),
+            *("-smp", f"{self.cpus}", "-m", f"{node0 + self.node1}M"),
             *("-accel", self.accelerator),
             *("-cpu", f"qemu64{',+pdpe1gb' * bool(self.gigantic)}"),
             *("-object", f"memory-backend-ram,id=ram0,size={node0}M"),

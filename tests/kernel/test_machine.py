@@ -9,11 +9,12 @@ from dataclasses import replace
 
 import pytest
 
-from poolproof.checker.conform.environment import NotExpressible
+from poolproof.checker.conform.environment import Config, NotExpressible
 from poolproof.checker.conform.failures import with_failures
 from poolproof.checker.conform.hugetlb import roomy
 from poolproof.checker.conform.machine import ModelMachine
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
+from poolproof.model.designs.hugetlb.versions import Hugetlb61
 from poolproof.model.language import NONE_FAILS
 
 FEATURES = (
@@ -138,3 +139,23 @@ def test_vmas_with_other_numbers() -> None:
     assert one.counters() == shown
     one.renumber({first: second, second: first})
     assert one.now.dump() == before[0]
+
+
+@pytest.mark.parametrize(
+    ("design", "left", "pages"), [(Hugetlb, 0, 1024), (Hugetlb61, 1, 512)]
+)
+def test_demotion_beside_a_promise(
+    design: type[Hugetlb], left: int, pages: int
+) -> None:
+    """Two gigantic pages, one of them promised, and a write of 2 to demote."""
+    bounds = {"nodes": 2, "blocks": 0, "GIGANTIC": 2, "RATIO": 512, "CAP": 1024}
+    one = ModelMachine(design, Config(bounds, ("exit", "gigantic_mmap"), bare=True))
+    assert [one.run(c) for c in ("spawn 0", "w 0 gmmap 0", "w 0 gmmap 0")] == [
+        *("ok", "ok", "err EEXIST")
+    ]
+    assert one.run("demote 2") == "ok"
+    assert one.counters().gigantic == (left, left, 1, 0)
+    assert one.counters().total == pages
+    assert one.run("w 0 exit") == "ok"
+    assert one.counters().gigantic == (left, left, 0, 0)
+    assert not one.drains()

@@ -2,16 +2,14 @@
 """What an administrator writes to the pool: its size, and what is offline."""
 
 from poolproof.model.blocks.errno import EBUSY, OK, Errno
-from poolproof.model.designs.hugetlb.files import Mounts
+from poolproof.model.designs.hugetlb.gigantic import Gigantic
 from poolproof.model.designs.hugetlb.names import (
     CAP,
-    DEMOTE,
     FRAGMENTS,
     NODES,
     OC,
     OFFLINE,
     POISON,
-    RATIO,
     RESIZE,
     RESIZE_NODE,
     STEP,
@@ -22,8 +20,8 @@ from poolproof.model.designs.hugetlb.names import (
 from poolproof.model.language import Int, action, assume, require
 
 
-class Resizing(Mounts):
-    """nr_hugepages, nr_overcommit_hugepages and demotion."""
+class Resizing(Gigantic):
+    """nr_hugepages and nr_overcommit_hugepages."""
 
     @action(
         kernel="mm/hugetlb.c:nr_hugepages_store_common", when=(SURPLUS, RESIZE_NODE)
@@ -67,24 +65,6 @@ class Resizing(Mounts):
     def set_nr_overcommit(self, count: Int(0, OC)) -> Errno:
         """A write to nr_overcommit_hugepages."""
         self.h.nr_overcommit_huge_pages = count
-        return OK
-
-    @action(kernel="mm/hugetlb.c:demote_free_hugetlb_folios", when=DEMOTE)
-    def demote(self) -> Errno:
-        """A write of 1 to the gigantic pool's demote, where CAP has room: a
-        free page of the first node becomes free pages of this pool."""
-        first = None
-        for n in NODES:
-            if first is None:
-                first = n
-        require(self.gigantic > 0)
-        assume(
-            self.h.nr_huge_pages_node[first] + RATIO <= CAP,
-            "no demotion beyond a node's CAP",
-        )
-        self.gigantic -= 1
-        self.h.nr_huge_pages_node[first] += RATIO
-        self.h.free_huge_pages_node[first] += RATIO
         return OK
 
     @action(kernel="mm/page_alloc.c:__rmqueue_steal", when=FRAGMENTS, silent=True)

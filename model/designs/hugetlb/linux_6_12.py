@@ -12,13 +12,13 @@ MADV_DONTNEED, hole punching, fallocate, truncation, unlink with eviction at
 the last munmap, size= and min_size= of the mount, cpusets, MPOL_BIND of tasks
 and VMAs, hugetlb_cgroup usage and rsvd with limits, tasks that move between
 cgroups, memory.max with memory_hugetlb_accounting, pages pinned for I/O, memory
-errors in free pages, gigantic pages that are demoted, pages that are allocated
-and then cannot be installed, holes without memory for a reserve map descriptor,
-pages that move to another node, faults by other tasks, advice to read ahead,
-UFFDIO_COPY in two halves, System V segments, pages of a memfd that are pinned by
-index, shared mappings of read-only descriptors, the two phases in which a reserve
-map changes, references to cgroups, and (with the bound `failures`) allocations of
-descriptors, reserve maps, VMAs and page tables that fail.
+errors in free pages, gigantic pages that are promised or demoted, pages that are
+allocated and then cannot be installed, holes without memory for a reserve map
+descriptor, pages that move to another node, faults by other tasks, advice to read
+ahead, UFFDIO_COPY in two halves, System V segments, pages of a memfd that are
+pinned by index, shared mappings of read-only descriptors, the two phases in which a
+reserve map changes, references to cgroups, and (with the bound `failures`)
+allocations of descriptors, reserve maps, VMAs and page tables that fail.
 Errors are what the system call or the fault shows.
 
 Each action is one critical section; what happens when the kernel drops a lock
@@ -54,7 +54,7 @@ Written down less literally:
 
 Each file has a class that builds on the one before: state (with what specs
 ask), reserve (mmap), shm, fault (and fallocate), userfault, gup (pins), migrate, inode,
-unmap, vmas (split, mremap, fork), files (holes, truncation, unlink, mounts),
+unmap, vmas (split, mremap, fork), files (holes, truncation, unlink, mounts), gigantic,
 administration (sizes, policies, cgroups, memory errors), census (what all pools are
 asked).
 names has the features and bounds.

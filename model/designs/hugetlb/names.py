@@ -77,6 +77,9 @@ REMOTE = Feature(
 MIGRATE = Feature("migrate", False, "pages move to another node")
 OFFLINE = Feature("offline", False, "memory of a node is taken offline")
 DEMOTE = Feature("demote", False, "gigantic pages of the first node are demoted")
+GIGANTIC_MMAP = Feature(
+    "gigantic_mmap", False, "mappings are promised gigantic pages", needs=DEMOTE
+)
 FRAGMENTS = Feature("fragments", False, "others' unmovable pages", needs=SURPLUS)
 MEMFD = Feature(
     "memfd", False, "pages of files that are pinned by index", needs=(HUGETLBFS, PINS)

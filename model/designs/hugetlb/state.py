@@ -25,6 +25,7 @@ from poolproof.model.designs.hugetlb.names import (
     FORK,
     FRAGMENTS,
     GIGANTIC,
+    GIGANTIC_MMAP,
     HUGETLBFS,
     IO,
     IOS,
@@ -71,6 +72,12 @@ class HugetlbState(Block):
         NODES, CAP, B, OC, STEP, SURPLUS, RESIZE, SYSCTL, POISON, PINS, IO, FRAGMENTS
     )
     gigantic = var(Int(0, GIGANTIC), init=GIGANTIC, when=DEMOTE)
+    gigantic_mapped = table(
+        TASKS,
+        Int(0, GIGANTIC),
+        when=(DEMOTE, GIGANTIC_MMAP),
+        doc="gigantic pages that its mappings were promised; none is touched",
+    )
     spool = HugepageSubpool(MAX, MIN, MOUNT, SIZE, MIN_SIZE)
     usage = PageCounters(CGROUPS, CG_MAX, CGROUP)
     rsvd = PageCounters(CGROUPS, CG_RSVD, CGROUP)

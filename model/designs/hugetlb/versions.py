@@ -55,6 +55,10 @@ class Hugetlb61(Hugetlb):
         pages")."""
         return count + self.h.nr_huge_pages() - self.h.nr_huge_pages_node[node]
 
+    def demoted_at_once(self, count, available):
+        """One page at a time, and before each the promises are looked at."""
+        return min(count, available)
+
 
 class Hugetlb70(Hugetlb):
     """hugetlb reservations of Linux 7.0 (mainline of March 2026)."""
