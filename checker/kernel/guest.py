@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,8 @@ _COMMAND_LINE = (
     "init_on_alloc=0 init_on_free=0 rcupdate.rcu_expedited=1"
 )
 _KEPT_STATES = 4
+_IDLE = 0.1
+"""What a second counts for in which a guest gets no CPU."""
 _TRIAL = 10.0
 _WARM_UP = (
     *("nrnode 0 2", "nrnode 1 2", "mount warm size=4M", "cg mk warm", "spawn 0"),
@@ -91,8 +94,9 @@ class Guest:
 
     `call_timeout` is for one call, in seconds; `patience` for an answer to
     arrive at all, and must be longer than a reset; `boot_patience` for one of
-    two attempts to boot. Without a machine KVM is tried where the processor
-    has it, for ten seconds, and else TCG is taken.
+    two attempts to boot. The latter two are seconds of CPU that the guest has
+    had: on a busy machine it may take much longer. Without a machine KVM is tried
+    where the processor has it, for ten seconds, and else TCG is taken.
     Raises Unavailable where QEMU or gcc is missing or the guest does not start.
     """
 
@@ -283,12 +287,22 @@ class _Running:
     def _greet(self, patience: float) -> Conversation:
         descriptor = self._agent.fileno()
         try:
-            return greet(Link(descriptor, descriptor), patience)
+            return greet(Link(descriptor, descriptor, self._clock), patience)
         except Silent as silent:
             said = self._end().splitlines() or self.console().splitlines()
             os.close(self._console)
             why = said[-1] if said else str(silent)
             raise Unavailable(f"the guest did not start: {why}") from silent
+
+    def _clock(self) -> float:
+        """Seconds of CPU that QEMU has used, and a share of those that pass."""
+        try:
+            stat = Path(f"/proc/{self._qemu.pid}/stat").read_text()
+        except OSError:
+            return time.monotonic()
+        user, system = stat.rpartition(")")[2].split()[11:13]
+        used = (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+        return used + _IDLE * time.monotonic()
 
     def _end(self) -> str:
         """Ends QEMU; what it had to say."""

@@ -4,9 +4,11 @@
 import os
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 _CHUNK = 1 << 16
+_SLICE = 0.5
+"""Seconds after which a waiting link looks at its clock."""
 
 
 class Silent(Exception):
@@ -20,10 +22,14 @@ class Silent(Exception):
 class Link:
     """A pair of descriptors (maybe the same one twice) that carry lines.
 
-    The caller closes them. They are made non-blocking.
+    The caller closes them. They are made non-blocking. Patience is measured by
+    ``clock``, in seconds.
     """
 
-    def __init__(self, reader: int, writer: int) -> None:
+    def __init__(
+        self, reader: int, writer: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
         self._reader = reader
         self._writer = writer
         self._read = b""
@@ -38,7 +44,7 @@ class Link:
         """
         unsent = memoryview("".join(f"{line}\n" for line in lines).encode())
         answers: list[str] = []
-        deadline = time.monotonic() + patience
+        deadline = self._clock() + patience
         poll = select.poll()
         while len(answers) < len(lines):
             poll.register(self._reader, select.POLLIN)
@@ -46,9 +52,11 @@ class Link:
                 both = self._writer == self._reader
                 wanted = select.POLLOUT | (select.POLLIN if both else 0)
                 poll.register(self._writer, wanted)
-            left = deadline - time.monotonic()
-            if left <= 0 or not poll.poll(left * 1000):
+            left = deadline - self._clock()
+            if left <= 0:
                 raise Silent(answers, f"was silent for {patience:g} s")
+            if not poll.poll(min(left, _SLICE) * 1000):
+                continue
             try:
                 if unsent:
                     unsent = self._write(unsent)
@@ -59,7 +67,7 @@ class Link:
                 raise Silent(answers, "has gone") from error
             if got:
                 answers += got
-                deadline = time.monotonic() + patience
+                deadline = self._clock() + patience
         return answers
 
     def _write(self, data: memoryview) -> memoryview:

@@ -86,3 +86,14 @@ def test_a_kernel_that_hangs_keeps_its_answers(talk: Talk) -> None:
     with pytest.raises(Hung) as hung:
         conversation.run(["a", "stop", "b"])
     assert [answer.result for answer in hung.value.answers] == ["ok a"]
+
+
+def test_patience_is_measured_by_a_clock() -> None:
+    """By a clock that stands still at first, and then is far ahead."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        times = iter([0.0, 0.0, 0.0, 99.0])
+        link = Link(ours.fileno(), ours.fileno(), lambda: next(times))
+        with pytest.raises(Silent, match="was silent for 5 s after 0 answers"):
+            link.exchange(["counters"], 5.0)
+        assert next(times, None) is None
