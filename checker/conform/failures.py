@@ -27,6 +27,7 @@ from poolproof.checker.conform.environment import (
 )
 from poolproof.checker.conform.generate import Generator
 from poolproof.checker.conform.hugetlb import variant
+from poolproof.checker.conform.known import known_differences
 from poolproof.checker.conform.sequence import Row, Run, ask, begin, compare, finish
 from poolproof.checker.conform.shrink import Found
 from poolproof.checker.core.verdict import Reporter, Silent
@@ -103,13 +104,14 @@ class Injected:
     a branch, was unharmed, was refused, or populated fewer pages. NOT_THERE: one of
     these, although the design has a branch, which it does not reach in this call.
     NOT_KNOWN: the log does not say what failed (__GFP_NOWARN), such as a huge page on
-    one node. ``differences`` has the first example of each kind with any other
-    outcome."""
+    one node. ``differed`` counts the known differences, by name; ``differences`` has
+    the first example of each kind with any other outcome."""
 
     release: str
     calls: int = 0
     failures: int = 0
     counts: dict[tuple[str, str, str], Counter[str]] = field(default_factory=dict)
+    differed: Counter[str] = field(default_factory=Counter)
     differences: dict[tuple[str, str, str], Found] = field(default_factory=dict)
     ended: str = ""
 
@@ -213,6 +215,10 @@ def _judge(
         done.note(kind, verdict)
     if verdict == OTHERWISE:
         longest = max(found, key=lambda f: f.difference.at)
+        for known in known_differences():
+            if known.explains_failure(call, longest.difference):
+                done.differed[known.name] += 1
+                return
         done.differences.setdefault(kind, longest)
 
 

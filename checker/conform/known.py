@@ -26,6 +26,7 @@ class KnownDifference:
     command: str = ""
     what: tuple[str, ...] = ()
     kernels: tuple[str, ...] = ()
+    fails: str = ""
 
     def leaves_out(self, message: str) -> bool:
         """Whether a call with this message of the machine is not made."""
@@ -40,6 +41,10 @@ class KnownDifference:
             and (not self.what or {*difference.what} <= {*self.what})
             and (not self.kernels or release.startswith(self.kernels))
         )
+
+    def explains_failure(self, call: str, difference: Difference) -> bool:
+        """Whether a difference after a call of the design has failed is this one."""
+        return self.fails == call != "" and {*difference.what} <= {*self.what}
 
 
 @cache
@@ -61,6 +66,7 @@ def _known(entry: dict[str, object]) -> KnownDifference:
         command=str(entry.get("command", "")),
         what=words("what"),
         kernels=words("kernels"),
+        fails=str(entry.get("fails", "")),
     )
 
 

@@ -231,6 +231,9 @@ def injected_report(design: str, done: Injected) -> list[str]:
             if bool(branch) == modelled
         ]
         lines += ["", f"  {title}", *table(("call", "allocated by", ""), rows)]
+    reasons = {known.name: known.reason for known in known_differences()}
+    for name, number in done.differed.items():
+        lines += ["", *wrapped(f"{number}  {name}: {reasons[name]}", "  ", "    ")]
     kinds = len(done.differences)
     said = f"{count(kinds, 'kind')} of failure with another outcome"
     lines += ["", f"  {said if kinds else 'no other outcome'}"]
