@@ -11,6 +11,7 @@ from poolproof.checker.commands.streams import output
 from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.verdict import Budget
 from poolproof.checker.driver.designs import DesignRef
+from poolproof.checker.driver.hidden import with_hidden
 from poolproof.checker.driver.task import Request, Task, prepare, refuse_nothing
 from poolproof.checker.driver.triples import (
     STATES,
@@ -73,4 +74,6 @@ def each_triples(
     for task in tasks:
         with progress(f"{task.known.name} triples") as report, interrupts.caught():
             one = triples(task, limit, spread, report, base)
+            if base is not None:
+                one = with_hidden(one, base, limit, spread, report)
         yield one

@@ -102,7 +102,9 @@ class Answer:
 @dataclass
 class Triples:
     """A spec on a design, with all sets of ``features``. ``base`` is the design whose
-    violations are no news; None: what is expected is the spec's."""
+    violations are no news; None: what is expected is the spec's. ``hidden`` sets were
+    searched for what such a violation hides, ``hidden_unknown`` of them not to the
+    end."""
 
     task: Task
     base: DesignRef | None
@@ -113,6 +115,8 @@ class Triples:
     answers: list[Answer] = field(default_factory=list)
     defects: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
     lost: str = ""
+    hidden: int = 0
+    hidden_unknown: int = 0
 
 
 def candidates(task: Task) -> tuple[str, ...]:
@@ -379,7 +383,7 @@ def exit_code(done: Sequence[Triples]) -> int:
     found = [a.status for t in done for a in t.answers]
     if ExpectationStatus.UNMET in found:
         return 1
-    lost = any(t.searched < t.sets for t in done)
+    lost = any(t.searched < t.sets or t.hidden_unknown for t in done)
     return 3 if ExpectationStatus.OPEN in found or lost else 0
 
 

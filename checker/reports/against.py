@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from poolproof.checker.core.text import count
 from poolproof.checker.driver.against import Change, Compared, Difference
 from poolproof.checker.driver.judging import CheckResult, PropertyResult
-from poolproof.checker.driver.triples import Triples
+from poolproof.checker.driver.triples import LABEL, Triples
 from poolproof.checker.reports.branches import places
 from poolproof.checker.reports.check import settings
 from poolproof.checker.reports.json import run_json, triples_json
@@ -72,10 +73,24 @@ def against_totals(
     if not different and not unknown:
         same = sum(c.same for c in done)
         text = ", the same transition system" if same == len(done) else ""
-        return wrapped(f"{names}: no difference{text} ({asked})", "", "  ")
+        lines = wrapped(f"{names}: no difference{text} ({asked})", "", "  ")
+        return lines if together else lines + _not_together(done)
     parts = [f"differences under {count(different, 'spec')}"] if different else []
     parts += [f"unknown under {count(unknown, 'spec')}"] if unknown else []
     return wrapped(f"{names}: {', '.join(parts)} ({asked})", "", "  ")
+
+
+def _not_together(done: Sequence[Compared]) -> list[str]:
+    """Return which specs say more with any three features together."""
+    specs = dict.fromkeys(
+        Path(c.task.spec.file).stem
+        for c in done
+        if any(b.label == LABEL for b in c.task.spec.bounds)
+    )
+    if not specs:
+        return []
+    text = f"not asked with any three features together: check {' '.join(specs)} "
+    return wrapped(f"{text}--triples does that", "", "  ")
 
 
 def _properties(number: int) -> str:

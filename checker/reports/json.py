@@ -387,6 +387,8 @@ def triples_json(done: Sequence[Triples], code: int) -> dict[str, Any]:
                 "features": list(t.features),
                 "sets": t.sets,
                 "searched": t.searched,
+                "searched_again": t.hidden,
+                "searched_again_unknown": t.hidden_unknown,
                 "states": t.states,
                 "defects": [{"with": list(f), "message": m} for f, m in t.defects],
                 "properties": [
@@ -399,6 +401,7 @@ def triples_json(done: Sequence[Triples], code: int) -> dict[str, Any]:
                                 "features": list(b.chosen),
                                 "needed": [f for f in b.having if f not in b.chosen],
                                 "steps": len(b.verdict.trace),
+                                "new": b in a.new,
                                 "run": run_json(b.compiled.system, b.replay),
                             }
                             for b in a.broken

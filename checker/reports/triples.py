@@ -48,17 +48,24 @@ def triples_report(done: Triples, verbose: bool = False) -> list[str]:
 
 
 def _known(done: Triples) -> list[str]:
-    """Return which sets hide what else the heir may violate with them."""
+    """Return with which sets the base violates the same, and whether what this may
+    hide was searched for."""
     sets = dict.fromkeys(
         named(b) for a in done.answers for b in a.broken if b.inherited
     )
     if not sets or done.base is None:
         return []
-    text = (
-        f"{done.base.name} violates the same with {'; '.join(sets)}: what else is "
-        "violated with these features was not searched for; `check --with FEATURES "
-        f"--against {done.base.name}` does that"
-    )
+    text = f"{done.base.name} violates the same with {'; '.join(sets)}: "
+    if done.hidden:
+        text += f"{count(done.hidden, 'set')} with these features searched again, for "
+        text += f"what {done.base.name} does not violate by the same calls"
+        if done.hidden_unknown:
+            text += f", {done.hidden_unknown} of them not to the end"
+    else:
+        text += (
+            "what else is violated with these features was not searched for; "
+            f"`--against {done.base.name}` does that"
+        )
     return wrapped(text, "  ", "    ")
 
 

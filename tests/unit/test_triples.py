@@ -202,9 +202,39 @@ def test_a_base_that_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert text.count("NEW") == 1
     assert "    gamma: after 1 step, NEW\n" in text
     hidden = " ".join(text.split()).partition("Toy violates the same with ")[2]
-    assert "; delta: what else is violated with these features" in hidden
+    assert "; delta: 2 sets with these features searched again, for what Toy" in hidden
     assert main([*asked, "--against", "heir.py:Heir"]) == 2
     assert "name the other design by --design" in capsys.readouterr().err
+
+
+def test_no_difference_says_what_was_not_asked(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "same.py").write_text("from toy import *\n\nclass Same(Toy):\n    pass\n")
+    asked = ("check", "toy.spec", "--design", "same.py:Same", "--against", "toy.py:Toy")
+    assert main(asked) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "Same against Toy: no difference, the same transition system" in text
+    assert "not asked with any three features together: check toy --triples" in text
+
+
+def test_a_known_violation_hides_no_other(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With delta `jump` violates `small` in both; `leap` in the heir only, and later."""
+    (folder / "other.py").write_text(
+        "from toy import *\n\nclass Other(Toy):\n"
+        "    @action(kernel='a.c:leap', when=(DELTA, GAMMA))\n"
+        "    def leap(self):\n        require(self.x == 1 and self.y == 1)\n"
+        "        self.y = 2\n"
+    )
+    asked = ("check", "toy.spec", "--design", "other.py:Other", "--triples")
+    assert main([*asked, "--against", "toy.py:Toy"]) == 1
+    text = capsys.readouterr().out
+    (line,) = (x for x in text.splitlines() if x.endswith(": after 3 steps, NEW"))
+    assert {"beta", "gamma", "delta"} <= set(line.replace(" +", "").split())
+    assert "3. leap()" in text
+    assert text.count("NEW") == 1
 
 
 def test_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
