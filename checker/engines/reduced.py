@@ -21,8 +21,9 @@ from poolproof.checker.core.verdict import (
     Unknown,
     Verdict,
 )
+from poolproof.checker.engines.commuting import commuting
 from poolproof.checker.passes.components import Part, combine, independent
-from poolproof.checker.passes.partial_order import take_at_once
+from poolproof.checker.passes.partial_order import private, take_at_once
 from poolproof.checker.passes.reduce import Reduced, Reduction, reduce
 
 NO_CYCLE = "searched with all variables: without some, a cycle is shorter"
@@ -70,7 +71,8 @@ def in_order(engine: Engine) -> Engine:
         budget: Budget,
         report: Reporter,
     ) -> Outcome:
-        ordered, first = take_at_once(system, properties)
+        first = max(private(system, properties), commuting(system, properties), key=len)
+        ordered, names = take_at_once(system, first)
         if not first:
             outcome = engine(system, properties, budget, report)
             return _noted(outcome, "no step concerns only its own task")
@@ -78,7 +80,7 @@ def in_order(engine: Engine) -> Engine:
         if outcome.defects:  # behind which no other task has gone on
             return engine(system, properties, budget, report)
         verdicts = {name: _any_length(v) for name, v in outcome.verdicts.items()}
-        note = f"taken at once: {', '.join(first)}"
+        note = f"taken at once: {', '.join(names)}"
         return _noted(replace(outcome, verdicts=verdicts), note)
 
     return on_ordered

@@ -17,6 +17,8 @@ checked on the formulas of the system and none of which is assumed:
 - Progress (C3). Private steps lead from place to place without a cycle, so their
   number is finite, and no task is postponed forever.
 
+engines/commuting.py has z3 prove the first two where names do not show them.
+
 A place is a constant that the guards compare with the row of some table: the pass
 knows nothing of processes, and does as well for a table that the user's text has.
 Not for infinite runs: fairness counts the steps that are possible.
@@ -68,11 +70,10 @@ class At:
 
 
 def take_at_once(
-    system: TransitionSystem, properties: Sequence[Property]
+    system: TransitionSystem, first: Sequence[Action]
 ) -> tuple[TransitionSystem, tuple[str, ...]]:
-    """Return the system in which private steps go first, and the names of their
-    actions; the system unchanged and no names if no step is private."""
-    first = private(system, properties)
+    """Return the system in which the steps of these actions go first, and their
+    names."""
     if not first:
         return system, ()
     names = tuple(a.name for a in first)
@@ -94,7 +95,7 @@ def private(
     asked = {p.action for p in properties}
     formulas = [e for p in properties if p.assertion != DEADLOCK for e in p.formulas()]
     waiting = any(p.assertion == DEADLOCK for p in properties)
-    parts = [part for a in system.actions for part in _parts(a)]
+    parts = _all_parts(system)
     changed = {name for part in parts for name, _ in part.writes}
     best: tuple[Action, ...] = ()
     for table in (v.name for v in system.variables if v.index):
@@ -113,10 +114,19 @@ def private(
         ]
         shared = {at.place for at in stands if at not in alone}
         alone = [at for at in alone if at.place not in shared and at.part.step]
-        found = tuple(at.part.action for at in _without_circles(alone))
+        found = tuple(at.part.action for at in without_circles(alone))
         if len(found) > len(best):
             best = found
     return best
+
+
+def standing(system: TransitionSystem, table: str) -> list[At]:
+    """Return where each part of the actions says that a task stands."""
+    return [at for part in _all_parts(system) for at in _standing(part, table)]
+
+
+def _all_parts(system: TransitionSystem) -> list[Part]:
+    return [part for a in system.actions for part in _parts(a)]
 
 
 def _possible(a: Action) -> Expr:
@@ -242,7 +252,7 @@ def _standing(part: Part, table: str) -> Iterator[At]:
         for row, place in _compared(fact, table):
             if row.args[1] in own:
                 update = part.action.updates.get(table)
-                leads = frozenset({place}) if update is None else _constants(update)
+                leads = frozenset({place}) if update is None else constants(update)
                 yield At(part, row.args[1], place, leads)
 
 
@@ -265,9 +275,13 @@ def _apart(at: At, other: Part, stands: Sequence[At]) -> bool:
     )
 
 
-def _constants(update: Expr) -> frozenset[Expr] | None:
-    """Return the constants of which an update writes one; None if it may write
-    something else."""
+def constants(
+    update: Expr | None, besides: Expr | None = None
+) -> frozenset[Expr] | None:
+    """Return the constants of which an update writes one, or ``besides``; None if it
+    may write something else."""
+    if update is None:
+        return frozenset()
     found: set[Expr] = set()
     todo = [value for _, value in writes(update)]
     while todo:
@@ -276,12 +290,12 @@ def _constants(update: Expr) -> frozenset[Expr] | None:
             todo += e.args[1:]
         elif e.is_const:
             found.add(e)
-        else:
+        elif e is not besides:
             return None
     return frozenset(found)
 
 
-def _without_circles(found: list[At]) -> list[At]:
+def without_circles(found: list[At]) -> list[At]:
     """Return those whose steps always come to an end: from no place do they lead
     back to it."""
     while True:

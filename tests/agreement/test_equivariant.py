@@ -44,7 +44,7 @@ from poolproof.checker.core.system import (
     Variable,
 )
 from poolproof.checker.core.verdict import Budget, Silent
-from poolproof.checker.engines import doubts, equivariant
+from poolproof.checker.engines import any_state, doubts, equivariant
 from poolproof.checker.engines.native import native, usable_symmetry
 from poolproof.checker.passes.symmetry import find_symmetry, permute
 from tests.agreement.test_symmetry import (
@@ -301,7 +301,7 @@ def test_where_steps_or_time_do_not_suffice(monkeypatch: pytest.MonkeyPatch) -> 
     system = unsettled(4)
     (doubt,) = find_symmetry(system, (), doubtful=True).doubts
     with limited(0.0), monkeypatch.context() as patch:
-        patch.setattr(equivariant, "look", lambda: None)
+        patch.setattr(any_state, "look", lambda: None)
         assert doubts.unfounded(system, (), [doubt]) == frozenset()
     assert doubts._answers == {}
     with monkeypatch.context() as patch:

@@ -8,19 +8,22 @@ from typing import Any
 import pytest
 
 from poolproof.checker.core.compiled import Compiled
-from poolproof.checker.core.property import Property
+from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.system import TransitionSystem
 from poolproof.checker.core.verdict import Budget, Outcome, Shown, Silent, Unknown
+from poolproof.checker.engines.commuting import commuting
 from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.engines.registry import ask
 from poolproof.checker.evidence.replay import confirm, decided_by
 from poolproof.checker.frontend.design import compile_design
-from poolproof.checker.passes.partial_order import take_at_once
+from poolproof.checker.passes.partial_order import private, take_at_once
 from poolproof.checker.spec import parse_text, resolve
 from poolproof.model.language import (
     Bool,
     Bound,
     Design,
     Int,
+    Maybe,
     Scalarset,
     action,
     assume,
@@ -32,6 +35,7 @@ from tests.agreement.test_yields import load
 from tests.common.random_tasks import explored, task_text
 
 TASKS = Scalarset("TASKS", Bound("T", 2), prefix="t")
+VMAS = Scalarset("VMAS", 2, prefix="v")
 PAGES = Int(0, 2)
 IN_ORDER = Budget(partial_order=True, symmetry=False)
 
@@ -41,10 +45,17 @@ def properties_of(compiled: Compiled, text: str) -> tuple[Property, ...]:
     return resolve(parse_text(spec, "tasks.spec"), compiled).properties
 
 
+def at_once(
+    system: TransitionSystem, properties: tuple[Property, ...]
+) -> tuple[TransitionSystem, tuple[str, ...]]:
+    """The system with private steps first, as far as the names of variables show."""
+    return take_at_once(system, private(system, properties))
+
+
 def first_of(design: type[Design], text: str) -> tuple[str, ...]:
     """The names of the actions whose steps are taken at once."""
     compiled = compile_design(design)
-    return take_at_once(compiled.system, properties_of(compiled, text))[1]
+    return at_once(compiled.system, properties_of(compiled, text))[1]
 
 
 def search(
@@ -93,7 +104,7 @@ def test_what_concerns_nobody_else_is_not_interleaved() -> None:
 def test_symmetry_comes_on_top() -> None:
     compiled = compile_design(Fill, bounds={"T": 3})
     properties = properties_of(compiled, FEW.replace("6", "5"))
-    system, first = take_at_once(compiled.system, properties)
+    system, first = at_once(compiled.system, properties)
     assert first
     plain, folded = (
         explicit(system, properties, Budget(symmetry=s), Silent())
@@ -324,7 +335,7 @@ NEVER = "invariant never: total == 0"
 def test_each_condition(design: type[Design], text: str, first: str) -> None:
     compiled = compile_design(design)
     properties = properties_of(compiled, text)
-    assert take_at_once(compiled.system, properties)[1] == tuple(first.split())
+    assert at_once(compiled.system, properties)[1] == tuple(first.split())
     agree(compiled, properties)
 
 
@@ -416,9 +427,86 @@ def test_where_deadlock_is_asked_only_inner_places_are_private() -> None:
     compiled = compile_design(Waits)
     properties = properties_of(compiled, NEVER)
     asked = [p for p in properties if not p.assertion]
-    assert take_at_once(compiled.system, asked)[1]
-    assert not take_at_once(compiled.system, properties)[1]
+    assert at_once(compiled.system, asked)[1]
+    assert not at_once(compiled.system, properties)[1]
     assert "deadlock" in kinds(agree(compiled, properties))
+
+
+# --- what z3 proves to commute ------------------------------------------------------
+
+
+class Owners(Design):
+    """Who has taken a VMA changes its pages; nobody else does."""
+
+    owner = table(VMAS, Maybe(TASKS))
+    pages = table(VMAS, Int(0, 2))
+    total = var(Int(0, 4))
+
+    @action
+    def use(self, t: TASKS, vma: VMAS):
+        """Take it, fill it, give it back."""
+        require(self.may_take(vma) and self.total < 2)
+        self.owner[vma] = t
+        yield "fills"
+        self.pages[vma] += 1
+        yield "fills more"
+        self.pages[vma] += 1
+        yield "gives it back"
+        self.total += self.pages[vma]
+        self.pages[vma] = 0
+        self.owner[vma] = None
+
+    def may_take(self, vma):
+        """Only what nobody has."""
+        return self.owner[vma] is None
+
+
+class Thieves(Owners):
+    """Whoever has it."""
+
+    pages = table(VMAS, Int(0, 4))
+    total = var(Int(0, 8))
+
+    def may_take(self, vma):
+        return self.pages[vma] < 3
+
+
+class Summed(Owners):
+    """Somebody looks at all pages."""
+
+    seen = var(Bool())
+
+    @action
+    def look(self):
+        """A sum that tells the orders apart."""
+        self.seen = sum(self.pages[v] for v in VMAS) == 3
+
+
+SOME = "invariant some: total < 4"
+
+
+@pytest.mark.parametrize(
+    ("design", "text", "first"),
+    [
+        (Owners, SOME, "use.fills use.fills_more"),
+        (Owners, "invariant some: all(v in VMAS: pages[v] < 2)", ""),
+        (Thieves, SOME, ""),
+        (Summed, SOME, ""),
+    ],
+)
+def test_what_a_task_holds_is_its_own(
+    design: type[Design], text: str, first: str
+) -> None:
+    compiled = compile_design(design)
+    properties = properties_of(compiled, text)
+    asked = [p for p in properties if p.kind is Kind.INVARIANT]
+    names = tuple(a.name for a in commuting(compiled.system, asked))
+    assert names == tuple(first.split())
+    assert not private(compiled.system, properties)
+    whole = agree(compiled, properties)
+    if first:
+        small = search(compiled, properties)
+        assert small.statistics.states < whole.statistics.states
 
 
 # --- random tasks ----------------------------------------------------------------

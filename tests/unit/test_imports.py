@@ -47,7 +47,7 @@ HOMES = {
         "engines.bmc",
         "engines.induction",
         "engines.effort",
-        "engines.equivariant",
+        "engines.any_state",
         "engines.interruptible",
         "engines.prove",
         "engines.smtlib",

@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Steps that z3 proves to commute with those of all other tasks.
+
+What `passes.partial_order` sees in the names of variables is coarse: a task that has a
+lock, or a VMA of its own, shares no cell with the others, but the table. Here the
+conditions are asked of z3, in all states within the declared ranges in which each task
+holds what it must hold at its place. That is an invariant which is proved first: the
+largest set of facts "at this place the task is the holder of the element that this
+local names", for tables of holders (locks, owners of VMAs), which holds at the start
+and is kept by each step (Houdini).
+
+At a place, and for each step a of its task and each step b of anybody else (Clarke,
+Grumberg and Peled, "Model Checking", 1999, chapter 10):
+
+- b changes nothing in whether a is possible, a does not make b impossible, and both
+  orders lead to the same state (C1). Nor does one change what the other assumes, or
+  owes as an index or assert.
+- a changes the truth of no property (C2). Of a property about single steps it writes
+  no variable; one that is about a itself is proved, or a is not taken first.
+- Such steps lead in no circle (C3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from poolproof.checker.backends.smt import (
+    Lowering,
+    Term,
+    Value,
+    conjunction,
+    disjunction,
+    negation,
+)
+from poolproof.checker.core import ir
+from poolproof.checker.core.ir import Expr
+from poolproof.checker.core.limits import SECOND
+from poolproof.checker.core.processes import PLACE
+from poolproof.checker.core.property import DEADLOCK, Property
+from poolproof.checker.core.system import Action, TransitionSystem, Variable
+from poolproof.checker.engines.any_state import AnyState, Late
+from poolproof.checker.passes.partial_order import (
+    At,
+    constants,
+    standing,
+    without_circles,
+)
+
+_MOST = 2 * SECOND
+"""Units of work for one place, and for one action's part of the invariant."""
+
+
+def commuting(
+    system: TransitionSystem, properties: Sequence[Property]
+) -> tuple[Action, ...]:
+    """Return the actions whose steps may be taken first, as far as z3 proves it."""
+    if any(p.kind.of_steps and p.action is None for p in properties):
+        return ()
+    stands = [at for at in standing(system, PLACE) if at.part.step]
+    places = dict.fromkeys(at.place for at in stands if at.place.data != 0)
+    if not places:
+        return ()
+    try:
+        held = _held(system, list(places))
+        open_ = [p for p in properties if not _is_proved(system, p, held)]
+        found = []
+        for place in places:
+            asked = _Place(system, open_, stands, place, held)
+            if asked.is_private():
+                found += asked.mine
+    except Late:
+        return ()
+    return tuple(at.part.action for at in without_circles(found))
+
+
+# --- what a task holds at its place ------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Held:
+    """At ``place`` the task is the value of ``holder``, a table, at the index that
+    ``local``, a table of the tasks, has for it; if that is None, at the only one.
+    Without a holder: the local is an element, and not none."""
+
+    place: Expr
+    holder: Variable | None
+    local: Variable | None
+
+    def may_end(self, action: Action, leads: frozenset[Expr] | None) -> bool:
+        """Return whether a step of the action, after which tasks are at the places
+        that it ``leads`` to, has to be asked about."""
+        read = {v.name for v in (self.holder, self.local) if v is not None}
+        writes = bool(read & action.updates.keys())
+        return writes or leads is None or self.place in leads
+
+    def fact(self, at: Variable) -> Expr:
+        """Return it for all tasks, over the state."""
+        return ir.and_(*self._facts(at))
+
+    def _facts(self, at: Variable) -> Iterator[Expr]:
+        (tasks,) = at.index
+        for task in (ir.const(tasks.sort, t) for t in tasks):
+            here = ir.eq(ir.select(at.now, task), self.place)
+            named = [ir.TRUE]
+            if self.local is not None:
+                local = ir.select(self.local.now, task)
+                named = [ir.eq(local, k) for k in _elements(self)]
+                yield ir.implies(here, ir.or_(*named))
+            for k, is_named in zip(_elements(self), named, strict=True):
+                if self.holder is not None:
+                    cell = ir.select(self.holder.now, k)
+                    mine = ir.eq(cell, ir.const(self.holder.element, task.data))
+                    yield ir.implies(ir.and_(here, is_named), mine)
+
+
+def _elements(held: _Held) -> list[Expr]:
+    """Return what the index may be."""
+    if held.holder is not None:
+        (domain,) = held.holder.index
+        return [ir.const(domain.sort, k) for k in domain]
+    assert held.local is not None
+    sort = held.local.element
+    assert isinstance(sort, ir.ScalarSort)
+    return [ir.const(sort, k) for k in range(sort.size)]
+
+
+def _held(system: TransitionSystem, places: Sequence[Expr]) -> list[Expr]:
+    """Return what the tasks hold at the places, as invariants."""
+    (at,) = (v for v in system.variables if v.name == PLACE)
+    leads = {a.name: constants(a.updates.get(PLACE)) for a in system.actions}
+    kept = {h: h.fact(at) for h in _candidates(system, at, places)}
+    changed = bool(kept)
+    while changed:
+        changed = False
+        for action in system.actions:
+            touched = [h for h in kept if h.may_end(action, leads[action.name])]
+            if not touched:
+                continue
+            state = AnyState(system, _MOST)
+            state.low.locals.update(state.arguments(action))
+            state.given(state.low.all([*kept.values(), action.guard]))
+            after = Lowering(system, state.encoding, state.after(action, state.low))
+            claims = {h: after.truth(kept[h]) for h in touched}
+            if state.follows(conjunction(claims.values())):
+                continue
+            lost = [h for h, claim in claims.items() if not state.follows(claim)]
+            kept = {h: fact for h, fact in kept.items() if h not in lost}
+            changed = True
+    return list(kept.values())
+
+
+def _is_proved(system: TransitionSystem, p: Property, held: Sequence[Expr]) -> bool:
+    """Return whether it is a property of an action's steps that holds wherever tasks
+    hold what they must: no order of steps violates it."""
+    if not p.kind.of_steps or p.kind.wants_witness or p.action is None:
+        return False
+    state, action = AnyState(system, _MOST), system.action_by_name[p.action]
+    if action.result is not None and action.returned in ir.subterms(p.formula):
+        return False
+    state.low.locals.update(state.arguments(action))
+    state.given(state.low.all([*held, action.guard]))
+    step = Lowering(
+        system,
+        state.encoding,
+        state.low.now,
+        state.after(action, state.low),
+        dict(state.low.locals),
+    )
+    return state.follows(step.truth(p.formula))
+
+
+def _candidates(
+    system: TransitionSystem, at: Variable, places: Sequence[Expr]
+) -> Iterator[_Held]:
+    """Yield what may hold. A place and the locals there have the name of the action
+    before the first dot."""
+    (tasks,) = at.index
+    tables = [v for v in system.variables if v.index == at.index and v is not at]
+    holders = [
+        v
+        for v in system.variables
+        if v.element is tasks.sort and len(v.index) == 1 and v.index != at.index
+    ]
+    for place in places:
+        action = ir.show(place).partition(".")[0]
+        locals_ = [v for v in tables if v.name.partition(".")[0] == action]
+        for local in locals_:
+            if isinstance(local.element, ir.ScalarSort):
+                yield _Held(place, None, local)
+        for holder in holders:
+            (elements,) = holder.index
+            if len(elements) == 1:
+                yield _Held(place, holder, None)
+            for local in locals_:
+                if local.element is elements.sort:
+                    yield _Held(place, holder, local)
+
+
+# --- one place ---------------------------------------------------------------------
+
+
+@dataclass
+class _Move:
+    """An action with unknown arguments, and who has taken it: `now` lowers its
+    formulas in the arbitrary state."""
+
+    state: AnyState
+    action: Action
+    now: Lowering
+
+    @classmethod
+    def of(cls, state: AnyState, action: Action, label: str) -> _Move:
+        known = state.arguments(action, label)
+        low = Lowering(state.system, state.encoding, state.low.now, locals=known)
+        return cls(state, action, low)
+
+    def at(self, cells: Sequence[Value]) -> Lowering:
+        """Return the lowering of its formulas in another state."""
+        known = dict(self.now.locals)
+        return Lowering(self.state.system, self.state.encoding, cells, locals=known)
+
+    def after(self, low: Lowering) -> list[Value]:
+        return self.state.after(self.action, low)
+
+    def owed(self) -> list[Expr]:
+        """Return what is seen of the action besides its steps."""
+        due = [o.formula for o in self.action.obligations]
+        return [*due, *(a.cut for a in self.action.assumptions)]
+
+
+class _Place:
+    """The steps of a task from a place, in an arbitrary state."""
+
+    def __init__(
+        self,
+        system: TransitionSystem,
+        properties: Sequence[Property],
+        stands: Sequence[At],
+        place: Expr,
+        held: Sequence[Expr],
+    ) -> None:
+        self.system, self.properties = system, properties
+        self.mine = [_leaving(at) for at in stands if at.place is place]
+        self.state = AnyState(system, _MOST)
+        self.state.given(self.state.low.all(held))
+        self.moves = [_Move.of(self.state, at.part.action, "") for at in self.mine]
+        self.others = [_Move.of(self.state, b, " of another") for b in system.actions]
+
+    def is_private(self) -> bool:
+        """Return whether z3 proves the conditions for each step."""
+        each = list(zip(self.mine, self.moves, strict=True))
+        return all(self._is_unseen(at, a) for at, a in each) and all(
+            self._commutes(at, a, b) for at, a in each for b in self.others
+        )
+
+    def _is_unseen(self, at: At, a: _Move) -> bool:
+        """C2: return whether no property can tell that the step was taken; and the
+        task is at another place then."""
+        if at.leads is None:
+            return False
+        self.state.solver.push()
+        self.state.given([a.now.truth(a.action.guard)])
+        after = a.after(a.now)
+        stays = ir.eq(ir.select(ir.var(PLACE, self.table), at.task), at.place)
+        unseen = self.state.follows(negation(a.at(after).truth(stays))) and all(
+            self._has_not_seen(p, a, after) for p in self.properties
+        )
+        self.state.solver.pop()
+        return unseen
+
+    def _has_not_seen(self, p: Property, a: _Move, after: list[Value]) -> bool:
+        if p.assertion == DEADLOCK:
+            return True
+        if p.action == a.action.name:
+            return False
+        if p.kind.of_steps:
+            read = {e.data[0] for e in ir.subterms(*p.formulas()) if e.op == "var"}
+            return not read & a.action.updates.keys()
+        then = a.at(after)
+        return all(
+            self.state.follows(then.equal(a.now(e), then(e))) for e in p.formulas()
+        )
+
+    def _commutes(self, at: At, a: _Move, b: _Move) -> bool:
+        """C1: return whether the step commutes with a step of anybody else."""
+        at_place = a.now.truth(
+            ir.eq(ir.select(ir.var(PLACE, self.table), at.task), at.place)
+        )
+        possible = [m.now.truth(m.action.guard) for m in (a, b)]
+        before, after = a.at(b.after(b.now)), b.at(a.after(a.now))
+        given = [at_place, *self._two_tasks(at, a, b)]
+        same = [
+            a.now.equal(possible[0], before.truth(a.action.guard)),
+            *(a.now.equal(a.now(e), before(e)) for e in a.owed()),
+        ]
+        claims = [implied([possible[1]], same)]
+        same = [b.now.equal(b.now(e), after(e)) for e in b.owed()]
+        claims.append(implied([possible[0]], same))
+        both = [after.truth(b.action.guard)]
+        first, second = b.after(after), a.after(before)
+        for cell, x, y, one, other in zip(
+            a.now.now, first, second, after.now, before.now, strict=True
+        ):
+            both.append(a.now.equal(x, y))
+            kept = [a.now.equal(cell, one), a.now.equal(cell, other)]
+            both.append(disjunction(kept))
+        claims.append(implied(possible, both))
+        return self.state.follows(implied(given, claims))
+
+    @property
+    def table(self) -> ir.Sort:
+        return next(v.sort for v in self.system.variables if v.name == PLACE)
+
+    def _two_tasks(self, at: At, a: _Move, b: _Move) -> list[Term]:
+        """Return that the other step is no step of the task from the same place."""
+        return [
+            negation(a.now.equal(a.now(at.task), b.now(other.task)))
+            for other in self.mine
+            if other.part.action is b.action
+        ]
+
+
+def _leaving(at: At) -> At:
+    """Return it with the places to which the step leads where it leaves its own."""
+    update = at.part.action.updates.get(PLACE)
+    row = None if update is None else ir.select(update.args[0], at.task)
+    leads = None if update is None else constants(update, besides=row)
+    return replace(at, leads=leads)
+
+
+def implied(given: Sequence[Term], claims: Sequence[Term]) -> Term:
+    """Return that all claims follow."""
+    return disjunction([*(negation(g) for g in given), conjunction(claims)])
