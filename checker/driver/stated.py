@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from poolproof.checker.core import ir
@@ -44,12 +45,22 @@ def _specs_of(cls: type, spec: Spec) -> Iterator[Spec]:
         if Path(path).resolve() == Path(spec.file).resolve():
             continue
         try:
-            if names.search(Path(path).read_text(encoding="utf-8")):
-                other = parse(path)
-                if nearest_named(cls, (w.text for w in other.designs)):
-                    yield other
-        except (OSError, UnicodeDecodeError, UserError):
-            continue  # another spec's mistakes are not this check's
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            continue
+        other = _parsed(path, text) if names.search(text) else None
+        if other and nearest_named(cls, (w.text for w in other.designs)):
+            yield other
+
+
+@cache
+def _parsed(path: str, _text: str) -> Spec | None:
+    """Return the spec in the file that has this text; None for one with a mistake,
+    which is not this check's."""
+    try:
+        return parse(path)
+    except UserError:
+        return None
 
 
 def _invariants(spec: Spec, compiled: Compiled) -> Iterator[Expr]:
