@@ -635,7 +635,8 @@ def test_nothing_is_proved_of_a_mutant_of_hugetlb_that_a_search_violates(
                 )
                 budget = Budget(states=2000)
                 searched = explicit(compiled.system, asked, budget, Silent())
-                assert not searched.defects, mutant.what
+                # what is proved then holds up to the first error of the model
+                assert not searched.defects or outcome.statistics.notes, mutant.what
                 wrong = {
                     n for n, v in searched.verdicts.items() if isinstance(v, Violated)
                 }
