@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -15,11 +16,13 @@ from poolproof.checker import engines
 from poolproof.checker.commands import main as cli
 from poolproof.checker.core import ir
 from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.limits import doing, tick
 from poolproof.checker.core.property import Kind, Property
-from poolproof.checker.core.verdict import Budget, Silent, Unknown, Violated
+from poolproof.checker.core.verdict import Budget, Outcome, Silent, Unknown, Violated
 from poolproof.checker.driver.designs import designs_named
 from poolproof.checker.driver.guarantee import guarantee
 from poolproof.checker.engines import registry
+from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.reports.guarantee import finding_text
 from poolproof.checker.spec import parse
 from tests.common.pool_system import pool
@@ -122,6 +125,60 @@ def test_what_it_needs_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         UserError, match="bmc needs a quantum: wait, or --engine explic"
     ):
         registry.ask("bmc", pool(1, 1, 1), (), Budget(), Silent())
+
+
+class Depths(Silent):
+    """Remembers how deep the search was."""
+
+    def __init__(self) -> None:
+        self.seen: list[object] = []
+
+    def progress(self, **figures: object) -> None:
+        self.seen.append(figures.get("depth"))
+
+
+@pytest.mark.usefixtures("counter")
+def test_an_engine_that_runs_the_class_needs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(ValueError, match="fuzz runs the class"):
+        registry.engine_of("fuzz")
+    given: list[object] = []
+
+    def made(compiled: object) -> Callable[..., Outcome]:
+        given.append(compiled)
+        return lambda *_, **__: Outcome("fuzz", {"low": Unknown("so far")})
+
+    monkeypatch.setattr("poolproof.checker.engines.fuzz.fuzz_engine", made)
+    (known,) = designs_named("counter.py")
+    compiled = compile_design(known.cls, {})
+    low = Property("low", Kind.INVARIANT, ir.TRUE)
+    found = registry.ask("fuzz", compiled.system, (low,), Budget(), Silent(), compiled)
+    assert given == [compiled]
+    assert found.verdicts == {"low": Unknown("so far")}
+
+
+def test_the_reporter_hears_of_progress() -> None:
+    heard = Depths()
+    never = Property("never", Kind.REACHABLE, ir.FALSE)
+    found = registry.ask("bmc", pool(1, 1, 1), (never,), Budget(depth=1), heard)
+    assert heard.seen == [0, 1]
+    assert found.verdicts["never"] == Unknown("the depth budget of 1 step", 1)
+
+
+def test_a_budget_that_is_spent_is_said_by_the_phase() -> None:
+    def endless(*_: object, **__: object) -> Outcome:
+        with doing("counting sheep"):
+            while True:
+                tick(1_000_000)
+
+    asked = tuple(Property(n, Kind.INVARIANT, ir.TRUE) for n in ("a", "b"))
+    run = registry.within_budget("sheep", endless)
+    outcome = run(pool(1, 1, 1), asked, Budget(seconds=0.05), Silent())
+    why = Unknown("the time budget of 0.05 s, while counting sheep")
+    assert (outcome.engine, outcome.defects) == ("sheep", ())
+    assert outcome.verdicts == {"a": why, "b": why}
+    assert 0.05 <= outcome.statistics.seconds < 60
 
 
 def test_a_toy_engine_is_one_file_and_one_row(
