@@ -39,7 +39,7 @@ class _Trees:
 
 @cache
 def _trees(file: str) -> _Trees:
-    tree = ast.parse(Path(file).read_text(encoding="utf-8"), file)
+    tree = ast.parse(Path(file).read_bytes(), file)
     found = _Trees({}, {})
 
     def visit(node: ast.AST, path: str) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from pathlib import Path
 
 from poolproof.checker.core.diagnostic import UserError
@@ -10,11 +11,12 @@ from poolproof.checker.core.system import Span
 
 
 def read_text(path: str, what: str) -> str:
-    """Return the text of the user's file. ``what`` names what is wanted, for
-    messages. Raises UserError if the file cannot be read or has no text."""
+    """Return the text of the user's file, without a byte order mark. ``what`` names
+    what is wanted, for messages. Raises UserError if the file cannot be read or has
+    no text."""
     head = Span(path, 1, 1)
     try:
-        data = Path(path).read_bytes()
+        data = Path(path).read_bytes().removeprefix(BOM_UTF8)
     except FileNotFoundError:
         raise UserError(head, f"there is no such file; {what} is wanted") from None
     except IsADirectoryError:

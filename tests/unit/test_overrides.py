@@ -183,3 +183,11 @@ def test_a_method_without_effect_is_named(
 def test_the_shipped_designs(known: DesignRef) -> None:
     check_overrides(known.cls)
     assert idle_methods(known.cls) == ()
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """Python reads it, and some editors write one."""
+    file = tmp_path / "marked.py"
+    file.write_text(BASE + "    pass\n", encoding="utf-8-sig")
+    *_, marked = from_file(str(file))
+    assert compile_design(marked.cls, {}).system.action_by_name["mmap"]

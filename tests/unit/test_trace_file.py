@@ -178,6 +178,7 @@ def test_junk_is_refused_where_it_stands(text: str, place: str, message: str) ->
         (b" \n\n", ":1:1: the file is empty"),
         (b"design: x\n\xff\xfe", ":2:1: this is no UTF-8 text"),
         (b"design: x\nab\0c", ":2:1: this is a binary file"),
+        (b"\xef\xbb\xbfab\n\xff", ":2:1: this is no UTF-8 text"),
         (None, ":1:1: there is no such file"),
     ],
 )
