@@ -26,6 +26,7 @@ from poolproof.checker.core.limits import limited
 from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.system import (
     Action,
+    Assumption,
     Obligation,
     Parameter,
     TransitionSystem,
@@ -327,3 +328,16 @@ def test_nothing_is_guessed_where_nothing_is_missing(
     assert verdict.certificate is not None
     assert asked_for
     assert "(= x y)" in verdict.certificate.lemmas
+
+
+def test_an_assumption_that_cuts_nothing_is_known() -> None:
+    """y is x, so it is never above; x is 9 at last, and then the other one cuts."""
+    cutting = (
+        Assumption("y is not above", lt(X.now, Y.now)),
+        Assumption("x is below 9", eq(X.now, num(9))),
+    )
+    both = replace(BOTH, assumptions=cutting)
+    same = Property("same", Kind.INVARIANT, eq(X.now, Y.now))
+    found = run(same, actions=(both,))
+    assert isinstance(found.verdicts["same"], Holds)
+    assert found.statistics.unneeded == {"y is not above"}
