@@ -29,6 +29,7 @@ from poolproof.checker.spec import parse
 from poolproof.checker.spec.page import (
     Objection,
     Page,
+    Upgrade,
     parse_page,
     refuse_unknown,
     spec_and_name,
@@ -62,7 +63,8 @@ class Asked:
 @dataclass(frozen=True)
 class PageCell:
     """What a column says to an objection: the worst answer first. ``missing`` is
-    what the column's designs lack, if a spec asked and no property applies."""
+    why the objection has no meaning for the column's designs, if there is no answer:
+    what they lack."""
 
     answers: tuple[Asked, ...] = ()
     missing: str = ""
@@ -82,9 +84,12 @@ def check_page(
     a design is shipped; a spec is a file of ``paths``, a scenario one of a file of
     ``scenarios``. Properties are looked up in ``specs`` only."""
     designs = [k.name for k in shipped_designs()]
-    for word in [d for c in page.columns for d in c.designs] + [
-        r.design for r in page.runs
-    ]:
+    rows: list[Objection | Upgrade] = [*page.objections, *page.upgrades]
+    for word in (
+        *(d for c in page.columns for d in c.designs),
+        *(r.design for r in page.runs),
+        *(d for row in rows for lacking in row.lacking for d in lacking.designs),
+    ):
         refuse_unknown(word, word.text, designs, "design")
     named = {Path(s.file).stem: s for s in specs}
     programs = {Path(path).stem: path for path in scenarios}
@@ -154,7 +159,17 @@ def answered(objection: Objection, column: PageColumn) -> PageCell:
             same = [a for a in checked.answers if a.prop.name == name]
             found += [Asked(checked, a) for a in same]
             missing = missing or checked.task.resolved.missing.get(name, "")
+    missing = missing or lacked(objection, column)
     return PageCell(tuple(sorted(found, key=_goodness)), missing)
+
+
+def lacked(row: Objection | Upgrade, column: PageColumn) -> str:
+    """Return why the row has no meaning for the column's designs, as the page says;
+    empty if it says nothing."""
+    names = {k.name for k in column.designs}
+    return next(
+        (x.reason for x in row.lacking if names & {d.text for d in x.designs}), ""
+    )
 
 
 def severity(verdict: Verdict) -> str:

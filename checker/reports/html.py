@@ -28,6 +28,7 @@ from poolproof.checker.reports.page import (
     KEY,
     NO_FIGURES,
     Overview,
+    PoolCell,
     column_assumptions,
     figures,
     least_pool,
@@ -188,9 +189,9 @@ def _objections(view: Overview, anchors: Anchors) -> Iterator[str]:
         yield f'<span class="soft">{escape(objection.who)}</span></th>'
         yield from (_cell(cell, view, anchors) for cell in cells)
         yield "</tr>"
-    for upgrade, found in upgrade_rows(view):
+    for upgrade, pools in upgrade_rows(view):
         yield f'<tr><th scope="row">{escape(upgrade.title)}</th>'
-        yield from (f"<td>{escape(least_pool(f))}</td>" for f in found)
+        yield from (_pool(p) for p in pools)
         yield "</tr>"
     yield '</tbody></table></div><ul class="soft">'
     for file, letter in view.keys.items():
@@ -211,7 +212,7 @@ def _objections(view: Overview, anchors: Anchors) -> Iterator[str]:
 def _cell(cell: PageCell, view: Overview, anchors: Anchors) -> str:
     text = escape(page_cell(cell, view))
     if not cell.answers:
-        return f'<td class="none">{text}</td>'
+        return _without_answer(text, cell.missing)
     worst = cell.answers[0]
     kind = severity(worst.answer.verdict)
     name = worst.answer.prop.name
@@ -222,6 +223,19 @@ def _cell(cell: PageCell, view: Overview, anchors: Anchors) -> str:
     title = escape(f"{worst.answer.prop.title} ({worst.checked.task.known.name})")
     link = f'<a href="{there}" title="{title}">{GLYPHS[kind]} {text}</a>'
     return f'<td class="{kind}">{link}</td>'
+
+
+def _pool(cell: PoolCell) -> str:
+    text = least_pool(cell)
+    if cell.found is None:
+        return _without_answer(text, cell.missing)
+    return f"<td>{escape(text)}</td>"
+
+
+def _without_answer(text: str, why: str) -> str:
+    """Return a cell that leads nowhere, with the reason why it has no answer."""
+    title = f' title="{escape(why)}"' if why else ""
+    return f'<td class="none"{title}>{escape(text)}</td>'
 
 
 def _runs(view: Overview, anchors: Anchors) -> Iterator[str]:

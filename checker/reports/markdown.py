@@ -64,8 +64,8 @@ def _page(view: Overview) -> Iterator[str]:
     for objection, cells in objection_rows(view):
         texts = " | ".join(_md(page_cell(c, view)) for c in cells)
         yield f'| "{_md(objection.words)}" ({_md(objection.who)}) | {texts} |'
-    for upgrade, found in upgrade_rows(view):
-        texts = " | ".join(_md(least_pool(f)) for f in found)
+    for upgrade, pools in upgrade_rows(view):
+        texts = " | ".join(_md(least_pool(p)) for p in pools)
         yield f"| {_md(upgrade.title)} | {texts} |"
     yield from ("", _md(KEY), "")
     for file, letter in view.keys.items():

@@ -29,6 +29,7 @@ from poolproof.checker.driver.objections import (
     PageColumn,
     answered,
     columns,
+    lacked,
     property_of,
 )
 from poolproof.checker.driver.review import LeastPools
@@ -108,14 +109,21 @@ def objection_rows(view: Overview) -> Iterator[tuple[Objection, list[PageCell]]]
             yield objection, cells
 
 
-def upgrade_rows(
-    view: Overview,
-) -> Iterator[tuple[Upgrade, list[Sized | None]]]:
-    """Yield each row of least pools, with the columns' largest ones."""
+@dataclass(frozen=True)
+class PoolCell:
+    """The largest of a column's least pools, None if no scenario asks; ``missing``:
+    why the row has no meaning for it."""
+
+    found: Sized | None
+    missing: str
+
+
+def upgrade_rows(view: Overview) -> Iterator[tuple[Upgrade, list[PoolCell]]]:
+    """Yield each row of least pools that some scenario asks."""
     if view.sizes is None:
         return
     for upgrade in view.page.upgrades:
-        cells: list[Sized | None] = []
+        cells: list[PoolCell] = []
         for column in view.columns:
             found = [
                 view.sizes.found[w.text, k.name]
@@ -123,8 +131,9 @@ def upgrade_rows(
                 for k in column.designs
                 if (w.text, k.name) in view.sizes.found
             ]
-            cells.append(max(found, key=_needed, default=None))
-        if any(cells):
+            largest = max(found, key=_needed, default=None)
+            cells.append(PoolCell(largest, lacked(upgrade, column)))
+        if any(cell.found for cell in cells):
             yield upgrade, cells
 
 
@@ -142,11 +151,12 @@ def cell_text(cell: PageCell, view: Overview) -> str:
     return f"{word}.{view.key(worst.checked)}" + ("!" if odd else "")
 
 
-def least_pool(found: Sized | None) -> str:
+def least_pool(cell: PoolCell) -> str:
     """Return the least size and how the one below fails, by the first letter:
     ``8e``. ``>9l``: not even at 9. ``-``: no such scenario."""
+    found = cell.found
     if found is None:
-        return "-"
+        return "n/a" if cell.missing else "-"
     below = found.just_below()
     how = "" if below is None or below.failure is None else below.failure.kind
     if how not in ("early", "late", "stuck"):
@@ -425,10 +435,14 @@ def _basis(view: Overview) -> list[str]:
         agree += conformance(column, view)
         if not some and not taken_for_granted(column):
             bare.append(letter)
+    pointless = _pointless(view)
     lines = ["", *wrapped("What the columns are based on:")]
     if granted:
         parts = [f"{text} ({' '.join(some)})" for text, some in granted.items()]
         lines += wrapped(f"- taken for granted: {'; '.join(parts)}", "", "  ")
+    if pointless:
+        parts = [f"{why} ({' '.join(some)})" for why, some in pointless.items()]
+        lines += wrapped(f"- rows without a meaning: {'; '.join(parts)}", "", "  ")
     if cut:
         parts = [f"{why} ({', '.join(some)})" for why, some in cut.items()]
         none = f"; none: {', '.join(bare)}" if bare else ""
@@ -450,6 +464,18 @@ def _unscored(view: Overview) -> str:
     heirs = [k.name for k in left if not mutants(k.cls)]
     said = f"; none of their own: {', '.join(heirs)}" if heirs else ""
     return said + ("; others: none stored" if len(heirs) < len(left) else "")
+
+
+def _pointless(view: Overview) -> dict[str, list[str]]:
+    """Return why rows have no meaning, as the page says, with the letters of their
+    columns."""
+    rows: list[Objection | Upgrade] = [*view.page.objections, *view.page.upgrades]
+    found: dict[str, dict[str, None]] = {}
+    for row in rows:
+        for letter, column in zip(_capitals(), view.columns, strict=False):
+            if why := lacked(row, column):
+                found.setdefault(why, {})[letter] = None
+    return {why: list(some) for why, some in found.items()}
 
 
 def _run(run: PageRun) -> list[str]:

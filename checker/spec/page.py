@@ -7,10 +7,12 @@ ending, and so is a scenario::
     column "hugetlb" is "mainline 6.12": Hugetlb
     objection "it's not NUMA aware" by "Hildenbrand": promise_numa.q3_promise_kept
     upgrade "the pool for 16 + 16": hot_upgrade.hugetlb
+        lacks "anonymous memory has no file": Thp
     run "a file on the wrong node" of Hugetlb: promise_numa.q3_promise_kept
 
-A column is one design, and more designs that are parts of it. Comments begin with
-``#``; names are separated by commas.
+A column is one design, and more designs that are parts of it. ``lacks``, below an
+objection or an upgrade, says why it has no meaning for some designs. Comments begin
+with ``#``; names are separated by commas.
 """
 
 from __future__ import annotations
@@ -37,12 +39,21 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Lacking:
+    """Designs of which a row has no meaning, and why."""
+
+    reason: str
+    designs: tuple[Word, ...]
+
+
+@dataclass(frozen=True)
 class Objection:
     """What was said, by whom, and the properties that ask it."""
 
     words: str
     who: str
     properties: tuple[Word, ...]
+    lacking: tuple[Lacking, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,7 @@ class Upgrade:
 
     title: str
     scenarios: tuple[Word, ...]
+    lacking: tuple[Lacking, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,9 +123,11 @@ def _item(reader: _Reader) -> tuple[str, Column | Objection | Upgrade | ShownRun
             return kind.text, Column(title, status, reader.names())
         case "objection":
             who = reader.text("who said so")
-            return kind.text, Objection(title, who, reader.names(dots=True))
+            asked = reader.names(dots=True)
+            return kind.text, Objection(title, who, asked, reader.lacking())
         case "upgrade":
-            return kind.text, Upgrade(title, reader.names(dots=True))
+            scenarios = reader.names(dots=True)
+            return kind.text, Upgrade(title, scenarios, reader.lacking())
         case _:
             design = reader.word("a design")
             shown, *others = reader.names(dots=True)
@@ -171,6 +185,15 @@ class _Reader:
 
     def mark(self, body: str) -> None:
         self._next("mark" if body in ":," else "name", f"`{body}`", body)
+
+    def lacking(self) -> tuple[Lacking, ...]:
+        """Return what the item says of designs for which it has no meaning."""
+        found = []
+        while self.left and self._tokens[self._at][:2] == ("name", "lacks"):
+            self._at += 1
+            reason = self.text("why it has no meaning for them")
+            found.append(Lacking(reason, self.names()))
+        return tuple(found)
 
     def names(self, dots: bool = False) -> tuple[Word, ...]:
         """Return the names behind a colon; with ``dots``, each one SPEC.NAME."""

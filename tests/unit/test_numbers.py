@@ -132,6 +132,15 @@ EXPECTED = {
     ("swap_posted", "ReservedThp"): (None, "nothing_small"),
     ("limit", "ReservedThp"): (None, "late"),
     ("bound_pool", "GlobalPool"): (16, "early"),
+    ("mappings", "ReservedThpAssumed"): (32, "early"),
+    ("swap_posted", "ReservedThpAssumed"): (None, "nothing_small"),
+    ("reserved_handed_over", "ReservedThpFiles"): (16, "early"),
+    ("reserved_handed_over", "ReservedThpHugetlbfs"): (16, "early"),
+    ("cma_handed_over", "HugetlbCma"): (16, "early"),
+    ("isolated", "ReservedThpPlanned"): (23, "stuck"),
+    ("isolated_waits", "ReservedThpPlanned"): (22, "late"),
+    ("zone", "Tao"): (32, "nothing_small"),
+    ("zone_cold", "Tao"): (32, "nothing_small"),
 }
 
 

@@ -226,6 +226,19 @@ def test_nothing_asked_is_a_dash(view: Overview, done: list[CheckResult]) -> Non
     assert overview(view.page, done, (), {}).columns == []
 
 
+def test_a_row_without_a_meaning(folder: Path, view: Overview) -> None:
+    """The page says why; what was asked counts all the same."""
+    text = 'objection "a" by "b": other.low lacks "no tap": Tank'
+    (folder / "lacks.page").write_text(text)
+    (row,) = parse_page(str(folder / "lacks.page")).objections
+    tank, leaking = view.columns
+    assert [answered(row, c).missing for c in (tank, leaking)] == ["no tap", ""]
+    asked = replace(view.page.objections[0], lacking=row.lacking)
+    assert answered(asked, tank).answers
+    shown = page(replace(view, page=replace(view.page, objections=(row,))))
+    assert "- rows without a meaning: no tap (A)" in shown
+
+
 def test_runs_in_full(view: Overview) -> None:
     """A run of the page is of a shipped design: a user's of that name is not it."""
     assert not any("two steps" in line for line in page(view))
@@ -262,6 +275,12 @@ def test_titles_without_numbers() -> None:
         ('objection "a" by "b": tank.lo', "1:23", "no property of tank 'lo'"),
         ('upgrade "a": hot_upgrade.colt', "1:14", "no scenario of hot_upgrade 'colt'"),
         ('upgrade "a": hot.cold', "1:14", "no file of scenarios 'hot'"),
+        (
+            'upgrade "a": hot_upgrade.cold lacks "b": Tph',
+            "1:42",
+            "no design 'Tph'",
+        ),
+        ('upgrade "a": hot_upgrade.cold lacks Thp', "1:37", "no meaning for them"),
         ('run "a" of Nobody: tank.low', "1:12", "no design 'Nobody'"),
         ('run "a" of Thp: tank.low, tank.full', "1:27", "of one property"),
         ('objection "a', "1:11", "does not end on its line"),

@@ -13,7 +13,7 @@ from poolproof.checker.commands.main import main
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.driver.designs import designs_named
 from poolproof.checker.driver.size import AtSize, Failure, Sized, find_size, range_of
-from poolproof.checker.reports.page import least_pool
+from poolproof.checker.reports.page import PoolCell, least_pool
 from poolproof.checker.spec import parse
 
 ROOT = Path(__file__).parents[2]
@@ -36,8 +36,9 @@ def test_cells_of_the_review() -> None:
         ((AtSize(1, 5),), "1"),
         ((AtSize(1, 5, None, "time is up"),), "?"),
     ):
-        assert least_pool(Sized("blocks", sizes)) == text
-    assert least_pool(None) == "-"
+        assert least_pool(PoolCell(Sized("blocks", sizes), "")) == text
+    assert least_pool(PoolCell(None, "")) == "-"
+    assert least_pool(PoolCell(None, "no swap")) == "n/a"
 
 
 def test_what_is_smallest_does_not_rest_on_monotony() -> None:
