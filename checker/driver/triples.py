@@ -269,8 +269,11 @@ def _answer(
 ) -> Answer:
     broken = tuple(_smallest(task, prop, mine, budget, done.base))
     verdict = _verdict(mine, done, broken)
+    without = set(task.sizes.without)
     expected = {
-        _closed(task, c): c for c in known_sets(task.spec, task.known.cls, prop)
+        _closed(task, c): c
+        for c in known_sets(task.spec, task.known.cls, prop)
+        if not without & set(c) and all(_possible(task, name) for name in c)
     }
     new = tuple(
         b

@@ -8,18 +8,28 @@ off, before anything was run. Comments say where the run knew better, and why.
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
 import pytest
 
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.driver.against import Compared, compare
 from poolproof.checker.driver.check import EXHAUSTIVE
-from poolproof.checker.driver.designs import DesignRef, find_spec
+from poolproof.checker.driver.designs import (
+    DesignRef,
+    find_spec,
+    shipped_specs,
+    specs_for,
+)
 from poolproof.checker.driver.regressions import Entry, catalogue
-from poolproof.checker.driver.task import Task
+from poolproof.checker.driver.task import Request, Task, prepare
 from poolproof.checker.frontend.design import compile_design
-from poolproof.checker.spec import Sizes, parse, resolve
+from poolproof.checker.spec import Sizes, Spec, parse, resolve
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.designs.hugetlb.steps import HugetlbSteps
+from poolproof.model.language import declared, with_needs
+from tests.common.tiers import table
 
 INVARIANTS = "hugetlb_invariants"
 BUDGET = Budget(seconds=60)
@@ -159,3 +169,46 @@ def test_only_what_it_breaks_differs_slow(name: str) -> None:
 def test_its_own_property_differs(name: str) -> None:
     entry = POSSIBLE[name]
     assert entry.property in changed(entry, entry.spec)
+
+
+# --- without the trigger ------------------------------------------------------
+
+SAMPLE = 3
+"""Specs for each bug: all of them would take half an hour."""
+
+
+@cache
+def cheap_specs() -> tuple[Spec, ...]:
+    """The shipped specs of less than a second."""
+    slow = {name for name, _ in table()}
+    return tuple(parse(p) for p in shipped_specs() if Path(p).stem not in slow)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [(k, n) for k, n in enumerate(POSSIBLE) if POSSIBLE[n].bug.trigger],
+)
+def test_specs_without_its_trigger_see_nothing(number: int, name: str) -> None:
+    entry = POSSIBLE[name]
+    assert entry.known is not None
+    cls = entry.sound
+    base = DesignRef(cls, f"{cls.__module__}:{cls.__name__}")
+    mine = specs_for(cheap_specs(), base)
+    triggers, asked = set(entry.bug.trigger.split()), 0
+    for k in range(len(mine)):
+        spec = mine[(number + 7 * k) % len(mine)]
+        for task in prepare(spec, Request(designs=(entry.known,))):
+            features, sizes = declared(entry.known.cls)[1], task.sizes
+            on = set(with_needs(features, sizes.having, sizes.without))
+            on |= {n for n, f in features.items() if f.default} - set(sizes.without)
+            on |= {b for b, size in task.compiled.bounds.items() if size > 0}
+            if triggers & on or task.asks_nothing:
+                continue
+            compared = compare(task, base, EXHAUSTIVE, BUDGET, Silent())
+            assert not compared.differs, spec.file
+            asked += 1
+        if asked == SAMPLE:
+            return
+    if not asked:
+        pytest.skip("no such spec takes less than a second")

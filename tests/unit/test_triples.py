@@ -163,6 +163,16 @@ def test_a_known_set_that_is_not_violated_is_seen(
     )
 
 
+def test_a_known_set_with_a_feature_that_is_left_out_is_no_surprise(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """beta needs alpha."""
+    expecting(folder)
+    asked = ("check", "toy.spec", "--design", "toy.py", "--triples")
+    assert main([*asked, "--without", "alpha"]) == 0
+    assert "is expected" not in capsys.readouterr().out
+
+
 def test_a_line_that_is_no_set_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
