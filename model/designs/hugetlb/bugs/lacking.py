@@ -4,7 +4,7 @@ the model lacks."""
 
 from poolproof.model.designs.bug import Bug
 
-FAILURES = "region_add() of several indices that fails"
+FAILURES = "region_add() fails only after a race: failures in actions that yield"
 
 SOFT_OFFLINE = Bug(
     "4ef918482808?",
