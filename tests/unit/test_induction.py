@@ -329,6 +329,24 @@ def holds(work: Induction, formula: Expr) -> z3.BoolRef:
     return work.holds(Property("p", Kind.INVARIANT, formula))
 
 
+def test_a_step_property_reads_arguments_result_and_both_states() -> None:
+    small = le(X.now, num(2))
+    say = Action("say", given(N), lt(X.now, N), {"x": N}, small)
+    work = system(say)
+    *_, step = work.instances(say)  # with n = 4
+    facts = work.given(work.ranges(work.now))
+    facts.assume(step.given)
+    for formula, follows in (
+        (eq(X.next, N), True),
+        (eq(say.returned, small), True),
+        (eq(say.returned, le(X.next, num(2))), False),
+        (say.returned, False),
+        (lt(X.now, X.next), True),
+    ):
+        p = Property("p", Kind.STEP, formula, "say")
+        assert (facts.refuted(work.holds(p, step)) == "") is follows, formula
+
+
 def test_what_needs_two_steps() -> None:
     """x follows y, which follows x: x <= 3 once says nothing of the next."""
     follow = Action("follow", (), TRUE, {"x": Y.now, "y": X.now}, None)
