@@ -171,6 +171,7 @@ OUT_OF_REACH = frozenset(
         "fragments",
         "descriptors",
         "offline",
+        "soft_offline",
         "userfaultfd",
     )
 )

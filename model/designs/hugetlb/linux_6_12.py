@@ -2,23 +2,23 @@
 """hugetlb's reservations: mm/hugetlb.c, fs/hugetlbfs/inode.c and
 mm/hugetlb_cgroup.c of Linux 6.12 (6.12.117), one huge page size.
 
-Modelled, each a feature that a spec turns on: private anonymous mappings and
-their reserve maps (always there), shared and private mappings of files on one
-hugetlbfs mount, MAP_NORESERVE, surplus pages and nr_overcommit_hugepages,
-resizing by node and in total with the hidden node cursors, fork and
-copy-on-write with the owner taking pages from children, VMA splits and
-partial munmap, munmap and exit of several VMAs at once, moving mremap,
-MADV_DONTNEED, hole punching, fallocate, truncation, unlink with eviction at
-the last munmap, size= and min_size= of the mount, cpusets, MPOL_BIND of tasks
-and VMAs, hugetlb_cgroup usage and rsvd with limits, tasks that move between
+Modelled, each a feature that a spec turns on: private anonymous mappings and their
+reserve maps (always there), shared and private mappings of files on one hugetlbfs
+mount, MAP_NORESERVE, surplus pages and nr_overcommit_hugepages, resizing by node and
+in total with the hidden node cursors, fork and copy-on-write with the owner taking
+pages from children, VMA splits and partial munmap, munmap and exit of several VMAs at
+once, moving mremap, MADV_DONTNEED, hole punching, fallocate, truncation, unlink with
+eviction at the last munmap, size= and min_size= of the mount, cpusets, MPOL_BIND of
+tasks and VMAs, hugetlb_cgroup usage and rsvd with limits, tasks that move between
 cgroups, memory.max with memory_hugetlb_accounting, pages pinned for I/O, memory
-errors in free pages, gigantic pages that are promised or demoted, pages that are
-allocated and then cannot be installed, holes without memory for a reserve map
-descriptor, pages that move to another node, faults by other tasks, advice to read
-ahead, UFFDIO_COPY in two halves, System V segments, pages of a memfd that are
-pinned by index, shared mappings of read-only descriptors, the two phases in which a
-reserve map changes, references to cgroups, and (with the bound `failures`)
-allocations of descriptors, reserve maps, VMAs and page tables that fail.
+errors in free pages, pages in use that are taken offline softly, gigantic pages that
+are promised or demoted, pages that are allocated and then cannot be installed, holes
+without memory for a reserve map descriptor, pages that move to another node, faults
+by other tasks, advice to read ahead, UFFDIO_COPY in two halves, System V segments,
+pages of a memfd that are pinned by index, shared mappings of read-only descriptors,
+the two phases in which a reserve map changes, references to cgroups, and (with the
+bound `failures`) allocations of descriptors, reserve maps, VMAs and page tables that
+fail.
 Errors are what the system call or the fault shows.
 
 Each action is one critical section; what happens when the kernel drops a lock

@@ -10,6 +10,7 @@ from poolproof.model.designs.hugetlb.names import (
     MIGRATE,
     NODES,
     PAGES,
+    SOFT_OFFLINE,
     VMAS,
 )
 from poolproof.model.language import action, require
@@ -32,9 +33,45 @@ class Migrating(Pinning):
         moved = self.move_hugetlb_state(nid, to)
         if not moved:
             return ENOMEM
+        self.remove_migration_ptes(vma, page, to)
+        return OK
+
+    def remove_migration_ptes(self, vma, page, to):
+        """mm/migrate.c, the function of that name: who maps the page maps the new
+        one."""
         for v in VMAS:
             if v == vma or (FORK and v in self.mappers.of[vma, page]):
                 self.hugetlb_cgroup_migrate(v, page, to)
+
+    @action(kernel="mm/memory-failure.c:soft_offline_in_use_page", when=SOFT_OFFLINE)
+    def soft_offline(self, vma: VMAS, page: PAGES, to: NODES) -> Errno:
+        """madvise(MADV_SOFT_OFFLINE) of a private page: it moves, to the same node or
+        to another, and the old page leaves the pool: unless it does so as it is freed,
+        it is dissolved. If that is refused, it is used again."""
+        nid = self.anon.node[vma, page]
+        require(nid is not None and not self.pinned[vma, page])
+        if self.subpool_vma(vma):
+            return EBUSY
+        stays = all(self.h.surplus_huge_pages_node[n] == 0 for n in NODES if n == nid)
+        pooled = self.dequeue_for_migration(to)
+        if pooled is None:
+            moved = self.move_to_fresh(nid, to)
+            if not moved:
+                return ENOMEM
+        else:
+            self.free_moved(nid)
+        self.remove_migration_ptes(vma, page, to)
+        if pooled is not None and stays:
+            return self.dissolve_moved(nid)
+        return OK
+
+    def dissolve_moved(self, nid) -> Errno:
+        """mm/hugetlb.c:dissolve_free_hugetlb_folio of the page that has moved."""
+        if not self.h.available_huge_pages():
+            return EBUSY
+        for n in NODES:
+            if n == nid:
+                self.h.remove_hugetlb_folio(n, True, False)
         return OK
 
     @action(kernel="mm/migrate.c:unmap_and_move_huge_page", when=(HUGETLBFS, MIGRATE))
@@ -75,13 +112,22 @@ class Migrating(Pinning):
         surplus, the surplus moves, too (mm/hugetlb.c:move_hugetlb_state)."""
         pooled = self.dequeue_for_migration(to)
         if pooled is not None:
-            for n in NODES:
-                if n == nid:
-                    if self.h.surplus_huge_pages_node[n] > 0:
-                        self.h.remove_hugetlb_folio(n, False, True)
-                    else:
-                        self.h.enqueue_hugetlb_folio(n)
+            self.free_moved(nid)
             return True
+        return self.move_to_fresh(nid, to)
+
+    def free_moved(self, nid):
+        """free_huge_folio of the old page, for which one of the pool is there."""
+        for n in NODES:
+            if n == nid:
+                if self.h.surplus_huge_pages_node[n] > 0:
+                    self.h.remove_hugetlb_folio(n, False, True)
+                else:
+                    self.h.enqueue_hugetlb_folio(n)
+
+    def move_to_fresh(self, nid, to):
+        """A fresh page of node ``to`` is there instead. Return whether there was
+        one."""
         fresh = self.h.alloc_fresh_hugetlb_folio({to})
         if fresh is None:
             return False

@@ -6,12 +6,6 @@ from poolproof.model.designs.bug import Bug
 
 FAILURES = "region_add() fails only after a race: failures in actions that yield"
 
-SOFT_OFFLINE = Bug(
-    "4ef918482808?",
-    "3.12",
-    "the replacement of a page that goes offline is a promised one",
-    lacks="soft offlining of pages in use",
-)
 RESERVED_ANYWAY = Bug(
     "7fc2513aa237",
     "5.11",

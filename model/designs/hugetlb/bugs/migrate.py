@@ -4,7 +4,13 @@
 from poolproof.model.blocks.errno import OK
 from poolproof.model.designs.bug import Bug
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
-from poolproof.model.designs.hugetlb.names import FILES, HUGETLBFS, MIGRATE, PAGES
+from poolproof.model.designs.hugetlb.names import (
+    FILES,
+    HUGETLBFS,
+    MIGRATE,
+    NODES,
+    PAGES,
+)
 from poolproof.model.language import Bool, table
 
 
@@ -38,6 +44,30 @@ class Beforecb6acd01e2e4(Hugetlb):
         super().free_cached(file, page)
         if orphan:
             self.hugepage_subpool_get_pages(True, 1)
+
+
+class Before4ef918482808(Hugetlb):
+    """ "mm, hugetlb: protect reserved pages when soft offlining a hugepage": the page
+    moved to any free one, promised or not (alloc_huge_page_node), and the old one
+    left the free list whatever was promised (dequeue_hwpoisoned_huge_page)."""
+
+    bug = Bug(
+        "4ef918482808?",
+        "3.12",
+        "the replacement of a page that goes offline is a promised one",
+        trigger="soft_offline",
+        bounds={"V": 2, "P": 1, "blocks": 2, "CAP": 2},
+        detected="hugetlb_invariants.resv_backed",
+    )
+
+    def dequeue_for_migration(self, to):
+        return self.h.dequeue_hugetlb_folio_nodemask({to})
+
+    def dissolve_moved(self, nid):
+        for n in NODES:
+            if n == nid:
+                self.h.remove_hugetlb_folio(n, True, False)
+        return OK
 
 
 class MigrationForgetsRsvd(Hugetlb):

@@ -46,6 +46,7 @@ from poolproof.model.designs.hugetlb.names import (
     REMOTE,
     RESIZE_NODE,
     SHM,
+    SOFT_OFFLINE,
     SPLIT,
     TASKS,
     UNLINK,
@@ -75,6 +76,7 @@ class HugetlbSteps(FileSteps, Design):
         REMOTE,
         RESIZE_NODE,
         SHM,
+        SOFT_OFFLINE,
         SPLIT,
         UNLINK,
     )
