@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 from functools import cache
@@ -53,18 +54,21 @@ def read_tree(text: str) -> Tree[Token]:
 
 @cache
 def parser() -> Lark:
-    """Return the parser; lark keeps its tables in a file that names the
-    grammar's hash, which makes every command a fifth of a second faster."""
+    """Return the parser. lark keeps its tables in a file, which makes every
+    command a fifth of a second faster. Each grammar has its own file, so two
+    versions of poolproof do not overwrite each other's."""
+    grammar = GRAMMAR.read_text(encoding="utf-8")
     kept: bool | str = False
     with contextlib.suppress(OSError):  # lark unpickles what is there
-        file = own_folder() / "spec-grammar"
+        digest = hashlib.sha256(grammar.encode()).hexdigest()[:16]
+        file = own_folder() / f"spec-grammar-{digest}"
         if os.access(file.parent, os.W_OK):
             if not is_own(file):
                 file.unlink(missing_ok=True)
             os.close(os.open(file, os.O_CREAT | os.O_WRONLY, 0o600))
             kept = str(file)
     return Lark(
-        GRAMMAR.read_text(encoding="utf-8"),
+        grammar,
         parser="lalr",
         lexer="basic",
         propagate_positions=True,
