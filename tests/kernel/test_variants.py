@@ -82,3 +82,12 @@ def test_a_reservation_that_fails_on_a_mount_with_a_size(
     assert run.rows[-1].result == "err ENOMEM"
     (mount,) = run.rows[-1].counters.mounts
     assert mount[1].free == left
+
+
+def test_a_promise_comes_back_with_a_page_that_moves() -> None:
+    """As seen on 6.18.15: the page that is freed is the old one."""
+    setting = Config({**BOUNDS, "blocks": 1}, ("fork", "migrate"), (1, 1))
+    commands = (*OWNER_UNMAPS[:-1], "w 1 movepage 0 1 all", "w 1 exit")
+    run = predict(Hugetlb618, setting, setup(setting), commands)
+    assert [row.counters.rsvd for row in run.rows] == [1, 0, 0, -1, 0, 0]
+    assert run.drains

@@ -159,6 +159,16 @@ class Hugetlb618(Hugetlb70):
                 if v in others:
                     self.anon.restore[v, page] = restore_reserve
 
+    def hugetlb_cgroup_migrate(self, vma, page, to):
+        """The old page is freed with its HPageRestoreReserve, which the new one does
+        not get (mm/hugetlb.c:move_hugetlb_state): the promise is back."""
+        if self.anon.restores(vma, page):
+            self.h.change_resv(1)
+            for v in VMAS:
+                if self.maps_too(vma, v, page):
+                    self.anon.restore[v, page] = False
+        super().hugetlb_cgroup_migrate(vma, page, to)
+
     def maps_too(self, vma, other, page):
         """Return whether another VMA maps the same private page."""
         return FORK and other in self.mappers.of[vma, page]
