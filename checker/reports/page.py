@@ -442,7 +442,7 @@ def _basis(view: Overview) -> list[str]:
         lines += wrapped(f"- taken for granted: {'; '.join(parts)}", "", "  ")
     if pointless:
         parts = [f"{why} ({' '.join(some)})" for why, some in pointless.items()]
-        lines += wrapped(f"- rows without a meaning: {'; '.join(parts)}", "", "  ")
+        lines += wrapped(f"- n/a: {'; '.join(parts)}", "", "  ")
     if cut:
         parts = [f"{why} ({', '.join(some)})" for why, some in cut.items()]
         none = f"; none: {', '.join(bare)}" if bare else ""

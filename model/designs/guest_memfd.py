@@ -64,9 +64,7 @@ RESIZE = Feature("resize", False, "hugetlb's pool grows and shrinks at runtime")
 class GuestMemfd(Design):
     """Files of guest memory, with pages of hugetlb's pool."""
 
-    assumed: tuple[str, ...] = (
-        "sketch: nr_hugepages below what is in use makes no page surplus",
-    )
+    assumed: tuple[str, ...] = ("sketch: no surplus pages",)
 
     h = PagePool(NODES, BLOCKS, BLOCKS, POISON, RESIZE)
     size = table(FILES, Int(0, P), doc="0: no file")

@@ -236,7 +236,7 @@ def test_a_row_without_a_meaning(folder: Path, view: Overview) -> None:
     asked = replace(view.page.objections[0], lacking=row.lacking)
     assert answered(asked, tank).answers
     shown = page(replace(view, page=replace(view.page, objections=(row,))))
-    assert "- rows without a meaning: no tap (A)" in shown
+    assert "- n/a: no tap (A)" in shown
 
 
 def test_runs_in_full(view: Overview) -> None:

@@ -98,7 +98,7 @@ class ReservedThpFiles(Design):
     """A quota on files of shmem."""
 
     assumed: tuple[str, ...] = (
-        "sections 3.3 and 3.4 of the cover letter: not posted",
+        "section 3 of the cover letter: not posted",
         *SKETCHED,
     )
 
