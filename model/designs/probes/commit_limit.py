@@ -177,8 +177,15 @@ class CommitLimitPool(CommitLimit):
 
     @action(kernel="mm/page_alloc.c:alloc_contig_range")
     def mmap_pool(self) -> Errno:
-        """A loan's pages are moved away for the promise."""
-        if self.granted == self.nr or self.free() == 0:
+        """A loan's pages are moved away for the promise; where there is no room for
+        them, others' pages go to swap."""
+        if self.granted == self.nr:
+            return ENOMEM
+        if self.free() == 0:
+            assume(
+                not self.can_reclaim(),
+                "a reservation waits while something can be reclaimed",
+            )
             return ENOMEM
         self.granted += 1
         return OK
