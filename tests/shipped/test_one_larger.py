@@ -32,6 +32,10 @@ KNOWN: dict[str, str] = {
     "ReservedThpVmas total=3 full": "four pages have two blocks",
     "ReservedPagesVmas total=3 full": "four pages have two blocks",
     "ReservedThpVmas K=2 lost": "three pages have no room to move a block",
+    "Thp mark=1 q2_served": "a watermark, as in the label marked",
+    "Thp1g mark=1 q2_served": "a watermark, as in the label marked",
+    "ThpPreferredOrder mark=1 q2_served": "a watermark, as in the label marked",
+    "Shmem1g mark=1 q2_served": "a watermark, as in the label marked",
 }
 """Changes that are right, as `changes` prints them without the verdict: why."""
 
