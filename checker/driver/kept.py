@@ -3,10 +3,11 @@
 searched again.
 
 An answer is found by a digest of all that decides it: the text of the spec, of
-the designs and of the checker, the request, the engine and its options. Only
-what engines said is kept. Its runs are replayed each time, and it is compared
-with the expectations anew. An answer that a limit of time or memory, or Ctrl-C,
-cut short is not kept, nor one without a program because a compiler failed.
+the designs and of the checker, the request, the engine and its options; with open
+sizes also the text of the specs whose invariants may be lemmas. Only what engines
+said is kept. Its runs are replayed each time, and it is compared with the
+expectations anew. An answer that a limit of time or memory, or Ctrl-C, cut short is
+not kept, nor one without a program because a compiler failed.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from poolproof.checker.driver.designs import DesignRef, designs_for
 from poolproof.checker.driver.judging import CheckResult
 from poolproof.checker.driver.size import Sized
 from poolproof.checker.driver.sources import digest, of_checker, of_designs
+from poolproof.checker.driver.stated import texts_of
 from poolproof.checker.driver.task import Request, Task
 from poolproof.checker.driver.task import prepare as prepare_anew
 from poolproof.checker.evidence.raw import ReplayDisagrees
@@ -129,8 +131,12 @@ def outcome(
 def _of_task(task: Task, engine: str, budget: Budget) -> str:
     """Return the digest of what decides an engine's answer; '' if the task has no
     key."""
+    if not task.key:
+        return ""
     of = [task.key, task.known.reference, repr(task.sizes), engine, _options(budget)]
-    return task.key and digest(of)
+    if task.any_size:  # a proof's lemmas may be what other specs state
+        of += (part for other in texts_of(task.known.cls, task.spec) for part in other)
+    return digest(of)
 
 
 def _answers(

@@ -37,7 +37,9 @@ def with_stated(compiled: Compiled, spec: Spec) -> Compiled:
     return replace(compiled, stated=tuple(ranked[:_MOST]))
 
 
-def _specs_of(cls: type, spec: Spec) -> Iterator[Spec]:
+def texts_of(cls: type, spec: Spec) -> Iterator[tuple[str, str]]:
+    """Yield the path and the text of each other spec that `with_stated` may read:
+    those that mention the design."""
     beside = sorted(str(p) for p in Path(spec.file).parent.glob("*.spec"))
     paths = {Path(p).resolve(): p for p in (*shipped_specs(), *beside)}
     names = re.compile(rf"\b({'|'.join(map(re.escape, lineage(cls)))})\b")
@@ -48,7 +50,13 @@ def _specs_of(cls: type, spec: Spec) -> Iterator[Spec]:
             text = Path(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             continue
-        other = _parsed(path, text) if names.search(text) else None
+        if names.search(text):
+            yield path, text
+
+
+def _specs_of(cls: type, spec: Spec) -> Iterator[Spec]:
+    for path, text in texts_of(cls, spec):
+        other = _parsed(path, text)
         if other and nearest_named(cls, (w.text for w in other.designs)):
             yield other
 

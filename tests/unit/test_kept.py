@@ -14,6 +14,7 @@ from poolproof.checker.core import source
 from poolproof.checker.core.verdict import (
     INTERRUPTED,
     Budget,
+    Holds,
     Outcome,
     Silent,
     Step,
@@ -23,6 +24,7 @@ from poolproof.checker.core.verdict import (
 )
 from poolproof.checker.driver import check, designs, kept, sources
 from poolproof.checker.driver.against import Compared, compare
+from poolproof.checker.driver.any_size import ALL
 from poolproof.checker.driver.judging import CheckResult
 from poolproof.checker.driver.task import Request
 from poolproof.checker.driver.task import prepare as prepare_anew
@@ -42,6 +44,17 @@ class D(Design):
     def up(self):
         require(self.x < MOST)
         self.x += 1
+"""
+OPEN = """\
+from poolproof.model.language import *
+
+
+class D(Design):
+    x = var(Natural())
+
+    @action
+    def up(self):
+        self.x += 2
 """
 SPEC = 'spec "x"\nfor D\ninvariant low: x <= 1\ninvariant all: x <= 3\n'
 PLENTY = Budget(seconds=60.0)
@@ -131,6 +144,27 @@ def test_another_text_is_another_question(
         write("beside.py", "MOST = 2\n")
     checked()
     assert asked == ["explicit", "explicit"]
+
+
+def test_a_lemma_that_another_spec_states_is_another_question(
+    asked: list[str],
+) -> None:
+    """A proof at open sizes may use what the specs beside it state."""
+    write("d.py", OPEN)
+    write("d.spec", 'spec "x"\nfor D\ninvariant seven: x != 7\n')
+
+    def proved() -> CheckResult:
+        forget()
+        [task] = kept.prepare(parse("d.spec"), Request(any_size=(ALL,)))
+        return kept.run(task, "prove", PLENTY, Silent())
+
+    assert isinstance(proved().answers[0].verdict, Unknown)
+    write("other.spec", 'spec "y"\nfor D\ninvariant even: x % 2 == 0\n')
+    assert isinstance(proved().answers[0].verdict, Holds)
+    assert len(asked) == 2
+    write("another.spec", 'spec "z"\nfor E\ninvariant most: x == 1\n')
+    proved()
+    assert len(asked) == 2
 
 
 def test_another_engine_or_option_is_another_question(asked: list[str]) -> None:
