@@ -71,11 +71,16 @@ class Overview:
     keys: dict[str, str] = field(default_factory=dict)
 
     def key(self, checked: CheckResult) -> str:
-        """Return the letter of a check's spec; the next one, if it has none."""
+        """Return the key of a check's spec; the next one, if it has none."""
         file = checked.task.spec.file
         if file not in self.keys:
-            self.keys[file] = _letters(len(self.keys))
+            at = len(self.keys)
+            self.keys[file] = _KEYS[at] if at < len(_KEYS) else _letters(at)
         return self.keys[file]
+
+
+_KEYS = ascii_lowercase + "123456789"
+"""One character each, so that a cell of the shipped page is narrow."""
 
 
 def _letters(number: int) -> str:
@@ -403,12 +408,12 @@ def _brief_settings(file: str, view: Overview, shared: Mapping[str, int]) -> str
 
 
 def _shared_bounds(view: Overview) -> dict[str, int]:
-    """Return each bound that at least half of the page's specs set, all to one
+    """Return each bound that at least two in five of the page's specs set, all to one
     value."""
     sets: Counter[tuple[str, int]] = Counter()
     for file in view.keys:
         sets.update(settings_of(file, view.done).bounds.items())
-    least = max(2, len(view.keys) // 2)
+    least = max(2, len(view.keys) * 2 // 5)
     return {name: value for (name, value), n in sets.items() if n >= least}
 
 
