@@ -408,13 +408,14 @@ def _brief_settings(file: str, view: Overview, shared: Mapping[str, int]) -> str
 
 
 def _shared_bounds(view: Overview) -> dict[str, int]:
-    """Return each bound that at least two in five of the page's specs set, all to one
-    value."""
+    """Return each bound that at least two in five of the page's specs set to one
+    value, and that value; of two such values, the more common one."""
     sets: Counter[tuple[str, int]] = Counter()
     for file in view.keys:
         sets.update(settings_of(file, view.done).bounds.items())
     least = max(2, len(view.keys) * 2 // 5)
-    return {name: value for (name, value), n in sets.items() if n >= least}
+    rising = reversed(sets.most_common())
+    return {name: value for (name, value), n in rising if n >= least}
 
 
 def _basis(view: Overview) -> list[str]:
