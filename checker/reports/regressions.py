@@ -62,7 +62,7 @@ def bugs_markdown(found: Sequence[Found]) -> str:
         "",
         "Each is put back into the present design by a few lines, and found by a",
         "property that was not written for it. `poolproof bugs` prints this table;",
-        "`poolproof bugs my.py:MyHugetlb` asks a design of yours for all of them. A",
+        "`poolproof bugs my.py:MyHugetlb` looks for all of them in your own design. A",
         "hash with a `?` is from memory.",
         "",
         "| fix | in | what went wrong | found by | steps | states |",
@@ -92,11 +92,13 @@ def _totals(found: Sequence[Found]) -> str:
     lacking = sum(bool(f.missing) for f in found)
     general = sum(f.by_invariant for f in caught)
     text = f"{count(len(found), 'bug')}: {len(caught)} found, {general} of them by "
-    text += "invariants, which are about no call in particular"
+    text += "invariants, which are not about one call"
     if caught:
         most = max(f.steps or 0 for f in caught)
         text += f"; at most {count(most, 'step')}"
-    return text + (f"; {lacking} that the model lacks something for" if lacking else "")
+    if lacking:
+        text += f"; {lacking} need something that the model lacks"
+    return text
 
 
 def runs(found: Iterable[Found]) -> list[str]:
