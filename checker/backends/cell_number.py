@@ -18,8 +18,9 @@ def cell_number(
     false: str,
 ) -> tuple[str, list[str]]:
     """Return the text of the cell's number, and the conditions under which there is
-    such a cell. The table's cells begin at ``first``; ``texts`` are the index's;
-    ``test`` is the text that a value is in a domain, and ``false`` that of falsity."""
+    such a cell. ``first`` is the number of the table's first cell; ``texts`` are those
+    of the index; ``test`` gives the text of "the value is in the domain"; ``false`` is
+    the text of a false condition."""
     base, stride = first, 1
     terms: list[str] = []
     checks: list[str] = []

@@ -47,7 +47,7 @@ def run_against(
     """Compare the design of each task with the base, print, and return the exit
     code: 0 nothing differs, 1 something does, 2 an error, 3 something is not known.
     ``late``: some specs are missing, because the budget was spent. ``sets`` are
-    tasks to ask with any three features together."""
+    tasks to check with any three features together."""
     base, mine = shared.compared(options.against, tasks)
     interrupts = Interrupts()
     done: list[Compared] = []
@@ -81,8 +81,8 @@ def _results(
     budget: Budget,
     interrupts: Interrupts,
 ) -> Iterator[Compared | Lost]:
-    """Yield what differs for each task, in their order. Where several are compared
-    at the same time, none is yielded before all are done."""
+    """Yield the comparison of each task, in their order. If several run at the same
+    time, none is yielded before all are done."""
     engine = options.engine or EXHAUSTIVE
     spread = options.jobs > 1 or bool(options.cluster)
     if spread:

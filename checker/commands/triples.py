@@ -67,8 +67,8 @@ def each_triples(
     base: DesignRef | None,
     interrupts: Interrupts,
 ) -> Iterator[Triples]:
-    """Yield what comes out for each task, with progress on a terminal. Without
-    --budget no clock decides."""
+    """Yield the result of each task, with progress on a terminal. Without --budget
+    there is no time limit."""
     limit = Budget(seconds=options.budget, states=STATES)
     spread = shared.spread(options, interrupts)
     for task in tasks:

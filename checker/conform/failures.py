@@ -102,9 +102,9 @@ class Injected:
     """The outcomes of the failures. ``counts`` has, for each call, function and branch
     of the design ("" for none), how often the call went as the design says or, without
     a branch, was unharmed, was refused, or populated fewer pages. NOT_THERE: one of
-    these, although the design has a branch, which it does not reach in this call.
-    NOT_KNOWN: the log does not say what failed (__GFP_NOWARN), such as a huge page on
-    one node. ``differed`` counts the known differences, by name; ``differences`` has
+    these, although the design has a branch; it does not reach it in this call.
+    NOT_KNOWN: the log does not say what failed (__GFP_NOWARN), for example a huge page
+    on one node. ``differed`` counts the known differences, by name; ``differences`` has
     the first example of each kind with any other outcome."""
 
     release: str

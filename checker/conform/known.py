@@ -43,7 +43,7 @@ class KnownDifference:
         )
 
     def explains_failure(self, call: str, difference: Difference) -> bool:
-        """Whether a difference after a call of the design has failed is this one."""
+        """Return whether this is the difference that follows the failure of a call."""
         return self.fails == call != "" and {*difference.what} <= {*self.what}
 
 

@@ -331,7 +331,7 @@ class Memory(Files):
         return "ok"
 
     def _munmap_gigantic(self, process: int, number: int) -> str:
-        """munmap() says nothing where nothing is mapped."""
+        """munmap() succeeds where nothing is mapped."""
         if (process, number) in self.around.gigantic:
             self._step("munmap_gigantic", self.task(process))
             self.around.gigantic.remove((process, number))
@@ -343,7 +343,7 @@ class Memory(Files):
         self, process: int, page: int, node: int, mode: Sequence[str], present: bool
     ) -> str:
         """move_pages() of one page; ``present``: its page table entry is known to be
-        there, also if it is a page of the file's cache."""
+        there, even if the page is one of the page cache."""
         if process not in self.around.places:
             return "gone"
         area, to = self.area_at(process, page), self.of("NODES", node)

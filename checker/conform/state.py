@@ -110,7 +110,7 @@ class State:
         self.around = around.copy()
 
     def renumber(self, to: Mapping[int, int]) -> None:
-        """Exchange numbers of VMAs: they have no meaning, for VMAS is a scalarset."""
+        """Exchange numbers of VMAs. They mean nothing, because VMAS is a scalarset."""
         old = iter(self.now.dump())
         new: list[int] = []
         for slot in self.now._slots:
@@ -126,7 +126,7 @@ class State:
         self.now.load(new)
 
     def _with_numbers(self, values: Values, raw: int, to: Mapping[int, int]) -> int:
-        """A raw value in which VMAs have other numbers."""
+        """Return the raw value with the VMAs renumbered."""
         if values == self._values["VMAS"] or (
             values.kind == "element" and values.name == self._values["VMAS"].name
         ):

@@ -57,8 +57,8 @@ STOPS: Mapping[str, Mapping[str, Stop]] = {
     "waits for hugetlb_lock": {"dontneed": Stop("free_huge_folio")},
 }
 """Where Linux 6.12 is at a `yield` of HugetlbSteps, by its label, and by each call that
-reaches it: where it waits for no lock, and where MADV_DONTNEED frees what it has
-unmapped. The first copy_folio_from_user runs with the locks held. The first
+reaches it: those where it waits for no lock, and the one where MADV_DONTNEED frees
+what it has unmapped. The first copy_folio_from_user runs with the locks held. The first
 __vma_reservation_common is that of vma_needs_reservation, the second that of
 vma_commit_reservation."""
 
@@ -76,7 +76,7 @@ class Call(NamedTuple):
 
 
 _WRAPPED = 1 << 63
-"""An unsigned long from here on was lowered below zero."""
+"""An unsigned long of at least this value has fallen below zero."""
 
 
 class Pool(NamedTuple):

@@ -11,9 +11,9 @@ from poolproof.checker.core.system import Span
 
 
 def read_text(path: str, what: str) -> str:
-    """Return the text of the user's file, without a byte order mark. ``what`` names
-    what is wanted, for messages. Raises UserError if the file cannot be read or has
-    no text."""
+    """Return the text of the user's file, without a byte order mark. ``what`` names the
+    kind of file, for messages. Raises UserError if the file cannot be read or is not
+    text."""
     head = Span(path, 1, 1)
     try:
         data = Path(path).read_bytes().removeprefix(BOM_UTF8)

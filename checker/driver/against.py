@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """An heir against its base: what differs between two designs under one spec.
 
-Both are asked the same, at the same sizes. Where the base violates a property,
-too, the heir is searched for a run that violates it and is no such run of the base,
-so that a known fault does not hide a new one (checker.passes.product). All three
-searches use what the cache has, where the task was prepared with it (driver.kept).
+Both are checked with the same properties at the same sizes. If the base violates a
+property, too, the heir is searched for a violating run whose calls do not violate it
+in the base, so that a known fault does not hide a new one (checker.passes.product).
+All three searches use the cache, if the task was prepared with it (driver.kept).
 """
 
 from __future__ import annotations

@@ -55,8 +55,8 @@ def opened(
     wanted: Iterable[str],
     before: Iterable[Kept] = (),
 ) -> Opened:
-    """Return the design with the wanted bounds open, as far as may be; ``closed``
-    is the same without open ones. Those of ``before`` stay."""
+    """Return the design with the wanted bounds open, as far as possible; ``closed``
+    is the same design without open bounds. Those of ``before`` stay."""
     kept = {k.name: k for k in before}
     names = frozenset(closed.bounds) if ALL in wanted else frozenset(wanted)
     names -= frozenset(kept)
@@ -95,8 +95,8 @@ def opened(
 
 
 def kept_for(loop: Obligation, closed: Compiled) -> Iterator[Kept]:
-    """Yield the bounds of a loop that stay at their sizes, since what its closed form
-    takes for granted is not shown."""
+    """Yield the bounds of a loop that stay at their sizes, because an assumption of its
+    closed form is not proved."""
     why = f"no proof excludes that {loop.message}"
     for name in sorted(loop.turns):
         yield Kept(name, closed.bounds[name], why, loop.span)

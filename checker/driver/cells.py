@@ -78,7 +78,7 @@ class CheckCell:
 
 @dataclass(frozen=True)
 class AgainstCell:
-    """A task and the design that its own is compared with. Its result is a
+    """A task, and the design to compare its own design with. Its result is a
     `Compared`."""
 
     task: Task

@@ -205,7 +205,7 @@ def _any_number(
 
 
 def opened_sizes(task: Task, kept: Iterable[Kept] = ()) -> Opened:
-    """Return the task with the bounds open that its request names, but ``kept``."""
+    """Return the task with the bounds open that its request names, except ``kept``."""
     known = task.known.cls
     return opened(known, task.spec, task.sizes, task.compiled, task.any_size, kept)
 

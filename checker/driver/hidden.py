@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a known violation hides, with any three features together.
+"""Violations that a known one hides, with any three features together.
 
-Where the base violates an invariant with some features, too, the shortest run of the
-heir says nothing of it. Each set with these features is searched once more, for a run
-on which the heir violates one of the invariants that the base violates with them, and
-the base, by the same steps, none (checker.passes.product).
+If the base violates an invariant with some features, too, a violation by the heir may
+be the same one. Each set with these features is searched once more: for a run on which
+the heir violates an invariant that the base violates with them, while the base, by the
+same steps, violates none (checker.passes.product).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from poolproof.checker.spec import resolve
 from poolproof.model.language import declared, with_needs
 
 _BATCH = 4
-"""Sets that a worker searches at a time."""
+"""Sets that a worker searches in one piece of work."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class Masked:
 
 @dataclass(frozen=True)
 class HiddenResult:
-    """What came out for one set: a run, and which invariants it violates. ``open``:
-    the search did not end."""
+    """The result for one set: a run, and the invariants that it violates. ``open``: the
+    search did not end."""
 
     masked: Masked
     trace: Trace | None = None
@@ -63,8 +63,8 @@ class HiddenResult:
 def with_hidden(
     done: Triples, base: DesignRef, budget: Budget, spread: Spread, report: Reporter
 ) -> Triples:
-    """Return the answers with what known violations hide. ``budget`` bounds each
-    search."""
+    """Return the answers, with the violations that known ones hide. ``budget`` bounds
+    each search."""
     some = tuple(_masked(done))
     batches = [some[k : k + _BATCH] for k in range(0, len(some), _BATCH)]
     cells = [HiddenCell(done.task, base, batch, budget) for batch in batches]
@@ -144,7 +144,7 @@ def _asked(task: Task, base: DesignRef, masked: Masked, budget: Budget) -> Hidde
 
 
 def _compiled(task: Task, known: DesignRef, having: Sequence[str]) -> Compiled:
-    """The design at the task's bounds and with these features, as far as it has
+    """Return the design at the task's bounds with these features, as far as it has
     them."""
     bounds, features = declared(known.cls)
     sizes = {k: v for k, v in task.sizes.bounds.items() if k in bounds}
@@ -160,7 +160,7 @@ def _invariants(task: Task, compiled: Compiled, masked: Masked) -> list[Property
 
 
 def _all_of(some: Sequence[Property]) -> Property:
-    """All invariants as one."""
+    """Return one property: the conjunction of the invariants."""
     formula = ir.and_(*(p.formula for p in some))
     return replace(some[0], formula=formula, antecedents=())
 
@@ -172,7 +172,7 @@ def _answer(
     results: Sequence[HiddenResult],
     budget: Budget,
 ) -> Answer:
-    """The answer with the smallest set whose violation was hidden, if there is one."""
+    """Return the answer with the smallest set whose violation was hidden, if any."""
     name = answer.prop.name
     found = [r for r in results if name in r.names]
     if not found:
@@ -195,8 +195,8 @@ def _length(result: HiddenResult) -> int:
 def _reduced(
     task: Task, base: DesignRef, name: str, whole: HiddenResult, budget: Budget
 ) -> HiddenResult:
-    """The smallest part of the set with such a run, with as many features chosen as
-    the set has at most."""
+    """Return the result for the smallest part of the set with such a run. It has at
+    most as many chosen features as the set."""
     known, masked = declared(task.known.cls)[1], whole.masked
     mine = [f for f in masked.having if f not in task.sizes.having]
     parts: dict[frozenset[str], Masked] = {}

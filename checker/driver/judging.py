@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Verdicts beside expectations: what outcomes say of each property, every violation
-and witness replayed."""
+"""Verdicts beside expectations. Every violation and every witness is replayed."""
 
 from __future__ import annotations
 
@@ -47,8 +46,8 @@ class ExpectationStatus(Enum):
 class PropertyResult:
     """The result of one property: each engine's verdict, the decisive one first,
     the replay of its trace, and the outcome that the spec as written expects.
-    ``as_stated`` is false where that is something else, but of other bounds or
-    features than those that were checked."""
+    ``as_stated`` is false if they differ, but the spec as written has other bounds
+    or features than those that were checked."""
 
     prop: Property
     verdicts: tuple[tuple[str, Verdict], ...]
@@ -131,7 +130,7 @@ def _answer(
 def _ranked(
     prop: Property, found: list[tuple[str, Verdict]]
 ) -> list[tuple[str, Verdict]]:
-    """The most telling verdict first; contradictions are bugs."""
+    """Return the verdicts, the most informative first. Contradictions are bugs."""
 
     def key(item: tuple[str, Verdict]) -> int:
         match item[1]:
@@ -159,7 +158,7 @@ def _ranked(
 def compare(
     prop: Property, verdict: Verdict, as_written: bool = True
 ) -> tuple[ExpectationStatus, str]:
-    """How the verdict stands to what was expected, and in words what was.
+    """Return whether the verdict is as expected, and the expectation in words.
 
     Without ``expect``, a property should hold and a reachable one be
     reached; vacuous is neither, unless it is expected. At other bounds than

@@ -100,8 +100,8 @@ def run(
 def on_design(
     task: Task, known: DesignRef, make: Callable[[Task, DesignRef], Task]
 ) -> Task:
-    """Return what ``make`` returns: the task's spec on another design, with a key if
-    the task has one."""
+    """Return the task that ``make`` makes: the same spec on another design, with a key
+    if the task has one."""
     sources = of_designs([known.cls]) if task.key else None
     if sources is None:
         return make(task, known)
@@ -121,15 +121,15 @@ def outcome(
     budget: Budget,
     ask: Callable[[], Outcome],
 ) -> Outcome:
-    """Return what ``ask`` returns: the engine's answer to a query that the tasks, and
-    ``what`` among their queries, decide."""
+    """Return what ``ask`` returns: an engine's answer to a query. The tasks decide
+    the query, and ``what`` tells it from their other queries."""
     keys = [_of_task(task, engine, budget) for task in tasks]
     key = digest([what, *keys]) if all(keys) else ""
     return _answers(key, budget, lambda: (ask(),))[0]
 
 
 def _of_task(task: Task, engine: str, budget: Budget) -> str:
-    """Return the digest of what decides an engine's answer; '' if the task has no
+    """Return the digest of all that decides an engine's answer; '' if the task has no
     key."""
     if not task.key:
         return ""

@@ -181,9 +181,9 @@ class Original:
     def asked_of(
         self, mutant: Mutant, system: TransitionSystem
     ) -> tuple[Property, ...]:
-        """Return what is asked of the mutant's ``system``. Where other calls of an
-        action may fail than before, the spec is resolved anew, because ``fails`` has
-        other values. Raises UserError if the spec names one that is gone."""
+        """Return the properties of the mutant's ``system``. If other calls of an action
+        may fail than before, the spec is resolved again, because ``fails`` has other
+        values. Raises UserError if the spec names one that is gone."""
         was = {a.name: a.parameters for a in self.profile.space.system.actions}
         if all(a.parameters == was[a.name] for a in system.actions):
             return self.profile.queries
@@ -234,7 +234,7 @@ def _of_states_and_steps(resolved: Resolved) -> tuple[Property, ...]:
 
 
 def _compiled(task: Task) -> Compiled:
-    """The task's design, from the text as it is read now."""
+    """Return the task's design, compiled from its present text."""
     was = task.compiled
     return compile_design(was.source, was.bounds, was.without, was.having)
 

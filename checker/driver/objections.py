@@ -63,7 +63,7 @@ class Asked:
 @dataclass(frozen=True)
 class PageCell:
     """What a column says to an objection: the worst answer first. ``missing`` is
-    why the objection has no meaning for the column's designs, if there is no answer:
+    why the objection does not apply to the column's designs, if there is no answer:
     what they lack."""
 
     answers: tuple[Asked, ...] = ()
@@ -164,7 +164,7 @@ def answered(objection: Objection, column: PageColumn) -> PageCell:
 
 
 def lacked(row: Objection | Upgrade, column: PageColumn) -> str:
-    """Return why the row has no meaning for the column's designs, as the page says;
+    """Return why the row does not apply to the column's designs, as the page says;
     empty if it says nothing."""
     names = {k.name for k in column.designs}
     return next(

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Invariants that specs state of a design: guesses for the lemmas of a proof.
+"""Invariants that specs state about a design: guesses for the lemmas of a proof.
 
-Specs of one design state much the same of it. What one of them states may be what the
-proof of another's property needs. An engine proves it, or does not use it.
+Specs of one design overlap: an invariant of one may be the lemma that the proof of
+another's property needs. An engine proves a guess before it uses it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from poolproof.checker.spec import Spec, parse, resolve
 from poolproof.checker.spec.heirs import lineage, nearest_named
 
 _MOST = 40
-"""Invariants of one design, at most. First come those that many specs state; a spec
-of several designs counts less."""
+"""Upper limit on the invariants of one design. Those that many specs state come first;
+a spec of several designs counts less."""
 
 
 def with_stated(compiled: Compiled, spec: Spec) -> Compiled:
-    """Return the design with what the shipped specs, and those in the folder of
-    ``spec``, state of it."""
+    """Return the design with the invariants that the shipped specs, and those in the
+    folder of ``spec``, state about it."""
     weights: dict[Expr, float] = {}
     for other in _specs_of(compiled.source, spec):
         for e in dict.fromkeys(_invariants(other, compiled)):
@@ -63,8 +63,8 @@ def _specs_of(cls: type, spec: Spec) -> Iterator[Spec]:
 
 @cache
 def _parsed(path: str, _text: str) -> Spec | None:
-    """Return the spec in the file that has this text; None for one with a mistake,
-    which is not this check's."""
+    """Return the spec in the file with this text; None if it has a mistake, which is
+    not for this check to report."""
     try:
         return parse(path)
     except UserError:
@@ -72,8 +72,8 @@ def _parsed(path: str, _text: str) -> Spec | None:
 
 
 def _invariants(spec: Spec, compiled: Compiled) -> Iterator[Expr]:
-    """Yield the conjuncts of what the spec's invariants state, but those that it
-    expects to be violated."""
+    """Yield the conjuncts of the spec's invariants, except those that it expects to be
+    violated."""
     try:
         properties = resolve(spec, compiled).properties
     except (UserError, ir.SortError):

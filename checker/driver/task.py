@@ -35,8 +35,8 @@ class Request:
     without: tuple[str, ...] = ()
     having: tuple[str, ...] = ()
     any_size: tuple[str, ...] = ()
-    """The bounds that a proof should leave open, those that decide how many
-    elements there are included."""
+    """The bounds that a proof should leave open, including those that decide how
+    many elements there are."""
 
     @property
     def as_written(self) -> bool:
@@ -163,8 +163,8 @@ def _check_not_empty(spec: Spec) -> None:
 def _others(
     spec: Spec, classes: Sequence[type[Design]], mistake: UserError
 ) -> list[type[Design]]:
-    """The designs that the spec names and the caller left out; where there
-    is none, the mistake stands."""
+    """Return the designs that the spec names and the caller left out. Raise the
+    mistake again if there is none."""
     try:
         others = [k.cls for k in designs_for(spec, ()) if k.cls not in classes]
     except UserError:
@@ -175,8 +175,8 @@ def _others(
 
 
 def sized(own: Sizes, known: DesignRef, request: Request) -> Sizes:
-    """Return a design's sizes by a spec, with what the request changes. Raise
-    UserError."""
+    """Return a design's sizes by a spec, with the changes of the request. Raise
+    UserError for an unknown or impossible one."""
     bounds, features = declared(known.cls)
     without = [f for f in request.without if f in features]
     queries = [f for f in request.having if f in features]
@@ -193,7 +193,7 @@ def sized(own: Sizes, known: DesignRef, request: Request) -> Sizes:
 
 
 def check_request(request: Request, known: Sequence[DesignRef]) -> None:
-    """Every bound and feature of the command line must mean something."""
+    """Raise UserError for a bound or feature of the command line that means nothing."""
     bounds: dict[str, Bound] = {}
     features: dict[str, Feature] = {}
     for k in known:

@@ -102,9 +102,9 @@ class Answer:
 @dataclass
 class Triples:
     """A spec on a design, with all sets of ``features``. ``base`` is the design whose
-    violations are no news; None: what is expected is the spec's. ``hidden`` sets were
-    searched for what such a violation hides, ``hidden_unknown`` of them not to the
-    end."""
+    violations are no news; None: the spec's expectations apply. ``hidden`` is the
+    number of sets that were searched for what such a violation hides, and
+    ``hidden_unknown`` of these searches did not end."""
 
     task: Task
     base: DesignRef | None
@@ -215,7 +215,7 @@ def triples(
     report: Reporter,
     base: DesignRef | None = None,
 ) -> Triples:
-    """Ask the task's properties with each set of features. ``budget`` bounds each
+    """Check the task's properties with each set of features. ``budget`` bounds each
     search. Without a ``base`` it is the nearest shipped design that the task's
     inherits, unless that is shipped itself."""
     features = candidates(task)
@@ -368,7 +368,7 @@ def _shipped_base(task: Task) -> DesignRef | None:
 
 
 def _inherited(task: Task, broken: Broken, budget: Budget, base: DesignRef) -> bool:
-    """Whether the base violates the property, too."""
+    """Return whether the base violates the property, too."""
     bounds, features = declared(base.cls)
     named = {*broken.having, *task.sizes.without}
     if not (named <= set(features) and set(task.sizes.bounds) <= set(bounds)):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""An arbitrary state within the declared ranges, asked about of z3: no engine goes on
-from another one.
+"""Questions to z3 about an arbitrary state within the declared ranges. No engine goes
+on from a state outside them.
 
-z3 is held to a number of steps, not to a time, and each state has a context of its
-own: what was asked before in this process changes no answer.
+The limit is a number of z3's steps, not a time, and each state has a context of its
+own: earlier questions of this process change no answer.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Late(Exception):
 
 
 class AnyState:
-    """The state, and what is given about it. ``work`` is what all questions may take
-    together, see `effort`."""
+    """The state, and what is given about it. ``work`` limits all questions together,
+    in units of `effort`."""
 
     def __init__(self, system: TransitionSystem, work: int) -> None:
         self.system, self.work = system, work
@@ -84,8 +84,8 @@ class AnyState:
         return after
 
     def follows(self, claim: Term) -> bool:
-        """Return whether z3 proves the claim, False also if that takes too many steps.
-        Raise Late if the time was up before."""
+        """Return whether z3 proves the claim; False also if the work is used up.
+        Raise Late if the time was already over."""
         if z3.is_true(claim):
             return True
         handle_interrupts()

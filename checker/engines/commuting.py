@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Steps that z3 proves to commute with those of all other tasks.
 
-What `passes.partial_order` sees in the names of variables is coarse: a task that has a
-lock, or a VMA of its own, shares no cell with the others, but the table. Here the
-conditions are asked of z3, in all states within the declared ranges in which each task
-holds what it must hold at its place. That is an invariant which is proved first: the
-largest set of facts "at this place the task is the holder of the element that this
-local names", for tables of holders (locks, owners of VMAs), which holds at the start
-and is kept by each step (Houdini).
+`passes.partial_order` looks at the names of variables only, which is coarse: a task
+that has a lock, or a VMA of its own, shares no cell with the others, but shares the
+table. Here z3 proves the conditions, in all states within the declared ranges in which
+each task holds what it must hold at its place. That is an invariant, which is proved
+first: the largest inductive set of facts "at this place the task is the holder of the
+element that this local names", for tables of holders (locks, owners of VMAs). Houdini
+finds it.
 
-At a place, and for each step a of its task and each step b of anybody else (Clarke,
-Grumberg and Peled, "Model Checking", 1999, chapter 10):
+The conditions at a place, for each step a of its task and each step b of anybody else
+(Clarke, Grumberg and Peled, "Model Checking", 1999, chapter 10):
 
-- b changes nothing in whether a is possible, a does not make b impossible, and both
-  orders lead to the same state (C1). Nor does one change what the other assumes, or
-  owes as an index or assert.
-- a changes the truth of no property (C2). Of a property about single steps it writes
-  no variable; one that is about a itself is proved, or a is not taken first.
-- Such steps lead in no circle (C3).
+- b does not decide whether a is possible, a does not make b impossible, and both orders
+  lead to the same state (C1). Neither step changes the assumptions of the other, or its
+  index and assert obligations.
+- a changes the truth of no property (C2). It writes no variable of a property about
+  single steps; a property about a itself is proved, or a is not taken first.
+- Such steps form no cycle (C3).
 """
 
 from __future__ import annotations
@@ -79,23 +79,23 @@ def commuting(
 
 @dataclass(frozen=True)
 class _Held:
-    """At ``place`` the task is the value of ``holder``, a table, at the index that
-    ``local``, a table of the tasks, has for it; if that is None, at the only one.
-    Without a holder: the local is an element, and not none."""
+    """A fact about each task at ``place``: the table ``holder`` has the task at the
+    index that ``local``, a table over the tasks, has for it (without a local: at its
+    only index). Without a holder: the local is an element, not none."""
 
     place: Expr
     holder: Variable | None
     local: Variable | None
 
     def may_end(self, action: Action, leads: frozenset[Expr] | None) -> bool:
-        """Return whether a step of the action, after which tasks are at the places
-        that it ``leads`` to, has to be asked about."""
+        """Return whether a step of the action could make the fact false. ``leads``
+        are the places where tasks may be after the step (None: any)."""
         read = {v.name for v in (self.holder, self.local) if v is not None}
         writes = bool(read & action.updates.keys())
         return writes or leads is None or self.place in leads
 
     def fact(self, at: Variable) -> Expr:
-        """Return it for all tasks, over the state."""
+        """Return the fact for all tasks, over the state."""
         return ir.and_(*self._facts(at))
 
     def _facts(self, at: Variable) -> Iterator[Expr]:
@@ -115,7 +115,7 @@ class _Held:
 
 
 def _elements(held: _Held) -> list[Expr]:
-    """Return what the index may be."""
+    """Return the possible values of the index."""
     if held.holder is not None:
         (domain,) = held.holder.index
         return [ir.const(domain.sort, k) for k in domain]
@@ -126,7 +126,7 @@ def _elements(held: _Held) -> list[Expr]:
 
 
 def _held(system: TransitionSystem, places: Sequence[Expr]) -> list[Expr]:
-    """Return what the tasks hold at the places, as invariants."""
+    """Return what the tasks hold at the places, as proved invariants."""
     (at,) = (v for v in system.variables if v.name == PLACE)
     leads = {a.name: constants(a.updates.get(PLACE)) for a in system.actions}
     kept = {h: h.fact(at) for h in _candidates(system, at, places)}
@@ -151,8 +151,8 @@ def _held(system: TransitionSystem, places: Sequence[Expr]) -> list[Expr]:
 
 
 def _is_proved(system: TransitionSystem, p: Property, held: Sequence[Expr]) -> bool:
-    """Return whether it is a property of an action's steps that holds wherever tasks
-    hold what they must: no order of steps violates it."""
+    """Return whether z3 proves that a property of an action's steps holds wherever
+    tasks hold what they must: no order of steps then violates it."""
     if not p.kind.of_steps or p.kind.wants_witness or p.action is None:
         return False
     state, action = AnyState(system, _MOST), system.action_by_name[p.action]
@@ -173,8 +173,8 @@ def _is_proved(system: TransitionSystem, p: Property, held: Sequence[Expr]) -> b
 def _candidates(
     system: TransitionSystem, at: Variable, places: Sequence[Expr]
 ) -> Iterator[_Held]:
-    """Yield what may hold. A place and the locals there have the name of the action
-    before the first dot."""
+    """Yield the candidates for `_held`. The names of a place and of its locals begin
+    with the action's name and a dot."""
     (tasks,) = at.index
     tables = [v for v in system.variables if v.index == at.index and v is not at]
     holders = [
@@ -202,7 +202,7 @@ def _candidates(
 
 @dataclass
 class _Move:
-    """An action with unknown arguments, and who has taken it: `now` lowers its
+    """An action with unknown arguments, and the task that takes it. `now` lowers its
     formulas in the arbitrary state."""
 
     state: AnyState
@@ -216,7 +216,7 @@ class _Move:
         return cls(state, action, low)
 
     def at(self, cells: Sequence[Value]) -> Lowering:
-        """Return the lowering of its formulas in another state."""
+        """Return the lowering of the action's formulas in another state."""
         known = dict(self.now.locals)
         return Lowering(self.state.system, self.state.encoding, cells, locals=known)
 
@@ -224,7 +224,7 @@ class _Move:
         return self.state.after(self.action, low)
 
     def owed(self) -> list[Expr]:
-        """Return what is seen of the action besides its steps."""
+        """Return the action's obligations and the formulas of its assumptions."""
         due = [o.formula for o in self.action.obligations]
         return [*due, *(a.cut for a in self.action.assumptions)]
 
@@ -255,8 +255,8 @@ class _Place:
         )
 
     def _is_unseen(self, at: At, a: _Move) -> bool:
-        """C2: return whether no property can tell that the step was taken; and the
-        task is at another place then."""
+        """C2: return whether the step changes no property, and leads its task to
+        another place."""
         if at.leads is None:
             return False
         self.state.solver.push()
@@ -313,7 +313,8 @@ class _Place:
         return next(v.sort for v in self.system.variables if v.name == PLACE)
 
     def _two_tasks(self, at: At, a: _Move, b: _Move) -> list[Term]:
-        """Return that the other step is no step of the task from the same place."""
+        """Return the conditions that the other step is not one of this task from this
+        place."""
         return [
             negation(a.now.equal(a.now(at.task), b.now(other.task)))
             for other in self.mine
@@ -322,7 +323,7 @@ class _Place:
 
 
 def _leaving(at: At) -> At:
-    """Return it with the places to which the step leads where it leaves its own."""
+    """Return ``at`` with the places to which its step leads, if it leaves its own."""
     update = at.part.action.updates.get(PLACE)
     row = None if update is None else ir.select(update.args[0], at.task)
     leads = None if update is None else constants(update, besides=row)
@@ -330,5 +331,5 @@ def _leaving(at: At) -> At:
 
 
 def implied(given: Sequence[Term], claims: Sequence[Term]) -> Term:
-    """Return that all claims follow."""
+    """Return the term: if all that is given holds, so do all claims."""
     return disjunction([*(negation(g) for g in given), conjunction(claims)])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Whether an action commutes with the permutations of a scalarset, asked of z3.
+"""Proofs by z3 that an action commutes with the permutations of a scalarset.
 
 It does if each of its expressions equals its image under each exchange of
 neighbours, for all arguments and in all states within the declared ranges. If guard

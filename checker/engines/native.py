@@ -72,7 +72,7 @@ THREADS = 256
 """Upper limit on the threads: MAX_THREADS of search.c."""
 
 SMALL = 0.1
-"""Seconds of a search that is not worth compiling with optimisation."""
+"""Seconds. A shorter search is not worth compiling with optimisation."""
 
 DOUBTS = 24
 """Upper limit on the permutations that are checked dynamically."""
@@ -314,9 +314,9 @@ def _search(
     report: Reporter,
     folder: Path,
 ) -> None:
-    """Run the program. One without optimisation is compiled in a tenth of a second
-    and started. If it does not end within `SMALL`, the program is compiled with
-    optimisation, which then takes its place."""
+    """Run the program. First it is compiled without optimisation, which takes a tenth
+    of a second. If that run does not end within `SMALL`, one compiled with
+    optimisation takes its place."""
     begin = time.monotonic()
     text, words = run.lowered.text, run.lowered.layout.words
     fast = Build(text, words, FAST, folder)

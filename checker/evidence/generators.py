@@ -23,7 +23,7 @@ from poolproof.checker.evidence.raw import ReplayDisagrees, raw_of
 from poolproof.model.language import Disabled, OutOfRange
 
 SUSPENDED = object()
-"""What a step gives that ends at a `yield`."""
+"""The result of a step that ends at a `yield`."""
 
 Running = Generator[Any, Any, Any]
 Stand = tuple[int, ...]
@@ -32,8 +32,8 @@ Stand = tuple[int, ...]
 
 @dataclass(frozen=True)
 class History:
-    """A call, and the states in which its parts began, each with what the `yield`
-    before it gave, and which call failed in it."""
+    """A call, and for each of its parts: the state in which it began, the value that
+    the `yield` before it received, and the call that failed in it."""
 
     action: str
     arguments: tuple[Any, ...]

@@ -65,8 +65,8 @@ class Work:
         choices: Choices | None = None,
         may_require: bool = True,
     ) -> Effects:
-        """Return what executing a method collects: nothing yet, but that a call can
-        fail only if a failure is left."""
+        """Return an empty collection for executing a method. All it has is that a
+        call can fail only if a failure is left."""
         effects = Effects(
             self.binding,
             self.slots,
@@ -168,7 +168,7 @@ class Hidden:
 
 
 def executed(work: Work, written: ActionText) -> Executed:
-    """Execute an action, with the choices of which call fails, if any may."""
+    """Execute an action; if calls may fail, with the choice of the one that fails."""
     this, text, arguments = written.this, written.text, written.arguments
     if LEFT not in work.variables:
         return work.execute(this, text, arguments)

@@ -89,9 +89,9 @@ class Choices:
 
 
 def settled(action: str, run: Callable[[Choices], Made]) -> tuple[Made, Choices | None]:
-    """Return what ``run`` makes of an action with its choices of which call fails,
-    and these choices; None if no call may. They show only when the text is executed,
-    so it is executed more than once."""
+    """Return the result of ``run`` for an action, and the choices of the call that
+    fails; None for these if no call may fail. Which calls there are is known only
+    after the text is executed, so it is executed more than once."""
     choices = Choices(action, counting=True)
     made = run(choices)
     if not choices.times:

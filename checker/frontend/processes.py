@@ -140,8 +140,8 @@ class Part:
 @dataclass
 class Process:
     """The action ``name`` of the method ``function`` of ``this``. ``task`` is the
-    one of its ``arguments`` that is the task; ``effects`` makes what a part
-    collects, from the variables' ranges and the choices of which call fails."""
+    one of its ``arguments`` that is the task; ``effects`` makes the collection for
+    a part, from the variables' ranges and the choices of the call that fails."""
 
     name: str
     this: Ref
@@ -233,8 +233,8 @@ class Process:
         ranges: Ranges,
         choices: Choices | None,
     ) -> tuple[Executed, Expr, list[Suspension]]:
-        """Execute a part; return with it when it comes to the end of the action, and
-        the `yield`s that it may come to."""
+        """Execute a part. Return it, the condition under which it ends the action, and
+        the `yield`s that it may reach."""
         effects = self.effects(ranges, choices)
         resumed = tuple(a.copy() for a in stack)
         yields = Yields(list(path) if path else None, resumed)

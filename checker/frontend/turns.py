@@ -13,15 +13,15 @@ from poolproof.checker.core.ir import Expr
 
 
 def without(e: Expr, a: Expr, b: Expr) -> Expr:
-    """e where a and b are not equal."""
+    """Return e where a and b are not equal."""
     return ir.substitute(e, {ir.eq(a, b): ir.FALSE, ir.eq(b, a): ir.FALSE})
 
 
 def at_cell(
     e: Expr, head: Expr, cell: list[Expr], symbol: Expr, known: frozenset[Expr]
 ) -> Expr:
-    """e with the symbol for each read of the head at the cell: at its index, or at
-    one that the conditions around it, ``known``, say is the same."""
+    """Return e with the symbol in place of each read of the head at the cell: at its
+    index, or at one that equals it by ``known``, the conditions around the read."""
     if e.op == "select" and e.args[0] is head:
         pairs = zip(e.args[1:], cell, strict=True)
         if all(_same(i, c, known) for i, c in pairs):
@@ -41,8 +41,8 @@ def at_cell(
 
 
 def _known_where(c: Expr) -> Iterator[Expr]:
-    """What holds where c does: its conjuncts, and of a choice that equals
-    something, the branch that can."""
+    """Yield what holds where c does: its conjuncts, and for a choice that equals
+    something, the only branch that can."""
     for part in c.args if c.op == "and" else (c,):
         yield part
         if part.op != "eq":
@@ -57,7 +57,7 @@ def _known_where(c: Expr) -> Iterator[Expr]:
 
 
 def _same(a: Expr, b: Expr, known: frozenset[Expr]) -> bool:
-    """Whether the two are equal by equations that are known."""
+    """Return whether the two are equal by equations that are known."""
     reached, todo = {a}, [a]
     while todo:
         here = todo.pop()
@@ -71,7 +71,7 @@ def _same(a: Expr, b: Expr, known: frozenset[Expr]) -> bool:
 
 
 def decided(e: Expr) -> Expr:
-    """e with conditions inside a choice as the choice decides them."""
+    """Return e, with conditions inside a choice replaced by what the choice decides."""
     done: dict[Expr, Expr] = {}
 
     def at(node: Expr) -> Expr:
@@ -93,7 +93,7 @@ def decided(e: Expr) -> Expr:
 
 
 def added_to(head: Expr, value: Expr) -> Expr | None:
-    """What ``value`` is more than the head, if that is free of it."""
+    """Return ``value`` minus the head, or None if that depends on the head."""
     if value is head:
         return ir.num(0)
     match value.op:
@@ -120,8 +120,9 @@ def added_to(head: Expr, value: Expr) -> Expr | None:
 
 
 class Unclamped:
-    """The value where no ``h + d`` that it asks about is below zero; ``asked`` has
-    each d with a condition under which it asks. ``whole``: all were found."""
+    """A value, provided that no ``h + d`` that it compares with zero is below zero.
+    ``asked`` has each d with a condition under which it is compared. ``whole``: all
+    of them were found."""
 
     def __init__(self, head: Expr, value: Expr) -> None:
         self.head = head
@@ -134,7 +135,7 @@ class Unclamped:
         self.whole = self.looks < _LOOKS and self.dropped <= found
 
     def free(self, e: Expr) -> Expr:
-        """e where none of them is below zero."""
+        """Return e, provided that none of them is below zero."""
         while True:
             by: dict[Expr, Expr] = {}
             for node in ir.subterms(e):
@@ -147,7 +148,7 @@ class Unclamped:
             e = changed
 
     def look(self, e: Expr, path: Expr) -> None:
-        """Note what e asks, where ``path`` holds."""
+        """Note the comparisons in e, where ``path`` holds."""
         self.looks += 1
         if self.looks >= _LOOKS or not _mentions(e, self.head):
             return
@@ -171,11 +172,11 @@ class Unclamped:
 
 
 _LOOKS = 2000
-"""Places of one value that are looked at, at most."""
+"""Upper limit on the places of one value that are looked at."""
 
 
 def _asks(head: Expr, e: Expr) -> Expr | None:
-    """The d of ``h + d < 0``."""
+    """Return the d of ``h + d < 0``, or None."""
     if e.op != "lt" or e.args[1] is not ir.num(0):
         return None
     return added_to(head, e.args[0])
@@ -186,7 +187,7 @@ def _mentions(e: Expr, head: Expr) -> bool:
 
 
 def pointed(e: Expr) -> Expr:
-    """e with ``a <= q and q < a + 1`` written as ``q == a``."""
+    """Return e with ``a <= q and q < a + 1`` written as ``q == a``."""
     by: dict[Expr, Expr] = {}
     for node in ir.subterms(e):
         if node.op == "and":

@@ -22,11 +22,11 @@ PACKAGES = {
     "6.12": "linux-image-6.12-cloud-amd64",
     "6.1": "linux-image-cloud-amd64",
 }
-"""The kernels conformance is run on, and the Debian package of each: one that
-depends on the image, or the beginning of the image's name if it is in `SUITES`."""
+"""The kernels for conformance runs, and the Debian package of each: one that depends
+on the image, or the beginning of the image's name for a kernel of `SUITES`."""
 
 SUITES = {"6.18": "trixie-backports"}
-"""Kernels that are in none of the machine's own package sources."""
+"""Kernels that the machine's own package sources lack, and the suite of each."""
 
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _MIRROR = "http://deb.debian.org/debian"
@@ -111,7 +111,7 @@ def _needed(package: str, work: Path, hint: str) -> str:
 
 
 def _source(suite: str, work: Path) -> list[str]:
-    """Return apt's options for one suite of Debian, after reading its lists."""
+    """Read the lists of one suite of Debian. Return apt's options for it."""
     (work / "lists/partial").mkdir(parents=True)
     line = f"deb [signed-by={_KEYRING}] {_MIRROR} {suite} main\n"
     (work / "sources.list").write_text(line)

@@ -40,7 +40,7 @@ _COMMAND_LINE = (
 )
 _KEPT_STATES = 4
 _IDLE = 0.1
-"""What a second counts for in which a guest gets no CPU."""
+"""Share of a second that counts while the guest gets no CPU."""
 _TRIAL = 10.0
 _WARM_UP = (
     *("nrnode 0 2", "nrnode 1 2", "mount warm size=4M", "cg mk warm", "spawn 0"),
@@ -96,7 +96,7 @@ class Guest:
     arrive at all, and must be longer than a reset; `boot_patience` for one of
     two attempts to boot. The latter two are seconds of CPU that the guest has
     had: on a busy machine it may take much longer. Without a machine KVM is tried
-    where the processor has it, for ten seconds, and else TCG is taken.
+    for ten seconds if the processor has it, then TCG.
     Raises Unavailable where QEMU or gcc is missing or the guest does not start.
     """
 
@@ -295,7 +295,7 @@ class _Running:
             raise Unavailable(f"the guest did not start: {why}") from silent
 
     def _clock(self) -> float:
-        """Seconds of CPU that QEMU has used, and a share of those that pass."""
+        """Return the CPU seconds of QEMU, plus a share of the elapsed seconds."""
         try:
             stat = Path(f"/proc/{self._qemu.pid}/stat").read_text()
         except OSError:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 _CHUNK = 1 << 16
 _SLICE = 0.5
-"""Seconds after which a waiting link looks at its clock."""
+"""Seconds between two looks at the clock while a link waits."""
 
 
 class Silent(Exception):

@@ -60,7 +60,7 @@ class FilePatch:
 
 
 class NoLines(UserError):
-    """A patch that is whole and changes no line of text: renames, modes, binary
+    """Raised for a complete patch that changes no line of text: renames, modes, binary
     files."""
 
 

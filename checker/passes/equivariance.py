@@ -50,7 +50,7 @@ class Equivariance:
         self.height: dict[Expr, int] = {}
         self.naming: dict[Expr, bool] = {}
         self.under: dict[Expr, tuple[dict[Expr, Expr], dict[Expr, Expr]]] = {}
-        """By condition: its equations, and expressions with them put in."""
+        """For each condition: its equations, and expressions with these substituted."""
         self.fuel = 0
 
     def equivariant(self, e: Expr) -> bool:
@@ -113,7 +113,7 @@ class Equivariance:
                     yield c
 
     def _names_elements(self, e: Expr) -> bool:
-        """Return whether a constant in e changes with some exchange."""
+        """Return whether some exchange changes a constant in e."""
         for node in subterms(e, known=self.naming):
             below = any(self.naming[a] for a in node.args)
             self.naming[node] = below or self.names_element(node)
@@ -225,7 +225,7 @@ class Equivariance:
         return rest
 
     def _same_where(self, c: Expr, a: Expr, b: Expr) -> bool:
-        """Return whether a and b are one expression where the equations c hold."""
+        """Return whether a and b are the same expression where the equations c hold."""
         if c not in self.under:
             self.under[c] = _equations(c), {}
         where, memo = self.under[c]

@@ -12,16 +12,16 @@ checked on the formulas of the system and none of which is assumed:
   parameter, and only where their guard says that this task stands at another place.
 - Invisibility (C2). No property reads what a private step writes, or is about it; one
   that compares places with some constant cannot tell the others apart. If a property
-  is about every step, no step is private. Deadlock may be asked all the same: where a
-  task inside an action can go on there is none.
+  is about every step, no step is private. Deadlock is an exception, and may be checked:
+  there is none where a task inside an action can go on.
 - Progress (C3). Private steps lead from place to place without a cycle, so their
   number is finite, and no task is postponed forever.
 
 engines/commuting.py has z3 prove the first two where names do not show them.
 
 A place is a constant that the guards compare with the row of some table: the pass
-knows nothing of processes, and does as well for a table that the user's text has.
-Not for infinite runs: fairness counts the steps that are possible.
+knows nothing of processes, and works as well for a table in the user's own text.
+It does not preserve infinite runs: fairness depends on the steps that are possible.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def against_totals(
 
 
 def _not_together(done: Sequence[Compared]) -> list[str]:
-    """Return which specs say more with any three features together."""
+    """Return which specs a check with any three features together would add to."""
     specs = dict.fromkeys(
         Path(c.task.spec.file).stem
         for c in done
@@ -89,7 +89,7 @@ def _not_together(done: Sequence[Compared]) -> list[str]:
     )
     if not specs:
         return []
-    text = f"not asked with any three features together: check {' '.join(specs)} "
+    text = f"not checked with any three features together: check {' '.join(specs)} "
     return wrapped(f"{text}--triples does that", "", "  ")
 
 

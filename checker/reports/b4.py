@@ -36,8 +36,8 @@ def modelled_lines(which: Sequence[Modelled]) -> Iterator[str]:
 def unknown_lines(
     done: Sequence[CheckResult], left: int, seconds: float
 ) -> Iterator[str]:
-    """A warning if some specs were not run, or not to the end: silence would say that
-    they came out well."""
+    """Yield a warning if some specs were not run, or not to the end: silence would
+    mean that they came out well."""
     open_ = [c for c in done if _open(c)]
     if left or open_:
         specs = count(len(done) + left, "spec")
@@ -52,8 +52,7 @@ def _open(checked: CheckResult) -> bool:
 
 
 def as_json(lines: Sequence[str]) -> str:
-    """Return the lines as results for `b4 review`: all in one, which is as bad as the
-    worst."""
+    """Return the lines as one result for `b4 review`, with the status of the worst."""
     if not lines:
         return "[]\n"
     failed = any(line.startswith(ERROR) for line in lines)

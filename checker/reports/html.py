@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The review as one page of HTML.
 
-The page stands by itself: no script, no network, light and dark. First comes what
-the plain page has, then all answers with a filter made of radio buttons, then each
-spec. A run has a picture for each step (pictures.py). Pictures that would make the
-page too long are left out, and the calls are there.
+The page is self-contained: no script, no network, light and dark. First comes the
+content of the plain page, then all answers with a filter made of radio buttons, then
+each spec. A run has a picture for each step (pictures.py). If pictures would make the
+page too long, it has the calls only.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ def objection_rows(view: Overview) -> Iterator[tuple[Objection, list[PageCell]]]
 @dataclass(frozen=True)
 class PoolCell:
     """The largest of a column's least pools, None if no scenario asks; ``missing``:
-    why the row has no meaning for it."""
+    why the row does not apply to it."""
 
     found: Sized | None
     missing: str
@@ -464,8 +464,8 @@ def _basis(view: Overview) -> list[str]:
 
 
 def _unscored(view: Overview) -> str:
-    """Return which designs of the columns have no stored score: for want of text of
-    their own that could be changed, and others."""
+    """Return which designs of the columns have no stored score: those without text of
+    their own to change, and others."""
     left = [k for c in view.columns for k in c.designs if k.cls not in view.scores]
     heirs = [k.name for k in left if not mutants(k.cls)]
     said = f"; none of their own: {', '.join(heirs)}" if heirs else ""
@@ -473,7 +473,7 @@ def _unscored(view: Overview) -> str:
 
 
 def _pointless(view: Overview) -> dict[str, list[str]]:
-    """Return why rows have no meaning, as the page says, with the letters of their
+    """Return why rows do not apply, as the page says, with the letters of their
     columns."""
     rows: list[Objection | Upgrade] = [*view.page.objections, *view.page.upgrades]
     found: dict[str, dict[str, None]] = {}

@@ -83,7 +83,7 @@ def _key(v: Variable) -> str:
 
 
 def _fixed(system: TransitionSystem, v: Variable, state: State) -> str:
-    """A variable that keeps its value, with it where it is short."""
+    """Return a variable that keeps its value, with the value if it is short."""
     raws = [state[k] for k, c in enumerate(system.cells) if c.variable is v]
     if len(set(raws)) > 1:
         return v.name
@@ -92,8 +92,8 @@ def _fixed(system: TransitionSystem, v: Variable, state: State) -> str:
 
 
 def _drawn(system: TransitionSystem, states: Sequence[State]) -> list[Variable]:
-    """What changes somewhere in the run, strips first; all, where nothing
-    does."""
+    """Return the variables that change somewhere in the run, strips first; all of them,
+    if none does."""
     moved = {
         c.variable.name
         for k, c in enumerate(system.cells)
@@ -106,7 +106,7 @@ def _drawn(system: TransitionSystem, states: Sequence[State]) -> list[Variable]:
 def _tops(
     system: TransitionSystem, drawn: Sequence[Variable], states: Sequence[State]
 ) -> dict[str, int]:
-    """The full length of each counter's bar: its range, or the most seen."""
+    """Return the length of each counter's full bar: its range, or its maximum."""
     tops: dict[str, int] = {}
     for v in drawn:
         if v.element is not INT:
@@ -185,7 +185,7 @@ def _change(cell: Cell, before: State, after: State, k: int) -> str:
 
 
 def _rows(v: Variable) -> list[list[tuple[int, ...]]]:
-    """The cells that stand together: those of a strip, else each by itself."""
+    """Return the cells in groups: those of a strip together, each other one alone."""
     if is_strips(v):
         return [[(row, k) for k in v.index[1]] for row in v.index[0]]
     return [[index] for index in product(*v.index)]

@@ -48,8 +48,8 @@ def triples_report(done: Triples, verbose: bool = False) -> list[str]:
 
 
 def _known(done: Triples) -> list[str]:
-    """Return with which sets the base violates the same, and whether what this may
-    hide was searched for."""
+    """Return with which sets the base violates the same, and whether there was a search
+    for what that may hide."""
     sets = dict.fromkeys(
         named(b) for a in done.answers for b in a.broken if b.inherited
     )
@@ -63,7 +63,7 @@ def _known(done: Triples) -> list[str]:
             text += f", {done.hidden_unknown} of them not to the end"
     else:
         text += (
-            "what else is violated with these features was not searched for; "
+            "other violations with these features were not searched for; "
             f"`--against {done.base.name}` does that"
         )
     return wrapped(text, "  ", "    ")

@@ -76,7 +76,7 @@ def sentence(
 
 
 def _visited(states: int) -> str:
-    """Return what was visited. bmc looks at runs, and counts no states."""
+    """Return the number of visited states in words. bmc visits runs, not states."""
     return count(states, "state") if states else "all runs"
 
 

@@ -12,8 +12,8 @@ from poolproof.checker.spec.syntax import Expect, Word, once
 
 
 def check_expectations(expects: Sequence[Expect], kind: Kind) -> None:
-    """Raise UserError unless it is clear what is expected of a claim for each design
-    under each label."""
+    """Raise UserError if an expectation does not fit the kind of property, or if two
+    are about the same design under the same label."""
     for e in expects:
         _check_verdict(e, kind)
     once((w for e in expects for w in _named(e)), "has two expectations")
@@ -49,8 +49,8 @@ def check_no_actions(expects: Iterable[Expect]) -> None:
     for word in (a for e in expects for a in e.actions):
         raise UserError(
             word.span,
-            "`on` says for which action something is expected, where a property is "
-            "about several: `step NAME on failure`",
+            "`on` names one action of a property that is about several: "
+            "`step NAME on failure`",
         )
 
 

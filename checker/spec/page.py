@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a review's page asks, and of whom: its columns, objections and runs.
+"""The parser of a review's page: its columns, objections and runs.
 
 A ``.page`` file has items. A property is SPEC.NAME, without the spec's folder and
 ending, and so is a scenario::
@@ -40,7 +40,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Lacking:
-    """Designs of which a row has no meaning, and why."""
+    """Designs for which a row has no meaning, and why."""
 
     reason: str
     designs: tuple[Word, ...]
@@ -187,7 +187,7 @@ class _Reader:
         self._next("mark" if body in ":," else "name", f"`{body}`", body)
 
     def lacking(self) -> tuple[Lacking, ...]:
-        """Return what the item says of designs for which it has no meaning."""
+        """Return the `lacks` lines of the item."""
         found = []
         while self.left and self._tokens[self._at][:2] == ("name", "lacks"):
             self._at += 1

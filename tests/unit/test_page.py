@@ -227,7 +227,7 @@ def test_nothing_asked_is_a_dash(view: Overview, done: list[CheckResult]) -> Non
 
 
 def test_a_row_without_a_meaning(folder: Path, view: Overview) -> None:
-    """The page says why; what was asked counts all the same."""
+    """The page says why. A property that was checked counts all the same."""
     text = 'objection "a" by "b": other.low lacks "no tap": Tank'
     (folder / "lacks.page").write_text(text)
     (row,) = parse_page(str(folder / "lacks.page")).objections

@@ -225,7 +225,7 @@ def test_no_difference_says_what_was_not_asked(
     assert main(asked) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "Same against Toy: no difference, the same transition system" in text
-    assert "not asked with any three features together: check toy --triples" in text
+    assert "not checked with any three features together: check toy --triples" in text
 
 
 def test_a_known_violation_hides_no_other(

@@ -40,9 +40,9 @@ Counted = tuple[str, int] | Cut
 @dataclass(frozen=True)
 class Lowered:
     """A system as C. ``steps`` gives (action, arguments) of each step number;
-    ``results`` its raw result where that is constant; ``counters`` says what the
-    counters are for that steps bump themselves: an (action, raw result), or
-    what an assumption cut."""
+    ``results`` its raw result where that is constant; ``counters`` says what each
+    counter that steps increment themselves is for: an (action, raw result), or
+    the steps that an assumption cut."""
 
     text: str
     layout: Layout

@@ -22,7 +22,7 @@ class Successor:
     layout: Layout
     widths: Widths
     event: Callable[[Event], int]
-    """Numbers what a run may meet."""
+    """Gives a number to each event that a run may meet."""
     w: CWriter
     instance: Instance
     bounds: Bounds

@@ -17,7 +17,7 @@ from poolproof.checker.core.sorts import BOOL, INT, Domain, OpenDomain, Sort, se
 
 
 def aggregate(op: str, binder: Expr, body: Expr) -> Expr:
-    """sum/all/any/setof over the binder's domain of ``body``."""
+    """Return the sum, all, any or setof of ``body`` over the binder's domain."""
     name, domain = binder.data
     want(INT if op == "sum" else BOOL, body)
     if op == "setof":

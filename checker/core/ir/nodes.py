@@ -52,8 +52,8 @@ class Expr:
     structure alone. A variable's declared range is an obligation, and is not
     used here; see `poolproof.checker.core.ranges`."""
     total: bool
-    """It has a value wherever its leaves have: no index, element of a set
-    included, may leave its domain."""
+    """True if it has a value wherever its leaves have one: no index, and no element of
+    a set, may leave its domain."""
 
     _interned: dict[tuple[str, Sort, tuple[Expr, ...], Any], Expr] = {}  # noqa: RUF012
 
@@ -100,9 +100,9 @@ class Expr:
 
 
 def const(sort: Sort, raw: int) -> Expr:
-    """The raw value of ``sort`` as a node. Numbers, labels and elements have
-    raw values beyond the sort's own ("none"); bools and sets have not, and
-    SortError is raised for one."""
+    """Return the raw value of ``sort`` as a node. Numbers, labels and elements may
+    have raw values beyond the sort's own ("none"). Raise SortError for one of bools
+    or sets, which have none."""
     raw = int(raw)
     size = 1 if sort is BOOL else -1
     if isinstance(sort, SetSort):
@@ -182,8 +182,8 @@ def _reads_inside(e: Expr) -> bool:
 
 
 def subterms(*roots: Expr, known: Container[Expr] = ()) -> Iterator[Expr]:
-    """Yield every node below the roots once, arguments before their users; but for
-    those that are ``known``, and what only they have below them. Nodes may become
+    """Yield every node below the roots once, arguments before their users, except
+    those that are ``known``, and the nodes that only these use. Nodes may become
     known as they are yielded."""
     seen: set[Expr] = set()
     path: list[Expr] = []

@@ -53,7 +53,7 @@ def expand_all(roots: Iterable[Expr]) -> tuple[Expr, ...]:
 
 
 _WITHOUT_BINDERS: dict[Expr, Expr] = {}
-"""What was expanded before: engines, and a search's look back, expand the same."""
+"""Cache of `expand`: several engines, and the way back of a search, expand the same."""
 
 
 def _written_out(_: None, e: Expr, body: Expr) -> Expr:
@@ -92,7 +92,7 @@ _EXPANDED: Algebra[Expr] = {
 
 
 def defined(e: Expr) -> Expr:
-    """Where e has a value: the condition, itself defined everywhere, that
+    """Return where e has a value: the condition, itself defined everywhere, that
     evaluating e (and/or/if from the left) reads tables inside their index
     domains and makes sets of elements of their domain."""
     return fold((e,), _DEFINED)[0]
@@ -120,7 +120,7 @@ def _body_defined(_: None, e: Expr, body: Expr) -> Expr:
 
 
 def _index_inside(e: Expr) -> Expr:
-    """That the index of a select or store is in the table."""
+    """Return that the index of a select or store is in the table."""
     index = zip(e.args[1:], sort_of_table(e.args[0]).index, strict=False)
     return and_(*(in_domain(i, d) for i, d in index))
 

@@ -226,7 +226,7 @@ def _apart_from(
 def _overwritten(
     change: Change, side: list[Change], where: dict[tuple[Expr, ...], int], after: int
 ) -> bool:
-    """Whether a side changes the same index to something else later. What is
+    """Return whether a side changes the same index to something else later. What is
     overwritten must have a value there, too."""
     later = where.get(change[0], -1)
     return later > after and side[later] != change and change[1].total

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""z3's terms over Bool and Int, built without z3's own look at their sorts.
+"""z3 terms over Bool and Int, built without z3's own sort checks.
 
 z3's Python functions compare and convert the sorts of all arguments, which takes most
 of the time of a question. Here sorts are right by construction: the IR has checked

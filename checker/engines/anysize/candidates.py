@@ -4,8 +4,8 @@
 T and U are tables that share their first index. "T is as at the start while (or
 unless) U is", "T is as at the start before (or beyond) U", and "at most U cells of
 T are not", U being a number; of a number, that it is at least 0; and balances
-(balances.py). Guesses that some state violates which is visited at small sizes are
-not tried.
+(balances.py). A guess is not tried if some state violates it that was visited at small
+sizes.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _counts(t: Variable) -> bool:
 
 
 def _counted(t: Variable, index: list[Expr], most: Expr) -> Expr:
-    """That at most so many cells of each row are not as at the start."""
+    """Return that at most so many cells of each row are not as at the start."""
     start = _start(t, index)
     assert start is not None
     count = ir.aggregate("sum", index[-1], ir.ite(start, ir.num(0), ir.num(1)))

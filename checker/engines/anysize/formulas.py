@@ -78,8 +78,8 @@ def captures(formula: Expr, e: Expr) -> bool:
 
 
 def one_point(x: Expr, condition: Expr) -> Expr | None:
-    """Return t if the condition is ``x == t``, t does not depend on x, and x is over
-    all elements of an open scalarset: t is then one of them, or none."""
+    """Return t if the condition is ``x == t``, t does not depend on x, and x ranges
+    over all elements of an open scalarset: t is then one of them, or none."""
     if condition.op != "eq" or x not in condition.args:
         return None
     a, b = condition.args

@@ -56,8 +56,8 @@ from poolproof.checker.engines.anysize.winnow import Clauses, Winnow
 class Claim:
     """A formula over the state before and ``action``'s arguments that must hold
     where its guard does (``early``: everywhere), or in every initial state (no
-    action). ``about`` is its name. ``loop``: what a loop's closed form takes for
-    granted; no proof is valid without this claim. ``range``: the variable whose
+    action). ``about`` is its name. ``loop``: an assumption of a loop's closed form;
+    no proof is valid without this claim. ``range``: the variable whose
     range the claim is a part of."""
 
     about: str
@@ -293,8 +293,8 @@ def relations(system: TransitionSystem) -> tuple[Expr, ...]:
 
 @dataclass(frozen=True)
 class Sources:
-    """What guesses are made of, besides tables: the design's ``observers``, formulas
-    that are ``stated`` elsewhere, and, if asked for, ``clauses`` about rows."""
+    """The material for guesses, besides tables: the design's ``observers``, formulas
+    that are ``stated`` elsewhere, and, on request, ``clauses`` about rows."""
 
     observers: tuple[Observer, ...] = ()
     stated: tuple[Expr, ...] = ()
@@ -519,8 +519,8 @@ class _Run:
             self.verdicts[p.name] = Holds(False, certificate=certificate)
 
     def nothing(self, proof: Proof, shown: list[Property]) -> None:
-        """What the lemmas exclude: a start, actions, antecedents. What was visited
-        at small sizes is not asked."""
+        """Return what the lemmas exclude: a start, actions, antecedents. Whatever was
+        visited at small sizes is possible, and needs no question."""
         never = Claim("a start", ir.FALSE)
         visits = proof.visits
         impossible = frozenset(

@@ -137,7 +137,7 @@ class Question:
     ground: list[tuple[str, Expr]] = field(default_factory=list)
     universals: list[Universal] = field(default_factory=list)
     totals: list[tuple[str, Total]] = field(default_factory=list)
-    """What facts say of the sums over the elements that no term names."""
+    """Relations between sums over the elements that no term names, from the facts."""
     shallow: bool = False
     """Whether not to look for regions."""
     deep: bool = False
@@ -265,9 +265,9 @@ class Question:
 
 
 def summed(every: Expr) -> Iterator[Total]:
-    """Yield what follows for sums from an `all` that equates, or compares, numbers of
+    """Yield the consequences for sums of an `all` that equates, or compares, numbers of
     each element: the sums over any elements are equal, or compare in the same way.
-    Only of cells with numbers: what is counted is in regions."""
+    Only for numeric cells: counts are sums over regions."""
     x, body = ir.binder_of(every), every.args[0]
     if not isinstance(x.data[1], OpenDomain):
         return
@@ -282,7 +282,7 @@ def summed(every: Expr) -> Iterator[Total]:
 
 
 def _of_others(e: Expr, x: Expr) -> tuple[Expr, tuple[Expr, ...]]:
-    """Return e for an x that is none of some terms, and these."""
+    """Return e for an x that is none of some terms, and these terms."""
     if e.op != "or":
         return e, ()
     but: dict[Expr, Expr] = {}
@@ -329,7 +329,7 @@ class _Attempt:
         self.labels: dict[str, Term] = {}
         self.instances = 0
         self.witnesses: list[Callable[[], list[Term]]] = []
-        """What makes the facts that no region is without an element."""
+        """Functions that make the facts that no region is without an element."""
         self.listed: list[tuple[Any, list[Term]]] = []
         """Assertions by which a list of regions is complete, with the facts used."""
 
@@ -365,7 +365,7 @@ class _Attempt:
         return not self.sums.grew
 
     def of_unnamed(self, total: Total) -> Term:
-        """That the sums over what no term names are equal, or at most."""
+        """Return that the sums over what no term names are equal, or at most."""
         for t in total.but:
             self.sums.name(total.x.data[1], t)
         a, b = (self.sums.unnamed(total.x, e) for e in (total.left, total.right))
@@ -624,7 +624,7 @@ class _Attempt:
     def about_elements(
         self, binders: tuple[Expr, ...], named: tuple[tuple[Expr, ...], ...]
     ) -> tuple[list[tuple[str, Term]], list[Expr]]:
-        """What holds of elements that no term names, and what facts say of them."""
+        """Return what holds of elements that no term names, and facts about them."""
         about: list[tuple[str, Term]] = []
         bodies: list[Expr] = []
         for b, terms in zip(binders, named, strict=True):
