@@ -297,7 +297,7 @@ class Faulting(Allocation):
             self.unmap_ref_private(vma, page)
             return OK
         css_rsvd = css if map_chg > 0 or cow_from_owner else None
-        restore_reserve = self.h.resv_huge_pages < promises
+        restore_reserve = self.h.resv_huge_pages != promises
         map_commit = self.vma_commit_reservation(vma, page)
         if self.raced(map_chg, map_commit):
             self.alloc_raced(self.subpool_vma(vma), css_rsvd)
@@ -421,7 +421,7 @@ class Faulting(Allocation):
                 self.alloc_raced(MOUNT, css_rsvd)
                 css_rsvd = None
             if INJECT and not installed:
-                restore_reserve = self.h.resv_huge_pages < promises
+                restore_reserve = self.h.resv_huge_pages != promises
                 if not restore_reserve:
                     self.i_resv_map.region_del(file, page)
                 self.free_huge_folio(nid, restore_reserve, MOUNT, css, css_rsvd)

@@ -102,7 +102,7 @@ class Userfaults(Faulting):
             self.vma_end_reservation(vma)
             return ENOMEM
         css_rsvd = css if map_chg > 0 else None
-        restore_reserve = self.h.resv_huge_pages < promises
+        restore_reserve = self.h.resv_huge_pages != promises
         map_commit = self.vma_commit_reservation(vma, page)
         if self.raced(map_chg, map_commit):
             self.alloc_raced(spool, css_rsvd)

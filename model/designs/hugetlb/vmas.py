@@ -165,7 +165,7 @@ class VmaChanges(Unmapping):
                 if may_fail("huge_pte_alloc"):
                     tables = False
                 elif PINS and self.pinned[vma, p]:
-                    copied = self.copy_pinned(new, p)
+                    copied = self.copy_pinned(vma, new, p)
                 else:
                     self.anon.copy(vma, new, p)
                     self.mappers.join(vma, new, p)
@@ -175,10 +175,11 @@ class VmaChanges(Unmapping):
             return ENOSPC if tables else ENOMEM
         return OK
 
-    def copy_pinned(self, new, page):
+    def copy_pinned(self, vma, new, page):
         """copy_hugetlb_page_range: the child's own copy of a page that may be
-        pinned, without a promise. Return whether there was a page."""
-        task = self.vm_mm[new]
+        pinned, without a promise. The parent calls fork(), so its cgroup is
+        charged and its policy chooses the node. Return whether there was a page."""
+        task = self.vm_mm[vma]
         css = self.css_of(task)
         spool = self.subpool_vma(new)
         nodes = self.mpol.huge_node(new, task)
