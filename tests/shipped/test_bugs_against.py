@@ -63,6 +63,7 @@ BREAKS: dict[str, set[str]] = {
     "6b0c880dfefe": {"resv_backed"},
     "082d5b6b60e9": {"resv_backed"},
     "7a197d346a44": {"resv_backed"},
+    "4ef918482808": {"resv_backed"},
     # the subpool
     "c79fb75e5a51": {"used_exact"},
     "17c9d12e126c": {"used_exact"},
