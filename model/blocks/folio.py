@@ -91,7 +91,7 @@ class Mappers(Block):
 
 
 class RestoringFolios(Folios):
-    """Folios that may have HPageRestoreReserve while they are mapped: the page
+    """Folios that may have HPageRestoreReserve while they are mapped: such a page
     brings a promise back when it is freed, whoever frees it."""
 
     def __init__(

@@ -6,9 +6,9 @@ has no node. The global nr, free and surplus are the sums over the nodes; the
 kernel keeps both and changes both under hugetlb_lock.
 
 ``resv_huge_pages`` is an unsigned long in the kernel. Here a wrap shows as -1
-(/proc/meminfo prints 18446744073709551615), and there it stays: what comes of
-a counter that has lost its meaning is followed, by how much it is wrong is
-not. (With pins it comes back: a promise that an unmapped page will bring back
+(/proc/meminfo prints 18446744073709551615), and stays: the model follows the
+effects of a counter that has lost its meaning, but not by how much it is
+wrong. (With pins it comes back: a promise that an unmapped page will bring back
 with its last pin is missing until then, for at most as many as are pinned.
 `OwingHstate` is for kernels in which it comes back without them.)
 Where the kernel reads it as a very large number, so do the methods.
@@ -331,8 +331,8 @@ class Hstate(Block):
             self.next_nid_to_free = nid
 
     def alloc_pool_huge_folio(self, nodes_allowed):
-        """Return the next node with room, which gives a fresh page, or None: it is
-        not in the pool yet. mm/hugetlb.c:alloc_pool_huge_folio."""
+        """Return the next node with room for a fresh page, or None. The page is not
+        in the pool yet. mm/hugetlb.c:alloc_pool_huge_folio."""
         found = None
         for _round in self.nodes:
             if found is None:
@@ -343,8 +343,8 @@ class Hstate(Block):
         return found
 
     def prep_and_add_allocated_folios(self, nid, pages):
-        """mm/hugetlb.c:prep_and_add_allocated_folios: fresh pages of a node are free
-        pages of the pool."""
+        """mm/hugetlb.c:prep_and_add_allocated_folios: fresh pages of a node become
+        free pages of the pool."""
         self.nr_huge_pages_node[nid] += pages
         self.free_huge_pages_node[nid] += pages
 
@@ -374,8 +374,8 @@ class Hstate(Block):
 
 
 class OwingHstate(Hstate):
-    """An hstate whose counter of promises comes back from below zero: pages in use
-    owe it promises, at most ``pinned`` of them, and pay when they are freed."""
+    """An hstate whose counter of promises can come back from below zero: at most
+    ``pinned`` pages in use owe it a promise, and pay when they are freed."""
 
     def change_resv(self, pages):
         self.resv_huge_pages = max(0 - self.pinned, self.resv_huge_pages + pages)

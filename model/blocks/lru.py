@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What reclaim passes over now: pages that were touched since it last looked, and
-pages that somebody has taken off their LRU list (mm/vmscan.c, v6.12).
+"""Pages that reclaim passes over now: those touched since it last looked, and those
+that somebody has taken off their LRU list (mm/vmscan.c, v6.12).
 
-Written down less literally: there is one list, and reclaim may look at any of its
-pages; the accessed bit that the first fault leaves is cleared by then
-(mm/vmscan.c:folio_check_references looks twice); an isolated page whose holder
-gives it up is put back before. Left out: MGLRU, active and inactive lists, dirty
+Less literal than the kernel: there is one list, and reclaim may look at any of its
+pages; the accessed bit that the first fault leaves is already cleared
+(mm/vmscan.c:folio_check_references looks twice); an isolated page is put back before
+its holder gives it up. Left out: MGLRU, active and inactive lists, dirty
 pages and their writeback.
 """
 
@@ -39,7 +39,7 @@ class Lru(Block):
         self.isolated[holder, index] = False
 
     def move(self, holder, new, index):
-        """The page of one holder is now another's."""
+        """The page moves from one holder to another."""
         self.referenced[new, index] = self.referenced[holder, index]
         self.isolated[new, index] = self.isolated[holder, index]
         self.forget(holder, index)

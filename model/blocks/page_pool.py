@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""struct hstate of mm/hugetlb.c, as far as promises go: pages of each node, and
-one counter of promises without a node. model/blocks/hstate.py has all of it.
+"""struct hstate of mm/hugetlb.c, for promises only: pages of each node, and one
+counter of promises for all nodes. model/blocks/hstate.py has all of it.
 Left out: surplus pages, which a write below what is in use makes.
 """
 
@@ -111,8 +111,8 @@ class PagePool(Block):
 
     @action(kernel="mm/hugetlb.c:set_max_huge_pages", when="resizing")
     def grow(self, node: nodes) -> Errno:
-        """One page more, of the memory that the pool gave up. The write succeeds,
-        whether there is one or not: mm/hugetlb.c:alloc_pool_huge_folio ends it."""
+        """One more page, from the memory that the pool gave up. The write succeeds
+        with or without one: mm/hugetlb.c:alloc_pool_huge_folio ends it."""
         require(self.nr[node] + self.lost[node] < self.blocks)
         if self.room(node) > 0:
             self.nr[node] += 1

@@ -86,7 +86,7 @@ class SwapDevice(Block):
         return any(self.flags[c] == flag for c in self.clusters)
 
     def first(self, flag):
-        """Return the first cluster that has the flag; None if none has."""
+        """Return the first cluster with the flag, or None."""
         for c in self.clusters:
             if self.flags[c] == flag:
                 return c

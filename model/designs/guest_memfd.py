@@ -183,8 +183,8 @@ class GuestMemfd(Design):
 
     @action(kernel="virt/kvm/guest_memfd.c:kvm_gmem_get_folio", chosen="node")
     def fault(self, file: FILES, page: PAGES, node: NODES) -> Errno:
-        """A page of the pool; else VM_FAULT_OOM at memory.max, where -ENOMEM goes
-        to vmf_error(), and SIGBUS without a page (-ENOSPC)."""
+        """A page of the pool. At memory.max vmf_error() makes VM_FAULT_OOM of
+        -ENOMEM; without a page it makes SIGBUS of -ENOSPC."""
         require(page < self.size[file] and self.page[file, page] is None)
         require(self.allowed(file, node))
         none = all(self.h.usable(n) <= 0 or not self.allowed(file, n) for n in NODES)

@@ -223,7 +223,7 @@ class Shmem1g(Design):
 
     @action(kernel="mm/shmem.c:shmem_fault")
     def fault(self, file: FILES, range_: RANGES) -> Errno:
-        """Of a range that is not there; nobody promised it. mm/shmem.c passes
+        """A fault on a range that is not there; nobody promised it. mm/shmem.c passes
         -ENOMEM to vmf_error()."""
         require(self.live[file] and self.backing[file, range_] == NONE)
         filled = self.fill(file, range_)

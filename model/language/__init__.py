@@ -29,8 +29,8 @@ is not what its author meant, and ends the check.
 
 Import what a design needs from here. domains.py has the domains and their values,
 declarations.py fields, actions and blocks, methods.py and contents.py the lists of
-all that a design has, failures.py the calls that may fail. design.py, cells.py and
-bound_classes.py are a design that runs.
+all that a design has, failures.py the calls that may fail. With design.py, cells.py
+and bound_classes.py a design runs under CPython.
 """
 
 from __future__ import annotations

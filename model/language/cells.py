@@ -15,8 +15,8 @@ from poolproof.model.language.domains import (
 
 
 class TableValue:
-    """The cells of one table, by their raw index. ``frozen``: a feature that is off
-    holds it at its start."""
+    """The cells of one table, by their raw index. ``frozen``: its feature is off, so
+    that it cannot change."""
 
     __slots__ = ("cells", "frozen", "index", "name", "values")
 

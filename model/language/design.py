@@ -43,7 +43,7 @@ class Design(Block):
     """
 
     assumed: tuple[str, ...] = ()
-    """What the design takes for granted and its source does not show: code that
+    """What the design takes for granted, but its source does not show: code that
     could not be read, and parts that are sketches. Reviews print it."""
 
     lacks: tuple[Feature, ...] = ()
@@ -198,7 +198,7 @@ class Design(Block):
         return known[name]
 
     def _check_call(self, name: str, arguments: tuple[Any, ...]) -> None:
-        """Raise ModelError if this is no call of an action."""
+        """Raise ModelError if this is not a valid call of an action."""
         known: dict[str, dict[str, Values]] = self._domains  # type: ignore[attr-defined]
         if name not in known:
             source, binding = self._source, self._binding  # type: ignore[attr-defined]
@@ -246,7 +246,7 @@ class Design(Block):
 
 
 _NAMES = (str, int, set, list, tuple)
-"""What may name elements of a scalarset in a call from outside, or hold names."""
+"""Types of arguments that may name elements of a scalarset, or contain names."""
 
 
 @cache

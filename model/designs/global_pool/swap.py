@@ -27,11 +27,11 @@ class Swapping(Policies):
         return SWAP_ON and self.device.has(FREE)
 
     def is_victim(self, file, index):
-        """Whether the page could go to swap now."""
+        """Return whether the page could go to swap now."""
         return self.may_swap(file, index) and self.lru.may_take(file, index)
 
     def may_swap(self, file, index):
-        """Whether the page could go to swap as soon as reclaim takes it."""
+        """Return whether the page could go to swap as soon as reclaim takes it."""
         return (
             self.page[file, index] is not None
             and not self.is_fixed(file)
@@ -49,7 +49,7 @@ class Swapping(Policies):
         return self.is_victim(file, index) and self.helps(file, index)
 
     def helps(self, file, index):
-        """Whether there is a cluster for the page, and a use of its block."""
+        """Return whether there is a cluster for the page, and a use for its block."""
         return self.has_slot() and (
             not OVERCOMMIT
             or SLOTS_UNRESERVED

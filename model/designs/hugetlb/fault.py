@@ -59,10 +59,10 @@ class Allocation(OtherMappings):
         return nid
 
     def charge_deferred(self, spool, css):
-        """mm/hugetlb.c:alloc_hugetlb_folio of a page that the reserve map has no
-        reservation for: it is taken from the subpool, and charged to rsvd. Return
-        how many pages must come from the pool, 0 or 1; -1 (-ENOSPC) if there is a
-        limit: then nothing is charged."""
+        """mm/hugetlb.c:alloc_hugetlb_folio of a page without a reservation in the
+        reserve map: the subpool gives one, and rsvd is charged. Return the number
+        of pages that must come from the pool, 0 or 1; or -1 (-ENOSPC) at a limit,
+        with nothing charged."""
         if MOUNT and spool and not self.spool.fits(1):
             return -1
         gbl_chg = self.hugepage_subpool_get_pages(spool, 1)
@@ -73,7 +73,7 @@ class Allocation(OtherMappings):
         return gbl_chg
 
     def uncharge_deferred(self, spool, css, gbl_chg):
-        """The end of alloc_hugetlb_folio when there is no page, for what
+        """The end of alloc_hugetlb_folio without a page: it undoes what
         charge_deferred() did."""
         self.hugetlb_cgroup_uncharge_cgroup_rsvd(css, 1)
         self.out_subpool_put(spool, gbl_chg)
@@ -131,7 +131,7 @@ class Allocation(OtherMappings):
 
     def free_to_pool(self, nid, restore, cg, cg_rsvd):
         """The part of free_huge_folio under hugetlb_lock. If the page is to
-        ``restore`` a promise, it is the page of that."""
+        ``restore`` a promise, it becomes the page of that promise."""
         self.usage.uncharge(cg, 1)
         self.uncharge_memory(cg)
         self.hugetlb_cgroup_uncharge_cgroup_rsvd(cg_rsvd, 1)
@@ -316,15 +316,15 @@ class Faulting(Allocation):
         return OK
 
     def is_cached(self, vma, page):
-        """Return whether the page cache of the VMA's file, if it has one, has the
-        page."""
+        """Return whether the page is in the page cache of the VMA's file, if it has
+        one."""
         if HUGETLBFS and self.vm_file[vma] is not None:
             return self.page_cache.node[self.vm_file[vma], page] is not None
         return False
 
     def needs_no_folio(self, vma, page, write):
-        """Return whether a fault finds a page that serves: its own, which it may
-        write to if it is to, or that of the file."""
+        """Return whether a fault finds a page that it can use: its own (writable, if
+        it is a write), or that of the file."""
         if self.anon.node[vma, page] is not None:
             return not write or self.mappers.mapcount(vma, page) == 1
         if HUGETLBFS and self.shared(vma):
@@ -332,9 +332,9 @@ class Faulting(Allocation):
         return self.is_cached(vma, page) and not write and not self.resv_unmapped[vma]
 
     def may_allocate(self, vma, page):
-        """mm/hugetlb.c:hugetlb_no_page up to the allocation: return whether there is
-        no SIGBUS before that. Once an owner took pages from a child, the child gets
-        none."""
+        """mm/hugetlb.c:hugetlb_no_page up to the allocation. Return whether it gets
+        there without SIGBUS. Once an owner took pages from a child, the child gets
+        no more."""
         if self.anon.node[vma, page] is not None:
             return True
         if self.resv_unmapped[vma]:
@@ -342,8 +342,8 @@ class Faulting(Allocation):
         return self.is_cached(vma, page) or self.within_file(vma, page)
 
     def install_folio(self, vma, page, nid, css, css_rsvd):
-        """hugetlb_add_to_page_cache, or the page table entry of a private page, in
-        place of one that others go on using."""
+        """hugetlb_add_to_page_cache; or the page table entry of a private page, in
+        place of a page that others still use."""
         if HUGETLBFS and self.shared(vma):
             self.page_cache.set(self.vm_file[vma], page, nid, css, css_rsvd)
         else:

@@ -51,8 +51,8 @@ class Gigantic(Mounts):
     @action(kernel="mm/hugetlb.c:demote_free_hugetlb_folios", when=DEMOTE)
     def demote(self, count: Given(GIGANTIC_MMAP, Int(1, GIGANTIC), 1)) -> Errno:
         """A write to the gigantic pool's demote, where CAP has room: free pages of
-        the first node become free pages of this pool. demote_store() ends without a
-        word if all are promised, and with an error if no page is left."""
+        the first node become free pages of this pool. demote_store() succeeds
+        without effect if all are promised, and fails if no page is left."""
         first = self.first_node()
         require(self.gigantic > 0)
         available = self.gigantic - self.gigantic_resv()
@@ -72,7 +72,7 @@ class Gigantic(Mounts):
 
     def demoted_at_once(self, count, available):
         """Return how many pages demote_store() takes. It looks at the promises once,
-        and demote_pool_huge_page() takes as many as it is asked for (in 6.12, not in
+        and demote_pool_huge_page() takes as many as the write says (in 6.12, not in
         6.1)."""
         return min(count, self.gigantic)
 

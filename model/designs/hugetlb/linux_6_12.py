@@ -19,7 +19,7 @@ pages of a memfd that are pinned by index, shared mappings of read-only descript
 the two phases in which a reserve map changes, references to cgroups, and (with the
 bound `failures`) allocations of descriptors, reserve maps, VMAs and page tables that
 fail.
-Errors are what the system call or the fault shows.
+Errors are those that the system call returns, or the signal of the fault.
 
 Each action is one critical section; what happens when the kernel drops a lock
 in the middle is left out, and so are: other small allocations that fail (that of
@@ -35,11 +35,11 @@ Written down less literally:
   descriptors in stock as the whole had when it was split.
 - VM_NORESERVE leaves no trace: a mapping without promises is one without
   HPAGE_RESV_OWNER (private), or whose indices are not in the inode's map.
-- Page table entries of page cache pages are not kept: they change no count.
+- Page table entries of page cache pages are not modelled: they change no count.
 - Files exist, empty, until they are unlinked; an evicted one exists again.
 - fork() copies one VMA, as if MADV_DONTFORK were set on all others. The child
   may be the same element of TASKS: tasks that share policy, cpuset and cgroup
-  need not be told apart.
+  need no elements of their own.
 - exit(), or a munmap() of several VMAs, is munmap() of each VMA, one after the
   other, where the feature "exit" is off. The kernel frees the pages of all of
   them before it closes the first. Only surplus pages and a mount with both
@@ -55,8 +55,8 @@ Written down less literally:
 Each file has a class that builds on the one before: state (with what specs
 ask), reserve (mmap), shm, fault (and fallocate), userfault, gup (pins), migrate, inode,
 unmap, vmas (split, mremap, fork), files (holes, truncation, unlink, mounts), gigantic,
-administration (sizes, policies, cgroups, memory errors), census (what all pools are
-asked).
+administration (sizes, policies, cgroups, memory errors), census (the observers of
+specs/questions/).
 names has the features and bounds.
 """
 

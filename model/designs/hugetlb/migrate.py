@@ -37,8 +37,8 @@ class Migrating(Pinning):
         return OK
 
     def remove_migration_ptes(self, vma, page, to):
-        """mm/migrate.c, the function of that name: who maps the page maps the new
-        one."""
+        """mm/migrate.c, the function of that name: all mappings of the page become
+        mappings of the new one."""
         for v in VMAS:
             if v == vma or (FORK and v in self.mappers.of[vma, page]):
                 self.hugetlb_cgroup_migrate(v, page, to)
@@ -46,8 +46,8 @@ class Migrating(Pinning):
     @action(kernel="mm/memory-failure.c:soft_offline_in_use_page", when=SOFT_OFFLINE)
     def soft_offline(self, vma: VMAS, page: PAGES, to: NODES) -> Errno:
         """madvise(MADV_SOFT_OFFLINE) of a private page: it moves, to the same node or
-        to another, and the old page leaves the pool: unless it does so as it is freed,
-        it is dissolved. If that is refused, it is used again."""
+        to another. The old page leaves the pool when it is freed, or is dissolved
+        afterwards. If that is refused, it is used again."""
         nid = self.anon.node[vma, page]
         require(nid is not None and not self.pinned[vma, page])
         if self.subpool_vma(vma):
@@ -117,7 +117,7 @@ class Migrating(Pinning):
         return self.move_to_fresh(nid, to)
 
     def free_moved(self, nid):
-        """free_huge_folio of the old page, for which one of the pool is there."""
+        """free_huge_folio of the old page, which a page of the pool has replaced."""
         for n in NODES:
             if n == nid:
                 if self.h.surplus_huge_pages_node[n] > 0:
@@ -126,8 +126,8 @@ class Migrating(Pinning):
                     self.h.enqueue_hugetlb_folio(n)
 
     def move_to_fresh(self, nid, to):
-        """A fresh page of node ``to`` is there instead. Return whether there was
-        one."""
+        """A fresh page of node ``to`` replaces it. Return whether there was a fresh
+        page."""
         fresh = self.h.alloc_fresh_hugetlb_folio({to})
         if fresh is None:
             return False

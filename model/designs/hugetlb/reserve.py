@@ -95,9 +95,9 @@ class Reserving(HugetlbState):
         return True
 
     def charge_reservation(self, css, spool, chg):
-        """mm/hugetlb.c:hugetlb_reserve_pages as far as rsvd and the subpool go.
-        Return how many of chg pages must come from the pool; -1 if there is a
-        limit: then nothing is charged."""
+        """mm/hugetlb.c:hugetlb_reserve_pages, the part for rsvd and the subpool.
+        Return how many of chg pages must come from the pool, or -1 at a limit,
+        with nothing charged."""
         charged = self.hugetlb_cgroup_charge_cgroup_rsvd(css, chg)
         if not charged:
             return -1

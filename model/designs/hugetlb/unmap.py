@@ -46,8 +46,8 @@ class Unmapping(Inodes):
         self.mappers.leave(vma, page)
 
     def restores_on_unmap(self, vma, page, restore_reserve):
-        """Return HPageRestoreReserve of a page that __unmap_hugepage_range unmaps; it
-        was ``restore_reserve`` before."""
+        """Return HPageRestoreReserve of a page after __unmap_hugepage_range; before, it
+        was ``restore_reserve``."""
         if self.adjust_reservation(vma):
             return self.restore_reserve_on_unmap(vma, page)
         return restore_reserve
@@ -74,7 +74,7 @@ class Unmapping(Inodes):
             self.h.return_unused_surplus_pages(gbl_reserve, PAGES)
 
     def uncharge_reservation(self, vma, start, end):
-        """hugetlb_vm_op_close as far as rsvd and the subpool go: return how many
+        """hugetlb_vm_op_close, the part for rsvd and the subpool. Return how many
         promises of the pool the owner of start..end gives back."""
         reserve = self.resv_map.region_absent(vma, start, end)
         self.hugetlb_cgroup_uncharge_cgroup_rsvd(self.resv_css[vma], end - start)

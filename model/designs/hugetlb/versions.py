@@ -56,7 +56,7 @@ class Hugetlb61(Hugetlb):
         return count + self.h.nr_huge_pages() - self.h.nr_huge_pages_node[node]
 
     def demoted_at_once(self, count, available):
-        """One page at a time, and before each the promises are looked at."""
+        """One page at a time, with a look at the promises before each."""
         return min(count, available)
 
 
@@ -188,7 +188,7 @@ class Hugetlb615(Hugetlb618):
     """hugetlb reservations of Linux 6.15 to 6.18 (6.18.15)."""
 
     def out_put_pages(self, spool, chg, gbl_reserve):
-        """What the pool did not have stays in used_hpages (from 6.15, a833a693a490,
+        """Pages that the pool lacked stay in used_hpages (from 6.15, a833a693a490,
         until 1d3f9bb4c8af, which is in 6.18.44)."""
         if MOUNT and spool and chg > gbl_reserve:
             rsv = self.spool.put_pages(chg - gbl_reserve)

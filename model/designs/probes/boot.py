@@ -3,11 +3,11 @@
 
 Source: mm/hugetlb.c of v6.12 (hugepages_setup, hugetlb_hstate_alloc_pages,
 hugetlb_cma_reserve); for Reserved THP mm/reserved_thp.c as posted, and the loop over
-alloc_pages() that it calls. Of TAO's nosplit= only the name is known here.
+alloc_pages() that it calls. About TAO's nosplit= we know only the name.
 
 Modelled: nodes, and how many huge pages' worth of whole memory each has at boot; one
 parameter for all nodes, or a number for each; what the pool gets, and whether the log
-says that it is less; memory that others free after boot, and writes to nr_hugepages.
+says if it is less; memory that others free after boot, and writes to nr_hugepages.
 A page goes where the pool has fewest, as it does where nodes take turns: hugetlb's
 threads begin at different nodes, and init has an interleave policy
 (mm/mempolicy.c:numa_policy_init).
@@ -95,8 +95,8 @@ class BootHugetlb(Design):
 
     @action(kernel="mm/hugetlb.c:hugetlb_hstate_alloc_pages")
     def boot(self, pages: COUNT) -> Errno:
-        """hugepages=COUNT: pages of all nodes in turn. What is missing is not
-        tried again, and nr_hugepages is what there is."""
+        """hugepages=COUNT: pages of all nodes in turn. Missing pages are not tried
+        again, and nr_hugepages is the number that there is."""
         require(self.asked == 0)
         self.asked = pages
         self.fill(pages)
@@ -120,7 +120,7 @@ class BootHugetlb(Design):
 
     @action(kernel="mm/page_alloc.c:free_unref_folios", silent=True)
     def other_free(self, node: NODES):
-        """Others free what kept memory from being whole."""
+        """Others free pages that kept memory from being whole."""
         require(self.asked > 0 and self.memory[node] + self.pool[node] < BLOCKS)
         self.up = True
         self.memory[node] += 1
@@ -135,8 +135,8 @@ class BootHugetlb(Design):
 
 
 class BootHugetlbCma(BootHugetlb):
-    """hugetlb_cma=, and hugetlb_cma=NODE:SIZE. A page is a gigantic one; an area
-    is whole, or there is none."""
+    """hugetlb_cma=, and hugetlb_cma=NODE:SIZE. Pages are gigantic; a node has the
+    whole area, or none."""
 
     grow: Any = None
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Strict overcommit beside a pool: what those are told who do not use it.
+"""Strict overcommit beside a pool: how it treats tasks that do not use the pool.
 
 Source: mm/util.c:__vm_enough_memory and vm_commit_limit, v6.12, with
 vm.overcommit_memory = 2 and vm.overcommit_ratio = 100; mm/hugetlb.c.
@@ -46,7 +46,7 @@ GROW = Feature("grow", False, "nr_hugepages is written at runtime")
 
 
 class CommitLimit(Design):
-    """Beside hugetlb: tasks that were told how much memory they may have."""
+    """Beside hugetlb: tasks whose mappings were accepted."""
 
     nr = var(Int(0, POOL), init=POOL, doc="pages that only the pool's users get")
     granted = var(Int(0, POOL), init=0, doc="... that its users were promised")
@@ -59,7 +59,7 @@ class CommitLimit(Design):
 
     @observer
     def users_charged(self):
-        """Pages of the pool's users in vm_committed_as: hugetlb is not charged."""
+        """Pages of the pool's users in vm_committed_as: none for hugetlb."""
         return 0
 
     @observer
@@ -161,14 +161,14 @@ class CommitLimit(Design):
 
 
 class CommitLimitCma(CommitLimit):
-    """Beside hugetlb on CMA areas: what hugetlb has not taken is others', too, and
-    in the limit. The pool starts empty; writes to nr_hugepages call it back."""
+    """Beside hugetlb on CMA areas: others may use what hugetlb has not taken, and the
+    limit counts it. The pool starts empty; writes to nr_hugepages call it back."""
 
     nr = var(Int(0, POOL), init=0, doc="pages that hugetlb has taken of the areas")
 
 
 class CommitLimitPool(CommitLimit):
-    """Beside a pool that is counted out of the limit, as hugetlb is, and lends its
+    """Beside a pool that the limit leaves out, like hugetlb's, and that lends its
     idle blocks; a promise calls them back."""
 
     @observer
@@ -280,7 +280,7 @@ class CommitLimitShmem(CommitLimit):
 
 
 class CommitLimitThp(CommitLimit):
-    """Without a pool: a huge page is of one VMA, which is charged by its length."""
+    """Without a pool: a huge page belongs to one VMA, which is charged by length."""
 
     nr = var(Int(0, POOL), init=0, doc="no pool")
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is counted of a hugetlb page that is split: the charge, and two statistics.
+"""The accounts of a hugetlb page that is split: the charge, and two statistics.
 
 A file of guest_memfd has a page of hugetlb's pool, which is charged to a memcg as a
 whole, and counted in NR_HUGETLB. Where a part becomes shared the page is split into
 base pages, and merged when all is private again. A folio of hugetlb in the page cache
-is in NR_FILE_PAGES neither when it is added (mm/filemap.c:__filemap_add_folio) nor when
-it goes (mm/filemap.c:filemap_unaccount_folio, v6.12); a base page is, at both.
+changes NR_FILE_PAGES neither when added (mm/filemap.c:__filemap_add_folio) nor when
+removed (mm/filemap.c:filemap_unaccount_folio, v6.12); a base page does, both times.
 
 No code of the split is merged. ``move_stats``: it moves the pages from one statistic to
 the other. ``recharge``: it gives the charge back and charges each part anew, where
@@ -34,12 +34,12 @@ from poolproof.model.language import (
 
 
 class State(Enum):
-    """What a page of the pool is."""
+    """The states of a page of the pool."""
 
     FREE = 0
     WHOLE = 1
     SPLITTING = 2
-    """Charged no more, and its parts not yet."""
+    """No longer charged; its parts are not charged yet."""
     PARTS = 3
 
 
@@ -110,7 +110,7 @@ class SplitAccounting(Design):
 
     @action(kernel="virt/kvm/guest_memfd.c:kvm_gmem_set_attributes", when=RECHARGE)
     def charge_parts(self, page: PAGES) -> Errno:
-        """The parts are charged. Where that fails, the page is split all the same."""
+        """The parts are charged. If that fails, the page is split all the same."""
         require(self.state[page] == SPLITTING)
         self.to_parts(page)
         if not self.fits(K):
@@ -120,7 +120,7 @@ class SplitAccounting(Design):
 
     @action(kernel="virt/kvm/guest_memfd.c:kvm_gmem_set_attributes")
     def merge(self, page: PAGES):
-        """All is private again, and all there."""
+        """All parts are private again, and there."""
         require(self.state[page] == PARTS and all(self.cached[page, p] for p in PART))
         for p in PART:
             self.cached[page, p] = False

@@ -6,7 +6,7 @@ that may use the upper zone falls back to the lower one only while that keeps
 lowmem_reserve[] on top of its watermark: what the upper zones manage, divided by
 sysctl_lowmem_reserve_ratio. A pool that is grown at runtime, of hugetlb or as
 pageblocks of a type, is managed like other memory. As posted, the watermark of an
-ordinary request leaves free blocks of Reserved THP out, and so does kswapd, which asks
+ordinary request leaves free blocks of Reserved THP out, and so does kswapd, which calls
 the same function; NR_FREE_PAGES and MemAvailable do not
 (mm/show_mem.c:si_mem_available).
 
@@ -57,7 +57,7 @@ class Zones(Design):
 
     @observer
     def fair_reserve(self):
-        """Return the same as if there was no pool."""
+        """Return what lowmem_reserve() would be without a pool."""
         return (UPPER - POOL) // RATIO
 
     @observer
@@ -125,7 +125,7 @@ class Zones(Design):
 
     @action(kernel="mm/hugetlb.c:alloc_hugetlb_folio")
     def fault(self) -> Errno:
-        """A user of the pool takes a page that was promised. No watermark is asked."""
+        """A user of the pool takes a page that was promised. No watermark applies."""
         require(self.used < POOL)
         self.used += 1
         return OK
@@ -150,8 +150,8 @@ class ZonesReservedThp(Zones):
 
 
 class ZonesUnmanaged(Zones):
-    """Beside a pool whose pages no zone manages, and for which the reserves are
-    computed again."""
+    """Beside a pool whose pages no zone manages, with reserves computed without
+    them."""
 
     @observer
     def managed_upper(self):

@@ -85,7 +85,7 @@ KINDS = Feature("kinds", False, "files of hugetlbfs beside shmem")
 
 
 class ReservedInodes(HugetlbfsInodes):
-    """Files of which no folio is split, and that mmap() leaves as long if they are of
+    """Files whose folios are never split. mmap() does not change the length of one of
     shmem."""
 
     def file_mmap(self, inode):
@@ -317,9 +317,9 @@ class ReservedThpFiles(Design):
 
     @action(kernel="mm/shmem.c:shmem_mmap_prepare")
     def mmap(self, vma: VMAS, task: TASKS, file: FILES) -> Errno:
-        """MAP_SHARED: what of the file is not charged yet is, or ENOMEM. Of
-        hugetlbfs (fs/hugetlbfs/inode.c:hugetlbfs_file_mmap) it is all that a file may
-        have."""
+        """MAP_SHARED: the rest of the file is charged, or ENOMEM. For hugetlbfs
+        (fs/hugetlbfs/inode.c:hugetlbfs_file_mmap) that is up to the longest file that
+        there may be."""
         require(self.f.vm_file[vma] is None and self.f.fd[task, file])
         end = P if self.is_hugetlbfs(file) else self.f.i_size[file]
         charged = self.reserve_pages(file, 0, end)

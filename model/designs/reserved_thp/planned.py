@@ -150,7 +150,7 @@ class ReservedThpPlanned(ReservedThp):
         return self.may_swap(vma, block) and self.lru.may_take(vma, block)
 
     def may_swap(self, vma, block):
-        """Whether the folio can go to swap as soon as reclaim takes it."""
+        """Return whether the folio can go to swap as soon as reclaim takes it."""
         return (
             self.backing[vma, block] == HUGE
             and self.frame[vma, block] is not None

@@ -197,7 +197,7 @@ class Beforec7b1850dfb41(Hugetlb):
 class Before26273f5f4cf6(Hugetlb70):
     """ "mm/hugetlb: fix avoid_reserve to allow taking folio from subpool": the copy
     that an owner makes after fork took a promise of the mount's minimum from the
-    subpool, and then a page as if there were none: the promise stayed in
+    subpool, and then a page as if it had none: the promise stayed in
     resv_huge_pages for ever (alloc_hugetlb_folio)."""
 
     bug = Bug(

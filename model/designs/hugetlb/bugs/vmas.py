@@ -96,10 +96,10 @@ class Beforeafe041c2d0fe(Hugetlb):
 
 
 class Before8daf9c702ee7(Hugetlb):
-    """ "mm/hugetlb: do not call vma_add_reservation upon ENOMEM": where the first phase
-    failed for want of memory, the second was run all the same
-    (__unmap_hugepage_range). A page that was only read: a write leaves a descriptor
-    in stock."""
+    """ "mm/hugetlb: do not call vma_add_reservation upon ENOMEM": if the first phase
+    failed for want of memory, the second ran all the same (__unmap_hugepage_range).
+    It takes a page that was only read, because a write leaves a descriptor in
+    stock."""
 
     bug = Bug(
         "8daf9c702ee7",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""hugetlb with several tasks at once, from one lock to the next."""
+"""hugetlb with several tasks that interleave where a lock is dropped."""
 
 from poolproof.model.designs.hugetlb.steps.hugetlb import HugetlbSteps
 from poolproof.model.designs.hugetlb.steps.locks import STEPS

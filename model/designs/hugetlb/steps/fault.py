@@ -27,8 +27,8 @@ class FaultSteps(ReserveSteps):
 
     def alloc_steps(self, task, spool, map_chg, cow_from_owner, may_reserve):
         """mm/hugetlb.c:alloc_hugetlb_folio up to the commit. Return whether the task
-        has a folio in hand. It is charged twice; the task may be in another cgroup
-        the second time."""
+        has a folio in hand. There are two charges; by the second, the task may be in
+        another cgroup."""
         deferred_reserve = map_chg > 0 or cow_from_owner
         gbl_chg = map_chg
         css_rsvd = self.css_of(task)
@@ -90,8 +90,8 @@ class FaultSteps(ReserveSteps):
         self.unlock(task)
 
     def commit_steps(self, task, spool, map_chg, map_commit):
-        """The end of alloc_hugetlb_folio, if others were faster: hugetlb_reserve_pages
-        has promised the page, so what was taken for it goes back."""
+        """The end of alloc_hugetlb_folio after a lost race: hugetlb_reserve_pages has
+        promised the page, so the reservation taken for it goes back."""
         if self.raced(map_chg, map_commit):
             rsv_adjust = self.hugepage_subpool_put_pages(spool, 1)
             yield from self.return_unused_steps(task, rsv_adjust)
@@ -174,8 +174,8 @@ class FaultSteps(ReserveSteps):
         )
 
     def stocks_for_copy(self, vma, page):
-        """look_ahead() of a private mapping. Return whether there was memory, or no
-        need of it."""
+        """look_ahead() of a private mapping. Return whether there was memory, or none
+        was needed."""
         if not self.is_private(vma):
             return True
         return self.look_ahead(vma, page)
@@ -185,9 +185,9 @@ class FaultSteps(ReserveSteps):
         return not (HUGETLBFS and self.shared(vma))
 
     def install_steps(self, task, vma, page, copies, installed) -> Errno:
-        """The folio in hand becomes that of the page table or of the page cache.
-        Unless it can be ``installed``, or if the page that it is a copy of is not
-        there any more, it is given back."""
+        """The folio in hand goes into the page table or the page cache. It is given
+        back if it cannot be ``installed``, or if the page that it is a copy of is
+        gone."""
         gone = copies and self.anon.node[vma, page] is None
         if gone or not installed:
             self.folio_restore[task] = self.restore_reserve_on_error(

@@ -28,8 +28,8 @@ from poolproof.model.language import Bool, Given, Int, action, require, var
 class FileSteps(VmaSteps):
     """hugetlb_vmtruncate, hugetlbfs_punch_hole, hugetlbfs_fallocate; mounts.
 
-    Who removes several pages looks for each of them after it is done with the one
-    before; the kernel looks for up to 15 at once, and frees them together.
+    Several pages are looked up and removed one by one; the kernel looks up as many
+    as 15 at once, and frees them together.
     """
 
     changes_mount = var(Bool(), when=MOUNT, doc="a mount is being made or undone")
@@ -63,7 +63,7 @@ class FileSteps(VmaSteps):
 
     def hold_cached(self, task, file, page):
         """hugetlb_delete_from_page_cache: the task has the folio in hand. Return
-        whether I/O keeps it, too."""
+        whether I/O holds it, too."""
         pinned = PINS and self.cache_pinned[file, page]
         self.hold(task, self.page_cache, file, page)
         self.page_cache.clear(file, page)
@@ -96,7 +96,7 @@ class FileSteps(VmaSteps):
 
     def truncate_steps(self, task, file, start):
         """fs/hugetlbfs/inode.c:remove_inode_hugepages from start to the end of the
-        file. It takes the fault mutex of a page that is there, and of no other."""
+        file. It takes the fault mutexes of the pages that are there, and no others."""
         freed: Int(0, P) = 0
         for p in PAGES:
             if p >= start and self.page_cache.node[file, p] is not None:
@@ -110,8 +110,8 @@ class FileSteps(VmaSteps):
         yield from self.unreserve_steps(task, file, start, freed)
 
     def unreserve_steps(self, task, file, start, freed):
-        """mm/hugetlb.c:hugetlb_unreserve_pages to the end of the file. If fewer indices
-        were in the map than pages are gone, promises are made."""
+        """mm/hugetlb.c:hugetlb_unreserve_pages to the end of the file. If the map had
+        fewer indices than pages were removed, that makes promises."""
         chg = self.regions_del(file, start)
         gbl_reserve = self.hugepage_subpool_put_pages(MOUNT, chg - freed)
         yield from self.return_unused_steps(task, gbl_reserve)
@@ -122,8 +122,8 @@ class FileSteps(VmaSteps):
 
     @action(kernel="fs/hugetlbfs/inode.c:hugetlbfs_punch_hole", when=(HUGETLBFS, PUNCH))
     def punch(self, task: TASKS, file: FILES, page: PAGES) -> Errno:
-        """fallocate(FALLOC_FL_PUNCH_HOLE) of one page, or MADV_REMOVE. Only a page
-        that is there takes its index out of the reserve map."""
+        """fallocate(FALLOC_FL_PUNCH_HOLE) of one page, or MADV_REMOVE. Its index goes
+        from the reserve map only if the page is there."""
         require(self.exists(file))
         yield from self.lock_inode(task, file)
         yield from self.unmap_file_steps(task, file, page, page + 1)

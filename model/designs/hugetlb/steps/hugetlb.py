@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""hugetlb with several tasks at once: the calls of `Hugetlb` from one lock to the
-next, Linux 6.12. mm/hugetlb.c, fs/hugetlbfs/inode.c.
+"""hugetlb with several tasks at once: the calls of `Hugetlb`, interleaved at their
+locks, Linux 6.12. mm/hugetlb.c, fs/hugetlbfs/inode.c.
 
 The pieces are those of `Hugetlb`. Here they stand between `yield`s, where the kernel
 drops a lock or has not taken it yet. Without the feature "steps" nothing yields, as
@@ -8,7 +8,7 @@ if one lock were held all the time; then the design does what `Hugetlb` does. Lo
 inode_lock of a file (mmap, ftruncate, fallocate and holes), the fault mutex of an
 index, the lock of a VMA as far as it matters (`has_vma_lock`), resize_lock,
 hugetlb_lock. The lock of a reserve map, that of a subpool and page table locks are
-held for one step each. mmap_lock is implied: a VMA belongs to a task, which does one
+held for one step each. mmap_lock is implicit: a VMA belongs to a task, which does one
 thing at a time. cpuset.mems and cgroup.procs may be written while a task is in a
 call.
 
@@ -57,7 +57,7 @@ from poolproof.model.language import Design, Maybe, SetOf, action
 
 
 class HugetlbSteps(FileSteps, Design):
-    """hugetlb of Linux 6.12, tasks at once."""
+    """hugetlb of Linux 6.12 with several tasks."""
 
     lacks = (
         DEMOTE,

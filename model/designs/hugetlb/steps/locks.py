@@ -49,15 +49,15 @@ STEPS = Feature(
 
 
 class SharedHstate(Hstate):
-    """A pool from which a task may have fresh pages that are in no count yet."""
+    """A pool for which a task may have fresh pages that no counter has yet."""
 
     def room(self, nid):
         return super().room(nid) - self.design.unlisted_on(nid)
 
 
 class Locking(Policies, Resizing):
-    """Who holds which lock, and what a task has in hand: a folio that was allocated
-    and is not yet in a page table or page cache, or that is not there any more."""
+    """Who holds which lock, and what a task has in hand: a folio that is not yet in a
+    page table or the page cache, or is no longer there."""
 
     h: Any = SharedHstate(
         NODES, CAP, B, OC, STEP, SURPLUS, RESIZE, SYSCTL, POISON, PINS, IO, FRAGMENTS
@@ -109,7 +109,7 @@ class Locking(Policies, Resizing):
             yield from self.hugetlb_lock.spin_lock(task, 0)
 
     def by_nobody(self):
-        """A critical section of somebody who is no task here begins."""
+        """A critical section begins in a context outside the tasks."""
         require(self.hugetlb_lock.holder[0] is None)
 
     # -- locks that sleep --
@@ -139,10 +139,10 @@ class Locking(Policies, Resizing):
             self.fault_mutex.mutex_unlock(task, page)
 
     def has_vma_lock(self, vma):
-        """Return whether a fault takes the VMA's lock, and it matters: that of a
-        private mapping of a file with a reserve map, which has the lock in it. Without
-        a reserve map there is none. Pages of shared mappings are in no page table
-        here, so that nobody unmaps them under the lock."""
+        """Return whether a fault takes the VMA's lock, and it matters: it does for a
+        private mapping of a file, whose lock is part of its reserve map. Without
+        a reserve map there is no lock. Pages of shared mappings are in no page table
+        here, so nobody unmaps them under the lock."""
         return PRIVATE_FILES and self.vm_private[vma] and self.resv_owner[vma]
 
     def hugetlb_vma_lock_read(self, task, vma):
@@ -167,8 +167,8 @@ class Locking(Policies, Resizing):
             self.vma_lock.up_write(task, vma)
 
     def i_mmap_lock_write(self, task, file):
-        """include/linux/fs.h:i_mmap_lock_write. Only who unmaps a private page of the
-        file has to wait for another; None is no file."""
+        """include/linux/fs.h:i_mmap_lock_write. Only tasks that unmap a private page of
+        the file have to wait; None is no file."""
         if STEPS and PRIVATE_FILES and file is not None:
             yield from self.i_mmap_rwsem.down_write(task, file)
 

@@ -29,8 +29,8 @@ class PoolSteps(Locking):
     # -- promises --
 
     def gather_steps(self, task, delta):
-        """mm/hugetlb.c:gather_surplus_pages. Return whether there are the pages;
-        hugetlb_lock is held before and after, not while it allocates."""
+        """mm/hugetlb.c:gather_surplus_pages. Return whether it has the pages;
+        hugetlb_lock is held before and after, but not while it allocates."""
         needed = self.h.resv_huge_pages + delta - self.h.free_huge_pages()
         if needed <= 0:
             self.promise_gathered(delta)
@@ -63,7 +63,7 @@ class PoolSteps(Locking):
         return enough
 
     def alloc_gathered(self, task):
-        """One alloc_surplus_hugetlb_folio() for the list. Return whether it could."""
+        """One alloc_surplus_hugetlb_folio() for the list. Return False if it fails."""
         nodes = self.mpol.policy_mbind_nodemask(task)
         nid = self.h.alloc_surplus_hugetlb_folio(self.first_of(nodes))
         if nid is None:
@@ -94,7 +94,7 @@ class PoolSteps(Locking):
         self.h.change_resv(delta)
 
     def promise_at_last(self, delta):
-        """What hugetlb_acct_memory() does when all has gone well: nothing more."""
+        """The end of a hugetlb_acct_memory() that succeeds: there is nothing to do."""
 
     def enqueue_gathered(self, task, delta):
         """The pages that are needed go to the free list."""
@@ -134,7 +134,7 @@ class PoolSteps(Locking):
         return promised
 
     def return_unused_steps(self, task, unused_resv_pages):
-        """mm/hugetlb.c:hugetlb_acct_memory for less: the promises go, and as many
+        """mm/hugetlb.c:hugetlb_acct_memory for delta < 0: the promises go, and as many
         surplus pages leave the pool under the same hold of hugetlb_lock (since
         4.10: e5bbc8a6c992)."""
         if unused_resv_pages > 0:
@@ -172,8 +172,8 @@ class PoolSteps(Locking):
 
     def grow_steps(self, task, count):
         """mm/hugetlb.c:set_max_huge_pages, "increase the pool size", with hugetlb_lock
-        dropped while it allocates. The fresh pages are in no count until there are
-        enough. Return whether there were."""
+        dropped while it allocates. No counter has the fresh pages until there
+        are enough. Return whether there were."""
         fresh = True
         for _step in self.h.steps:
             if fresh and self.is_short_of(count):
@@ -207,8 +207,8 @@ class PoolSteps(Locking):
     def shrink_steps(self, task, count):
         """mm/hugetlb.c:set_max_huge_pages, "decrease the pool size": free pages that
         are not promised go at once. hugetlb_lock is dropped to give them to the buddy
-        allocator, which here has them already. What is still too many are surplus
-        pages from now on."""
+        allocator, which here has them already. Pages beyond the new size that are
+        left become surplus."""
         min_count = max(count, self.min_count())
         for _step in self.h.steps:
             if min_count < self.h.persistent_huge_pages():
@@ -220,7 +220,7 @@ class PoolSteps(Locking):
                 self.h.persistent_to_surplus({n for n in NODES})
 
     def kept_less(self, count):
-        """Return whether what comes after the lock was dropped does something."""
+        """Return whether the part after the lock was dropped changes anything."""
         return count < self.h.persistent_huge_pages()
 
     # -- critical sections of others --

@@ -24,9 +24,9 @@ class UserfaultSteps(FaultSteps):
     def uffdio_copy(
         self, task: TASKS, vma: VMAS, page: PAGES, resident: Bool()
     ) -> Errno:
-        """UFFDIO_COPY to a shared mapping. Unless the source is ``resident``, it is
-        copied without locks, to a page that is no promised one, and then all is
-        tried again."""
+        """UFFDIO_COPY to a shared mapping. A source that is not ``resident`` is
+        copied without locks, to a page that is not a promised one; then everything
+        is tried again."""
         require(self.vm_mm[vma] == task and self.mapped(vma, page))
         require(self.shared(vma))
         yield from self.lock_index(task, page, True)

@@ -29,9 +29,9 @@ class VmaSteps(UserfaultSteps):
             yield from self.put_steps(task, self.subpool_vma(vma))
 
     def unmap_page(self, task, vma, page):
-        """mm/hugetlb.c:__unmap_hugepage_range for one page. Whether there are surplus
-        pages it asks without hugetlb_lock. Return whether the task has the folio in
-        hand, to put it."""
+        """mm/hugetlb.c:__unmap_hugepage_range for one page. It looks for surplus
+        pages without hugetlb_lock. Return whether the task has the folio in hand, to
+        put it."""
         if self.anon.node[vma, page] is None:
             return False
         last = self.mappers.mapcount(vma, page) == 1
@@ -46,8 +46,8 @@ class VmaSteps(UserfaultSteps):
         return last and not pinned
 
     def zap_steps(self, task, vma, page):
-        """mm/memory.c:unmap_single_vma for one page: what is unmapped under
-        i_mmap_rwsem is freed without it (mm/mmu_gather.c:tlb_finish_mmu)."""
+        """mm/memory.c:unmap_single_vma for one page: it is unmapped under i_mmap_rwsem,
+        and freed without it (mm/mmu_gather.c:tlb_finish_mmu)."""
         if self.anon.node[vma, page] is not None:
             yield from self.i_mmap_lock_write(task, self.vm_file[vma])
             unused = self.unmap_page(task, vma, page)
@@ -56,7 +56,7 @@ class VmaSteps(UserfaultSteps):
                 yield from self.put_steps(task, self.subpool_vma(vma))
 
     def leave_to_io(self, task, spool):
-        """include/linux/mm.h:folio_put of a folio that I/O keeps."""
+        """include/linux/mm.h:folio_put of a folio that I/O holds."""
         self.folio_put(
             True,
             self.folio.node[task, 0],
@@ -114,8 +114,8 @@ class VmaSteps(UserfaultSteps):
 
     @action(kernel="mm/hugetlb.c:copy_hugetlb_page_range", when=FORK)
     def clone(self, task: TASKS, vma: VMAS, child: TASKS, new: VMAS) -> Errno:
-        """fork() as far as one VMA goes. The child's VMA is among those of the file
-        before its pages are copied; the child runs when all is done."""
+        """fork() of one VMA. The child's VMA is among those of the file before its
+        pages are copied; the child runs when all is done."""
         require(self.vm_mm[vma] == task and self.vm_mm[new] is None)
         self.vm_mm[new] = task
         yield from self.i_mmap_lock_write(task, self.vm_file[vma])
@@ -146,8 +146,8 @@ class VmaSteps(UserfaultSteps):
     def copy_pinned_steps(self, task, vma, new, page) -> Errno:
         """mm/hugetlb.c:copy_hugetlb_page_range of a page that may be pinned: the page
         table locks are dropped for the child's own copy. If the parent's entry has
-        changed meanwhile, the copy is given back and the entry read again: it is none
-        then, since the parent does nothing else."""
+        changed meanwhile, the copy is given back and the entry read again: it is empty
+        then, because the parent does nothing else."""
         spool = self.subpool_vma(new)
         allocated = yield from self.alloc_steps(task, spool, 1, False, False)
         if not allocated:

@@ -94,8 +94,8 @@ class Afterfdbef6149135(Vmas612):
 
 
 class UnchargedHead(AddressSpace):
-    """Where mremap leaves the head of a VMA that starts at address 0, which is page 0
-    here, the head does not get VM_ACCOUNT back."""
+    """If mremap leaves the head of a VMA that starts at address 0 (here page 0), the
+    head does not get VM_ACCOUNT back."""
 
     def unmap_source_vma(self, task, addr, end, dontunmap):
         start = self.vma_start(task, addr)
@@ -107,8 +107,8 @@ class UnchargedHead(AddressSpace):
 
 
 class Before937582ee8e8d(Vmas):
-    """ "mm/mremap: correctly handle partial mremap() of VMA starting at 0": where what
-    is left of the source starts was kept in a variable for which 0 was "nothing"
+    """ "mm/mremap: correctly handle partial mremap() of VMA starting at 0": the start
+    of the rest of the source was kept in a variable for which 0 meant "nothing"
     (move_vma)."""
 
     bug = Bug(
