@@ -99,7 +99,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         default="Hugetlb",
         help="Hugetlb, or a class of your own that inherits it",
     )
-    add("--tree", metavar="DIR", help="build the kernel of a source tree, and ask it")
+    add("--tree", metavar="DIR", help="build the kernel of a source tree, and use it")
     add(
         "--base",
         metavar="BASE",
@@ -250,7 +250,7 @@ def conform(chosen: Options, report: Reporter) -> tuple[list[str], int]:
                 return lines, 1 if injected.differences else 0
             done = campaign(chosen.design, kernel, chosen.plan, report)
     except Unavailable as reason:
-        return wrapped(f"not asked: {reason}", "", "  "), 3
+        return wrapped(f"not run: {reason}", "", "  "), 3
     code = 1 if done.unexplained else 3 if done.ended else 0
     violated = [broken(done.design, found) for found in done.disagreements]
     sides = ("model", f"Linux {done.release}")

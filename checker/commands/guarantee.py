@@ -61,7 +61,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         shared.whole(1),
         default=2,
         metavar="N",
-        help="features together at most; 2 by default",
+        help="at most N features together; 2 by default",
     )
     add("--single", action="store_true", help="no pairs: --most 1")
     shared.add_names(parser, "--among", "only these features")

@@ -30,9 +30,9 @@ VERBS = {
     "check": "check specs on their designs",
     "review": "check every shipped spec on every shipped design",
     "size": "find the smallest pool with which a scenario always succeeds",
-    "compare": "find what user space sees differ between two designs",
+    "compare": "find differences between two designs that user space sees",
     "guarantee": "find the features that break a promise, alone or in pairs",
-    "bugs": "find bugs that kernels once had, or those that a design has again",
+    "bugs": "find bugs that kernels once had, or those that are back in a design",
     "mutate": "find changes of a design that no property detects",
     "trace": "replay stored traces under CPython",
     "patch": "name the designs and specs that a kernel patch is about",
@@ -63,7 +63,7 @@ exit codes:
   1  a property is violated, or an `expect` is not met
   2  an error in a design, a spec or the call
   3  inconclusive: a budget was spent, or a solver gave up; in review, and
-     with --strict: a property is vacuous, what it is about never happens
+     with --strict: a property is vacuous: what it is about never happens
   130  interrupted (Ctrl-C) before anything was known
 """
 

@@ -41,8 +41,8 @@ def engines_help() -> str:
             *(f"  {name:<8}  {text}" for name, text in engines().items()),
             "Without --engine, check is auto; review visits every state (native, or",
             "explicit without a compiler). Without --budget, auto has 60 seconds for",
-            "each, and review 50 million states, so that no clock decides. An engine",
-            "that is named has no limit: bmc may go on for ever.",
+            "each, and review 50 million states, but no time limit. An engine that",
+            "you name has no limit: bmc may run for ever.",
             "",
         ]
     )
@@ -191,7 +191,7 @@ def add_any(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="BOUND[,BOUND]",
         dest="any_size",
-        help="prove it for any V, say, or for all; prove or auto",
+        help="prove with these bounds open, or `all`; prove or auto",
     )
 
 
@@ -260,7 +260,7 @@ def add_no_cache(parser: argparse.ArgumentParser) -> None:
         "--no-cache",
         action="store_true",
         default=bool(os.environ.get(NO_CACHE)),
-        help="search again what did not change since it was searched",
+        help="do not use results of earlier checks",
     )
 
 

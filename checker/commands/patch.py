@@ -81,7 +81,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="DESIGN",
-        help="look at these only: Hugetlb, my.py:Class, or my.py",
+        help="only these: Hugetlb, my.py:Class, or my.py",
     )
     add(
         "--skeleton",

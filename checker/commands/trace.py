@@ -26,7 +26,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     add = parser.add_mutually_exclusive_group().add_argument
     add("--json", action="store_true", help="print JSON")
     add("--itf", action="store_true", help="print Apalache's trace format (ITF)")
-    add("--c", action="store_true", help="print a C program that does it (kselftest)")
+    add("--c", action="store_true", help="print the calls as a C program (kselftest)")
     add("--syz", action="store_true", help="print a syzkaller program")
     add("--mail", action="store_true", help="print a bug report, with the C attached")
     add("--quote", action="store_true", help="print a comment for a review")

@@ -31,7 +31,7 @@ def add_triples(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--triples",
         action="store_true",
-        help="ask with any three features together, at the bounds `triples`",
+        help="check with any three features together, at the bounds `triples`",
     )
 
 

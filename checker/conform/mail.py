@@ -98,7 +98,7 @@ def _rest(replayed: Replayed, ran: Sequence[str], reason: str) -> Iterator[str]:
     elif reason:
         yield from wrapped(f"There is no C program: {reason}.")
     else:
-        yield from wrapped("No kernel was asked; the C program asks one.")
+        yield from wrapped("This was not run on a kernel; the C program is for that.")
     yield ""
     yield from _left_out(replayed)
 

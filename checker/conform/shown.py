@@ -116,7 +116,7 @@ def showing(script: Script) -> Showing:
     the violation; the script itself where there are none."""
     decided, prop = len(script.steps), script.replayed.prop
     if prop is None:
-        return Showing(script, decided, "no property is asked of this run")
+        return Showing(script, decided, "no property is checked on this run")
     if prop.kind.of_runs:
         return Showing(script, decided, "no kernel makes a run that never ends")
     end = script.performer.machine.saved()

@@ -192,7 +192,7 @@ def _any_number(
             break
         kept = (*found.kept, *kept_for(loop, task.compiled))
     lost = {
-        p.name: Unknown("it cannot be said with these sizes open")
+        p.name: Unknown("no formula for it with these sizes open")
         for p in named
         if p.name not in outcome.verdicts and not before
     }

@@ -70,7 +70,7 @@ def grid_below(task: Task, request: Request) -> Widened:
         raise UserError(
             None,
             "--estimate: these bounds are too far from any that can be searched; "
-            "ask at smaller ones first",
+            "try smaller ones first",
         )
     return Widened(task.spec, task.known, request, tuple(axes))
 

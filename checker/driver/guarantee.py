@@ -242,7 +242,7 @@ def ask(
             return None
         done.title = prop.title
         if prop.kind.wants_witness:
-            raise UserError(None, f"{done.name} asks for a witness: name an invariant")
+            raise UserError(None, f"{done.name} needs a witness: name an invariant")
         engine, budget = registry.every_state(prop.kind), Budget(states=states)
         queries = (prop, *compiled.assertions)
         outcome = registry.ask(engine, compiled.system, queries, budget, Silent())

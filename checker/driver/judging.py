@@ -111,7 +111,7 @@ def _answer(
     task: Task, prop: Property, found: list[tuple[str, Verdict]], interrupted: bool
 ) -> PropertyResult:
     if not found:
-        reason = "interrupted" if interrupted else "no engine was asked"
+        reason = "interrupted" if interrupted else "no engine checked it"
         found = [("", Unknown(reason))]
     first = found[0][1]
     replayed = None

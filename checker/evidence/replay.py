@@ -117,7 +117,7 @@ def confirm(
     if shortest and found[0] != len(trace):
         raise NotReproduced(
             f"{prop.name} is decided after {found[0]} of the {len(trace)} steps "
-            "that were said to be the fewest"
+            "that should be the fewest"
         )
     return replayed
 
@@ -138,7 +138,7 @@ def _confirm_lasso(system: TransitionSystem, prop: Property, replayed: Replay) -
     ]
     if not triggers:
         raise NotReproduced(
-            f"the trace against {prop.name} meets the goal, or asks nothing"
+            f"the trace against {prop.name} meets the goal, or never needs it"
         )
     taken = {t.step for t in replayed.taken[loop:]}
     for fair in prop.fair:

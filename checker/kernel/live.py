@@ -63,7 +63,7 @@ class Live:
 
     def run(self, commands: Sequence[str]) -> list[Answer]:
         if self._process is None:
-            raise Unavailable("the running kernel is no longer asked: it was closed")
+            raise Unavailable("the running kernel is closed")
         try:
             return self._conversation.run(commands)
         except Hung:
@@ -160,7 +160,7 @@ class _PoolSettings:
 
 def _require_usable(sysfs: Path) -> None:
     if os.geteuid() != 0:
-        raise Unavailable("the running kernel can only be asked by root")
+        raise Unavailable("only root can use the running kernel")
     pool = sysfs / _POOL
     if not pool.is_dir():
         raise Unavailable("this kernel has no pool of 2 MiB pages (CONFIG_HUGETLBFS)")

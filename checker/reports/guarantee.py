@@ -97,7 +97,7 @@ def _design_report(g: Guarantee) -> list[str]:
 def _counted(g: Guarantee) -> str:
     open_ = sum(f.depth is None and not f.complete and not f.defect for f in g.findings)
     text = "; ".join(_broken_of(g, number) for number in g.sizes_of_sets)
-    text = text or "no pairs asked"
+    text = text or "no pairs tried"
     if open_:
         text += f"; {open_} combinations where not all states were visited"
     return text + (f"; {g.stopped}" if g.stopped else "")

@@ -139,7 +139,7 @@ def regressions_report(name: str, done: Sequence[Regression]) -> list[str]:
     left = [r for r in done if r.found.missing]
     if left:
         reasons = dict.fromkeys(r.found.missing for r in left)
-        text = f"{count(len(left), 'bug')} not asked: {'; '.join(reasons)}"
+        text = f"{count(len(left), 'bug')} not searched for: {'; '.join(reasons)}"
         lines += ["", *wrapped(text, "  ", "    ")]
     return lines + runs(r.found for r in back)
 

@@ -162,7 +162,7 @@ def cell_text(checked: CheckResult, name: str) -> str:
     answer = answer_of(checked, name)
     if answer is None:
         missing = checked.task.resolved.missing.get(name)
-        return f"n/a: {missing}" if missing else "not asked"
+        return f"n/a: {missing}" if missing else "not checked"
     text = short(answer.verdict, answer.prop.kind)
     if answer.status is ExpectationStatus.UNMET:
         return f"{text}; expected: {answer.expected}"

@@ -120,7 +120,7 @@ REFUSALS: tuple[Refusal, ...] = (
         wanted=("LET",),
     ),
     Refusal(
-        "what follows a state is asked with `leadsto name: p leads to q` or "
+        "write what must follow as `leadsto name: p leads to q` or "
         "`eventually name: q`",
         'spec "s" leads a: true leads to false',
         found="leads|until|finally|liveness|response",

@@ -44,7 +44,7 @@ def _sysfs(folder: Path, total: int, free: int, rsvd: int) -> Path:
 
 def test_only_root_may(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(Unavailable, match="only be asked by root"):
+    with pytest.raises(Unavailable, match="only root can use"):
         Live(tmp_path)
 
 

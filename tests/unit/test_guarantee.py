@@ -178,7 +178,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     (told,) = json.loads(capsys.readouterr().out)
     assert len(told["findings"]) == 11
     assert main([*call, "--single"]) == 0
-    assert "no pairs asked" in capsys.readouterr().out
+    assert "no pairs tried" in capsys.readouterr().out
 
 
 NEEDS = '''
