@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """poolproof: a model checker of huge-page reservation designs.
 
-`poolproof.model` has the language, the building blocks and the designs,
-`poolproof.checker` what answers questions about them. `poolproof.check` is a check
-as a function; it is loaded when it is used.
+`poolproof.model` has the language, the building blocks and the designs;
+`poolproof.checker` checks them. `poolproof.check` is a check as a function, loaded at
+its first use.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""From a transition system to a smaller one: reduce, components, symmetry."""
+"""From a transition system to another, usually smaller one."""

@@ -58,9 +58,9 @@ def _known(done: Triples) -> list[str]:
     text = f"{done.base.name} violates the same with {'; '.join(sets)}: "
     if done.hidden:
         text += f"{count(done.hidden, 'set')} with these features searched again, for "
-        text += f"what {done.base.name} does not violate by the same calls"
+        text += f"runs whose calls do not violate it in {done.base.name}"
         if done.hidden_unknown:
-            text += f", {done.hidden_unknown} of them not to the end"
+            text += f"; {done.hidden_unknown} of these searches did not end"
     else:
         text += (
             "other violations with these features were not searched for; "

@@ -23,7 +23,7 @@ element, because an aggregate has no order.
 
 The kernel's own assertions are fields over `Counter`, `warn_on(condition)` and
 `bug_on(condition)`. Each is an implicit property of the design, and every check
-asks it beside the spec's own; a violation is a finding with a trace. `assert`
+includes it beside the spec's own; a violation is a finding with a trace. `assert`
 and the range of an `Int` are about the model: a violation means that the design
 is not what its author meant, and ends the check.
 

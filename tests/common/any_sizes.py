@@ -45,8 +45,8 @@ from poolproof.checker.spec import parse, resolve
 
 TABLE = Path(__file__).parents[1] / "scores" / "any_sizes.txt"
 SECONDS = 45.0
-"""CPU time for a pair: what is proved in it does not depend on what else the machine
-does, but does on the machine."""
+"""CPU seconds for a pair. What is proved in them depends on the machine, but not on its
+load."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ class Measured:
 
 @contextmanager
 def cpu_time(seconds: float) -> Iterator[None]:
-    """Interrupt what runs within, as Ctrl-C does, after so many seconds of the
-    process's own time."""
+    """Interrupt the block, as Ctrl-C does, after this many CPU seconds of the
+    process."""
 
     def stop(*_: object) -> None:
         signal.raise_signal(signal.SIGINT)
@@ -132,8 +132,8 @@ def measure(task: Task) -> tuple[Measured, list[Property]]:
 
 
 def refuted(task: Task, proved: Iterable[Property], states: int) -> list[str]:
-    """Return which of the properties some search violates at small sizes, of so many
-    states each, of the design as it is compiled for them."""
+    """Return the properties that some search violates at small sizes, with at most
+    this many states each, on the design as it is compiled for them."""
     names, found = {p.name for p in proved}, dict[str, None]()
     cls, own = task.known.cls, task.sizes
     for sizes in small_sizes(opened_sizes(task).compiled.system):

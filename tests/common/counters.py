@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The text of two small designs, for what is about files, commands and reports."""
+"""The text of two small designs, for tests of files, commands and reports."""
 
 COUNTER = """\
 from poolproof.model.language import *

@@ -212,7 +212,7 @@ def test_a_base_that_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert text.count("NEW") == 1
     assert "    gamma: after 1 step, NEW\n" in text
     hidden = " ".join(text.split()).partition("Toy violates the same with ")[2]
-    assert "; delta: 2 sets with these features searched again, for what Toy" in hidden
+    assert "; delta: 2 sets with these features searched again, for runs" in hidden
     assert main([*asked, "--against", "heir.py:Heir"]) == 2
     assert "name the other design by --design" in capsys.readouterr().err
 

@@ -10,19 +10,20 @@ of its own.
 Nodes are interned by (operator, sort, arguments, data): equal structure is
 the same object, `is` is equality, and every fold can memoise by identity.
 The sort is part of the key, so the int 1 and the bool true never meet.
-Source spans are no part of a node.
+A node has no source span.
 
 Outside its index domain a table cannot be read (`defined` says where an
 expression has a value), and a store changes nothing.
 
 Build expressions with the functions below only: they check sorts and simplify.
-tests/agreement/test_ir_simplify.py proves each simplification with z3. They are
-cached, as nodes are: what has been built once is built at once again.
+tests/agreement/test_ir_simplify.py proves each simplification with z3. The functions
+are cached, like the nodes, so building the same expression again is cheap.
 
-nodes.py has the node, its leaves and what its structure shows; arithmetic.py,
-logic.py, tables.py (with equality and choice), sets.py and aggregates.py the
-constructors by sort; substitution.py other arguments or leaves; readings.py an
-expression without binders, and where it has a value. Import from here.
+nodes.py has the node, its leaves, and facts that follow from its structure;
+arithmetic.py, logic.py, tables.py (with equality and choice), sets.py and
+aggregates.py the constructors by sort; substitution.py other arguments or leaves;
+readings.py an expression without binders, and where it has a value. Import from
+here.
 """
 
 from poolproof.checker.core.ir.aggregates import (

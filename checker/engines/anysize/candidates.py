@@ -94,7 +94,7 @@ def _for_all(index: list[Expr], formula: Expr) -> Expr:
 
 
 def _start(v: Variable, index: list[Expr]) -> Expr | None:
-    """That the cell has its initial value; None if it may have several."""
+    """Return that the cell has its initial value; None if it may have several."""
     if v.init is None or v.init.op != "fill" or isinstance(v.element, ir.SetSort):
         return None
     return ir.eq(ir.select(v.now, *index), v.init.args[0])

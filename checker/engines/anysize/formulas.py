@@ -92,7 +92,7 @@ def one_point(x: Expr, condition: Expr) -> Expr | None:
 
 
 def has(s: Expr, k: Expr) -> Expr:
-    """That the constant k is in a set over a closed domain."""
+    """Return that the constant k is in a set over a closed domain."""
     known = _HAS.get((s, k))
     if known is None:
         known = _HAS[s, k] = _has(s, k)
@@ -156,7 +156,7 @@ COUNTS: dict[Expr, Expr] = {}
 
 
 def zero(e: Expr) -> Expr:
-    """That e is 0; of a count, that nothing is counted."""
+    """Return that e is 0; for a count, that nothing is counted."""
     return _none_counted(e) if _is_count(e) else ir.eq(e, ir.num(0))
 
 
@@ -169,7 +169,7 @@ def _prepared_eq(_: None, e: Expr, a: Expr, b: Expr) -> Expr:
 
 
 def _same_cells(a: Expr, b: Expr) -> Expr:
-    """That two tables are equal: cell by cell."""
+    """Return that two tables are equal, cell by cell."""
     assert isinstance(a.sort, ir.TableSort)
     at = [ir.local(f"same{k}#{d}", d) for k, d in enumerate(a.sort.index)]
     same = ir.eq(ir.select(a, *at), ir.select(b, *at))

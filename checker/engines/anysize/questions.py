@@ -384,7 +384,8 @@ class _Attempt:
         return fact
 
     def counterexample(self, every: Expr) -> Expr:
-        """That an `all` inside a formula is true, or is not at some element."""
+        """Add the axiom that an `all` inside a formula is true, or false at an element.
+        Return its body at this element."""
         body = self.question.at_skolem(every)
         self.axioms.append(disjunction([self.opaque[every], negated(self.lower(body))]))
         return body
@@ -603,8 +604,8 @@ class _Attempt:
         values: list[Term],
         said: list[Term],
     ) -> list[Term]:
-        """That a region which is not empty has an element: its conditions, and
-        what is said of all elements, are true of it."""
+        """Return that a region which is not empty has an element, for which its
+        conditions, and the facts about all elements, are true."""
         own = [(self.lower(b), z3.Int(f"{b.data[0]} in {size}")) for b in binders]
         bound = frozenset(binders)
         own += [

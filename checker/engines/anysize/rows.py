@@ -105,8 +105,8 @@ def _cost(e: Expr) -> int:
 
 
 def _only_cell(e: Expr) -> frozenset[Expr]:
-    """What e says the value of; two conditions that say which value the same cell has
-    are a matter of logic. Empty for a condition of another kind."""
+    """Return the cells whose value e fixes. Between two conditions on the value of the
+    same cell, any relation is a matter of logic. Empty for other conditions."""
     nodes = list(ir.subterms(e))
     if any(n.op in ("le", "lt", "in") for n in nodes):
         return frozenset()
