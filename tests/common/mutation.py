@@ -112,6 +112,7 @@ FOLDERS: Mapping[str, tuple[str, ...]] = {
     "checker/backends/tla": ("tests/agreement/test_tla.py",),
     "checker/engines/anysize": ("tests/agreement/test_any_size.py",),
     "checker/passes/indices": (
+        "tests/unit/test_index_sets.py",
         "tests/agreement/test_index_traps.py",
         "tests/agreement/test_indices.py",
     ),

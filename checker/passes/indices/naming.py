@@ -25,8 +25,8 @@ MANY: Named = ((), -1)
 
 class Naming:
     """The formulas of a ``scope``, read for the indices of some tables. With
-    ``joint``, an index is the same in all rows. Raise Refused where the indices
-    are no symmetry."""
+    ``joint``, an index is the same in all rows. ``terms`` includes every term of
+    a `row`. Raise Refused where the indices are no symmetry."""
 
     def __init__(
         self, uses: Uses, tables: frozenset[str], joint: bool, scope: str
@@ -34,6 +34,7 @@ class Naming:
         self.uses, self.tables, self.joint, self.scope = uses, tables, joint, scope
         self.domain = uses.domain
         self.growing = uses.read.growing
+        self.terms = frozenset[Expr]() if joint else frozenset(uses.terms[scope])
         self.hole = local("#index", self.domain)
         self.named: dict[Expr, Named | None] = {}
         self.special: dict[Expr, bool] = {}

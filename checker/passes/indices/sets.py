@@ -30,13 +30,17 @@ Tell = Callable[[RowTerms, Iterable[int], Hold | None], None]
 what must be true for that."""
 
 
+_Pair = frozenset[Expr]
+"""Two terms of rows that are equal."""
+
+
 @dataclass(frozen=True)
 class _Context:
     """What is known where a formula stands: the ``hold`` that is true there, and
-    equations."""
+    terms of rows that are the ``same``."""
 
     hold: Hold | None = None
-    same: frozenset[Expr] = frozenset()
+    same: frozenset[_Pair] = frozenset()
 
 
 _FAR = 2**62
@@ -45,13 +49,15 @@ _FAR = 2**62
 
 class IndexSets:
     """A visit of all formulas of a scope, which calls ``tell``. Raise Refused
-    where the indices are no symmetry."""
+    where the indices are no symmetry. ``visits`` counts the parts visited."""
 
     def __init__(self, names: Naming, values: Values, tell: Tell) -> None:
         self.names, self.values, self.tell = names, values, tell
         self.domain = names.domain
         self.cell = local("#cell", Domain(INT, -_FAR, _FAR))
         self.sums = _Sums()
+        self.seen: dict[tuple[Expr, Hold | None], frozenset[_Pair]] = {}
+        self.visits = 0
 
     def read(self, scope: Scope) -> None:
         """Visit the scope's formulas, and its parameters."""
@@ -76,18 +82,24 @@ class IndexSets:
             self.tell(self.names.row(e), domain, context.hold)
 
     def _visit(self, root: Expr, context: _Context) -> None:
+        """Visit root and its parts. A part that stands in several places is
+        visited with the pairs that all of these places have, and again only
+        when they become fewer. That loses nothing: a comparison needs all its
+        pairs in every place. Each hold is a visit of its own."""
         self.names.look(root)
         waiting = [(root, context)]
-        seen: set[tuple[Expr, _Context]] = set()
         while waiting:
             e, context = waiting.pop()
             if self.names.silent(e):
                 continue
-            if (e, context) in seen:
+            before = self.seen.get((e, context.hold))
+            same = context.same if before is None else before & context.same
+            if same == before:
                 continue
-            seen.add((e, context))
+            self.seen[e, context.hold] = same
+            self.visits += 1
             tick(4)
-            waiting.extend(self._inside(e, context))
+            waiting.extend(self._inside(e, _Context(context.hold, same)))
 
     def _inside(self, e: Expr, context: _Context) -> Iterator[tuple[Expr, _Context]]:
         """The parts of e that are to be visited by themselves."""
@@ -120,7 +132,9 @@ class IndexSets:
 
     def _with(self, context: _Context, e: Expr) -> _Context:
         """What is known inside a conjunction."""
-        same = {c for c in e.args if c.op == "eq"}
+        terms = self.names.terms
+        equal = (frozenset(c.args) for c in e.args if c.op == "eq")
+        same = {pair for pair in equal if pair <= terms}
         hold = self.names.hold(e) or context.hold
         return _Context(hold, context.same | same)
 
@@ -249,11 +263,10 @@ class IndexSets:
 
     def _equal(self, row: RowTerms, other: RowTerms, context: _Context) -> None:
         """Two indices are compared: their rows must be the same here."""
-        same = len(row) == len(other)
-        for x, y in zip(row, other, strict=False):
-            known = {Expr("eq", ir.BOOL, (x, y)), Expr("eq", ir.BOOL, (y, x))}
-            same = same and (x is y or not known.isdisjoint(context.same))
-        if not same:
+        if len(row) != len(other) or any(
+            x is not y and frozenset((x, y)) not in context.same
+            for x, y in zip(row, other, strict=True)
+        ):
             raise Refused(f"{self.names.scope} compares indices of two rows")
 
     def _against(self, e: Expr, p: Expr, t: Expr, context: _Context) -> None:

@@ -19,7 +19,8 @@ RowTerms = tuple[Expr, ...]
 
 class Uses:
     """How the formulas use the indices of one domain: which tables have one, and
-    of each local that is one (in its scope) the tables and the rows."""
+    of each local that is one (in its scope) the tables and the rows. ``terms`` are
+    the terms of all rows of a scope."""
 
     def __init__(self, read: Reading, domain: Domain) -> None:
         self.read, self.domain = read, domain
@@ -32,6 +33,7 @@ class Uses:
             if len(at) > 1:
                 self.wrong[v.name] = f"{v.name} has two of them"
         self.rows: dict[tuple[str, Expr], set[RowTerms]] = {}
+        self.terms: dict[str, set[Expr]] = {s.name: set() for s in read.scopes}
         self.tables: dict[tuple[str, Expr], set[str]] = {}
         self.parent = {name: name for name in self.place}
         self.base: dict[Expr, str | None] = {}
@@ -105,6 +107,7 @@ class Uses:
             if i.op == "local":
                 others = tuple(x for j, x in enumerate(index) if j != k)
                 self.rows.setdefault((scope, i), set()).add(others)
+                self.terms[scope].update(others)
                 mine = self.tables.setdefault((scope, i), set())
                 mine.add(name)
                 self._tie(mine - {""})
