@@ -487,7 +487,7 @@ def small(runs: int) -> str:
     return "\n".join(["pool (2, 3, 2), with symmetry, 13 properties", *told])
 
 
-LARGE = "N=2,B=2,T=2,V=3,F=2,P=2"
+LARGE = "nodes=2,blocks=2,T=2,V=3,files=2,P=2"
 
 
 def hugetlb() -> Iterator[str]:

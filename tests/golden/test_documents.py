@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.run import LARGE
 from poolproof.checker.commands.main import main
+from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
+from poolproof.model.language.contents import declared
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -157,3 +160,12 @@ def test_a_folder_says_what_belongs_there(folder: Path) -> None:
     if folder.name in ("specs", "tests"):
         inner = {f"{p.name}/" for p in folder.iterdir() if p in folders()}
         assert inner == set(listed(folder / "README.md"))
+
+
+def test_the_bench_sets_bounds_that_hugetlb_has() -> None:
+    assert bounds_in(LARGE) <= declared(Hugetlb)[0].keys()
+    assert f"    hugetlb {LARGE}, 2 threads, " in README
+
+
+def bounds_in(text: str) -> set[str]:
+    return {setting.partition("=")[0] for setting in text.split(",")}
