@@ -160,15 +160,20 @@ class Original:
     alone: ActionsAlone | None
 
     def with_mutant(self, mutant: Mutant) -> TransitionSystem | None:
-        """Return the system of the changed design; None if no action changes.
-        Raises UserError if the mutant is no design."""
+        """Return the system of the changed design; None if no action changes. Its
+        variables are the original's, unless the mutant changes the places or the
+        locals of an action that yields. Raises UserError if the mutant is no
+        design."""
         old = self.profile.space.system
         concerned = {n for n, trees in self.reads.items() if mutant.tree in trees}
         if not concerned:
             return None
         with altered(mutant.tree, mutant.other):
             if self.alone is None:
-                made = {a.name: a for a in _compiled(self.task).system.actions}
+                whole = _compiled(self.task).system
+                if whole.variables != old.variables:
+                    return whole
+                made = {a.name: a for a in whole.actions}
             else:
                 made = {n: self.alone.compile(n) for n in concerned}
         # what did not change stays the same object, and its parts with it
@@ -181,11 +186,15 @@ class Original:
     def asked_of(
         self, mutant: Mutant, system: TransitionSystem
     ) -> tuple[Property, ...]:
-        """Return the properties of the mutant's ``system``. If other calls of an action
-        may fail than before, the spec is resolved again, because ``fails`` has other
-        values. Raises UserError if the spec names one that is gone."""
-        was = {a.name: a.parameters for a in self.profile.space.system.actions}
-        if all(a.parameters == was[a.name] for a in system.actions):
+        """Return the properties of the mutant's ``system``. The spec is resolved again
+        if the system has other variables, or if other calls of an action may fail
+        than before, because ``fails`` then has other values. Raises UserError if the
+        spec names one that is gone."""
+        old = self.profile.space.system
+        was = {a.name: a.parameters for a in old.actions}
+        if system.variables is old.variables and all(
+            a.parameters == was[a.name] for a in system.actions
+        ):
             return self.profile.queries
         spec, gone = self.task.spec, self.task.resolved.missing
         applies = tuple(c for c in spec.claims if c.name.text not in gone)

@@ -408,3 +408,38 @@ def test_a_mutant_in_which_fewer_calls_may_fail(files: Path) -> None:
     without = "without self.add_table()"
     assert [f[without] for f in fates] == [MutantStatus.SURVIVED, MutantStatus.KILLED]
     assert fates[0]["without self.charged = 1"] is MutantStatus.KILLED
+
+
+WANTING = """\
+from poolproof.model.language import Bound, Design, Int, Scalarset, action, var
+
+TASKS = Scalarset("TASKS", Bound("T", 1), prefix="t")
+
+
+class Wanting(Design):
+    used = var(Int(0, 3))
+
+    @action
+    def take(self, t: TASKS):
+        want = self.used + 1
+        yield
+        if want > 0 and self.used < 3:
+            self.used += 1
+"""
+
+
+def test_a_local_of_a_mutant_has_the_range_that_follows_for_it(files: Path) -> None:
+    """That of ``want`` is 1 to 4, and 2 to 5 in the mutant: no error of its model."""
+    (files / "wanting.py").write_text(WANTING)
+    (files / "wanting.spec").write_text('spec "w"\ninvariant low: used < 4\n')
+    done = campaign(
+        [parse("wanting.spec")],
+        Request(designs=("wanting.py",)),
+        sample=None,
+        seed=0,
+        states=1000,
+        report=Silent(),
+    )
+    fates = {r.mutant.what: r.fate for r in done.results}
+    assert fates["2 for 1 in self.used + 1"] is MutantStatus.SURVIVED
+    assert fates["2 for 1 in self.used += 1"] is MutantStatus.KILLED
