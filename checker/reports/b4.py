@@ -48,7 +48,10 @@ def unknown_lines(
 
 
 def _open(checked: CheckResult) -> bool:
-    return any(a.status is ExpectationStatus.OPEN for a in checked.answers)
+    """Whether more time may say more. A mistake of the spec is no such answer."""
+    return not checked.mistakes and any(
+        a.status is ExpectationStatus.OPEN for a in checked.answers
+    )
 
 
 def as_json(lines: Sequence[str]) -> str:
@@ -67,7 +70,8 @@ def as_json(lines: Sequence[str]) -> str:
 
 
 def violated_lines(done: Sequence[CheckResult]) -> Iterator[str]:
-    """An error for each property that is not as expected."""
+    """An error for each property that is not as expected, and for each mistake of a
+    design or a spec that some run showed."""
     for checked in done:
         for answer in checked.answers:
             if answer.status is ExpectationStatus.UNMET:
@@ -79,3 +83,5 @@ def violated_lines(done: Sequence[CheckResult]) -> Iterator[str]:
                 )
         for defect, _ in checked.defects:
             yield f"{ERROR}{checked.task.known.name}: {defect.message}"
+        for mistake in checked.mistakes:
+            yield f"{ERROR}{mistake}"

@@ -15,13 +15,17 @@ from pathlib import Path
 import pytest
 
 from poolproof.checker.commands.main import main
+from poolproof.checker.core.verdict import Budget, Silent
+from poolproof.checker.driver import check
 from poolproof.checker.driver.designs import designs_named, shipped_designs
 from poolproof.checker.driver.patch import Modelled, exercising, modelled, unmodelled
 from poolproof.checker.driver.skeleton import skeleton
+from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.linux.patch import read_patches
 from poolproof.checker.linux.touched import touched
-from poolproof.checker.reports.b4 import as_json, unknown_lines
+from poolproof.checker.reports.b4 import as_json, unknown_lines, violated_lines
+from poolproof.checker.spec import parse_text
 from poolproof.model.language import declared
 from tests.common.diffs import mail, outline
 
@@ -261,6 +265,33 @@ def test_b4_is_told_what_was_not_run() -> None:
     (line,) = unknown_lines([], 3, 2.5)
     assert line.startswith("3 of 3 specs not known within 2.5 seconds")
     assert list(unknown_lines([], 0, 2.5)) == []
+
+
+PLACED = """\
+from poolproof.model.language import *
+
+NODES = Scalarset("NODES", Bound("N", 1), prefix="n")
+
+
+class Placed(Design):
+    node = var(Maybe(NODES))
+    full = table(NODES, Bool())
+
+    @action
+    def fill(self, n: NODES):
+        self.full[n] = True
+"""
+
+
+def test_b4_is_told_of_a_spec_that_is_not_defined_everywhere(tmp_path: Path) -> None:
+    """More time would not say more."""
+    (tmp_path / "placed.py").write_text(PLACED)
+    asked = parse_text('spec "x"\ninvariant there: not full[node]\n')
+    (task,) = prepare(asked, Request((f"{tmp_path}/placed.py",)))
+    checked = check.run(task, "explicit", Budget(), Silent())
+    (line,) = violated_lines([checked])
+    assert line.startswith("ERROR: ")
+    assert list(unknown_lines([checked], 0, 3)) == []
 
 
 def test_a_bad_patch_is_one_line_and_exit_2(
