@@ -70,7 +70,8 @@ def modelled(
     found: Sequence[Touched], designs: Sequence[DesignRef]
 ) -> tuple[Modelled, ...]:
     """Return the designs that model something of what is touched, those first
-    that model more of it. An heir that changes none of it is named with its base."""
+    that model more functions, or lead there by more actions. An heir that changes
+    none of it is named with its base."""
     places = {k.cls: tuple(_places(k.cls, found)) for k in designs}
     some = [k for k in designs if places[k.cls]]
     heirs: dict[type, list[str]] = {k.cls: [] for k in some}
@@ -96,7 +97,7 @@ def modelled(
             )
         )
     own = [replace(m, heirs=tuple(sorted(heirs[m.known.cls]))) for m in own]
-    return tuple(sorted(own, key=lambda m: (-len(_functions(m)), -len(m.places))))
+    return tuple(sorted(own, key=lambda m: (-len(_functions(m)), -len(m.actions))))
 
 
 def _functions(m: Modelled) -> set[str]:

@@ -201,7 +201,7 @@ def test_the_command_names_them(
     code, out, err = run(capsys, str(file), "--design", "Hugetlb", "--no-run")
     assert (code, err) == (0, "")
     assert out.startswith(FIXES[4].subject + "\n")
-    assert "actions: poison, dissolve\n" in out
+    assert "actions: soft_offline, poison, dissolve\n" in out
     assert "Hstate.dissolve_free_hugetlb_folio" in out
     assert "hugetlb_offline" in out
 
