@@ -29,7 +29,7 @@ from poolproof.checker.core.system import Action, Span
 
 
 class Kind(Enum):
-    """What a property says of runs."""
+    """The kind of claim that a property makes about runs."""
 
     INVARIANT = "invariant"
     """``formula`` (over unprimed variables) holds in every reachable state."""
@@ -61,7 +61,7 @@ class Kind(Enum):
 
     @property
     def wants_witness(self) -> bool:
-        """Whether what decides it is good news: a witness, not a violation."""
+        """Whether the run that decides it is good news: a witness, not a violation."""
         return _TRAITS[self].wants_witness
 
     @property
@@ -122,7 +122,7 @@ class Expectation:
 
     ``verdict`` is 'holds' or 'violated' ('reachable'/'unreachable' for a
     reachable property), 'vacuous' or 'unknown'; ``depth`` the length of the
-    shortest trace. ``elsewhere``: it is stated of other bounds than those that
+    shortest trace. ``elsewhere``: it is stated for bounds other than those that
     are checked.
     """
 
@@ -133,7 +133,7 @@ class Expectation:
 
 
 DEADLOCK = "deadlock"
-"""The `Property.assertion` that of the tasks inside an action one can go on."""
+"""The `Property.assertion` that, of the tasks inside an action, one can go on."""
 
 
 @dataclass(frozen=True)
@@ -142,9 +142,9 @@ class Property:
     reachable state (or step), or else the property is vacuous. ``assertion`` is
     'counter', 'warn_on' or 'bug_on' for an assertion of the kernel, 'invariant'
     for a method under `@invariant`, both of which come from the design, and
-    empty for a property of a spec. ``watches``: nothing is asked; a search only says
-    which of the antecedents came true. ``written``: the property for texts, with
-    each comparison as its author wrote it; None if it is nowhere written."""
+    empty for a property of a spec. ``watches``: there is nothing to decide; a search
+    only notes which of the antecedents came true. ``written``: the property for texts,
+    with each comparison as its author wrote it; None if it has no text."""
 
     name: str
     kind: Kind

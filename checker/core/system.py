@@ -61,8 +61,8 @@ class Variable:
     init: Expr | None
     span: Span | None = None
     named: tuple[Domain, ...] = field(default=(), compare=False)
-    """What a table is over, as its design calls it. Equal sorts are one object, with
-    the names of the design that was read first."""
+    """The index domains of a table, with the names in its design. (Equal sorts are one
+    object, with the names of the design that was read first.)"""
 
     @property
     def index(self) -> tuple[Domain, ...]:
@@ -115,8 +115,8 @@ class Parameter:
 @dataclass(frozen=True)
 class Obligation:
     """``formula`` must be true in every reachable state, for every value of
-    the action's parameters. ``kind`` is 'assert', 'index', or 'loop': what the closed
-    form of a loop over an open domain takes for granted, with ``turns``, the open
+    the action's parameters. ``kind`` is 'assert', 'index', or 'loop': an assumption
+    of the closed form of a loop over an open domain, with ``turns``, the open
     bounds that decide the number of its turns. Where ``early`` is false the formula
     is trivially true unless the guard holds."""
 
@@ -129,8 +129,8 @@ class Obligation:
 
     @property
     def says(self) -> tuple[str, Span | None]:
-        """What a search says where it fails. Those of an action that say the same
-        are one to it."""
+        """The message of a search where it fails. To a search, obligations of an action
+        with the same message are one."""
         return self.message, self.span
 
 
@@ -241,7 +241,7 @@ def _chosen(e: Expr) -> Iterator[int]:
 
 
 class Role(Enum):
-    """What a formula is for in its system."""
+    """The role of a formula in its system."""
 
     INITIAL = "initial state"
     LEAST = "least value"
@@ -266,7 +266,7 @@ class Formula:
 
     @property
     def where(self) -> str:
-        """What to call it in a message: the action, or the role."""
+        """Its name in a message: the action, or the role."""
         if self.action is not None:
             return self.action.name
         if self.variable:
@@ -275,7 +275,7 @@ class Formula:
 
 
 Write = tuple[tuple[Expr, ...], Expr]
-"""An index (none: the whole variable) and the value that is put there."""
+"""An index (none: the whole variable), and the value that is stored there."""
 
 
 def writes(update: Expr) -> list[Write]:
@@ -290,7 +290,7 @@ def writes(update: Expr) -> list[Write]:
 
 
 def conjuncts(e: Expr) -> tuple[Expr, ...]:
-    """Return the formulas that e, a bool, is the conjunction of."""
+    """Return the conjuncts of e, a bool."""
     return e.args if e.op == "and" else () if e is TRUE else (e,)
 
 
@@ -314,10 +314,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class TransitionSystem:
-    """What an engine explores. ``initial`` constrains the initial states
+    """The input of every engine. ``initial`` constrains the initial states
     beyond each variable's ``init``. ``least`` gives, for each rigid param,
-    the smallest value it may take (None: any integer). ``lacking`` is what is
-    assumed because features are off."""
+    the smallest value it may take (None: any integer). ``lacking`` has the
+    assumptions that hold because features are off."""
 
     name: str
     variables: tuple[Variable, ...]

@@ -39,8 +39,8 @@ class Trace:
 @dataclass(frozen=True)
 class Holds:
     """No violation. ``exhaustive``: every reachable state within the bounds
-    was visited. Otherwise ``certificate`` is an inductive invariant, and
-    ``params`` the bounds it holds for any value of."""
+    was visited. Otherwise ``certificate`` is an inductive invariant that
+    holds for any value of the bounds in ``params``."""
 
     exhaustive: bool
     states: int = 0
@@ -145,9 +145,9 @@ class Defect:
 
 
 def undisturbed(depth: int, defects: Iterable[Defect]) -> int:
-    """Return within how many steps nothing was left out: ``depth``, if all steps
-    up to there were looked at, or fewer if an erroneous one comes earlier, as no
-    run goes on behind it."""
+    """Return the number of steps within which nothing was left out: ``depth`` if all
+    steps up to there were visited, or fewer if an erroneous step comes earlier,
+    because no run continues after it."""
     return max(min((depth, *(len(d.trace.steps) - 1 for d in defects))), 0)
 
 
@@ -166,8 +166,8 @@ class Statistics:
     ``unneeded`` which assumptions certainly cut nothing. ``unobserved`` are
     variables that no state was stored with, because nothing observes them.
     ``branches`` says for each action which of its branches (Compiled.branches) some
-    step took; None if that was not followed. ``loop``: what a loop's closed form takes
-    for granted and was not shown; nothing is proved then."""
+    step took; None if that was not followed. ``loop``: an assumption of a loop's closed
+    form that was not proved; nothing is proved then."""
 
     states: int = 0
     transitions: int = 0

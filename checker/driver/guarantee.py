@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The features that break a promise, alone or together.
 
-One property is asked of a design with nothing switched on, with each feature
-by itself, and with each two of them, or more. Features are whatever the design
-declares and leaves off; the property is found by its name in a spec, so any
-design that has the names can be asked. Three or more features are asked only
-if no part of them breaks the promise, and if none needs the others.
+One property is checked on a design with no feature switched on, with each feature
+alone, and with each two of them, or more. Features are those that the design
+declares and leaves off; the property is found by its name in a spec, so the check
+works for any design that has the names. Three or more features are tried only if
+no part of them breaks the promise, and if none needs the others.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ knows no symmetry."""
 
 @dataclass(frozen=True)
 class Finding:
-    """What came out with these features on: the shortest run that breaks the
+    """The result with these features on: the shortest run that breaks the
     property at any of the sizes, or whether all states were seen at all.
-    ``vacuous``: nothing was asked at any of them.
+    ``vacuous``: it was vacuous at all of them.
     ``needed`` are the features that these need, and that are on, too;
-    ``effect`` says of a feature by itself whether any run is another with it
-    than with only what it needs (None: not asked, or not decided).
+    ``effect`` says of a single feature whether it changes any run, compared with
+    only the features that it needs (None: not compared, or not decided).
     ``assertion`` is one of the kernel's own that fails where the property is
     not broken; ``assumptions`` are those of the searches at all sizes."""
 
@@ -119,7 +119,7 @@ class Guarantee:
 
     @property
     def sizes_of_sets(self) -> tuple[int, ...]:
-        """How many features were asked together, from two on."""
+        """The numbers of features that were tried together, from two on."""
         return tuple(sorted({n for f in self.findings if (n := len(f.features)) > 1}))
 
     def parts(self, features: Sequence[str]) -> list[Finding]:
@@ -174,8 +174,8 @@ def guarantee(
     among: Sequence[str] = (),
 ) -> Guarantee:
     """One design's table. ``states`` bounds each search, ``over`` ends all
-    of them; both are said. ``most`` features are asked together, only those
-    ``among`` the given ones if there are any. Raises UserError for a property
+    of them; the table says so. Up to ``most`` features are tried together, only
+    those ``among`` the given ones if there are any. Raises UserError for a property
     that the spec lacks, or a feature that the design lacks."""
     claims = {c.name.text: c for c in spec.claims}
     if name not in claims:
@@ -227,8 +227,8 @@ def guarantee(
 def ask(
     done: Guarantee, spec: Spec, having: tuple[str, ...], states: int
 ) -> Finding | None:
-    """Return what comes out for one combination at every size; None where the
-    design lacks a name. ``states`` bounds each search."""
+    """Return the finding for one combination at every size; None if the design lacks
+    a name. ``states`` bounds each search."""
     best: Finding | None = None
     complete = vacuous = True
     assertion = ""

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The catalogue of bugs that kernels once had: what finds each of them, and whether
-a design has one of them again.
+"""The catalogue of bugs that kernels once had: which property finds each of them, and
+whether a design has one of them again.
 
-An entry is a design with one such bug (see model/designs/bug.py). What is asked is
-one property of a shipped spec, at the bounds and with the features at which the bug
-shows. It must be violated there by the design with the bug, and by no other.
+An entry is a design with one such bug (see model/designs/bug.py). It is checked for one
+property of a shipped spec, at the bounds and with the features at which the bug shows.
+The design with the bug must violate it there, and no other design may.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """What the entry is called: its commit, or where none is known, the name
-        of the design."""
+        """The entry's name: its commit, or if none is known, the name of the
+        design."""
         commit = self.bug.commit.rstrip("?")
         return commit or (self.known.name if self.known else self.bug.symptom)
 
@@ -82,8 +82,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Found:
-    """What came out for one entry on one design: ``verdict`` on the property, after
-    ``states`` states and ``seconds``. ``missing`` says why nothing was asked."""
+    """The result of one entry on one design: ``verdict`` on the property, after
+    ``states`` states and ``seconds``. ``missing`` says why there was no check."""
 
     entry: Entry
     design: type[Design]
@@ -106,7 +106,7 @@ class Found:
 
     @property
     def by_invariant(self) -> bool:
-        """Whether an invariant is violated, which is about no call in particular."""
+        """Whether the violated property is an invariant: it is not about one call."""
         invariant = self.prop is not None and self.prop.kind is Kind.INVARIANT
         return invariant and self.steps is not None
 
@@ -119,8 +119,8 @@ class Found:
 
 @dataclass(frozen=True)
 class Regression:
-    """An entry asked of a user's design. ``shipped`` is what the nearest shipped
-    design that it inherits answers; None where the user's does not violate."""
+    """An entry on a user's design. ``shipped`` is the result of the nearest shipped
+    design that it inherits; None if the user's does not violate the property."""
 
     found: Found
     shipped: Found | None = None
@@ -183,8 +183,8 @@ def ask(
     budget: Budget,
     bounds: Mapping[str, int] | None = None,
 ) -> Found:
-    """Return what the entry's property comes to on a design with these features,
-    at the entry's bounds (or ``bounds``). A violation is replayed."""
+    """Return the result of the entry's property on a design with these features, at
+    the entry's bounds (or ``bounds``). A violation is replayed."""
     there = declared(design)
     given = dict(entry.bug.bounds if bounds is None else bounds)
     lacks = [n for n in given if n not in there[0]]
@@ -218,21 +218,21 @@ def _not_asked(entry: Entry, design: type[Design], missing: str) -> Found:
 
 
 def detected(entry: Entry, budget: Budget) -> Found:
-    """Return what the design with the bug answers where the bug shows."""
+    """Return the result of the design with the bug where the bug shows."""
     if entry.known is None:
         return _not_asked(entry, Design, entry.bug.lacks)
     return ask(entry, entry.known.cls, entry.bug.features, budget)
 
 
 def unprovoked(entry: Entry, budget: Budget) -> Found:
-    """Return what the design with the bug answers without any of the triggers."""
+    """Return the result of the design with the bug without any of the triggers."""
     assert entry.known is not None
     having, bounds = entry.bug.having.split(), entry.bug.untriggered
     return ask(entry, entry.known.cls, having, budget, bounds)
 
 
 def sound(entry: Entry, budget: Budget) -> Found:
-    """Return what the design with the fix answers where the bug shows."""
+    """Return the result of the design with the fix where the bug shows."""
     return ask(entry, entry.sound, entry.bug.features, budget)
 
 
@@ -242,7 +242,7 @@ def regressions(
     budget: Budget,
     over: Callable[[], bool] = lambda: False,
 ) -> list[Regression]:
-    """Return what a user's design answers to each entry that a design can have.
+    """Return the result of a user's design for each entry that a design can have.
     The entry's own change is not applied. ``over`` ends it early."""
     shipped = {k.cls for k in shipped_designs()}
     base = next((c for c in known.cls.__mro__[1:] if c in shipped), None)

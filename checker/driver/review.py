@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The review: its specs, and its scenarios."""
+"""The review: all specs and scenarios on their designs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def requests(specs: Sequence[Spec], request: Request) -> list[tuple[Spec, Reques
 
 @dataclass(frozen=True)
 class Review:
-    """What came out of a review. ``complete`` is false if something was not
+    """The results of a review. ``complete`` is false if something was not
     checked; ``lost`` says why, by the spec's file."""
 
     done: tuple[CheckResult, ...]
@@ -65,7 +65,7 @@ def review(
     spread: Spread,
     report: Reporter,
 ) -> Review:
-    """Return what comes out of each spec, and the least pools of the scenarios.
+    """Return the result of each spec, and the least pools of the scenarios.
     Scenarios take longest and are started first."""
     results = list(spread([*scenarios, *specs], report))
     lost: dict[str, str] = {}

@@ -124,7 +124,7 @@ class Sized:
 
     @property
     def assumptions(self) -> tuple[AssumptionResult, ...]:
-        """What the answers assume, and what of the steps was cut at all sizes."""
+        """The assumptions of the answers, with the steps that they cut at all sizes."""
         return together(at.assumptions for at in self.sizes)
 
     @property
@@ -192,8 +192,8 @@ def check_given(
 
 @dataclass(frozen=True)
 class Explored:
-    """What is explored at one size: the product, the design there, the spec's
-    properties of it, and all that is asked of the product."""
+    """The exploration at one size: the product, the design there, its properties by
+    the spec, and all properties of the product."""
 
     product: Product
     compiled: Compiled
@@ -203,7 +203,7 @@ class Explored:
 
 @dataclass(frozen=True)
 class _Question:
-    """A scenario on a design: what its size is, and what else is set."""
+    """A scenario on a design: the bound that is its size, and the other settings."""
 
     scenario: Scenario
     spec: Spec

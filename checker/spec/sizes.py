@@ -24,8 +24,8 @@ from poolproof.model.language import (
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a bounds line sets of one design, as compile_design takes it. What
-    the features need is in ``having``, too, after those that are named."""
+    """The settings of a bounds line for one design, as compile_design takes them.
+    ``having`` has the named features, then those that they need."""
 
     bounds: Mapping[str, int]
     without: tuple[str, ...]
@@ -93,7 +93,7 @@ def sizes(spec: Spec, designs: Sequence[type[Design]]) -> tuple[Sizes, ...]:
 def _sizes(
     chosen: Bounds, bounds: Mapping[str, Bound], features: Mapping[str, Feature]
 ) -> Sizes:
-    """What is the design's own of a bounds line, and what its features need."""
+    """Return the part of a bounds line for the design, and what its features need."""
     without = tuple(w.text for w in chosen.without if w.text in features)
     named = {w.text: w for w in chosen.having if w.text in features}
     for name, word in named.items():
