@@ -28,6 +28,7 @@ from poolproof.checker.core.verdict import (
     Holds,
     Outcome,
     Silent,
+    Unknown,
     Violated,
 )
 from poolproof.checker.driver.any_size import Opened, opened
@@ -47,7 +48,7 @@ from poolproof.checker.passes.close import close, closing_of
 from poolproof.checker.spec import Sizes, parse, resolve
 from poolproof.checker.spec.parse import Spec
 from poolproof.model.designs.hugetlb import Hugetlb
-from poolproof.model.language import Design
+from poolproof.model.language import Bool, Design, Natural, action, var
 from tests.common.open_designs import (
     SPEC,
     TRAPS,
@@ -658,3 +659,27 @@ def test_the_balances_of_a_design_are_found_without_a_property() -> None:
     texts = {show(formula) for _, formula in balances(Visits(system))}
     boxes = "sum(x0 in ROWS: sum(x1 in PLACES: 1 if box[x0, x1] else 0))"
     assert texts == {"B == count + free", f"{boxes} == count"}
+
+
+class Switching(Design):
+    """A flag that does not matter."""
+
+    x = var(Natural())
+    seen = var(Bool())
+
+    @action
+    def up(self) -> None:
+        self.x += 1
+        if self.x > 3:
+            self.seen = not self.seen
+
+
+def test_a_state_against_a_claim_shows_what_it_has(tmp_path: Path) -> None:
+    """Not a flag that may be either."""
+    text = 'spec "s" for Switching step low: x <= 9 or x <= 8 and seen\n'
+    spec = of_text(text, tmp_path, "low")
+    compiled = compile_design(Switching)
+    found = Opened(compiled, resolve(spec, compiled), ())
+    verdict = proved(found).verdicts["low"]
+    assert isinstance(verdict, Unknown)
+    assert verdict.reason.endswith("e.g. where x = 10")

@@ -28,7 +28,7 @@ import z3  # type: ignore[import-untyped]
 
 from poolproof.checker.core import ir
 from poolproof.checker.core.fold import fold
-from poolproof.checker.core.ir import BINDERS, BOOL, Expr, OpenDomain, SetSort
+from poolproof.checker.core.ir import BINDERS, Expr, OpenDomain, SetSort
 from poolproof.checker.core.limits import SECOND, left, tick
 from poolproof.checker.engines import effort
 from poolproof.checker.engines.anysize.building import (
@@ -516,7 +516,7 @@ class _Attempt:
                 if e.op == "select" and e.args[0].op != "var":
                     continue
                 value = model.eval(term)
-                if e.sort is BOOL:
+                if z3.is_true(value) or z3.is_false(value):
                     shown = str(value).lower()
                 elif z3.is_int_value(value):
                     shown = ir.show_raw(e.sort, value.as_long())
