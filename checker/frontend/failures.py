@@ -52,7 +52,10 @@ class Choices:
 
     @property
     def possible(self) -> Expr:
-        """The action came to the call that should fail, if any."""
+        """The action came to the call that should fail, if any. While the calls are
+        counted there is no choice yet."""
+        if self.counting:
+            return ir.TRUE
         return ir.or_(self.is_chosen(NONE_FAILS), *self.met.values())
 
     def call(self, call: str, store: dict[str, Expr], reached: Expr) -> Expr:

@@ -29,6 +29,7 @@ from poolproof.model.language import (
     Int,
     Scalarset,
     action,
+    assume,
     may_fail,
     require,
     var,
@@ -243,3 +244,28 @@ def test_what_a_yield_brings_may_not_have_the_name() -> None:
     compile_design(Named)
     with pytest.raises(UserError, match="give the parameter another name"):
         compile_design(Named, {"failures": 1})
+
+
+def test_an_assumption_beside_calls_that_cannot_fail() -> None:
+    """An action without such a call has no choice, and its assumptions name none.
+    By hand: two states are not charged, with the failure left and without."""
+
+    class Halves(Design):
+        charged = var(Bool())
+        done = var(Bool())
+
+        @action
+        def charge(self) -> bool:
+            if may_fail("descriptor"):
+                return False
+            self.charged = True
+            return True
+
+        @action
+        def finish(self):
+            assume(self.charged, "charged first")
+            self.done = True
+
+    compiled = compile_design(Halves, {"failures": 1})
+    found = engine_of("explicit")(compiled.system, (), Budget(), Silent())
+    assert found.statistics.assumed == {"charged first": 2}
