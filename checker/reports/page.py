@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count as numbers
 from pathlib import Path
@@ -257,14 +257,29 @@ def conformance(column: PageColumn, view: Overview) -> list[str]:
 _KILLED = "mutants detected (* earlier text, + own lines only, ~ a sample)"
 
 
-def brief(score: str) -> str:
-    """Return a score as ``95 %*``, with the marks that `_KILLED` explains."""
+def brief(score: str) -> tuple[str, str]:
+    """Return a score as ``95 %``, and the marks that `_KILLED` explains."""
     found = re.match(r"\d+ of \d+ killed, (\d+ %)(.*)", score)
     if found is None:
-        return score
+        return score, ""
     marks = {"earlier text": "*", "without the text": "+", "sample": "~"}
     shown = "".join(mark for said, mark in marks.items() if said in found[2])
-    return f"{found[1]}{shown}"
+    return found[1], shown
+
+
+def by_score(scores: Iterable[tuple[str, str]]) -> list[str]:
+    """Return the names of designs with each score, the best first, from names and
+    scores as they are stored."""
+    groups: dict[str, list[str]] = {}
+    for name, score in scores:
+        percent, marks = brief(score)
+        groups.setdefault(percent, []).append(f"{name}{marks}")
+
+    def rank(score: str) -> int:
+        percent = re.match(r"\d+ %", score)
+        return -int(percent[0].split()[0]) if percent else 1
+
+    return [f"{s} of {', '.join(groups[s])}" for s in sorted(groups, key=rank)]
 
 
 # --- runs --------------------------------------------------------------------
@@ -426,7 +441,7 @@ def _basis(view: Overview) -> list[str]:
         return []
     granted: dict[str, list[str]] = {}
     cut: dict[str, list[str]] = {}
-    own: list[str] = []
+    own: list[tuple[str, str]] = []
     agree: list[str] = []
     bare: list[str] = []
     for letter, column in zip(_capitals(), view.columns, strict=False):
@@ -437,18 +452,16 @@ def _basis(view: Overview) -> list[str]:
             steps = "" if a.cut is None else f" {a.cut:,}"
             so_far = "" if a.complete or a.cut is None else " so far"
             cut.setdefault(a.why, []).append(f"{letter}{steps}{so_far}")
-        own += [f"{k.name} {brief(view.scores[k.cls])}" for k in scored(column, view)]
+        own += [(k.name, view.scores[k.cls]) for k in scored(column, view)]
         agree += conformance(column, view)
         if not some and not taken_for_granted(column):
             bare.append(letter)
     pointless = _pointless(view)
     lines = ["", *wrapped("What the columns are based on:")]
     if granted:
-        parts = [f"{text} ({' '.join(some)})" for text, some in granted.items()]
-        lines += wrapped(f"- taken for granted: {'; '.join(parts)}", "", "  ")
+        lines += wrapped(f"- taken for granted: {_by_columns(granted)}", "", "  ")
     if pointless:
-        parts = [f"{why} ({' '.join(some)})" for why, some in pointless.items()]
-        lines += wrapped(f"- n/a: {'; '.join(parts)}", "", "  ")
+        lines += wrapped(f"- n/a: {_by_columns(pointless)}", "", "  ")
     if cut:
         parts = [f"{why} ({', '.join(some)})" for why, some in cut.items()]
         none = f"; none: {', '.join(bare)}" if bare else ""
@@ -459,8 +472,18 @@ def _basis(view: Overview) -> list[str]:
     if not own and not agree:
         return [*lines, f"- {NO_FIGURES}"]
     if own:
-        lines += wrapped(f"- {_KILLED}: {', '.join(own)}{_unscored(view)}", "", "  ")
+        told = "; ".join(by_score(own)) + _unscored(view)
+        lines += wrapped(f"- {_KILLED}: {told}", "", "  ")
     return lines + wrapped(f"- {'; '.join(agree)}", "", "  ") if agree else lines
+
+
+def _by_columns(said: Mapping[str, Sequence[str]]) -> str:
+    """Return texts behind the letters of the columns that they are about, such as
+    ``(AB) first; second; (C) third``, from the letters of each text."""
+    groups: dict[str, list[str]] = {}
+    for text, letters in said.items():
+        groups.setdefault("".join(letters), []).append(text)
+    return "; ".join(f"({some}) {'; '.join(groups[some])}" for some in groups)
 
 
 def _unscored(view: Overview) -> str:

@@ -37,7 +37,14 @@ from poolproof.checker.driver.objections import (
 from poolproof.checker.driver.scores import stored_conformance
 from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.reports.json import review_json
-from poolproof.checker.reports.page import Overview, brief, overview, page, plain_title
+from poolproof.checker.reports.page import (
+    Overview,
+    brief,
+    by_score,
+    overview,
+    page,
+    plain_title,
+)
 from poolproof.checker.spec import parse
 from poolproof.checker.spec.page import Page, parse_page
 
@@ -129,14 +136,14 @@ def test_the_worst_answer_and_its_spec(view: Overview) -> None:
 def test_what_a_column_rests_on(view: Overview) -> None:
     lines = page(view)
     words = " ".join(" ".join(lines).split())
-    assert "- taken for granted: sketch: nobody drinks (A B)" in lines
+    assert "- taken for granted: (AB) sketch: nobody drinks" in lines
     assert (
         "assumptions, and the steps that each cut: nobody overfills (A 1, B 1)" in words
     )
     (tank, _) = view.columns
     scored = replace(view, scores={tank.designs[0].cls: "3 of 4 killed, 75 %"})
     said = " ".join(" ".join(page(scored)).split())
-    assert "~ a sample): Tank 75 %; others: none stored" in said
+    assert "~ a sample): 75 % of Tank; others: none stored" in said
     assert "- mutants and conformance: none stored" in lines
 
 
@@ -236,7 +243,7 @@ def test_a_row_without_a_meaning(folder: Path, view: Overview) -> None:
     asked = replace(view.page.objections[0], lacking=row.lacking)
     assert answered(asked, tank).answers
     shown = page(replace(view, page=replace(view.page, objections=(row,))))
-    assert "- n/a: no tap (A)" in shown
+    assert "- n/a: (A) no tap" in shown
 
 
 def test_runs_in_full(view: Overview) -> None:
@@ -367,6 +374,8 @@ def test_a_score_is_short_and_says_what_it_is_of() -> None:
     rest = (
         ", without the text of Pool, in a sample of 40, of an earlier text of the specs"
     )
-    assert brief("3 of 4 killed, 75 %") == "75 %"
-    assert brief("3 of 4 killed, 75 %" + rest) == "75 %*+~"
-    assert brief("none yet") == "none yet"
+    assert brief("3 of 4 killed, 75 %") == ("75 %", "")
+    assert brief("3 of 4 killed, 75 %" + rest) == ("75 %", "*+~")
+    scores = {"A": "3 of 4 killed, 75 %", "B": "4 of 4 killed, 100 %"}
+    scores["C"] = f"6 of 8 killed, 75 %{rest}"
+    assert by_score(scores.items()) == ["100 % of B", "75 % of A, C*+~"]
