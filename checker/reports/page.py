@@ -463,9 +463,9 @@ def _basis(view: Overview) -> list[str]:
     if pointless:
         lines += wrapped(f"- n/a: {_by_columns(pointless)}", "", "  ")
     if cut:
-        parts = [f"{why} ({', '.join(some)})" for why, some in cut.items()]
+        parts = [f"{why} ({' '.join(some)})" for why, some in cut.items()]
         none = f"; none: {', '.join(bare)}" if bare else ""
-        words = "assumptions, and the steps that each cut"
+        words = "assumptions, and the steps they cut"
         lines += wrapped(f"- {words}: {'; '.join(parts)}{none}", "", "  ")
     elif bare:
         lines += wrapped(f"- no assumptions: {', '.join(bare)}", "", "  ")

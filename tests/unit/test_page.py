@@ -137,9 +137,7 @@ def test_what_a_column_rests_on(view: Overview) -> None:
     lines = page(view)
     words = " ".join(" ".join(lines).split())
     assert "- taken for granted: (AB) sketch: nobody drinks" in lines
-    assert (
-        "assumptions, and the steps that each cut: nobody overfills (A 1, B 1)" in words
-    )
+    assert "assumptions, and the steps they cut: nobody overfills (A 1 B 1)" in words
     (tank, _) = view.columns
     scored = replace(view, scores={tank.designs[0].cls: "3 of 4 killed, 75 %"})
     said = " ".join(" ".join(page(scored)).split())

@@ -49,8 +49,7 @@ class ReservedThpAllocator(PageAllocator):
 
     assumed: tuple[str, ...] = (
         *UNREAD,
-        "mm/huge_memory.c: a fault may reclaim; its gfp mask has __GFP_MOVABLE, "
-        "__GFP_NORETRY",
+        "mm/huge_memory.c: a fault may reclaim (__GFP_MOVABLE, __GFP_NORETRY)",
         "sketch: find_suitable_fallback() finds nothing past its table",
     )
 

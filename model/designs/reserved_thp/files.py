@@ -98,7 +98,7 @@ class ReservedThpFiles(Design):
     """A quota on files of shmem."""
 
     assumed: tuple[str, ...] = (
-        "section 3 of the cover letter: not posted",
+        "cover letter, section 3: not posted",
         *SKETCHED,
     )
 

@@ -81,7 +81,7 @@ class ReservedThpPlanned(ReservedThp):
     """Reserved THP with whole-folio swap, its own reclaim, and overcommit."""
 
     assumed: tuple[str, ...] = (
-        "section 3 of the cover letter: not posted",
+        "cover letter, section 3: not posted",
         *UNREAD,
         *SKETCHED,
         SWAP_SKETCH,

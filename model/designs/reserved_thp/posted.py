@@ -96,9 +96,8 @@ THP_DISABLE = Feature("thp_disable", False, "PR_SET_THP_DISABLE")
 MREMAP = Feature("mremap", False, "mremap to a new place, and DONTUNMAP")
 
 UNREAD = (
-    "mm/memory.c: a fault with the flag that cannot be huge fails, and maps no base "
-    "page",
-    "mm/vma.c: a change of a part of a block, and a split inside one, are EINVAL",
+    "mm/memory.c: a fault with the flag maps a huge page, or fails",
+    "mm/vma.c: a change or a split inside a block is EINVAL",
     "mm/huge_memory.c: a split folio keeps its block until its last page goes",
 )
 """What the design takes for granted, and its plans with it."""

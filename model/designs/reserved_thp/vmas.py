@@ -203,8 +203,8 @@ class ReservedThpVmas(Vmas):
     """VMAs that charge the quota by their length, rounded down."""
 
     assumed: tuple[str, ...] = (
-        "mm/vma.c: a change of a part of a block, and a split inside one, are EINVAL",
-        "mm/vma.c: a VMA that is unmapped gives back its own length, rounded down",
+        "mm/vma.c: a change or a split inside a block is EINVAL",
+        "mm/vma.c: munmap gives back the length of the VMA, rounded down",
         "mm/mprotect.c: mprotect keeps the flag",
     )
 
