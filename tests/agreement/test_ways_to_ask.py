@@ -125,7 +125,7 @@ def anything(task: Task) -> Scenario:
     """Any call at any time, at the task's own bounds."""
     bounds = task.compiled.bounds
     name, value = next(iter(bounds.items()))
-    line = "bounds " + ", ".join(f"{n} = {v}" for n, v in bounds.items())
+    line = "bounds " + ", ".join(f"{n} = {v}" for n, v in bounds.items() if n != name)
     for how, names in (("without", task.sizes.without), ("with", task.sizes.having)):
         line += f" {how} {', '.join(names)}" if names else ""
     calls = []
