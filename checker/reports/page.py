@@ -254,7 +254,7 @@ def conformance(column: PageColumn, view: Overview) -> list[str]:
     ]
 
 
-_KILLED = "mutants detected (* earlier text, + own lines only, ~ a sample)"
+_KILLED = "mutants detected (* earlier text, + own lines, ~ sample)"
 
 
 def brief(score: str) -> tuple[str, str]:
@@ -279,7 +279,7 @@ def by_score(scores: Iterable[tuple[str, str]]) -> list[str]:
         percent = re.match(r"\d+ %", score)
         return -int(percent[0].split()[0]) if percent else 1
 
-    return [f"{s} of {', '.join(groups[s])}" for s in sorted(groups, key=rank)]
+    return [f"{s}: {', '.join(groups[s])}" for s in sorted(groups, key=rank)]
 
 
 # --- runs --------------------------------------------------------------------
@@ -487,12 +487,10 @@ def _by_columns(said: Mapping[str, Sequence[str]]) -> str:
 
 
 def _unscored(view: Overview) -> str:
-    """Return which designs of the columns have no stored score: those without text of
-    their own to change, and others."""
+    """Return whether designs of the columns have lines of their own to change, and no
+    stored score."""
     left = [k for c in view.columns for k in c.designs if k.cls not in view.scores]
-    heirs = [k.name for k in left if not mutants(k.cls)]
-    said = f"; none of their own: {', '.join(heirs)}" if heirs else ""
-    return said + ("; others: none stored" if len(heirs) < len(left) else "")
+    return "; others: none" if any(mutants(k.cls) for k in left) else ""
 
 
 def _pointless(view: Overview) -> dict[str, list[str]]:

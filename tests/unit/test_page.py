@@ -141,7 +141,7 @@ def test_what_a_column_rests_on(view: Overview) -> None:
     (tank, _) = view.columns
     scored = replace(view, scores={tank.designs[0].cls: "3 of 4 killed, 75 %"})
     said = " ".join(" ".join(page(scored)).split())
-    assert "~ a sample): 75 % of Tank; others: none stored" in said
+    assert "~ sample): 75 %: Tank; others: none" in said
     assert "- mutants and conformance: none stored" in lines
 
 
@@ -376,4 +376,4 @@ def test_a_score_is_short_and_says_what_it_is_of() -> None:
     assert brief("3 of 4 killed, 75 %" + rest) == ("75 %", "*+~")
     scores = {"A": "3 of 4 killed, 75 %", "B": "4 of 4 killed, 100 %"}
     scores["C"] = f"6 of 8 killed, 75 %{rest}"
-    assert by_score(scores.items()) == ["100 % of B", "75 % of A, C*+~"]
+    assert by_score(scores.items()) == ["100 %: B", "75 %: A, C*+~"]

@@ -98,7 +98,7 @@ MREMAP = Feature("mremap", False, "mremap to a new place, and DONTUNMAP")
 UNREAD = (
     "mm/memory.c: a fault with the flag maps a huge page, or fails",
     "mm/vma.c: a change or a split inside a block is EINVAL",
-    "mm/huge_memory.c: a split folio keeps its block until its last page goes",
+    "mm/huge_memory.c: a split folio keeps its block to its last page",
 )
 """What the design takes for granted, and its plans with it."""
 

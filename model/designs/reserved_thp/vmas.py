@@ -204,7 +204,7 @@ class ReservedThpVmas(Vmas):
 
     assumed: tuple[str, ...] = (
         "mm/vma.c: a change or a split inside a block is EINVAL",
-        "mm/vma.c: munmap gives back the length of the VMA, rounded down",
+        "mm/vma.c: munmap gives back the VMA's length, rounded down",
         "mm/mprotect.c: mprotect keeps the flag",
     )
 
