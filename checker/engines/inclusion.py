@@ -159,12 +159,14 @@ _SILENT = -1
 
 
 class _Search:
+    joint: Joint
+    """The symmetries of both sides: `run` finds them, since that may end, too."""
+
     def __init__(
         self, left: Process, right: Process, budget: Budget, report: Reporter
     ) -> None:
         self.left, self.right = left, right
         self.budget, self.report = budget, report
-        self.joint = Joint(left.view, right.view, budget.symmetry)
         self.sets = _Sets(right)
         self.parents: dict[Pair, tuple[Pair, int, int] | None] = {}
         """The pair before, the event, and what it showed."""
@@ -184,6 +186,8 @@ class _Search:
     def run(self) -> Included:
         found = self.found
         try:
+            views = self.left.view, self.right.view
+            self.joint = Joint(*views, self.budget.symmetry)
             level: list[Pair] = []
             if starts := frozenset(self.right.starts()):
                 for start in self.left.starts():

@@ -21,6 +21,7 @@ from poolproof.checker.core.system import (
     Variable,
 )
 from poolproof.checker.core.verdict import INTERRUPTED, Budget, Silent, Trace
+from poolproof.checker.engines import joint
 from poolproof.checker.engines.inclusion import Included, include
 from poolproof.checker.engines.visible import Alphabet, Form, Process, Reading, View
 
@@ -250,6 +251,18 @@ def test_what_ends_a_search_is_said() -> None:
         spent = include(*sides, Budget(), Silent())
     assert isinstance(spent.cut, Spent)
     assert not spent.complete
+
+
+def test_a_search_may_end_before_its_first_pair(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(joint, "find_symmetry", interrupted)
+    view, _ = random_pair(3, silent=False)
+    sides = [Process(view, Alphabet())] * 2
+    assert include(*sides, Budget(), Silent()).stopped == INTERRUPTED
 
 
 @pytest.mark.parametrize("seed", range(8))
