@@ -16,7 +16,9 @@ The conditions at a place, for each step a of its task and each step b of anybod
   lead to the same state (C1). Neither step changes the assumptions of the other, or its
   index and assert obligations.
 - a changes the truth of no property (C2). It writes no variable of a property about
-  single steps; a property about a itself is proved, or a is not taken first.
+  single steps, or of the result that it mentions. If a property about a itself is not
+  proved, or has antecedents, which may come true in one order only, a is not taken
+  first.
 - Such steps form no cycle (C3).
 """
 
@@ -38,7 +40,12 @@ from poolproof.checker.core.ir import Expr
 from poolproof.checker.core.limits import SECOND
 from poolproof.checker.core.processes import PLACE
 from poolproof.checker.core.property import DEADLOCK, Property
-from poolproof.checker.core.system import Action, TransitionSystem, Variable
+from poolproof.checker.core.system import (
+    Action,
+    TransitionSystem,
+    Variable,
+    writes,
+)
 from poolproof.checker.engines.any_state import AnyState, Late
 from poolproof.checker.passes.partial_order import (
     At,
@@ -146,14 +153,15 @@ def _held(system: TransitionSystem, places: Sequence[Expr]) -> list[Expr]:
                 continue
             lost = [h for h, claim in claims.items() if not state.follows(claim)]
             kept = {h: fact for h, fact in kept.items() if h not in lost}
-            changed = True
+            changed = changed or bool(lost)
     return list(kept.values())
 
 
 def _is_proved(system: TransitionSystem, p: Property, held: Sequence[Expr]) -> bool:
     """Return whether z3 proves that a property of an action's steps holds wherever
-    tasks hold what they must: no order of steps then violates it."""
-    if not p.kind.of_steps or p.kind.wants_witness or p.action is None:
+    tasks hold what they must: no order of steps then violates it. One with
+    antecedents is not tried: without the right order it may be vacuous."""
+    if not p.kind.of_steps or p.action is None or p.antecedents:
         return False
     state, action = AnyState(system, _MOST), system.action_by_name[p.action]
     if action.result is not None and action.returned in ir.subterms(p.formula):
@@ -173,8 +181,11 @@ def _is_proved(system: TransitionSystem, p: Property, held: Sequence[Expr]) -> b
 def _candidates(
     system: TransitionSystem, at: Variable, places: Sequence[Expr]
 ) -> Iterator[_Held]:
-    """Yield the candidates for `_held`. The names of a place and of its locals begin
-    with the action's name and a dot."""
+    """Yield the candidates for `_held`, which are true initially: no task starts at
+    their place. The names of a place and of its locals begin with the action's name
+    and a dot."""
+    if at.init is None or at.init.op != "fill" or not at.init.args[0].is_const:
+        return
     (tasks,) = at.index
     tables = [v for v in system.variables if v.index == at.index and v is not at]
     holders = [
@@ -182,7 +193,7 @@ def _candidates(
         for v in system.variables
         if v.element is tasks.sort and len(v.index) == 1 and v.index != at.index
     ]
-    for place in places:
+    for place in (p for p in places if p is not at.init.args[0]):
         action = ir.show(place).partition(".")[0]
         locals_ = [v for v in tables if v.name.partition(".")[0] == action]
         for local in locals_:
@@ -262,7 +273,7 @@ class _Place:
         self.state.solver.push()
         self.state.given([a.now.truth(a.action.guard)])
         after = a.after(a.now)
-        stays = ir.eq(ir.select(ir.var(PLACE, self.table), at.task), at.place)
+        stays = self._is_there(at)
         unseen = self.state.follows(negation(a.at(after).truth(stays))) and all(
             self._has_not_seen(p, a, after) for p in self.properties
         )
@@ -275,8 +286,7 @@ class _Place:
         if p.action == a.action.name:
             return False
         if p.kind.of_steps:
-            read = {e.data[0] for e in ir.subterms(*p.formulas()) if e.op == "var"}
-            return not read & a.action.updates.keys()
+            return not _read(self.system, p) & a.action.updates.keys()
         then = a.at(after)
         return all(
             self.state.follows(then.equal(a.now(e), then(e))) for e in p.formulas()
@@ -284,9 +294,7 @@ class _Place:
 
     def _commutes(self, at: At, a: _Move, b: _Move) -> bool:
         """C1: return whether the step commutes with a step of anybody else."""
-        at_place = a.now.truth(
-            ir.eq(ir.select(ir.var(PLACE, self.table), at.task), at.place)
-        )
+        at_place = a.now.truth(self._is_there(at))
         possible = [m.now.truth(m.action.guard) for m in (a, b)]
         before, after = a.at(b.after(b.now)), b.at(a.after(a.now))
         given = [at_place, *self._two_tasks(at, a, b)]
@@ -308,9 +316,10 @@ class _Place:
         claims.append(implied(possible, both))
         return self.state.follows(implied(given, claims))
 
-    @property
-    def table(self) -> ir.Sort:
-        return next(v.sort for v in self.system.variables if v.name == PLACE)
+    def _is_there(self, at: At) -> Expr:
+        """Return that the task is at the place."""
+        table = next(v for v in self.system.variables if v.name == PLACE)
+        return ir.eq(ir.select(table.now, at.task), at.place)
 
     def _two_tasks(self, at: At, a: _Move, b: _Move) -> list[Term]:
         """Return the conditions that the other step is not one of this task from this
@@ -323,11 +332,24 @@ class _Place:
 
 
 def _leaving(at: At) -> At:
-    """Return ``at`` with the places to which its step leads, if it leaves its own."""
+    """Return ``at`` with the places to which its step leads, if it leaves its own and
+    changes only its own task's place."""
     update = at.part.action.updates.get(PLACE)
-    row = None if update is None else ir.select(update.args[0], at.task)
-    leads = None if update is None else constants(update, besides=row)
-    return replace(at, leads=leads)
+    if update is None or [index for index, _ in writes(update)] != [(at.task,)]:
+        return replace(at, leads=None)
+    row = ir.select(update.args[0], at.task)
+    return replace(at, leads=constants(update, besides=row))
+
+
+def _read(system: TransitionSystem, p: Property) -> set[str]:
+    """Return the variables that a property of steps reads, those of the result that
+    it mentions included."""
+    formulas = list(p.formulas())
+    if p.action is not None:
+        action = system.action_by_name[p.action]
+        if action.result is not None and action.returned in ir.subterms(*formulas):
+            formulas.append(action.result)
+    return {e.data[0] for e in ir.subterms(*formulas) if e.op == "var"}
 
 
 def implied(given: Sequence[Term], claims: Sequence[Term]) -> Term:
