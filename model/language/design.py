@@ -15,6 +15,7 @@ from poolproof.model.language.contents import Slot, bind, slots
 from poolproof.model.language.declarations import ActionMark, Block, Field, members
 from poolproof.model.language.domains import (
     ANY,
+    Binding,
     Feature,
     KernelWarning,
     ModelError,
@@ -49,6 +50,15 @@ class Design(Block):
     lacks: tuple[Feature, ...] = ()
     """Features of its bases and blocks that the design lacks. They stay off, and
     nobody can select them."""
+
+    _binding: Binding
+    _source: type
+    _slots: list[Slot]
+    """The cells of features that are on."""
+    _takes: dict[str, tuple[Values, ...]]
+    """See `_taken`: it is filled by calls."""
+    _domains: dict[str, dict[str, Values]]
+    """See `_check_call`: it is filled by calls."""
 
     def __init_subclass__(cls, **given: Any) -> None:
         super().__init_subclass__(**given)
@@ -92,7 +102,7 @@ class Design(Block):
     def load(self, state: Sequence[int]) -> None:
         """Set every cell from raw values, in the order of `dump`."""
         rest = list(reversed(state))
-        for slot in self._slots:  # type: ignore[attr-defined]
+        for slot in self._slots:
             owner, name = _owner(self, slot.name)
             if slot.index:
                 cells = getattr(owner, name).cells
@@ -105,7 +115,7 @@ class Design(Block):
         """Return the raw values of all cells: fields in declaration order, tables row
         by row. This is the checker's State."""
         state: list[int] = []
-        for slot in self._slots:  # type: ignore[attr-defined]
+        for slot in self._slots:
             owner, name = _owner(self, slot.name)
             value = getattr(owner, name)
             if slot.index:
@@ -167,7 +177,7 @@ class Design(Block):
 
     def _saturate(self) -> None:
         """Saturate counters at the end of an action, see `Counter`."""
-        for slot in self._slots:  # type: ignore[attr-defined]
+        for slot in self._slots:
             values = slot.values
             if not values.counter:
                 continue
@@ -189,9 +199,9 @@ class Design(Block):
 
     def _taken(self, name: str) -> tuple[Values, ...]:
         """Return what an action or observer takes; nothing if there is none."""
-        known: dict[str, tuple[Values, ...]] = self._takes  # type: ignore[attr-defined]
+        known = self._takes
         if name not in known:
-            source, binding = self._source, self._binding  # type: ignore[attr-defined]
+            source, binding = self._source, self._binding
             methods = _called(source)
             domains = parameters(source, methods[name]) if name in methods else {}
             known[name] = tuple(map(binding.values, domains.values()))
@@ -199,9 +209,9 @@ class Design(Block):
 
     def _check_call(self, name: str, arguments: tuple[Any, ...]) -> None:
         """Raise ModelError if this is not a valid call of an action."""
-        known: dict[str, dict[str, Values]] = self._domains  # type: ignore[attr-defined]
+        known = self._domains
         if name not in known:
-            source, binding = self._source, self._binding  # type: ignore[attr-defined]
+            source, binding = self._source, self._binding
             actions = {
                 n: f
                 for n, (f, mark) in _actions(source).items()
@@ -229,7 +239,7 @@ class Design(Block):
 
     def check_ranges(self) -> None:
         """Raise OutOfRange, which names the first cell outside its range."""
-        for slot in self._slots:  # type: ignore[attr-defined]
+        for slot in self._slots:
             owner, name = _owner(self, slot.name)
             value, values = getattr(owner, name), slot.values
             cells = value.cells if slot.index else {(): values.raw(value)}
@@ -262,9 +272,9 @@ def _called(cls: type[Design]) -> dict[str, FunctionType]:
     return methods | observer_methods(cls)
 
 
-def _take_names(twin: type, cls: type[Design]) -> None:
+def _take_names(twin: type, cls: type) -> None:
     """Let calls of an instance's actions and observers name elements."""
-    for name in _called(cls):  # type: ignore[arg-type]
+    for name in _called(cls):
         method = getattr(twin, name)
         if isinstance(method, FunctionType):
             setattr(twin, name, _by_name(name, method))

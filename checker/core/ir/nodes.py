@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from poolproof.checker.core.interval import INTERVALS, STRUCTURE, Interval, inside
 from poolproof.checker.core.limits import tick
@@ -55,7 +55,7 @@ class Expr:
     """True if it has a value wherever its leaves have one: no index, and no element of
     a set, may leave its domain."""
 
-    _interned: dict[tuple[str, Sort, tuple[Expr, ...], Any], Expr] = {}  # noqa: RUF012
+    _interned: ClassVar[dict[tuple[str, Sort, tuple[Expr, ...], Any], Expr]] = {}
 
     @property
     def turned(self) -> bool:
