@@ -177,6 +177,16 @@ def test_its_own_property_differs(name: str) -> None:
 SAMPLE = 3
 """Specs for each bug: all of them would take half an hour."""
 
+ALWAYS_TRIGGERED = {
+    "ac09b3a15154",
+    "33039678c8da",
+    "e5bbc8a6c992",
+    "8cc5fcbb5be8",
+    "12df140f0bdf",
+    "b76b46902c2d",
+}
+"""Bugs of HugetlbSteps: all its specs have the trigger, which is `steps`."""
+
 
 @cache
 def cheap_specs() -> tuple[Spec, ...]:
@@ -210,6 +220,5 @@ def test_specs_without_its_trigger_see_nothing(number: int, name: str) -> None:
             assert not compared.differs, spec.file
             asked += 1
         if asked == SAMPLE:
-            return
-    if not asked:
-        pytest.skip("no such spec takes less than a second")
+            break
+    assert bool(asked) == (name not in ALWAYS_TRIGGERED)
