@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ from poolproof.checker.driver.mutants import mutants
 from poolproof.checker.driver.mutate import Campaign, MutantStatus, campaign, look
 from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.engines.explicit import explicit
-from poolproof.checker.frontend.design import compile_design
+from poolproof.checker.engines.space import StateSpace
+from poolproof.checker.frontend.design import ActionsAlone, compile_design
+from poolproof.checker.passes.symmetry import find_symmetry
 from poolproof.checker.reports.mutate import mutation_report
 from poolproof.checker.spec import parse
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
@@ -443,3 +446,40 @@ def test_a_local_of_a_mutant_has_the_range_that_follows_for_it(files: Path) -> N
     fates = {r.mutant.what: r.fate for r in done.results}
     assert fates["2 for 1 in self.used + 1"] is MutantStatus.SURVIVED
     assert fates["2 for 1 in self.used += 1"] is MutantStatus.KILLED
+
+
+# --- actions compiled one by one ----------------------------------------------
+
+
+YIELDING = {"FaultLocks", "HugetlbSteps", "Locks"}
+"""Designs whose actions are compiled together."""
+
+
+def check_each_alone(name: str) -> None:
+    """Compare the actions with themselves, compiled one by one, in many states."""
+    (known,) = designs_named(name)
+    compiled = compile_design(known.cls)
+    system, alone = compiled.system, ActionsAlone(compiled)
+    actions = tuple(alone.compile(a.name) for a in system.actions)
+    for a, b in zip(system.actions, actions, strict=True):
+        assert a.parameters == b.parameters
+    symmetry = find_symmetry(system, (), indices=False)
+    profile = mutate.Profile(StateSpace(system, symmetry), (), 500)
+    profile.run()
+    assert sum(map(len, profile.levels)) > 1
+    assert not profile.breaks
+    other = StateSpace(replace(system, actions=actions), symmetry)
+    assert mutate._first_difference(profile, other) is None
+
+
+@pytest.mark.parametrize("name", ["MemcgTree", "Zones"])
+def test_an_action_does_not_depend_on_the_others(name: str) -> None:
+    check_each_alone(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", [k.name for k in shipped_designs() if k.name not in YIELDING]
+)
+def test_an_action_does_not_depend_on_the_others_slow(name: str) -> None:
+    check_each_alone(name)
