@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from poolproof.checker.commands import options as shared
-from poolproof.checker.commands.streams import complain, output
+from poolproof.checker.commands.streams import output
 from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.commands.triples import each_triples
-from poolproof.checker.core.verdict import INTERRUPTED, Budget
+from poolproof.checker.core.verdict import Budget
 from poolproof.checker.driver.against import Compared, exit_code
 from poolproof.checker.driver.cells import AgainstCell, Lost
 from poolproof.checker.driver.check import EXHAUSTIVE
@@ -96,9 +96,4 @@ def _results(
                 result = cell.run(report, interrupts)
             yield result
         return
-    with progress("against") as report, interrupts.caught():
-        results = list(shared.spread(options, interrupts)(cells, report))
-    for cell, result in zip(cells, results, strict=True):
-        if isinstance(result, Lost) and result.why != INTERRUPTED:
-            complain(f"{cell.title}: nothing is known: {result.why}")
-    yield from results
+    yield from shared.results(options, "against", cells, interrupts)

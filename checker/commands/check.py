@@ -26,7 +26,7 @@ from poolproof.checker.commands.triples import add_triples, run_triples
 from poolproof.checker.core.diagnostic import UserError, together
 from poolproof.checker.core.limits import Spent, doing
 from poolproof.checker.core.text import count
-from poolproof.checker.core.verdict import INTERRUPTED, Budget, Violated
+from poolproof.checker.core.verdict import Budget, Violated
 from poolproof.checker.driver.cells import CheckCell, Lost
 from poolproof.checker.driver.designs import shipped_specs
 from poolproof.checker.driver.judging import CheckResult, ExpectationStatus, exit_code
@@ -156,12 +156,7 @@ def _results(
         return
     budget = replace(budget, threads=shared.threads(options))
     cells = [CheckCell(task, engine, budget, checks) for task in tasks]
-    with progress("check") as report, interrupts.caught():
-        results = list(shared.spread(options, interrupts)(cells, report))
-    for cell, result in zip(cells, results, strict=True):
-        if isinstance(result, Lost) and result.why != INTERRUPTED:
-            complain(f"{cell.title}: nothing is known: {result.why}")
-    yield from results
+    yield from shared.results(options, "check", cells, interrupts)
 
 
 def _print_one(

@@ -13,10 +13,12 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from poolproof.checker.commands.streams import complain
+from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.bounds import parse_bounds
 from poolproof.checker.core.diagnostic import UserError
-from poolproof.checker.core.verdict import Budget
-from poolproof.checker.driver.cells import Spread, in_turn
+from poolproof.checker.core.verdict import INTERRUPTED, Budget
+from poolproof.checker.driver.cells import Cell, Lost, Spread, in_turn
 from poolproof.checker.driver.check import EXHAUSTIVE, engines
 from poolproof.checker.driver.cluster import on_cluster
 from poolproof.checker.driver.designs import DesignRef, designs_named
@@ -327,6 +329,22 @@ def spread(options: argparse.Namespace, interrupted: Callable[[], bool]) -> Spre
     if options.cluster:
         return on_cluster(options.cluster)
     return in_processes(jobs) if jobs > 1 else in_turn(interrupted)
+
+
+def results(
+    options: argparse.Namespace,
+    verb: str,
+    cells: Sequence[Cell],
+    interrupts: Interrupts,
+) -> list[Any]:
+    """Return the result of each cell, in their order, with progress on a terminal.
+    Complain of each that was lost, except by Ctrl-C."""
+    with progress(verb) as report, interrupts.caught():
+        found = list(spread(options, interrupts)(cells, report))
+    for cell, result in zip(cells, found, strict=True):
+        if isinstance(result, Lost) and result.why != INTERRUPTED:
+            complain(f"{cell.title}: nothing is known: {result.why}")
+    return found
 
 
 def merged(options: argparse.Namespace) -> tuple[str, dict[str, int]]:
