@@ -188,21 +188,15 @@ def _mentions(e: Expr, head: Expr) -> bool:
 
 def pointed(e: Expr) -> Expr:
     """Return e with ``a <= q and q < a + 1`` written as ``q == a``."""
-    by: dict[Expr, Expr] = {}
-    for node in ir.subterms(e):
-        if node.op == "and":
-            made = _as_equation(node.args)
-            if made is not None:
-                by[node] = made
-    while by:
-        changed = ir.substitute(e, by)
-        if changed is e:
-            return e
-        e, by = changed, {}
+    while True:
+        by: dict[Expr, Expr] = {}
         for node in ir.subterms(e):
             if node.op == "and" and (made := _as_equation(node.args)) is not None:
                 by[node] = made
-    return e
+        changed = ir.substitute(e, by) if by else e
+        if changed is e:
+            return e
+        e = changed
 
 
 def _as_equation(parts: Iterable[Expr]) -> Expr | None:
