@@ -145,8 +145,8 @@ def _results(
     checks: Checks,
     interrupts: Interrupts,
 ) -> Iterator[CheckResult | Lost]:
-    """Yield what comes out of each task, in their order. Where several are checked at
-    the same time, none is yielded before all are done."""
+    """Yield the result of each task, in their order. If several run at the same time,
+    none is yielded before all are done."""
     engine = options.engine or shared.AUTO
     if options.jobs < 2 and not options.cluster:
         for task in tasks:
@@ -248,7 +248,7 @@ def prepared(
 def check(
     task: Task, engine: str, budget: Budget, interrupts: Interrupts, checks: Checks
 ) -> CheckResult:
-    """Return what came out, with progress on a terminal. Ctrl-C ends it early."""
+    """Return the result, with progress on a terminal. Ctrl-C ends it early."""
     with (
         progress(f"{task.known.name} {Path(task.spec.file).stem}") as report,
         interrupts.caught(),
