@@ -9,6 +9,7 @@ where it was. Only functions are changed, and no line that begins with a string:
 these are messages.
 
     python -m tests.common.mutation                 each module in turn
+    python -m tests.common.mutation --stale         modules to score, and why
     SAMPLE=80 SEED=1 python -m tests.common.mutation symmetry prove
 
 SAMPLE bounds the mutants of a module: a fixed choice for each SEED, spread over
@@ -19,6 +20,7 @@ tests/scores/equivalent.toml, each with the reason; they do not count.
 
 from __future__ import annotations
 
+import ast
 import difflib
 import hashlib
 import json
@@ -166,21 +168,48 @@ def killers(module: str) -> tuple[str, ...]:
     return found or ("tests/agreement",)
 
 
-def digest_of(text: bytes) -> str:
-    """Return 16 hexadecimal digits that stand for a text."""
+def digest(text: str) -> str:
+    """Return 16 hexadecimal digits that stand for what a Python text does. Comments,
+    docstrings and layout make no difference."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        for statements in ("body", "orelse", "finalbody"):
+            found = getattr(node, statements, None)
+            if isinstance(found, list):
+                setattr(node, statements, [s for s in found if not _says_only(s)])
+    return _hash(_shape(tree).encode())
+
+
+def _says_only(statement: ast.AST) -> bool:
+    """Return whether a statement is a docstring, of an attribute too, or `...`."""
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(value, ast.Constant)
+
+
+def _shape(node: object) -> str:
+    """Return a text for a syntax tree: the same for each version of Python, since it
+    leaves out empty fields, which later versions have more of."""
+    if isinstance(node, list):
+        return f"[{','.join(map(_shape, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    parts = [
+        f"{name}={_shape(value)}"
+        for name, value in ast.iter_fields(node)
+        if value is not None and value != []
+    ]
+    return f"{type(node).__name__}({','.join(parts)})"
+
+
+def _hash(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()[:16]
-
-
-def digest(module: str) -> str:
-    """Of the module's text in the checkout."""
-    return digest_of((ROOT / module).read_bytes())
 
 
 def _tests_digest(module: str, root: Path) -> str:
     """Of the tests' text: what lived is tried again where a test has changed."""
     files = [p for t in killers(module) for p in sorted((root / t).rglob("*.py"))]
     files += [root / t for t in killers(module) if t.endswith(".py")]
-    return digest_of(b"".join(p.read_bytes() for p in files))
+    return _hash(b"".join(p.read_bytes() for p in files))
 
 
 # --- mutants ------------------------------------------------------------------
@@ -265,7 +294,7 @@ def mutate(module: str, text: str) -> Mutated:
     parts = {name: tuple(lines[s.start - 1 : s.end]) for name, s in spans}
     hashes = dict(made.hash_by_function_name)
     names = tuple(made.mutant_names)
-    return Mutated(module, digest_of(text.encode()), made.code, names, hashes, parts)
+    return Mutated(module, digest(text), made.code, names, hashes, parts)
 
 
 @cache
@@ -471,7 +500,20 @@ def report(mutated: Mutated, found: Score) -> list[str]:
     ]
 
 
+def stale() -> Iterator[str]:
+    """Yield the name of each module without a score of its present text."""
+    for name, path in modules().items():
+        stored = SCORES / f"{name}.txt"
+        if not stored.exists():
+            yield f"{name}: no score"
+        elif f"digest: {digest((ROOT / path).read_text())}" not in stored.read_text():
+            yield f"{name}: the score is of an earlier text"
+
+
 def main(wanted: Sequence[str]) -> None:
+    if "--stale" in wanted:
+        print("\n".join(stale()))
+        return
     seconds = float(os.environ.get("SECONDS") or 1800)
     size, seed = (int(os.environ.get(n) or d) for n, d in (("SAMPLE", 0), ("SEED", 1)))
     all_modules = modules()
