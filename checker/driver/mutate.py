@@ -9,8 +9,9 @@ over runs: it is set apart, and said so.
 
 A mutant's runs are the original's up to the first state, by distance, where a
 step differs; the search goes on from there and ends at the first difference
-that a property tells. Budgets are in states: the same call gives the same
-answer.
+that a property tells. A mutant that lives with the first bounds of each spec is
+then checked with the other ones. Budgets are in states: the same call gives the
+same answer.
 """
 
 from __future__ import annotations
@@ -149,15 +150,23 @@ class Profile(Visitor):
 
 @dataclass(frozen=True)
 class Original:
-    """The result of a spec on the unchanged design. ``reads`` are the methods that
+    """The result of a spec on the unchanged design, with the bounds of ``label``
+    (the first ones if it is empty). ``reads`` are the methods that
     each action was compiled from: a change of any other has no effect on it.
     Actions are compiled one by one, by ``alone``, unless some yield: then a
     change of any method has all of them compiled again."""
 
     task: Task
+    label: str
     profile: Profile
     reads: Mapping[str, Set[ast.FunctionDef]]
     alone: ActionsAlone | None
+
+    @property
+    def name(self) -> str:
+        """Return the spec's file, and the label in parentheses if there is one."""
+        file = self.task.spec.file
+        return f"{file} ({self.label})" if self.label else file
 
     def with_mutant(self, mutant: Mutant) -> TransitionSystem | None:
         """Return the system of the changed design; None if no action changes. Its
@@ -204,9 +213,9 @@ class Original:
         return _of_states_and_steps(resolved)
 
 
-def look(task: Task, states: int) -> Original:
-    """Return the original's profile, within ``states`` of its states. Raises
-    UserError where the original breaks."""
+def look(task: Task, states: int, label: str = "") -> Original:
+    """Return the original's profile, within ``states`` of its states. ``label`` is
+    that of the task's bounds. Raises UserError where the original breaks."""
     queries = _of_states_and_steps(task.resolved)
     system = task.compiled.system
     alone: ActionsAlone | None = None
@@ -234,7 +243,7 @@ def look(task: Task, states: int) -> Original:
             f"{task.spec.file}: the model itself is wrong ({profile.breaks}): "
             "poolproof check says where",
         )
-    return Original(task, profile, reads, alone)
+    return Original(task, label, profile, reads, alone)
 
 
 def _of_states_and_steps(resolved: Resolved) -> tuple[Property, ...]:
@@ -271,13 +280,17 @@ class Result:
     or why it is equivalent."""
 
     mutant: Mutant
-    fate: MutantStatus
+    fate: MutantStatus = MutantStatus.UNUSED
     by: str = ""
 
 
-def judge(mutant: Mutant, originals: Sequence[Original]) -> Result:
-    """Check one spec after the other, until one kills the mutant."""
-    fate = MutantStatus.UNUSED
+def judge(
+    mutant: Mutant,
+    originals: Sequence[Original],
+    fate: MutantStatus = MutantStatus.UNUSED,
+) -> Result:
+    """Check one spec after the other, until one kills the mutant. ``fate`` is the
+    result of the specs that were checked before."""
     for original in originals:
         was = original.profile
         try:
@@ -301,9 +314,7 @@ def judge(mutant: Mutant, originals: Sequence[Original]) -> Result:
             profile.run()
         if profile.differs:
             by = profile.killer or f"the model breaks: {profile.breaks}"
-            return Result(
-                mutant, MutantStatus.KILLED, f"{original.task.spec.file}: {by}"
-            )
+            return Result(mutant, MutantStatus.KILLED, f"{original.name}: {by}")
         if was.complete and not profile.complete:
             fate = MutantStatus.UNDECIDED
         elif fate is not MutantStatus.UNDECIDED:
@@ -352,19 +363,19 @@ class Campaign:
     seed: int
     states: int
     text: str = ""
-    incomplete: tuple[str, ...] = ()
     bases: tuple[str, ...] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)
+    incomplete: tuple[str, ...] = ()
     results: list[Result] = field(default_factory=list)
     stopped: str = ""
 
-    def note(self, mutant: Mutant, fate: MutantStatus, by: str) -> None:
-        """Record the result of a mutant. A mutant that is listed as equivalent counts
-        as that unless a spec kills it."""
-        why = self.reasons.get(key(mutant))
-        if why is not None and fate is not MutantStatus.KILLED:
-            fate, by = MutantStatus.EQUIVALENT, why
-        self.results.append(Result(mutant, fate, by))
+    def note(self, place: int, result: Result) -> None:
+        """Record the result of the mutant that was tried as number ``place``, from 0.
+        A mutant that is listed as equivalent counts as that unless a spec kills it."""
+        why = self.reasons.get(key(result.mutant))
+        if why is not None and result.fate is not MutantStatus.KILLED:
+            result = Result(result.mutant, MutantStatus.EQUIVALENT, why)
+        self.results[place : place + 1] = [result]
 
     @property
     def refuted(self) -> list[Result]:
@@ -411,97 +422,117 @@ def campaign(
     a sample. They, and Ctrl-C, end it with what
     is known. Raises Spent if they end it before the designs are compiled."""
     tasks = [t for s in specs for t in prepare(s, request)]
-    originals: list[Original] = []
-    stopped = ""
-    try:
-        with doing("visiting the original's states"):
-            for task in tasks:
-                look_now()
-                originals.append(look(task, states))
-    except Spent as spent:
-        late = dict.fromkeys(t.spec.file for t in tasks[len(originals) :])
-        stopped = f"{spent}, before {', '.join(late)}"
-    # a spec of few designs detects most, and a small one is soon through
-    originals.sort(
-        key=lambda o: (len(o.task.spec.designs), o.profile.explored.transitions)
-    )
     design = tasks[0].compiled.source if tasks else None
     everything = [] if design is None else list(mutants(design, inherited))
     random.Random(seed).shuffle(everything)
     chosen = everything if sample is None else everything[:sample]
     queries = {t.spec.file: t.spec for t in tasks}
-    files = tuple(queries)
     done = Campaign(
         tasks[0].known.name if tasks else "",
-        files,
+        tuple(queries),
         len(everything),
         len(chosen),
         seed,
         states,
         "" if design is None else text_line(design, queries.values()),
-        tuple(
-            dict.fromkeys(o.task.spec.file for o in originals if not o.profile.complete)
-        ),
         ()
         if design is None or inherited
         else tuple(c.__name__ for c in base_designs(design)),
         equivalents(tasks[0].known) if tasks else {},
     )
-    done.stopped = stopped
-    if not stopped:
-        with doing("trying the mutants"):
-            _try(chosen, originals, done, report, threads)
+    originals = _originals([(t, "") for t in tasks], done)
+    _try(dict(enumerate(Result(m) for m in chosen)), originals, done, report, threads)
+    if request.as_written and not done.stopped:
+        lives = {
+            n: r
+            for n, r in enumerate(done.results)
+            if r.fate is not MutantStatus.KILLED
+        }
+        originals = _originals(_at_labels(specs, request) if lives else [], done)
+        _try(lives, originals, done, report, threads)
     return done
 
 
+def _at_labels(specs: Sequence[Spec], request: Request) -> list[tuple[Task, str]]:
+    """Return the specs with all bounds but the first of each."""
+    return [
+        (task, bounds.label)
+        for spec in specs
+        for bounds in spec.bounds[1:]
+        for task in prepare(spec, replace(request, label=bounds.label))
+    ]
+
+
+def _originals(tasks: Sequence[tuple[Task, str]], done: Campaign) -> list[Original]:
+    """Visit the states of the unchanged design. Return the specs in an order that
+    soon finds most mutants; none if the limits in force end it."""
+    found: list[Original] = []
+    try:
+        with doing("visiting the original's states"):
+            for task, label in tasks:
+                look_now()
+                found.append(look(task, done.states, label))
+    except Spent as spent:
+        late = dict.fromkeys(t.spec.file for t, _ in tasks[len(found) :])
+        done.stopped = f"{spent}, before {', '.join(late)}"
+        return []
+    # a spec of few designs detects most, and a small one is soon through
+    found.sort(key=lambda o: (len(o.task.spec.designs), o.profile.explored.transitions))
+    partly = (o.name for o in found if not o.profile.complete)
+    done.incomplete += tuple(dict.fromkeys(partly))
+    return found
+
+
 def _try(
-    chosen: Sequence[Mutant],
+    todo: Mapping[int, Result],
     originals: Sequence[Original],
     done: Campaign,
     report: Reporter,
     threads: int,
 ) -> None:
-    """Judge the mutants until the limits in force, or Ctrl-C, end it."""
+    """Judge the mutants, by their places in the results, until the limits in
+    force, or Ctrl-C, end it."""
+    if not todo or not originals:
+        return
     begin = time.monotonic()
-    results = _judged(chosen, originals, threads)
-    try:
-        for number, (mutant, fate, by) in enumerate(results):
-            if fate is None:
-                done.stopped = by
-                break
-            done.note(mutant, fate, by)
-            report.progress(
-                mutants=number + 1,
-                of=len(chosen),
-                killed=sum(r.fate is MutantStatus.KILLED for r in done.results),
-                seconds=time.monotonic() - begin,
-            )
-    except KeyboardInterrupt:
-        done.stopped = "interrupted"
-    finally:
-        results.close()
+    with doing("trying the mutants"):
+        results = _judged([*todo.values()], originals, threads)
+        try:
+            for number, (place, result) in enumerate(zip(todo, results, strict=True)):
+                if isinstance(result, str):
+                    done.stopped = result
+                    break
+                done.note(place, result)
+                report.progress(
+                    mutants=number + 1,
+                    of=len(todo),
+                    killed=sum(r.fate is MutantStatus.KILLED for r in done.results),
+                    seconds=time.monotonic() - begin,
+                )
+        except KeyboardInterrupt:
+            done.stopped = "interrupted"
+        finally:
+            results.close()
 
 
-_work: tuple[Sequence[Mutant], Sequence[Original]] = ((), ())
+_work: tuple[Sequence[Result], Sequence[Original]] = ((), ())
 """The mutants and originals for the workers, which are forks of this process."""
 
 
-Tried = tuple[MutantStatus | None, str]
-"""A mutant's status, and who killed it; or None, and the limit that was reached."""
-
-
-def _judge(mutant: Mutant, originals: Sequence[Original]) -> Tried:
+def _judge(before: Result, originals: Sequence[Original]) -> Result | str:
+    """Return the mutant's result, or the limit that was reached."""
     try:
         look_now()
-        result = judge(mutant, originals)
+        return judge(before.mutant, originals, before.fate)
     except Spent as spent:
-        return None, str(spent)
-    return result.fate, result.by
+        return str(spent)
 
 
-def _judge_number(number: int) -> Tried:
-    chosen, originals = _work
-    return _judge(chosen[number], originals)
+def _judge_number(number: int) -> tuple[MutantStatus, str] | str:
+    """Return what can go through a pipe: a mutant cannot."""
+    todo, originals = _work
+    result = _judge(todo[number], originals)
+    return result if isinstance(result, str) else (result.fate, result.by)
 
 
 def _quiet() -> None:
@@ -510,20 +541,21 @@ def _quiet() -> None:
 
 
 def _judged(
-    chosen: Sequence[Mutant], originals: Sequence[Original], threads: int
-) -> Generator[tuple[Mutant, MutantStatus | None, str], None, None]:
-    """Yield what came out for each mutant in order, by so many processes. They
-    are held to the limits in force, with a share of the memory each."""
+    todo: Sequence[Result], originals: Sequence[Original], threads: int
+) -> Generator[Result | str, None, None]:
+    """Yield the result of each mutant in order, or the limit that was reached, from
+    so many processes. They are held to the limits in force, with a share of the
+    memory each."""
     global _work
     if threads < 2:
-        yield from ((m, *_judge(m, originals)) for m in chosen)
+        yield from (_judge(r, originals) for r in todo)
         return
-    _work = chosen, originals
+    _work = todo, originals
     memory = memory_left()
     with (
         limited(None, None if memory is None else memory // threads),
         multiprocessing.get_context("fork").Pool(threads, _quiet) as pool,
     ):
-        tried = pool.imap(_judge_number, range(len(chosen)))
-        for mutant, (fate, by) in zip(chosen, tried, strict=True):
-            yield mutant, fate, by
+        tried = pool.imap(_judge_number, range(len(todo)))
+        for before, told in zip(todo, tried, strict=True):
+            yield told if isinstance(told, str) else Result(before.mutant, *told)

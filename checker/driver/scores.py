@@ -3,8 +3,8 @@
 
 A report of `poolproof mutate` ends with digests of the design's text and of its
 specs. A score whose digests are others is of an earlier text, and says so. Only
-what changes the question counts: in a spec, its first bounds, its definitions and
-its properties; in a design, its code. Comments, docstrings, layout, titles,
+what changes the question counts: in a spec, its bounds, its definitions and its
+properties; in a design, its code. Comments, docstrings, layout, titles, labels,
 citations and what is expected do not.
 """
 
@@ -156,8 +156,8 @@ _SAID = frozenset(("span", "title", "source", "expects", "label"))
 
 
 def _question(spec: Spec) -> Any:
-    """The first bounds, the definitions and the properties, as nested lists."""
-    return _plain((spec.bounds[:1], spec.lets, spec.claims))
+    """The bounds, the definitions and the properties, as nested lists."""
+    return _plain((spec.bounds, spec.lets, spec.claims))
 
 
 def _plain(part: Any) -> Any:

@@ -253,6 +253,41 @@ def test_a_blind_spec_lets_mutants_live(files: Path) -> None:
     assert max(map(len, report.splitlines())) <= 75
 
 
+OTHER_BOUNDS = """spec "s"
+for Quota
+bounds total = 1, V = 1
+bounds {}: total = 1, V = 2
+
+reachable full "it can be used up": used == total
+step twice "nothing is charged twice" on take: used' <= 1
+"""
+
+
+def test_what_lives_with_the_first_bounds_is_tried_with_the_others(
+    files: Path,
+) -> None:
+    """One VMA cannot charge a page twice. With two VMAs, the check of the quota is
+    what stops the second one."""
+    (files / "one.spec").write_text(OTHER_BOUNDS.replace("bounds {}", "# {}"))
+    (files / "two.spec").write_text(OTHER_BOUNDS.format("two"))
+    one, two = (
+        {r.mutant.what: r for r in run(name).results}
+        for name in ("one.spec", "two.spec")
+    )
+    limit = "self.used > TOTAL for self.used >= TOTAL"
+    assert one[limit].fate is MutantStatus.SAME
+    assert two[limit].fate is MutantStatus.KILLED
+    assert two[limit].by.startswith("two.spec (two): ")
+    drop = "without self.used -= 1"
+    assert one[drop].fate is MutantStatus.SURVIVED
+    killed = {m: r.by for m, r in one.items() if r.fate is MutantStatus.KILLED}
+    assert killed
+    assert (
+        killed.items()
+        <= {m: r.by.replace("two", "one") for m, r in two.items()}.items()
+    )
+
+
 SAID = """
 [[equivalent]]
 why = "nobody asks how often"

@@ -117,7 +117,7 @@ OTHERS = {
     "a property's title": ("spec", "few:", 'few "not many":', ""),
     "a source": ("spec", "few:", 'few: source "mm/pool.c"', ""),
     "what is expected": ("spec", "<= 1", "<= 1 expect violated at 2", ""),
-    "other bounds": ("spec", "= 1\n", "= 1\nbounds wide: total = 3\n", ""),
+    "other bounds": ("spec", "= 1\n", "= 1\nbounds wide: total = 3\n", "specs"),
     "a property's name": ("spec", "few:", "little:", "specs"),
     "another property": (
         "spec",
