@@ -206,9 +206,9 @@ class _Proofs:
         for p in self.properties:
             if not p.kind.safety:
                 self.verdicts[p.name] = Unknown(
-                    "induction does not show what follows"
+                    "induction cannot prove what follows"
                     if p.kind.of_runs
-                    else "induction does not show what is reached"
+                    else "induction cannot prove what is reached"
                 )
         self.work = Induction(self.system, self.report)
         if outside := next(self.work.starts_outside(), ""):

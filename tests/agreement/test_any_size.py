@@ -252,14 +252,14 @@ step at_most "m": count' <= 3
 """
 
 
-def test_a_range_that_is_not_shown_is_not_assumed(tmp_path: Path) -> None:
+def test_a_range_that_is_not_proved_is_not_assumed(tmp_path: Path) -> None:
     spec = of_text(BEYOND, tmp_path, "beyond")
     found = opened(Beyond, spec, Sizes({}, (), ()), compile_design(Beyond), ("all",))
     outcome = proved(found)
     good = {n for n, v in outcome.verdicts.items() if isinstance(v, Holds)}
     assert good == {"not_below", "one_more"}
     assert outcome.statistics.notes == (
-        "not shown nor assumed, so the model may be wrong: the range of count",
+        "neither proved nor assumed, so the model may be wrong: the range of count",
     )
     (certificate,) = certificates(outcome)
     for text in certificate.questions:
@@ -330,7 +330,7 @@ def test_check_says_what_is_open_and_what_is_not(
     assert "no bound 'W'" in capsys.readouterr().err
 
 
-def test_a_loop_whose_closed_form_is_not_shown_keeps_its_bounds(
+def test_a_loop_whose_closed_form_is_not_proved_keeps_its_bounds(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "stuck.spec"

@@ -168,7 +168,7 @@ def reason(verdict: Verdict | None) -> str:
     if not isinstance(verdict, Unknown):
         return "not asked"
     text = verdict.reason.split(", e.g. where")[0]
-    for start in ("the time budget", "not shown", "not decided", "the certificate"):
+    for start in ("the time budget", "not proved", "not decided", "the certificate"):
         if text.startswith(start):
             kind = re.sub(r"^not decided: .*: ", "", text) if "decided" in start else ""
             return f"{start}: {kind}" if kind and len(kind) < 40 else start

@@ -114,7 +114,7 @@ def test_a_range_that_is_not_kept_is_a_reason_for_all() -> None:
     verdicts = run(fine, step, seen, actions=(over,)).verdicts
     why = "not inductive: over does not keep the range of x"
     assert verdicts["fine"] == verdicts["step"] == Unknown(why)
-    assert verdicts["seen"] == Unknown("induction does not show what is reached")
+    assert verdicts["seen"] == Unknown("induction cannot prove what is reached")
 
 
 def test_what_induction_does_not_show() -> None:
@@ -122,8 +122,8 @@ def test_what_induction_does_not_show() -> None:
     seen = Property("seen", Kind.REACHABLE, eq(X.now, num(1)))
     fine = Property("fine", Kind.INVARIANT, eq(X.now, Y.now))
     verdicts = run(later, seen, fine).verdicts
-    assert verdicts["later"] == Unknown("induction does not show what follows")
-    assert verdicts["seen"] == Unknown("induction does not show what is reached")
+    assert verdicts["later"] == Unknown("induction cannot prove what follows")
+    assert verdicts["seen"] == Unknown("induction cannot prove what is reached")
     assert isinstance(verdicts["fine"], Holds)
 
 

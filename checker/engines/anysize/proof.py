@@ -85,13 +85,13 @@ class Lemma:
 @dataclass
 class Proof:
     """The lemmas in use, the guesses that may still become some, and what was
-    shown with which of them."""
+    proved with which of them."""
 
     system: TransitionSystem
     report: Reporter
     lemmas: dict[str, Lemma] = field(default_factory=dict)
     pool: dict[str, Lemma] = field(default_factory=dict)
-    shown: dict[tuple[str, Expr], Answer] = field(default_factory=dict)
+    answers: dict[tuple[str, Expr], Answer] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
     queries: int = 0
 
@@ -124,7 +124,7 @@ class Proof:
         return ir.substitute(formula, by)
 
     def claims(self, lemma: Lemma) -> list[Claim]:
-        """Return what must be shown for a lemma."""
+        """Return what must be proved for a lemma."""
         if lemma.name not in self.known:
             self.known[lemma.name] = list(self.made(lemma))
         return self.known[lemma.name]
@@ -162,14 +162,14 @@ class Proof:
     def ask(self, claim: Claim) -> Answer:
         """Return whether the claim follows from the lemmas. Guesses that it needs
         become lemmas."""
-        known = self.shown.get((claim.about, claim.formula))
+        known = self.answers.get((claim.about, claim.formula))
         if known is None or not self.may_use(known):
             known = self.question(claim, self.lemmas.values())
             if not known.proved and self.pool:
                 every = (*self.lemmas.values(), *self.pool.values())
                 known = self.question(claim, every)
         if known.proved:
-            self.shown[claim.about, claim.formula] = known
+            self.answers[claim.about, claim.formula] = known
             for name in known.used & self.pool.keys():
                 self.lemmas[name] = self.pool.pop(name)
         return known
@@ -226,7 +226,7 @@ class Proof:
     def reason(self, claim: Claim, answer: Answer) -> str:
         if answer.refuted:
             state = ", ".join(answer.model[:8])
-            return f"not shown: {claim.about}" + (
+            return f"not proved: {claim.about}" + (
                 f", e.g. where {state}" if state else ""
             )
         return f"not decided: {claim.about}: {answer.why}"
@@ -339,7 +339,7 @@ def anysize_of(compiled: Compiled) -> Callable[..., Outcome]:
 
 
 class _Run:
-    """One call of `anysize`: what is shown so far."""
+    """One call of `anysize`: what is proved so far."""
 
     def __init__(
         self,
@@ -389,12 +389,12 @@ class _Run:
             self.attempt(fitting, rules)
 
     def worth_more(self, p: Property, fit: frozenset[str]) -> bool:
-        """Whether the property is not shown and may be so."""
+        """Whether the property is not proved and may hold."""
         unknown = isinstance(self.verdicts[p.name], Unknown) and p.kind.safety
         return unknown and (p.name in fit or not p.kind.of_states)
 
     def attempt(self, named: Mapping[str, Lemma], rules: list[Claim]) -> None:
-        """Show what follows from the lemmas, the named ones and guesses."""
+        """Prove what follows from the lemmas, the named ones and guesses."""
         proof = self.proof
         proof.lemmas |= named
         while True:
@@ -405,23 +405,23 @@ class _Run:
             proof.settle()
             if proof.size == before:
                 break
-        shown: list[Property] = []
+        proved: list[Property] = []
         for p in self.properties:
             reason = wrong or self.unknown(p, steps[p.name])
             if not reason:
-                shown.append(p)
+                proved.append(p)
             elif not isinstance(self.verdicts.get(p.name), Holds):
                 self.verdicts[p.name] = Unknown(reason)
-        if any(not isinstance(self.verdicts.get(p.name), Holds) for p in shown):
+        if any(not isinstance(self.verdicts.get(p.name), Holds) for p in proved):
             self.notes = tuple(
-                f"not shown nor assumed, so the model may be wrong: {one}"
+                f"neither proved nor assumed, so the model may be wrong: {one}"
                 for one in left_open
             )
-            self.confirm(shown, rules)
+            self.confirm(proved, rules)
 
     def of_rules(self, rules: Iterable[Claim]) -> tuple[str, tuple[str, ...]]:
         """Return why nothing can be proved, or '', and the ranges, indices and
-        asserts that are not shown. A range that is not is assumed no more."""
+        asserts that are not proved. A range that is not is no longer assumed."""
         ranged, open_rules = self.proof.plain.ranged, dict[str, None]()
         self.loop = None
         for claim in rules:
@@ -440,7 +440,7 @@ class _Run:
         return "", tuple(open_rules)
 
     def first_wrong(self, claims: Iterable[Claim]) -> str:
-        """Why a claim is not shown; '' if all are."""
+        """Return why a claim is not proved; '' if all are."""
         for claim in claims:
             answer = self.proof.ask(claim)
             if not answer.proved:
@@ -454,12 +454,12 @@ class _Run:
         return [self.step(p, a) for a in self.system.actions if p.about(a)]
 
     def unknown(self, p: Property, steps: str) -> str:
-        """Why the property is not shown; '' if it is."""
+        """Return why the property is not proved; '' if it is."""
         if not p.kind.safety:
             follows = "follows" if p.kind.of_runs else "is reached"
-            return f"induction does not show what {follows}"
+            return f"induction cannot prove what {follows}"
         if p.kind.of_states and p.name not in self.proof.lemmas:
-            why = "it is not so in a state that was visited at small sizes"
+            why = "it is false in a state that was visited at small sizes"
             return self.proof.why.get(p.name, why)
         return steps
 
@@ -478,16 +478,16 @@ class _Run:
 
     # -- the certificate --
 
-    def confirm(self, shown: list[Property], rules: list[Claim]) -> None:
+    def confirm(self, proved: list[Property], rules: list[Claim]) -> None:
         """Ask each question's text of a fresh solver, and what the lemmas exclude.
-        No guess may help: it is not shown to hold."""
+        No guess may help, because none is proved."""
         pool, self.proof.pool = self.proof.pool, {}
-        self.confirmed(shown, rules)
+        self.confirmed(proved, rules)
         self.proof.pool = pool
 
-    def confirmed(self, shown: list[Property], rules: list[Claim]) -> None:
+    def confirmed(self, proved: list[Property], rules: list[Claim]) -> None:
         proof = self.proof
-        claims = [c for p in shown for c in self.step_claims(p)]
+        claims = [c for p in proved for c in self.step_claims(p)]
         claims += [c for one in proof.lemmas.values() for c in proof.claims(one)]
         claims += [c for c in rules if c.loop or c.range in proof.plain.ranged]
         given = proof.lemmas.keys() | proof.ranges
@@ -503,7 +503,7 @@ class _Run:
                     wrong = f"{claim.about} is not confirmed"
                 texts[text] = None
         if wrong:
-            for p in shown:
+            for p in proved:
                 self.verdicts[p.name] = Unknown(f"the certificate: {wrong}")
             return
         certificate = Certificate(
@@ -514,11 +514,11 @@ class _Run:
             tuple(texts),
             tuple(ir.show(e) for e in proof.relations),
         )
-        self.nothing(proof, shown)
-        for p in shown:
+        self.nothing(proof, proved)
+        for p in proved:
             self.verdicts[p.name] = Holds(False, certificate=certificate)
 
-    def nothing(self, proof: Proof, shown: list[Property]) -> None:
+    def nothing(self, proof: Proof, proved: list[Property]) -> None:
         """Return what the lemmas exclude: a start, actions, antecedents. Whatever was
         visited at small sizes is possible, and needs no question."""
         never = Claim("a start", ir.FALSE)
@@ -531,7 +531,7 @@ class _Run:
         )
         true = {
             p.name: tuple(self.may_be_true(proof, p, a) for a in p.antecedents)
-            for p in shown
+            for p in proved
         }
         self.statistics = Statistics(
             no_start=not visits.each[0].states and proof.ask(never).proved,
