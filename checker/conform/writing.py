@@ -306,7 +306,9 @@ class CommandWriter:
         return commands
 
     def _punch_hole(self, file: Any, page: int) -> list[str]:
-        if self._other_way():
+        """By a descriptor, or through a mapping: nothing else leads to a file that is
+        unlinked and closed."""
+        if self._other_way() or not self.machine.now.exists(file):
             for area in self.machine.around.areas:
                 inside = area.pgoff <= page < area.pgoff + area.length
                 if area.file == file and area.shared and area.writable and inside:

@@ -10,13 +10,13 @@ Pages are taken from nowhere and go nowhere: what allocates says how many pages
 it took of the ``room`` it was given, what frees how many it freed.
 
 Left out: contents; orders between a base page and a huge page; swap; seals;
-leases; mount options; fault-around, MAP_POPULATE and read() (a fault is what
-fills a hole); offsets (each mapping is of the whole file); the dentry cache (a
-name is a link); page tables that are empty but there (a huge folio is mapped by
-a PMD wherever nothing else is in its range). Of shmem: overcommit accounting,
-folios that a failing fallocate() takes back, which a fault may keep from it. Of
-hugetlbfs: the reserve map and the subpool (model/blocks/reserve_map.py, quota.py), and
-its locks, so that truncation is one step there.
+leases; mount options; fault-around, MAP_POPULATE and read() (a fault is what fills
+a hole); offsets (each mapping is of the whole file); the dentry cache (a name is a
+link); page tables that are empty but there (a huge folio is mapped by a PMD wherever
+nothing else is in its range). Of shmem: overcommit accounting, folios that a failing
+fallocate() takes back, which a fault may keep from it. Of hugetlbfs: the reserve map
+and the subpool (model/blocks/reserve_map.py, quota.py), and its locks, so that
+truncation is one step there.
 """
 
 from enum import Enum
@@ -159,6 +159,14 @@ class Inodes(Block):
         require(self.in_flight[inode] and not self.fd[task, inode])
         self.in_flight[inode] = False
         self.fd[task, inode] = True
+
+    def may_punch(self, task, inode):
+        """Return whether the task can make a hole: with a descriptor, or with a mapping
+        that is shared and may be written (mm/madvise.c:madvise_remove)."""
+        return self.fd[task, inode] or any(
+            self.vm_file[v] == inode and self.vm_mm[v] == task and self.vm_shared[v]
+            for v in self.vmas
+        )
 
     def map_file(self, vma, task, inode, shared):
         """mm/mmap.c:mmap_region: the VMA takes a reference to the file."""

@@ -55,11 +55,28 @@ class Files(VmaChanges):
         self.remove_inode_hugepages(file, size)
         return OK
 
+    def may_punch(self, file, page):
+        """Return whether somebody can make a hole: with a descriptor, or with a mapping
+        of the page that is shared and may be written (mm/madvise.c:madvise_remove).
+        Nothing but a mapping leads to an unlinked file that is closed, or to a segment
+        (ipc/shm.c:shm_fallocate)."""
+        return self.exists(file) or any(
+            self.vm_file[v] == file
+            and self.mapped(v, page)
+            and self.is_shared_maywrite(v)
+            for v in VMAS
+        )
+
+    def is_shared_maywrite(self, vma):
+        """include/linux/mm.h:is_shared_maywrite: whoever made the mapping had opened
+        the file for writing, too."""
+        return self.shared(vma) and not self.vm_read_only[vma]
+
     @action(kernel="fs/hugetlbfs/inode.c:hugetlbfs_punch_hole", when=(HUGETLBFS, PUNCH))
     def punch_hole(self, file: FILES, page: PAGES) -> Errno:
         """fallocate(FALLOC_FL_PUNCH_HOLE) of one page, or MADV_REMOVE. Only a
         page that is there takes its index out of the reserve map."""
-        require(self.exists(file))
+        require(self.may_punch(file, page))
         self.unmap_file_page(file, page)
         if self.page_cache.node[file, page] is not None:
             may_split = self.i_resv_map.may_split(file, page)
@@ -85,10 +102,10 @@ class Files(VmaChanges):
         memory for the other half. The index stays in the map, so it gets a
         promise. The page is free only after that: where no other one is, there
         is no promise ("Huge Page Reserved count may go negative")."""
-        require(self.exists(file))
         require(self.page_cache.node[file, page] is not None)
         require(self.i_resv_map.is_inside(file, page))
         require(self.i_resv_map.region_cache_count[file] == 0)
+        require(self.may_punch(file, page))
         self.unmap_file_page(file, page)
         self.hugetlb_fix_reserve_counts()
         self.free_cached(file, page)
@@ -131,8 +148,9 @@ class Files(VmaChanges):
         kernel="fs/hugetlbfs/inode.c:hugetlbfs_evict_inode", when=(HUGETLBFS, UNLINK)
     )
     def unlink(self, file: FILES) -> Errno:
-        """unlink() and the last close(). The inode goes with its last
-        mapping; after that the file can be created again."""
+        """unlink() and the last close(): as long as it is open, an unlinked file is
+        like any other. The inode goes with its last mapping; after that the file can
+        be created again."""
         require(self.exists(file))
         self.linked[file] = False
         self.fput(file)

@@ -253,7 +253,8 @@ class ShmemFiles(Design):
 
     @action(kernel="fs/open.c:vfs_fallocate", when=PUNCH)
     def punch_hole(self, task: TASKS, file: FILES, start: PAGES, end: Int(1, P * K)):
-        self.inode_lock(task, file)
+        """fallocate(FALLOC_FL_PUNCH_HOLE), or MADV_REMOVE."""
+        require(self.f.may_punch(task, file) and not self.inode_is_locked(file))
         require(start < end and not self.is_locked(file, start, end))
         self.free += self.f.punch_hole(file, start, end)
 

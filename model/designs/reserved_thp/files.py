@@ -299,8 +299,9 @@ class ReservedThpFiles(Design):
 
     @action(kernel="fs/open.c:vfs_fallocate", when=PUNCH)
     def punch_hole(self, task: TASKS, file: FILES, page: INDICES):
-        """Of one block. Where no page is, a hole takes no charge either."""
-        require(self.f.fd[task, file] and self.f.i_pages[file, page] != HOLE)
+        """Of one block, or MADV_REMOVE. Where no page is, a hole takes no charge
+        either."""
+        require(self.f.may_punch(task, file) and self.f.i_pages[file, page] != HOLE)
         self.put_frames(file, page, page + 1)
         self.f.punch_hole(file, page, page + 1)
         if not HOLE_KEEPS:
