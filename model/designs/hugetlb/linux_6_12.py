@@ -11,7 +11,7 @@ once, moving mremap, MADV_DONTNEED, hole punching, fallocate, truncation, unlink
 eviction at the last munmap, size= and min_size= of the mount, cpusets, MPOL_BIND of
 tasks and VMAs, hugetlb_cgroup usage and rsvd with limits, tasks that move between
 cgroups, memory.max with memory_hugetlb_accounting, pages pinned for I/O, memory
-errors in free pages, pages in use that are taken offline softly, gigantic pages that
+errors in free pages, private pages that are taken offline softly, gigantic pages that
 are promised or demoted, pages that are allocated and then cannot be installed, holes
 without memory for a reserve map descriptor, pages that move to another node, faults
 by other tasks, advice to read ahead, UFFDIO_COPY in two halves, System V segments,

@@ -45,9 +45,9 @@ class Migrating(Pinning):
 
     @action(kernel="mm/memory-failure.c:soft_offline_in_use_page", when=SOFT_OFFLINE)
     def soft_offline(self, vma: VMAS, page: PAGES, to: NODES) -> Errno:
-        """madvise(MADV_SOFT_OFFLINE) of a private page: it moves, to the same node or
-        to another. The old page leaves the pool when it is freed, or is dissolved
-        afterwards. If that is refused, it is used again."""
+        """madvise(MADV_SOFT_OFFLINE) of a private page: it moves to any node (the
+        kernel tries its own first). The old page leaves the pool when it is freed, or
+        is dissolved afterwards. If that is refused, it is used again."""
         nid = self.anon.node[vma, page]
         require(nid is not None and not self.pinned[vma, page])
         if self.subpool_vma(vma):

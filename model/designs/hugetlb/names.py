@@ -77,10 +77,7 @@ REMOTE = Feature(
 MIGRATE = Feature("migrate", False, "pages move to another node")
 OFFLINE = Feature("offline", False, "memory of a node is taken offline")
 SOFT_OFFLINE = Feature(
-    "soft_offline", False, "pages in use leave the pool, and their users go on"
-)
-SOFT_OFFLINE = Feature(
-    "soft_offline", False, "pages in use leave the pool, and their users go on"
+    "soft_offline", False, "private pages in use are taken offline softly"
 )
 DEMOTE = Feature("demote", False, "gigantic pages of the first node are demoted")
 GIGANTIC_MMAP = Feature(

@@ -8,9 +8,10 @@ alloc_pages() that it calls. About TAO's nosplit= we know only the name.
 Modelled: nodes, and how many huge pages' worth of whole memory each has at boot; one
 parameter for all nodes, or a number for each; what the pool gets, and whether the log
 says if it is less; memory that others free after boot, and writes to nr_hugepages.
-A page goes where the pool has fewest, as it does where nodes take turns: hugetlb's
-threads begin at different nodes, and init has an interleave policy
-(mm/mempolicy.c:numa_policy_init).
+A page goes where the pool has fewest, as it does where nodes take turns: init has an
+interleave policy (mm/mempolicy.c:numa_policy_init), and a thread of hugetlb's goes from
+node to node. But each of its chunks begins at the first node
+(hugetlb_pages_alloc_boot_node), which has more of a small pool than it has here.
 
 Left out: gigantic pages from memblock, memory that a parameter takes from the kernel's
 own needs, repeated parameters.
@@ -43,6 +44,8 @@ PARTS: Any = N
 
 class BootHugetlb(Design):
     """hugepages=, and hugepages=NODE:COUNT."""
+
+    assumed: tuple[str, ...] = ("sketch: hugepages= is filled by one thread",)
 
     memory = table(NODES, Int(0, BLOCKS), init=ANY, doc="whole and free")
     pool = table(NODES, Int(0, BLOCKS), doc="the pool's")
@@ -138,6 +141,8 @@ class BootHugetlbCma(BootHugetlb):
     """hugetlb_cma=, and hugetlb_cma=NODE:SIZE. Pages are gigantic; a node has the
     whole area, or none."""
 
+    assumed: tuple[str, ...] = ()
+
     grow: Any = None
 
     def declare(self, node, size):
@@ -177,6 +182,8 @@ class BootHugetlbCma(BootHugetlb):
 
 class BootReservedThp(BootHugetlb):
     """thp_reserved_nr=, as posted: whole pageblocks, which may be larger."""
+
+    assumed: tuple[str, ...] = ()
 
     grow: Any = None
 

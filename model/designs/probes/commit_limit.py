@@ -9,8 +9,9 @@ private writable memory: charged by length when mapped, touched later; users of 
 pool, and what they are charged. The limit leaves out hugetlb's pages; a pool that is
 a type of pageblocks, or a zone, is in totalram_pages() and nothing takes it out.
 ``grow``: writes to nr_hugepages, which take free pages and look at no commitment.
-``swap``: others' pages go to swap, which the limit counts. Left out: the
-reserves for root and for a user, other ratios, memory of the kernel itself.
+``swap``: others' pages go to swap, which the limit counts. Left out: a task's second
+mapping, the reserves for root and for a user, other ratios, memory of the kernel
+itself.
 
 One class for each pool: hugetlb, and guest_memfd on its pages; CMA areas; Reserved THP,
 as posted, planned or behind files; TAO; a global pool that lends. Without a

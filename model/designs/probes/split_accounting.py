@@ -59,6 +59,8 @@ RECHARGE = Feature("recharge", False, "a split charges each part anew")
 class SplitAccounting(Design):
     """Pages of one file, in one memcg."""
 
+    assumed: tuple[str, ...] = ("sketch: no code of the split is merged",)
+
     state = table(PAGES, State)
     cached = table(PAGES, PART, Bool(), doc="the part is in the page cache")
     usage = var(Counter(LIMIT), doc="memory.current, in parts")
