@@ -138,11 +138,11 @@ class Columns:
         """Return those of the states in which all formulas are true. Aggregates must
         be written out."""
         for e in formulas:
+            if not states:
+                break
             (value,) = fold((e,), COLUMNS, self, self.known, work=_WORK)
             assert isinstance(value, int)
             states &= value
-            if not states:
-                break
         return states
 
 

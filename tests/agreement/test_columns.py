@@ -84,6 +84,17 @@ def test_random_systems(case: Case) -> None:
             ]
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_there_is_no_step_from_no_state(packed: bool) -> None:
+    x = Variable("x", ir.INT, ir.num(0), ir.num(3), ir.num(0))
+    low = ir.lt(x.now, ir.num(3))
+    up = Action("up", (), low, {"x": ir.add(x.now, ir.num(1))}, None)
+    system = TransitionSystem("none", (x,), (up,), ir.FALSE, {}, {})
+    source = sources(system, [])[packed]
+    assert source.count == 0
+    assert first_steps(up, (low, ir.TRUE), Columns(system, source)) == [False, False]
+
+
 def which(truth: Sequence[bool]) -> int:
     """The states for which it is true, as columns have them: the last is bit 0."""
     return int("".join("01"[bool(t)] for t in truth), 2)

@@ -13,11 +13,13 @@ import pytest
 from poolproof.checker.backends.c import program as lower
 from poolproof.checker.backends.c import steps
 from poolproof.checker.backends.c.build import FAST, QUICK, Build, Refused, compiler
+from poolproof.checker.backends.c.lowered import Event
 from poolproof.checker.core import ir
 from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.system import Assumption, TransitionSystem, Variable
 from poolproof.checker.core.verdict import (
     Budget,
+    Engine,
     Holds,
     Outcome,
     Reached,
@@ -29,6 +31,7 @@ from poolproof.checker.core.verdict import (
     Violated,
 )
 from poolproof.checker.engines import native as engine
+from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.engines.native import native
 from poolproof.checker.passes.symmetry import Symmetry, find_symmetry
 from tests.agreement.test_native_symmetry import doubtful
@@ -123,9 +126,15 @@ def test_defects_of_steps_and_starts() -> None:
     assert not found.statistics.no_start
 
 
-def test_no_start() -> None:
-    s = run(replace(CLEAN, initial=ir.FALSE), FINE).statistics
+@pytest.mark.parametrize("engine", [native, explicit])
+def test_no_start(engine: Engine) -> None:
+    """So no step either, which a property could watch."""
+    watch = Property("ups", Kind.STEP, ir.TRUE, "up", (ir.lt(X.now, N),), watches=True)
+    system = replace(CLEAN, initial=ir.FALSE)
+    found = engine(system, (FINE, watch), Budget(threads=1, symmetry=False), Silent())
+    s = found.statistics
     assert (s.states, s.no_start, s.complete) == (0, True, True)
+    assert not any(s.true_antecedents.get("ups", ()))
 
 
 def test_a_depth_that_was_not_finished_is_not_claimed() -> None:
@@ -202,6 +211,32 @@ def test_what_it_cannot_lower_is_said() -> None:
     reason = "the native engine cannot: x needs more than 63 bits"
     assert found.verdicts["fine"] == Unknown(reason)
     assert found.statistics.notes == (reason,)
+
+
+def test_what_a_property_that_only_watches_saw() -> None:
+    """It has no verdict. `up` goes from x below 4, by 1 or 2."""
+    last = ir.and_(ir.eq(X.now, ir.num(3)), ir.eq(N, ir.num(2)))
+    wide = ir.and_(ir.eq(X.now, ir.num(4)), ir.eq(N, ir.num(1)))
+    seen = Property("ups", Kind.STEP, ir.TRUE, "up", (last, wide), watches=True)
+    found = run(CLEAN, FINE, seen)
+    assert found.statistics.true_antecedents == {"fine": (), "ups": (True, False)}
+    assert found.verdicts.keys() == {"fine"}
+
+
+def test_a_trace_that_the_plain_reading_denies_is_refused() -> None:
+    """`flip` needs x = 4, `up` leads from 0 to 2, and nothing fails there."""
+    flip, up = (Trace((0, 0), (Step(*step),)) for step in (("flip", ()), ("up", (2,))))
+    broken = Event("obligation", action="up", obligation=EVEN)
+    left = Event("range", action="up", variable="x")
+    for event, trace, system in (
+        (Event("state", prop="small"), flip, CLEAN),
+        (Event("state", prop="small"), up, CLEAN),
+        (broken, up, COUNTER),
+        (left, up, CLEAN),
+    ):
+        with pytest.raises(AssertionError) as said:
+            engine._Checked(system, event, (SMALL,), trace)
+        assert str(said.value) == f"the trace for {event} does not replay: {trace}"
 
 
 def test_progress_has_figures() -> None:
@@ -298,3 +333,19 @@ def test_a_small_search_is_compiled_once(
     monkeypatch.setattr(engine, "SMALL", 0.0)
     assert run(CLEAN, SMALL).verdicts == first.verdicts
     assert levels == [QUICK, FAST]
+
+
+def test_a_program_that_is_there_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The optimised one, without a look at the other."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    first = run(CLEAN, SMALL)
+    monkeypatch.setattr(engine, "FAST", QUICK)
+    monkeypatch.setattr(engine, "QUICK", FAST)
+    monkeypatch.setattr(Build, "start", None)
+    again = run(CLEAN, SMALL)
+    assert again.verdicts == first.verdicts
+    assert replace(again.statistics, seconds=0, memory=0) == replace(
+        first.statistics, seconds=0, memory=0
+    )
