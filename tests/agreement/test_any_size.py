@@ -11,6 +11,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import ClassVar
 
 import pytest
 
@@ -48,7 +49,7 @@ from poolproof.checker.passes.close import close, closing_of
 from poolproof.checker.spec import Sizes, parse, resolve
 from poolproof.checker.spec.parse import Spec
 from poolproof.model.designs.hugetlb import Hugetlb
-from poolproof.model.language import Bool, Design, Natural, action, var
+from poolproof.model.language import Bool, Design, Natural, action, require, var
 from tests.common.open_designs import (
     SPEC,
     TRAPS,
@@ -683,3 +684,60 @@ def test_a_state_against_a_claim_shows_what_it_has(tmp_path: Path) -> None:
     verdict = proved(found).verdicts["low"]
     assert isinstance(verdict, Unknown)
     assert verdict.reason.endswith("e.g. where x = 10")
+
+
+class Ahead(Design):
+    """y follows x, and never passes it."""
+
+    x = var(Natural())
+    y = var(Natural())
+
+    @action
+    def go(self) -> None:
+        self.x += 1
+
+    @action
+    def follow(self) -> None:
+        require(self.y < self.x)
+        self.y += 1
+
+    @action
+    def past(self) -> None:
+        require(self.x < self.y)
+
+
+AHEAD = """
+spec "ahead"
+for Ahead
+invariant behind "b": y <= x
+invariant apart "a": y > x implies x > 9
+step near "n" on follow: y < x implies y' <= x
+step never "v" on follow: x < y implies y' <= x
+"""
+
+
+def test_what_the_lemmas_exclude_and_how_often_z3_was_asked(tmp_path: Path) -> None:
+    """An action, an antecedent of a state, and one of a step."""
+
+    class Asked(Silent):
+        numbers: ClassVar[list[object]] = []
+
+        def progress(self, **figures: object) -> None:
+            if "queries" in figures:
+                self.numbers.append(figures["queries"])
+
+    spec = of_text(AHEAD, tmp_path, "ahead")
+    compiled = compile_design(Ahead)
+    resolved = resolve(spec, compiled)
+    system, asked = compiled.system, Asked()
+    outcome = anysize(system, resolved.properties, Budget(), asked, Sources())
+    assert all(isinstance(v, Holds) for v in outcome.verdicts.values())
+    assert outcome.statistics.impossible == {"past"}
+    assert outcome.statistics.true_antecedents == {
+        "behind": (),
+        "apart": (False,),
+        "near": (True,),
+        "never": (False,),
+    }
+    assert not outcome.statistics.no_start
+    assert asked.numbers == list(range(1, len(asked.numbers) + 1))
