@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from poolproof.checker.backends import python
 from poolproof.checker.backends.c import steps
 from poolproof.checker.backends.c.build import compiler
+from poolproof.checker.backends.c.expressions import facts_of
 from poolproof.checker.backends.c.program import Unsupported, lower
 from poolproof.checker.core import evaluate, ir
 from poolproof.checker.core.evaluate import Valuation
@@ -491,6 +492,45 @@ def test_a_table_in_several_words(copies: int, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
+@pytest.mark.parametrize("copies", [0, steps.SMALL], ids=["loops", "copies"])
+def test_a_change_under_a_condition(
+    copies: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two counters of 0 to 3 that go up and down while a flag is set. All 32 states
+    are reached: flip has a step from each; from the 4 * 4 * 2 states, up has
+    3 * 4 * 2 for each counter, down as many."""
+    monkeypatch.setattr(steps, "SMALL", copies)
+    place = Domain(INT, 1, 2)
+    t = Variable("t", ir.table_sort((place,), INT), num(0), num(3), num(0))
+    on = Variable("on", BOOL, num(0), num(1), ir.FALSE)
+    i = ir.local("i#act", place)
+    cell = ir.select(t.now, i)
+
+    def change(name: str, guard: Expr, value: Expr) -> Action:
+        new = ir.store(t.now, i, ir.ite(on.now, value, cell))
+        return Action(name, (Parameter("i", i),), guard, {"t": new}, None)
+
+    actions = (
+        change("up", ir.lt(cell, num(3)), ir.add(cell, num(1))),
+        change("down", ir.lt(num(0), cell), ir.sub(cell, num(1))),
+        Action("flip", (), ir.TRUE, {"on": ir.not_(on.now)}, None),
+    )
+    system = TransitionSystem("counters", (t, on), actions, ir.TRUE, {}, {})
+    never = Property("full", Kind.INVARIANT, ir.lt(_sum(t, place), num(6)))
+    budget = Budget(symmetry=False, threads=1)
+    found = native(system, (never,), budget, Silent())
+    assert found.statistics.states == 32
+    assert found.statistics.fired == {"up": 48, "down": 48, "flip": 32}
+    full = found.verdicts["full"]
+    assert isinstance(full, Violated)
+    assert len(full.trace) == 7
+
+
+def _sum(t: Variable, place: Domain) -> Expr:
+    return ir.add(*(ir.select(t.now, num(k)) for k in place))
+
+
+@pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
 @pytest.mark.parametrize("most", [29, 30, 31, 35, 61])
 def test_an_element_of_a_large_set(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a loop: no number in the program needs so many bits as its sets."""
@@ -554,10 +594,67 @@ def test_a_set_has_62_bits(most: int, fine: bool) -> None:
             lower(system, (), Symmetry((), (), ()))
 
 
-def test_a_constant_that_no_word_holds() -> None:
-    x = Variable("x", INT, num(0), num(1), num(0))
-    far = Expr("lt", BOOL, (ir.mul(x.now, num(1 << 70)), num(1 << 63)))
+@pytest.mark.parametrize(("most", "fine"), [((1 << 63) - 1, True), (1 << 63, False)])
+def test_a_constant_that_no_word_holds(most: int, fine: bool) -> None:
+    x = Variable("x", INT, num(0), num(4), num(0))
+    far = ir.lt(num(most), ir.mul(x.now, num(1 << 62)))
     act = Action("act", (), far, {}, None)
     system = TransitionSystem("far", (x,), (act,), ir.TRUE, {}, {})
-    with pytest.raises(Unsupported, match=r"the constant \d+ is too large"):
-        lower(system, (), Symmetry((), (), ()))
+    if fine:
+        assert lower(system, (), Symmetry((), (), ())).text
+    else:
+        with pytest.raises(Unsupported, match=rf"the constant {most} is too large"):
+            lower(system, (), Symmetry((), (), ()))
+
+
+def test_facts_are_right_where_the_conditions_hold() -> None:
+    """Each condition, the other way round too, in each state."""
+    three = Domain(INT, 0, 2)
+    x, y = (Variable(n, INT, num(0), num(2), None) for n in "xy")
+    s = Variable("s", ir.set_sort(three), num(0), num(7), None)
+    system = TransitionSystem("facts", (x, y, s), (), ir.TRUE, {}, {})
+    a, b = x.now, y.now
+    for condition, other in (
+        (ir.eq(a, b), None),
+        (ir.eq(a, num(1)), a),
+        (ir.not_(ir.eq(a, b)), Expr("eq", BOOL, (b, a))),
+        (ir.not_(ir.eq(a, num(1))), Expr("eq", BOOL, (num(1), a))),
+        (ir.lt(a, b), Expr("le", BOOL, (b, a))),
+        (ir.le(a, b), Expr("lt", BOOL, (b, a))),
+        (ir.member(a, s.now), None),
+        (ir.not_(ir.member(a, s.now)), None),
+    ):
+        facts = facts_of((condition,))
+        assert facts
+        assert other is None or other in facts
+        for state in product(range(3), range(3), range(8)):
+            at = Valuation(system, state)
+            if at.true(condition):
+                assert all(at.raw(e) == value.data for e, value in facts.items())
+
+
+def _largest(most: int) -> TransitionSystem:
+    """x holds 0 to 2^31, and its multiples are compared."""
+    x = Variable("x", INT, num(0), num(1 << 31), num(0))
+    e = x.now
+    for _ in range(most // 31 - 1):
+        e = ir.mul(e, x.now)
+    far = ir.lt(ir.mul(e, num(1 << most % 31)), num(1 << 31))
+    act = Action("act", (), far, {}, None)
+    return TransitionSystem("largest", (x,), (act,), ir.TRUE, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("most", "holds"),
+    [(31, "long long"), (61, "long long"), (62, "__int128"), (125, "__int128")],
+)
+def test_the_type_of_values_holds_the_largest(most: int, holds: str) -> None:
+    """A signed type of n bits holds less than 2^(n-1). One bit more is spare: for the
+    difference between a value and the least one."""
+    text = lower(_largest(most), (), Symmetry((), (), ())).text
+    assert f"#define VALUE {holds}\n" in text
+
+
+def test_a_value_that_no_type_holds() -> None:
+    with pytest.raises(Unsupported, match="more than 126 bits"):
+        lower(_largest(126), (), Symmetry((), (), ()))
