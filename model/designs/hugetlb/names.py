@@ -38,6 +38,9 @@ MREMAP = Feature("mremap", False, "mremap to a new address")
 MREMAP_PART = Feature(
     "mremap_part", False, "mremap of a VMA's head or tail", needs=MREMAP
 )
+MREMAP_MIDDLE = Feature(
+    "mremap_middle", False, "mremap of a VMA's middle", needs=(MREMAP_PART, SPLIT)
+)
 DONTNEED = Feature("dontneed", False, "MADV_DONTNEED")
 PUNCH = Feature("punch", False, "FALLOC_FL_PUNCH_HOLE, MADV_REMOVE", needs=HUGETLBFS)
 FALLOCATE = Feature("fallocate", False, "fallocate", needs=HUGETLBFS)

@@ -5,6 +5,7 @@ from poolproof.model.blocks.errno import ENOMEM, ENOSPC, OK, Errno
 from poolproof.model.designs.hugetlb.names import (
     FORK,
     MREMAP,
+    MREMAP_MIDDLE,
     MREMAP_PART,
     PAGES,
     PINS,
@@ -53,6 +54,11 @@ class VmaChanges(Unmapping):
         require(self.vm_start[vma] < at and at < self.vm_end[vma])
         if may_fail("vm_area_dup"):
             return ENOMEM
+        self.split_vma(vma, new, at)
+        return OK
+
+    def split_vma(self, vma, new, at):
+        """mm/vma.c:__split_vma once there is the new VMA: it has the tail."""
         self.vm_area_dup(vma, new)
         self.hugetlb_vm_op_open(vma, new)
         self.vm_start[new] = at
@@ -61,7 +67,6 @@ class VmaChanges(Unmapping):
         for p in PAGES:
             if at <= p and p < self.vm_end[new]:
                 self.move_page(vma, new, p)
-        return OK
 
     @action(kernel="mm/mremap.c:move_vma", when=MREMAP)
     def mremap(self, vma: VMAS, new: VMAS) -> Errno:
@@ -84,6 +89,27 @@ class VmaChanges(Unmapping):
         if may_fail("vm_area_dup"):
             return OK
         self.cut(vma, start, end)
+        return OK
+
+    @action(kernel="mm/mremap.c:move_vma", when=MREMAP_MIDDLE)
+    def mremap_middle(
+        self, vma: VMAS, new: VMAS, rest: VMAS, start: PAGES, end: Int(1, P)
+    ) -> Errno:
+        """mremap(MREMAP_MAYMOVE) of what is between a VMA's head and its tail, which is
+        a VMA of its own then. If the old VMA cannot be split after that, what is
+        left of it is one VMA, or two, as long as it was."""
+        require(self.vm_mm[new] is None and self.vm_mm[rest] is None and new != rest)
+        require(self.vm_mm[vma] is not None and start < end)
+        require(self.vm_start[vma] < start and end < self.vm_end[vma])
+        moved = self.move_vma(vma, new, start, end)
+        if not moved:
+            return ENOMEM
+        if may_fail("vm_area_dup"):
+            return OK
+        self.split_vma(vma, rest, start)
+        if may_fail("vm_area_dup"):
+            return OK
+        self.cut(rest, start, end)
         return OK
 
     def move_vma(self, vma, new, start, end):
