@@ -41,11 +41,13 @@ class Areas(State):
         used = {a.slot for a in self.around.areas}
         return [v for v in self.all("VMAS") if v not in used]
 
-    def _slot(self) -> Any:
+    def _slot(self, *taken: Any) -> Any:
+        """A slot for a VMA, not one of those ``taken`` just now."""
         if self.around.wanted:
             return self.around.wanted.pop(0)
         for slot in self.free_slots():
-            return slot
+            if slot not in taken:
+                return slot
         raise NotExpressible("no VMA is left within the bounds")
 
     def _covered(self, process: int, page: int, length: int) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from poolproof.checker.conform.environment import STATIC, NotExpressible
+from poolproof.checker.conform.environment import MOVE, STATIC, NotExpressible
 from poolproof.checker.conform.hugetlb import MOUNT
 
 _ADVICE = {
@@ -17,6 +17,7 @@ _ADVICE = {
     "9": "MADV_REMOVE",
     "10": "MADV_DONTFORK",
     "11": "MADV_DOFORK",
+    "101": "MADV_SOFT_OFFLINE",
 }
 _MODES = {
     "0": "0",
@@ -42,6 +43,7 @@ PARTS = (
     ("maps", "maps(result)"),
     ("pmap", "pmap("),
     ("numa", "numa("),
+    ("uffdcopy", "fill_page("),
     ("fstat", "file_size("),
 )
 """Parts of reproducer.c, each with a text that is in the C of commands that need it."""
@@ -101,6 +103,8 @@ def _on_memory(words: Sequence[str]) -> Iterator[str]:
         case ["madv", page, length, advice]:
             yield f"returned = madvise(PAGE({page}), {length} * HPAGE,"
             yield f"\t\t{_ADVICE[advice]});"
+        case ["uffdcopy", page, length, at, *cold]:
+            yield f"returned = fill_page({page}, {length}, {at}, {int(not cold)});"
         case ["munmapb", at, size]:
             yield f"returned = munmap(PAGE(0) + {at}, {size});"
         case ["mprotectb", at, size, protection]:
@@ -146,8 +150,9 @@ def _on_file(words: Sequence[str]) -> Iterator[str]:
 
 def _on_task(words: Sequence[str]) -> Iterator[str]:
     match words:
-        case ["mbind", page, length, mode, mask, _]:
-            words = f"{page}, {length}, {_mode(mode)}, {mask}"
+        case ["mbind", page, length, mode, mask, flags]:
+            moves = "MPOL_MF_MOVE" if int(flags) == MOVE else "0"
+            words = f"{page}, {length}, {_mode(mode)}, {mask}, {moves}"
             yield f"returned = bind_range({words});"
         case ["setpol", mode, mask]:
             yield f"returned = bind_task({_mode(mode)}, {mask});"

@@ -79,6 +79,7 @@ _ORDER = (
     "maps",
     "pmap",
     "numa",
+    "uffdcopy",
     "fstat",
     "pin",
 )

@@ -47,7 +47,7 @@ class Plan:
         """Return what the kernel offers, within the features of the plan."""
         return Place(
             facts.nodes,
-            facts.controllers,
+            facts.controllers | facts.able,
             self.leaks,
             facts.gigantic,
             self.having,

@@ -26,6 +26,10 @@ NOT_INSTALLED = "hugetlb_add_to_page_cache"
 """The call that fails in an action whose ``installed`` is false."""
 
 DONTNEED, REMOVE, DONTFORK, DOFORK = "4", "9", "10", "11"
+SOFT_OFFLINE = "101"
+
+MOVE = 2
+"""mbind's flag MPOL_MF_MOVE."""
 
 LIMITS = {"hugetlb.2MB.max": "CG_MAX", "hugetlb.2MB.rsvd.max": "CG_RSVD"}
 OPTIONS = {"size": "MAX", "min_size": "MIN"}
@@ -113,7 +117,8 @@ class Environment:
     ("" where it was born). ``gigantic`` are the processes' mappings of pages of 1 GiB,
     each by its number. ``touched`` is the process and the page of the last
     command, if that was a touch: the page is in its page table. ``wanted`` are VMA
-    slots for the next VMAs.
+    slots for the next VMAs. ``corrupted``: a page has a memory error, which outlives
+    a reset.
     """
 
     areas: list[Area] = field(default_factory=list)
@@ -127,6 +132,7 @@ class Environment:
     gigantic: set[tuple[int, int]] = field(default_factory=set)
     touched: tuple[int, int] | None = None
     wanted: list[Any] = field(default_factory=list)
+    corrupted: bool = False
 
     def copy(self) -> Environment:
         return Environment(
@@ -141,6 +147,7 @@ class Environment:
             set(self.gigantic),
             self.touched,
             list(self.wanted),
+            self.corrupted,
         )
 
 

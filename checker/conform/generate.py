@@ -18,6 +18,8 @@ from typing import Any
 from poolproof.checker.conform.environment import (
     BIND,
     DONTNEED,
+    MOVE,
+    STATIC,
     UNLIMITED,
     Area,
     Config,
@@ -27,6 +29,7 @@ from poolproof.checker.conform.environment import (
 from poolproof.checker.conform.hugetlb import MOUNT, RATIO, leaf, path, setup
 from poolproof.checker.conform.machine import ModelMachine
 from poolproof.checker.conform.sequence import Row, Run, ask, begin, finish
+from poolproof.checker.conform.state import OK
 from poolproof.checker.conform.writing import CommandWriter
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.language import (
@@ -49,6 +52,7 @@ CHANCES = {
     "split": 0.5,
     "mremap": 0.4,
     "mremap_part": 0.15,
+    "mremap_middle": 0.6,
     "dontneed": 0.5,
     "punch": 0.5,
     "fallocate": 0.5,
@@ -68,14 +72,23 @@ CHANCES = {
     "cgroup_move": 0.6,
     "remote": 0.3,
     "migrate": 0.3,
+    "userfaultfd": 0.25,
+    "soft_offline": 0.1,
+    "poison": 0.08,
 }
 """How often a sequence has each feature of hugetlb."""
 
 ALWAYS = ("exit",)
 """What every sequence has: no kernel is without it."""
 
-CONTROLLER = {"cgroup": "hugetlb", "cpuset": "cpuset"}
-"""The cgroup v2 controller that a feature needs."""
+NEEDED = {
+    "cgroup": "hugetlb",
+    "cpuset": "cpuset",
+    "userfaultfd": "userfaultfd",
+    "soft_offline": "memory_failure",
+    "poison": "memory_failure",
+}
+"""What a kernel needs for a feature: a cgroup v2 controller, or an option."""
 
 LARGEST = 5
 """What is written to nr_hugepages at most."""
@@ -110,12 +123,13 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a kernel offers to sequences: nodes, cgroup v2 controllers, pages of
-    1 GiB; ``leaks``: it can be restored where something is left behind.
+    """What a kernel offers to sequences: nodes, cgroup v2 controllers and options
+    (``able``), pages of 1 GiB; ``leaks``: it can be restored where something is left
+    behind.
     ``having``: features that every sequence has, ``without``: that none has."""
 
     nodes: int
-    controllers: frozenset[str]
+    able: frozenset[str]
     leaks: bool = True
     gigantic: int = 0
     having: tuple[str, ...] = ()
@@ -131,8 +145,8 @@ def settings(chance: Random, design: type[Hugetlb], place: Place) -> Config:
     limits = [name for name in ("size", "min_size") if name in known]
     for name, often in CHANCES.items():
         possible = name in known and {*with_needs(features, [name])} <= {name, *having}
-        if name in CONTROLLER:
-            possible &= CONTROLLER[name] in place.controllers
+        if name in NEEDED:
+            possible &= NEEDED[name] in place.able
         if name == "mount":
             possible &= bool(limits)
         if possible and chance.random() < often and name not in having:
@@ -296,10 +310,10 @@ class _One:
             drawn = {
                 n: self._draw(action, n, v) for n, v in self.parameters[action].items()
             }
-            if None in [drawn.get(name, 0) for name in ("vma", "new", "vmas")]:
+            if None in [drawn.get(name, 0) for name in ("vma", *_NEW, "vmas")]:
                 return None
             try:
-                result = now.step(action, *drawn.values())
+                result = now.step(action, *drawn.values()) or OK
             except (Disabled, ModelError, AssertionError):
                 continue
             now.load(state)
@@ -313,8 +327,8 @@ class _One:
 
     def _draw(self, action: str, name: str, values: Values) -> Any:
         """A value that is likely to be possible, None for a VMA that is not."""
-        if name in ("vma", "new"):
-            free = name == "new" or action.startswith("mmap")
+        if name == "vma" or name in _NEW:
+            free = name in _NEW or action.startswith("mmap")
             mapped = [a.slot for a in self.machine.around.areas]
             some = self.machine.free_slots() if free else mapped
             return self.chance.choice(some) if some else None
@@ -323,7 +337,7 @@ class _One:
         raw = self.chance.randint(values.lo, values.hi)
         if name == "count":
             raw = min(raw, self.chance.randint(0, LARGEST))
-        if name == "installed":
+        if name in ("installed", "reads"):
             return True
         return values.python(raw)
 
@@ -369,6 +383,10 @@ class _One:
             yield self._fallocate
         if f["dontneed"]:
             yield self._dontneed
+        if f["userfaultfd"]:
+            yield self._copy_what_is_not_there
+        if f["mbind"] and f["migrate"]:
+            yield self._mbind_and_move
 
     def _process(self) -> int:
         return self.chance.choice(list(self.machine.around.places))
@@ -475,6 +493,25 @@ class _One:
         words = f"{area.start} {area.length} {DONTNEED}"
         self._ask(f"w {area.process} madv {words}")
 
+    def _copy_what_is_not_there(self) -> None:
+        """UFFDIO_COPY from memory that has to be faulted in first."""
+        area = self._some_area()
+        if area is None:
+            return
+        page = self.chance.randrange(area.start, area.end)
+        words = f"{area.start} {area.length} {page} cold"
+        self._ask(f"w {area.process} uffdcopy {words}")
+
+    def _mbind_and_move(self) -> None:
+        """mbind(MPOL_BIND, MPOL_MF_MOVE) of a mapping to one node."""
+        area = self._some_area()
+        if area is None:
+            return
+        static = STATIC if self.machine.features["cpuset"] else 0
+        policy = f"{BIND | static} {1 << self.chance.choice(self.machine.nodes).index}"
+        self._ask(f"w {area.process} mbind {area.start} {area.length} {policy} {MOVE}")
+        self._ask(f"w {area.process} maps")
+
     def _refused(self) -> None:
         """Calls that must change nothing."""
         area = self._some_area()
@@ -519,6 +556,9 @@ class _One:
             self._ask(f"w {process} fstat {fd}")
 
 
+_NEW = ("new", "rest")
+"""Parameters for slots of VMAs that an action makes."""
+
 _CHANGES_VMAS = frozenset(
     (
         "mmap",
@@ -528,6 +568,7 @@ _CHANGES_VMAS = frozenset(
         "split",
         "mremap",
         "mremap_part",
+        "mremap_middle",
         "mbind",
         "fork",
     )

@@ -163,21 +163,13 @@ def _cgroups(setting: Config) -> list[str]:
 
 # --- logs ------------------------------------------------------------------
 
-OUT_OF_REACH = frozenset(
-    (
-        "memcg",
-        "pins",
-        "poison",
-        "fragments",
-        "descriptors",
-        "offline",
-        "soft_offline",
-        "userfaultfd",
-    )
-)
+OUT_OF_REACH = frozenset(("memcg", "pins", "fragments", "descriptors", "offline"))
 """Features that no command of the agent reaches."""
 
-WITHOUT_C = OUT_OF_REACH | {"remote", "migrate", "gigantic_mmap"}
+WITHOUT_C = OUT_OF_REACH | {
+    *("remote", "migrate", "gigantic_mmap"),
+    *("userfaultfd", "poison", "soft_offline"),
+}
 """Features that no C program of a trace reaches."""
 
 _LEFT_OUT = OUT_OF_REACH | {

@@ -8,7 +8,7 @@ with the counters that the kernel should show. What the design has no word for
 raises NotExpressible, and the machine is then of no more use; `saved` and
 `put_back` undo that.
 
-It is in layers: state.py, areas.py, files.py and memory.py, groups.py.
+It is in layers: state.py, areas.py, files.py, memory.py and pages.py, groups.py.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from dataclasses import replace
 from typing import Any
 
 from poolproof.checker.conform.environment import (
+    SOFT_OFFLINE,
     WORKERS,
     Environment,
     NotExpressible,
     Refused,
 )
 from poolproof.checker.conform.groups import Groups
-from poolproof.checker.conform.memory import Memory
+from poolproof.checker.conform.pages import Pages
 from poolproof.checker.conform.state import OK
 
 
-class ModelMachine(Memory, Groups):
+class ModelMachine(Pages, Groups):
     """Commands, and the processes that they name."""
 
     def run(self, command: str) -> str:
@@ -60,6 +61,11 @@ class ModelMachine(Memory, Groups):
                 return self._mount(name, ",".join(options))
             case ["umount", name]:
                 return self._umount(name)
+            case words:
+                return self._on_pool(words)
+
+    def _on_pool(self, words: Sequence[str]) -> str:
+        match words:
             case ["nrnode", node, count]:
                 n = self.of("NODES", int(node))
                 self._step("set_nr_hugepages_node", n, int(count))
@@ -69,8 +75,10 @@ class ModelMachine(Memory, Groups):
                 self._step("set_nr_overcommit", int(count))
             case ["demote", count]:
                 return self._demote(int(count))
+            case ["poison", node]:
+                return self._poison(int(node))
             case _:
-                raise NotExpressible(f"no action for {command!r}")
+                raise NotExpressible(f"no action for {' '.join(words)!r}")
         return "ok"
 
     def assume(self, command: str) -> None:
@@ -108,6 +116,8 @@ class ModelMachine(Memory, Groups):
                 return self._touch(process, int(page), False)
             case ["w", page, _]:
                 return self._touch(process, int(page), True)
+            case ["madv", page, "1", advice] if advice == SOFT_OFFLINE:
+                return self._soft_offline(process, int(page))
             case ["madv", page, length, advice]:
                 return self._madvise(process, int(page), int(length), advice)
             case ["mprotect", page, length, protection]:
@@ -131,6 +141,9 @@ class ModelMachine(Memory, Groups):
                 return self._munmap_gigantic(process, int(number))
             case ["remote", other, page]:
                 return self._remote(process, int(other), int(page))
+            case ["uffdcopy", page, length, at, *cold]:
+                place = process, int(page), int(length), int(at)
+                return self._uffd_copy(*place, cold == ["cold"])
         return None
 
     def _on_file(self, process: int, words: Sequence[str]) -> str | None:
@@ -166,8 +179,12 @@ class ModelMachine(Memory, Groups):
                 return self._fork(process, int(child))
             case ["exit"]:
                 return self._exit(process)
-            case ["mbind", page, length, mode, mask, "0"]:
-                return self._mbind(process, int(page), int(length), int(mode), mask)
+            case ["mbind", page, length, mode, mask, flags]:
+                place = process, int(page), int(length)
+                said = self._mbind(*place, int(mode), mask)
+                if said == "ok" and int(flags):
+                    self._migrate_to_policy(*place, self.mask(mask), int(flags))
+                return said
             case ["setpol", mode, mask]:
                 return self._set_mempolicy(process, int(mode), mask)
             case ["maps"]:
@@ -252,6 +269,8 @@ class ModelMachine(Memory, Groups):
     def drains(self) -> bool:
         """Kill, unmount and empty as the agent's reset does, as far as the
         design goes. Return whether nothing is left then."""
+        if self.around.corrupted:
+            return False
         now = self.now
         for process in sorted(self.around.places):
             self._take_away(self.areas_of(process))

@@ -13,18 +13,17 @@ from poolproof.checker.conform.environment import (
     DONTNEED,
     HUGE_PAGE,
     REMOVE,
-    UNKNOWN,
     Area,
     NotExpressible,
     Refused,
 )
 from poolproof.checker.conform.files import Files
 from poolproof.checker.conform.state import OK
-from poolproof.model.blocks.errno import EBUSY, OOM
+from poolproof.model.blocks.errno import OOM
 
 
 class Memory(Files):
-    """mmap, munmap, r, w, remote, madv, mremap, movepage, pmap, numa."""
+    """mmap, munmap, r, w, madv, mremap, and pages of 1 GiB."""
 
     def _mmap(
         self,
@@ -187,16 +186,6 @@ class Memory(Files):
         self.around.touched = process, page
         return "ok"
 
-    def _remote(self, process: int, other: int, page: int) -> str:
-        """process_vm_writev(): a fault by another task, mm/gup.c:faultin_page."""
-        if other not in self.around.places:
-            return "err ESRCH"
-        area = self.area_at(other, page)
-        if area is None or not area.writable:
-            return "err EFAULT"
-        result = self._install(area, page, True, self.task(process))
-        return "ok" if result == OK else "err EFAULT"
-
     def _fault(self, area: Area, page: int, write: bool) -> Any:
         """A fault, which is retried if there is no memory:
         mm/oom_kill.c:pagefault_out_of_memory."""
@@ -275,9 +264,6 @@ class Memory(Files):
             self._unmap(process, to, new)
             area = self.area_at(process, page)
             assert area is not None
-        middle = area.start < page and page + new < area.end
-        if moves and middle:
-            raise NotExpressible("mremap of the middle of a VMA")
         if old > new:
             self._unmap(process, page + new, old - new)
         if moves:
@@ -293,6 +279,8 @@ class Memory(Files):
         if (start, end) == (area.start, area.end):
             self._must("mremap", area.slot, slot)
             self.around.areas.remove(area)
+        elif area.start < start and end < area.end:
+            self._move_middle(area, start, end, slot)
         else:
             head, tail = area.index(start), area.index(end)
             self._must("mremap_part", area.slot, slot, head, tail)
@@ -304,6 +292,23 @@ class Memory(Files):
                 area.end = start
             self._last(area)
         self.around.areas.append(moved)
+
+    def _move_middle(self, area: Area, start: int, end: int, slot: Any) -> None:
+        head, tail, rest = area.index(start), area.index(end), self._slot(slot)
+        self._must("mremap_middle", area.slot, slot, rest, head, tail)
+        if self._is_whole(area):
+            return  # it could not be split
+        behind = area.index(area.end) - self.now.vm_start[rest]
+        self.around.areas.append(
+            replace(
+                area,
+                start=area.end - behind,
+                pgoff=self.now.vm_start[rest],
+                slot=rest,
+            )
+        )
+        area.end = start
+        self._last(area)
 
     def _is_whole(self, area: Area) -> bool:
         now = self.now
@@ -336,67 +341,3 @@ class Memory(Files):
             self._step("munmap_gigantic", self.task(process))
             self.around.gigantic.remove((process, number))
         return "ok"
-
-    # -- migration --
-
-    def _move_page(
-        self, process: int, page: int, node: int, mode: Sequence[str], present: bool
-    ) -> str:
-        """move_pages() of one page; ``present``: its page table entry is known to be
-        there, even if the page is one of the page cache."""
-        if process not in self.around.places:
-            return "gone"
-        area, to = self.area_at(process, page), self.of("NODES", node)
-        if to not in self.now.mpol.cpuset_current_mems_allowed(self.task(process)):
-            return "err EACCES"
-        if area is None:
-            return "err EFAULT"
-        if not area.protection:
-            raise NotExpressible("move_pages() of a page without access")
-        index = area.index(page)
-        node_of = self.now.anon.node[area.slot, index]
-        if node_of is not None:
-            alone = self.now.mappers.mapcount(area.slot, index) == 1
-            if not (alone or list(mode) == ["all"]):
-                return "err EACCES"  # mm/migrate.c:add_folio_for_migration
-            moved = node_of == to or self._step("migrate", area.slot, index, to)
-        elif area.file is None:
-            return "err ENOENT"
-        elif not present or list(mode) != ["all"]:
-            raise NotExpressible("a page of a file that may not be in the page table")
-        else:
-            node_of = self.now.page_cache.node[area.file, index]
-            moved = node_of == to or self._step("migrate_cached", area.file, index, to)
-        if moved in (True, OK):
-            return f"ok {node}"
-        return "err EAGAIN" if moved == EBUSY else f"err {moved.name}"
-
-    # -- looking --
-
-    def _pmap(self, process: int, page: int, length: int) -> str:
-        """`-`: nothing there; `x`: a page that nobody else maps; `s`: one that
-        several map. The page cache's pages may be mapped or not."""
-        words = ["ok"]
-        for p in range(page, page + length):
-            area = self.area_at(process, p)
-            if area is None:
-                words.append("-")
-                continue
-            index = area.index(p)
-            if self.now.anon.node[area.slot, index] is not None:
-                alone = self.now.mappers.mapcount(area.slot, index) == 1
-                words.append("x" if alone else "s")
-            else:
-                file = area.file
-                cached = file and self.now.page_cache.node[file, index] is not None
-                words.append(UNKNOWN if cached else "-")
-        return " ".join(words)
-
-    def _numa(self, process: int, page: int) -> str:
-        area = self.area_at(process, page)
-        if area is None:
-            return "err EFAULT"
-        node = self.now.anon.node[area.slot, area.index(page)]
-        if node is not None:
-            return f"ok {node.index}"
-        return "err ENOENT" if area.file is None else UNKNOWN

@@ -9,6 +9,9 @@
 #include <limits.h>
 #include <linux/falloc.h>
 #include <linux/mempolicy.h>
+/*+ uffdcopy */
+#include <linux/userfaultfd.h>
+/*+ */
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -16,6 +19,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+/*+ uffdcopy */
+#include <sys/ioctl.h>
+/*+ */
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -307,10 +313,11 @@ static long bind_task(int mode, unsigned long nodes)
 	return syscall(SYS_set_mempolicy, mode, nodes ? &nodes : NULL, 64UL);
 }
 /*@ mbind */
-static long bind_range(long page, long pages, int mode, unsigned long nodes)
+static long bind_range(long page, long pages, int mode, unsigned long nodes,
+		       unsigned int flags)
 {
 	return syscall(SYS_mbind, PAGE(page), pages * HPAGE, mode,
-		       nodes ? &nodes : NULL, 64UL, 0);
+		       nodes ? &nodes : NULL, 64UL, flags);
 }
 /*@ mounts: base */
 static char mountpoint[80];
@@ -495,6 +502,37 @@ static int numa(long page, char *result)
 	errno = node < 0 ? -node : 0;
 	sprintf(result, "%d", node);
 	return node < 0 ? -1 : 0;
+}
+/*@ uffdcopy */
+/* UFFDIO_COPY to page `at` of a mapping, from memory that was `touched` or not. */
+static long fill_page(long page, long pages, long at, int touched)
+{
+	char *source = mmap(NULL, HPAGE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register all = {
+		.range.start = (unsigned long)PAGE(page),
+		.range.len = pages * HPAGE,
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	struct uffdio_copy copy = {
+		.dst = (unsigned long)PAGE(at),
+		.src = (unsigned long)source,
+		.len = HPAGE,
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC), error;
+	long returned;
+
+	if (touched)
+		memset(source, 1, HPAGE);
+	returned = ioctl(fd, UFFDIO_API, &api) ||
+		   ioctl(fd, UFFDIO_REGISTER, &all) ||
+		   ioctl(fd, UFFDIO_COPY, &copy) ? -1 : 0;
+	error = errno;
+	close(fd);
+	munmap(source, HPAGE);
+	errno = error;
+	return returned;
 }
 /*@ fstat */
 static int file_size(int fd, char *result)

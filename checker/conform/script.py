@@ -59,8 +59,8 @@ class Performer:
         arguments = dict(zip(names, values, strict=True))
         slots = tuple(
             arguments[name]
-            for name in (("new",) if "new" in arguments else ("vma",))
-            if name == "new" or call.action.startswith("mmap")
+            for name in ("new", "rest", "vma")
+            if name in arguments and (name != "vma" or call.action.startswith("mmap"))
         )
         machine.around.wanted = list(slots)
         commands: list[str] = []

@@ -137,6 +137,7 @@ class State:
         return raw
 
     def _step(self, action: str, *arguments: Any) -> Any:
+        sizes = self._sizes_with_errors()
         try:
             with self.watch():
                 result = self._take(action, arguments)
@@ -147,8 +148,20 @@ class State:
             raise DesignBreaks(f"{action}: {e}") from e
         except ModelError as e:
             raise NotExpressible(str(e)) from e
+        if any(self.now.h.nr_huge_pages_node[n] < size for n, size in sizes.items()):
+            raise NotExpressible("which free page leaves a node with a memory error")
+        if result is None:  # an action that cannot fail
+            result = OK
         self.taken.append(Taken(action, arguments, result))
         return result
+
+    def _sizes_with_errors(self) -> Mapping[Any, int]:
+        """The pages of each node that has free ones with memory errors. The design does
+        not know where in the free list they are."""
+        h = self.now.h
+        if not self.features["poison"]:
+            return {}
+        return {n: h.nr_huge_pages_node[n] for n in self.nodes if h.bad[n] > 0}
 
     def _take(self, action: str, arguments: tuple[Any, ...]) -> Any:
         """The action; with its failure, if it comes to the call that is to fail."""

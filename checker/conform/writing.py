@@ -17,6 +17,7 @@ from poolproof.checker.conform.environment import (
     DONTFORK,
     DONTNEED,
     REMOVE,
+    SOFT_OFFLINE,
     STATIC,
     UNLIMITED,
     WORKERS,
@@ -30,7 +31,12 @@ STRIDE = 16
 """How many pages apart mappings are that have nothing to do with each other."""
 
 
-_OF_A_PAGE = frozenset(("touch", "touch_remote", "migrate", "madvise_dontneed"))
+_OF_A_PAGE = frozenset(
+    (
+        *("touch", "touch_remote", "migrate", "madvise_dontneed"),
+        *("uffd_copy", "soft_offline"),
+    )
+)
 """Actions on a page of a VMA."""
 
 
@@ -85,7 +91,7 @@ class CommandWriter:
             case "mremap":
                 area = self._area(a["vma"])
                 return [self._mremap(area, area.start, area.length)]
-            case "mremap_part":
+            case "mremap_part" | "mremap_middle":
                 area = self._area(a["vma"])
                 at = area.start + a["start"] - area.pgoff
                 return [self._mremap(area, at, a["end"] - a["start"])]
@@ -106,6 +112,12 @@ class CommandWriter:
             words = f"w {page} 1" if a["write"] else f"r {page}"
         elif action == "migrate":
             words = f"movepage {page} {a['to'].index} all"
+        elif action == "soft_offline":
+            words = f"madv {page} 1 {SOFT_OFFLINE}"
+        elif action == "uffd_copy":
+            if not a["reads"]:
+                raise NotExpressible("the first half of UFFDIO_COPY alone")
+            words = f"uffdcopy {area.start} {area.length} {page}"
         else:
             words = f"madv {page} 1 {DONTNEED}"
         return [f"w {area.process} {words}"]
@@ -139,6 +151,8 @@ class CommandWriter:
                 return [f"nr {a['count']}"]
             case "set_nr_overcommit":
                 return [f"oc {a['count']}"]
+            case "poison":
+                return [f"poison {a['node'].index}"]
             case "demote":
                 return [f"demote {a.get('count', 1)}"]
             case "mmap_gigantic":

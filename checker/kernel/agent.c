@@ -47,7 +47,12 @@
  *
  * `uffd FD PG N` registers pages with a new userfaultfd, for missing ones;
  * `ucopy FD PG` is its UFFDIO_COPY from memory that nobody has touched yet.
+ * `uffdcopy PG N AT` does both for page AT, from memory that is there ("cold": from
+ * memory that nobody has touched yet), and closes the userfaultfd.
  * `cpu K` has the process run on CPU K only.
+ *
+ * `poison NODE` is a memory error in a free page of the pool, one that no file has
+ * and nobody maps.
  *
  * `gmmap K` maps a page of 1 GiB, which no child gets; `gmunmap K` unmaps it.
  *
@@ -108,6 +113,7 @@
 #define NODE		"/sys/devices/system/node/node%d/hugepages/hugepages-2048kB/%s"
 #define PORT		"/dev/vport0p1"
 #define TAINTED		"/proc/sys/kernel/tainted"
+#define HARD_OFFLINE	"/sys/devices/system/memory/hard_offline_page"
 #define DEBUGFS		"/sys/kernel/debug"
 #define FAIL_NTH	"/proc/self/fail-nth"
 
@@ -153,7 +159,8 @@ struct agent {
 	struct shared *shared;
 	int cgroups[NAMES][2];		/* open files, beside shared->cgroups */
 	int meminfo, pool[NODES][3], gigantic[4], tainted_file;
-	unsigned long tainted;		/* at the start, as the next three */
+	unsigned long tainted;		/* at the start, as the next four */
+	unsigned long corrupted;	/* kilobytes with memory errors */
 	unsigned long nr[NODES], overcommit, gigantic_nr;
 	char enabled[64];		/* controllers we had to enable */
 	int timeout;		/* of a call, in milliseconds */
@@ -573,37 +580,70 @@ static void op_cpu(struct call *c)
 	status(c, sched_setaffinity(0, sizeof(set), &set));
 }
 
-static void op_uffd(struct call *c)
+/* A new userfaultfd for missing pages of a range; -1. */
+static int watch_missing(char *start, unsigned long length)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register all = {
-		.range.start = (unsigned long)page(number(c, 2, 0)),
-		.range.len = number(c, 3, 0) * HPAGE,
+		.range.start = (unsigned long)start,
+		.range.len = length,
 		.mode = UFFDIO_REGISTER_MODE_MISSING,
 	};
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC), error;
 
 	if (fd >= 0 && (ioctl(fd, UFFDIO_API, &api) ||
 			ioctl(fd, UFFDIO_REGISTER, &all))) {
-		fail(c, errno);
+		error = errno;
 		close(fd);
-	} else {
-		keep(c, 1, fd);
+		errno = error;
+		return -1;
 	}
+	return fd;
 }
 
-static void op_ucopy(struct call *c)
+/* UFFDIO_COPY of a page from new memory, which is touched first if not `cold`. */
+static long fill_page(int fd, char *at, bool cold)
 {
 	char *source = mmap(NULL, HPAGE, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct uffdio_copy copy = {
-		.dst = (unsigned long)page(number(c, 2, 0)),
+		.dst = (unsigned long)at,
 		.src = (unsigned long)source,
 		.len = HPAGE,
 	};
+	long returned;
+	int error;
 
-	status(c, ioctl(descriptor(c, 1), UFFDIO_COPY, &copy));
+	if (!cold)
+		memset(source, 1, HPAGE);
+	returned = ioctl(fd, UFFDIO_COPY, &copy);
+	error = errno;
 	munmap(source, HPAGE);
+	errno = error;
+	return returned;
+}
+
+static void op_uffd(struct call *c)
+{
+	keep(c, 1, watch_missing(page(number(c, 2, 0)), number(c, 3, 0) * HPAGE));
+}
+
+static void op_ucopy(struct call *c)
+{
+	status(c, fill_page(descriptor(c, 1), page(number(c, 2, 0)), true));
+}
+
+static void op_uffdcopy(struct call *c)
+{
+	bool cold = c->argc > 4 && !strcmp(c->argv[4], "cold");
+	int fd = watch_missing(page(number(c, 1, 0)), number(c, 2, 0) * HPAGE);
+
+	if (fd < 0) {
+		fail(c, errno);
+		return;
+	}
+	status(c, fill_page(fd, page(number(c, 3, 0)), cold));
+	close(fd);
 }
 
 static void op_exit(struct call *c)
@@ -661,6 +701,60 @@ static void op_demote(struct call *c)
 	else
 		snprintf(path, sizeof(path), GIGANTIC "demote");
 	status(c, write_text(path, c->argv[1]));
+}
+
+/* A word of /proc/kpageflags or /proc/kpagecount for a page frame. */
+static unsigned long frame_word(int fd, unsigned long pfn)
+{
+	unsigned long word = 0;
+
+	if (pread(fd, &word, sizeof(word), pfn * sizeof(word)) != sizeof(word))
+		return 0;
+	return word;
+}
+
+/* The first huge page of a range of frames that is whole and that nobody maps; 0. */
+static unsigned long unmapped_huge_page(unsigned long pfn, unsigned long end)
+{
+	enum { HEAD = 15, HUGE = 17, HWPOISON = 19 };	/* include/uapi: KPF_ */
+	int flags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
+	int count = open("/proc/kpagecount", O_RDONLY | O_CLOEXEC);
+	unsigned long found = 0, step = HPAGE >> 12;
+
+	for (pfn = (pfn + step - 1) / step * step; !found && pfn < end; pfn += step) {
+		unsigned long word = frame_word(flags, pfn);
+
+		if (word >> HEAD & word >> HUGE & ~(word >> HWPOISON) & 1 &&
+		    frame_word(count, pfn) == 0)
+			found = pfn;
+	}
+	close(flags);
+	close(count);
+	return found;
+}
+
+static void op_poison(struct call *c)
+{
+	static char text[1 << 16];
+	unsigned long start, spanned = 0, pfn = 0;
+	char *save = NULL, address[32];
+	int node = -1;
+
+	read_text("/proc/zoneinfo", text, sizeof(text));
+	for (char *l = strtok_r(text, "\n", &save); l && !pfn;
+	     l = strtok_r(NULL, "\n", &save)) {
+		sscanf(l, "Node %d, zone", &node);
+		sscanf(l, " spanned %lu", &spanned);
+		if (sscanf(l, " start_pfn: %lu", &start) == 1 &&
+		    node == number(c, 1, 0))
+			pfn = unmapped_huge_page(start, start + spanned);
+	}
+	if (!pfn) {
+		fail(c, ENOENT);
+		return;
+	}
+	snprintf(address, sizeof(address), "%#lx", pfn << 12);
+	status(c, write_text(HARD_OFFLINE, address));
 }
 
 static void op_mount(struct call *c)
@@ -880,6 +974,7 @@ static const struct op process_ops[] = {
 	{ "cpu", 1, 1, op_cpu, "cpu K" },
 	{ "uffd", 3, 3, op_uffd, "uffd FD PG N" },
 	{ "ucopy", 2, 2, op_ucopy, "ucopy FD PG" },
+	{ "uffdcopy", 3, 4, op_uffdcopy, "uffdcopy PG N AT [cold]" },
 	{ "fail", 2, ARGS, op_fail, "fail N OP..." },
 	{ NULL, 0, 0, NULL, NULL },
 };
@@ -889,6 +984,7 @@ static const struct op admin_ops[] = {
 	{ "nrnode", 2, 2, op_nrnode, "nrnode NODE N" },
 	{ "oc", 1, 1, op_oc, "oc N" },
 	{ "demote", 1, 2, op_demote, "demote N [NODE]" },
+	{ "poison", 1, 1, op_poison, "poison NODE" },
 	{ "mount", 1, 2, op_mount, "mount NAME [OPTIONS]" },
 	{ "umount", 1, 1, op_umount, "umount NAME" },
 	{ "cg", 2, 4, op_cg, "cg mk|rm|set|get|attach|opts ..." },
@@ -1189,13 +1285,20 @@ static unsigned long field(const char *text, const char *name)
 	return at ? strtoul(at + strlen(name), NULL, 10) : 0;
 }
 
+/* /proc/meminfo; it has room for 4096 characters. */
+static void read_meminfo(const struct agent *a, char *text)
+{
+	ssize_t got = pread(a->meminfo, text, 4095, 0);
+
+	text[got > 0 ? got : 0] = 0;
+}
+
 static void counters(struct agent *a, char *at)
 {
 	struct shared *shared = a->shared;
 	char text[4096], path[64], *pool;
-	ssize_t got = pread(a->meminfo, text, sizeof(text) - 1, 0);
 
-	text[got > 0 ? got : 0] = 0;
+	read_meminfo(a, text);
 	pool = strstr(text, "HugePages_Total:");
 	pool = pool ? pool : text;
 	at += sprintf(at, "%lu/%lu/%lu/%lu", field(pool, "HugePages_Total:"),
@@ -1302,7 +1405,7 @@ static void administer(struct agent *a, const char *line, char *result)
 /* Everything gone, the pool empty: "ok" where the kernel agrees. */
 static void reset(struct agent *a, char *result)
 {
-	char text[RESULT], want[256], *at = want;
+	char text[RESULT], meminfo[4096], want[256], *at = want;
 	unsigned long tainted;
 	bool stuck = false;
 	int status;
@@ -1324,8 +1427,10 @@ static void reset(struct agent *a, char *result)
 	for (int n = 0; n < a->shared->nodes; n++)
 		at += sprintf(at, " 0/0/0");
 	counters(a, text);
+	read_meminfo(a, meminfo);
 	tainted = read_counter(a->tainted_file);
 	if (stuck || tainted != a->tainted ||
+	    field(meminfo, "HardwareCorrupted:") != a->corrupted ||
 	    read_counter(a->gigantic[0]) != a->gigantic_nr ||
 	    strncmp(text, want, at - want))
 		sprintf(result, "dirty tainted=%lu", tainted);
@@ -1365,11 +1470,16 @@ static void in_worker(struct agent *a, const char *line, char *result)
 static void greet(struct agent *a, char *result)
 {
 	struct utsname name;
+	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
 
 	uname(&name);
-	sprintf(result, "ok release=%s nodes=%d cgroup=%s gigantic=%lu "
+	sprintf(result, "ok release=%s nodes=%d cgroup=%s able=%s%s gigantic=%lu "
 		"tainted=%lu", name.release, a->shared->nodes,
-		a->shared->controllers, a->gigantic_nr, a->tainted);
+		a->shared->controllers, uffd < 0 ? "" : "userfaultfd,",
+		access(HARD_OFFLINE, W_OK) ? "" : "memory_failure",
+		a->gigantic_nr, a->tainted);
+	if (uffd >= 0)
+		close(uffd);
 }
 
 static void obey(struct agent *a, const char *line)
@@ -1538,9 +1648,11 @@ static void open_counters(struct agent *a)
 {
 	static const char *const files[] = { "nr_hugepages", "free_hugepages",
 		"surplus_hugepages", "resv_hugepages" };
-	char path[128];
+	char path[128], meminfo[4096];
 
 	a->meminfo = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+	read_meminfo(a, meminfo);
+	a->corrupted = field(meminfo, "HardwareCorrupted:");
 	a->tainted_file = open(TAINTED, O_RDONLY | O_CLOEXEC);
 	a->tainted = read_counter(a->tainted_file);
 	for (int n = 0; n < NODES; n++) {

@@ -30,13 +30,15 @@ class Facts:
     """What a kernel says about itself.
 
     `release` is uname -r; `controllers` are the cgroup v2 controllers that can
-    be used, of hugetlb, memory and cpuset; `gigantic` is the number of 1 GiB
-    pages it was booted with.
+    be used, of hugetlb, memory and cpuset; `able` is what else it was built with, of
+    userfaultfd and memory_failure; `gigantic` is the number of 1 GiB pages it was
+    booted with.
     """
 
     release: str
     nodes: int
     controllers: frozenset[str]
+    able: frozenset[str]
     gigantic: int
 
 
@@ -100,9 +102,14 @@ def greet(link: Link, patience: float) -> Conversation:
 def _facts(line: str) -> Facts:
     words = parse_answer(line).value.split()
     said = dict(word.split("=", 1) for word in words)
+
+    def names(key: str) -> frozenset[str]:
+        return frozenset(filter(None, said[key].split(",")))
+
     return Facts(
         release=said["release"],
         nodes=int(said["nodes"]),
-        controllers=frozenset(filter(None, said["cgroup"].split(","))),
+        controllers=names("cgroup"),
+        able=names("able"),
         gigantic=int(said["gigantic"]),
     )

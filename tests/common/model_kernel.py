@@ -21,7 +21,8 @@ class ModelKernel:
     ) -> None:
         self.design = design
         controllers = frozenset(("hugetlb", "memory", "cpuset"))
-        self.facts = Facts(release, nodes, controllers, 0)
+        able = frozenset(("userfaultfd", "memory_failure"))
+        self.facts = Facts(release, nodes, controllers, able, 0)
         self.sequences = 0
 
     @property

@@ -10,7 +10,10 @@ import pytest
 from poolproof.checker.kernel.kernel import Conversation, Facts, Hung, greet
 from poolproof.checker.kernel.link import Link, Silent
 
-HELLO = "ok release=6.12.1 nodes=2 cgroup=hugetlb,memory gigantic=1 tainted=0"
+HELLO = (
+    "ok release=6.12.1 nodes=2 cgroup=hugetlb,memory able=userfaultfd, gigantic=1 "
+    "tainted=0"
+)
 ZERO = "0/0/0/0 0/0/0 0/0/0"
 
 
@@ -77,6 +80,7 @@ def test_greet_reads_the_facts(talk: Talk) -> None:
         release="6.12.1",
         nodes=2,
         controllers=frozenset({"hugetlb", "memory"}),
+        able=frozenset({"userfaultfd"}),
         gigantic=1,
     )
 

@@ -121,6 +121,74 @@ def test_a_page_of_a_file_moves_by_who_has_touched_it() -> None:
     assert [n.free for n in one.counters().nodes] == [3, 0]
 
 
+def test_mbind_moves_what_nobody_else_maps() -> None:
+    """mm/mempolicy.c:queue_folios_hugetlb; a page without room for it stays."""
+    made = ["w 0 mmap 0 3 PA -1 0", "w 0 w 0 1", "w 0 fork 1", "w 0 w 1 1"]
+    one = machine([*made, "w 0 w 2 1", "nrnode 1 1"], (*MOVING, "mbind"))
+    assert one.run("w 0 mbind 0 3 2 2 2") == "ok"
+    assert [t.action for t in one.taken] == ["mbind", "migrate", "migrate"]
+    assert [one.run(f"w 0 numa {p}") for p in range(3)] == ["ok 0", "ok 1", "ok 1"]
+    with pytest.raises(NotExpressible, match="MPOL_MF_MOVE"):
+        one.run("w 0 mbind 0 3 0 0 2")
+
+
+def test_uffdio_copy_needs_a_page_more_if_it_cannot_read() -> None:
+    """mm/hugetlb.c:alloc_hugetlb_folio_vma: the temporary page is none of the
+    promised ones."""
+    one = machine(["w 0 mmap 0 3 PA -1 0"], ("userfaultfd",))
+    one.now.h.nr_huge_pages_node[one.nodes[0]] = one.bounds["CAP"]
+    assert one.run("w 0 uffdcopy 0 3 1 cold") == "err ENOMEM"
+    assert one.run("w 0 uffdcopy 0 3 1") == "ok"
+    assert one.run("w 0 uffdcopy 0 3 1 cold") == "err EEXIST"
+    assert one.run("w 0 pmap 0 3") == "ok - x -"
+    with pytest.raises(NotExpressible, match="not one whole mapping"):
+        one.run("w 0 uffdcopy 0 2 0")
+
+
+def test_a_page_goes_offline_and_its_user_goes_on() -> None:
+    made = ["w 0 mmap 0 1 PA -1 0", "w 0 w 0 1"]
+    one = machine(made, ("soft_offline",))
+    assert one.run("w 0 madv 0 1 101") == "ok"
+    assert (one.counters().total, one.counters().free) == (2, 1)
+    assert one.run("w 0 pmap 0 1") == "ok x"
+    assert not one.drains()
+
+
+def test_a_memory_error_in_a_free_page() -> None:
+    one = machine(["w 0 mmap 0 2 PA -1 0"], ("poison",))
+    assert one.run("poison 0") == "ok"
+    assert one.counters().total == 2
+    assert one.run("poison 0") == "err EBUSY"
+    assert (one.counters().total, one.counters().free) == (2, 2)
+    assert [one.run(f"w 0 w {p} 1") for p in (0, 1)] == ["ok", "sig SIGBUS"]
+    assert one.run("w 0 munmap 0 2") == "ok"
+    with pytest.raises(NotExpressible, match="which free page leaves"):
+        one.run("nrnode 0 0")
+    assert not one.drains()
+
+
+def test_the_middle_of_a_mapping_moves() -> None:
+    one = machine(
+        ["w 0 mmap 0 3 PA -1 0", "w 0 w 1 1"], ("mremap_part", "mremap_middle")
+    )
+    assert one.run("w 0 mremap 1 1 1 3 8") == "ok 8"
+    assert one.run("w 0 maps") == "ok 0+1:rw-p@0 2+1:rw-p@2 8+1:rw-p@1"
+    assert one.run("w 0 pmap 8 1") == "ok x"
+    assert one.counters().rsvd == 2
+
+
+@pytest.mark.parametrize(
+    ("passes", "shown"), [(1, "0+3:rw-p@0"), (2, "0+1:rw-p@0 1+2:rw-p@1")]
+)
+def test_the_middle_moves_though_the_rest_cannot_be_split(
+    passes: int, shown: str
+) -> None:
+    one = machine(["w 0 mmap 0 3 PA -1 0"], ("mremap_part", "mremap_middle"))
+    one.fails, one.passes = "vm_area_dup", passes
+    assert one.run("w 0 mremap 1 1 1 3 8") == "ok 8"
+    assert one.run("w 0 maps") == f"ok {shown} 8+1:rw-p@1"
+
+
 def test_another_process_writes() -> None:
     one = machine(["spawn 1", "w 0 mmap 0 1 PA -1 0"], MOVING)
     assert one.run("w 1 remote 0 0") == "ok"

@@ -52,6 +52,11 @@ SETTINGS = (
         "cgroup cgroup_move cpuset fork hugetlbfs private_files",
     ),
     (
+        "middle",
+        {"V": 3, "P": 3, "blocks": 3, "CAP": 4},
+        "mremap mremap_part mremap_middle split",
+    ),
+    (
         "exit",
         {"nodes": 2, "V": 3, "P": 2, "blocks": 1, "CAP": 9, "OC": 2, "files": 1},
         "surplus exit hugetlbfs private_files",
