@@ -69,8 +69,15 @@ DEAR = 3.0
 
 TESTS: Mapping[str, tuple[str, ...]] = {
     "fold": ("tests/unit/test_ir.py", "tests/unit/test_algebras.py"),
-    "interval": ("tests/unit/test_ir.py",),
-    **dict.fromkeys(_IR, ("tests/unit/test_ir.py", "tests/unit/test_ir_show.py")),
+    "interval": ("tests/unit/test_ir.py", "tests/unit/test_ir_open.py"),
+    **dict.fromkeys(
+        _IR,
+        (
+            "tests/unit/test_ir.py",
+            "tests/unit/test_ir_open.py",
+            "tests/unit/test_ir_show.py",
+        ),
+    ),
     "vacuity": ("tests/unit/test_judged.py",),
     "symmetry": ("tests/agreement/test_symmetry.py",),
     "equivariance": ("tests/agreement/test_symmetry.py",),

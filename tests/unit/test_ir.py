@@ -86,7 +86,7 @@ K = local("k", T_D)
 NUMBERS = set_sort(N_D)
 S, U = var("s", NUMBERS), var("u", NUMBERS)
 ALL, NONE = const(NUMBERS, 15), const(NUMBERS, 0)
-T = var("t", table_sort((T_D,), INT))
+T, T2 = (var(n, table_sort((T_D,), INT)) for n in ("t", "t2"))
 B = var("b", table_sort((N_D,), BOOL))
 G = var("g", table_sort((T_D, FLAG_D), INT))
 E0, E1, E2, NOBODY = (const(THINGS, k) for k in range(4))
@@ -135,6 +135,14 @@ GIVEN: dict[str, Callable[[], tuple[Expr, Expr]]] = {
         or_(P, and_(not_(P), Q)),
         plain("or", P, Q),
     ),
+    "the others stay one operand": lambda: (
+        and_(P, or_(not_(P), Q, R)),
+        plain("and", P, plain("or", Q, R)),
+    ),
+    "the others stay one operand of or": lambda: (
+        or_(P, and_(not_(P), Q, R)),
+        plain("or", P, plain("and", Q, R)),
+    ),
     "all operands go": lambda: (and_(P, Q, or_(not_(P), not_(Q))), FALSE),
     "implies": lambda: (implies(P, Q), plain("or", plain("not", P), Q)),
     "eq of one": lambda: (eq(X, X), TRUE),
@@ -164,6 +172,7 @@ GIVEN: dict[str, Callable[[], tuple[Expr, Expr]]] = {
     "lt may be": lambda: (lt(J, num(3)), plain("lt", J, num(3))),
     "le at the least": lambda: (le(J, num(2)), plain("le", J, num(2))),
     "never le": lambda: (le(J, num(1)), FALSE),
+    "a bound is a number": lambda: (sub(param("B"), param("B")), num(0)),
     "add of none": lambda: (add(), num(0)),
     "add is flat": lambda: (add(add(X, Y), Z), plain("add", X, Y, Z)),
     "constants are added up": lambda: (
@@ -250,6 +259,10 @@ GIVEN: dict[str, Callable[[], tuple[Expr, Expr]]] = {
     "ite of tables, a common beginning": lambda: (
         ite(P, store(store(T, E0, Z), E1, X), store(T, E0, Z)),
         store(store(T, E0, Z), E1, branch(P, X, select(T, E1))),
+    ),
+    "ite of two tables": lambda: (
+        ite(not_(P), T, T2),
+        branch(P, T2, T),
     ),
     "sum of what does not depend": lambda: (
         aggregate("sum", N, X),
@@ -375,6 +388,18 @@ WRONG: dict[str, Callable[[], Expr]] = {
 }
 
 
+OF_NUMBERS = {"lt": lt, "le": le, "add": add, "sub": sub, "mul": mul}
+OF_NUMBERS |= {"min": min_, "max": max_}
+
+
+@pytest.mark.parametrize("name", OF_NUMBERS)
+def test_arithmetic_is_of_numbers_on_either_side(name: str) -> None:
+    build = OF_NUMBERS[name]
+    for args in ((P, X), (X, P), (P, Q), (P, num(2)), (num(2), P)):
+        with pytest.raises(SortError, match="int is needed here"):
+            build(*args)
+
+
 @pytest.mark.parametrize("name", WRONG)
 def test_what_has_no_sort_is_refused(name: str) -> None:
     with pytest.raises(SortError):
@@ -439,6 +464,8 @@ def test_names_that_are_replaced() -> None:
     assert first == (add(Y, num(1)),)
     assert memo[add(X, Y)] is first[0]
     assert substitute_all((X, Y, X), {X: Z}) == (Z, Y, Z)
+    as_built = plain("add", X, num(0))
+    assert substitute(as_built, {Z: num(1)}) is as_built
 
 
 def test_each_subterm_once_arguments_first() -> None:
@@ -486,16 +513,25 @@ def test_where_an_expression_has_a_value() -> None:
     assert defined(plain("and", P, flag)) is implies(P, is_thing)
     assert defined(plain("or", P, flag)) is or_(P, is_thing)
     assert defined(plain("and", flag, P)) is is_thing
+    assert defined(plain("and", P, Q, flag)) is implies(and_(P, Q), is_thing)
+    neither = and_(not_(P), not_(Q))
+    assert defined(plain("or", P, Q, flag)) is implies(neither, is_thing)
+    assert defined(plain("and", flag, Q, P)) is is_thing
     assert defined(branch(P, read, X)) is implies(P, is_thing)
     assert defined(branch(P, X, read)) is or_(P, is_thing)
     assert defined(branch(flag, X, Y)) is is_thing
     assert defined(Expr("single", NUMBERS, (X,))) is in_b
+    of_cell = Expr("single", NUMBERS, (read,))
+    in_numbers = and_(le(num(-1), read), le(read, num(2)))
+    assert defined(of_cell) is and_(is_thing, in_numbers)
     held = Expr("store", T.sort, (T, E1, read))
     assert defined(held) is is_thing
     outside = Expr("store", T.sort, (T, W, X))
     assert defined(outside) is TRUE
     bad = Expr("store", T.sort, (T, W, ite(select(B, X), num(1), num(2))))
     assert defined(bad) is implies(is_thing, in_b)
+    nowhere = Expr("store", B.sort, (B, read, P))
+    assert defined(nowhere) is is_thing
     at = plain("add", N, X)
     some = Expr("any", BOOL, (select(B, at),), N.data)
     inside = and_(le(num(-1), at), le(at, num(2)))
@@ -641,6 +677,8 @@ def test_intervals_of_sorts() -> None:
     assert interval.of_sort(BOOL) == (0, 1)
     assert interval.of_sort(MOOD) == (0, 2)
     assert interval.of_sort(THINGS) == (0, 3)
+    assert interval.of_sort(scalar_sort("IR_NOBODY", 0)) == (0, 0)
+    assert interval.of_sort(scalar_sort("IR_OPEN", -1)) == (-1, None)
     assert interval.of_sort(NUMBERS) == interval.full(NUMBERS) == (0, 15)
     assert interval.of_sort(INT) == (None, None)
 
@@ -689,6 +727,8 @@ def test_the_work_of_a_fold_is_counted() -> None:
     before = worked()
     fold((e,), dict.fromkeys(ir.OPERATORS, lambda *_: 0), work=7)
     assert worked() - before == 201 * 7
+    fold((e,), dict.fromkeys(ir.OPERATORS, lambda *_: 0))
+    assert worked() - before == 201 * 8
 
 
 # --- a store under a condition --------------------------------------------------
