@@ -32,12 +32,24 @@ from poolproof.checker.core.ir import (
 from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.system import (
     Action,
+    Assumption,
     Obligation,
     Parameter,
     TransitionSystem,
     Variable,
 )
-from poolproof.checker.passes.components import independent
+from poolproof.checker.core.verdict import (
+    Budget,
+    Holds,
+    Outcome,
+    Reached,
+    Silent,
+    Statistics,
+    Unknown,
+    Violated,
+)
+from poolproof.checker.engines.explicit import explicit
+from poolproof.checker.passes.components import combine, independent
 
 S, T = (
     Domain(scalar_sort(f"PART_{name}", 2, name.lower()), 0, 1, name) for name in "ST"
@@ -230,3 +242,150 @@ def test_a_table_over_two_scalarsets_ties_these() -> None:
     both = replace(two, variables=(*two.variables, wide))
     assert parts(both, OF_A, OF_B, symmetry=True) == ONE
     assert parts(both, OF_A, OF_B) == ["up_a | of_a", "up_b | of_b"]
+
+
+# --- the outcome for the whole -----------------------------------------------
+
+
+def searched(
+    system: TransitionSystem, properties: tuple[Property, ...], **limits: Any
+) -> Outcome:
+    budget = Budget(symmetry=False, **limits)
+    return explicit(system, properties, budget, Silent())
+
+
+def both_ways(
+    system: TransitionSystem, *properties: Property, **limits: Any
+) -> tuple[Outcome, Outcome]:
+    """The outcome of a search of the whole, and that of its parts combined."""
+    found = independent(system, properties, False)
+    assert len(found) > 1
+    outcomes = [searched(part.system, part.properties, **limits) for part in found]
+    return searched(system, properties, **limits), combine(found, outcomes)
+
+
+ASSUMED = up(
+    "up_b",
+    B,
+    guard=lt(B.now, num(2)),
+    result=eq(B.now, num(1)),
+    assumptions=(Assumption("b stays small", eq(B.now, num(2))),),
+)
+SEEN = replace(OF_B, antecedents=(eq(B.now, num(2)), eq(B.now, num(3))))
+
+
+def test_what_is_counted_of_the_parts_is_what_a_search_of_the_whole_counts() -> None:
+    back = Action("back", (), lt(num(2), A.now), {"a": num(0)}, None)
+    system = replace(APART, variables=(A, B), actions=(UP_A, back, ASSUMED))
+    again = replace(system, actions=(UP_A, ASSUMED))
+    third = Variable("c", INT, num(0), num(1), num(0))
+    late = (Assumption("b stays small", eq(third.now, num(1))),)
+    up_c = Action("up_c", (), lt(third.now, num(1)), {"c": num(1)}, third.now)
+    up_c = replace(up_c, assumptions=late)
+    more = replace(again, variables=(A, B, third), actions=(UP_A, ASSUMED, up_c))
+    for each in (system, again, more):
+        whole, combined = both_ways(each, OF_A, SEEN)
+        assert whole.engine == combined.engine
+        assert whole.verdicts == combined.verdicts
+        one, other = whole.statistics, combined.statistics
+        assert one.complete
+        for figure in (
+            "states",
+            "transitions",
+            "depth",
+            "complete",
+            "fired",
+            "results",
+            "assumed",
+            "deadlocks",
+            "true_antecedents",
+            "no_start",
+            "impossible",
+        ):
+            assert getattr(one, figure) == getattr(other, figure), figure
+        assert (one.deadlock is None) == (other.deadlock is None)
+        if one.deadlock is not None and other.deadlock is not None:
+            assert one.deadlock.initial == other.deadlock.initial
+            assert sorted(map(str, one.deadlock.steps)) == sorted(
+                map(str, other.deadlock.steps)
+            )
+
+
+def test_the_parts_are_named_by_their_actions() -> None:
+    system = replace(APART, actions=(UP_A, UP_B, AGAIN_A))
+    _, combined = both_ways(system, OF_A, OF_B)
+    assert combined.statistics.notes == (
+        "searched one by one, as they have nothing in common: up_a, again_a; up_b",
+    )
+
+
+def test_what_a_part_decides_is_decided_of_the_whole() -> None:
+    never = invariant("never", lt(A.now, num(2)))
+    reached = Property("reached", Kind.REACHABLE, eq(B.now, num(3)))
+    missed = Property("missed", Kind.REACHABLE, eq(B.now, num(7)))
+    whole, combined = both_ways(APART, never, reached, missed, OF_B)
+    for name, verdict in whole.verdicts.items():
+        other = combined.verdicts[name]
+        assert type(verdict) is type(other)
+        if isinstance(verdict, Violated | Reached):
+            assert isinstance(other, Violated | Reached)
+            assert verdict.trace.steps == other.trace.steps
+        else:
+            assert verdict == other
+
+
+def test_an_error_in_one_part_leaves_nothing_proved() -> None:
+    """The states behind it are not visited, whatever the other part found."""
+    far = Action("far", (), eq(A.now, num(3)), {"a": num(4)}, None)
+    system = replace(APART, actions=(UP_A, far, UP_B))
+    missed = Property("missed", Kind.REACHABLE, eq(B.now, num(7)))
+    low = invariant("low", lt(B.now, num(2)))
+    whole, combined = both_ways(system, OF_A, OF_B, missed, low)
+    assert [d.message for d in combined.defects] == ["a becomes 4, outside its range"]
+    assert [d.trace.steps for d in combined.defects] == [
+        d.trace.steps for d in whole.defects
+    ]
+    assert not combined.statistics.complete
+    for name in ("of_a", "of_b", "missed"):
+        for outcome in (whole, combined):
+            verdict = outcome.verdicts[name]
+            assert isinstance(verdict, Unknown)
+            assert verdict.reason == "the model itself is wrong (see the defects)"
+    assert combined.verdicts["of_b"] == Unknown(verdict.reason, 3)
+    found = combined.verdicts["low"]
+    assert isinstance(found, Violated)
+    assert len(found.trace) == 2
+
+
+def test_a_part_that_was_not_searched_to_its_end() -> None:
+    """b is; of a, nothing is known beyond one step."""
+    at_once = Action("at_once", (), TRUE, {"b": num(1)}, None)
+    system = replace(APART, actions=(UP_A, at_once))
+    found = independent(system, (OF_A, OF_B), False)
+    outcomes = [searched(p.system, p.properties, depth=2) for p in found]
+    combined = combine(found, outcomes)
+    assert not combined.statistics.complete
+    assert combined.verdicts["of_a"] == Unknown("the depth budget of 2 steps", 2)
+    assert combined.verdicts["of_b"] == Holds(True, 2, 1)
+
+
+def test_figures_that_need_no_search() -> None:
+    two = Statistics(states=2, complete=True, seconds=1.5, memory=7, notes=("slow",))
+    one = Statistics(states=1, complete=True, seconds=0.5, memory=9, notes=("slow",))
+    found = independent(APART, (), False)
+    both = combine(found, [Outcome("e", {}, (), two), Outcome("f", {}, (), one)])
+    assert both.engine == "e, f"
+    figures = both.statistics
+    assert (figures.states, figures.seconds, figures.memory) == (2, 2.0, 9)
+    assert figures.notes[1:] == ("slow",)
+    assert not figures.no_start
+    nobody = Outcome("e", {}, (), Statistics(no_start=True))
+    for outcomes in ([nobody, Outcome("e", {})], [Outcome("e", {}), nobody]):
+        assert combine(found, outcomes).statistics.no_start
+
+
+def test_an_action_that_is_never_possible_is_so_in_the_whole() -> None:
+    found = independent(APART, (), False)
+    figures = [Statistics(impossible=frozenset((n,))) for n in ("up_a", "up_b")]
+    both = combine(found, [Outcome("e", {}, (), s) for s in figures])
+    assert both.statistics.impossible == {"up_a", "up_b"}
