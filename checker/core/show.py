@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from poolproof.checker.core.fold import Algebra, Node, fold
 from poolproof.checker.core.operators import OPERATORS
-from poolproof.checker.core.sorts import INT, show_raw
+from poolproof.checker.core.sorts import show_raw
 
 LONGEST = 2_000
 """Characters of an operand; a longer one is shown as an ellipsis. A node that
@@ -91,10 +91,7 @@ def _store(_: None, e: Node, table: Text, *rest: Text) -> Text:
 
 def _binder(_: None, e: Node, body: Text) -> Text:
     name, domain = e.data
-    values = domain.name or f"{domain.lo}..{domain.hi}"
-    if not domain.name and domain.sort is not INT:
-        values = str(domain.sort)
-    return Text(f"{e.op}({_plain(name)} in {values}: {body.text})")
+    return Text(f"{e.op}({_plain(name)} in {domain}: {body.text})")
 
 
 def _plain(name: str) -> str:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -78,7 +78,9 @@ class TableSort(Sort):
 @dataclass(frozen=True)
 class Domain:
     """The raw values lo..hi (inclusive) of ``sort``: binders, indices,
-    parameters. ``name`` is the user's; equality ignores it."""
+    parameters. ``name`` is its name in the design; equality ignores it. So a table
+    of what equality finds must not return the name that it met first: sorts have
+    domains without names, and names are part of an expression's identity."""
 
     sort: Sort
     lo: int
@@ -94,6 +96,12 @@ class Domain:
     def __contains__(self, raw: object) -> bool:
         return isinstance(raw, int) and self.lo <= raw <= self.hi
 
+    def __str__(self) -> str:
+        """Return its name in the design; else its sort's, or its ends."""
+        if self.name or self.sort is not INT:
+            return self.name or self.sort.name
+        return f"{self.lo}..{self.hi}"
+
 
 @dataclass(frozen=True)
 class OpenDomain(Domain):
@@ -104,13 +112,18 @@ class OpenDomain(Domain):
     end: Any = None
 
     def __len__(self) -> int:
-        raise SortError(f"{self.name or self.sort} is left open")
+        raise SortError(f"{self} is left open")
 
     def __iter__(self) -> Iterator[int]:
-        raise SortError(f"{self.name or self.sort} is left open")
+        raise SortError(f"{self} is left open")
 
     def __contains__(self, raw: object) -> bool:
-        raise SortError(f"{self.name or self.sort} is left open")
+        raise SortError(f"{self} is left open")
+
+    def __str__(self) -> str:
+        if self.name or self.sort is not INT:
+            return self.name or self.sort.name
+        return f"{self.lo}..{self.end}"
 
 
 BOOL = Sort("bool")
@@ -137,13 +150,15 @@ def _scalar_sort(
 
 @cache
 def set_sort(domain: Domain) -> SetSort:
-    return SetSort(f"set of {domain.name or domain.sort}", domain)
+    nameless = replace(domain, name="")
+    return SetSort(f"set of {nameless}", nameless)
 
 
 @cache
 def table_sort(index: tuple[Domain, ...], element: Sort) -> TableSort:
-    over = " ".join(str(d.name or d.sort) for d in index)
-    return TableSort(f"table over {over} of {element}", index, element)
+    nameless = tuple(replace(d, name="") for d in index)
+    over = " ".join(map(str, nameless))
+    return TableSort(f"table over {over} of {element}", nameless, element)
 
 
 def scalarsets(sort: Sort) -> Iterator[ScalarSort]:

@@ -61,8 +61,8 @@ class Variable:
     init: Expr | None
     span: Span | None = None
     named: tuple[Domain, ...] = field(default=(), compare=False)
-    """The index domains of a table, with the names in its design. (Equal sorts are one
-    object, with the names of the design that was read first.)"""
+    """The index domains of a table, with the names in its design; those of its sort
+    have none, because equal sorts are one object."""
 
     @property
     def index(self) -> tuple[Domain, ...]:

@@ -49,12 +49,12 @@ def domain_of(values: Values, name: str = "") -> ir.Domain:
         return ir.OpenDomain(
             sort_of(values),
             values.lo,
-            name=name or values.name,
+            name=name,
             end=size_expr(values.hi),
         )
     if not (isinstance(values.lo, int) and isinstance(values.hi, int)):
         raise UserError(None, f"{values} is no finite domain: give it both ends")
-    return ir.Domain(sort_of(values), values.lo, values.hi, name or values.name)
+    return ir.Domain(sort_of(values), values.lo, values.hi, name)
 
 
 def least_of(size: Any) -> int | None:

@@ -145,9 +145,8 @@ def within(e: Expr, domain: Domain, whose: str, at: Place) -> Expr:
     lo = ir.show_raw(domain.sort, domain.lo)
     open_end = isinstance(domain, ir.OpenDomain)
     hi = ir.show(ir.last(domain)) if open_end else ir.show_raw(domain.sort, domain.hi)
-    over, ends = domain.name or domain.sort.name, f": {lo}..{hi}"
-    if over == ir.INT.name:
-        over, ends = f"{lo}..{hi}", ""
+    over = str(domain)
+    ends = "" if over == f"{lo}..{hi}" else f": {lo}..{hi}"
     if inside is ir.FALSE and at.reached:
         raise at.mistake(f"{at.named(e)} is not in {over}, which {whose} is over{ends}")
     why = f"{at.named(e)} may leave {over}, which {whose} is over"
@@ -168,7 +167,7 @@ def count_indices(name: str, domains: Sequence[Domain], given: int, at: Place) -
     """Raise UserError unless as many indices are given as the table has."""
     n = len(domains)
     if given != n:
-        over = ", ".join(d.name or d.sort.name for d in domains)
+        over = ", ".join(map(str, domains))
         raise at.mistake(
             f"`{name}` takes {n} {'index' if n == 1 else 'indices'}, not {given}: "
             f"it is a table over {over}"

@@ -27,7 +27,7 @@ def sort_text(sort: Sort) -> str:
         case EnumSort():
             return f"a label of {sort.name}"
         case SetSort(domain=domain):
-            return f"a set of {domain.name or domain.sort.name}"
+            return f"a set of {domain}"
         case ir.TableSort():
             return "a table"
         case _:
@@ -184,9 +184,9 @@ class Display(Pending):
         sorts = (getattr(e.value, "sort", None) for e in self.elements)
         match next((s for s in sorts if s is not None), None):
             case ScalarSort() as s:
-                return ir.set_sort(Domain(s, 0, s.size - 1, s.name))
+                return ir.set_sort(Domain(s, 0, s.size - 1))
             case EnumSort() as s:
-                return ir.set_sort(Domain(s, 0, len(s.labels) - 1, s.name))
+                return ir.set_sort(Domain(s, 0, len(s.labels) - 1))
         return None
 
 

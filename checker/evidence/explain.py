@@ -216,8 +216,7 @@ def _show(e: Expr) -> str:
     match e.op:
         case "sum" | "all" | "any":
             name, domain = e.data
-            over = domain.name or domain.sort
-            return f"{e.op}({name.split('#')[0]} in {over}: ...)"
+            return f"{e.op}({name.split('#')[0]} in {domain}: ...)"
         case "eq" | "lt" | "le" | "and" | "add" | "sub":
             return f" {symbol(e)} ".join(_bracketed(x) for x in _sides(e))
         case "not":

@@ -72,8 +72,8 @@ class Lanes:
             if process.tasks != domain:
                 raise UserError(
                     text.span,
-                    f"the tasks of {name} are {domain.name}, those of {other} "
-                    f"{process.tasks.name}: all that yields has the same tasks",
+                    f"the tasks of {name} are {domain}, those of {other} "
+                    f"{process.tasks}: all that yields has the same tasks",
                 )
         if PLACE in work.slots:
             raise UserError(

@@ -389,7 +389,13 @@ def evaluated(owner: Any, function: FunctionType, annotation: Any) -> Any:
 
 
 def _filled(owner: Any, annotation: Any) -> Any:
-    """The annotation with the domains that a block was given."""
+    """Return the annotation with the domains that a block was given; the same object
+    if it has none, because a domain's name is found by its identity."""
+    filled = _with_given(owner, annotation)
+    return annotation if filled == annotation else filled
+
+
+def _with_given(owner: Any, annotation: Any) -> Any:
     match annotation:
         case OwnDomain(name=name):
             found = members(owner)[name]
@@ -397,12 +403,12 @@ def _filled(owner: Any, annotation: Any) -> Any:
                 raise ModelError(f"{name} is not given: set self.{name} in __init__")
             return found
         case _Int(lo, hi):
-            return _Int(_filled(owner, lo), _filled(owner, hi))
+            return _Int(_with_given(owner, lo), _with_given(owner, hi))
         case _Maybe(inner):
-            return _Maybe(_filled(owner, inner))
+            return _Maybe(_with_given(owner, inner))
         case _SetOf(inner):
-            return _SetOf(_filled(owner, inner))
+            return _SetOf(_with_given(owner, inner))
         case _Given(feature, inner, off):
-            return _Given(_filled(owner, feature), _filled(owner, inner), off)
+            return _Given(_with_given(owner, feature), _with_given(owner, inner), off)
         case _:
             return annotation

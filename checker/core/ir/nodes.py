@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from typing import Any, ClassVar
 
 from poolproof.checker.core.interval import INTERVALS, STRUCTURE, Interval, inside
@@ -55,7 +55,7 @@ class Expr:
     """True if it has a value wherever its leaves have one: no index, and no element of
     a set, may leave its domain."""
 
-    _interned: ClassVar[dict[tuple[str, Sort, tuple[Expr, ...], Any], Expr]] = {}
+    _interned: ClassVar[dict[tuple[Any, ...], Expr]] = {}
 
     @property
     def turned(self) -> bool:
@@ -68,7 +68,9 @@ class Expr:
     def __new__(
         cls, op: str, sort: Sort, args: tuple[Expr, ...] = (), data: Any = None
     ) -> Expr:
-        key = (op, sort, args, data)
+        key: tuple[Any, ...] = (op, sort, args, data)
+        if op in _WITH_DOMAINS:
+            key = (*key, *(domain.name for _, domain in _bound(op, data)))
         node = cls._interned.get(key)
         if node is None:
             node = super().__new__(cls)
@@ -82,10 +84,8 @@ class Expr:
                 total = total and arg.total
             if op == "local":
                 free = frozenset((node,))
-            elif op in BINDERS:
-                free = free - {local(data[0], data[1])}
-            elif op == "map":
-                free = free - {local(*bound) for bound in data}
+            elif op in _WITH_DOMAINS:
+                free = free - {local(*bound) for bound in _bound(op, data)}
             node.free = free
             node.is_const = op == "const"
             node.negation = None
@@ -97,6 +97,14 @@ class Expr:
 
     def __repr__(self) -> str:
         return show(self)
+
+
+_WITH_DOMAINS = BINDERS | {"local", "map"}
+
+
+def _bound(op: str, data: Any) -> Sequence[tuple[str, Domain]]:
+    """Return the locals that such a node is, or binds."""
+    return data if op == "map" else (data,)
 
 
 def const(sort: Sort, raw: int) -> Expr:
