@@ -30,7 +30,7 @@ _WORK = 4
 """Work of an operator, in the units of checker.core.limits."""
 
 
-class Source(Protocol):
+class CellSource(Protocol):
     """States whose cells can be read one by one."""
 
     @property
@@ -63,7 +63,7 @@ class Packed:
     """States as the native engine stores them: ``words`` of 64 bits for each, in
     which the cells have their ``slots``."""
 
-    def __init__(self, data: bytes, words: int, slots: Sequence[Slot]) -> None:
+    def __init__(self, data: bytes, words: int, slots: Sequence[PackedSlot]) -> None:
         stored = array("Q", data)
         self.count = len(stored) // words
         self.columns = [stored[k::words] for k in range(words)]
@@ -90,7 +90,7 @@ class Packed:
         return {raw + slot.lo: states for raw, states in _by_value(column_).items()}
 
 
-class Slot(Protocol):
+class PackedSlot(Protocol):
     """Where a cell is in a packed state: raw - lo, in ``width`` bits."""
 
     @property
@@ -112,7 +112,7 @@ def _by_value(column: bytes) -> Partition:
 class Columns:
     """Some states of a system, cell by cell."""
 
-    def __init__(self, system: TransitionSystem, states: Source) -> None:
+    def __init__(self, system: TransitionSystem, states: CellSource) -> None:
         self.system, self.states = system, states
         self.whole = (1 << states.count) - 1
         self.cells: dict[int, Partition] = {}

@@ -16,7 +16,7 @@ STARTS = 20_000
 """Upper limit on the initial states, each of which is written down."""
 
 
-class Unsupported(Exception):
+class Inexpressible(Exception):
     """The other language cannot express the system; the text says why."""
 
 
@@ -39,10 +39,10 @@ def starts(system: TransitionSystem) -> Iterator[State]:
     number = 0
     for number, state in enumerate(initial_states(system), 1):
         if number > STARTS:
-            raise Unsupported(f"there are more than {STARTS} initial states")
+            raise Inexpressible(f"there are more than {STARTS} initial states")
         yield state
     if not number:
-        raise Unsupported("there is no initial state")
+        raise Inexpressible("there is no initial state")
 
 
 def comment(lines: Iterable[str], columns: int = WIDTH) -> Iterator[str]:

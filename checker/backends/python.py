@@ -39,7 +39,7 @@ from poolproof.checker.core.system import (
 )
 
 
-class Taken(NamedTuple):
+class Transition(NamedTuple):
     """A step that an action allows in a state. ``result`` is raw, None of an
     action without one. Where the step fails an obligation, ``broken`` is its
     number, and ``after`` means nothing."""
@@ -50,7 +50,7 @@ class Taken(NamedTuple):
     broken: int | None = None
 
 
-Successors = Callable[[State], list[Taken]]
+Successors = Callable[[State], list[Transition]]
 """Every enabled step of one action from a state."""
 
 
@@ -206,7 +206,7 @@ PYTHON: Algebra[str] = {
 
 
 def _compiled(text: str, name: str) -> Any:
-    scope: dict[str, Any] = {"tick": tick, "new": tuple.__new__, "Taken": Taken}
+    scope: dict[str, Any] = {"tick": tick, "new": tuple.__new__, "Taken": Transition}
     exec(compile(text, f"<{name}>", "exec"), scope)
     return scope[name]
 

@@ -13,9 +13,9 @@ from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.commands.triples import each_triples
 from poolproof.checker.core.verdict import Budget
 from poolproof.checker.driver.against import Compared, exit_code
-from poolproof.checker.driver.cells import AgainstCell, Lost
 from poolproof.checker.driver.check import EXHAUSTIVE
 from poolproof.checker.driver.designs import DesignRef
+from poolproof.checker.driver.jobs import AgainstJob, Lost
 from poolproof.checker.driver.task import Task
 from poolproof.checker.driver.triples import Triples
 from poolproof.checker.driver.triples import exit_code as triples_code
@@ -87,13 +87,13 @@ def _results(
     spread = options.jobs > 1 or bool(options.cluster)
     if spread:
         budget = replace(budget, threads=shared.threads(options))
-    cells = [AgainstCell(task, base, engine, budget) for task in tasks]
+    jobs = [AgainstJob(task, base, engine, budget) for task in tasks]
     if not spread:
-        for cell in cells:
+        for job in jobs:
             if interrupts():
                 break
-            with progress(cell.title) as report, interrupts.caught():
-                result = cell.run(report, interrupts)
+            with progress(job.title) as report, interrupts.caught():
+                result = job.run(report, interrupts)
             yield result
         return
-    yield from shared.results(options, "against", cells, interrupts)
+    yield from shared.results(options, "against", jobs, interrupts)

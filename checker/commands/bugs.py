@@ -12,8 +12,8 @@ from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.verdict import Budget
 from poolproof.checker.driver.regressions import (
     SECONDS,
-    Entry,
-    Found,
+    BugEntry,
+    BugResult,
     Regression,
     detected,
     entries,
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     if options.design:
         return _of_design(options, among, budget)
     interrupts = Interrupts()
-    found: list[Found] = []
+    found: list[BugResult] = []
     with output(options.output) as out, interrupts.caught():
         for number, entry in enumerate(among, 1):
             if interrupts():
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _of_design(
-    options: argparse.Namespace, among: Sequence[Entry], budget: Budget
+    options: argparse.Namespace, among: Sequence[BugEntry], budget: Budget
 ) -> int:
     known = shared.one_design(options.design)
     interrupts = Interrupts()

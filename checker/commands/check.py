@@ -27,8 +27,8 @@ from poolproof.checker.core.diagnostic import UserError, together
 from poolproof.checker.core.limits import Spent, doing
 from poolproof.checker.core.text import count
 from poolproof.checker.core.verdict import Budget, Violated
-from poolproof.checker.driver.cells import CheckCell, Lost
 from poolproof.checker.driver.designs import shipped_specs
+from poolproof.checker.driver.jobs import CheckJob, Lost
 from poolproof.checker.driver.judging import CheckResult, ExpectationStatus, exit_code
 from poolproof.checker.driver.kept import Checks
 from poolproof.checker.driver.selected import changed_since, specs
@@ -155,8 +155,8 @@ def _results(
             yield check(task, engine, budget, interrupts, checks)
         return
     budget = replace(budget, threads=shared.threads(options))
-    cells = [CheckCell(task, engine, budget, checks) for task in tasks]
-    yield from shared.results(options, "check", cells, interrupts)
+    jobs = [CheckJob(task, engine, budget, checks) for task in tasks]
+    yield from shared.results(options, "check", jobs, interrupts)
 
 
 def _print_one(

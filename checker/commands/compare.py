@@ -13,7 +13,7 @@ from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget
 from poolproof.checker.driver.check import EXHAUSTIVE
-from poolproof.checker.driver.compare import Comparison, Pair, compare, exit_code
+from poolproof.checker.driver.compare import Comparison, DesignPair, compare, exit_code
 from poolproof.checker.driver.compare import prepare as prepare_pair
 from poolproof.checker.driver.designs import DesignRef, find_spec
 from poolproof.checker.driver.judging import CheckResult
@@ -181,7 +181,7 @@ def _by_verdicts(
     return found.exit_code
 
 
-def _compared(pair: Pair, budget: Budget) -> Comparison:
+def _compared(pair: DesignPair, budget: Budget) -> Comparison:
     """Return the comparison, with progress on a terminal. Ctrl-C ends it early."""
     interrupts = Interrupts()
     with progress(" and ".join(pair.names)) as report, interrupts.caught():

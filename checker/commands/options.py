@@ -18,10 +18,10 @@ from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.bounds import parse_bounds
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import INTERRUPTED, Budget
-from poolproof.checker.driver.cells import Cell, Lost, Spread, in_turn
 from poolproof.checker.driver.check import EXHAUSTIVE, engines
 from poolproof.checker.driver.cluster import on_cluster
 from poolproof.checker.driver.designs import DesignRef, designs_named
+from poolproof.checker.driver.jobs import Job, Lost, Spread, in_turn
 from poolproof.checker.driver.kept import ANEW, KEPT, Checks
 from poolproof.checker.driver.task import Request, Task
 from poolproof.checker.driver.workers import cores, in_processes
@@ -324,7 +324,7 @@ def threads(options: argparse.Namespace) -> int:
 
 
 def spread(options: argparse.Namespace, interrupted: Callable[[], bool]) -> Spread:
-    """Return how cells are done."""
+    """Return how jobs are done."""
     jobs: int = options.jobs
     if options.cluster:
         return on_cluster(options.cluster)
@@ -334,16 +334,16 @@ def spread(options: argparse.Namespace, interrupted: Callable[[], bool]) -> Spre
 def results(
     options: argparse.Namespace,
     verb: str,
-    cells: Sequence[Cell],
+    jobs: Sequence[Job],
     interrupts: Interrupts,
 ) -> list[Any]:
-    """Return the result of each cell, in their order, with progress on a terminal.
+    """Return the result of each job, in their order, with progress on a terminal.
     Complain of each that was lost, except by Ctrl-C."""
     with progress(verb) as report, interrupts.caught():
-        found = list(spread(options, interrupts)(cells, report))
-    for cell, result in zip(cells, found, strict=True):
+        found = list(spread(options, interrupts)(jobs, report))
+    for job, result in zip(jobs, found, strict=True):
         if isinstance(result, Lost) and result.why != INTERRUPTED:
-            complain(f"{cell.title}: nothing is known: {result.why}")
+            complain(f"{job.title}: nothing is known: {result.why}")
     return found
 
 

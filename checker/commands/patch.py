@@ -30,7 +30,13 @@ from poolproof.checker.driver.skeleton import skeleton
 from poolproof.checker.driver.task import Request
 from poolproof.checker.linux.patch import NoLines, Patch, read_patches
 from poolproof.checker.linux.touched import touched
-from poolproof.checker.linux.tree import Range, Tree, folder_of, is_range, range_of
+from poolproof.checker.linux.tree import (
+    RevisionRange,
+    Tree,
+    folder_of,
+    is_range,
+    range_of,
+)
 from poolproof.checker.reports.b4 import (
     ERROR,
     as_json,
@@ -136,7 +142,9 @@ def run(options: argparse.Namespace) -> int:
     return exit_code(done) or (3 if left else 0)
 
 
-def _read(name: str, folder: str | None) -> tuple[Sequence[Patch], Tree | Range | None]:
+def _read(
+    name: str, folder: str | None
+) -> tuple[Sequence[Patch], Tree | RevisionRange | None]:
     """The patches, and where their files can be read."""
     if name != "-" and is_range(name):
         found = range_of(name, folder or ".")

@@ -14,9 +14,9 @@ from poolproof.checker.commands.streams import Stream, complain, output, writabl
 from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import INTERRUPTED, Budget
-from poolproof.checker.driver.cells import SizeCell, SpecCell
 from poolproof.checker.driver.check import EXHAUSTIVE
 from poolproof.checker.driver.designs import ROOT, designs_for, shipped_specs
+from poolproof.checker.driver.jobs import SizeJob, SpecJob
 from poolproof.checker.driver.judging import exit_code
 from poolproof.checker.driver.objections import shipped_page
 from poolproof.checker.driver.review import requests, review, scenario_cells
@@ -84,8 +84,8 @@ def run(options: argparse.Namespace) -> int:
         return run_against(options, tasks, late, budget, sets)
     plan = shipped_page(specs)
     scores = stored_scores(ROOT / SCORES, specs)
-    cells = [SpecCell(spec, its, engine, budget, checks) for spec, its in asked]
-    scenarios: list[SizeCell] = []
+    jobs = [SpecJob(spec, its, engine, budget, checks) for spec, its in asked]
+    scenarios: list[SizeJob] = []
     if request.as_written:
         seen = {k.reference for s, its in asked for k in designs_for(s, its.designs)}
         limit = replace(budget, seconds=options.budget or SECONDS)
@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
     with output(options.output) as out:
         with progress("review") as report, interrupts.caught():
             spread = shared.spread(options, interrupts)
-            found = review(cells, scenarios, spread, report)
+            found = review(jobs, scenarios, spread, report)
             together = [
                 triples(task, Budget(states=SET_STATES), spread, report)
                 for spec, its in asked

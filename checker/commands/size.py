@@ -14,8 +14,8 @@ from poolproof.checker.commands.sweep import add_sweep, run_sweep
 from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget, Silent
-from poolproof.checker.driver.cells import Inapplicable, Lost, SizeCell
 from poolproof.checker.driver.designs import find_spec
+from poolproof.checker.driver.jobs import Inapplicable, Lost, SizeJob
 from poolproof.checker.driver.size import Sized, check_given, scenarios_on
 from poolproof.checker.reports import json
 from poolproof.checker.reports.size import SizeAnswer, size_report
@@ -100,41 +100,39 @@ def run(options: argparse.Namespace) -> int:
 
 def _cells(
     options: argparse.Namespace, spec: Spec, bounds: Mapping[str, int]
-) -> list[SizeCell]:
+) -> list[SizeJob]:
     """Return the scenarios of a spec that are asked for, on their designs."""
     budget, checks = Budget(seconds=options.budget), shared.checks(options)
     if options.jobs > 1 or options.cluster:
         budget = replace(budget, threads=shared.threads(options))
-    cells = []
+    jobs = []
     for scenario, known in scenarios_on(spec, options.design, options.scenario):
         if options.sizes is not None:
             scenario = with_range(scenario, options.sizes)
-        cells.append(SizeCell(scenario, spec, known, bounds, budget, checks))
-    return cells
+        jobs.append(SizeJob(scenario, spec, known, bounds, budget, checks))
+    return jobs
 
 
-def _answers(
-    options: argparse.Namespace, cells: Sequence[SizeCell]
-) -> list[SizeAnswer]:
-    """Return what comes out of each cell. Raise KeyboardInterrupt at Ctrl-C."""
+def _answers(options: argparse.Namespace, jobs: Sequence[SizeJob]) -> list[SizeAnswer]:
+    """Return what comes out of each job. Raise KeyboardInterrupt at Ctrl-C."""
     results: list[Sized | Lost]
     if options.jobs == 1 and not options.cluster:
-        results = [cell.find(Silent()) for cell in cells]
+        results = [job.find(Silent()) for job in jobs]
     else:
         interrupts = Interrupts()
         with progress("size") as report, interrupts.caught():
-            results = list(shared.spread(options, interrupts)(cells, report))
+            results = list(shared.spread(options, interrupts)(jobs, report))
         if interrupts():
             raise KeyboardInterrupt
-    return [_answer(cell, result) for cell, result in zip(cells, results, strict=True)]
+    return [_answer(job, result) for job, result in zip(jobs, results, strict=True)]
 
 
-def _answer(cell: SizeCell, result: Sized | Lost) -> SizeAnswer:
+def _answer(job: SizeJob, result: Sized | Lost) -> SizeAnswer:
     if isinstance(result, Inapplicable):
-        return SizeAnswer(cell.scenario, cell.known.name, None, result.why)
+        return SizeAnswer(job.scenario, job.known.name, None, result.why)
     if isinstance(result, Lost):
-        raise UserError(None, f"{cell.title}: nothing is known: {result.why}")
-    return SizeAnswer(cell.scenario, cell.known.name, result)
+        raise UserError(None, f"{job.title}: nothing is known: {result.why}")
+    return SizeAnswer(job.scenario, job.known.name, result)
 
 
 def _check_names(specs: list[Spec], wanted: list[str]) -> None:

@@ -21,7 +21,7 @@ from poolproof.checker.conform.known import (
 from poolproof.checker.conform.sequence import Run
 from poolproof.checker.conform.shrink import Found, Shrinker, execute
 from poolproof.checker.core.verdict import Reporter, Silent
-from poolproof.checker.kernel.kernel import Facts, Kernel, Unavailable
+from poolproof.checker.kernel.kernel import Kernel, KernelFacts, Unavailable
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 
 
@@ -43,7 +43,7 @@ class Plan:
     having: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
 
-    def place(self, facts: Facts) -> Place:
+    def place(self, facts: KernelFacts) -> Place:
         """Return what the kernel offers, within the features of the plan."""
         return Place(
             facts.nodes,

@@ -32,7 +32,7 @@ from poolproof.checker.conform.sequence import Row, Run, ask, begin, compare, fi
 from poolproof.checker.conform.shrink import Found
 from poolproof.checker.core.verdict import Reporter, Silent
 from poolproof.checker.kernel.answer import Answer
-from poolproof.checker.kernel.kernel import Hung, Kernel, Outcome, Unavailable
+from poolproof.checker.kernel.kernel import Hung, Kernel, SequenceOutcome, Unavailable
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.language import NONE_FAILS
 
@@ -184,7 +184,7 @@ def _sweep(
             continue
         answers = list(outcome.answers)
         answers[len(before)] = Answer(result, answer.counters)
-        seen = Outcome(tuple(answers), outcome.clean)
+        seen = SequenceOutcome(tuple(answers), outcome.clean)
         _judge(design, run, at, frames, seen, done)
 
 
@@ -193,7 +193,7 @@ def _judge(
     run: Run,
     at: int,
     frames: Sequence[str],
-    seen: Outcome,
+    seen: SequenceOutcome,
     done: Injected,
 ) -> None:
     call = branch(frames)
@@ -222,11 +222,13 @@ def _judge(
         done.differences.setdefault(kind, longest)
 
 
-def _shown(expected: Run, rows: int, seen: Outcome) -> Outcome:
+def _shown(expected: Run, rows: int, seen: SequenceOutcome) -> SequenceOutcome:
     """What the kernel did, as far as the design goes."""
     last = len(expected.setup) + len(expected.rows)
     whole = len(expected.rows) == rows
-    return Outcome(seen.answers[:last], seen.clean if whole else expected.drains)
+    return SequenceOutcome(
+        seen.answers[:last], seen.clean if whole else expected.drains
+    )
 
 
 def branch(frames: Sequence[str]) -> str:

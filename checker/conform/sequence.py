@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from poolproof.checker.conform.environment import UNKNOWN, Config, Taken
 from poolproof.checker.conform.machine import ModelMachine
 from poolproof.checker.kernel.answer import Answer, Counters
-from poolproof.checker.kernel.kernel import Outcome
+from poolproof.checker.kernel.kernel import SequenceOutcome
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 
 _SIGN = 1 << 63
@@ -185,7 +185,9 @@ COMMITTED = "Committed_AS"
 _MAKE_PROCESSES = frozenset(("spawn", "fork", "exit"))
 
 
-def compare(run: Run, outcome: Outcome, alone: bool = False) -> Difference | None:
+def compare(
+    run: Run, outcome: SequenceOutcome, alone: bool = False
+) -> Difference | None:
     """The first difference between a run and what a kernel did; the setup
     counts as one row. Where the kernel is ``alone`` with the run, Committed_AS
     may change only with a process that comes or goes: huge pages are not in it.

@@ -16,7 +16,7 @@ from poolproof.checker.conform.environment import Config, NotExpressible
 from poolproof.checker.conform.hugetlb import setup
 from poolproof.checker.conform.sequence import SILENT, Difference, Run, compare, predict
 from poolproof.checker.kernel.answer import Answer
-from poolproof.checker.kernel.kernel import Hung, Kernel, Outcome
+from poolproof.checker.kernel.kernel import Hung, Kernel, SequenceOutcome
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ class Found:
 
 def execute(kernel: Kernel, run: Run, alone: bool = False) -> Found | None:
     """Runs it and compares; None where nothing differs. Raises Unavailable."""
-    outcome: Outcome | None = None
+    outcome: SequenceOutcome | None = None
     for again in (False, True):
         try:
             outcome = kernel.sequence(run.commands)

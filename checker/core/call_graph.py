@@ -42,7 +42,7 @@ Guard = Mapping[str, bool]
 
 
 @dataclass(frozen=True)
-class Call:
+class CallSite:
     """A call in a method."""
 
     guard: Guard
@@ -94,7 +94,7 @@ def _owner(design: type, path: str) -> Any:
 
 
 @cache
-def _calls(design: type, method: Method) -> tuple[Call, ...]:
+def _calls(design: type, method: Method) -> tuple[CallSite, ...]:
     _, tree = method_tree(method.function)
     reader = _Reader(design, method, closure(method.function))
     return tuple(reader.statements(tree.body, {}))
@@ -114,7 +114,7 @@ class _Reader:
 
     # -- what a branch needs --
 
-    def statements(self, body: list[ast.stmt], guard: Guard) -> Iterator[Call]:
+    def statements(self, body: list[ast.stmt], guard: Guard) -> Iterator[CallSite]:
         for statement in body:
             if not isinstance(statement, ast.If):
                 yield from self.node(statement, guard)
@@ -126,7 +126,7 @@ class _Reader:
             if isinstance(statement.body[-1], ast.Return):
                 guard = {**guard, **false}
 
-    def node(self, node: ast.AST, guard: Guard) -> Iterator[Call]:
+    def node(self, node: ast.AST, guard: Guard) -> Iterator[CallSite]:
         match node:
             case ast.For(body=body):
                 yield from self.node(node.iter, guard)
@@ -145,7 +145,7 @@ class _Reader:
                 yield from self.node(orelse, {**guard, **false})
                 return
             case ast.Call():
-                yield from (Call(guard, m) for m in self.targets(node.func))
+                yield from (CallSite(guard, m) for m in self.targets(node.func))
         for child in ast.iter_child_nodes(node):
             yield from self.node(child, guard)
 

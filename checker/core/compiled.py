@@ -12,7 +12,7 @@ from poolproof.checker.core.pickled import dumps, loads
 from poolproof.checker.core.processes import Processes
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import (
-    Branch,
+    BranchSide,
     Obligation,
     Parameter,
     State,
@@ -71,7 +71,7 @@ class Compiled:
     processes: Processes | None = None
     open_domains: bool = False
     refused: Mapping[str, Any] = field(default_factory=dict)
-    branches: Mapping[str, tuple[Branch, ...]] = field(default_factory=dict)
+    branches: Mapping[str, tuple[BranchSide, ...]] = field(default_factory=dict)
     stated: tuple[Expr, ...] = ()
 
     def suspended(self, action: str, arguments: tuple[int, ...], after: State) -> bool:

@@ -54,7 +54,7 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Place:
+class YieldPlace:
     """A `yield` of an action, once for each round of the loops around it. The
     action that goes on from there has the same ``name``. ``label`` is for people;
     ``receives`` are the values of `name: DOMAIN = yield`."""
@@ -78,7 +78,7 @@ class Processes:
 
     tasks: Domain
     at: Variable
-    places: tuple[Place, ...]
+    places: tuple[YieldPlace, ...]
     kept: tuple[Variable, ...]
     lanes: Mapping[str, int]
     begun: frozenset[str]
@@ -89,7 +89,7 @@ class Processes:
         return len(self.tasks) * (1 + len(self.kept))
 
     @cached_property
-    def by_name(self) -> Mapping[str, Place]:
+    def by_name(self) -> Mapping[str, YieldPlace]:
         return {p.name: p for p in self.places}
 
     @cached_property

@@ -146,7 +146,7 @@ class Assumption:
 
 
 @dataclass(frozen=True)
-class Branch:
+class BranchSide:
     """One side of an `if`, or of `a if c else b`, in the text of an action or of a
     helper that it calls. ``taken`` is true of the steps that go there: where the
     action's guard holds, over the state before the step and the arguments. ``span``

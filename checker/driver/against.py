@@ -61,7 +61,7 @@ class Change(Enum):
 
 
 @dataclass(frozen=True)
-class Difference:
+class PropertyDifference:
     """One property that differs. ``here`` and ``there`` are the answers of the heir
     and of the base, None if the property does not apply. For `OTHER`, ``other`` is
     the run that the base does not have; for UNKNOWN, ``why`` says what is not
@@ -99,7 +99,7 @@ class Compared:
     same: bool = False
     here: CheckResult | None = None
     there: CheckResult | None = None
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[PropertyDifference, ...] = ()
     dead: tuple[str, ...] = ()
     new: tuple[str, ...] = ()
     never: tuple[BranchResult, ...] = ()
@@ -249,14 +249,18 @@ class _Asking:
     budget: Budget
     report: Reporter
 
-    def differences(self, mine: CheckResult, its: CheckResult) -> Iterator[Difference]:
+    def differences(
+        self, mine: CheckResult, its: CheckResult
+    ) -> Iterator[PropertyDifference]:
         """Yield what differs, each with the place where the base's run parts."""
         one, other = self.task.compiled.system, self.base.compiled.system
         for d in self.pairs(mine, its):
             parting = "" if d.run is None else _parting(one, other, d.run)
             yield replace(d, parting=parting)
 
-    def pairs(self, mine: CheckResult, its: CheckResult) -> Iterator[Difference]:
+    def pairs(
+        self, mine: CheckResult, its: CheckResult
+    ) -> Iterator[PropertyDifference]:
         here = {a.prop.name: a for a in mine.answers}
         there = {a.prop.name: a for a in its.answers}
         for name in dict.fromkeys((*here, *there)):
@@ -264,19 +268,19 @@ class _Asking:
 
     def of_one(
         self, here: PropertyResult | None, there: PropertyResult | None
-    ) -> Iterator[Difference]:
+    ) -> Iterator[PropertyDifference]:
         known = here or there
         assert known is not None
         change, why = change_of(here, there)
         if change is not None:
-            yield Difference(change, known.prop, here, there, why=why)
+            yield PropertyDifference(change, known.prop, here, there, why=why)
         both = here is not None and there is not None
         if both and change in (None, Change.LONGER) and here and there:
             yield from self.other(here, there)
 
     def other(
         self, here: PropertyResult, there: PropertyResult
-    ) -> Iterator[Difference]:
+    ) -> Iterator[PropertyDifference]:
         """A violation by the heir that is none of the base, where both have one."""
         pair = here.verdict, there.verdict
         if not all(isinstance(v, Violated) for v in pair) or not here.prop.kind.safety:
@@ -288,15 +292,15 @@ class _Asking:
             yield self.open(here, there, str(reason))
             return
         if other is not None:
-            yield Difference(Change.OTHER, prop, here, there, other)
+            yield PropertyDifference(Change.OTHER, prop, here, there, other)
         elif isinstance(verdict, Unknown):
             yield self.open(here, there, verdict.reason)
 
     def open(
         self, here: PropertyResult, there: PropertyResult, reason: str
-    ) -> Difference:
+    ) -> PropertyDifference:
         why = f"other violations unknown: {reason}"
-        return Difference(Change.UNKNOWN, here.prop, here, there, why=why)
+        return PropertyDifference(Change.UNKNOWN, here.prop, here, there, why=why)
 
     def alone(self, mine: Property, its: Property) -> tuple[Verdict, Replay | None]:
         """Return the answer of a search for a run that violates the heir's property

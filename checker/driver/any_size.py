@@ -24,7 +24,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptBound:
     """A bound that stays at its size, and why."""
 
     name: str
@@ -44,7 +44,7 @@ class Opened:
 
     compiled: Compiled
     resolved: Resolved
-    kept: tuple[Kept, ...]
+    kept: tuple[KeptBound, ...]
 
 
 def opened(
@@ -53,7 +53,7 @@ def opened(
     sizes: Sizes,
     closed: Compiled,
     wanted: Iterable[str],
-    before: Iterable[Kept] = (),
+    before: Iterable[KeptBound] = (),
 ) -> Opened:
     """Return the design with the wanted bounds open, as far as possible; ``closed``
     is the same design without open bounds. Those of ``before`` stay."""
@@ -64,7 +64,7 @@ def opened(
 
     def keep(some: Iterable[str], why: str, span: Span | None) -> frozenset[str]:
         for name in sorted(some):
-            kept[name] = Kept(name, closed.bounds[name], why, span)
+            kept[name] = KeptBound(name, closed.bounds[name], why, span)
         return names - frozenset(some)
 
     while True:
@@ -94,12 +94,12 @@ def opened(
         names = used
 
 
-def kept_for(loop: Obligation, closed: Compiled) -> Iterator[Kept]:
+def kept_for(loop: Obligation, closed: Compiled) -> Iterator[KeptBound]:
     """Yield the bounds of a loop that stay at their sizes, because an assumption of its
     closed form is not proved."""
     why = f"no proof excludes that {loop.message}"
     for name in sorted(loop.turns):
-        yield Kept(name, closed.bounds[name], why, loop.span)
+        yield KeptBound(name, closed.bounds[name], why, loop.span)
 
 
 def _in_the_way(

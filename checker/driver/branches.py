@@ -18,7 +18,7 @@ from poolproof.checker.core import ir
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.ir import Expr
 from poolproof.checker.core.property import Kind, Property
-from poolproof.checker.core.system import Branch, Span, TransitionSystem
+from poolproof.checker.core.system import BranchSide, Span, TransitionSystem
 from poolproof.checker.core.verdict import Budget, Outcome
 from poolproof.checker.engines.watch import LOOK_BACK
 from poolproof.checker.passes.components import independent
@@ -127,7 +127,7 @@ class BranchResult:
     """A place of the text: the actions that take it, those that never do, and those
     of which that is not known."""
 
-    branch: Branch
+    branch: BranchSide
     taken: tuple[str, ...]
     never: tuple[str, ...]
     unknown: tuple[str, ...]
@@ -174,7 +174,7 @@ def _by_place(
 ) -> tuple[BranchResult, ...]:
     """What is known of each branch, sorted by file and line."""
     found: dict[tuple[Span, str], dict[bool | None, list[str]]] = {}
-    first: dict[tuple[Span, str], Branch] = {}
+    first: dict[tuple[Span, str], BranchSide] = {}
     for action, states in branches.items():
         for branch, state in zip(compiled.branches[action], states, strict=True):
             key = branch.span, branch.what
@@ -188,7 +188,7 @@ def _by_place(
     return tuple(sorted(results, key=lambda r: _order(r.branch)))
 
 
-def _order(branch: Branch) -> tuple[str, int, int, str]:
+def _order(branch: BranchSide) -> tuple[str, int, int, str]:
     span = branch.span
     return span.file, span.line, span.column, branch.what
 
@@ -207,5 +207,5 @@ def _never(
             yield r
 
 
-def _same(one: Branch, other: Branch) -> bool:
+def _same(one: BranchSide, other: BranchSide) -> bool:
     return (one.span, one.what) == (other.span, other.what)

@@ -16,7 +16,7 @@ from poolproof.checker.core.ir import subterms
 from poolproof.checker.core.limits import Spent, doing
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.verdict import Budget, Outcome, Reporter, Shown, Unknown
-from poolproof.checker.driver.any_size import Kept, Opened, kept_for, opened
+from poolproof.checker.driver.any_size import KeptBound, Opened, kept_for, opened
 from poolproof.checker.driver.branches import coverage, watching, with_branches
 from poolproof.checker.driver.judging import CheckResult, judge
 from poolproof.checker.driver.stated import with_stated
@@ -171,7 +171,7 @@ def _any_number(
     """Proves what no engine before refuted, for any number of elements."""
     refuted = {n for o in before for n, v in o.verdicts.items() if isinstance(v, Shown)}
     named = tuple(p for p in _everything(task) if p.name not in refuted)
-    kept: tuple[Kept, ...] = ()
+    kept: tuple[KeptBound, ...] = ()
     while True:
         try:
             with doing("leaving the sizes open"):
@@ -204,7 +204,7 @@ def _any_number(
     )
 
 
-def opened_sizes(task: Task, kept: Iterable[Kept] = ()) -> Opened:
+def opened_sizes(task: Task, kept: Iterable[KeptBound] = ()) -> Opened:
     """Return the task with the bounds open that its request names, except ``kept``."""
     known = task.known.cls
     return opened(known, task.spec, task.sizes, task.compiled, task.any_size, kept)

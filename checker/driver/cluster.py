@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Cells on a cluster of dask: the home of distributed.
+"""Jobs on a cluster of dask: the home of distributed.
 
-The workers need this poolproof, and the user's files at the same paths. A cell is
+The workers need this poolproof, and the user's files at the same paths. A job is
 done in one thread of a process at a time, because limits belong to a process. If a
-worker is lost, dask gives its cells to another one.
+worker is lost, dask gives its jobs to another one.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from typing import Any
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.pickled import dumps, loads
 from poolproof.checker.core.verdict import INTERRUPTED, Reporter
-from poolproof.checker.driver.cells import Cell, Lost, Spread
+from poolproof.checker.driver.jobs import Job, Lost, Spread
 from poolproof.checker.driver.sources import of_checker
-from poolproof.checker.driver.workers import DIED, Failed, written_failure
+from poolproof.checker.driver.workers import DIED, JobFailed, written_failure
 
 _PATIENCE = "10 s"
 """How long the scheduler may take to answer."""
 
 _PAUSE = 0.5
-"""Least seconds between two reports of a cell."""
+"""Least seconds between two reports of a job."""
 
 
 def on_cluster(address: str) -> Spread:
-    """Return how to do cells on the workers of the scheduler at this address. Raise
+    """Return how to do jobs on the workers of the scheduler at this address. Raise
     UserError if distributed is not installed."""
     try:
         import distributed
@@ -43,7 +43,7 @@ def on_cluster(address: str) -> Spread:
         ) from None
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
 
-    def spread(cells: Sequence[Cell], report: Reporter) -> Iterator[Any]:
+    def spread(jobs: Sequence[Job], report: Reporter) -> Iterator[Any]:
         try:
             client = distributed.Client(
                 address, timeout=_PATIENCE, set_as_default=False
@@ -53,7 +53,7 @@ def on_cluster(address: str) -> Spread:
             raise _refused(address, reason) from None
         with client:
             _check_workers(client, address)
-            yield from _Run(client, cells, report).results()
+            yield from _Run(client, jobs, report).results()
 
     return spread
 
@@ -76,18 +76,18 @@ def _refused(address: str, why: str) -> UserError:
 
 
 class _Run:
-    """Cells on a cluster, and what they report."""
+    """Jobs on a cluster, and what they report."""
 
-    def __init__(self, client: Any, cells: Sequence[Cell], report: Reporter) -> None:
-        self.client, self.cells, self.report = client, cells, report
+    def __init__(self, client: Any, jobs: Sequence[Job], report: Reporter) -> None:
+        self.client, self.jobs, self.report = client, jobs, report
         self.topic = f"poolproof-{os.getpid()}-{time.monotonic_ns()}"
         self.futures: list[Any] = []
 
     def results(self) -> Iterator[Any]:
         self.client.subscribe_topic(self.topic, self.hear)
-        self.futures = [self.submit(k) for k in range(len(self.cells))]
+        self.futures = [self.submit(k) for k in range(len(self.jobs))]
         stopped = False
-        for number in range(len(self.cells)):
+        for number in range(len(self.jobs)):
             result: Any = Lost(INTERRUPTED)
             try:
                 if not stopped:
@@ -100,15 +100,15 @@ class _Run:
 
     def submit(self, number: int, times: int = 1) -> Any:
         key = f"{self.topic}-{number}-{times}"
-        data = dumps(self.cells[number])
+        data = dumps(self.jobs[number])
         where = os.getcwd()
         return self.client.submit(
             _do, data, where, self.topic, key=key, pure=False, priority=-number
         )
 
     def result(self, number: int) -> Any:
-        """Return the result of a cell. What is given up because its workers died is
-        done once more when nothing else is, for another cell may have killed them."""
+        """Return the result of a job. What is given up because its workers died is
+        done once more when nothing else is, for another job may have killed them."""
         from distributed import KilledWorker
 
         try:
@@ -122,17 +122,17 @@ class _Run:
             except KilledWorker:
                 return Lost(DIED)
         result = loads(data)
-        if isinstance(result, Failed):
+        if isinstance(result, JobFailed):
             raise result.error
         done = sum(f.done() for f in self.futures)
-        self.report.progress(done=done, of=len(self.cells))
+        self.report.progress(done=done, of=len(self.jobs))
         return result
 
     def hear(self, event: Any) -> None:
         """Pass on what a worker reports."""
         _, (title, figures) = event
         done = sum(f.done() for f in self.futures)
-        self.report.progress(cell=title, done=done, of=len(self.cells), **figures)
+        self.report.progress(job=title, done=done, of=len(self.jobs), **figures)
 
 
 # --- on a worker ----------------------------------------------------------
@@ -141,14 +141,14 @@ _one = threading.Lock()
 
 
 def _do(data: bytes, where: str, topic: str) -> bytes:
-    """Do a cell in the folder that the user is in."""
+    """Do a job in the folder that the user is in."""
     with _one:
         try:
             with contextlib.chdir(where):
-                cell: Cell = loads(data)
-                report = _Report(cell.title, topic)
+                job: Job = loads(data)
+                report = _Report(job.title, topic)
                 report.say({})
-                return dumps(cell.run(report, lambda: False))
+                return dumps(job.run(report, lambda: False))
         except BaseException as error:
             return written_failure(error)
 

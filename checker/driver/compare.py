@@ -19,7 +19,7 @@ from poolproof.checker.core.verdict import Budget, Reporter
 from poolproof.checker.driver.designs import DesignRef
 from poolproof.checker.driver.interface import Interface, interface
 from poolproof.checker.driver.task import Request, check_request, sized
-from poolproof.checker.engines.inclusion import Difference, Included, include
+from poolproof.checker.engines.inclusion import Included, TraceDifference, include
 from poolproof.checker.engines.visible import (
     HALT,
     OK,
@@ -27,9 +27,9 @@ from poolproof.checker.engines.visible import (
     Erroneous,
     Event,
     Form,
-    Process,
     Shown,
     View,
+    ViewGraph,
     result_text,
 )
 from poolproof.checker.evidence.replay import Replay, replay
@@ -39,7 +39,7 @@ from poolproof.checker.spec import Sizes, Spec, at_label, sizes
 
 
 @dataclass(frozen=True)
-class Pair:
+class DesignPair:
     """Two designs at the same sizes, with the interface that they share. ``spec`` says
     what is compared; None: all actions that have the same name."""
 
@@ -64,7 +64,7 @@ class DifferenceClass:
 
     name: str
     shown: tuple[frozenset[Shown], frozenset[Shown]]
-    first: Difference
+    first: TraceDifference
     leads: int
     runs: tuple[Replay, Replay]
 
@@ -86,7 +86,7 @@ class Comparison:
     searches, for what only the first design shows and for what only the other
     shows."""
 
-    pair: Pair
+    pair: DesignPair
     same: bool = False
     classes: tuple[DifferenceClass, ...] = ()
     ways: tuple[Included, ...] = ()
@@ -111,7 +111,7 @@ class Comparison:
 
 def prepare(
     one: DesignRef, other: DesignRef, spec: Spec | None, request: Request
-) -> Pair:
+) -> DesignPair:
     """Return the two designs at the sizes of the spec and of the request. Raise
     UserError for a mistake in a design, the spec or the request."""
     known = (one, other)
@@ -130,10 +130,12 @@ def prepare(
         compile_design(k.cls, s.bounds, s.without, s.having)
         for k, s in zip(known, chosen, strict=True)
     )
-    return Pair(one, other, (a, b), interface(a, b, spec), spec, (chosen[0], chosen[1]))
+    return DesignPair(
+        one, other, (a, b), interface(a, b, spec), spec, (chosen[0], chosen[1])
+    )
 
 
-def compare(pair: Pair, budget: Budget, report: Reporter) -> Comparison:
+def compare(pair: DesignPair, budget: Budget, report: Reporter) -> Comparison:
     """Return the comparison, each class of differences with a shortest sequence. Raise
     UserError if a model is in error."""
     a, b = pair.compiled
@@ -143,7 +145,7 @@ def compare(pair: Pair, budget: Budget, report: Reporter) -> Comparison:
     half = None if budget.seconds is None else budget.seconds / 2
     alphabet = Alphabet()
     try:
-        sides = [Process(v, alphabet) for v in pair.interface.views]
+        sides = [ViewGraph(v, alphabet) for v in pair.interface.views]
         for left, right in (sides, sides[::-1]):
             with replace(budget, seconds=half).limited(), doing("comparing"):
                 ways.append(include(left, right, budget, report))
@@ -179,7 +181,7 @@ def exit_code(comparison: Comparison) -> int:
     return 0 if comparison.complete and not comparison.assumed else 3
 
 
-def _classes(pair: Pair, ways: Sequence[Included]) -> list[DifferenceClass]:
+def _classes(pair: DesignPair, ways: Sequence[Included]) -> list[DifferenceClass]:
     """Return the differences of both ways, the shortest first. A difference that both
     searches find is one class."""
     found: dict[object, DifferenceClass] = {}
@@ -204,7 +206,9 @@ class Unfounded(Exception):
     """A replayed run does not show what the search found: a bug of poolproof."""
 
 
-def _runs(pair: Pair, first: Difference, leads: int) -> tuple[Replay, Replay]:
+def _runs(
+    pair: DesignPair, first: TraceDifference, leads: int
+) -> tuple[Replay, Replay]:
     """Return the replays of a difference, for the first design and for the other.
     Raise Unfounded if either does not show the calls and results of the difference."""
     order = (leads, 1 - leads)

@@ -66,7 +66,7 @@ class Drift:
 
 
 @dataclass(frozen=True)
-class Compared:
+class DriftCount:
     """How many cited functions are as in the version that is cited, and those
     that are not."""
 
@@ -76,7 +76,7 @@ class Compared:
 
 def compared(
     source: Source, citations: Sequence[Citation], anchors: Anchors
-) -> Compared:
+) -> DriftCount:
     """Return how the tree's functions stand to the stored ones."""
     meant: dict[tuple[str, str], list[Citation]] = {}
     for c in citations:
@@ -89,7 +89,7 @@ def compared(
         if digest != anchors.digests[name][version]:
             like = anchors.versions_with(name, digest)
             drifted.append(Drift(name, version, not digest, like, tuple(some)))
-    return Compared(len(meant) - len(drifted), tuple(drifted))
+    return DriftCount(len(meant) - len(drifted), tuple(drifted))
 
 
 def difference(name: str, old: Source, new: Source) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from poolproof.checker.backends.python import Taken
+from poolproof.checker.backends.python import Transition
 from poolproof.checker.core.system import Action, State, TransitionSystem
 from poolproof.checker.core.verdict import Budget
 from poolproof.checker.engines.space import (
@@ -63,15 +63,17 @@ class _Comparison(Visitor):
     def on_step(self, action: Action) -> OnStep:
         name, one = action.name, self.one
 
-        def add(_state: State, taken: Taken) -> None:
+        def add(_state: State, taken: Transition) -> None:
             self.steps.add(one.change(name, taken))
 
         return add
 
-    def broken(self, state: State, action: Action, taken: Taken) -> None:
+    def broken(self, state: State, action: Action, taken: Transition) -> None:
         self.steps.add(self.one.change(action.name, taken))
 
-    def leaves(self, state: State, action: Action, taken: Taken, cell: int) -> None:
+    def leaves(
+        self, state: State, action: Action, taken: Transition, cell: int
+    ) -> None:
         self.steps.add(self.one.change(action.name, taken))
 
     def expanded(self, state: State, enabled: bool) -> None:
@@ -111,7 +113,7 @@ class _Side:
             self.alone.add(tuple([state[k] for k in self.own]))
         return tuple([state[k] for k in self.shared])
 
-    def change(self, name: str, taken: Taken) -> Change:
+    def change(self, name: str, taken: Transition) -> Change:
         arguments, after, result, broken = taken
         if broken is not None:  # the state after it means nothing
             return name, arguments, None, None

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from poolproof.checker.backends.foreign import Unsupported
+from poolproof.checker.backends.foreign import Inexpressible
 from poolproof.checker.backends.promela.program import promela
 from poolproof.checker.backends.tla.module import configuration, module
 from poolproof.checker.core.bounds import show_bounds
@@ -140,5 +140,5 @@ def for_tlc(what: ToExport, name: str) -> Exported:
 def _refusing(what: ToExport) -> Iterator[None]:
     try:
         yield
-    except Unsupported as why:
+    except Inexpressible as why:
         raise UserError(None, f"{what.compiled.source.__name__}: {why}") from None

@@ -24,11 +24,16 @@ from poolproof.checker.core.verdict import (
     Unknown,
     Violated,
 )
-from poolproof.checker.driver.cells import Lost, Spread
 from poolproof.checker.driver.designs import DesignRef
+from poolproof.checker.driver.jobs import Lost, Spread
 from poolproof.checker.driver.judging import ExpectationStatus
 from poolproof.checker.driver.task import Task
-from poolproof.checker.driver.triples import Answer, Broken, Triples, feature_sets
+from poolproof.checker.driver.triples import (
+    MinimalViolation,
+    PropertyAnswer,
+    Triples,
+    feature_sets,
+)
 from poolproof.checker.engines import registry
 from poolproof.checker.evidence.replay import confirm, decided_by, replay
 from poolproof.checker.frontend.design import compile_design
@@ -67,9 +72,9 @@ def with_hidden(
     each search."""
     some = tuple(_masked(done))
     batches = [some[k : k + _BATCH] for k in range(0, len(some), _BATCH)]
-    cells = [HiddenCell(done.task, base, batch, budget) for batch in batches]
+    jobs = [HiddenJob(done.task, base, batch, budget) for batch in batches]
     results: list[HiddenResult] = []
-    for each in spread(cells, report):
+    for each in spread(jobs, report):
         results += [] if isinstance(each, Lost) else each
     unknown = len(some) - len(results) + sum(r.open for r in results)
     answers = [_answer(done.task, base, a, results, budget) for a in done.answers]
@@ -98,7 +103,7 @@ def _masked(done: Triples) -> Iterator[Masked]:
 
 
 @dataclass(frozen=True)
-class HiddenCell:
+class HiddenJob:
     """Some of the sets: a piece of work. Its result is a list of `HiddenResult`."""
 
     task: Task
@@ -168,10 +173,10 @@ def _all_of(some: Sequence[Property]) -> Property:
 def _answer(
     task: Task,
     base: DesignRef,
-    answer: Answer,
+    answer: PropertyAnswer,
     results: Sequence[HiddenResult],
     budget: Budget,
-) -> Answer:
+) -> PropertyAnswer:
     """Return the answer with the smallest set whose violation was hidden, if any."""
     name = answer.prop.name
     found = [r for r in results if name in r.names]
@@ -215,13 +220,13 @@ def _reduced(
     return whole
 
 
-def _broken(task: Task, name: str, result: HiddenResult) -> Broken:
+def _broken(task: Task, name: str, result: HiddenResult) -> MinimalViolation:
     masked, trace = result.masked, result.trace
     assert trace is not None
     compiled = _compiled(task, task.known, masked.having)
     (prop,) = (p for p in _invariants(task, compiled, masked) if p.name == name)
     verdict = Violated(trace, shortest=False)
     run = confirm(compiled, prop, trace)
-    return Broken(
+    return MinimalViolation(
         prop, masked.chosen, masked.having, verdict, run, compiled, inherited=False
     )

@@ -18,19 +18,18 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.ir import Domain, Sort
 from poolproof.checker.core.property import Kind
 from poolproof.checker.core.system import Action, Span
-from poolproof.checker.engines.visible import Form, Reading, View
+from poolproof.checker.engines.visible import Form, ShownValue, View
 from poolproof.checker.spec import Spec
 from poolproof.checker.spec.formulas import Formulas
-from poolproof.checker.spec.names import MissingName, Names, listed, suggestion
-from poolproof.checker.spec.reading import Env
-from poolproof.checker.spec.reading import Reading as SpecReading
+from poolproof.checker.spec.names import Lookup, MissingName, listed, suggestion
+from poolproof.checker.spec.reading import Env, Reading
 from poolproof.checker.spec.resolve import constant
 from poolproof.checker.spec.syntax import (
     Claim,
     Given,
+    KernelLine,
     Name,
     Observed,
-    Silent,
     UserCall,
     Way,
     Word,
@@ -147,7 +146,7 @@ class _Side:
                 "designs whose calls are one step each",
             )
         self.compiled, self.spec = compiled, spec
-        self.names = Names(compiled)
+        self.names = Lookup(compiled)
         self.marks = {n: m for n, (_, m) in action_methods(compiled.source).items()}
         asked = {self.own(word) for word in _asked(spec)}
         named = {self.own(s.way.action): s for s in _silent(spec)}
@@ -159,7 +158,7 @@ class _Side:
         )
         self.silent_names = frozenset(f.action.name for f in self.silent)
 
-    def by_itself(self, action: Action, silent: Silent | None) -> Form:
+    def by_itself(self, action: Action, silent: KernelLine | None) -> Form:
         fixed = {} if silent is None else self.way(action, silent.way).fixed
         return Form(action, (), (), fixed)
 
@@ -232,7 +231,7 @@ class _Side:
     def view(
         self,
         forms: Mapping[str, tuple[Form, ...]],
-        readings: Mapping[str, Reading],
+        readings: Mapping[str, ShownValue],
         total: frozenset[str],
     ) -> View:
         compiled = self.compiled
@@ -252,7 +251,7 @@ class _Side:
         return tuple(a.name for a in self.compiled.system.actions if a.name not in used)
 
 
-def _silent(spec: Spec | None) -> tuple[Silent, ...]:
+def _silent(spec: Spec | None) -> tuple[KernelLine, ...]:
     return spec.silent if spec is not None else ()
 
 
@@ -350,14 +349,14 @@ def _alike(one: Sort, other: Sort) -> bool:
 
 def _readings(
     sides: Sequence[_Side], spec: Spec | None
-) -> tuple[list[dict[str, Reading]], dict[str, str]]:
+) -> tuple[list[dict[str, ShownValue]], dict[str, str]]:
     """Return the values that both designs have, for each design, and for the other
     values what a design lacks."""
-    found: list[dict[str, Reading]] = [{} for _ in sides]
+    found: list[dict[str, ShownValue]] = [{} for _ in sides]
     unread: dict[str, str] = {}
     for observed in spec.observed if spec is not None else ():
         assert spec is not None
-        mine: list[Reading] = []
+        mine: list[ShownValue] = []
         lacks: list[MissingName] = []
         for side in sides:
             try:
@@ -381,16 +380,16 @@ def _readings(
     return found, unread
 
 
-def _reading(spec: Spec, names: Names, observed: Observed) -> Reading:
+def _reading(spec: Spec, names: Lookup, observed: Observed) -> ShownValue:
     place = (observed.name.span.line, observed.name.span.column)
     visible = sum((t.name.span.line, t.name.span.column) < place for t in spec.lets)
     claim = Claim(
         Kind.INVARIANT, observed.name, observed.title, None, observed.formula, "", ()
     )
-    reading = SpecReading(spec, names, claim)
+    reading = Reading(spec, names, claim)
     value = Formulas(reading).sorted(observed.formula, Env({}, visible), None)
     if isinstance(value.sort, ir.TableSort):
         raise UserError(
             observed.name.span, f"`{observed.name.text}` is a table: read one cell"
         )
-    return Reading(value, reading.total(ir.TRUE))
+    return ShownValue(value, reading.total(ir.TRUE))

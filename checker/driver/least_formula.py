@@ -22,7 +22,7 @@ from poolproof.model.language import Design
 
 
 @dataclass(frozen=True)
-class Formula:
+class LinearForm:
     """A linear form: ``constant`` plus each of the ``factors`` times its axis."""
 
     names: tuple[str, ...]
@@ -53,7 +53,7 @@ class Least:
     """The formula that the cells ``fitted`` satisfy, and the cells beyond the grid
     (``tried``) that confirm it; or ``why`` there is none."""
 
-    formula: Formula | None
+    formula: LinearForm | None
     fitted: tuple[SweepCell, ...]
     tried: tuple[SweepCell, ...] = ()
     why: str = ""
@@ -95,7 +95,7 @@ def least_formula(
 
 
 def judged(
-    formula: Formula, cells: Sequence[SweepCell], tried: Sequence[SweepCell]
+    formula: LinearForm, cells: Sequence[SweepCell], tried: Sequence[SweepCell]
 ) -> Least:
     """Return the formula if it is right in every cell that was tried beyond the
     grid."""
@@ -128,7 +128,7 @@ def beyond(axes: Sequence[Axis]) -> Iterator[tuple[int, ...]]:
 
 def fitted(
     names: tuple[str, ...], cells: Sequence[SweepCell]
-) -> tuple[Formula | None, str]:
+) -> tuple[LinearForm | None, str]:
     """Return the one linear form with whole numbers that all cells satisfy, or None
     and why there is none."""
     for cell in cells:
@@ -143,7 +143,7 @@ def fitted(
     if any(a.denominator > 1 for a in found):
         return None, "its factors are not whole numbers"
     *factors, constant = (int(a) for a in found)
-    return Formula(names, tuple(factors), constant), ""
+    return LinearForm(names, tuple(factors), constant), ""
 
 
 def solved(

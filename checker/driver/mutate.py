@@ -26,7 +26,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NoReturn
 
-from poolproof.checker.backends.python import Taken
+from poolproof.checker.backends.python import Transition
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.limits import Spent, doing, limited, memory_left
@@ -120,17 +120,19 @@ class Profile(Visitor):
         if violated is None:
             return None
 
-        def look_at(state: State, taken: Taken) -> None:
+        def look_at(state: State, taken: Transition) -> None:
             for name in violated(state, taken):
                 self.decided(name, len(self.levels))
 
         return look_at
 
-    def broken(self, state: State, action: Action, taken: Taken) -> None:
+    def broken(self, state: State, action: Action, taken: Transition) -> None:
         assert taken.broken is not None
         self.end(breaks=action.obligations[taken.broken].message)
 
-    def leaves(self, state: State, action: Action, taken: Taken, cell: int) -> None:
+    def leaves(
+        self, state: State, action: Action, taken: Transition, cell: int
+    ) -> None:
         self.end(breaks=self.space.excess(taken.after, cell))
 
     def outside(self, start: State, cell: int) -> None:
@@ -275,7 +277,7 @@ class MutantStatus(Enum):
 
 
 @dataclass(frozen=True)
-class Result:
+class MutantResult:
     """The status of a mutant; ``by`` is the spec and the property that killed it,
     or why it is equivalent."""
 
@@ -288,7 +290,7 @@ def judge(
     mutant: Mutant,
     originals: Sequence[Original],
     fate: MutantStatus = MutantStatus.UNUSED,
-) -> Result:
+) -> MutantResult:
     """Check one spec after the other, until one kills the mutant. ``fate`` is the
     result of the specs that were checked before."""
     for original in originals:
@@ -299,7 +301,7 @@ def judge(
                 continue
             queries = original.asked_of(mutant, system)
         except UserError:
-            return Result(mutant, MutantStatus.KILLED, "it is no design")
+            return MutantResult(mutant, MutantStatus.KILLED, "it is no design")
         symmetry = find_symmetry(system, queries, indices=False)
         space = StateSpace(system, symmetry, was.space)
         most = 3 * len(was.explored.parents) + 1000
@@ -314,12 +316,12 @@ def judge(
             profile.run()
         if profile.differs:
             by = profile.killer or f"the model breaks: {profile.breaks}"
-            return Result(mutant, MutantStatus.KILLED, f"{original.name}: {by}")
+            return MutantResult(mutant, MutantStatus.KILLED, f"{original.name}: {by}")
         if was.complete and not profile.complete:
             fate = MutantStatus.UNDECIDED
         elif fate is not MutantStatus.UNDECIDED:
             fate = MutantStatus.SURVIVED
-    return Result(mutant, fate)
+    return MutantResult(mutant, fate)
 
 
 def _alike(a: Action, b: Action) -> bool:
@@ -351,7 +353,7 @@ def _first_difference(was: Profile, space: StateSpace) -> int | None:
 
 
 @dataclass
-class Campaign:
+class MutationRun:
     """The mutants of a design that were tried. ``total`` counts all mutants,
     ``chosen`` those that were to be tried; ``stopped`` says why it ended early.
     ``bases`` are the base designs whose inherited text is not changed here."""
@@ -366,24 +368,24 @@ class Campaign:
     bases: tuple[str, ...] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)
     incomplete: tuple[str, ...] = ()
-    results: list[Result] = field(default_factory=list)
+    results: list[MutantResult] = field(default_factory=list)
     stopped: str = ""
 
-    def note(self, place: int, result: Result) -> None:
+    def note(self, place: int, result: MutantResult) -> None:
         """Record the result of the mutant that was tried as number ``place``, from 0.
         A mutant that is listed as equivalent counts as that unless a spec kills it."""
         why = self.reasons.get(key(result.mutant))
         if why is not None and result.fate is not MutantStatus.KILLED:
-            result = Result(result.mutant, MutantStatus.EQUIVALENT, why)
+            result = MutantResult(result.mutant, MutantStatus.EQUIVALENT, why)
         self.results[place : place + 1] = [result]
 
     @property
-    def refuted(self) -> list[Result]:
+    def refuted(self) -> list[MutantResult]:
         """Return the mutants that are listed as equivalent but were killed."""
         killed = self.of(MutantStatus.KILLED)
         return [r for r in killed if key(r.mutant) in self.reasons]
 
-    def of(self, fate: MutantStatus) -> list[Result]:
+    def of(self, fate: MutantStatus) -> list[MutantResult]:
         found = [r for r in self.results if r.fate is fate]
         return sorted(found, key=lambda r: (_place(r.mutant), r.mutant.what))
 
@@ -416,7 +418,7 @@ def campaign(
     report: Reporter,
     threads: int = 1,
     inherited: bool = False,
-) -> Campaign:
+) -> MutationRun:
     """Try the mutants of one design's own text (or with ``inherited``, of all of
     it) in an order that ``seed`` decides: what the limits in force let through is
     a sample. They, and Ctrl-C, end it with what
@@ -427,7 +429,7 @@ def campaign(
     random.Random(seed).shuffle(everything)
     chosen = everything if sample is None else everything[:sample]
     queries = {t.spec.file: t.spec for t in tasks}
-    done = Campaign(
+    done = MutationRun(
         tasks[0].known.name if tasks else "",
         tuple(queries),
         len(everything),
@@ -441,7 +443,13 @@ def campaign(
         equivalents(tasks[0].known) if tasks else {},
     )
     originals = _originals([(t, "") for t in tasks], done)
-    _try(dict(enumerate(Result(m) for m in chosen)), originals, done, report, threads)
+    _try(
+        dict(enumerate(MutantResult(m) for m in chosen)),
+        originals,
+        done,
+        report,
+        threads,
+    )
     if request.as_written and not done.stopped:
         lives = {
             n: r
@@ -463,7 +471,7 @@ def _at_labels(specs: Sequence[Spec], request: Request) -> list[tuple[Task, str]
     ]
 
 
-def _originals(tasks: Sequence[tuple[Task, str]], done: Campaign) -> list[Original]:
+def _originals(tasks: Sequence[tuple[Task, str]], done: MutationRun) -> list[Original]:
     """Visit the states of the unchanged design. Return the specs in an order that
     soon finds most mutants; none if the limits in force end it."""
     found: list[Original] = []
@@ -484,9 +492,9 @@ def _originals(tasks: Sequence[tuple[Task, str]], done: Campaign) -> list[Origin
 
 
 def _try(
-    todo: Mapping[int, Result],
+    todo: Mapping[int, MutantResult],
     originals: Sequence[Original],
-    done: Campaign,
+    done: MutationRun,
     report: Reporter,
     threads: int,
 ) -> None:
@@ -515,11 +523,11 @@ def _try(
             results.close()
 
 
-_work: tuple[Sequence[Result], Sequence[Original]] = ((), ())
+_work: tuple[Sequence[MutantResult], Sequence[Original]] = ((), ())
 """The mutants and originals for the workers, which are forks of this process."""
 
 
-def _judge(before: Result, originals: Sequence[Original]) -> Result | str:
+def _judge(before: MutantResult, originals: Sequence[Original]) -> MutantResult | str:
     """Return the mutant's result, or the limit that was reached."""
     try:
         look_now()
@@ -541,8 +549,8 @@ def _quiet() -> None:
 
 
 def _judged(
-    todo: Sequence[Result], originals: Sequence[Original], threads: int
-) -> Generator[Result | str, None, None]:
+    todo: Sequence[MutantResult], originals: Sequence[Original], threads: int
+) -> Generator[MutantResult | str, None, None]:
     """Yield the result of each mutant in order, or the limit that was reached, from
     so many processes. They are held to the limits in force, with a share of the
     memory each."""
@@ -558,4 +566,4 @@ def _judged(
     ):
         tried = pool.imap(_judge_number, range(len(todo)))
         for before, told in zip(todo, tried, strict=True):
-            yield told if isinstance(told, str) else Result(before.mutant, *told)
+            yield told if isinstance(told, str) else MutantResult(before.mutant, *told)

@@ -25,7 +25,7 @@ AREA = ("mm/", "fs/hugetlbfs/", "mm.h", "hugetlb")
 
 
 @dataclass(frozen=True)
-class Place:
+class CitingMethod:
     """A method of a design (or only a docstring, ``method`` is "") that cites a
     touched function, and the actions that may call it."""
 
@@ -45,10 +45,10 @@ class Modelled:
     ``other`` are the places that this one does not have."""
 
     known: DesignRef
-    places: tuple[Place, ...]
+    places: tuple[CitingMethod, ...]
     heirs: tuple[str, ...] = ()
     base: str = ""
-    other: tuple[Place, ...] = ()
+    other: tuple[CitingMethod, ...] = ()
 
     @property
     def actions(self) -> tuple[str, ...]:
@@ -104,11 +104,11 @@ def _functions(m: Modelled) -> set[str]:
     return {p.touched.name for p in m.places if p.actions}
 
 
-def _key(place: Place) -> tuple[str, object]:
+def _key(place: CitingMethod) -> tuple[str, object]:
     return (place.touched.name, place.citation.method)
 
 
-def _places(design: type[Design], found: Sequence[Touched]) -> Iterator[Place]:
+def _places(design: type[Design], found: Sequence[Touched]) -> Iterator[CitingMethod]:
     by_name: dict[str, list[Citation]] = {}
     for c in citations(design):
         by_name.setdefault(c.function, []).append(c)
@@ -119,7 +119,7 @@ def _places(design: type[Design], found: Sequence[Touched]) -> Iterator[Place]:
         for citation in mine:
             actions = _actions(design, citation)
             if actions or (citation.method is None and len(mine) == 1):
-                yield Place(one, citation, actions)
+                yield CitingMethod(one, citation, actions)
 
 
 def cites(citation: Citation, one: Touched) -> bool:

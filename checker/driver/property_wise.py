@@ -14,7 +14,7 @@ from poolproof.checker.spec import Spec, parse
 
 
 @dataclass(frozen=True)
-class Verdicts:
+class ResultPair:
     """The results of one property of a spec on two designs. ``differ`` is how they
     differ: None if they do not, UNKNOWN if one of them is unknown."""
 
@@ -35,11 +35,11 @@ class PropertyWise:
 
     designs: tuple[DesignRef, DesignRef]
     specs: int
-    verdicts: tuple[Verdicts, ...]
+    verdicts: tuple[ResultPair, ...]
     wrong: bool
     stopped: bool
 
-    def that(self, unknown: bool) -> tuple[Verdicts, ...]:
+    def that(self, unknown: bool) -> tuple[ResultPair, ...]:
         """Return the verdicts that differ; with ``unknown``, those that may differ."""
         return tuple(
             v
@@ -72,7 +72,7 @@ def property_wise(
     designs: tuple[DesignRef, DesignRef], specs: Sequence[Spec], ask: Ask
 ) -> PropertyWise:
     """Return the verdicts of both designs. Raise UserError as ``ask`` does."""
-    found: list[Verdicts] = []
+    found: list[ResultPair] = []
     asked, wrong = 0, False
     for spec in specs:
         results = ask(spec)
@@ -84,9 +84,9 @@ def property_wise(
     return PropertyWise(designs, asked, tuple(found), wrong, asked < len(specs))
 
 
-def _verdicts(spec: Spec, one: CheckResult, other: CheckResult) -> Iterator[Verdicts]:
+def _verdicts(spec: Spec, one: CheckResult, other: CheckResult) -> Iterator[ResultPair]:
     theirs = {a.prop.name: a for a in other.answers}
     for mine in one.answers:
         its = theirs.get(mine.prop.name)
         if its is not None:
-            yield Verdicts(spec, mine, its, change_of(mine, its)[0])
+            yield ResultPair(spec, mine, its, change_of(mine, its)[0])

@@ -48,7 +48,7 @@ SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Entry:
+class BugEntry:
     """A bug, and the design that has it. None: no design can have it yet, see
     ``bug.lacks``."""
 
@@ -81,11 +81,11 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Found:
+class BugResult:
     """The result of one entry on one design: ``verdict`` on the property, after
     ``states`` states and ``seconds``. ``missing`` says why there was no check."""
 
-    entry: Entry
+    entry: BugEntry
     design: type[Design]
     verdict: Verdict
     states: int = 0
@@ -122,8 +122,8 @@ class Regression:
     """An entry on a user's design. ``shipped`` is the result of the nearest shipped
     design that it inherits; None if the user's does not violate the property."""
 
-    found: Found
-    shipped: Found | None = None
+    found: BugResult
+    shipped: BugResult | None = None
 
     @property
     def is_back(self) -> bool:
@@ -134,28 +134,28 @@ class Regression:
 
 
 @cache
-def catalogue() -> tuple[Entry, ...]:
+def catalogue() -> tuple[BugEntry, ...]:
     """Return all entries, the oldest fixes first."""
-    found: list[Entry] = []
+    found: list[BugEntry] = []
     designs = {k.cls: k for k in shipped_bugs()}
     for module in filter(is_of_bugs, design_modules()):
         for value in vars(module).values():
             if isinstance(value, Bug):
-                found.append(Entry(value, None))
+                found.append(BugEntry(value, None))
             elif isinstance(value, type) and value.__module__ == module.__name__:
                 bug = vars(value).get("bug")
                 if bug is not None and value in designs:
-                    found.append(Entry(bug, designs[value]))
+                    found.append(BugEntry(bug, designs[value]))
     return tuple(sorted(found, key=_age))
 
 
-def _age(entry: Entry) -> tuple[tuple[int, ...], str]:
+def _age(entry: BugEntry) -> tuple[tuple[int, ...], str]:
     """Fixes of no release last."""
     numbers = tuple(map(int, re.findall(r"\d+", entry.bug.release)))
     return numbers or (99,), entry.name
 
 
-def entries(only: Sequence[str]) -> tuple[Entry, ...]:
+def entries(only: Sequence[str]) -> tuple[BugEntry, ...]:
     """Return the entries of the given names, or beginnings of names; all without
     any. Raise UserError for one that is none."""
     known = catalogue()
@@ -177,12 +177,12 @@ def _question(spec: str, name: str) -> Spec:
 
 
 def ask(
-    entry: Entry,
+    entry: BugEntry,
     design: type[Design],
     features: Sequence[str],
     budget: Budget,
     bounds: Mapping[str, int] | None = None,
-) -> Found:
+) -> BugResult:
     """Return the result of the entry's property on a design with these features, at
     the entry's bounds (or ``bounds``). A violation is replayed."""
     there = declared(design)
@@ -210,35 +210,35 @@ def ask(
     if isinstance(verdict, Violated):
         replay = confirm(compiled, prop, verdict.trace, verdict.shortest)
     states = outcome.statistics.states
-    return Found(entry, design, verdict, states, seconds, replay, prop, compiled)
+    return BugResult(entry, design, verdict, states, seconds, replay, prop, compiled)
 
 
-def _not_asked(entry: Entry, design: type[Design], missing: str) -> Found:
-    return Found(entry, design, Unknown(missing), missing=missing)
+def _not_asked(entry: BugEntry, design: type[Design], missing: str) -> BugResult:
+    return BugResult(entry, design, Unknown(missing), missing=missing)
 
 
-def detected(entry: Entry, budget: Budget) -> Found:
+def detected(entry: BugEntry, budget: Budget) -> BugResult:
     """Return the result of the design with the bug where the bug shows."""
     if entry.known is None:
         return _not_asked(entry, Design, entry.bug.lacks)
     return ask(entry, entry.known.cls, entry.bug.features, budget)
 
 
-def unprovoked(entry: Entry, budget: Budget) -> Found:
+def unprovoked(entry: BugEntry, budget: Budget) -> BugResult:
     """Return the result of the design with the bug without any of the triggers."""
     assert entry.known is not None
     having, bounds = entry.bug.having.split(), entry.bug.untriggered
     return ask(entry, entry.known.cls, having, budget, bounds)
 
 
-def sound(entry: Entry, budget: Budget) -> Found:
+def sound(entry: BugEntry, budget: Budget) -> BugResult:
     """Return the result of the design with the fix where the bug shows."""
     return ask(entry, entry.sound, entry.bug.features, budget)
 
 
 def regressions(
     known: DesignRef,
-    among: Sequence[Entry],
+    among: Sequence[BugEntry],
     budget: Budget,
     over: Callable[[], bool] = lambda: False,
 ) -> list[Regression]:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget, Reporter
-from poolproof.checker.driver.cells import Lost, SizeCell, SpecCell, Spread
 from poolproof.checker.driver.designs import designs_named, shipped_scenarios, specs_for
+from poolproof.checker.driver.jobs import Lost, SizeJob, SpecJob, Spread
 from poolproof.checker.driver.judging import CheckResult
 from poolproof.checker.driver.kept import Checks
 from poolproof.checker.driver.size import Sized, scenarios_on
@@ -60,8 +60,8 @@ class Review:
 
 
 def review(
-    specs: Sequence[SpecCell],
-    scenarios: Sequence[SizeCell],
+    specs: Sequence[SpecJob],
+    scenarios: Sequence[SizeJob],
     spread: Spread,
     report: Reporter,
 ) -> Review:
@@ -70,11 +70,11 @@ def review(
     results = list(spread([*scenarios, *specs], report))
     lost: dict[str, str] = {}
     sizes: dict[tuple[str, str], Sized] = {}
-    for cell, result in zip(scenarios, results, strict=False):
+    for job, result in zip(scenarios, results, strict=False):
         if isinstance(result, Lost):
-            lost[cell.title] = result.why
+            lost[job.title] = result.why
         else:
-            sizes[scenario_name(cell), cell.known.name] = result
+            sizes[scenario_name(job), job.known.name] = result
     done: list[CheckResult] = []
     for spec_cell, result in zip(specs, results[len(scenarios) :], strict=True):
         if isinstance(result, Lost):
@@ -84,9 +84,9 @@ def review(
     return Review(tuple(done), LeastPools(sizes), lost)
 
 
-def scenario_name(cell: SizeCell) -> str:
+def scenario_name(job: SizeJob) -> str:
     """Return FILE.NAME, without the file's folder and ending."""
-    return f"{Path(cell.spec.file).stem}.{cell.scenario.name.text}"
+    return f"{Path(job.spec.file).stem}.{job.scenario.name.text}"
 
 
 def scenario_cells(
@@ -95,16 +95,16 @@ def scenario_cells(
     seen: Collection[str],
     budget: Budget,
     checks: Checks,
-) -> list[SizeCell]:
+) -> list[SizeJob]:
     """Return the page's scenarios on those of the ``given`` designs (all, if there
     are none) whose references are in ``seen``."""
     wanted = {w.text for u in page.upgrades for w in u.scenarios}
     files = {name.partition(".")[0] for name in wanted}
     specs = [parse(p) for p in shipped_scenarios() if Path(p).stem in files]
-    cells = [
-        SizeCell(scenario, spec, known, {}, budget, checks)
+    jobs = [
+        SizeJob(scenario, spec, known, {}, budget, checks)
         for spec in specs
         for scenario, known in scenarios_on(spec, given)
         if known.reference in seen
     ]
-    return [cell for cell in cells if scenario_name(cell) in wanted]
+    return [job for job in jobs if scenario_name(job) in wanted]

@@ -191,7 +191,7 @@ def check_given(
 
 
 @dataclass(frozen=True)
-class Explored:
+class SizeExploration:
     """The exploration at one size: the product, the design there, its properties by
     the spec, and all properties of the product."""
 
@@ -212,7 +212,7 @@ class _Question:
     bound: str
     range: range
 
-    def at(self, size: int) -> Explored:
+    def at(self, size: int) -> SizeExploration:
         with doing("compiling the design"):
             own = self.sizes
             bounds = {**own.bounds, self.bound: size}
@@ -230,7 +230,7 @@ class _Question:
         whole = product(compiled, found, resolved.properties)
         hidden = [q for p in resolved.obligations for q in whole.claimed(p)]
         queries = (*whole.properties, *hidden)
-        return Explored(whole, compiled, resolved.properties, queries)
+        return SizeExploration(whole, compiled, resolved.properties, queries)
 
 
 def _question(
@@ -330,7 +330,7 @@ def explored_at(
     spec: Spec,
     cls: type[Design],
     given: Mapping[str, int],
-) -> Explored:
+) -> SizeExploration:
     """Return what `find_size` explores at one size. Raise as `find_size` does."""
     return _question(scenario, spec, cls, given).at(size)
 
@@ -382,7 +382,9 @@ def _at(size: int, question: _Question, budget: Budget, report: Reporter) -> AtS
     )
 
 
-def _judged(size: int, question: _Question, what: Explored, outcome: Outcome) -> AtSize:
+def _judged(
+    size: int, question: _Question, what: SizeExploration, outcome: Outcome
+) -> AtSize:
     """The answer at one size, without what it assumes."""
     whole, states = what.product, outcome.statistics.states
     for defect in outcome.defects:

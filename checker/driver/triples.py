@@ -28,13 +28,13 @@ from poolproof.checker.core.verdict import (
     Verdict,
     Violated,
 )
-from poolproof.checker.driver.cells import Lost, Spread
 from poolproof.checker.driver.designs import (
     DesignRef,
     designs_named,
     shipped_bugs,
     shipped_designs,
 )
+from poolproof.checker.driver.jobs import Lost, Spread
 from poolproof.checker.driver.judging import ExpectationStatus, compare
 from poolproof.checker.driver.known_sets import known_sets
 from poolproof.checker.driver.task import Request, Task, prepare
@@ -71,7 +71,7 @@ class SetResult:
 
 
 @dataclass(frozen=True)
-class Broken:
+class MinimalViolation:
     """A smallest set of features with which a property is violated. ``inherited``:
     the base violates it with that set, too (None: there is no base)."""
 
@@ -85,7 +85,7 @@ class Broken:
 
 
 @dataclass(frozen=True)
-class Answer:
+class PropertyAnswer:
     """A property with all sets: the shortest violation, or else what is known of
     them. ``broken`` has the smallest sets that violate it, the shortest runs first;
     ``new`` are those that nobody expects, and ``gone`` are expected and not among
@@ -93,9 +93,9 @@ class Answer:
 
     prop: Property
     verdict: Verdict
-    broken: tuple[Broken, ...]
+    broken: tuple[MinimalViolation, ...]
     status: ExpectationStatus
-    new: tuple[Broken, ...] = ()
+    new: tuple[MinimalViolation, ...] = ()
     gone: tuple[tuple[str, ...], ...] = ()
 
 
@@ -112,7 +112,7 @@ class Triples:
     sets: int
     searched: int = 0
     states: int = 0
-    answers: list[Answer] = field(default_factory=list)
+    answers: list[PropertyAnswer] = field(default_factory=list)
     defects: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
     lost: str = ""
     hidden: int = 0
@@ -188,7 +188,7 @@ def answered(
 
 
 @dataclass(frozen=True)
-class SetsCell:
+class SetsJob:
     """Some of the sets: a piece of work. Its result is a list of `SetResult`."""
 
     task: Task
@@ -221,10 +221,10 @@ def triples(
     features = candidates(task)
     sets = feature_sets(task, features)
     batches = [sets[k : k + _BATCH] for k in range(0, len(sets), _BATCH)]
-    cells = [SetsCell(task, batch, budget) for batch in batches]
+    jobs = [SetsJob(task, batch, budget) for batch in batches]
     done = Triples(task, base or _shipped_base(task), features, len(sets))
     results: list[SetResult] = []
-    for some in spread(cells, report):
+    for some in spread(jobs, report):
         if isinstance(some, Lost):
             done.lost = done.lost or some.why
         else:
@@ -266,7 +266,7 @@ def _answer(
     mine: Sequence[tuple[SetResult, Verdict]],
     done: Triples,
     budget: Budget,
-) -> Answer:
+) -> PropertyAnswer:
     broken = tuple(_smallest(task, prop, mine, budget, done.base))
     verdict = _verdict(mine, done, broken)
     without = set(task.sizes.without)
@@ -284,11 +284,11 @@ def _answer(
     found = {frozenset(b.having) for b in broken}
     gone = tuple(chosen for closed, chosen in expected.items() if closed not in found)
     if new or (gone and done.searched == done.sets and not _open(mine)):
-        return Answer(prop, verdict, broken, ExpectationStatus.UNMET, new, gone)
+        return PropertyAnswer(prop, verdict, broken, ExpectationStatus.UNMET, new, gone)
     if broken:
-        return Answer(prop, verdict, broken, ExpectationStatus.MET)
+        return PropertyAnswer(prop, verdict, broken, ExpectationStatus.MET)
     status = compare(replace(prop, expect=None), verdict)[0]
-    return Answer(prop, verdict, broken, status)
+    return PropertyAnswer(prop, verdict, broken, status)
 
 
 def _closed(task: Task, chosen: Sequence[str]) -> frozenset[str]:
@@ -305,7 +305,7 @@ def _open(mine: Sequence[tuple[SetResult, Verdict]]) -> list[Unknown]:
 def _verdict(
     mine: Sequence[tuple[SetResult, Verdict]],
     done: Triples,
-    broken: Sequence[Broken],
+    broken: Sequence[MinimalViolation],
 ) -> Verdict:
     """The shortest violation, or the weakest of what the sets say."""
     if broken:
@@ -328,10 +328,10 @@ def _smallest(
     mine: Sequence[tuple[SetResult, Verdict]],
     budget: Budget,
     base: DesignRef | None,
-) -> Iterator[Broken]:
+) -> Iterator[MinimalViolation]:
     """Yield the smallest sets that violate the property, the shortest runs first."""
     violated = [(len(v.trace), r) for r, v in mine if isinstance(v, Violated)]
-    found: list[Broken] = []
+    found: list[MinimalViolation] = []
     for _, result in sorted(violated, key=lambda pair: pair[0]):
         if any(set(b.having) <= set(result.having) for b in found):
             continue
@@ -341,7 +341,9 @@ def _smallest(
     yield from sorted(found, key=lambda b: len(b.verdict.trace))
 
 
-def _reduced(task: Task, prop: Property, whole: SetResult, budget: Budget) -> Broken:
+def _reduced(
+    task: Task, prop: Property, whole: SetResult, budget: Budget
+) -> MinimalViolation:
     """The smallest part of a set that violates the property, with as many features
     chosen as the set has at most."""
     known, sizes = declared(task.known.cls)[1], task.sizes
@@ -357,7 +359,7 @@ def _reduced(task: Task, prop: Property, whole: SetResult, budget: Budget) -> Br
         if isinstance(verdict, Violated):
             named = props[prop.name]
             replay = confirm(compiled, named, verdict.trace, verdict.shortest)
-            return Broken(named, chosen, having, verdict, replay, compiled)
+            return MinimalViolation(named, chosen, having, verdict, replay, compiled)
     raise AssertionError(f"{prop.name}: violated once, and not again")
 
 
@@ -367,7 +369,9 @@ def _shipped_base(task: Task) -> DesignRef | None:
     return None if base is None or base.cls is task.known.cls else base
 
 
-def _inherited(task: Task, broken: Broken, budget: Budget, base: DesignRef) -> bool:
+def _inherited(
+    task: Task, broken: MinimalViolation, budget: Budget, base: DesignRef
+) -> bool:
     """Return whether the base violates the property, too."""
     bounds, features = declared(base.cls)
     named = {*broken.having, *task.sizes.without}

@@ -28,9 +28,9 @@ from poolproof.checker.core.verdict import (
     Unknown,
     Unreachable,
 )
-from poolproof.checker.driver.cells import Lost, Spread
 from poolproof.checker.driver.designs import DesignRef, designs_for
 from poolproof.checker.driver.growth import Point, below, predicted, within
+from poolproof.checker.driver.jobs import Lost, Spread
 from poolproof.checker.driver.judging import CheckResult, PropertyResult, exit_code
 from poolproof.checker.driver.kept import Checks
 from poolproof.checker.driver.sweep import Axis
@@ -40,7 +40,7 @@ from poolproof.model.language import ModelError, declared, outside
 
 
 @dataclass(frozen=True)
-class Refused(Lost):
+class RefusedBounds(Lost):
     """A cell whose bounds the design or the spec does not allow."""
 
     mistake: UserError | ModelError
@@ -75,7 +75,7 @@ class BoundsCell:
         except Spent as spent:
             return Lost(str(spent))
         except (UserError, ModelError) as mistake:
-            return Refused(str(mistake), mistake)
+            return RefusedBounds(str(mistake), mistake)
 
 
 @dataclass
@@ -203,7 +203,7 @@ def widen(grid: Widened, how: Searches, report: Reporter) -> Iterator[Point]:
             yield point
             if isinstance(result, CheckResult) and result.interrupted:
                 return
-    refused = [c for c in grid.cells.values() if isinstance(c, Refused)]
+    refused = [c for c in grid.cells.values() if isinstance(c, RefusedBounds)]
     if refused and len(refused) == len(grid.cells):
         raise refused[0].mistake
 
@@ -268,7 +268,7 @@ def _missing(grid: Widened) -> bool:
 
 
 def _lost(result: CheckResult | Lost) -> bool:
-    return isinstance(result, Lost) and not isinstance(result, Refused)
+    return isinstance(result, Lost) and not isinstance(result, RefusedBounds)
 
 
 def _forgiving(grid: Widened) -> list[CheckResult]:

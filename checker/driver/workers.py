@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Cells on the cores of this machine, each process a fork of this one.
+"""Jobs on the cores of this machine, each process a fork of this one.
 
 A process that dies (for want of memory, say) takes the others of its pool along:
-what was not done is then done again, each cell in a process of its own, so that
-only the cell that kills its process is lost.
+what was not done is then done again, each job in a process of its own, so that
+only the job that kills its process is lost.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 
 from poolproof.checker.core.pickled import dumps, loads
 from poolproof.checker.core.verdict import INTERRUPTED, Reporter, Silent
-from poolproof.checker.driver.cells import Cell, Lost, Spread
+from poolproof.checker.driver.jobs import Job, Lost, Spread
 
 DIED = "its process died"
 _SOON = 0.5
@@ -37,11 +37,11 @@ def cores() -> int:
 
 
 def in_processes(number: int) -> Spread:
-    """Return how to do cells in so many processes. Ctrl-C ends each of them with what
-    it knows; cells that were not started are `Lost`."""
+    """Return how to do jobs in so many processes. Ctrl-C ends each of them with what
+    it knows; jobs that were not started are `Lost`."""
 
-    def spread(cells: Sequence[Cell], report: Reporter) -> Iterator[Any]:
-        pool = _Pool(number, cells, report)
+    def spread(jobs: Sequence[Job], report: Reporter) -> Iterator[Any]:
+        pool = _Pool(number, jobs, report)
         try:
             yield from pool.results()
         finally:
@@ -51,8 +51,8 @@ def in_processes(number: int) -> Spread:
 
 
 class _Pool:
-    def __init__(self, number: int, cells: Sequence[Cell], report: Reporter) -> None:
-        self.number, self.cells, self.report = number, cells, report
+    def __init__(self, number: int, jobs: Sequence[Job], report: Reporter) -> None:
+        self.number, self.jobs, self.report = number, jobs, report
         self.stopped = False
         self.executor: ProcessPoolExecutor | None = None
         self.started: Any = None
@@ -61,13 +61,13 @@ class _Pool:
     def results(self) -> Iterator[Any]:
         todo: dict[int, Future[bytes]] = {}
         self.open(self.number)
-        for k in range(len(self.cells)):
+        for k in range(len(self.jobs)):
             todo[k] = self.submit(k)
-        for k in range(len(self.cells)):
+        for k in range(len(self.jobs)):
             try:
                 yield self.result(todo, k)
             except BrokenProcessPool:
-                yield from self.apart(range(k, len(self.cells)), todo)
+                yield from self.apart(range(k, len(self.jobs)), todo)
                 return
 
     def apart(
@@ -91,19 +91,19 @@ class _Pool:
             try:
                 wait([future], _SOON, FIRST_COMPLETED)
                 done = sum(f.done() for f in todo.values())
-                self.report.progress(done=done, of=len(self.cells))
+                self.report.progress(done=done, of=len(self.jobs))
             except KeyboardInterrupt:
                 self.stop()
         if future.cancelled():
             return Lost(INTERRUPTED)
         result = loads(future.result())
-        if isinstance(result, Failed):
+        if isinstance(result, JobFailed):
             raise result.error
         return result
 
     def open(self, number: int) -> None:
-        global _cells
-        _cells = self.cells
+        global _jobs
+        _jobs = self.jobs
         fork = get_context("fork")
         self.started, self.pids = fork.SimpleQueue(), set()
         self.executor = ProcessPoolExecutor(number, fork, _begin, (self.started,))
@@ -116,7 +116,7 @@ class _Pool:
         return future
 
     def stop(self) -> None:
-        """Have every process end with what it knows, and start no other cell. The
+        """Have every process end with what it knows, and start no other job. The
         second time, kill them."""
         how = signal.SIGKILL if self.stopped else signal.SIGINT
         self.stopped = True
@@ -140,16 +140,16 @@ class _Pool:
 # --- within a process -----------------------------------------------------
 
 
-_cells: Sequence[Cell] = ()
-"""The cells of the process that forks."""
+_jobs: Sequence[Job] = ()
+"""The jobs of the process that forks."""
 
 _interrupts = 0
 _busy = False
 
 
 @dataclass(frozen=True)
-class Failed:
-    """What a cell raised."""
+class JobFailed:
+    """What a job raised."""
 
     error: BaseException
 
@@ -187,7 +187,7 @@ def _do(number: int) -> bytes:
         return dumps(Lost(INTERRUPTED))
     try:
         _busy = True
-        result = _cells[number].run(Silent(), _interrupted)
+        result = _jobs[number].run(Silent(), _interrupted)
         _busy = False
         return dumps(result)
     except KeyboardInterrupt:
@@ -199,11 +199,11 @@ def _do(number: int) -> bytes:
 
 
 def written_failure(error: BaseException) -> bytes:
-    """Return what a cell raised, as the bytes of a `Failed`."""
+    """Return what a job raised, as the bytes of a `JobFailed`."""
     error.add_note(traceback.format_exc())
     try:
-        written = dumps(Failed(error))
+        written = dumps(JobFailed(error))
         loads(written)
     except Exception:
-        return dumps(Failed(RuntimeError(traceback.format_exc())))
+        return dumps(JobFailed(RuntimeError(traceback.format_exc())))
     return written

@@ -70,7 +70,7 @@ from poolproof.checker.core.verdict import (
     shown_by,
 )
 from poolproof.checker.engines.candidates import guesses
-from poolproof.checker.engines.induction import Induction, Lemma, conjuncts
+from poolproof.checker.engines.induction import Candidate, Induction, conjuncts
 from poolproof.checker.engines.interruptible import interruptible
 from poolproof.checker.engines.unrolling import (
     TRUE_TERM,
@@ -215,12 +215,12 @@ class _Deepening:
         sorts = find_symmetry(self.system, self.properties, indices=False).sorts
         steps = work.representatives(frozenset(sorts))
         claims = [
-            Lemma(p.name, conjuncts(p))
+            Candidate(p.name, conjuncts(p))
             for p in self.open()
             if p.kind.of_states and p.kind.safety
         ]
         names = {lemma.name for lemma in claims}
-        guessed = (Lemma(n, parts) for n, parts in guesses(self.system).items())
+        guessed = (Candidate(n, parts) for n, parts in guesses(self.system).items())
         kept, _ = work.strongest(steps, [*claims, *guessed])
         self.lasts = {lemma.name for lemma in kept} & names
         unrolling.facts = tuple(part for lemma in kept for part in lemma.parts)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from poolproof.checker.backends.columns import Tuples
-from poolproof.checker.backends.python import Taken
+from poolproof.checker.backends.python import Transition
 from poolproof.checker.core.limits import doing, overtime
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Action, Obligation, State, TransitionSystem
@@ -45,7 +45,7 @@ from poolproof.checker.engines.space import (
 from poolproof.checker.engines.watch import Watch
 from poolproof.checker.passes.symmetry import find_symmetry
 
-Accepts = Callable[[State, Taken], bool]
+Accepts = Callable[[State, Transition], bool]
 Last = tuple[str, Accepts]
 """The end of a trace: an action, and a test for its steps from a state. With
 symmetry, the step that was seen starts in a canonical state, and the trace ends
@@ -95,7 +95,7 @@ class _Decided(Visitor):
             return None
         found, outside = self.found, self.space.outside
 
-        def look_at(state: State, taken: Taken) -> None:
+        def look_at(state: State, taken: Transition) -> None:
             for name in decided(state, taken):
                 if name not in found:
                     found[name] = state, (action.name, violating(name))
@@ -117,7 +117,7 @@ class _Defects(Visitor):
         self.space = space
         self.found: dict[str, tuple[str, State, Last | None, Obligation | None]] = {}
 
-    def broken(self, state: State, action: Action, taken: Taken) -> None:
+    def broken(self, state: State, action: Action, taken: Transition) -> None:
         assert taken.broken is not None
         due = action.obligations[taken.broken]
         key = f"{due.span} {due.message}"
@@ -127,7 +127,9 @@ class _Defects(Visitor):
             last = action.name, lambda state, taken: taken.broken in alike
             self.found[key] = due.message, state, last, due
 
-    def leaves(self, state: State, action: Action, taken: Taken, cell: int) -> None:
+    def leaves(
+        self, state: State, action: Action, taken: Transition, cell: int
+    ) -> None:
         outside = self.space.outside
         key = self.key(cell, action.name)
         if key not in self.found:

@@ -43,7 +43,7 @@ from hypothesis.stateful import (
 )
 
 from poolproof.checker.backends import python as lower
-from poolproof.checker.backends.python import Taken
+from poolproof.checker.backends.python import Transition
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.evaluate import Valuation, broken, initial_states
 from poolproof.checker.core.limits import Spent, look, overtime, tick
@@ -117,7 +117,7 @@ class _Hunt:
         violated = self.of_steps[step.action]
         if violated is None:
             return ()
-        return violated(before, Taken(step.arguments, after, result))
+        return violated(before, Transition(step.arguments, after, result))
 
     @property
     def system(self) -> TransitionSystem:

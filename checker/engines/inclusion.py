@@ -22,7 +22,7 @@ from poolproof.checker.core.limits import Spent, look, tick
 from poolproof.checker.core.text import count as count_of
 from poolproof.checker.core.verdict import INTERRUPTED, Budget, Reporter, Step, Trace
 from poolproof.checker.engines.joint import Joint
-from poolproof.checker.engines.visible import GONE, Event, Move, Process, Shown
+from poolproof.checker.engines.visible import GONE, Event, Move, Shown, ViewGraph
 
 _BATCH = 1024
 """Pairs between two reports of progress."""
@@ -39,7 +39,7 @@ can show instead; empty if the right side cannot take the call."""
 
 
 @dataclass(frozen=True)
-class Difference:
+class TraceDifference:
     """A shortest run of one class. ``seen`` are the calls with what they show on the
     left; the last one shows something else on the right, or is not possible there.
     ``left`` is the run of the left side, ``right`` one of the right side that shows
@@ -65,7 +65,7 @@ class Included:
     reason, the calls of which nothing is known because an `assume` of the right side
     leaves them out. ``stopped`` says why the search is not complete."""
 
-    differences: list[Difference] = field(default_factory=list)
+    differences: list[TraceDifference] = field(default_factory=list)
     both: frozenset[tuple[str, Shown]] = frozenset()
     assumed: dict[str, int] = field(default_factory=dict)
     pairs: int = 0
@@ -83,7 +83,7 @@ class Included:
 
 
 def include(
-    left: Process, right: Process, budget: Budget, report: Reporter
+    left: ViewGraph, right: ViewGraph, budget: Budget, report: Reporter
 ) -> Included:
     """Return the differences of the left side from the right one; the processes have
     one alphabet. With ``budget.depth``, return those within as many calls. Raise
@@ -100,7 +100,7 @@ class _Sets:
     """Sets of states of a process, numbered. Those that are ``closed`` have all that
     silent steps lead to."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: ViewGraph) -> None:
         self.process = process
         self.members: list[frozenset[int]] = []
         self._numbers: dict[frozenset[int], int] = {}
@@ -163,7 +163,7 @@ class _Search:
     """The symmetries of both sides: `run` finds them, since that may end, too."""
 
     def __init__(
-        self, left: Process, right: Process, budget: Budget, report: Reporter
+        self, left: ViewGraph, right: ViewGraph, budget: Budget, report: Reporter
     ) -> None:
         self.left, self.right = left, right
         self.budget, self.report = budget, report
@@ -333,7 +333,7 @@ class _Search:
             found = self.reasons[number, event] = next(filter(None, every), "")
         return found
 
-    def difference(self, pair: Pair, move: Move, theirs: Shows) -> Difference:
+    def difference(self, pair: Pair, move: Move, theirs: Shows) -> TraceDifference:
         """Return the run to a move of a pair that the right side cannot make."""
         alphabet = self.left.alphabet
         events, texts = alphabet.events, alphabet.shown
@@ -350,7 +350,7 @@ class _Search:
         way.append((state, last))
         seen = [m[:2] for _, m in way if m[0] != _SILENT]
         steps = tuple(s for at, m in way for s in _step(self.left, at, m))
-        return Difference(
+        return TraceDifference(
             (name, texts[move[1]], frozenset(texts[s] for s in theirs)),
             tuple((events[e], texts[s]) for e, s in seen),
             Trace(self.left.states[start], steps),
@@ -447,7 +447,7 @@ _Way = tuple[int, tuple[Step, ...]]
 """A start of the right side, and steps from it."""
 
 
-def _step(process: Process, state: int, move: Move) -> tuple[Step, ...]:
+def _step(process: ViewGraph, state: int, move: Move) -> tuple[Step, ...]:
     """Return the step of a move; none of a reading, or a call that changes nothing."""
     event, _, after = move
     if event == _SILENT:

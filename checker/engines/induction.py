@@ -48,7 +48,7 @@ _WORK = 200
 
 
 @dataclass(frozen=True)
-class Lemma:
+class Candidate:
     """A candidate: its name, and its conjuncts over the state."""
 
     name: str
@@ -65,7 +65,7 @@ Broken = tuple[str, Variable | Obligation]
 
 
 @dataclass
-class Step:
+class SymbolicStep:
     """One action over named unknowns: when it is taken, the state after it.
     ``arguments`` are its raw arguments, or unknowns within their domains."""
 
@@ -177,19 +177,19 @@ class Induction:
 
     # -- steps --
 
-    def instances(self, action: Action) -> Iterator[Step]:
+    def instances(self, action: Action) -> Iterator[SymbolicStep]:
         """Yield the action with each choice of arguments."""
         for raw in action.valuations():
             yield self.instance(action, raw)
 
-    def instance(self, action: Action, raw: tuple[int, ...]) -> Step:
+    def instance(self, action: Action, raw: tuple[int, ...]) -> SymbolicStep:
         arguments = tuple(
             constant(self.encoding, p.local.sort, r)
             for p, r in zip(action.parameters, raw, strict=True)
         )
         return self.step(action, arguments, self.now, [])
 
-    def representatives(self, sorts: frozenset[ir.Sort]) -> list[Step]:
+    def representatives(self, sorts: frozenset[ir.Sort]) -> list[SymbolicStep]:
         """Every action with arguments of which one of each orbit is taken:
         elements of the given scalarsets in order of their first use."""
         found = []
@@ -210,7 +210,7 @@ class Induction:
                     found.append(self.instance(action, raw))
         return found
 
-    def any_step(self, action: Action, now: Sequence[Value], name: str) -> Step:
+    def any_step(self, action: Action, now: Sequence[Value], name: str) -> SymbolicStep:
         """The action from a state, its arguments unknown."""
         domains, arguments = [], []
         for p in action.parameters:
@@ -227,7 +227,7 @@ class Induction:
         arguments: tuple[Value, ...],
         now: Sequence[Value],
         domains: Sequence[Term],
-    ) -> Step:
+    ) -> SymbolicStep:
         handle_interrupts()
         tick(_WORK)
         low = self.lowering(now)
@@ -242,7 +242,7 @@ class Induction:
             for index, cell in cells.items():
                 after[self.system.cell_of[name, index]] = cell
         result = None if action.result is None else low(self.plain(action.result))
-        return Step(
+        return SymbolicStep(
             action, arguments, given, sizes, after, low, result, self.lowering(after)
         )
 
@@ -270,7 +270,7 @@ class Induction:
         """Return a solver with these terms."""
         return Facts(self, [t for some in terms for t in some])
 
-    def truths(self, lemmas: Iterable[Lemma], at: Sequence[Value]) -> list[Term]:
+    def truths(self, lemmas: Iterable[Candidate], at: Sequence[Value]) -> list[Term]:
         low = self.lowering(at)
         return low.all(part for lemma in lemmas for part in lemma.parts)
 
@@ -304,7 +304,7 @@ class Induction:
         cells = zip(self.system.cells, at, strict=True)
         return [t for c, value in cells for t in self.in_range(c.variable, value, low)]
 
-    def holds(self, p: Property, step: Step | None = None) -> Term:
+    def holds(self, p: Property, step: SymbolicStep | None = None) -> Term:
         """Return the term: an invariant (or, for a step, a step property) is true and
         reads no table outside its domain."""
         formula = self.plain(ir.and_(ir.defined(p.formula), p.formula))
@@ -325,8 +325,8 @@ class Induction:
     # -- Houdini --
 
     def strongest(
-        self, steps: Sequence[Step], lemmas: Iterable[Lemma]
-    ) -> tuple[list[Lemma], dict[str, str]]:
+        self, steps: Sequence[SymbolicStep], lemmas: Iterable[Candidate]
+    ) -> tuple[list[Candidate], dict[str, str]]:
         """Return the largest set of lemmas that holds initially and is preserved by
         every step from a state within its ranges; for each dropped one, why."""
         why: dict[str, str] = {}
@@ -354,7 +354,7 @@ class Induction:
                 self.report.progress(lemmas=len(kept), queries=self.queries)
         return kept, why
 
-    def broken_part(self, step: Step, known: Facts, lemma: Lemma) -> str:
+    def broken_part(self, step: SymbolicStep, known: Facts, lemma: Candidate) -> str:
         for part in lemma.parts:
             before, after = self.low.truth(part), step.next.truth(part)
             if before.eq(after):
@@ -365,7 +365,7 @@ class Induction:
                 return f"{step.action.name} {reason} {ir.show(part)}{example}"
         return ""
 
-    def example(self, step: Step, model: Any, part: Expr) -> str:
+    def example(self, step: SymbolicStep, model: Any, part: Expr) -> str:
         """Return the relevant part of a state from which the step breaks ``part``."""
         if model is None:
             return ""
@@ -379,7 +379,7 @@ class Induction:
         return f", e.g. {step.show(model)} where {', '.join(values[:8])}"
 
     def broken_rules(
-        self, steps: Sequence[Step], kept: Sequence[Lemma]
+        self, steps: Sequence[SymbolicStep], kept: Sequence[Candidate]
     ) -> dict[Broken, str]:
         """Which ranges, indices and asserts some step from a state with the
         lemmas may break, by action; why."""
@@ -405,7 +405,7 @@ class Induction:
                     yield why
 
     def leaves_ranges(
-        self, step: Step, known: Facts, found: Container[Broken]
+        self, step: SymbolicStep, known: Facts, found: Container[Broken]
     ) -> Iterator[tuple[Variable, str]]:
         """Yield the variables that the step may put outside their ranges, but for
         those found already; and why."""
@@ -425,7 +425,7 @@ class Induction:
         known.forget()
 
     def unmet(
-        self, step: Step, known: Facts, found: Container[Broken]
+        self, step: SymbolicStep, known: Facts, found: Container[Broken]
     ) -> Iterator[tuple[Obligation, str]]:
         """Yield the indices and asserts that the step may break, but for those
         found already; and why."""
@@ -442,10 +442,10 @@ class Induction:
 
     # -- k-induction, for what one step does not keep --
 
-    def paths(self, k: int) -> Iterator[list[Step]]:
+    def paths(self, k: int) -> Iterator[list[SymbolicStep]]:
         """Yield all sequences of k actions, with unknown arguments."""
         for actions in product(self.system.actions, repeat=k):
-            path: list[Step] = []
+            path: list[SymbolicStep] = []
             for n, action in enumerate(actions):
                 now = path[-1].after if path else self.now
                 path.append(self.any_step(action, now, f" {n}"))

@@ -20,7 +20,7 @@ from typing import NoReturn
 import networkx as nx
 
 from poolproof.checker.backends import python as lower
-from poolproof.checker.backends.python import Taken
+from poolproof.checker.backends.python import Transition
 from poolproof.checker.core import ir
 from poolproof.checker.core.limits import doing, overtime, tick
 from poolproof.checker.core.property import Fairness, Property
@@ -80,7 +80,7 @@ class Graph(Visitor):
     def on_step(self, action: Action) -> OnStep:
         edges, number, name = self.edges, self.number, action.name
 
-        def add(state: State, taken: Taken) -> None:
+        def add(state: State, taken: Transition) -> None:
             arguments, after, _, _ = taken
             target = number.setdefault(after, len(number))
             edges[-1].append(((name, arguments), target))
@@ -90,10 +90,12 @@ class Graph(Visitor):
     def expanded(self, state: State, enabled: bool) -> None:
         self.edges.append([])  # of the next state: they come in order
 
-    def broken(self, state: State, action: Action, taken: Taken) -> None:
+    def broken(self, state: State, action: Action, taken: Transition) -> None:
         self.end(action.name)
 
-    def leaves(self, state: State, action: Action, taken: Taken, cell: int) -> None:
+    def leaves(
+        self, state: State, action: Action, taken: Transition, cell: int
+    ) -> None:
         self.end(action.name)
 
     def outside(self, start: State, cell: int) -> None:

@@ -32,7 +32,7 @@ from poolproof.checker.backends.c.build import (
     NO_COMPILER,
     QUICK,
     Build,
-    Refused,
+    CompilerFailed,
     compiler,
 )
 from poolproof.checker.backends.columns import Packed
@@ -107,7 +107,7 @@ def native(
         run = _Run(lowered, watching=bool(watchers))
         try:
             note = search(run, starts, budget, until_decided, report)
-        except Refused as why:
+        except CompilerFailed as why:
             return _nothing(properties, f"{CANNOT}: {why}", begin)
         if "asymmetric" not in run.figures:
             break
@@ -287,10 +287,10 @@ def search(
         except OSError as e:
             name = e.filename.decode() if isinstance(e.filename, bytes) else e.filename
             why = f"{name}: {e.strerror}" if name and e.strerror else str(e)
-        except Refused as e:
+        except CompilerFailed as e:
             why = f"{FAILS}: {e}"
         note = f"compiled in a temporary folder: {why}"
-    raise Refused(why)
+    raise CompilerFailed(why)
 
 
 @contextlib.contextmanager

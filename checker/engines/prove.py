@@ -37,10 +37,10 @@ from poolproof.checker.core.verdict import (
 )
 from poolproof.checker.engines.candidates import guesses
 from poolproof.checker.engines.induction import (
+    Candidate,
     Facts,
     Induction,
-    Lemma,
-    Step,
+    SymbolicStep,
     conjuncts,
     moves,
     unknowns,
@@ -132,7 +132,7 @@ def _not_kept(
     return ""
 
 
-def _obligation_not_met(work: Induction, known: Facts, step: Step) -> str:
+def _obligation_not_met(work: Induction, known: Facts, step: SymbolicStep) -> str:
     for due in step.action.obligations:
         claim = step.lowering.truth(work.plain(due.formula))
         given = step.sizes if due.early else step.given
@@ -244,12 +244,12 @@ class _Proofs:
     def lemmas(
         self,
     ) -> tuple[
-        list[Lemma], dict[str, str], Mapping[tuple[str, Variable | Obligation], str]
+        list[Candidate], dict[str, str], Mapping[tuple[str, Variable | Obligation], str]
     ]:
         """The invariants that are inductive together; where one is missing,
         or a range or an index, with guesses to help."""
-        claims = [Lemma(p.name, conjuncts(p)) for p in self.invariants.values()]
-        helpers: dict[str, Lemma] = {}
+        claims = [Candidate(p.name, conjuncts(p)) for p in self.invariants.values()]
+        helpers: dict[str, Candidate] = {}
         for _ in range(4):
             kept, why = self.work.strongest(self.steps, [*claims, *helpers.values()])
             wrong = self.work.broken_rules(self.steps, kept)
@@ -263,10 +263,10 @@ class _Proofs:
 
     def helpers(
         self, wrong: Iterable[tuple[str, Variable | Obligation]]
-    ) -> dict[str, Lemma]:
+    ) -> dict[str, Candidate]:
         """More candidates: what states look like, and the indices and asserts
         that do not follow yet, for all arguments."""
-        found = {n: Lemma(n, parts) for n, parts in guesses(self.system).items()}
+        found = {n: Candidate(n, parts) for n, parts in guesses(self.system).items()}
         for name, rule in wrong:
             if isinstance(rule, Variable):
                 continue
@@ -281,10 +281,10 @@ class _Proofs:
                 if part is not ir.TRUE:
                     parts[part] = None
             lemma = f"{name}: {rule.message}"
-            found[lemma] = Lemma(lemma, tuple(parts))
+            found[lemma] = Candidate(lemma, tuple(parts))
         return found
 
-    def implied(self, kept: list[Lemma], base: list[Term]) -> list[Property]:
+    def implied(self, kept: list[Candidate], base: list[Term]) -> list[Property]:
         """The properties that the lemmas imply; the step properties' verdicts
         where they do not."""
         names = {lemma.name for lemma in kept}

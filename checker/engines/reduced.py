@@ -22,7 +22,7 @@ from poolproof.checker.core.verdict import (
     Verdict,
 )
 from poolproof.checker.engines.commuting import commuting
-from poolproof.checker.passes.components import Part, combine, independent
+from poolproof.checker.passes.components import Component, combine, independent
 from poolproof.checker.passes.partial_order import private, take_at_once
 from poolproof.checker.passes.reduce import Reduced, Reduction, reduce
 
@@ -44,7 +44,7 @@ def reduced(engine: Engine, by: Collection[Reduction]) -> Engine:
         if Reduction.ORDER in by and budget.partial_order:
             run = in_order(engine)
         small = reduce(system, properties, by)
-        parts: tuple[Part, ...] = ()
+        parts: tuple[Component, ...] = ()
         if Reduction.COMPONENTS in by:
             parts = independent(small.system, small.properties, budget.symmetry)
         if len(parts) > 1:
@@ -96,7 +96,7 @@ def _any_length(verdict: Verdict) -> Verdict:
 
 
 def _one_by_one(
-    engine: Engine, parts: tuple[Part, ...], budget: Budget, report: Reporter
+    engine: Engine, parts: tuple[Component, ...], budget: Budget, report: Reporter
 ) -> Outcome:
     """Return the outcome for all parts. Each is searched without the variables of
     the others, which it never changes."""

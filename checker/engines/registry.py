@@ -2,7 +2,7 @@
 """The engines, a row for each, and the only way to run one.
 
 A new engine is one file and one row: the function `NAME` (see verdict.Engine)
-of `checker/engines/NAME.py`, and a `Row` that says which kinds of property it
+of `checker/engines/NAME.py`, and a `EngineRow` that says which kinds of property it
 decides. `ask` gives an engine nothing else; other properties are Unknown, and
 those that hold because nothing happens are Vacuous. The command line's help and
 README's table are made from these rows, or compared with them.
@@ -62,7 +62,7 @@ NETWORKX = Need(
 
 
 @dataclass(frozen=True)
-class Row:
+class EngineRow:
     """An engine. ``help`` is its line in the command's help, ``answers`` and
     ``use`` are README's. An engine without a line of help is a stage of
     others, and no choice of --engine. ``rest`` is the stage that answers, where
@@ -84,8 +84,8 @@ class Row:
 
 _ALL = frozenset(Reduction)
 
-ROWS: tuple[Row, ...] = (
-    Row(
+ROWS: tuple[EngineRow, ...] = (
+    EngineRow(
         "explicit",
         FINITE,
         help="every state, breadth first, in Python",
@@ -94,7 +94,7 @@ ROWS: tuple[Row, ...] = (
         rest="liveness",
         reductions=_ALL,
     ),
-    Row(
+    EngineRow(
         "native",
         FINITE,
         (COMPILER,),
@@ -104,14 +104,14 @@ ROWS: tuple[Row, ...] = (
         rest="liveness",
         reductions=_ALL,
     ),
-    Row("exhaustive", FINITE, rest="liveness", reductions=_ALL),
-    Row(
+    EngineRow("exhaustive", FINITE, rest="liveness", reductions=_ALL),
+    EngineRow(
         "liveness",
         frozenset(Kind) - FINITE,
         (NETWORKX,),
         reductions=frozenset({Reduction.BOUNDS, Reduction.CONE}),
     ),
-    Row(
+    EngineRow(
         "bmc",
         FINITE,
         (Z3,),
@@ -120,7 +120,7 @@ ROWS: tuple[Row, ...] = (
         use="deep bounds",
         reductions=frozenset({Reduction.CONE}),
     ),
-    Row(
+    EngineRow(
         "prove",
         SAFETY,
         (Z3,),
@@ -128,8 +128,8 @@ ROWS: tuple[Row, ...] = (
         answers="induction with z3, a certificate for any size",
         use="`B` left open",
     ),
-    Row("anysize", SAFETY, (Z3,), function="anysize_of", of_design=True),
-    Row(
+    EngineRow("anysize", SAFETY, (Z3,), function="anysize_of", of_design=True),
+    EngineRow(
         "fuzz",
         FINITE,
         (HYPOTHESIS,),
@@ -142,7 +142,7 @@ ROWS: tuple[Row, ...] = (
 )
 
 
-def row(name: str) -> Row:
+def row(name: str) -> EngineRow:
     """Return the row of that name. Raise KeyError if there is none."""
     for one in ROWS:
         if one.name == name:
@@ -150,7 +150,7 @@ def row(name: str) -> Row:
     raise KeyError(name)
 
 
-def choices() -> tuple[Row, ...]:
+def choices() -> tuple[EngineRow, ...]:
     """Return the engines that a user may choose."""
     return tuple(r for r in ROWS if r.help)
 
@@ -187,7 +187,7 @@ def ask(
     return replace(outcome, verdicts={**outcome.verdicts, **others})
 
 
-def _check_needs(engine: Row) -> None:
+def _check_needs(engine: EngineRow) -> None:
     for need in engine.needs:
         if not need.there():
             free = [r.name for r in choices() if not r.needs]

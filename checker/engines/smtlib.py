@@ -47,7 +47,7 @@ from poolproof.checker.core.ir import BOOL, SetSort
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Action, TransitionSystem
 from poolproof.checker.core.verdict import Certificate
-from poolproof.checker.engines.induction import Induction, Step
+from poolproof.checker.engines.induction import Induction, SymbolicStep
 
 KEPT = "|lemmas that each step keeps|"
 DEEP = "|lemmas that need k states|"
@@ -55,7 +55,7 @@ DEEP = "|lemmas that need k states|"
 
 
 @dataclass(frozen=True)
-class Question:
+class SmtScript:
     """One script. ``name`` is its file's name without the ending."""
 
     name: str
@@ -67,7 +67,7 @@ def questions(
     claimed: Sequence[Property],
     certificate: Certificate,
     about: Sequence[str] = (),
-) -> list[Question]:
+) -> list[SmtScript]:
     """Return all that must be `unsat` for the certificate to show the claimed
     properties (invariants and step properties). ``about`` are lines of comment
     for each file."""
@@ -85,7 +85,7 @@ def questions(
         else:
             raise ValueError(f"{p.name}: a certificate shows no `{p.kind.value}`")
     return [
-        Question(f"{number:03}-{re.sub(r'[^A-Za-z0-9_.-]+', '_', q.name)}", q.text)
+        SmtScript(f"{number:03}-{re.sub(r'[^A-Za-z0-9_.-]+', '_', q.name)}", q.text)
         for number, q in enumerate(found, 1)
     ]
 
@@ -104,7 +104,7 @@ class _Questions:
         self.deep_lemmas = certificate.lemmas[certificate.base :]
         self.parsed = self.work.read(certificate.lemmas)
 
-    def initiation(self) -> Question:
+    def initiation(self) -> SmtScript:
         return self.question(
             "initiation",
             "an initial state in which a lemma is false",
@@ -112,7 +112,7 @@ class _Questions:
             [f"(not (and {self.of(KEPT, 0)} {self.of(DEEP, 0)}))"],
         )
 
-    def consecution(self, action: Action) -> Question:
+    def consecution(self, action: Action) -> SmtScript:
         return self.question(
             f"consecution-{action.name}",
             f"a step of {action.name} after which a lemma is false",
@@ -120,7 +120,7 @@ class _Questions:
             steps=1,
         )
 
-    def deep(self) -> Iterator[Question]:
+    def deep(self) -> Iterator[SmtScript]:
         """Consecution of the lemmas that need k states in a row: they hold in
         the first k states of every run, and in the next one after any k. Of
         k = 0 that is left which no state need be known for."""
@@ -148,16 +148,16 @@ class _Questions:
                     n,
                 )
 
-    def ranges(self) -> Question:
+    def ranges(self) -> SmtScript:
         claims = self.work.ranges(self.work.now)
         return self.state("ranges", "with a value outside its declared range", claims)
 
-    def invariant(self, p: Property) -> Question:
+    def invariant(self, p: Property) -> SmtScript:
         return self.state(
             f"safety-{p.name}", f"that violates {p.name}", [self.work.holds(p)]
         )
 
-    def obligations(self, action: Action) -> Question:
+    def obligations(self, action: Action) -> SmtScript:
         step = self.step(action, 0)
         guard = conjunction(step.given)
         claims = []
@@ -171,7 +171,7 @@ class _Questions:
             step.sizes,
         )
 
-    def step_property(self, p: Property, action: Action) -> Question:
+    def step_property(self, p: Property, action: Action) -> SmtScript:
         step = self.step(action, 0)
         return self.question(
             f"safety-{p.name}-{action.name}",
@@ -183,7 +183,7 @@ class _Questions:
 
     def state(
         self, name: str, which: str, claims: Iterable[Term], given: Iterable[Term] = ()
-    ) -> Question:
+    ) -> SmtScript:
         """Whether all states with the lemmas satisfy the claims."""
         return self.question(
             name,
@@ -210,7 +210,7 @@ class _Questions:
             texts += (self.of(lemmas, n) for lemmas in held)
         return terms, [*texts, f"(not {self.of(claim, len(actions))})"]
 
-    def step(self, action: Action, n: int) -> Step:
+    def step(self, action: Action, n: int) -> SymbolicStep:
         return self.work.any_step(action, self.cells(n), f" {n + 1}")
 
     def cells(self, n: int) -> list[Value]:
@@ -236,7 +236,7 @@ class _Questions:
         terms: Iterable[Term],
         texts: Sequence[str],
         steps: int = 0,
-    ) -> Question:
+    ) -> SmtScript:
         """A script that asks for a model of the terms and the texts, over the
         state and those after so many steps."""
         whole = conjunction(terms)
@@ -264,7 +264,7 @@ class _Questions:
             "(check-sat)",
             "(exit)",
         ]
-        return Question(name, "\n".join(lines) + "\n")
+        return SmtScript(name, "\n".join(lines) + "\n")
 
 
 def _function(name: str, lemmas: Sequence[str], cells: Sequence[Term]) -> list[str]:

@@ -17,7 +17,7 @@ from functools import cached_property
 from itertools import islice
 
 from poolproof.checker.backends import python as lower
-from poolproof.checker.backends.python import Taken
+from poolproof.checker.backends.python import Transition
 from poolproof.checker.core.evaluate import initial_states
 from poolproof.checker.core.limits import Spent, look, tick
 from poolproof.checker.core.system import Action, State, TransitionSystem
@@ -35,7 +35,7 @@ _REMEMBERED = 200_000
 
 NO_SYMMETRY = Symmetry((), (), ())
 
-OnStep = Callable[[State, Taken], None]
+OnStep = Callable[[State, Transition], None]
 """Called with a state and a step from it that satisfies its obligations and
 stays in range."""
 
@@ -117,10 +117,12 @@ class Visitor:
         """Return what to do with the action's steps; called once an action."""
         return None
 
-    def broken(self, state: State, action: Action, taken: Taken) -> None:
+    def broken(self, state: State, action: Action, taken: Transition) -> None:
         """The step fails its obligation ``taken.broken``."""
 
-    def leaves(self, state: State, action: Action, taken: Taken, cell: int) -> None:
+    def leaves(
+        self, state: State, action: Action, taken: Transition, cell: int
+    ) -> None:
         """The step leads to a state with ``cell`` out of range."""
 
     def outside(self, start: State, cell: int) -> None:
@@ -354,11 +356,13 @@ class _Exploration:
         self.level_ended(further)
         return further
 
-    def broken(self, state: State, action: Action, taken: Taken) -> None:
+    def broken(self, state: State, action: Action, taken: Transition) -> None:
         for v in self.visitors:
             v.broken(state, action, taken)
 
-    def leaves(self, state: State, action: Action, taken: Taken, cell: int) -> None:
+    def leaves(
+        self, state: State, action: Action, taken: Transition, cell: int
+    ) -> None:
         for v in self.visitors:
             v.leaves(state, action, taken, cell)
 

@@ -68,7 +68,7 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ShownValue:
     """``value`` is shown. It means nothing where ``defined`` is false."""
 
     value: Expr
@@ -85,7 +85,7 @@ class View:
     system: TransitionSystem
     calls: Mapping[str, tuple[Form, ...]]
     silent: tuple[Form, ...] = ()
-    readings: Mapping[str, Reading] = field(default_factory=dict)
+    readings: Mapping[str, ShownValue] = field(default_factory=dict)
     stops: Mapping[str, Expr] = field(default_factory=dict)
     total: frozenset[str] = frozenset()
     first: frozenset[str] = frozenset()
@@ -136,7 +136,7 @@ Move = tuple[int, int, int]
 """The numbers of an event, of what it shows, and of the state after it."""
 
 
-class Process:
+class ViewGraph:
     """A view as a graph, whose states are numbered as they are met. Methods raise
     `Erroneous`."""
 
@@ -179,14 +179,14 @@ class Process:
         """Return where silent steps lead to."""
         return [self._after(*step) for step in self._silent(state)]
 
-    def _silent(self, state: int) -> Iterator[tuple[Action, lower.Taken]]:
+    def _silent(self, state: int) -> Iterator[tuple[Action, lower.Transition]]:
         before = self.states[state]
         for form in self.view.silent:
             for taken in self.space.successors(form.action)(before):
                 if form.call(taken.arguments) is not None:
                     yield form.action, taken
 
-    def _after(self, action: Action, taken: lower.Taken) -> int:
+    def _after(self, action: Action, taken: lower.Transition) -> int:
         if taken.broken is not None:
             message = action.obligations[taken.broken].message
             raise Erroneous(self.system, f"{action.name}: {message}")
@@ -213,7 +213,7 @@ class Process:
             action.name in self.view.first for action, _ in self._silent(state)
         )
 
-    def _steps(self, state: int) -> Iterator[tuple[Move, Action, lower.Taken]]:
+    def _steps(self, state: int) -> Iterator[tuple[Move, Action, lower.Transition]]:
         """Yield the calls, with the steps that take them."""
         before = self.states[state]
         for form in self._forms:

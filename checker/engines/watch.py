@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from poolproof.checker.backends import python as lower
-from poolproof.checker.backends.columns import Columns, Source, first_steps
-from poolproof.checker.backends.python import Taken
+from poolproof.checker.backends.columns import CellSource, Columns, first_steps
+from poolproof.checker.backends.python import Transition
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Action, State, TransitionSystem
 
-OfStep = Callable[[State, Taken], Sequence[str]]
+OfStep = Callable[[State, Transition], Sequence[str]]
 """A function of a state and a step from it: the names of the step properties
 that the step violates."""
 
@@ -22,7 +22,7 @@ is a number of states, so that no clock decides."""
 
 
 def look_back(
-    system: TransitionSystem, watchers: Sequence[Property], states: Source
+    system: TransitionSystem, watchers: Sequence[Property], states: CellSource
 ) -> dict[str, list[bool]]:
     """Return for each property that only watches which of its antecedents were true
     of a step from these states; nothing if there are more than LOOK_BACK."""
@@ -69,7 +69,7 @@ class Watch:
             return ()
         return [n for n, hit in zip(self.names, hits, strict=True) if hit]
 
-    def look_back(self, states: Source) -> None:
+    def look_back(self, states: CellSource) -> None:
         """Note what the properties that only watch saw in these states."""
         self.seen |= look_back(self.system, self.watchers, states)
 
@@ -85,7 +85,7 @@ class Watch:
         antecedents = _Antecedents(mine, self.seen)
         holds = lower.step_predicates(self.system, action, antecedents.formulas)
 
-        def violated(state: State, taken: Taken) -> Sequence[str]:
+        def violated(state: State, taken: Transition) -> Sequence[str]:
             arguments, after, result, _ = taken
             if antecedents.pending:
                 antecedents.note(holds(state, after, arguments, result))

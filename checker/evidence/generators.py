@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from types import FrameType, GeneratorType
 from typing import Any
 
-from poolproof.checker.core.processes import CodeKey, Place, Processes, code_key
+from poolproof.checker.core.processes import CodeKey, Processes, YieldPlace, code_key
 from poolproof.checker.core.system import State
 from poolproof.checker.core.verdict import Step
 from poolproof.checker.evidence.raw import ReplayDisagrees, raw_of
@@ -52,7 +52,7 @@ class Generators:
         self.stands: dict[int, Stand] = dict.fromkeys(processes.tasks, self.idle)
         self.histories: dict[tuple[int, Stand], History] = {}
         self.generators: dict[int, tuple[Stand, Running]] = {}
-        self.by_code: dict[tuple[CodeKey, ...], list[Place]] = {}
+        self.by_code: dict[tuple[CodeKey, ...], list[YieldPlace]] = {}
         for place in processes.places:
             codes = tuple(h.code for h in place.halts)
             self.by_code.setdefault(codes, []).append(place)
@@ -93,7 +93,7 @@ class Generators:
         task: int,
         action: str,
         given: tuple[Any, ...],
-        place: Place | None,
+        place: YieldPlace | None,
         fails: str,
     ) -> Any:
         before = self.design.dump()
@@ -171,7 +171,7 @@ class Generators:
                 return self._kept(place, frames)
         raise ReplayDisagrees(f"CPython stops at {where}, and no place is there")
 
-    def _kept(self, place: Place, frames: list[FrameType]) -> Stand:
+    def _kept(self, place: YieldPlace, frames: list[FrameType]) -> Stand:
         stand = [self.processes.raw(place.name), *self.idle[1:]]
         for kept in place.kept:
             row = [v.name for v in self.processes.kept].index(kept.variable)

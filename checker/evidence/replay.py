@@ -51,7 +51,7 @@ class NotReproduced(ReplayDisagrees):
 
 
 @dataclass(frozen=True)
-class Taken:
+class ReplayedStep:
     """A step that was taken: the raw result and the state after it."""
 
     step: Step
@@ -66,7 +66,7 @@ class Replay:
     ``taken`` are the steps before it."""
 
     trace: Trace
-    taken: tuple[Taken, ...]
+    taken: tuple[ReplayedStep, ...]
     failing: Step | None = None
     failure: str = ""
 
@@ -227,14 +227,14 @@ def _read(
 
 def _take_all(
     runner: Runner, initial: State, steps: tuple[Step, ...]
-) -> tuple[Taken, ...]:
+) -> tuple[ReplayedStep, ...]:
     system = runner.compiled.system
     runner.load(initial)
     if runner.state != initial:
         raise ReplayDisagrees(
             f"CPython holds another initial state:\n{show_state(system, runner.state)}"
         )
-    taken: list[Taken] = []
+    taken: list[ReplayedStep] = []
     for number, step in enumerate(steps, 1):
         before, refusal = runner.state, ""
         said, ours = _read(system, before, step)
@@ -265,7 +265,7 @@ def _take_all(
                 f"{where}: CPython and the IR differ\n"
                 + _difference(system, step, (runner.state, result), ours)
             )
-        taken.append(Taken(step, result, runner.state))
+        taken.append(ReplayedStep(step, result, runner.state))
     return tuple(taken)
 
 

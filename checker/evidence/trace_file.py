@@ -62,7 +62,7 @@ class Heading:
 
 
 @dataclass(frozen=True)
-class Word:
+class TracePiece:
     """A piece of the file and its place."""
 
     text: str
@@ -70,12 +70,12 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Call:
+class CallLine:
     """One line ``action(argument, ...) -> result``."""
 
-    action: Word
-    arguments: tuple[Word, ...]
-    result: Word | None
+    action: TracePiece
+    arguments: tuple[TracePiece, ...]
+    result: TracePiece | None
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ class TraceFile:
     ``at`` has the place of each line of the heading."""
 
     heading: Heading
-    calls: tuple[Call, ...]
-    starts: tuple[tuple[Word, Word], ...] = ()
+    calls: tuple[CallLine, ...]
+    starts: tuple[tuple[TracePiece, TracePiece], ...] = ()
     at: Mapping[str, Span] = field(default_factory=dict)
 
 
@@ -202,8 +202,8 @@ def load(path: str) -> TraceFile:
 
 def parse(text: str, path: str) -> TraceFile:
     """Return the trace in a text; ``path`` is for messages."""
-    rows: dict[str, list[Word]] = {}
-    calls: list[Call] = []
+    rows: dict[str, list[TracePiece]] = {}
+    calls: list[CallLine] = []
     last: str | None = None
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.rstrip()
@@ -219,11 +219,13 @@ def parse(text: str, path: str) -> TraceFile:
             last = head[1]
             _check_key(last, rows, span)
             rows.setdefault(last, []).append(
-                Word(line[head.end() :], Span(path, number, head.end() + 1))
+                TracePiece(line[head.end() :], Span(path, number, head.end() + 1))
             )
         elif continues and last is not None:
             word = rows[last][-1]
-            rows[last][-1] = Word(f"{word.text} {line.strip()}".strip(), word.span)
+            rows[last][-1] = TracePiece(
+                f"{word.text} {line.strip()}".strip(), word.span
+            )
         elif not rows:
             raise UserError(
                 span, f"a trace starts with a line `design: {_EXAMPLE['design']}`"
@@ -244,7 +246,7 @@ def _without_comment(line: str) -> str:
     return line[: found.start()].rstrip() if found else line
 
 
-def _check_key(key: str, rows: Mapping[str, list[Word]], span: Span) -> None:
+def _check_key(key: str, rows: Mapping[str, list[TracePiece]], span: Span) -> None:
     if key not in _KEYS:
         raise UserError(
             span,
@@ -257,7 +259,7 @@ def _check_key(key: str, rows: Mapping[str, list[Word]], span: Span) -> None:
         )
 
 
-def _heading(rows: Mapping[str, list[Word]], steps: int, path: str) -> Heading:
+def _heading(rows: Mapping[str, list[TracePiece]], steps: int, path: str) -> Heading:
     def text(key: str) -> str:
         return rows[key][0].text if key in rows else ""
 
@@ -316,14 +318,14 @@ _EXAMPLE = {
 }
 
 
-def _bounds(word: Word) -> dict[str, int]:
+def _bounds(word: TracePiece) -> dict[str, int]:
     try:
         return parse_bounds(word.text)
     except UserError as e:
         raise UserError(word.span, e.message) from None
 
 
-def _start(word: Word) -> tuple[Word, Word]:
+def _start(word: TracePiece) -> tuple[TracePiece, TracePiece]:
     name, equals, value = word.text.partition("=")
     if not equals:
         raise UserError(word.span, "write `start: cell = value`")
@@ -332,14 +334,14 @@ def _start(word: Word) -> tuple[Word, Word]:
         word.span.line,
         word.span.column + len(word.text) - len(value.lstrip()),
     )
-    return Word(name.strip(), word.span), Word(value.strip(), at)
+    return TracePiece(name.strip(), word.span), TracePiece(value.strip(), at)
 
 
-def _call(line: str, number: int, path: str) -> Call:
-    def word(start: int, end: int) -> Word:
+def _call(line: str, number: int, path: str) -> CallLine:
+    def word(start: int, end: int) -> TracePiece:
         text = line[start:end]
         start += len(text) - len(text.lstrip())
-        return Word(text.strip(), Span(path, number, start + 1))
+        return TracePiece(text.strip(), Span(path, number, start + 1))
 
     def wrong(column: int, message: str) -> UserError:
         return UserError(Span(path, number, column + 1), message)
@@ -371,7 +373,7 @@ def _call(line: str, number: int, path: str) -> Call:
             raise UserError(rest.span, f"`-> RESULT` is wanted here, not {rest.text!r}")
         first = rest.span.column - 1 + arrow.start(1)
         result = word(first, first + len(arrow[1]))
-    return Call(word(begin, name.end()), tuple(arguments), result)
+    return CallLine(word(begin, name.end()), tuple(arguments), result)
 
 
 def _split(line: str, at: int) -> Iterator[tuple[int, int]]:
@@ -403,7 +405,7 @@ def bind(file: TraceFile, compiled: Compiled) -> Trace:
     return Trace(_initial(file, compiled.system), steps, file.heading.loop)
 
 
-def _step(call: Call, system: TransitionSystem) -> Step:
+def _step(call: CallLine, system: TransitionSystem) -> Step:
     action = system.action_by_name.get(call.action.text)
     if action is None:
         names = tuple(system.action_by_name)
@@ -435,16 +437,16 @@ def _step(call: Call, system: TransitionSystem) -> Step:
     )
 
 
-def _names(arguments: Sequence[Word], parameter: str) -> bool:
+def _names(arguments: Sequence[TracePiece], parameter: str) -> bool:
     """Return whether the last argument is one for the parameter by its name."""
     name, equals, _ = arguments[-1].text.partition("=") if arguments else ("",) * 3
     return bool(equals) and name.strip() == parameter
 
 
-def _raw(word: Word, domain: Domain, name: str) -> int:
+def _raw(word: TracePiece, domain: Domain, name: str) -> int:
     before, equals, value = word.text.partition("=")
     if equals and before.strip() == name:
-        word = Word(value.strip(), word.span)
+        word = TracePiece(value.strip(), word.span)
     by_text = {show_raw(domain.sort, raw).replace(" ", ""): raw for raw in domain}
     raw = by_text.get("".join(word.text.split()))
     if raw is None:
@@ -456,7 +458,7 @@ def _raw(word: Word, domain: Domain, name: str) -> int:
     return raw
 
 
-def _check_result(word: Word, action: Action) -> None:
+def _check_result(word: TracePiece, action: Action) -> None:
     if action.result is None:
         raise UserError(word.span, f"{action.name} returns nothing")
     labels: tuple[str, ...] = getattr(action.result.sort, "labels", ())

@@ -19,7 +19,7 @@ from poolproof.checker.core.ranges import Ranges
 from poolproof.checker.core.source import method_tree, span_of
 from poolproof.checker.core.system import (
     Action,
-    Branch,
+    BranchSide,
     Obligation,
     Parameter,
     Span,
@@ -27,7 +27,12 @@ from poolproof.checker.core.system import (
 )
 from poolproof.checker.elaborate.domains import domain_of, size_expr, sort_of
 from poolproof.checker.elaborate.values import Pending
-from poolproof.checker.frontend.cursor import Assertion, Effects, Ref, forwarded_to
+from poolproof.checker.frontend.cursor import (
+    Effects,
+    KernelAssertion,
+    Ref,
+    forwarded_to,
+)
 from poolproof.checker.frontend.failures import Choices, settled
 from poolproof.checker.frontend.method import Executed, execute
 from poolproof.model.language import (
@@ -181,7 +186,7 @@ def executed(work: Work, written: ActionText) -> Executed:
     return method
 
 
-Made = tuple[Action, list[Property], tuple[Branch, ...]]
+Made = tuple[Action, list[Property], tuple[BranchSide, ...]]
 
 
 def action_of(
@@ -258,7 +263,7 @@ def _asserted(
 ) -> list[Property]:
     """A step property for each `bug_on` and `warn_on` that the action can
     meet; one in a loop is one."""
-    sites: dict[Span, list[Assertion]] = {}
+    sites: dict[Span, list[KernelAssertion]] = {}
     for met in effects.assertions:
         sites.setdefault(met.span, []).append(met)
     found: dict[str, Property] = {}

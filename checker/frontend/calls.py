@@ -23,10 +23,10 @@ from poolproof.checker.elaborate.values import Display, Operand, is_set
 from poolproof.checker.frontend.closed_forms import NotClosed
 from poolproof.checker.frontend.cursor import (
     NOTHING,
-    Assertion,
     Cursor,
     Flow,
     Frame,
+    KernelAssertion,
     Ref,
     Store,
     Unusable,
@@ -60,7 +60,7 @@ _CALL = re.compile(r"[A-Za-z][\w .:/-]*")
 
 
 @dataclass
-class Calls:
+class CallEvaluator:
     """Evaluates calls. ``block`` executes a method's statements."""
 
     expressions: Expressions
@@ -300,7 +300,9 @@ class Calls:
         text = text or f"{kind}({ast.unparse(condition)})"
         if held is not ir.TRUE:
             span = span_of(frame.file, node)
-            self.effects.assertions.append(Assertion(kind, where, text, held, span))
+            self.effects.assertions.append(
+                KernelAssertion(kind, where, text, held, span)
+            )
         if kind == "bug_on":
             self.effects.running = ir.and_(self.effects.running, held)
 

@@ -10,7 +10,7 @@ from poolproof.checker.core import ir
 from poolproof.checker.core.ir import Expr
 from poolproof.checker.elaborate import operators
 from poolproof.checker.elaborate.values import Operand
-from poolproof.checker.frontend.calls import Calls
+from poolproof.checker.frontend.calls import CallEvaluator
 from poolproof.checker.frontend.closed_forms import NotClosed
 from poolproof.checker.frontend.cursor import Cursor, Value
 
@@ -35,7 +35,7 @@ class Generated:
 class Comprehensions:
     """Evaluates what binds names."""
 
-    calls: Calls
+    calls: CallEvaluator
 
     def __post_init__(self) -> None:
         self.expressions = self.calls.expressions

@@ -17,7 +17,7 @@ from poolproof.checker.core.ranges import Ranges
 from poolproof.checker.core.source import span_of
 from poolproof.checker.core.system import (
     Assumption,
-    Branch,
+    BranchSide,
     Obligation,
     Span,
     Variable,
@@ -109,7 +109,7 @@ def describe(value: Value) -> str:
 
 
 @dataclass(frozen=True)
-class Assertion:
+class KernelAssertion:
     """A `bug_on` or `warn_on` (``kind``) in the method that ``where`` names,
     as in ``mm.exit_mmap``. ``held``: its condition is false if it is met."""
 
@@ -137,9 +137,9 @@ class Effects:
     guards: list[Expr] = field(default_factory=list)
     obligations: list[tuple[int, Obligation]] = field(default_factory=list)
     """Each with the number of guards that came before it."""
-    assertions: list[Assertion] = field(default_factory=list)
+    assertions: list[KernelAssertion] = field(default_factory=list)
     assumptions: list[Assumption] = field(default_factory=list)
-    branches: dict[tuple[Span, str], Branch] = field(default_factory=dict)
+    branches: dict[tuple[Span, str], BranchSide] = field(default_factory=dict)
     """The sides of conditions, by their places: one in a loop, or in a helper that is
     called twice, is one."""
     running: Expr = ir.TRUE
@@ -165,7 +165,7 @@ class Effects:
             due = Obligation(kind, formula, message, span, turns=turns)
             self.obligations.append((len(self.guards), due))
 
-    def fork(self, branch: Branch) -> None:
+    def fork(self, branch: BranchSide) -> None:
         """Note that control takes the branch where ``branch.taken`` is true."""
         key = branch.span, branch.what
         taken = ir.and_(self.running, branch.taken)
@@ -237,7 +237,7 @@ class Cursor:
                 where, what = span_of(file, side), ast.unparse(side)
             elif side:
                 where, what = span_of(file, side[0]), ""
-            self.effects.fork(Branch(where, site, what, taken))
+            self.effects.fork(BranchSide(where, site, what, taken))
 
     def sized(self, test: ast.expr) -> bool:
         """Whether a condition that is decided mentions sizes or numbers and no

@@ -35,7 +35,7 @@ from poolproof.checker.core.source import (
 )
 from poolproof.checker.core.system import (
     Action,
-    Branch,
+    BranchSide,
     TransitionSystem,
     Variable,
 )
@@ -58,7 +58,7 @@ from poolproof.checker.frontend.actions import (
 )
 from poolproof.checker.frontend.closed_forms import NotClosed
 from poolproof.checker.frontend.cursor import Ref, forwarded_to
-from poolproof.checker.frontend.lanes import Lanes
+from poolproof.checker.frontend.lanes import TaskActions
 from poolproof.checker.frontend.overrides import check_overrides
 from poolproof.model.language import (
     ANY,
@@ -147,11 +147,11 @@ def _compile(cls: type[Design], binding: Binding) -> Compiled:
     known, features = declared(cls)
     actions: list[Action] = []
     assertions = [*_counted(work), *_invariants(work)]
-    lanes = Lanes(work)
+    lanes = TaskActions(work)
     for name, (function, mark) in action_methods(cls).items():
         if all(binding.on(f) for f in mark.when):
             lanes.note(name, function, mark)
-    branches: dict[str, tuple[Branch, ...]] = {}
+    branches: dict[str, tuple[BranchSide, ...]] = {}
     for action, own, sides in lanes.actions():
         actions.append(action)
         assertions += own
@@ -264,7 +264,9 @@ def _observers(work: Work) -> tuple[dict[str, Observer], dict[str, NotClosed]]:
     return found, refused
 
 
-def _readable(system: TransitionSystem, some: Iterable[Branch]) -> Iterator[Branch]:
+def _readable(
+    system: TransitionSystem, some: Iterable[BranchSide]
+) -> Iterator[BranchSide]:
     """The branches that depend on variables only: a local of a task that waits is one
     if something else than the branch reads it."""
     for b in some:

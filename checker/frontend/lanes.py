@@ -27,7 +27,7 @@ from poolproof.checker.frontend.actions import (
     executed,
 )
 from poolproof.checker.frontend.cursor import Frame
-from poolproof.checker.frontend.processes import Part, Process
+from poolproof.checker.frontend.processes import Process, ProcessPart
 from poolproof.checker.frontend.yields import Path
 from poolproof.model.language import (
     ActionMark,
@@ -39,7 +39,7 @@ from poolproof.model.language import (
 
 
 @dataclass
-class Lanes:
+class TaskActions:
     """The actions of a design and the parameter of each that is its task, if any.
     `note` all of them first."""
 
@@ -98,7 +98,7 @@ class Lanes:
     # -- the places --
 
     @property
-    def later(self) -> list[tuple[Process, Part]]:
+    def later(self) -> list[tuple[Process, ProcessPart]]:
         """The parts that begin at a `yield`, in the order of the places."""
         return [(p, part) for p in self.yielding.values() for part in p.parts[1:]]
 
@@ -173,9 +173,9 @@ class Lanes:
             written = replace(text, name=part.name, arguments=part.parameters)
             yield action_of(self.work, written, part.executed, hidden)
 
-    def _kept(self, process: Process, part: Part) -> Iterator[tuple[Expr, Expr]]:
+    def _kept(self, process: Process, part: ProcessPart) -> Iterator[tuple[Expr, Expr]]:
         """The tables of locals that the part writes, with what it leaves."""
-        by_path: Mapping[Path, Part] = {p.path: p for p in process.parts}
+        by_path: Mapping[Path, ProcessPart] = {p.path: p for p in process.parts}
         touched = set(part.kept)
         for end in part.ends:
             touched |= by_path[end.path].kept

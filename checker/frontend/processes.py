@@ -21,7 +21,7 @@ from poolproof.checker.core import interval, ir
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.interval import Interval
 from poolproof.checker.core.ir import Expr
-from poolproof.checker.core.processes import Halt, Kept, Place, code_key
+from poolproof.checker.core.processes import Halt, Kept, YieldPlace, code_key
 from poolproof.checker.core.ranges import Ranges
 from poolproof.checker.core.source import span_of
 from poolproof.checker.core.system import Parameter, Variable
@@ -58,7 +58,7 @@ from poolproof.model.language import (
 
 
 @dataclass
-class Cell:
+class LocalTable:
     """A local that may have to be kept: a table over the tasks. ``declared`` is the
     domain that the text gives it."""
 
@@ -112,12 +112,12 @@ class Cell:
 class Arrival:
     """A way to a place: the part that leads there and what it leaves."""
 
-    origin: Part
+    origin: ProcessPart
     end: Suspension
 
 
 @dataclass
-class Part:
+class ProcessPart:
     """What a task does from a place (the action's own name: from its start) to the
     next. ``cells`` are the locals that are no constants there, by the position of
     their method and their name."""
@@ -131,7 +131,7 @@ class Part:
     ranges: Ranges
     finished: Expr
     ends: list[Suspension]
-    cells: dict[tuple[int, str], Cell] = field(default_factory=dict)
+    cells: dict[tuple[int, str], LocalTable] = field(default_factory=dict)
     arrivals: list[Arrival] = field(default_factory=list)
     kept: set[str] = field(default_factory=set)
     """The names of the tables that this part or one after it reads."""
@@ -153,8 +153,8 @@ class Process:
     binding: Binding
     effects: Callable[[Ranges, Choices | None], Effects]
     symbolic: bool
-    parts: list[Part] = field(default_factory=list)
-    cells: dict[tuple[str, ir.Sort], Cell] = field(default_factory=dict)
+    parts: list[ProcessPart] = field(default_factory=list)
+    cells: dict[tuple[str, ir.Sort], LocalTable] = field(default_factory=dict)
     received: dict[str, Values] = field(default_factory=dict)
     """The values of `name: DOMAIN = yield`, by place."""
 
@@ -180,11 +180,11 @@ class Process:
 
     # -- one part --
 
-    def _part(self, path: Path, arrivals: list[Arrival]) -> Part:
+    def _part(self, path: Path, arrivals: list[Arrival]) -> ProcessPart:
         if not arrivals:
             name, label = self.name, ""
             parameters = dict(self.arguments)
-            cells: dict[tuple[int, str], Cell] = {}
+            cells: dict[tuple[int, str], LocalTable] = {}
             values = {n: p.local for n, p in parameters.items()}
             stack = [Activation(self.frame, values)]
         else:
@@ -212,7 +212,7 @@ class Process:
         done, choices = settled(name, run) if fallible else (run(None), None)
         executed, finished, ends = done
         executed.effects.choices = choices
-        return Part(
+        return ProcessPart(
             name,
             path,
             label,
@@ -311,13 +311,13 @@ class Process:
 
     def _joined(
         self, arrivals: list[Arrival], task: Expr
-    ) -> tuple[list[Activation], dict[tuple[int, str], Cell]]:
+    ) -> tuple[list[Activation], dict[tuple[int, str], LocalTable]]:
         """Return the methods being executed at a place, with their locals."""
         stack = [
             Activation(a.frame, {}, dict(a.loops), a.node)
             for a in arrivals[0].end.stack
         ]
-        cells: dict[tuple[int, str], Cell] = {}
+        cells: dict[tuple[int, str], LocalTable] = {}
         known: dict[tuple[Value, ...], Expr] = {}
         for depth, activation in enumerate(stack):
             names = dict.fromkeys(
@@ -332,7 +332,7 @@ class Process:
                 value = self._local(arrivals, depth, name)
                 if value is _TASK:
                     value = task
-                elif isinstance(value, Cell):
+                elif isinstance(value, LocalTable):
                     cells[depth, name] = value
                     value = ir.select(value.table, task)
                     if same:
@@ -378,7 +378,7 @@ class Process:
         arrivals: list[Arrival],
         depth: int,
         name: str,
-    ) -> Cell:
+    ) -> LocalTable:
         cell = self.cells.get((qualified, sort))
         if cell is None:
             alike = sum(n == qualified for n, _ in self.cells)
@@ -386,7 +386,9 @@ class Process:
                 qualified + (f"_{alike + 1}" if alike else ""),
                 ir.table_sort((self.tasks,), sort),
             )
-            cell = self.cells[qualified, sort] = Cell(table.data[0], table, declared)
+            cell = self.cells[qualified, sort] = LocalTable(
+                table.data[0], table, declared
+            )
         found = [] if cell.range is None else [cell.range]
         found += [
             a.origin.ranges.of(self.value(a.end, depth, name, cell.sort, a.origin))
@@ -400,7 +402,7 @@ class Process:
         return _TASK if value is arrival.origin.task else value
 
     def value(
-        self, end: Suspension, depth: int, name: str, sort: ir.Sort, origin: Part
+        self, end: Suspension, depth: int, name: str, sort: ir.Sort, origin: ProcessPart
     ) -> Expr:
         """Return what an end leaves in a local, over the state before its part. Raise
         UserError if that is no value of the sort."""
@@ -436,7 +438,7 @@ class Process:
 
     # -- what is kept --
 
-    def _read(self, part: Part) -> set[str]:
+    def _read(self, part: ProcessPart) -> set[str]:
         """Return the names of the tables that a part and those after it read."""
         own = {c.name for c in part.cells.values()}
         by_path = {p.path: p for p in self.parts}
@@ -448,7 +450,7 @@ class Process:
                     found.append(self.value(end, depth, name, cell.sort, part))
         return own & {e.data[0] for e in ir.subterms(*found) if e.op == "var"}
 
-    def _expressions(self, part: Part) -> Iterator[Expr]:
+    def _expressions(self, part: ProcessPart) -> Iterator[Expr]:
         """Everything that a part reads, but for what it leaves in locals."""
         done = part.executed
         effects = done.effects
@@ -479,7 +481,7 @@ class Process:
                         f"known: write `{name}: Int(0, 3) = ...` where it is assigned",
                     )
 
-    def left(self, part: Part, cell: Cell, reset: Expr) -> Expr:
+    def left(self, part: ProcessPart, cell: LocalTable, reset: Expr) -> Expr:
         """Return what is in a cell of the task after a part."""
         by_path = {p.path: p for p in self.parts}
         result = reset
@@ -493,7 +495,7 @@ class Process:
             result = value if first else ir.ite(end.condition, value, result)
         return result
 
-    def stands(self, part: Part, raw: Mapping[Path, Expr], idle: Expr) -> Expr:
+    def stands(self, part: ProcessPart, raw: Mapping[Path, Expr], idle: Expr) -> Expr:
         """Return where the task stands after a part."""
         result = idle
         for k, end in enumerate(part.ends):
@@ -504,7 +506,7 @@ class Process:
 
     # -- for replays and reports --
 
-    def place(self, part: Part) -> Place:
+    def place(self, part: ProcessPart) -> YieldPlace:
         """Return the place where a part begins."""
         end = part.arrivals[0].end
         halts = []
@@ -522,7 +524,7 @@ class Process:
                     loops,
                 )
             )
-        return Place(
+        return YieldPlace(
             part.name,
             self.name,
             part.label,

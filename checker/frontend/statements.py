@@ -14,7 +14,7 @@ from poolproof.checker.core.limits import tick
 from poolproof.checker.elaborate import operators
 from poolproof.checker.elaborate.domains import sort_of, start_of
 from poolproof.checker.elaborate.values import Operand
-from poolproof.checker.frontend.calls import Calls, outcome
+from poolproof.checker.frontend.calls import CallEvaluator, outcome
 from poolproof.checker.frontend.closed_forms import OpenLoop
 from poolproof.checker.frontend.comprehensions import Comprehensions
 from poolproof.checker.frontend.cursor import (
@@ -55,7 +55,7 @@ class Statements:
 
     def __post_init__(self) -> None:
         self.names = self.expressions.names
-        self.calls = Calls(self.expressions, self.block)
+        self.calls = CallEvaluator(self.expressions, self.block)
         self.comprehensions = Comprehensions(self.calls)
 
     # -- control --

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ArchiveEntry:
     """One file of an archive.
 
     `name` has no leading slash; `mode` carries the file type (stat.S_IFREG ...);
@@ -24,31 +24,31 @@ class Entry:
     device: tuple[int, int] = (0, 0)
 
 
-def directory(name: str) -> Entry:
+def directory(name: str) -> ArchiveEntry:
     """A directory that everybody may enter."""
-    return Entry(name, stat.S_IFDIR | 0o755)
+    return ArchiveEntry(name, stat.S_IFDIR | 0o755)
 
 
-def program(name: str, data: bytes) -> Entry:
+def program(name: str, data: bytes) -> ArchiveEntry:
     """A regular file that may be executed."""
-    return Entry(name, stat.S_IFREG | 0o755, data)
+    return ArchiveEntry(name, stat.S_IFREG | 0o755, data)
 
 
-def character(name: str, major: int, minor: int) -> Entry:
+def character(name: str, major: int, minor: int) -> ArchiveEntry:
     """A character device."""
-    return Entry(name, stat.S_IFCHR | 0o600, device=(major, minor))
+    return ArchiveEntry(name, stat.S_IFCHR | 0o600, device=(major, minor))
 
 
-def archive(entries: Iterable[Entry]) -> bytes:
+def archive(entries: Iterable[ArchiveEntry]) -> bytes:
     """The entries as one archive, trailer included.
 
     The same entries give the same bytes: owner is root, times are zero.
     """
     members = [_member(number, entry) for number, entry in enumerate(entries, 1)]
-    return b"".join([*members, _member(0, Entry("TRAILER!!!", 0))])
+    return b"".join([*members, _member(0, ArchiveEntry("TRAILER!!!", 0))])
 
 
-def _member(inode: int, entry: Entry) -> bytes:
+def _member(inode: int, entry: ArchiveEntry) -> bytes:
     name = entry.name.encode() + b"\0"
     links = 2 if stat.S_ISDIR(entry.mode) else 1
     fields = (

@@ -24,13 +24,13 @@ from poolproof.checker.kernel.fetch import Image, require_tool
 from poolproof.checker.kernel.initramfs import build_agent, build_initramfs
 from poolproof.checker.kernel.kernel import (
     Conversation,
-    Facts,
     Hung,
-    Outcome,
+    KernelFacts,
+    SequenceOutcome,
     Unavailable,
     greet,
 )
-from poolproof.checker.kernel.link import Link, Silent
+from poolproof.checker.kernel.link import Link, NoAnswer
 from poolproof.checker.kernel.qmp import Monitor, MonitorError
 
 _COMMAND_LINE = (
@@ -117,7 +117,7 @@ class Guest:
         self._restore()
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> KernelFacts:
         return self._running().conversation.facts
 
     @property
@@ -132,11 +132,11 @@ class Guest:
             self._restore()
             raise Hung(message, hung.answers) from hung
 
-    def sequence(self, commands: Sequence[str]) -> Outcome:
+    def sequence(self, commands: Sequence[str]) -> SequenceOutcome:
         *answers, reset = self.run([*commands, "reset"])
         if not reset.ok:
             self._restore()
-        return Outcome(tuple(answers), reset.ok)
+        return SequenceOutcome(tuple(answers), reset.ok)
 
     def reset(self) -> bool:
         return self.sequence([]).clean
@@ -288,7 +288,7 @@ class _Running:
         descriptor = self._agent.fileno()
         try:
             return greet(Link(descriptor, descriptor, self._clock), patience)
-        except Silent as silent:
+        except NoAnswer as silent:
             said = self._end().splitlines() or self.console().splitlines()
             os.close(self._console)
             why = said[-1] if said else str(silent)

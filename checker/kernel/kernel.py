@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from poolproof.checker.kernel.answer import Answer, parse_answer
-from poolproof.checker.kernel.link import Link, Silent
+from poolproof.checker.kernel.link import Link, NoAnswer
 
 
 class Unavailable(Exception):
@@ -26,7 +26,7 @@ class Hung(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class KernelFacts:
     """What a kernel says about itself.
 
     `release` is uname -r; `controllers` are the cgroup v2 controllers that can
@@ -43,7 +43,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SequenceOutcome:
     """One sequence, then a reset. Not `clean`: something outlived the reset."""
 
     answers: tuple[Answer, ...]
@@ -58,12 +58,12 @@ class Kernel(Protocol):
         """uname -r."""
 
     @property
-    def facts(self) -> Facts: ...
+    def facts(self) -> KernelFacts: ...
 
     def run(self, commands: Sequence[str]) -> list[Answer]:
         """Runs the commands in order, all in one round trip. Raises Hung."""
 
-    def sequence(self, commands: Sequence[str]) -> Outcome:
+    def sequence(self, commands: Sequence[str]) -> SequenceOutcome:
         """As run, with a reset in the same round trip.
 
         The kernel is all zero afterwards: where the reset was not enough, by
@@ -82,13 +82,13 @@ class Conversation:
     """A link on which an agent has said hello. Raises Silent."""
 
     link: Link
-    facts: Facts
+    facts: KernelFacts
     patience: float
 
     def run(self, commands: Sequence[str]) -> list[Answer]:
         try:
             lines = self.link.exchange(commands, self.patience)
-        except Silent as silent:
+        except NoAnswer as silent:
             answers = [parse_answer(line) for line in silent.lines]
             raise Hung(str(silent), answers) from silent
         return [parse_answer(line) for line in lines]
@@ -99,14 +99,14 @@ def greet(link: Link, patience: float) -> Conversation:
     return Conversation(link, _facts(link.exchange(["hello"], patience)[0]), patience)
 
 
-def _facts(line: str) -> Facts:
+def _facts(line: str) -> KernelFacts:
     words = parse_answer(line).value.split()
     said = dict(word.split("=", 1) for word in words)
 
     def names(key: str) -> frozenset[str]:
         return frozenset(filter(None, said[key].split(",")))
 
-    return Facts(
+    return KernelFacts(
         release=said["release"],
         nodes=int(said["nodes"]),
         controllers=names("cgroup"),

@@ -11,7 +11,7 @@ _SLICE = 0.5
 """Seconds between two looks at the clock while a link waits."""
 
 
-class Silent(Exception):
+class NoAnswer(Exception):
     """The agent stopped answering; `lines` came before that."""
 
     def __init__(self, lines: Sequence[str], why: str) -> None:
@@ -54,7 +54,7 @@ class Link:
                 poll.register(self._writer, wanted)
             left = deadline - self._clock()
             if left <= 0:
-                raise Silent(answers, f"was silent for {patience:g} s")
+                raise NoAnswer(answers, f"was silent for {patience:g} s")
             if not poll.poll(min(left, _SLICE) * 1000):
                 continue
             try:
@@ -64,7 +64,7 @@ class Link:
                         poll.unregister(self._writer)
                 got = self._lines()
             except OSError as error:
-                raise Silent(answers, "has gone") from error
+                raise NoAnswer(answers, "has gone") from error
             if got:
                 answers += got
                 deadline = self._clock() + patience

@@ -15,13 +15,13 @@ from poolproof.checker.kernel.answer import Answer
 from poolproof.checker.kernel.initramfs import build_agent
 from poolproof.checker.kernel.kernel import (
     Conversation,
-    Facts,
     Hung,
-    Outcome,
+    KernelFacts,
+    SequenceOutcome,
     Unavailable,
     greet,
 )
-from poolproof.checker.kernel.link import Link, Silent
+from poolproof.checker.kernel.link import Link, NoAnswer
 
 _POOL = "kernel/mm/hugepages/hugepages-2048kB"
 _SPARE = 512 << 10
@@ -54,7 +54,7 @@ class Live:
         self._conversation = self._start()
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> KernelFacts:
         return self._conversation.facts
 
     @property
@@ -70,7 +70,7 @@ class Live:
             self.close()
             raise
 
-    def sequence(self, commands: Sequence[str]) -> Outcome:
+    def sequence(self, commands: Sequence[str]) -> SequenceOutcome:
         *answers, reset = self.run([*commands, "reset"])
         if not reset.ok and not self.run(["reset"])[0].ok:
             self.close()
@@ -78,7 +78,7 @@ class Live:
                 "a sequence left something behind on this kernel "
                 f"({reset.result}; {reset.counters}): only a reboot helps"
             )
-        return Outcome(tuple(answers), reset.ok)
+        return SequenceOutcome(tuple(answers), reset.ok)
 
     def reset(self) -> bool:
         return self.sequence([]).clean
@@ -128,7 +128,7 @@ class Live:
             conversation = greet(link, self._patience)
             conversation.run([f"timeout {self._call_timeout * 1000:.0f}"])
             clean = conversation.run(["reset"])[0].ok
-        except (Silent, Hung) as silent:
+        except (NoAnswer, Hung) as silent:
             process.kill()
             said = process.stderr.read().decode(errors="replace").strip()
             self.close()

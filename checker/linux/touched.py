@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from poolproof.checker.linux.functions import SYSCALL, functions
 from poolproof.checker.linux.patch import NOWHERE, FilePatch, Hunk, Patch
-from poolproof.checker.linux.tree import Range, Tree
+from poolproof.checker.linux.tree import RevisionRange, Tree
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Sides:
 
 
 def touched(
-    patches: Sequence[Patch], where: Tree | Range | None = None
+    patches: Sequence[Patch], where: Tree | RevisionRange | None = None
 ) -> tuple[tuple[Touched, ...], tuple[str, ...]]:
     """Return what the patches touch, in their order, and the files of the tree
     that they do not fit. Several patches to one function count together."""
@@ -92,11 +92,11 @@ class _Extents:
         return next((f.name for f in self.found if f.first <= line <= f.last), "")
 
 
-def _sides(file: FilePatch, where: Tree | Range | None) -> Sides | None:
+def _sides(file: FilePatch, where: Tree | RevisionRange | None) -> Sides | None:
     """The file before and after; None where that is not known."""
     if where is None:
         return None
-    if isinstance(where, Range):
+    if isinstance(where, RevisionRange):
         before = None if file.before == NOWHERE else where.before.read(file.before)
         after = None if file.after == NOWHERE else where.after.read(file.after)
         return Sides(before or "", after or "")

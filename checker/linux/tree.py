@@ -86,7 +86,7 @@ _RANGE = re.compile(r"(?P<base>\S*?)(?P<dots>\.\.\.?)(?P<head>[^\s./][^\s]*|)")
 
 
 @dataclass(frozen=True)
-class Range:
+class RevisionRange:
     """What changed between two revisions: the diff, and both trees."""
 
     diff: bytes
@@ -99,7 +99,7 @@ def is_range(text: str) -> bool:
     return _RANGE.fullmatch(text) is not None and not Path(text).exists()
 
 
-def range_of(text: str, folder: str) -> Range:
+def range_of(text: str, folder: str) -> RevisionRange:
     """Return a range of the git repository in a folder. As for `git diff`, with
     three dots it begins where the branches part. Raise UserError if git does
     not know it."""
@@ -111,7 +111,7 @@ def range_of(text: str, folder: str) -> Range:
     diff = _asked(folder, "diff", "--no-color", "--no-ext-diff", "-M", base, head, "--")
     if not diff.strip():
         raise UserError(None, f"{text}: nothing changed there")
-    return Range(diff, Revision(folder, base), Revision(folder, head))
+    return RevisionRange(diff, Revision(folder, base), Revision(folder, head))
 
 
 def _asked(folder: str, *arguments: str) -> bytes:

@@ -6,7 +6,7 @@ the variables into parts, the reachable states are all combinations of the
 parts' reachable states, so each part is searched alone. This is partial order
 reduction at its strongest (Godefroid 1996; the persistent sets are the parts).
 It is sound and exact: a shortest run to a violation in one part takes no step of
-another part, and all counts follow from the parts' counts (`Part`). If one of
+another part, and all counts follow from the parts' counts (`Component`). If one of
 the conditions, which are syntactic, does not hold, there is one part.
 """
 
@@ -31,7 +31,7 @@ from poolproof.checker.core.verdict import (
 
 
 @dataclass(frozen=True)
-class Part:
+class Component:
     """All variables of the system with some of its actions and properties. The
     other actions change nothing that these mention."""
 
@@ -41,11 +41,11 @@ class Part:
 
 def independent(
     system: TransitionSystem, properties: Sequence[Property], symmetry: bool
-) -> tuple[Part, ...]:
+) -> tuple[Component, ...]:
     """The parts, at least one. There is one initial state, no property speaks
     of any step; with ``symmetry``, no scalarset is in two parts, so that
     orbits are combinations, too."""
-    whole = (Part(system, tuple(properties)),)
+    whole = (Component(system, tuple(properties)),)
     anywhere = any(p.kind.of_steps and p.action is None for p in properties)
     fixed = system.initial is TRUE and all(v.init is not None for v in system.variables)
     if anywhere or not fixed:
@@ -66,7 +66,7 @@ def independent(
         return whole
     first = next(iter(classes))
     return tuple(
-        Part(
+        Component(
             replace(
                 system,
                 actions=tuple(
@@ -125,7 +125,7 @@ def _scalars(sorts: Iterable[Sort]) -> set[str]:
     return {f"scalarset {s.name}" for sort in sorts for s in scalarsets(sort)}
 
 
-def combine(parts: Sequence[Part], done: Sequence[Outcome]) -> Outcome:
+def combine(parts: Sequence[Component], done: Sequence[Outcome]) -> Outcome:
     """Return the outcome for the whole from the searches of its parts: its states
     are the combinations of theirs."""
     figures = [o.statistics for o in done]

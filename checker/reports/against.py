@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from poolproof.checker.core.text import count
-from poolproof.checker.driver.against import Change, Compared, Difference
+from poolproof.checker.driver.against import Change, Compared, PropertyDifference
 from poolproof.checker.driver.judging import CheckResult, PropertyResult
 from poolproof.checker.driver.triples import LABEL, Triples
 from poolproof.checker.reports.branches import places
@@ -97,7 +97,7 @@ def _properties(number: int) -> str:
     return f"{number:,} {'property' if number == 1 else 'properties'}"
 
 
-def _words(d: Difference, base: str) -> str:
+def _words(d: PropertyDifference, base: str) -> str:
     mine, its = _answer(d.here), _answer(d.there)
     match d.change:
         case Change.OTHER if d.other is not None:

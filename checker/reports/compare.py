@@ -10,7 +10,7 @@ from typing import Any
 from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.ir import show_raw
 from poolproof.checker.core.text import count
-from poolproof.checker.driver.compare import Comparison, DifferenceClass, Pair
+from poolproof.checker.driver.compare import Comparison, DesignPair, DifferenceClass
 from poolproof.checker.driver.judging import PropertyResult
 from poolproof.checker.driver.property_wise import PropertyWise
 from poolproof.checker.engines.inclusion import Included
@@ -40,7 +40,7 @@ def compare_report(comparison: Comparison, verbose: bool = False) -> list[str]:
     return lines
 
 
-def _settings(pair: Pair) -> str:
+def _settings(pair: DesignPair) -> str:
     bounds = {k: v for c in pair.compiled for k, v in c.bounds.items()}
     given = {k for s in pair.sizes for k in s.bounds}
     having = dict.fromkeys(f for s in pair.sizes for f in s.having)
@@ -55,7 +55,7 @@ def _below(texts: Iterator[str]) -> list[str]:
     return [line for text in texts for line in wrapped(text, "  ", "    ")]
 
 
-def _compared(pair: Pair) -> Iterator[str]:
+def _compared(pair: DesignPair) -> Iterator[str]:
     """Yield the calls and values that are compared, and those that are not."""
     interface = pair.interface
     calls = (f"{n}({', '.join(_arguments(pair, n))})" for n in interface.calls)
@@ -88,7 +88,7 @@ def _silent(view: View) -> Iterator[str]:
         yield f"{text} first" if name in view.first else text
 
 
-def _arguments(pair: Pair, name: str) -> Iterator[str]:
+def _arguments(pair: DesignPair, name: str) -> Iterator[str]:
     """Yield the arguments of a call that have more than one value."""
     within = pair.interface.views[0].calls[name][0].within
     for argument, some in zip(pair.interface.calls[name], within, strict=True):
@@ -96,13 +96,13 @@ def _arguments(pair: Pair, name: str) -> Iterator[str]:
             yield argument
 
 
-def _row(pair: Pair, c: DifferenceClass) -> tuple[str, str, str, str]:
+def _row(pair: DesignPair, c: DifferenceClass) -> tuple[str, str, str, str]:
     one, other = (shown(pair, c.name, some) for some in c.shown)
     calls = [event(pair, e) for e, _ in c.first.seen]
     return c.name, one, other, "; ".join(calls)
 
 
-def event(pair: Pair, e: Event) -> str:
+def event(pair: DesignPair, e: Event) -> str:
     """Return a call as ``mmap(t0, v0, 2)``; a reading by its name."""
     name, arguments = e
     if arguments is None:
@@ -117,7 +117,7 @@ def event(pair: Pair, e: Event) -> str:
     return f"{name}({', '.join(texts)})"
 
 
-def shown(pair: Pair, name: str, some: frozenset[Shown]) -> str:
+def shown(pair: DesignPair, name: str, some: frozenset[Shown]) -> str:
     """Return the possible results of a call, or values of a reading, as text."""
     if not some:
         return "not possible"
@@ -175,7 +175,7 @@ def _extent(way: Included) -> str:
     return f"up to {calls}; ended by {way.stopped}"
 
 
-def _runs(pair: Pair, c: DifferenceClass) -> list[str]:
+def _runs(pair: DesignPair, c: DifferenceClass) -> list[str]:
     """Return the run of a class on the design that leads, and one of the other
     design."""
     lines: list[str] = []

@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from poolproof.checker.core.text import count
-from poolproof.checker.driver.drift import Compared, Drift, difference
+from poolproof.checker.driver.drift import Drift, DriftCount, difference
 from poolproof.checker.linux.anchors import Source
 from poolproof.checker.reports.text import wrapped
 
 
 def drift_report(
-    found: Compared, version: str, new: Source, old: Source | None
+    found: DriftCount, version: str, new: Source, old: Source | None
 ) -> Iterator[str]:
     """What drifted, by whom it is cited; with an ``old`` tree, the difference
     (its lines are as long as the kernel's)."""

@@ -42,7 +42,7 @@ from poolproof.checker.reports.page import (
 from poolproof.checker.reports.page import cell_text as page_cell
 from poolproof.checker.reports.pictures import pictures
 from poolproof.checker.reports.review import answer_of, cell_text, each_spec, rests_on
-from poolproof.checker.reports.schedule import Call, schedule_lines
+from poolproof.checker.reports.schedule import ScheduledStep, schedule_lines
 from poolproof.checker.reports.text import broken_by, why
 from poolproof.checker.reports.words import short
 
@@ -367,7 +367,7 @@ def _run(
         yield from pictures(task.compiled, replayed)
     else:
         who = Lanes(task.compiled).who
-        calls = [Call(who(t.step), t.step, t.result) for t in replayed.taken]
+        calls = [ScheduledStep(who(t.step), t.step, t.result) for t in replayed.taken]
         yield f"<pre>{escape(chr(10).join(schedule_lines(system, calls)))}</pre>"
     words = "\n".join(line[2:] for line in why(system, prop, replayed))
     if words:

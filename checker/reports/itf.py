@@ -17,7 +17,7 @@ from poolproof.checker.core.ir import (
     show_raw,
 )
 from poolproof.checker.core.system import State, TransitionSystem, Variable
-from poolproof.checker.evidence.replay import Replay, Taken
+from poolproof.checker.evidence.replay import Replay, ReplayedStep
 from poolproof.checker.evidence.trace_file import Heading
 
 _SAFE = 2**53
@@ -48,7 +48,7 @@ def itf(heading: Heading, system: TransitionSystem, replayed: Replay) -> dict[st
 
 
 def _itf_state(
-    system: TransitionSystem, number: int, state: State, taken: Taken | None
+    system: TransitionSystem, number: int, state: State, taken: ReplayedStep | None
 ) -> dict[str, Any]:
     values: dict[str, Any] = {"#meta": {"index": number}}
     for v in system.variables:

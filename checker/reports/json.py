@@ -30,12 +30,17 @@ from poolproof.checker.core.verdict import (
 from poolproof.checker.driver.assumptions import AssumptionResult, assumptions
 from poolproof.checker.driver.guarantee import Guarantee
 from poolproof.checker.driver.judging import CheckResult
-from poolproof.checker.driver.mutate import Campaign, MutantStatus
+from poolproof.checker.driver.mutate import MutantStatus, MutationRun
 from poolproof.checker.driver.objections import PageCell, PageColumn
-from poolproof.checker.driver.regressions import Found, Regression
+from poolproof.checker.driver.regressions import BugResult, Regression
 from poolproof.checker.driver.size import Failure, Sized
 from poolproof.checker.driver.triples import Triples
-from poolproof.checker.evidence.replay import Replay, Taken, show_result, show_step
+from poolproof.checker.evidence.replay import (
+    Replay,
+    ReplayedStep,
+    show_result,
+    show_step,
+)
 from poolproof.checker.evidence.trace_file import Heading
 from poolproof.checker.reports.branches import branches_json
 from poolproof.checker.reports.page import (
@@ -79,7 +84,7 @@ def state_json(system: TransitionSystem, state: State) -> dict[str, Any]:
     }
 
 
-def _arguments(system: TransitionSystem, taken: Taken) -> dict[str, Any]:
+def _arguments(system: TransitionSystem, taken: ReplayedStep) -> dict[str, Any]:
     action = system.action_by_name[taken.step.action]
     return {
         p.name: plain(p.domain.sort, raw)
@@ -415,7 +420,7 @@ def triples_json(done: Sequence[Triples], code: int) -> dict[str, Any]:
     }
 
 
-def bugs_json(found: Sequence[Found]) -> list[dict[str, Any]]:
+def bugs_json(found: Sequence[BugResult]) -> list[dict[str, Any]]:
     """The catalogue of bugs: what finds each of them."""
     return [_found(f) for f in found]
 
@@ -430,7 +435,7 @@ def regressions_json(design: str, done: Sequence[Regression]) -> dict[str, Any]:
     }
 
 
-def _found(f: Found) -> dict[str, Any]:
+def _found(f: BugResult) -> dict[str, Any]:
     bug = f.entry.bug
     return {
         "commit": bug.commit,
@@ -449,7 +454,7 @@ def _found(f: Found) -> dict[str, Any]:
     }
 
 
-def mutation_json(done: Campaign) -> dict[str, Any]:
+def mutation_json(done: MutationRun) -> dict[str, Any]:
     """The same for programs; texts in full."""
     fates = [r.fate for r in done.results]
     return {

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from poolproof.checker.core.system import Span
 from poolproof.checker.core.text import count
 from poolproof.checker.driver.mutants import Mutant
-from poolproof.checker.driver.mutate import Campaign, MutantStatus
+from poolproof.checker.driver.mutate import MutantStatus, MutationRun
 from poolproof.checker.reports.text import table, wrapped
 
 KINDS = {
@@ -22,7 +22,7 @@ KINDS = {
 """The kinds of change, and what the table calls them."""
 
 
-def mutation_report(done: Campaign) -> list[str]:
+def mutation_report(done: MutationRun) -> list[str]:
     """Return the score and the survivors, each with its place."""
     lines = [*_heading(done), "", *_statuses(done), ""]
     if done.score is None:
@@ -41,7 +41,7 @@ def mutation_report(done: Campaign) -> list[str]:
     return lines
 
 
-def _heading(done: Campaign) -> list[str]:
+def _heading(done: MutationRun) -> list[str]:
     """Return the number of mutants that were tried, and the specs."""
     head = f"{done.design}: {count(done.total, 'mutant')}"
     if done.chosen < done.total or done.stopped:
@@ -59,7 +59,7 @@ def _heading(done: Campaign) -> list[str]:
     return lines + [line for note in notes for line in wrapped(note, "  ", "    ")]
 
 
-def _statuses(done: Campaign) -> list[str]:
+def _statuses(done: MutationRun) -> list[str]:
     """Return the table of kinds of change by status, and the statuses explained."""
     rows = []
     for kind, text in KINDS.items():
@@ -82,7 +82,7 @@ def _statuses(done: Campaign) -> list[str]:
     ]
 
 
-def _score(done: Campaign, score: float) -> str:
+def _score(done: MutationRun, score: float) -> str:
     """Return the score as one line, which the review prints."""
     killed = len(done.of(MutantStatus.KILLED))
     text = f"score: {killed} of {done.counted} killed, {100 * score:.0f} %"
@@ -102,7 +102,7 @@ def _where(mutant: Mutant) -> list[str]:
     ]
 
 
-def _equivalent(done: Campaign) -> list[str]:
+def _equivalent(done: MutationRun) -> list[str]:
     """Return the equivalent mutants by reason, then those that were listed as
     equivalent but killed."""
     lines: list[str] = []

@@ -39,7 +39,7 @@ from poolproof.checker.driver.stored import trace_name
 from poolproof.checker.evidence.replay import Replay
 from poolproof.checker.reports.check import settings
 from poolproof.checker.reports.lanes import Lanes
-from poolproof.checker.reports.schedule import Call, schedule_lines
+from poolproof.checker.reports.schedule import ScheduledStep, schedule_lines
 from poolproof.checker.reports.text import wrapped
 from poolproof.checker.reports.words import MARKS, assuming, cell_mark, mark
 from poolproof.checker.spec.page import Objection, Page, ShownRun, Upgrade
@@ -309,7 +309,7 @@ def page_runs(view: Overview) -> Iterator[PageRun]:
         if asked is not None and asked.answer.replay is not None:
             replay, task = asked.answer.replay, asked.checked.task
             who = Lanes(task.compiled).who
-            calls = [Call(who(t.step), t.step, t.result) for t in replay.taken]
+            calls = [ScheduledStep(who(t.step), t.step, t.result) for t in replay.taken]
             lines = schedule_lines(task.compiled.system, calls)
             where = trace_name(task, asked.answer.prop.name)
             yield PageRun(shown, where, asked, None, tuple(lines))
@@ -320,7 +320,7 @@ def page_runs(view: Overview) -> Iterator[PageRun]:
                 continue
             failure = at.failure
             taken = zip(failure.who, failure.replay.taken, strict=True)
-            calls = [Call(who, t.step, t.result) for who, t in taken]
+            calls = [ScheduledStep(who, t.step, t.result) for who, t in taken]
             lines = schedule_lines(failure.compiled.system, calls)
             where = f"{shown.design.text}, {shown.shown.text}, {found.bound}={at.size}"
             yield PageRun(shown, where, None, failure, tuple(lines))

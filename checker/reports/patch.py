@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from poolproof.checker.core.text import count
 from poolproof.checker.driver.judging import CheckResult, ExpectationStatus
-from poolproof.checker.driver.patch import Exercised, Modelled, Place
+from poolproof.checker.driver.patch import CitingMethod, Exercised, Modelled
 from poolproof.checker.linux.patch import Patch
 from poolproof.checker.linux.touched import Touched
 from poolproof.checker.reports.text import table, wrapped
@@ -62,7 +62,7 @@ def _models(m: Modelled) -> str:
     return text
 
 
-def _place(place: Place) -> str:
+def _place(place: CitingMethod) -> str:
     cited = place.citation
     text = f"{place.touched.function}: "
     if place.method:

@@ -8,24 +8,24 @@ from collections.abc import Iterable, Sequence
 from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.text import count
 from poolproof.checker.core.verdict import Unknown
-from poolproof.checker.driver.regressions import Entry, Found, Regression
+from poolproof.checker.driver.regressions import BugEntry, BugResult, Regression
 from poolproof.checker.reports.text import run, table, why, wrapped
 
 HEAD = ("fix", "steps", "states", "seconds")
 
 
-def commit(entry: Entry) -> str:
+def commit(entry: BugEntry) -> str:
     """Return the entry's commit with its release, as in the first column."""
     name = entry.bug.commit or "(no hash)"
     return f"{name} {entry.bug.release}".rstrip()
 
 
-def seconds(found: Found) -> str:
+def seconds(found: BugResult) -> str:
     """Return the seconds, rounded up: the first digit that says something."""
     return f"{found.seconds:.1f}"
 
 
-def bugs_table(found: Sequence[Found]) -> list[str]:
+def bugs_table(found: Sequence[BugResult]) -> list[str]:
     """Return a line for each entry that is found, with its symptom below; then
     those that are not, and what the model lacks for the others."""
     caught = [f for f in found if f.steps is not None]
@@ -54,7 +54,7 @@ def bugs_table(found: Sequence[Found]) -> list[str]:
     return lines
 
 
-def bugs_markdown(found: Sequence[Found]) -> str:
+def bugs_markdown(found: Sequence[BugResult]) -> str:
     """Return the table of `bugs_table` as a Markdown page. Seconds are not in it,
     so that the page is the same on every machine."""
     lines = [
@@ -79,7 +79,7 @@ def bugs_markdown(found: Sequence[Found]) -> str:
     return "\n".join([*lines, "", _totals(found) + ".", ""])
 
 
-def _why_missed(found: Found) -> str:
+def _why_missed(found: BugResult) -> str:
     match found.verdict:
         case Unknown(reason=reason):
             return f"unknown: {reason}"
@@ -87,7 +87,7 @@ def _why_missed(found: Found) -> str:
             return f"{found.entry.bug.detected} is not violated"
 
 
-def _totals(found: Sequence[Found]) -> str:
+def _totals(found: Sequence[BugResult]) -> str:
     caught = [f for f in found if f.steps is not None]
     lacking = sum(bool(f.missing) for f in found)
     general = sum(f.by_invariant for f in caught)
@@ -101,7 +101,7 @@ def _totals(found: Sequence[Found]) -> str:
     return text
 
 
-def runs(found: Iterable[Found]) -> list[str]:
+def runs(found: Iterable[BugResult]) -> list[str]:
     """Return the run of each violation, and why it is one."""
     lines: list[str] = []
     for f in found:

@@ -22,14 +22,14 @@ _TURNS = 4
 
 
 @dataclass(frozen=True)
-class Call:
+class ScheduledStep:
     """A step of a schedule, by ``who``, with its raw result."""
 
     who: str
     step: Step
     result: int | None
 
-    def counted(self, other: Call) -> int | None:
+    def counted(self, other: ScheduledStep) -> int | None:
         """Return which argument is one more in the other call, and nothing else; -1
         if the calls are the same; else None."""
         same = (self.who, self.step.action, self.result) == (
@@ -45,7 +45,7 @@ class Call:
 
 
 def schedule_lines(
-    system: TransitionSystem, calls: Sequence[Call], indent: str = "  "
+    system: TransitionSystem, calls: Sequence[ScheduledStep], indent: str = "  "
 ) -> Iterator[str]:
     """Yield the calls as text, each with the numbers of its steps."""
     rows: list[tuple[str, str, str]] = []
@@ -69,7 +69,7 @@ def schedule_lines(
         yield from wrapped(text, margin, " " * len(margin))
 
 
-def _repeated(calls: Sequence[Call], start: int) -> tuple[int, int]:
+def _repeated(calls: Sequence[ScheduledStep], start: int) -> tuple[int, int]:
     """Return how many calls take turns from here on, and how many times; the
     choice that covers most steps."""
     best = (1, 1)
@@ -89,7 +89,7 @@ def _repeated(calls: Sequence[Call], start: int) -> tuple[int, int]:
     return best
 
 
-def _text(system: TransitionSystem, first: Call, last: Call) -> str:
+def _text(system: TransitionSystem, first: ScheduledStep, last: ScheduledStep) -> str:
     """The call, with the range of an argument that counts."""
     action = system.action_by_name[first.step.action]
     shown = []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from poolproof.checker.driver.assumptions import together
 from poolproof.checker.driver.size import Sized
-from poolproof.checker.reports.schedule import Call, schedule_lines
+from poolproof.checker.reports.schedule import ScheduledStep, schedule_lines
 from poolproof.checker.reports.text import table, wrapped
 from poolproof.checker.reports.words import assuming, unobserved
 from poolproof.checker.spec.syntax import Scenario, Spec
@@ -120,7 +120,7 @@ def _schedule(found: Sized, title: str, scenario: str, design: str) -> list[str]
     failure = at.failure
     head = f"{scenario}, {design}, {found.bound} = {at.size}: {title}"
     calls = [
-        Call(who, taken.step, taken.result)
+        ScheduledStep(who, taken.step, taken.result)
         for who, taken in zip(failure.who, failure.replay.taken, strict=True)
     ]
     lines = ["", *wrapped(head, "", "    ")]

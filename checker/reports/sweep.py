@@ -21,7 +21,7 @@ from poolproof.checker.driver.judging import (
 from poolproof.checker.driver.sweep import Axis, SweepCell
 from poolproof.checker.driver.widening import (
     First,
-    Refused,
+    RefusedBounds,
     Widened,
     firsts,
     statistics,
@@ -156,7 +156,7 @@ def cell_lines(grid: Widened, point: Point) -> list[str]:
         states = f"{s.states:,}" + ("" if s.complete else "+")
         figures, text = f"{states:>{_STATES}}  {s.depth:>{_DEPTH}}", _worst(result)
     else:
-        what = "impossible" if isinstance(result, Refused) else "unknown"
+        what = "impossible" if isinstance(result, RefusedBounds) else "unknown"
         figures, text = f"{'-':>{_STATES}}  {'-':>{_DEPTH}}", f"{what}: {result.why}"
     first = f"  {numbers}  {figures}  "
     return wrapped(text, first, " " * len(first))

@@ -8,7 +8,12 @@ from collections.abc import Sequence
 from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.text import count
 from poolproof.checker.driver.judging import ExpectationStatus
-from poolproof.checker.driver.triples import TOGETHER, Answer, Broken, Triples
+from poolproof.checker.driver.triples import (
+    TOGETHER,
+    MinimalViolation,
+    PropertyAnswer,
+    Triples,
+)
 from poolproof.checker.reports.text import run, table, why, wrapped
 from poolproof.checker.reports.words import short
 
@@ -69,19 +74,19 @@ def _known(done: Triples) -> list[str]:
     return wrapped(text, "  ", "    ")
 
 
-def _after(broken: Broken, answer: Answer) -> str:
+def _after(broken: MinimalViolation, answer: PropertyAnswer) -> str:
     text = f"after {count(len(broken.verdict.trace), 'step')}"
     return text + (", NEW" if broken in answer.new else "")
 
 
-def named(broken: Broken) -> str:
+def named(broken: MinimalViolation) -> str:
     """Return the features of a set, and those that they need."""
     needed = [f for f in broken.having if f not in broken.chosen]
     text = " + ".join(broken.chosen) or "nothing on"
     return text + (f" (needs {', '.join(needed)})" if needed else "")
 
 
-def _text(answer: Answer) -> str:
+def _text(answer: PropertyAnswer) -> str:
     text = short(answer.verdict, answer.prop.kind)
     if answer.status is ExpectationStatus.UNMET:
         return f"{text}; UNEXPECTED" if answer.new else f"{text}; as expected, but:"
@@ -96,7 +101,7 @@ def _counted(done: Triples) -> str:
     return text + (f"; {done.lost}" if done.lost else "")
 
 
-def _run(broken: Broken) -> Sequence[str]:
+def _run(broken: MinimalViolation) -> Sequence[str]:
     title = f": {broken.prop.title}" if broken.prop.title else ""
     lines = wrapped(f"{broken.prop.name}{title}", "", "    ")
     lines += wrapped(f"with {named(broken)}", "  ", "    ")

@@ -18,7 +18,7 @@ from poolproof.checker.core.property import Expectation, Fairness, Kind, Propert
 from poolproof.checker.core.system import Action, Span
 from poolproof.checker.spec.formulas import Formulas
 from poolproof.checker.spec.heirs import nearest_named
-from poolproof.checker.spec.names import MissingName, Names, suggestion
+from poolproof.checker.spec.names import Lookup, MissingName, suggestion
 from poolproof.checker.spec.reading import Env, Local, Reading, Scope
 from poolproof.checker.spec.syntax import (
     FAILURE,
@@ -39,7 +39,7 @@ from poolproof.model.language import FAILS
 class ClaimReader:
     """Reads one claim for one design."""
 
-    def __init__(self, spec: Spec, names: Names, claim: Claim) -> None:
+    def __init__(self, spec: Spec, names: Lookup, claim: Claim) -> None:
         self.spec, self.names, self.claim = spec, names, claim
         self.reading = Reading(spec, names, claim)
         self.formulas = Formulas(self.reading)
@@ -172,7 +172,7 @@ def expected(
     return None
 
 
-def _is_of(e: Expect, names: Names) -> bool:
+def _is_of(e: Expect, names: Lookup) -> bool:
     """Return whether something is expected of this design, among others."""
     named = [word.text for word in e.designs]
     return not named or nearest_named(names.source, named) is not None
@@ -182,7 +182,7 @@ def _of_all(e: Expect) -> Expect:
     return replace(e, actions=())
 
 
-def single(claim: Claim, names: Names) -> tuple[Claim, ...]:
+def single(claim: Claim, names: Lookup) -> tuple[Claim, ...]:
     """Return the claims, each of one action at most, that a claim is. One `on
     failure` is one for each action that can fail: whose result is neither OK nor
     true then. Raises MissingName where none can, and UserError where an

@@ -10,8 +10,7 @@ from __future__ import annotations
 from poolproof.checker.core import ir
 from poolproof.checker.core.ir import Domain, Expr, SetSort, Sort
 from poolproof.checker.elaborate import operators
-from poolproof.checker.elaborate.values import Display as SetDisplay
-from poolproof.checker.elaborate.values import Missing, Operand, Pending
+from poolproof.checker.elaborate.values import Display, Missing, Operand, Pending
 from poolproof.checker.spec.meanings import Meanings
 from poolproof.checker.spec.names import listed
 from poolproof.checker.spec.reading import Env, Local, Reading, closed
@@ -19,17 +18,17 @@ from poolproof.checker.spec.syntax import (
     Aggregate,
     Binary,
     Binder,
-    Call,
+    CallExpr,
     Compare,
-    Display,
     Expression,
     IfElse,
     Index,
     Junction,
     Literal,
     Name,
-    Number,
+    Numeral,
     Range,
+    SetDisplay,
     Unary,
     start,
 )
@@ -67,9 +66,9 @@ class Formulas:
 
     def value(self, e: Expression, env: Env, strong: bool) -> Expr | Pending | Operand:
         match e:
-            case Number() | Literal():
+            case Numeral() | Literal():
                 return _constant(e)
-            case Name() | Index() | Call():
+            case Name() | Index() | CallExpr():
                 return self.meanings.value(e, env, strong)
             case Aggregate():
                 return self.aggregate(e, env, strong)
@@ -85,8 +84,8 @@ class Formulas:
                 return self.comparison(e, env)
             case IfElse():
                 return self.choice(e, env)
-            case Display(elements=elements):
-                return SetDisplay(tuple(self.read(x, env) for x in elements))
+            case SetDisplay(elements=elements):
+                return Display(tuple(self.read(x, env) for x in elements))
 
     # -- conditions --
 
@@ -226,7 +225,7 @@ class Formulas:
         return Domain(ir.INT, lo.data, max(hi.data, lo.data - 1))
 
 
-def _constant(e: Number | Literal) -> Expr | Pending:
-    if isinstance(e, Number):
+def _constant(e: Numeral | Literal) -> Expr | Pending:
+    if isinstance(e, Numeral):
         return ir.num(e.value)
     return Missing() if e.text == "none" else ir.boolean(e.text == "true")

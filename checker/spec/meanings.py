@@ -18,7 +18,7 @@ from poolproof.checker.elaborate import operators
 from poolproof.checker.elaborate.values import Label, Operand, Pending, sort_text
 from poolproof.checker.spec.names import MissingName
 from poolproof.checker.spec.reading import Closure, Env, Local, Reading
-from poolproof.checker.spec.syntax import Call, Expression, Index, Name, start
+from poolproof.checker.spec.syntax import CallExpr, Expression, Index, Name, start
 from poolproof.model.language import LEFT
 
 _MOST_USES = 5000
@@ -34,7 +34,7 @@ class Meanings:
     def __init__(self, reading: Reading, read: Read) -> None:
         self.reading, self.read = reading, read
         self.spec, self.claim, self.names = reading.spec, reading.claim, reading.names
-        self.functions: dict[str, Callable[[Call, Env], Expr]] = {
+        self.functions: dict[str, Callable[[CallExpr, Env], Expr]] = {
             "len": self.length,
             "min": self.extremum,
             "max": self.extremum,
@@ -42,17 +42,17 @@ class Meanings:
             "unchanged_but": self.unchanged_but,
         }
 
-    def mistake(self, e: Name | Call | Index, message: str) -> UserError:
+    def mistake(self, e: Name | CallExpr | Index, message: str) -> UserError:
         return self.reading.mistake(e.span, message)
 
-    def value(self, e: Name | Index | Call, env: Env, strong: bool) -> Value:
+    def value(self, e: Name | Index | CallExpr, env: Env, strong: bool) -> Value:
         """Return what something that begins with a name stands for."""
         match e:
             case Name():
                 return self.name(e, env, strong)
             case Index():
                 return self.index(e, env)
-            case Call():
+            case CallExpr():
                 return self.call(e, env, strong)
 
     # -- names --
@@ -126,7 +126,7 @@ class Meanings:
             self.after(e, env)
             return names.constants[text]
         if names.observer(text) is not None:
-            return self.call(Call(e, (), e.span), env, False)
+            return self.call(CallExpr(e, (), e.span), env, False)
         if text in names.vocabulary.bounds:
             self.rigid(e, "a bound")
             return names.vocabulary.bounds[text]
@@ -239,7 +239,7 @@ class Meanings:
                 f"not {len(arguments)}: write {shape}",
             )
 
-    def call(self, e: Call, env: Env, strong: bool) -> Value:
+    def call(self, e: CallExpr, env: Env, strong: bool) -> Value:
         """Return the value of a call."""
         name = e.function
         if name.text in self.functions:
@@ -255,7 +255,7 @@ class Meanings:
             return self.observe(e, observer, env)
         raise self.no_function(e, env)
 
-    def no_function(self, e: Call, env: Env) -> MissingName | UserError:
+    def no_function(self, e: CallExpr, env: Env) -> MissingName | UserError:
         """Return what to raise for a call of something that is no function."""
         name, names = e.function, self.names
         what = names.kind_of(name.text)
@@ -281,7 +281,7 @@ class Meanings:
         )
         return names.unknown(name.text, e.span, "function", known)
 
-    def observe(self, e: Call, observer: Observer, env: Env) -> Expr:
+    def observe(self, e: CallExpr, observer: Observer, env: Env) -> Expr:
         """Return an observer's body for these arguments."""
         name, at = e.function, self.reading.at(e)
         after = self.after(name, env)
@@ -304,7 +304,7 @@ class Meanings:
             self.reading.need(here(due.formula), at, message)
         return here(observer.body)
 
-    def length(self, e: Call, env: Env) -> Expr:
+    def length(self, e: CallExpr, env: Env) -> Expr:
         self.arity(e.function, ["set"], e.arguments)
         at = self.reading.at(e.arguments[0])
         domain = self.domain(e.arguments[0], env)
@@ -312,12 +312,12 @@ class Meanings:
             return operators.size(Operand(domain, at), at)
         return operators.size(self.read(e.arguments[0], env, False), at)
 
-    def extremum(self, e: Call, env: Env) -> Expr:
+    def extremum(self, e: CallExpr, env: Env) -> Expr:
         operands = (self.read(a, env, False) for a in e.arguments)
         at = self.reading.at(e)
         return operators.extremum(e.function.text, len(e.arguments), operands, at)
 
-    def of_step(self, e: Call, env: Env) -> None:
+    def of_step(self, e: CallExpr, env: Env) -> None:
         """Raise UserError where there is no step that something could change in."""
         name = e.function.text
         if not self.claim.kind.of_steps:
@@ -329,7 +329,7 @@ class Meanings:
         if env.primed:
             raise self.mistake(e, f"`{name}` speaks of both states already")
 
-    def unchanged_but(self, e: Call, env: Env) -> Expr:
+    def unchanged_but(self, e: CallExpr, env: Env) -> Expr:
         """Return that all fields are as before, but for those named, and for the
         number of failures that are left."""
         self.of_step(e, env)
@@ -345,7 +345,7 @@ class Meanings:
         fields = (v for v in self.names.system.variables if v.name not in but)
         return ir.and_(*(ir.eq(v.next, v.now) for v in fields))
 
-    def unchanged(self, e: Call, env: Env) -> Expr:
+    def unchanged(self, e: CallExpr, env: Env) -> Expr:
         self.of_step(e, env)
         if not e.arguments:
             return self.unchanged_but(e, env)

@@ -67,7 +67,7 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-class Names:
+class Lookup:
     """The lookups: None, or MissingName, for what the design does not have."""
 
     def __init__(self, compiled: Compiled) -> None:

@@ -13,12 +13,12 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.spec.names import listed, suggestion
 from poolproof.checker.spec.syntax import (
     Binary,
-    Call,
+    CallExpr,
     Expression,
     Let,
     Measure,
     Name,
-    Number,
+    Numeral,
     Range,
     Scenario,
     Spec,
@@ -40,7 +40,7 @@ def number(
         return number(part, bounds, lets, deep)
 
     match e:
-        case Number(value=known):
+        case Numeral(value=known):
             return known
         case Name(text=text, primed=False) if text in lets:
             let = lets[text]
@@ -66,7 +66,7 @@ def number(
             if b <= 0:
                 raise UserError(start(right), f"this is {b}: divide by 1 or more")
             return a // b if word == "//" else a % b
-        case Call(function=Name(text=text), arguments=parts) if text in _LEAST:
+        case CallExpr(function=Name(text=text), arguments=parts) if text in _LEAST:
             return _LEAST[text](value(part) for part in parts)
     raise UserError(
         start(e),
@@ -82,7 +82,7 @@ def with_range(scenario: Scenario, sizes: range) -> Scenario:
     if scenario.measure is None:
         return scenario
     bound = scenario.measure.bound
-    lo, hi = Number(sizes[0], bound.span), Number(sizes[-1], bound.span)
+    lo, hi = Numeral(sizes[0], bound.span), Numeral(sizes[-1], bound.span)
     return replace(scenario, measure=Measure(bound, Range(lo, hi, bound.span)))
 
 
@@ -91,7 +91,7 @@ def with_lets(spec: Spec, given: Mapping[str, int]) -> Spec:
     return replace(
         spec,
         lets=tuple(
-            replace(let, body=Number(given[let.name.text], let.name.span))
+            replace(let, body=Numeral(given[let.name.text], let.name.span))
             if let.name.text in given and not let.parameters
             else let
             for let in spec.lets

@@ -14,7 +14,7 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.ir import Domain, Expr
 from poolproof.checker.core.system import Action, Span
 from poolproof.checker.elaborate.values import Label, Missing, Place, lies_in
-from poolproof.checker.spec.names import Names
+from poolproof.checker.spec.names import Lookup
 from poolproof.checker.spec.syntax import Claim, Expression, Let, Spec, start
 
 # --- names at one place ---------------------------------------------------
@@ -77,7 +77,7 @@ def closed(formula: Expr, around: Around, op: str) -> Expr:
 class Reading:
     """What reading one claim collects."""
 
-    def __init__(self, spec: Spec, names: Names, claim: Claim) -> None:
+    def __init__(self, spec: Spec, names: Lookup, claim: Claim) -> None:
         self.spec, self.names, self.claim = spec, names, claim
         self.action: Action | None = None
         self.around: Around = ()
@@ -100,9 +100,9 @@ class Reading:
         yield
         self.around = before
 
-    def at(self, text: Expression | Span) -> At:
+    def at(self, text: Expression | Span) -> SpecPlace:
         """Return the place of a text that is being read."""
-        return At(self, text, self.around, self.using)
+        return SpecPlace(self, text, self.around, self.using)
 
     def mistake(self, span: Span, message: str) -> UserError:
         """Return the error to raise for what is wrong at a place."""
@@ -118,7 +118,7 @@ class Reading:
         if plain is not ir.TRUE:
             self.antecedents.setdefault(plain, antecedent)
 
-    def need(self, inside: Expr, at: At, message: str) -> None:
+    def need(self, inside: Expr, at: SpecPlace, message: str) -> None:
         """Note that an index must be inside, wherever it is read."""
         formula = ir.plain(closed(inside, at.around, "all"))
         if formula is ir.TRUE:
@@ -136,7 +136,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class At(Place):
+class SpecPlace(Place):
     """A place in a spec. ``written``: how messages call the value there, if
     not by the formula that it became."""
 
@@ -194,8 +194,8 @@ class At(Place):
             message += f": write `{ir.show(inside)} implies ...`"
             self.reading.need(inside, self, message)
 
-    def under(self, condition: Expr) -> At:
+    def under(self, condition: Expr) -> SpecPlace:
         return replace(self, around=(*self.around, ("if", condition)))
 
-    def naming(self, code: str) -> At:
+    def naming(self, code: str) -> SpecPlace:
         return replace(self, written=code)

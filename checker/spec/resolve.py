@@ -13,7 +13,7 @@ from poolproof.checker.core.ir import Sort
 from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.spec.claims import ClaimReader, expected, single
 from poolproof.checker.spec.formulas import Formulas
-from poolproof.checker.spec.names import MissingName, Names, listed, suggestion
+from poolproof.checker.spec.names import Lookup, MissingName, listed, suggestion
 from poolproof.checker.spec.reading import Env, Local, Reading
 from poolproof.checker.spec.syntax import Claim, Expression, Spec, Word, start
 from poolproof.model.language import (
@@ -122,7 +122,7 @@ def _asserted(spec: Spec, compiled: Compiled) -> Iterator[Property]:
 
 
 def _resolve(spec: Spec, compiled: Compiled) -> tuple[Resolved, dict[str, MissingName]]:
-    names = Names(compiled)
+    names = Lookup(compiled)
     for let in spec.lets:
         what = names.kind_of(let.name.text)
         if what:
@@ -158,7 +158,7 @@ def _resolve(spec: Spec, compiled: Compiled) -> tuple[Resolved, dict[str, Missin
 
 
 def constant(
-    spec: Spec, names: Names, e: Expression, want: Sort, scope: Mapping[str, int]
+    spec: Spec, names: Lookup, e: Expression, want: Sort, scope: Mapping[str, int]
 ) -> int:
     """Return the raw value of an expression that depends on no state;
     ``scope`` are numbers by name. Raises UserError, or MissingName, for

@@ -27,7 +27,7 @@ from poolproof.checker.core.system import (
     conjuncts,
 )
 from poolproof.checker.core.verdict import Step, Trace
-from poolproof.checker.spec.names import Names
+from poolproof.checker.spec.names import Lookup
 from poolproof.checker.spec.resolve import constant
 from poolproof.checker.spec.syntax import (
     Await,
@@ -132,7 +132,7 @@ def programs(scenario: Scenario, spec: Spec, compiled: Compiled) -> Programs:
 class _Reader:
     def __init__(self, scenario: Scenario, spec: Spec, compiled: Compiled) -> None:
         self.scenario, self.spec = scenario, spec
-        self.names = Names(compiled)
+        self.names = Lookup(compiled)
         self.bounds = compiled.bounds
 
     def programs(self) -> Programs:

@@ -26,7 +26,7 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Number:
+class Numeral:
     value: int
     span: Span
 
@@ -61,7 +61,7 @@ class Index:
 
 
 @dataclass(frozen=True)
-class Call:
+class CallExpr:
     """An observer, a definition, or len, min, max, unchanged."""
 
     function: Name
@@ -153,7 +153,7 @@ class IfElse:
 
 
 @dataclass(frozen=True)
-class Display:
+class SetDisplay:
     """``{a, b}``."""
 
     elements: tuple[Expression, ...]
@@ -161,18 +161,18 @@ class Display:
 
 
 Expression = (
-    Number
+    Numeral
     | Literal
     | Name
     | Index
-    | Call
+    | CallExpr
     | Aggregate
     | Junction
     | Unary
     | Binary
     | Compare
     | IfElse
-    | Display
+    | SetDisplay
 )
 
 
@@ -340,7 +340,7 @@ class UserCall:
 
 
 @dataclass(frozen=True)
-class Silent:
+class KernelLine:
     """``kernel create(size = P), evict first``: what happens by itself, with these
     arguments. ``first``: where it can happen, it does before the next call."""
 
@@ -392,7 +392,7 @@ Stage = Invocation | Await | Signal | Repeat
 
 
 @dataclass(frozen=True)
-class Program:
+class TaskProgram:
     """The calls of one task, in order."""
 
     task: Word
@@ -423,7 +423,7 @@ class Scenario:
     having: tuple[Word, ...]
     measure: Measure | None
     early: tuple[Word, ...]
-    programs: tuple[Program, ...]
+    programs: tuple[TaskProgram, ...]
     environment: tuple[Invocation, ...]
     anytime: tuple[Invocation, ...]
 
@@ -447,5 +447,5 @@ class Spec:
     assertions: tuple[Assertion, ...] = ()
     page: int = 0
     calls: tuple[UserCall, ...] = ()
-    silent: tuple[Silent, ...] = ()
+    silent: tuple[KernelLine, ...] = ()
     observed: tuple[Observed, ...] = ()

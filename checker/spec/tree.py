@@ -37,10 +37,9 @@ from poolproof.checker.spec.syntax import (
     Binary,
     Binder,
     Bounds,
-    Call,
+    CallExpr,
     Claim,
     Compare,
-    Display,
     Expect,
     Expression,
     Fair,
@@ -49,23 +48,24 @@ from poolproof.checker.spec.syntax import (
     Index,
     Invocation,
     Junction,
+    KernelLine,
     Let,
     Literal,
     Measure,
     Name,
-    Number,
+    Numeral,
     Observed,
     On,
-    Program,
     Range,
     Relation,
     Repeat,
     Scenario,
+    SetDisplay,
     Setting,
     Signal,
-    Silent,
     Spec,
     Stage,
+    TaskProgram,
     Unary,
     UserCall,
     Way,
@@ -136,7 +136,7 @@ class _Calls:
 class _Silent:
     """A `kernel` line."""
 
-    actions: tuple[Silent, ...]
+    actions: tuple[KernelLine, ...]
 
 
 @dataclass(frozen=True)
@@ -475,7 +475,7 @@ class _Builder(Transformer[Token, Any]):
                     given.parameter.span,
                     f"which {given.parameter.text}? Write a value, or leave it out",
                 )
-        return _Silent(tuple(Silent(w, first) for w in _all(parts, Way)))
+        return _Silent(tuple(KernelLine(w, first) for w in _all(parts, Way)))
 
     def observe(self, parts: Parts) -> Observed:
         name, *rest = parts
@@ -498,7 +498,7 @@ class _Builder(Transformer[Token, Any]):
     def scenario(self, parts: Parts) -> Scenario:
         name, *rest = parts
         designs, early = _words(rest, "for"), _words(rest, "early")
-        programs, around = _all(rest, Program), _all(rest, _Around)
+        programs, around = _all(rest, TaskProgram), _all(rest, _Around)
         word = _own(name, "a scenario's name")
         once(designs, "is named twice")
         once(early, "is named twice")
@@ -532,8 +532,8 @@ class _Builder(Transformer[Token, Any]):
         word, lo, hi = parts
         return Measure(word, Range(lo, hi, start(lo)))
 
-    def program(self, parts: Parts) -> Program:
-        return Program(_own(parts[0], "a task's name"), _stages(parts))
+    def program(self, parts: Parts) -> TaskProgram:
+        return TaskProgram(_own(parts[0], "a task's name"), _stages(parts))
 
     def environment(self, parts: Parts) -> _Around:
         return _Around(str(parts[0]), _all(parts, Invocation))
@@ -555,12 +555,12 @@ class _Builder(Transformer[Token, Any]):
     # -- expressions --
 
     @_with_place
-    def number(self, meta: Meta, parts: Parts) -> Number:
-        return Number(_integer(parts[0], self._at(meta)), self._at(meta))
+    def number(self, meta: Meta, parts: Parts) -> Numeral:
+        return Numeral(_integer(parts[0], self._at(meta)), self._at(meta))
 
     @_with_place
-    def memory(self, meta: Meta, parts: Parts) -> Number:
-        return Number(self._in_pages(parts[0]), self._at(meta))
+    def memory(self, meta: Meta, parts: Parts) -> Numeral:
+        return Numeral(self._in_pages(parts[0]), self._at(meta))
 
     def _in_pages(self, amount: Token) -> int:
         """Return the number of pages that so much memory is."""
@@ -588,8 +588,8 @@ class _Builder(Transformer[Token, Any]):
         return Index(parts[0], tuple(parts[1:]), self._at(meta))
 
     @_with_place
-    def call(self, meta: Meta, parts: Parts) -> Call:
-        return Call(parts[0], tuple(parts[1:]), self._at(meta))
+    def call(self, meta: Meta, parts: Parts) -> CallExpr:
+        return CallExpr(parts[0], tuple(parts[1:]), self._at(meta))
 
     @_with_place
     def aggregate(self, meta: Meta, parts: Parts) -> Aggregate:
@@ -606,8 +606,8 @@ class _Builder(Transformer[Token, Any]):
         return _range(parts)
 
     @_with_place
-    def display(self, meta: Meta, parts: Parts) -> Display:
-        return Display(tuple(parts[1:]), self._at(meta))
+    def display(self, meta: Meta, parts: Parts) -> SetDisplay:
+        return SetDisplay(tuple(parts[1:]), self._at(meta))
 
     @_with_place
     def unary(self, meta: Meta, parts: Parts) -> Unary:

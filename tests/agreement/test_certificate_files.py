@@ -19,7 +19,7 @@ from poolproof.checker.core.system import Action, TransitionSystem, Variable
 from poolproof.checker.core.verdict import Budget, Certificate, Holds, Silent
 from poolproof.checker.engines.prove import check_certificate
 from poolproof.checker.engines.registry import engine_of
-from poolproof.checker.engines.smtlib import Question, questions
+from poolproof.checker.engines.smtlib import SmtScript, questions
 from tests.agreement.test_prove import X, Y, pool_of_any_size, switches
 from tests.common.random_systems import cases
 from tests.common.second_solver import cvc5_says, z3_says
@@ -39,7 +39,7 @@ def pool() -> Claims:
     return system, tuple(p for p in properties if p.name in held), certificate
 
 
-def refuted(asked: list[Question]) -> list[str]:
+def refuted(asked: list[SmtScript]) -> list[str]:
     """The questions that cvc5 answers with a counterexample."""
     said = {q.name: cvc5_says(q.text) for q in asked}
     assert set(said.values()) <= {"sat", "unsat"}, said

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from poolproof.checker.backends.c.layout import lay_out, widths
 from poolproof.checker.backends.columns import (
     COLUMNS,
+    CellSource,
     Columns,
     Packed,
-    Source,
     Tuples,
     Value,
     first_steps,
@@ -42,7 +42,9 @@ def by_evaluate(
     return False
 
 
-def sources(system: TransitionSystem, states: Sequence[State]) -> tuple[Source, Source]:
+def sources(
+    system: TransitionSystem, states: Sequence[State]
+) -> tuple[CellSource, CellSource]:
     """The states as tuples, and as the native engine stores them."""
     layout = lay_out(system, widths(system).ranges, Symmetry((), (), ()))
     packed = b"".join(

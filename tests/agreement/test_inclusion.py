@@ -23,7 +23,13 @@ from poolproof.checker.core.system import (
 from poolproof.checker.core.verdict import INTERRUPTED, Budget, Silent, Trace
 from poolproof.checker.engines import joint
 from poolproof.checker.engines.inclusion import Included, include
-from poolproof.checker.engines.visible import Alphabet, Form, Process, Reading, View
+from poolproof.checker.engines.visible import (
+    Alphabet,
+    Form,
+    ShownValue,
+    View,
+    ViewGraph,
+)
 
 LENGTH = 4
 """Calls and readings of the sequences that are enumerated."""
@@ -93,7 +99,7 @@ def random_pair(seed: int, silent: bool) -> tuple[View, View]:
             if a not in alone
         }
         value = draw.choice((X, ir.ite(ir.eq(LAST, NOBODY), X, ONE)))
-        readings = {"r": Reading(value, ir.TRUE)} if silent else {}
+        readings = {"r": ShownValue(value, ir.TRUE)} if silent else {}
         forms = tuple(Form(a, (), ()) for a in alone)
         views.append(View(system, calls, forms, readings))
     return views[0], views[1]
@@ -166,7 +172,7 @@ def enumerated(
 
 def searched(left: View, right: View, symmetry: bool, depth: int | None) -> Included:
     alphabet = Alphabet()
-    sides = [Process(v, alphabet) for v in (left, right)]
+    sides = [ViewGraph(v, alphabet) for v in (left, right)]
     return include(*sides, Budget(depth=depth, symmetry=symmetry), Silent())
 
 
@@ -238,7 +244,7 @@ class Impatient(Silent):
 def test_what_ends_a_search_is_said() -> None:
     view, _ = random_pair(3, silent=False)
     alphabet = Alphabet()
-    sides = [Process(view, alphabet) for _ in "ab"]
+    sides = [ViewGraph(view, alphabet) for _ in "ab"]
     whole = include(*sides, Budget(), Silent())
     few = include(*sides, Budget(states=2), Silent())
     assert few.stopped == "the budget of 2 states"
@@ -261,7 +267,7 @@ def test_a_search_may_end_before_its_first_pair(
 
     monkeypatch.setattr(joint, "find_symmetry", interrupted)
     view, _ = random_pair(3, silent=False)
-    sides = [Process(view, Alphabet())] * 2
+    sides = [ViewGraph(view, Alphabet())] * 2
     assert include(*sides, Budget(), Silent()).stopped == INTERRUPTED
 
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from poolproof.checker.backends.c.build import compiler
-from poolproof.checker.backends.foreign import Unsupported
+from poolproof.checker.backends.foreign import Inexpressible
 from poolproof.checker.backends.promela.program import promela
 from poolproof.checker.core import ir
 from poolproof.checker.core.ir import (
@@ -100,7 +100,7 @@ def test_random_systems(case: Case, tmp_path_factory: pytest.TempPathFactory) ->
     at = tmp_path_factory.mktemp("spin")
     try:
         text = promela(case.system, case.properties)
-    except Unsupported as why:
+    except Inexpressible as why:
         assert re.search("more than 32 bits|no initial state", str(why))
         return
     assert spin(text, at)[0] == right.states
@@ -150,5 +150,5 @@ def test_what_promela_cannot_say() -> None:
     wide = Variable("n", INT, num(0), num(1 << 40), num(0))
     none = TransitionSystem("none", (), (), ir.FALSE, {}, {})
     for system in (TransitionSystem("wide", (wide,), (), TRUE, {}, {}), none):
-        with pytest.raises(Unsupported):
+        with pytest.raises(Inexpressible):
             promela(system, ())

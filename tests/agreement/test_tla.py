@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from poolproof.checker.backends.c.build import compiler
-from poolproof.checker.backends.foreign import Unsupported
+from poolproof.checker.backends.foreign import Inexpressible
 from poolproof.checker.backends.tla.module import configuration, module
 from poolproof.checker.commands.main import main
 from poolproof.checker.core import ir
@@ -105,7 +105,7 @@ def test_random_systems(case: Case, tmp_path_factory: pytest.TempPathFactory) ->
     good = tuple(p for p in case.properties if not p.kind.of_steps)
     try:
         module("M", case.system, good)
-    except Unsupported as why:
+    except Inexpressible as why:
         assert re.search("more than 32 bits|no initial state", str(why))
         return
     assert tlc(case.system, good, at, "-continue")[0] == right.states
@@ -173,7 +173,7 @@ def test_what_tla_cannot_say() -> None:
     wide = Variable("n", ir.INT, num(0), num(1 << 40), num(0))
     none = TransitionSystem("none", (), (), ir.FALSE, {}, {})
     for system in (TransitionSystem("wide", (wide,), (), TRUE, {}, {}), none):
-        with pytest.raises(Unsupported):
+        with pytest.raises(Inexpressible):
             module("M", system, ())
 
 

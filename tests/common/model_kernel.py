@@ -9,7 +9,7 @@ from dataclasses import replace
 from poolproof.checker.conform.hugetlb import roomy
 from poolproof.checker.conform.machine import ModelMachine
 from poolproof.checker.kernel.answer import Answer, Counters
-from poolproof.checker.kernel.kernel import Facts, Outcome
+from poolproof.checker.kernel.kernel import KernelFacts, SequenceOutcome
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 
 
@@ -22,7 +22,7 @@ class ModelKernel:
         self.design = design
         controllers = frozenset(("hugetlb", "memory", "cpuset"))
         able = frozenset(("userfaultfd", "memory_failure"))
-        self.facts = Facts(release, nodes, controllers, able, 0)
+        self.facts = KernelFacts(release, nodes, controllers, able, 0)
         self.sequences = 0
 
     @property
@@ -32,7 +32,7 @@ class ModelKernel:
     def run(self, commands: Sequence[str]) -> list[Answer]:
         return list(self.sequence(commands).answers)
 
-    def sequence(self, commands: Sequence[str]) -> Outcome:
+    def sequence(self, commands: Sequence[str]) -> SequenceOutcome:
         """The cursors are on the last node, as after a reset of the agent."""
         self.sequences += 1
         nodes = self.facts.nodes
@@ -42,7 +42,7 @@ class ModelKernel:
         for command in commands:
             result = machine.run(command)
             answers.append(Answer(result, unsigned(machine.counters())))
-        return Outcome(tuple(answers), machine.drains())
+        return SequenceOutcome(tuple(answers), machine.drains())
 
     def reset(self) -> bool:
         return True

@@ -141,7 +141,7 @@ def test_the_page_has_its_three_examples() -> None:
         "one.spec",
     ]
     (row,) = (e for e in edits if e.file == "checker/engines/registry.py")
-    assert row.text.startswith("    Row(")
+    assert row.text.startswith("    EngineRow(")
     assert {e.file for e in edits if e.how} == {
         "checker/engines/registry.py",
         "checker/elaborate/operators.py",

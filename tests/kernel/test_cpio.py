@@ -3,7 +3,13 @@
 
 import stat
 
-from poolproof.checker.kernel.cpio import Entry, archive, character, directory, program
+from poolproof.checker.kernel.cpio import (
+    ArchiveEntry,
+    archive,
+    character,
+    directory,
+    program,
+)
 
 _FIELDS = (
     *("inode", "mode", "uid", "gid", "links", "mtime", "size"),
@@ -47,7 +53,7 @@ def test_archive_reads_back() -> None:
 
 def test_every_name_and_size_is_aligned() -> None:
     for length in range(9):
-        entries = [Entry("n" * (length + 1), stat.S_IFREG, b"d" * length)] * 3
+        entries = [ArchiveEntry("n" * (length + 1), stat.S_IFREG, b"d" * length)] * 3
         members = _members(archive(entries))
         assert [member[2] for member in members] == [b"d" * length] * 3 + [b""]
         assert len(archive(entries)) % 4 == 0

@@ -28,7 +28,7 @@ from poolproof.checker.conform.sequence import LEFT_BEHIND, Difference
 from poolproof.checker.core.cache import cache_folder
 from poolproof.checker.kernel.answer import Answer
 from poolproof.checker.kernel.guest import Guest
-from poolproof.checker.kernel.kernel import Outcome, Unavailable
+from poolproof.checker.kernel.kernel import SequenceOutcome, Unavailable
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.language import NONE_FAILS, declared
 from tests.common.linux_tree import own_image
@@ -45,7 +45,7 @@ NEEDED = ("exit", "surplus", "sysctl", "resize", "resize_node")
 class FailingKernel(ModelKernel):
     """The n-th allocation of a call is that of the n-th branch."""
 
-    def sequence(self, commands: Sequence[str]) -> Outcome:
+    def sequence(self, commands: Sequence[str]) -> SequenceOutcome:
         plain = [re.sub(r" fail \d+", "", command) for command in commands]
         room = roomy(self.design, plain, 2, (1, 1))
         setting = with_failures(replace(room, having=NEEDED))
@@ -66,7 +66,7 @@ class FailingKernel(ModelKernel):
                 machine.fails, mark = NONE_FAILS, " @"
             counters = unsigned(machine.counters())
             answers.append(Answer(result + mark, counters))
-        return Outcome(tuple(answers), machine.drains())
+        return SequenceOutcome(tuple(answers), machine.drains())
 
 
 class LeavesPromise(Hugetlb):
@@ -118,12 +118,12 @@ def test_a_failure_that_is_not_undone_is_found() -> None:
 
 def test_a_kernel_without_injection_says_so() -> None:
     class Plain(ModelKernel):
-        def sequence(self, commands: Sequence[str]) -> Outcome:
+        def sequence(self, commands: Sequence[str]) -> SequenceOutcome:
             plain = [c for c in commands if " fail " not in c]
             answers = list(super().sequence(plain).answers)
             at = next(k for k, c in enumerate(commands) if " fail " in c)
             answers.insert(at, Answer("err ENOENT", answers[at - 1].counters))
-            return Outcome(tuple(answers), True)
+            return SequenceOutcome(tuple(answers), True)
 
     with pytest.raises(Unavailable, match="CONFIG_FAILSLAB"):
         inject(Hugetlb, Plain(Hugetlb), Plan(sequences=20, steps=6))

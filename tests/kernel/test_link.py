@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from poolproof.checker.kernel.kernel import Conversation, Facts, Hung, greet
-from poolproof.checker.kernel.link import Link, Silent
+from poolproof.checker.kernel.kernel import Conversation, Hung, KernelFacts, greet
+from poolproof.checker.kernel.link import Link, NoAnswer
 
 HELLO = (
     "ok release=6.12.1 nodes=2 cgroup=hugetlb,memory able=userfaultfd, gigantic=1 "
@@ -64,19 +64,19 @@ def test_a_batch_larger_than_every_buffer(talk: Talk) -> None:
 
 
 def test_an_agent_that_leaves(talk: Talk) -> None:
-    with pytest.raises(Silent, match="has gone after 2 answers") as silent:
+    with pytest.raises(NoAnswer, match="has gone after 2 answers") as silent:
         talk(_answer_until_stop).exchange(["a", "b", "stop", "c"], 5)
     assert len(silent.value.lines) == 2
 
 
 def test_an_agent_that_is_silent() -> None:
     near, far = socket.socketpair()
-    with near, far, pytest.raises(Silent, match=r"silent for 0\.05 s after 0"):
+    with near, far, pytest.raises(NoAnswer, match=r"silent for 0\.05 s after 0"):
         Link(near.fileno(), near.fileno()).exchange(["a"], 0.05)
 
 
 def test_greet_reads_the_facts(talk: Talk) -> None:
-    assert greet(talk(_answer_all), 5).facts == Facts(
+    assert greet(talk(_answer_all), 5).facts == KernelFacts(
         release="6.12.1",
         nodes=2,
         controllers=frozenset({"hugetlb", "memory"}),
@@ -98,6 +98,6 @@ def test_patience_is_measured_by_a_clock() -> None:
     with ours, theirs:
         times = iter([0.0, 0.0, 0.0, 99.0])
         link = Link(ours.fileno(), ours.fileno(), lambda: next(times))
-        with pytest.raises(Silent, match="was silent for 5 s after 0 answers"):
+        with pytest.raises(NoAnswer, match="was silent for 5 s after 0 answers"):
             link.exchange(["counters"], 5.0)
         assert next(times, None) is None

@@ -13,7 +13,7 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.evaluate import initial_states
 from poolproof.checker.core.verdict import Step, Trace
 from poolproof.checker.driver.stored import Replayed
-from poolproof.checker.evidence.replay import Replay, Taken
+from poolproof.checker.evidence.replay import Replay, ReplayedStep
 from poolproof.checker.evidence.runner import Runner
 from poolproof.checker.evidence.trace_file import Heading
 from poolproof.checker.frontend.design import compile_design
@@ -77,7 +77,7 @@ def random_run(compiled: Compiled, seed: int, steps: int) -> Replayed:
             result = runner.take(Step(action.name, raw))
         except (Disabled, ModelError):
             continue
-        taken.append(Taken(Step(action.name, raw), result, runner.state))
+        taken.append(ReplayedStep(Step(action.name, raw), result, runner.state))
         if len(taken) == steps or runner.design.h.resv_huge_pages < 0:
             break
     trace = Trace(initial, tuple(t.step for t in taken), None)

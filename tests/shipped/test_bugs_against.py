@@ -22,7 +22,7 @@ from poolproof.checker.driver.designs import (
     shipped_specs,
     specs_for,
 )
-from poolproof.checker.driver.regressions import Entry, catalogue
+from poolproof.checker.driver.regressions import BugEntry, catalogue
 from poolproof.checker.driver.task import Request, Task, prepare
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec import Sizes, Spec, parse, resolve
@@ -119,7 +119,7 @@ def implied(names: set[str]) -> set[str]:
     return found
 
 
-def against(entry: Entry, spec: str) -> Compared:
+def against(entry: BugEntry, spec: str) -> Compared:
     """The design with the bug against the one with the fix, where the bug shows."""
     assert entry.known is not None
     bug, text = entry.bug, parse(find_spec(spec))
@@ -132,7 +132,7 @@ def against(entry: Entry, spec: str) -> Compared:
     return compare(task, base, EXHAUSTIVE, BUDGET, Silent())
 
 
-def changed(entry: Entry, spec: str) -> set[str]:
+def changed(entry: BugEntry, spec: str) -> set[str]:
     """The names of the properties that differ."""
     compared = against(entry, spec)
     assert not compared.wrong

@@ -18,8 +18,8 @@ import pytest
 from poolproof.checker.commands.main import main
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Reporter, Silent
-from poolproof.checker.driver.cells import Cell, Lost
 from poolproof.checker.driver.cluster import on_cluster
+from poolproof.checker.driver.jobs import Job, Lost
 from poolproof.checker.driver.workers import DIED
 
 pytestmark = pytest.mark.slow
@@ -36,7 +36,7 @@ def address() -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Notes:
-    """A cell that notes its process, and does one thing."""
+    """A job that notes its process, and does one thing."""
 
     number: int
     folder: str
@@ -44,7 +44,7 @@ class Notes:
 
     @property
     def title(self) -> str:
-        return f"cell {self.number}"
+        return f"job {self.number}"
 
     def run(self, report: Reporter, _interrupted: Callable[[], bool]) -> int:
         first = Path(self.folder, f"{self.number}")
@@ -70,18 +70,18 @@ class Heard:
 
 def test_all_cells_report_and_come_in_order(address: str, tmp_path: Path) -> None:
     heard = Heard()
-    cells: list[Cell] = [Notes(k, str(tmp_path)) for k in range(6)]
-    assert list(on_cluster(address)(cells, heard)) == list(range(6))
+    jobs: list[Job] = [Notes(k, str(tmp_path)) for k in range(6)]
+    assert list(on_cluster(address)(jobs, heard)) == list(range(6))
     end = time.monotonic() + 10
-    titles = {f"cell {k}" for k in range(6)}
-    while not titles <= {f.get("cell") for f in heard.figures}:
+    titles = {f"job {k}" for k in range(6)}
+    while not titles <= {f.get("job") for f in heard.figures}:
         assert time.monotonic() < end, heard.figures
         time.sleep(0.05)
     assert heard.figures[-1]["of"] == 6
 
 
 def test_a_lost_workers_cell_is_done_again(address: str, tmp_path: Path) -> None:
-    """The worker is killed in the middle of its cell."""
+    """The worker is killed in the middle of its job."""
     note = tmp_path / "1"
 
     def kill() -> None:
@@ -92,14 +92,14 @@ def test_a_lost_workers_cell_is_done_again(address: str, tmp_path: Path) -> None
     killer = threading.Thread(target=kill)
     killer.start()
     folder = str(tmp_path)
-    cells: list[Cell] = [Notes(0, folder), Notes(1, folder, "once"), Notes(2, folder)]
-    assert list(on_cluster(address)(cells, Silent())) == [0, 1, 2]
+    jobs: list[Job] = [Notes(0, folder), Notes(1, folder, "once"), Notes(2, folder)]
+    assert list(on_cluster(address)(jobs, Silent())) == [0, 1, 2]
     killer.join()
 
 
 def test_a_cell_that_kills_every_worker_is_lost(address: str, tmp_path: Path) -> None:
-    cells: list[Cell] = [Notes(0, str(tmp_path), "kill"), Notes(1, str(tmp_path))]
-    assert list(on_cluster(address)(cells, Silent())) == [Lost(DIED), 1]
+    jobs: list[Job] = [Notes(0, str(tmp_path), "kill"), Notes(1, str(tmp_path))]
+    assert list(on_cluster(address)(jobs, Silent())) == [Lost(DIED), 1]
 
 
 def test_a_mistake_comes_back(address: str, tmp_path: Path) -> None:

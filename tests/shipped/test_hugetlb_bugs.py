@@ -14,7 +14,7 @@ from poolproof.checker.core.property import Kind
 from poolproof.checker.core.verdict import Budget, Silent, Violated
 from poolproof.checker.driver.designs import find_spec, shipped_bugs
 from poolproof.checker.driver.regressions import (
-    Entry,
+    BugEntry,
     catalogue,
     detected,
     sound,
@@ -34,7 +34,7 @@ BUDGET = Budget(seconds=60)
 explicit = engine_of("explicit")
 
 
-def by_name(entry: Entry) -> str:
+def by_name(entry: BugEntry) -> str:
     return entry.known.name if entry.known else entry.name
 
 
@@ -61,7 +61,7 @@ def test_no_fix_is_there_twice() -> None:
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=by_name)
-def test_what_an_entry_says_exists(entry: Entry) -> None:
+def test_what_an_entry_says_exists(entry: BugEntry) -> None:
     bug = entry.bug
     assert re.fullmatch(r"([0-9a-f]{12}\??)?", bug.commit)
     assert re.fullmatch(r"(\d+(\.\d+)+)?", bug.release)
@@ -88,7 +88,7 @@ def test_what_an_entry_says_exists(entry: Entry) -> None:
 # --- what comes out --------------------------------------------------------
 
 
-def check(entry: Entry) -> None:
+def check(entry: BugEntry) -> None:
     found, fixed = detected(entry, BUDGET), sound(entry, BUDGET)
     assert found.steps is not None
     assert found.steps <= (18 if "steps" in entry.bug.features else 12)
@@ -99,13 +99,13 @@ def check(entry: Entry) -> None:
 
 
 @pytest.mark.parametrize("entry", CHEAP, ids=by_name)
-def test_it_is_found(entry: Entry) -> None:
+def test_it_is_found(entry: BugEntry) -> None:
     check(entry)
 
 
 @pytest.mark.slow
 @each
-def test_it_is_found_slow(entry: Entry) -> None:
+def test_it_is_found_slow(entry: BugEntry) -> None:
     check(entry)
 
 
@@ -171,7 +171,7 @@ def violated(
     [e for e in POSSIBLE if e.bug.trigger and issubclass(e.sound, Hugetlb)],
     ids=by_name,
 )
-def test_without_its_trigger_it_breaks_nothing(entry: Entry, part: str) -> None:
+def test_without_its_trigger_it_breaks_nothing(entry: BugEntry, part: str) -> None:
     features, bounds = ELSEWHERE[part]
     off = entry.bug.trigger.split()
     rest = " ".join(f for f in features.split() if f not in off)

@@ -269,7 +269,7 @@ def test_memory_of_one_question() -> None:
 
 @pytest.mark.parametrize("row", registry.ROWS, ids=lambda row: row.name)
 def test_every_engine_is_held_to_its_budget(
-    row: registry.Row, monkeypatch: pytest.MonkeyPatch
+    row: registry.EngineRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An engine that catches nothing ends in time, and says what it was doing."""
 

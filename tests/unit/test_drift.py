@@ -9,7 +9,12 @@ import pytest
 
 from poolproof.checker.commands.main import main
 from poolproof.checker.driver.citations import citations
-from poolproof.checker.driver.drift import Compared, compared, difference, version_meant
+from poolproof.checker.driver.drift import (
+    DriftCount,
+    compared,
+    difference,
+    version_meant,
+)
 from poolproof.checker.linux.anchors import Anchors, Source, anchored, anchors_text
 from poolproof.checker.linux.tree import Folder
 from poolproof.model.language import Design, Int, action, var
@@ -69,7 +74,7 @@ def anchors(tmp_path: Path) -> Anchors:
     return anchored(first, tree(tmp_path / "2", "1.2.3", OLD), names)
 
 
-def against(folder: Path, text: str, anchors: Anchors) -> Compared:
+def against(folder: Path, text: str, anchors: Anchors) -> DriftCount:
     return compared(Source(tree(folder, "1.3.0", text)), citations(Pool), anchors)
 
 

@@ -14,8 +14,8 @@ import pytest
 from poolproof.checker.commands.main import main
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.driver import widening
-from poolproof.checker.driver.cells import in_turn
 from poolproof.checker.driver.estimate import Estimate, estimated, grid_below
+from poolproof.checker.driver.jobs import in_turn
 from poolproof.checker.driver.kept import ANEW
 from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.reports.estimate import estimate_report

@@ -16,7 +16,7 @@ from poolproof.checker.core.system import (
 from poolproof.checker.passes.indices.find import all_uses
 from poolproof.checker.passes.indices.naming import Naming
 from poolproof.checker.passes.indices.sets import IndexSets
-from poolproof.checker.passes.indices.uses import Refused
+from poolproof.checker.passes.indices.uses import NoIndexSymmetry
 
 PAGE, FILE = Domain(INT, 0, 2), Domain(INT, 0, 1)
 TABLE = Variable("has", ir.table_sort((FILE, PAGE), BOOL), ir.FALSE, ir.TRUE, ir.FALSE)
@@ -84,5 +84,5 @@ def test_files_must_be_the_same_in_each_place_of_a_comparison(
     if first and second:
         assert visited(guard).visits > 0
         return
-    with pytest.raises(Refused, match="compares indices of two rows"):
+    with pytest.raises(NoIndexSymmetry, match="compares indices of two rows"):
         visited(guard)

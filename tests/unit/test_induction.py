@@ -44,7 +44,12 @@ from poolproof.checker.core.system import (
 )
 from poolproof.checker.core.verdict import Budget, Silent, Unknown
 from poolproof.checker.engines import induction
-from poolproof.checker.engines.induction import Induction, Lemma, conjuncts, unknowns
+from poolproof.checker.engines.induction import (
+    Candidate,
+    Induction,
+    conjuncts,
+    unknowns,
+)
 from poolproof.checker.engines.prove import prove
 
 X = Variable("x", INT, num(0), num(9), num(0))
@@ -252,11 +257,11 @@ def test_lemmas_are_dropped_until_the_rest_is_kept() -> None:
     follow = Action("follow", (), TRUE, {"y": X.now}, None)
     work = system(UP, follow, initial=eq(Y.now, num(0)))
     lemmas = [
-        Lemma("small", (le(X.now, num(5)),)),
-        Lemma("needs small", (le(Y.now, num(5)),)),
-        Lemma("two parts", (le(num(0), Y.now), le(X.now, num(7)))),
-        Lemma("not at first", (le(num(1), X.now),)),
-        Lemma("fine", (le(Y.now, num(9)), le(X.now, num(9)))),
+        Candidate("small", (le(X.now, num(5)),)),
+        Candidate("needs small", (le(Y.now, num(5)),)),
+        Candidate("two parts", (le(num(0), Y.now), le(X.now, num(7)))),
+        Candidate("not at first", (le(num(1), X.now),)),
+        Candidate("fine", (le(Y.now, num(9)), le(X.now, num(9)))),
     ]
     kept, why = work.strongest(work.representatives(frozenset()), lemmas)
     assert [lemma.name for lemma in kept] == ["fine"]
@@ -278,7 +283,7 @@ def test_progress_says_how_many_lemmas_are_left() -> None:
     report = Figures()
     work = system(UP)
     work.report = report
-    lemmas = [Lemma(f"x <= {k}", (le(X.now, num(k)),)) for k in (5, 9)]
+    lemmas = [Candidate(f"x <= {k}", (le(X.now, num(k)),)) for k in (5, 9)]
     work.strongest(work.representatives(frozenset()), lemmas)
     assert [f["lemmas"] for f in report.said] == [1, 1]
     asked = [f["queries"] for f in report.said]

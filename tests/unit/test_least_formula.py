@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from poolproof.checker.commands.main import main
-from poolproof.checker.driver.least_formula import Formula, beyond, fitted, judged
+from poolproof.checker.driver.least_formula import LinearForm, beyond, fitted, judged
 from poolproof.checker.driver.sweep import SweepCell
 
 NAMES = ("P", "cold")
@@ -22,7 +22,7 @@ GRID = [(p, cold) for p in (2, 3, 4) for cold in (1, 2)]
 def test_the_formula_is_the_one_that_all_cells_satisfy() -> None:
     found, why = fitted(NAMES, cells({(p, c): 2 * p - c + 1 for p, c in GRID}))
     assert why == ""
-    assert found == Formula(NAMES, (2, -1), 1)
+    assert found == LinearForm(NAMES, (2, -1), 1)
     assert str(found) == "2 * P - cold + 1"
     assert found.at((10, 3)) == 18
 
@@ -37,7 +37,7 @@ def test_the_formula_is_the_one_that_all_cells_satisfy() -> None:
     ],
 )
 def test_a_formula_as_text(factors: tuple[int, int], constant: int, text: str) -> None:
-    assert str(Formula(NAMES, factors, constant)) == text
+    assert str(LinearForm(NAMES, factors, constant)) == text
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_formula_must_be_right_beyond_the_grid() -> None:
         (4, 3),
         (5, 3),
     ]
-    formula = Formula(NAMES, (2, 0), 0)
+    formula = LinearForm(NAMES, (2, 0), 0)
     right = cells({(5, 2): 10, (4, 3): 8})
     assert judged(formula, [], right).formula == formula
     wrong = judged(formula, [], [*right, SweepCell((5, 3), 9)])

@@ -19,7 +19,7 @@ from poolproof.checker.core.verdict import Budget, Shown, Silent
 from poolproof.checker.driver import equivalents, mutate
 from poolproof.checker.driver.designs import designs_named, shipped_designs
 from poolproof.checker.driver.mutants import mutants
-from poolproof.checker.driver.mutate import Campaign, MutantStatus, campaign, look
+from poolproof.checker.driver.mutate import MutantStatus, MutationRun, campaign, look
 from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.engines.space import StateSpace
@@ -90,7 +90,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(
     spec: str = "quota.spec", sample: int | None = None, seed: int = 0, threads: int = 1
-) -> Campaign:
+) -> MutationRun:
     return campaign(
         [parse(spec)],
         Request(designs=("quota.py",)),

@@ -12,7 +12,13 @@ import pytest
 
 from poolproof.checker.backends.c import program as lower
 from poolproof.checker.backends.c import steps
-from poolproof.checker.backends.c.build import FAST, QUICK, Build, Refused, compiler
+from poolproof.checker.backends.c.build import (
+    FAST,
+    QUICK,
+    Build,
+    CompilerFailed,
+    compiler,
+)
 from poolproof.checker.backends.c.lowered import Event
 from poolproof.checker.core import ir
 from poolproof.checker.core.property import Kind, Property
@@ -304,7 +310,7 @@ def test_a_scalarset_with_too_many_orders_is_left(
 def test_what_the_compiler_says_is_one_line(tmp_path: Path) -> None:
     build = Build("int x = ;\nint y = ;\n", 1, QUICK, tmp_path)
     build.start()
-    with pytest.raises(Refused) as said:
+    with pytest.raises(CompilerFailed) as said:
         build.finish()
     text = str(said.value)
     assert "error" in text

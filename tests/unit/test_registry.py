@@ -104,7 +104,7 @@ def test_each_row_has_its_function() -> None:
 
 
 @pytest.mark.parametrize("row", registry.ROWS, ids=lambda row: row.name)
-def test_what_an_engine_does_not_decide_is_unknown(row: registry.Row) -> None:
+def test_what_an_engine_does_not_decide_is_unknown(row: registry.EngineRow) -> None:
     others = tuple(
         Property(kind.name, kind, ir.TRUE) for kind in Kind if kind not in row.decides
     )
@@ -186,7 +186,7 @@ def test_a_toy_engine_is_one_file_and_one_row(
 ) -> None:
     (counter / "toy.py").write_text(TOY)
     monkeypatch.setattr(engines, "__path__", [*engines.__path__, str(counter)])
-    mine = registry.Row("toy", frozenset({Kind.STEP}), help="a guess, at once")
+    mine = registry.EngineRow("toy", frozenset({Kind.STEP}), help="a guess, at once")
     monkeypatch.setattr(registry, "ROWS", (*registry.ROWS, mine))
     asked = tuple(Property(k.name, k, ir.FALSE) for k in Kind)
     outcome = registry.ask("toy", pool(1, 1, 1), asked, Budget(), Silent())

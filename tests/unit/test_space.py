@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from poolproof.checker.backends.python import Taken
+from poolproof.checker.backends.python import Transition
 from poolproof.checker.core import ir
 from poolproof.checker.core.limits import Spent, limited
 from poolproof.checker.core.property import Kind, Property
@@ -42,7 +42,7 @@ class Notes(Visitor):
     def __init__(self, only: str = "", most: int = 10**9) -> None:
         self.only, self.most = only, most
         self.depths: dict[State, int] = {}
-        self.steps: list[tuple[State, Action, Taken]] = []
+        self.steps: list[tuple[State, Action, Transition]] = []
         self.levels: list[list[State]] = []
 
     def state(self, state: State, depth: int) -> None:
@@ -188,10 +188,12 @@ class Heard(Visitor):
             (action.name, state, taken.arguments, taken.after, taken.result)
         )
 
-    def broken(self, state: State, action: Action, taken: Taken) -> None:
+    def broken(self, state: State, action: Action, taken: Transition) -> None:
         self.calls.append((action.name, state, taken.arguments, "due", taken.broken))
 
-    def leaves(self, state: State, action: Action, taken: Taken, cell: int) -> None:
+    def leaves(
+        self, state: State, action: Action, taken: Transition, cell: int
+    ) -> None:
         self.calls.append((action.name, state, taken.arguments, "leaves", cell))
 
     def outside(self, start: State, cell: int) -> None:

@@ -16,17 +16,17 @@ from poolproof.checker.spec.grammar import GRAMMAR
 from poolproof.checker.spec.syntax import (
     Aggregate,
     Binary,
-    Call,
+    CallExpr,
     Compare,
-    Display,
     Expression,
     IfElse,
     Index,
     Junction,
     Literal,
     Name,
-    Number,
+    Numeral,
     Range,
+    SetDisplay,
     Unary,
     start,
 )
@@ -65,7 +65,7 @@ def formula(text: str) -> Expression:
 def shape(e: Expression) -> str:
     """The tree with all its parentheses."""
     match e:
-        case Number(value=value):
+        case Numeral(value=value):
             return str(value)
         case Literal(text=text):
             return text
@@ -73,7 +73,7 @@ def shape(e: Expression) -> str:
             return str(e)
         case Index(table=table, at=at):
             return f"{table}[{', '.join(map(shape, at))}]"
-        case Call(function=function, arguments=arguments):
+        case CallExpr(function=function, arguments=arguments):
             return f"{function}({', '.join(map(shape, arguments))})"
         case Junction(operator=op, parts=parts):
             return "(" + f" {op} ".join(map(shape, parts)) + ")"
@@ -88,7 +88,7 @@ def shape(e: Expression) -> str:
             return f"({text})"
         case IfElse(then=a, condition=c, otherwise=b):
             return f"({shape(a)} if {shape(c)} else {shape(b)})"
-        case Display(elements=elements):
+        case SetDisplay(elements=elements):
             return "{" + ", ".join(map(shape, elements)) + "}"
         case Aggregate(operator=op, binders=binders, body=body):
             bound = []

@@ -11,8 +11,8 @@ import pytest
 from poolproof.checker.commands.main import main
 from poolproof.checker.core.verdict import Budget, Holds, Silent, Unknown, Violated
 from poolproof.checker.driver import triples as module
-from poolproof.checker.driver.cells import in_turn
 from poolproof.checker.driver.designs import DesignRef, designs_named
+from poolproof.checker.driver.jobs import in_turn
 from poolproof.checker.driver.judging import ExpectationStatus
 from poolproof.checker.driver.task import Request, Task, prepare
 from poolproof.checker.driver.triples import (

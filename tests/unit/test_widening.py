@@ -15,9 +15,9 @@ import pytest
 from poolproof.checker.commands.main import main
 from poolproof.checker.core.verdict import Budget, Reporter, Silent
 from poolproof.checker.driver import widening
-from poolproof.checker.driver.cells import Cell, Lost, in_turn
 from poolproof.checker.driver.designs import designs_named
 from poolproof.checker.driver.growth import missed_by, predicted, steps_beyond
+from poolproof.checker.driver.jobs import Job, Lost, in_turn
 from poolproof.checker.driver.kept import ANEW
 from poolproof.checker.driver.task import Request
 from poolproof.checker.spec import parse
@@ -124,7 +124,7 @@ def test_a_spent_budget_leaves_out_the_largest() -> None:
     budget = Budget(seconds=60.0)
     spread = in_turn(lambda: False)
 
-    def three(cells: Sequence[Cell], report: Reporter) -> Iterator[Any]:
+    def three(cells: Sequence[Job], report: Reporter) -> Iterator[Any]:
         return (
             iter([Lost("the time budget")])
             if len(one.cells) == 3

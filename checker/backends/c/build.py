@@ -43,7 +43,7 @@ def compiler() -> str | None:
     return None
 
 
-class Refused(Exception):
+class CompilerFailed(Exception):
     """The C compiler failed; the text is its message."""
 
 
@@ -163,9 +163,9 @@ class Build:
             while not select.select([out], [], [], 0.1)[0] or os.read(out, 4096):
                 look()
                 if time.monotonic() > end:
-                    raise Refused(f"no end after {_LONGEST:.0f} s")
+                    raise CompilerFailed(f"no end after {_LONGEST:.0f} s")
             if child.wait():
-                raise Refused(self._said(child.returncode))
+                raise CompilerFailed(self._said(child.returncode))
 
     def _said(self, code: int) -> str:
         """Return the first error of the compiler, as one line."""

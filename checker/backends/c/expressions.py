@@ -39,7 +39,7 @@ from poolproof.checker.core.ranges import Ranges
 from poolproof.checker.core.system import Variable
 
 
-class Bounds(Ranges):
+class FiniteRanges(Ranges):
     """Ranges that are finite. Raise Unsupported where one is not."""
 
     def of(self, e: Expr) -> tuple[int, int]:
@@ -51,9 +51,9 @@ class Bounds(Ranges):
         return lo, hi
 
 
-def bounds_of(ranges: Mapping[str, Interval]) -> Bounds:
+def bounds_of(ranges: Mapping[str, Interval]) -> FiniteRanges:
     """All variables in these ranges; reads outside a table give 0."""
-    return Bounds(ranges, outside=(0, 0))
+    return FiniteRanges(ranges, outside=(0, 0))
 
 
 class CWriter:
@@ -61,7 +61,7 @@ class CWriter:
     after it x[0], x[1] ...; what is used twice gets a name in the innermost
     block where it is."""
 
-    def __init__(self, layout: Layout, bounds: Bounds) -> None:
+    def __init__(self, layout: Layout, bounds: FiniteRanges) -> None:
         self.layout = layout
         self.bounds = bounds
         self.lines: list[str] = []

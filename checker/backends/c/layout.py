@@ -77,7 +77,7 @@ class Affine:
 
 
 @dataclass(frozen=True)
-class Rows:
+class SortableRows:
     """The sortable scalarset's rows: per element, the (word, shift) of each
     of its pieces; all rows have the same ``widths``."""
 
@@ -94,7 +94,7 @@ class Layout:
     system: TransitionSystem
     words: int
     slots: tuple[PackedCell, ...]
-    rows: tuple[Rows, ...]
+    rows: tuple[SortableRows, ...]
     affine: Mapping[str, Affine]
     first: Mapping[str, int]
 
@@ -154,7 +154,7 @@ class _Packing:
 
     def put_rows(
         self, sorts: Sequence[ScalarSort], cells: Sequence[Cell]
-    ) -> list[Rows]:
+    ) -> list[SortableRows]:
         """Put the fields of each element of these scalarsets as all the others'
         are: in pieces of at most a word."""
         pieces: list[tuple[list[int], list[tuple[int, int]]]] = []
@@ -173,7 +173,7 @@ class _Packing:
         # large pieces first; those of all rows stay together
         for fields, spots in sorted(pieces, key=lambda p: -self.size(p[0])):
             spots.append(self.put(fields))
-        return [Rows(s, z, tuple(tuple(x) for x in w)) for s, z, w in rows]
+        return [SortableRows(s, z, tuple(tuple(x) for x in w)) for s, z, w in rows]
 
     def pieces(self, row: Sequence[int]) -> list[list[int]]:
         """Return the positions in a row that share a word."""

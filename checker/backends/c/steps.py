@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from poolproof.checker.backends.c.expressions import (
-    Bounds,
     CWriter,
+    FiniteRanges,
     bounds_of,
     facts_of,
     minus,
@@ -104,7 +104,7 @@ class Steps:
             w.close()
         return self.function("void check(Thread *T, const u64 *s)", w)
 
-    def prepared(self, *roots: Expr, bounds: Bounds) -> tuple[Expr, ...]:
+    def prepared(self, *roots: Expr, bounds: FiniteRanges) -> tuple[Expr, ...]:
         """Small aggregates written out, comparisons decided."""
         return bounds.decide(*(unroll(e) for e in roots))
 
@@ -301,7 +301,7 @@ class Steps:
         return f"{i.action.name}({', '.join(map(show_raw, sorts, raw))})"
 
     def branch(
-        self, w: CWriter, i: Instance, bounds: Bounds, given: Mapping[Expr, Expr]
+        self, w: CWriter, i: Instance, bounds: FiniteRanges, given: Mapping[Expr, Expr]
     ) -> None:
         w.open(f"if ({' && '.join(w.text(c) for c in i.conjuncts)})")
         self.effect(w, i, bounds, given)
@@ -431,7 +431,7 @@ class Steps:
     # -- effects
 
     def effect(
-        self, w: CWriter, i: Instance, bounds: Bounds, given: Mapping[Expr, Expr]
+        self, w: CWriter, i: Instance, bounds: FiniteRanges, given: Mapping[Expr, Expr]
     ) -> None:
         """The guard holds: obligations, ranges, the next state."""
         outer, w.bounds = w.bounds, bounds
@@ -452,7 +452,7 @@ class Steps:
         w.bounds = outer
 
     def successor(
-        self, w: CWriter, i: Instance, bounds: Bounds, given: Mapping[Expr, Expr]
+        self, w: CWriter, i: Instance, bounds: FiniteRanges, given: Mapping[Expr, Expr]
     ) -> None:
         plan = Successor(self.layout, self.widths, self.event, w, i, bounds, given)
         plan.values()
@@ -467,7 +467,7 @@ class Steps:
         puts = " ".join(f"o{k}[n] = x[{k}];" for k in range(words))
         w.line(f"id[n] = {i.number}; {puts} n++;")
 
-    def count(self, w: CWriter, i: Instance, bounds: Bounds) -> None:
+    def count(self, w: CWriter, i: Instance, bounds: FiniteRanges) -> None:
         if i.result is None:
             return
         lo, hi = bounds.of(i.result)
@@ -488,7 +488,7 @@ class Steps:
         return len(self.counters) - len(entries)
 
     def step_properties(
-        self, w: CWriter, i: Instance, bounds: Bounds, given: Mapping[Expr, Expr]
+        self, w: CWriter, i: Instance, bounds: FiniteRanges, given: Mapping[Expr, Expr]
     ) -> None:
         by: dict[Expr, Expr] = dict(i.by)
         for v in self.system.variables:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from poolproof.checker.backends.c.expressions import Bounds, CWriter, minus
+from poolproof.checker.backends.c.expressions import CWriter, FiniteRanges, minus
 from poolproof.checker.backends.c.instances import Instance
 from poolproof.checker.backends.c.layout import Layout, PackedCell, Unsupported, Widths
 from poolproof.checker.backends.c.lowered import Event
@@ -25,7 +25,7 @@ class Successor:
     """Gives a number to each event that a run may meet."""
     w: CWriter
     instance: Instance
-    bounds: Bounds
+    bounds: FiniteRanges
     given: Mapping[Expr, Expr]
     fixed: list[tuple[Variable, PackedCell, Expr, Expr]] = field(default_factory=list)
     """(of, place, value before, value after) of cells known here."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from poolproof.checker.backends.cell_number import cell_number
-from poolproof.checker.backends.foreign import Unsupported
+from poolproof.checker.backends.foreign import Inexpressible
 from poolproof.checker.core.fold import Algebra, fold
 from poolproof.checker.core.interval import inside
 from poolproof.checker.core.ir import Domain, Expr, SetSort, subterms
@@ -26,7 +26,7 @@ _REPEATED = frozenset({"min", "max", "div", "mod", "card", "in", "single", "sele
 
 
 @dataclass
-class Writer:
+class PromelaWriter:
     """Expressions as text. ``names`` are those of the variables; what is used more
     than once is put into temporaries, which are no part of a state."""
 
@@ -90,29 +90,29 @@ def _joined(word: str) -> Callable[..., str]:
     return lambda w, e, *args: "(" + f" {word} ".join(args) + ")"
 
 
-def _constant(w: Writer, e: Expr) -> str:
+def _constant(w: PromelaWriter, e: Expr) -> str:
     if abs(e.data) >= 1 << 31:
-        raise Unsupported(f"{e} needs more than 32 bits")
+        raise Inexpressible(f"{e} needs more than 32 bits")
     return f"({e.data})" if e.data < 0 else str(e.data)
 
 
-def _variable(w: Writer, e: Expr) -> str:
+def _variable(w: PromelaWriter, e: Expr) -> str:
     name, primed = e.data
     if primed:
         raise ValueError(f"{e}: the state after a step is put in before")
     return w.names[name]
 
 
-def _unbound(w: Writer, e: Expr) -> str:
+def _unbound(w: PromelaWriter, e: Expr) -> str:
     raise KeyError(f"{e} has no value here")
 
 
-def _beyond(w: Writer, e: Expr, *args: str) -> str:
+def _beyond(w: PromelaWriter, e: Expr, *args: str) -> str:
     """Aggregates are written out; a table is read and written by cells."""
     raise ValueError(f"{e}: {e.op} has no text of its own")
 
 
-def _select(w: Writer, e: Expr, table: str, *index: str) -> str:
+def _select(w: PromelaWriter, e: Expr, table: str, *index: str) -> str:
     sort = e.args[0].sort
     at, check = position(sort.index, e.args[1:], index)  # type: ignore[attr-defined]
     return f"({check} -> {table}[{at}] : 0)" if check else f"{table}[{at}]"
@@ -121,7 +121,7 @@ def _select(w: Writer, e: Expr, table: str, *index: str) -> str:
 def _domain(e: Expr) -> Domain:
     assert isinstance(e.sort, SetSort)
     if len(e.sort.domain) > 31:
-        raise Unsupported(f"{e} is a set of more than 31 elements")
+        raise Inexpressible(f"{e} is a set of more than 31 elements")
     return e.sort.domain
 
 
@@ -134,23 +134,23 @@ def _bit(element: Expr, text: str, domain: Domain) -> tuple[str, str]:
     )
 
 
-def _member(w: Writer, e: Expr, element: str, members: str) -> str:
+def _member(w: PromelaWriter, e: Expr, element: str, members: str) -> str:
     bit, check = _bit(e.args[0], element, _domain(e.args[1]))
     read = f"(({members} >> {bit}) & 1)"
     return f"({check} -> {read} : 0)" if check else read
 
 
-def _single(w: Writer, e: Expr, element: str) -> str:
+def _single(w: PromelaWriter, e: Expr, element: str) -> str:
     bit, check = _bit(e.args[0], element, _domain(e))
     return f"({check} -> (1 << {bit}) : 0)" if check else f"(1 << {bit})"
 
 
-def _card(w: Writer, e: Expr, members: str) -> str:
+def _card(w: PromelaWriter, e: Expr, members: str) -> str:
     bits = range(len(_domain(e.args[0])))
     return "(" + " + ".join(f"(({members} >> {k}) & 1)" for k in bits) + ")"
 
 
-def _quotient(w: Writer, e: Expr, a: str, b: str) -> str:
+def _quotient(w: PromelaWriter, e: Expr, a: str, b: str) -> str:
     """C cuts off towards 0, the IR towards less."""
     lo = e.args[0].interval[0]
     if lo is not None and lo >= 0:
@@ -158,7 +158,7 @@ def _quotient(w: Writer, e: Expr, a: str, b: str) -> str:
     return f"({a} >= 0 -> {a} / {b} : (0 - ((({b} - 1) - {a}) / {b})))"
 
 
-def _remainder(w: Writer, e: Expr, a: str, b: str) -> str:
+def _remainder(w: PromelaWriter, e: Expr, a: str, b: str) -> str:
     lo = e.args[0].interval[0]
     if lo is not None and lo >= 0:
         return f"({a} % {b})"

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from poolproof.checker.backends.foreign import (
-    Unsupported,
+    Inexpressible,
     comment,
     distinct,
     identifier,
@@ -21,7 +21,7 @@ from poolproof.checker.backends.foreign import (
 )
 from poolproof.checker.backends.promela.expressions import (
     LARGE,
-    Writer,
+    PromelaWriter,
     position,
     size,
 )
@@ -103,7 +103,7 @@ class _Program:
         else:
             kind = "byte" if lo >= 0 and hi < 1 << 8 else "short"
         if max(-(lo or 0) - 1, hi or 0) >= 1 << 31:
-            raise Unsupported(f"{v.name} needs more than 32 bits")
+            raise Inexpressible(f"{v.name} needs more than 32 bits")
         cells = 1
         for d in v.index:
             cells *= len(d)
@@ -129,7 +129,7 @@ class _Program:
         name = self.names[v.name]
         if not v.index:
             return name, ""
-        texts = [Writer(self.names).text(i) for i in index]
+        texts = [PromelaWriter(self.names).text(i) for i in index]
         at, check = position(v.index, index, texts)
         return f"{name}[{at}]", check
 
@@ -158,9 +158,13 @@ class _Program:
     def never(self, bad: Expr) -> Iterator[str]:
         """An alternative that is taken only where something is wrong."""
         if bad is not FALSE:
-            yield from self.alternative(bad, ["assert(false);"], Writer(self.names))
+            yield from self.alternative(
+                bad, ["assert(false);"], PromelaWriter(self.names)
+            )
 
-    def alternative(self, guard: Expr, then: Sequence[str], w: Writer) -> Iterator[str]:
+    def alternative(
+        self, guard: Expr, then: Sequence[str], w: PromelaWriter
+    ) -> Iterator[str]:
         """``then`` where the guard holds. A large guard needs temporaries, and is
         asked in a step that is always enabled and changes nothing otherwise."""
         if size(guard) <= LARGE:
@@ -169,7 +173,7 @@ class _Program:
             yield from (f"       {line}" for line in then)
             yield "     }"
         else:
-            asked = Writer(self.names)
+            asked = PromelaWriter(self.names)
             asked.share((guard,))
             text = asked.text(guard)
             self.temporaries = max(self.temporaries, len(asked.known))
@@ -204,14 +208,14 @@ class _Program:
         guard = put(a.guard)
         if guard is FALSE:
             return
-        w = Writer(self.names)
+        w = PromelaWriter(self.names)
         due = [f for o in a.obligations if (f := put(o.formula)) is not TRUE]
         updates = {name: put(update) for name, update in a.updates.items()}
         due += self.promises(
             a, by, updates, None if a.result is None else put(a.result)
         )
         lines = self.effect(w, due, updates)
-        yield from self.alternative(guard, lines, Writer(self.names))
+        yield from self.alternative(guard, lines, PromelaWriter(self.names))
 
     def promises(
         self,
@@ -233,7 +237,7 @@ class _Program:
                     yield expand_all((good,))[0]
 
     def effect(
-        self, w: Writer, due: Sequence[Expr], updates: Mapping[str, Expr]
+        self, w: PromelaWriter, due: Sequence[Expr], updates: Mapping[str, Expr]
     ) -> list[str]:
         """Return the step: assertions, values over the state before, writes."""
         changes = [

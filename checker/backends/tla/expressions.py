@@ -12,7 +12,7 @@ from collections import ChainMap, Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from poolproof.checker.backends.foreign import Unsupported
+from poolproof.checker.backends.foreign import Inexpressible
 from poolproof.checker.core.fold import Algebra, fold
 from poolproof.checker.core.interval import inside
 from poolproof.checker.core.ir import (
@@ -32,7 +32,7 @@ LARGEST = (1 << 31) - 1
 
 
 @dataclass
-class Writer:
+class TlaWriter:
     """Writes expressions as text. ``names`` has the names of variables, ``locals``
     those of parameters and binders. A term that is used more than once gets a name by
     LET."""
@@ -97,7 +97,7 @@ class Writer:
 class _At:
     """A place in the text: who writes, and what has a name here."""
 
-    writer: Writer
+    writer: TlaWriter
     known: ChainMap[Expr, str]
 
 
@@ -111,7 +111,7 @@ def values(domain: Domain) -> str:
 def number(n: int) -> str:
     """Return a number. Raise Unsupported if TLC has none so large."""
     if abs(n) > LARGEST:
-        raise Unsupported(f"{n} needs more than 32 bits")
+        raise Inexpressible(f"{n} needs more than 32 bits")
     return f"({n})" if n < 0 else str(n)
 
 

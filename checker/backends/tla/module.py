@@ -22,7 +22,7 @@ from poolproof.checker.backends.foreign import (
 from poolproof.checker.backends.tla.expressions import (
     GIVEN,
     HELPERS,
-    Writer,
+    TlaWriter,
     constant,
     index_of,
     number,
@@ -121,7 +121,7 @@ class _Module:
             p.name: self.name(("never_" if p.kind.wants_witness else "") + p.name)
             for p in properties
         }
-        self.writer = Writer(self.names)
+        self.writer = TlaWriter(self.names)
 
     @property
     def variables(self) -> list[str]:
@@ -236,7 +236,7 @@ class _Module:
             yield "  FALSE /\\ UNCHANGED vars"
 
 
-def due(w: Writer, o: Obligation) -> str:
+def due(w: TlaWriter, o: Obligation) -> str:
     """Return what an obligation says, as a condition of the step."""
     return f"Assert({w.text(o.formula)}, {_quoted(o.message)})"
 

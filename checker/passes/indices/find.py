@@ -11,15 +11,15 @@ from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import TransitionSystem
 from poolproof.checker.passes.indices.naming import Naming
 from poolproof.checker.passes.indices.orbits import (
+    CellRow,
     Hold,
     Indices,
-    Row,
     RowSpace,
     space_of,
 )
-from poolproof.checker.passes.indices.reading import Reading
+from poolproof.checker.passes.indices.reading import SimplifiedFormulas
 from poolproof.checker.passes.indices.sets import IndexSets
-from poolproof.checker.passes.indices.uses import Refused, RowTerms, Uses
+from poolproof.checker.passes.indices.uses import NoIndexSymmetry, RowTerms, Uses
 from poolproof.checker.passes.reduce import close
 
 LEAST = 3
@@ -52,7 +52,7 @@ def all_uses(system: TransitionSystem, properties: Iterable[Property]) -> list[U
     }
     if not domains:
         return []
-    read = Reading(*close(system, tuple(properties)))
+    read = SimplifiedFormulas(*close(system, tuple(properties)))
     return [Uses(read, d) for d in sorted(domains, key=lambda d: (d.lo, d.hi))]
 
 
@@ -65,7 +65,7 @@ def attempt(
     for joint in (False, True):
         try:
             made = _Group(uses, tables, joint, tuple(permuted)).made()
-        except Refused as refused:
+        except NoIndexSymmetry as refused:
             why = str(refused)
             continue
         if made is not None:
@@ -92,7 +92,7 @@ class _Group:
         these permutations are none."""
         for name in self.uses.place:
             if name in self.tables and name in self.uses.wrong:
-                raise Refused(self.uses.wrong[name])
+                raise NoIndexSymmetry(self.uses.wrong[name])
         read = self.uses.read
         for scope in read.scopes:
             names = Naming(self.uses, self.tables, self.joint, scope.name)
@@ -108,9 +108,9 @@ class _Group:
         if 0 < len(some) < len(self.domain):
             self.sets[row, some, hold] = None
 
-    def _rows(self) -> Iterator[Row]:
+    def _rows(self) -> Iterator[CellRow]:
         if self.joint:
-            yield Row((), None, self._classes((), None))
+            yield CellRow((), None, self._classes((), None))
             return
         spaces: dict[RowSpace, set[tuple[int, ...]]] = {}
         for v in self.uses.read.system.variables:
@@ -121,7 +121,7 @@ class _Group:
                 keys.update(product(*domains))
         for space, keys in spaces.items():
             for key in sorted(keys):
-                yield Row(space, key, self._classes(space, key))
+                yield CellRow(space, key, self._classes(space, key))
 
     def _classes(
         self, space: RowSpace, key: tuple[int, ...] | None

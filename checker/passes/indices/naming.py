@@ -14,7 +14,7 @@ from poolproof.checker.core.ir import (
 )
 from poolproof.checker.passes.equivariance import renamed
 from poolproof.checker.passes.indices.orbits import Hold
-from poolproof.checker.passes.indices.uses import Refused, RowTerms, Uses
+from poolproof.checker.passes.indices.uses import NoIndexSymmetry, RowTerms, Uses
 
 Named = tuple[RowTerms, int]
 """An index that is written as a constant, in its row."""
@@ -53,9 +53,11 @@ class Naming:
     def check_local(self, e: Expr) -> None:
         scope = self.scope
         if "" in self.uses.tables[scope, e]:
-            raise Refused(f"{e.data[0]} in {scope} is an index of other tables, too")
+            raise NoIndexSymmetry(
+                f"{e.data[0]} in {scope} is an index of other tables, too"
+            )
         if not self.joint and len(self.uses.rows[scope, e]) > 1:
-            raise Refused(f"{scope} compares two rows at {e.data[0]}")
+            raise NoIndexSymmetry(f"{scope} compares two rows at {e.data[0]}")
 
     def silent(self, e: Expr) -> bool:
         """Whether e, which was looked at, names and compares no index."""
@@ -65,7 +67,7 @@ class Naming:
         """Note for each part of a formula the index that it names (MANY of
         several), and whether it is ``special``."""
         if self.is_index(root):
-            raise Refused(f"{self.scope} keeps {root.data[0]} as a value")
+            raise NoIndexSymmetry(f"{self.scope} keeps {root.data[0]} as a value")
         if root in self.named:
             return
         for e in subterms(root):
@@ -99,14 +101,14 @@ class Naming:
             if self.is_index(binder):
                 self.check_local(binder)
                 if e.op == "setof":
-                    raise Refused(f"{self.scope} has a set of them")
+                    raise NoIndexSymmetry(f"{self.scope} has a set of them")
                 special = special or e.data[1] != self.domain
             special, found = self._bound(e, found, special)
         for k, a in enumerate(e.args):
             if k not in allowed and self.is_index(a):
-                raise Refused(f"{self.scope} computes with {a.data[0]}")
+                raise NoIndexSymmetry(f"{self.scope} computes with {a.data[0]}")
         if isinstance(e.sort, SetSort) and e.sort.domain == self.domain:
-            raise Refused(f"{self.scope} has a set of them")
+            raise NoIndexSymmetry(f"{self.scope} has a set of them")
         return found, special
 
     def _bound(
@@ -119,7 +121,7 @@ class Naming:
         for x in e.free:
             rows = self.uses.rows.get((scope, x), ())
             if self.is_index(x) and any(binder in t.free for r in rows for t in r):
-                raise Refused(f"{scope} compares two rows at {x.data[0]}")
+                raise NoIndexSymmetry(f"{scope} compares two rows at {x.data[0]}")
         if found is MANY or (found and any(binder in t.free for t in found[0])):
             return True, MANY
         return special, found

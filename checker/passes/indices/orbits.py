@@ -18,7 +18,7 @@ Hold = tuple[str, int]
 
 
 @dataclass(frozen=True)
-class Row:
+class CellRow:
     """Cells that differ in one index only. ``key`` are the raw values of the other
     indices; None: of all rows at once. ``classes`` are the indices that may
     change places, each with what keeps it in place for a while."""
@@ -37,7 +37,7 @@ class Indices:
     domain: Domain
     places: Mapping[str, int]
     joint: bool
-    rows: tuple[Row, ...]
+    rows: tuple[CellRow, ...]
 
     def items(
         self, system: TransitionSystem

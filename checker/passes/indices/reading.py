@@ -28,7 +28,7 @@ from poolproof.checker.core.system import (
     conjuncts,
 )
 from poolproof.checker.passes.equivariance import renamed
-from poolproof.checker.passes.indices.values import Values
+from poolproof.checker.passes.indices.values import FewValues
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Scope:
         return [*self.formulas, *(e for some in self.alike for e in some)]
 
 
-class Reading:
+class SimplifiedFormulas:
     """The formulas of a system with its properties, simplified: parameters that
     the guard fixes are put in, and what a comparison with a constant comes to
     is decided by the values that variables can have at all."""
@@ -57,7 +57,7 @@ class Reading:
     ) -> None:
         self.system = system
         self.fixed = {a.name: _fixed(a) for a in system.actions}
-        self.values = Values(system, self.fixed)
+        self.values = FewValues(system, self.fixed)
         self.growing = _growing(system)
         self.apart = _Apart()
         self.scopes = [self._start(), *map(self._of_action, system.actions)]

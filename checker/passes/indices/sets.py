@@ -22,8 +22,8 @@ from poolproof.checker.core.limits import tick
 from poolproof.checker.passes.indices.naming import MANY, Naming
 from poolproof.checker.passes.indices.orbits import Hold
 from poolproof.checker.passes.indices.reading import Scope
-from poolproof.checker.passes.indices.uses import Refused, RowTerms
-from poolproof.checker.passes.indices.values import Values
+from poolproof.checker.passes.indices.uses import NoIndexSymmetry, RowTerms
+from poolproof.checker.passes.indices.values import FewValues
 
 Tell = Callable[[RowTerms, Iterable[int], Hold | None], None]
 """Called with a row and indices of it that are told from the others, and with
@@ -51,7 +51,7 @@ class IndexSets:
     """A visit of all formulas of a scope, which calls ``tell``. Raise Refused
     where the indices are no symmetry. ``visits`` counts the parts visited."""
 
-    def __init__(self, names: Naming, values: Values, tell: Tell) -> None:
+    def __init__(self, names: Naming, values: FewValues, tell: Tell) -> None:
         self.names, self.values, self.tell = names, values, tell
         self.domain = names.domain
         self.cell = local("#cell", Domain(INT, -_FAR, _FAR))
@@ -64,7 +64,7 @@ class IndexSets:
         for x in {*scope.parameters}.union(*(e.free for e in scope.roots)):
             if self.names.is_index(x):
                 if x not in scope.parameters:
-                    raise Refused(f"{x.data[0]} is an index in {scope.name}")
+                    raise NoIndexSymmetry(f"{x.data[0]} is an index in {scope.name}")
                 self._part(x, _Context())
         for root in scope.formulas:
             self._visit(root, _Context())
@@ -77,7 +77,7 @@ class IndexSets:
         self.names.check_local(e)
         domain = e.data[1]
         if domain.lo < self.domain.lo or domain.hi > self.domain.hi:
-            raise Refused(f"{e.data[0]} ranges over more than the indices")
+            raise NoIndexSymmetry(f"{e.data[0]} ranges over more than the indices")
         if len(domain) < len(self.domain):
             self.tell(self.names.row(e), domain, context.hold)
 
@@ -255,7 +255,7 @@ class IndexSets:
             yield b, context
         elif self.names.is_index(t):
             if e.op != "eq":
-                raise Refused(f"{self.names.scope} puts {p.data[0]} in order")
+                raise NoIndexSymmetry(f"{self.names.scope} puts {p.data[0]} in order")
             self._equal(self.names.row(p), self.names.row(t), context)
         else:
             yield t, context
@@ -267,7 +267,7 @@ class IndexSets:
             x is not y and frozenset((x, y)) not in context.same
             for x, y in zip(row, other, strict=True)
         ):
-            raise Refused(f"{self.names.scope} compares indices of two rows")
+            raise NoIndexSymmetry(f"{self.names.scope} compares indices of two rows")
 
     def _against(self, e: Expr, p: Expr, t: Expr, context: _Context) -> None:
         """An index is compared with a number t."""

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from poolproof.checker.core.ir import INT, Domain, Expr, TableSort, subterms
-from poolproof.checker.passes.indices.reading import Reading
+from poolproof.checker.passes.indices.reading import SimplifiedFormulas
 
 
-class Refused(Exception):
+class NoIndexSymmetry(Exception):
     """The tables' indices are no symmetry; the text says why."""
 
 
@@ -22,7 +22,7 @@ class Uses:
     of each local that is one (in its scope) the tables and the rows. ``terms`` are
     the terms of all rows of a scope."""
 
-    def __init__(self, read: Reading, domain: Domain) -> None:
+    def __init__(self, read: SimplifiedFormulas, domain: Domain) -> None:
         self.read, self.domain = read, domain
         self.place: dict[str, int] = {}
         self.wrong: dict[str, str] = {}

@@ -17,7 +17,7 @@ from poolproof.checker.core.ir import (
 from poolproof.checker.core.system import TransitionSystem
 
 
-class Values:
+class FewValues:
     """The few values that some numbers can have in all reachable states."""
 
     MOST = 16

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Cells: pieces of work that need nothing of each other, for the cores of this
+"""Jobs: pieces of work that need nothing of each other, for the cores of this
 machine or for others.
 
-A cell has all that it needs, and can be pickled. Whoever spreads cells yields
-their results in the order of the cells, whatever order they were done in, so a
+A job has all that it needs, and can be pickled. Whoever spreads jobs yields
+their results in the order of the jobs, whatever order they were done in, so a
 report is the same from any number of workers.
 """
 
@@ -28,7 +28,7 @@ from poolproof.checker.spec.names import MissingName
 from poolproof.checker.spec.syntax import Scenario
 
 
-class Cell(Protocol):
+class Job(Protocol):
     """A piece of work. ``title`` names it in progress reports."""
 
     @property
@@ -40,27 +40,27 @@ class Cell(Protocol):
 
 @dataclass(frozen=True)
 class Lost:
-    """The result of a cell without one; ``why`` completes "nothing is known: "."""
+    """The result of a job without one; ``why`` completes "nothing is known: "."""
 
     why: str
 
 
 class Inapplicable(Lost):
-    """The design lacks what the cell is about: ``why`` says what ("no resv")."""
+    """The design lacks what the job is about: ``why`` says what ("no resv")."""
 
 
 class Spread(Protocol):
-    """A function that yields a result for each cell, in their order: what the cell
-    returns, or `Lost`. Cells are started in their order, too."""
+    """A function that yields a result for each job, in their order: what the job
+    returns, or `Lost`. Jobs are started in their order, too."""
 
-    def __call__(self, cells: Sequence[Cell], report: Reporter) -> Iterator[Any]: ...
+    def __call__(self, jobs: Sequence[Job], report: Reporter) -> Iterator[Any]: ...
 
 
-# --- kinds of cells -------------------------------------------------------
+# --- kinds of jobs -------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class CheckCell:
+class CheckJob:
     """A task. Its result is a `CheckResult`."""
 
     task: Task
@@ -77,7 +77,7 @@ class CheckCell:
 
 
 @dataclass(frozen=True)
-class AgainstCell:
+class AgainstJob:
     """A task, and the design to compare its own design with. Its result is a
     `Compared`."""
 
@@ -97,7 +97,7 @@ class AgainstCell:
 
 
 @dataclass(frozen=True)
-class SpecCell:
+class SpecJob:
     """A spec on the designs of a request. Its result is a list of `CheckResult`, or
     `Lost` if the budget does not suffice to compile them."""
 
@@ -127,7 +127,7 @@ class SpecCell:
 
 
 @dataclass(frozen=True)
-class SizeCell:
+class SizeJob:
     """A scenario on a design, with bounds and `let`s of its own. Its result is a
     `Sized`, or `Inapplicable`; Ctrl-C loses it."""
 
@@ -163,14 +163,14 @@ class SizeCell:
 
 
 def in_turn(interrupted: Callable[[], bool]) -> Spread:
-    """Return how this process does the cells, one by one."""
+    """Return how this process does the jobs, one by one."""
 
-    def spread(cells: Sequence[Cell], report: Reporter) -> Iterator[Any]:
-        for cell in cells:
+    def spread(jobs: Sequence[Job], report: Reporter) -> Iterator[Any]:
+        for job in jobs:
             result: Any = Lost(INTERRUPTED)
             with contextlib.suppress(KeyboardInterrupt):
                 if not interrupted():
-                    result = cell.run(report, interrupted)
+                    result = job.run(report, interrupted)
             yield result
 
     return spread

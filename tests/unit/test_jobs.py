@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Cells in processes of their own: results in order, losses, Ctrl-C."""
+"""Jobs in processes of their own: results in order, losses, Ctrl-C."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.system import Span
 from poolproof.checker.core.verdict import INTERRUPTED, Reporter, Silent
-from poolproof.checker.driver.cells import Lost, in_turn
+from poolproof.checker.driver.jobs import Lost, in_turn
 from poolproof.checker.driver.workers import DIED, in_processes
 
 HERE = os.getpid()
@@ -26,7 +26,7 @@ HERE = os.getpid()
 
 @dataclass(frozen=True)
 class Does:
-    """A cell that does one thing, and returns ``number``."""
+    """A job that does one thing, and returns ``number``."""
 
     number: int
     what: str = ""
@@ -58,9 +58,9 @@ class Does:
 
 
 def test_results_come_in_order() -> None:
-    cells = [Does(0, "late"), Does(1), Does(2, "late"), Does(3)]
-    assert list(in_processes(2)(cells, Silent())) == [0, 1, 2, 3]
-    assert list(in_turn(lambda: False)(cells, Silent())) == [0, 1, 2, 3]
+    jobs = [Does(0, "late"), Does(1), Does(2, "late"), Does(3)]
+    assert list(in_processes(2)(jobs, Silent())) == [0, 1, 2, 3]
+    assert list(in_turn(lambda: False)(jobs, Silent())) == [0, 1, 2, 3]
 
 
 def test_a_mistake_comes_back_as_it_was_raised() -> None:
@@ -71,19 +71,19 @@ def test_a_mistake_comes_back_as_it_was_raised() -> None:
 
 
 def test_a_cell_that_kills_its_process_is_lost_alone() -> None:
-    cells = [Does(0), Does(1, "die"), Does(2, "late"), Does(3, "die"), Does(4)]
-    found = list(in_processes(2)(cells, Silent()))
+    jobs = [Does(0), Does(1, "die"), Does(2, "late"), Does(3, "die"), Does(4)]
+    found = list(in_processes(2)(jobs, Silent()))
     assert found == [0, Lost(DIED), 2, Lost(DIED), 4]
 
 
 def test_a_process_that_is_killed_is_replaced(tmp_path: Path) -> None:
-    cells = [Does(0, "die once", str(tmp_path / "note")), Does(1, "late"), Does(2)]
-    assert list(in_processes(2)(cells, Silent())) == [0, 1, 2]
+    jobs = [Does(0, "die once", str(tmp_path / "note")), Does(1, "late"), Does(2)]
+    assert list(in_processes(2)(jobs, Silent())) == [0, 1, 2]
 
 
 def test_an_interrupt_keeps_what_is_known(tmp_path: Path) -> None:
     notes = [tmp_path / name for name in "ab"]
-    cells = [Does(k, "wait", str(note)) for k, note in enumerate(notes)]
+    jobs = [Does(k, "wait", str(note)) for k, note in enumerate(notes)]
 
     def when_both_wait() -> None:
         while not all(note.exists() for note in notes):
@@ -91,7 +91,7 @@ def test_an_interrupt_keeps_what_is_known(tmp_path: Path) -> None:
         os.kill(HERE, signal.SIGINT)
 
     Timer(0, when_both_wait).start()
-    found = list(in_processes(2)([*cells, Does(2), Does(3)], Silent()))
+    found = list(in_processes(2)([*jobs, Does(2), Does(3)], Silent()))
     assert found == ["partial, True"] * 2 + [Lost(INTERRUPTED)] * 2
 
 
@@ -101,9 +101,9 @@ def test_nothing_is_begun_after_an_interrupt() -> None:
 
 def test_processes_end_with_their_parent(tmp_path: Path) -> None:
     code = (
-        "import sys; from tests.unit.test_cells import *\n"
-        "cells = [Does(k, 'wait', sys.argv[1] + str(k)) for k in range(2)]\n"
-        "list(in_processes(2)(cells, Silent()))"
+        "import sys; from tests.unit.test_jobs import *\n"
+        "jobs = [Does(k, 'wait', sys.argv[1] + str(k)) for k in range(2)]\n"
+        "list(in_processes(2)(jobs, Silent()))"
     )
     note = str(tmp_path / "note")
     root = Path(__file__).parents[2]
