@@ -12,7 +12,14 @@ import pytest
 from poolproof.checker.commands.main import main
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.driver.designs import designs_named
-from poolproof.checker.driver.size import AtSize, Failure, Sized, find_size, range_of
+from poolproof.checker.driver.size import (
+    AtSize,
+    Failure,
+    Sized,
+    find_size,
+    range_of,
+    scenarios_on,
+)
 from poolproof.checker.reports.page import PoolCell, least_pool
 from poolproof.checker.spec import parse
 
@@ -241,6 +248,7 @@ scenario two "two blocks":
 def reserve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "reserve.py").write_text(RESERVE)
+    (tmp_path / "other.py").write_text(RESERVE.replace("class Reserve", "class Other"))
     (tmp_path / "t.scenario").write_text(TAKE)
     return ["size", "t.scenario", "--design", "reserve.py"]
 
@@ -300,6 +308,7 @@ def test_sizes_begin_where_the_design_can_have_them() -> None:
     found = find_size(scenario, spec, known.cls, {}, Budget(states=1), Silent())
     assert [at.size for at in found.sizes] == [1, 2]
     assert all("states" in at.unknown for at in found.sizes)
+    assert all(at.states >= 1 for at in found.sizes)
 
 
 def test_a_bound_that_means_nothing(
@@ -309,4 +318,27 @@ def test_a_bound_that_means_nothing(
     assert "no bound 'C'" in capsys.readouterr().err
     assert main([*reserve, "--bounds", "B=1"]) == 2
     assert "the size is of B; write --sizes 1..1" in capsys.readouterr().err
-    assert main(["size", FOUR, "--bounds", "limti=8"]) == 2
+    Path("t.scenario").write_text(TAKE.replace("for Reserve\n", ""))
+    assert main([*reserve[:2], *OTHER, "--bounds", "MOTS=8"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("poolproof: Reserve, Other: no bound 'MOTS' (did you mean")
+
+
+OTHER = ("--design", "reserve.py", "--design", "other.py")
+
+
+@pytest.mark.usefixtures("reserve")
+def test_a_scenario_is_on_its_own_designs_or_on_the_files() -> None:
+    """Its own `for` takes the place of the file's."""
+    asked = [reference for reference in OTHER if reference.endswith(".py")]
+
+    def named(text: str, *designs: str) -> list[str]:
+        Path("t.scenario").write_text(text)
+        return [known.name for _, known in scenarios_on(parse("t.scenario"), designs)]
+
+    inner = "    bounds with quota\n"
+    assert named(TAKE, *asked) == ["Reserve"]
+    assert named(TAKE.replace(inner, f"    for Other\n{inner}"), *asked) == ["Other"]
+    nowhere = TAKE.replace("for Reserve\n", "")
+    assert named(nowhere.replace(inner, f"    for Other\n{inner}"), *asked) == ["Other"]
+    assert named(nowhere, *asked) == ["Reserve", "Other"]
