@@ -160,6 +160,27 @@ def test_the_size_of_a_set_of_one_is_no_sum() -> None:
     assert refuted(questions(system, (small,), Certificate((), 1, (), 0))) == []
 
 
+NINE = ir.Domain(INT, 0, 9)
+BOTH = ir.const(ir.set_sort(NINE), 0b101)
+
+
+@pytest.mark.parametrize(
+    ("formula", "logic"),
+    [
+        (ir.le(X.now, ir.add(ir.mul(Y.now, num(2)), num(9))), "QF_LIA"),
+        (ir.le(ir.mul(X.now, Y.now), num(81)), "ALL"),
+        (ir.le(ir.mod(X.now, num(3)), num(1)), "ALL"),
+        (ir.le(ir.div(X.now, num(3)), num(2)), "ALL"),
+        (ir.le(ir.card(ir.inter(ir.single(X.now, NINE), BOTH)), num(1)), "ALL"),
+    ],
+)
+def test_the_logic_has_all_that_is_in_the_script(formula: ir.Expr, logic: str) -> None:
+    """QF_LIA has sums and multiples of unknowns, and no set of bits."""
+    p = Property("p", Kind.INVARIANT, formula)
+    *_, last = questions(xy(), (p,), Certificate(RANGES, 1, (), 4))
+    assert f"(set-logic {logic})" in last.text
+
+
 @st.composite
 def claims(draw: st.DrawFn) -> Claims:
     """A random system, and lemmas of which most are no certificate."""

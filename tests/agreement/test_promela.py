@@ -7,6 +7,8 @@ nor the way in which expressions and steps are evaluated.
 
 from __future__ import annotations
 
+import contextlib
+import math
 import re
 import shutil
 import subprocess
@@ -18,8 +20,9 @@ from hypothesis import HealthCheck, given, settings
 
 from poolproof.checker.backends.c.build import compiler
 from poolproof.checker.backends.foreign import Inexpressible
+from poolproof.checker.backends.promela.expressions import PromelaWriter
 from poolproof.checker.backends.promela.program import promela
-from poolproof.checker.core import ir
+from poolproof.checker.core import evaluate, ir
 from poolproof.checker.core.ir import (
     INT,
     TRUE,
@@ -35,6 +38,7 @@ from poolproof.checker.core.system import (
 from poolproof.checker.core.verdict import Budget, Reached, Silent, Violated
 from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.engines.native import native
+from tests.agreement import test_backends as many
 from tests.common.exported import SHIPPED, counter, everything, shipped
 from tests.common.random_systems import Case, cases, explore
 
@@ -144,6 +148,63 @@ def test_the_first_three_states(tmp_path: Path) -> None:
     text = promela(replace(system, actions=(up,)), (low,))
     assert spin(text, tmp_path) == (3, 0)  # -A: no violation is reported
     assert spin(text, tmp_path, stop=True)[1] == 1
+
+
+def test_many_expressions_have_their_values(tmp_path: Path) -> None:
+    """Promela's expressions are C's but for conditions, which C writes with `?`; SPIN
+    passes them on as they are. So a C program has the values."""
+    fixed = {x: ir.const(x.sort, x.data[1].hi) for x in many.LOCALS}
+    some = ir.substitute_all(many.one_of_each(many.raw(), 120), fixed)
+    some = ir.expand_all(e for e in some if not isinstance(e.sort, ir.TableSort))
+    writer, texts = PromelaWriter({v.name: v.name for v in many.VARIABLES}), {}
+    for e in some:
+        with contextlib.suppress(ValueError):  # tables that are stored into
+            texts[e] = writer.text(e)
+    assert len(texts) > 70
+    states = many.states(6)
+    lines = ["#include <stdbool.h>", "#include <stdio.h>"]
+    for v in many.VARIABLES:
+        size = f"[{math.prod(len(d) for d in v.index)}]" if v.index else ""
+        lines.append(f"static int {v.name}{size};")
+    lines.append("static void say(void) {")
+    lines += [f'printf("%d\\n", {x.replace("->", "?")});' for x in texts.values()]
+    lines.append("}\nint main(void) {")
+    for state in states:
+        first = {}
+        for number, (cell, raw) in enumerate(
+            zip(many.SYSTEM.cells, state, strict=True)
+        ):
+            v = cell.variable
+            at = number - first.setdefault(v.name, number)
+            lines.append(f"{v.name}{f'[{at}]' if v.index else ''} = {raw};")
+        lines.append("say();")
+    (tmp_path / "m.c").write_text("\n".join([*lines, "}"]))
+    subprocess.run([str(compiler()), "-w", "-o", "m", "m.c"], cwd=tmp_path, check=True)
+    out = subprocess.run(["./m"], cwd=tmp_path, capture_output=True, text=True)
+    said = iter(map(int, out.stdout.split()))
+    for state in states:
+        for e in texts:
+            value = next(said)
+            with contextlib.suppress(evaluate.Undefined):
+                assert value == evaluate.Valuation(many.SYSTEM, state).raw(e), texts[e]
+
+
+def test_what_needs_more_bits_than_promela_has() -> None:
+    """A set of 32 elements, and numbers beyond 32 bits; -2^31 is refused, too."""
+    for most, fine in ((30, True), (31, False)):
+        sort = ir.set_sort(ir.Domain(INT, 0, most))
+        s = Variable("s", sort, num(0), num((1 << most + 1) - 1), ir.const(sort, 0))
+        has = ir.eq(ir.card(s.now), num(1))
+        if fine:
+            assert PromelaWriter({"s": "s"}).text(has).count("& 1") == most + 1
+        else:
+            with pytest.raises(Inexpressible, match="a set of more than 31 elements"):
+                PromelaWriter({"s": "s"}).text(has)
+    least = -(1 << 31) + 1
+    assert PromelaWriter({}).text(num(least)) == f"({least})"
+    for wide in (least - 1, 1 << 31):
+        with pytest.raises(Inexpressible, match=f"{wide} needs more than 32 bits"):
+            PromelaWriter({}).text(num(wide))
 
 
 def test_what_promela_cannot_say() -> None:
