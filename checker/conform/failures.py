@@ -28,6 +28,7 @@ from poolproof.checker.conform.environment import (
 from poolproof.checker.conform.generate import Generator
 from poolproof.checker.conform.hugetlb import variant
 from poolproof.checker.conform.known import known_differences
+from poolproof.checker.conform.machine import ModelMachine
 from poolproof.checker.conform.sequence import Row, Run, ask, begin, compare, finish
 from poolproof.checker.conform.shrink import Found
 from poolproof.checker.core.verdict import Reporter, Silent
@@ -93,7 +94,8 @@ _PASSES = 4
 """How often a call may have gone well before it fails, in one command."""
 
 AS_SAID, UNHARMED, REFUSED = "as the design says", "unharmed", "refused"
-CUT_SHORT, NOT_THERE, OTHERWISE = "cut short", "not there", "otherwise"
+CUT_SHORT, CLEARED = "cut short", "refused too late"
+NOT_THERE, OTHERWISE = "not there", "otherwise"
 NOT_KNOWN = "not known"
 
 
@@ -101,7 +103,8 @@ NOT_KNOWN = "not known"
 class Injected:
     """The outcomes of the failures. ``counts`` has, for each call, function and branch
     of the design ("" for none), how often the call went as the design says or, without
-    a branch, was unharmed, was refused, or populated fewer pages. NOT_THERE: one of
+    a branch, was unharmed, was refused, or populated fewer pages. CLEARED: a
+    MAP_FIXED was refused when what was there had been unmapped. NOT_THERE: one of
     these, although the design has a branch; it does not reach it in this call.
     NOT_KNOWN: the log does not say what failed (__GFP_NOWARN), for example a huge page
     on one node. ``differed`` counts the known differences, by name; ``differences`` has
@@ -251,12 +254,14 @@ def asked_by(frames: Sequence[str]) -> str:
 class _How:
     """How a command goes: the call ``fails`` fails after it went well ``passes``
     times; or the ``answer`` is all that happens; or MAP_POPULATE gets no more than
-    ``populated`` pages."""
+    ``populated`` pages; or a MAP_FIXED has ``cleared`` what was there, and leaves a gap
+    (mm/vma.c:vms_abort_munmap_vmas)."""
 
     fails: str = NONE_FAILS
     passes: int = 0
     answer: str = ""
     populated: int | None = None
+    cleared: bool = False
 
 
 def _candidates(
@@ -266,12 +271,31 @@ def _candidates(
     ways = [(AS_SAID, _How(call, passes)) for passes in range(_PASSES) if call]
     ways.append((UNHARMED, _How()))
     ways += [(REFUSED, _How(answer=f"{said} {UNKNOWN}")) for said in ("err", "sig")]
+    if _is_map_fixed(run.rows[at].command):
+        ways.append((CLEARED, _How(answer=f"err {UNKNOWN}", cleared=True)))
     pages = range(_pages_populated(run.rows[at].command))
     ways += [(CUT_SHORT, _How(populated=number)) for number in pages]
     for verdict, how in ways:
         expected = _expected(design, run, at, how)
         if expected is not None:
             yield verdict, expected
+
+
+def _is_map_fixed(command: str) -> bool:
+    match command.split():
+        case ["w", _, "mmap", _, _, flags, *_]:
+            return "F" in flags
+    return False
+
+
+def _clears(machine: ModelMachine, command: str) -> bool:
+    """What MAP_FIXED does first. Return whether the design has a word for it."""
+    who, process, _, page, length, *_ = command.split()
+    try:
+        machine.run(f"{who} {process} munmap {page} {length}")
+    except NotExpressible:
+        return False
+    return True
 
 
 def _pages_populated(command: str) -> int:
@@ -290,6 +314,8 @@ def _expected(design: type[Hugetlb], run: Run, at: int, how: _How) -> Run | None
         if machine.below_zero():
             break
         if number == at and how.answer:
+            if how.cleared and not _clears(machine, row.command):
+                return None
             rows.append(Row(row.command, how.answer, machine.counters()))
             continue
         if number == at:

@@ -99,6 +99,11 @@ def disagreement(found: Found, left: str = "model", right: str = "kernel") -> li
     shown = [("", left, right)]
     answers = found.answers[len(run.setup) :]
     ready = found.answers[: len(run.setup)]
+    shown += [
+        (command, "ok", answer.result)
+        for command, answer in zip(run.setup, ready, strict=False)
+        if not answer.ok
+    ]
     shown.append(
         (
             "(setup done)",

@@ -13,7 +13,9 @@ from poolproof.checker.conform.campaign import Plan
 from poolproof.checker.conform.failures import (
     AS_SAID,
     BRANCHES,
+    CLEARED,
     OTHERWISE,
+    REFUSED,
     Injected,
     asked_by,
     branch,
@@ -114,6 +116,33 @@ def test_a_failure_that_is_not_undone_is_found() -> None:
     lines = injected_report("Hugetlb", done)
     assert all(len(line) <= 75 for line in lines)
     assert "  1 kind of failure with another outcome" in lines
+
+
+class LeavesGap(ModelKernel):
+    """The first allocation of a call is that of the new VMA, which mmap() wants when
+    what was there is gone: mm/mmap.c:__mmap_region."""
+
+    def sequence(self, commands: Sequence[str]) -> Outcome:
+        plain = [re.sub(r"fail 1 mmap (\d+ \d+) .*", r"munmap \1", c) for c in commands]
+        at = next(k for k, c in enumerate(commands) if " fail " in c)
+        if plain[at] == commands[at]:
+            plain[at] = re.sub(r"fail \d+ ", "", plain[at])
+        outcome = super().sequence(plain)
+        answers = list(outcome.answers)
+        failed = "err ENOMEM @ dump_stack vm_area_alloc __mmap_region"
+        if " munmap " not in plain[at] or " munmap " in commands[at]:
+            failed = f"{answers[at].result} -"
+        answers[at] = Answer(failed, answers[at].counters)
+        return Outcome(tuple(answers), outcome.clean)
+
+
+def test_a_map_fixed_that_fails_may_leave_a_gap() -> None:
+    without = tuple(n for n in declared(Hugetlb)[1] if n not in ("exit", "dontneed"))
+    done = inject(Hugetlb, LeavesGap(Hugetlb), Plan(60, 8, 2, without=without))
+    counts = done.counts["mmap", "vm_area_alloc", ""]
+    assert done.differences == {}
+    assert counts[CLEARED] > 0
+    assert counts[REFUSED] > 0
 
 
 def test_a_kernel_without_injection_says_so() -> None:
