@@ -13,7 +13,7 @@ from poolproof.checker.conform.script import script
 from poolproof.checker.conform.shown import showing
 from poolproof.checker.conform.syz import syz_program
 from poolproof.checker.core.diagnostic import UserError
-from poolproof.checker.driver.stored import Replayed, replay_file
+from poolproof.checker.driver.stored import Replayed, find_trace, replay_file
 from poolproof.checker.evidence.replay import NotReproduced
 from poolproof.checker.reports import json
 from poolproof.checker.reports.itf import itf
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
         )
     code = 0
     with output(options.output) as out:
-        for number, path in enumerate(options.file):
+        for number, path in enumerate(map(find_trace, options.file)):
             try:
                 replayed = replay_file(path)
             except NotReproduced as e:

@@ -42,6 +42,15 @@ def stored_trace(task: Task, prop: str) -> str | None:
     return shown_path(str(path)) if path.is_file() else None
 
 
+def find_trace(path: str) -> str:
+    """Return the path of a trace: that of a shipped one if ``path`` is below STORE and
+    there is no such file here."""
+    shipped = ROOT / path
+    if Path(path).parts[:1] != (STORE,) or Path(path).exists():
+        return path
+    return shown_path(str(shipped)) if shipped.is_file() else path
+
+
 @dataclass(frozen=True)
 class Replayed:
     """A trace file that shows what it says; ``heading`` has the title and the
