@@ -122,7 +122,7 @@ class LeavesGap(ModelKernel):
     """The first allocation of a call is that of the new VMA, which mmap() wants when
     what was there is gone: mm/mmap.c:__mmap_region."""
 
-    def sequence(self, commands: Sequence[str]) -> Outcome:
+    def sequence(self, commands: Sequence[str]) -> SequenceOutcome:
         plain = [re.sub(r"fail 1 mmap (\d+ \d+) .*", r"munmap \1", c) for c in commands]
         at = next(k for k, c in enumerate(commands) if " fail " in c)
         if plain[at] == commands[at]:
@@ -133,7 +133,7 @@ class LeavesGap(ModelKernel):
         if " munmap " not in plain[at] or " munmap " in commands[at]:
             failed = f"{answers[at].result} -"
         answers[at] = Answer(failed, answers[at].counters)
-        return Outcome(tuple(answers), outcome.clean)
+        return SequenceOutcome(tuple(answers), outcome.clean)
 
 
 def test_a_map_fixed_that_fails_may_leave_a_gap() -> None:
