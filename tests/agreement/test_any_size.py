@@ -36,10 +36,10 @@ from poolproof.checker.driver.any_size import Opened, opened
 from poolproof.checker.driver.designs import find_spec
 from poolproof.checker.driver.mutants import Mutant, mutants
 from poolproof.checker.driver.stated import with_stated
-from poolproof.checker.engines.anysize import Sources, anysize
+from poolproof.checker.engines.anysize import Sources, anysize, questions
 from poolproof.checker.engines.anysize.balances import balances, orthogonal
 from poolproof.checker.engines.anysize.candidates import renamed
-from poolproof.checker.engines.anysize.questions import Question
+from poolproof.checker.engines.anysize.questions import Answer, Question
 from poolproof.checker.engines.anysize.terms import PlainTerms
 from poolproof.checker.engines.anysize.visits import Visits
 from poolproof.checker.engines.explicit import explicit
@@ -473,6 +473,18 @@ ENTAILED = (
         " == sum(r in ROWS, p in PLACES: used[r] if home[p] == r else 0)",
         "sum(p in PLACES: sum(r in ROWS: used[r] if home[p] == r else 0)) == 2 * P",
     ),
+    (
+        "count(r in ROWS: used[r] > 0) == 1 and count(r in ROWS: used[r] <= 0) == 1",
+        "V == 2",
+        "V == 3",
+    ),
+    (
+        "total >= 0",
+        "not (total == 1 and (total == 0) == all(r in ROWS: used[r] == 0) and"
+        " (total == 1) == all(r in ROWS: used[r] == 0 and free[r] == 0))",
+        "not (total == 0 and (total == 0) == all(r in ROWS: used[r] == 0) and"
+        " (total == 1) == all(r in ROWS: used[r] == 0 and free[r] == 0))",
+    ),
 )
 
 
@@ -493,6 +505,25 @@ def test_what_follows_at_any_size_and_what_does_not(
         question.know("known", renamed(fact, 1))
         question.deny(renamed(claim, 2))
         assert question.ask().proved is so, claim
+
+
+def test_what_is_out_of_reach_is_not_proved(monkeypatch: pytest.MonkeyPatch) -> None:
+    system = compile_design(Homes, {}, (), (), frozenset(("V", "P")), True).system
+    cell = system.by_name["used"]
+    x = ir.local("a", cell.index[0])
+
+    def asked() -> Answer:
+        question = Question(PlainTerms(system))
+        at_most = (ir.le(ir.select(cell.now, x), ir.num(k)) for k in (0, 1))
+        few, more = (ir.aggregate("all", x, body) for body in at_most)
+        question.know("", few)
+        question.deny(more)
+        return question.ask()
+
+    assert asked().proved
+    monkeypatch.setattr(questions, "_INSTANCES", 0)
+    assert not asked().proved
+    assert asked().why == "too many instances"
 
 
 def test_no_unknown_has_a_name_that_z3_gives_to_a_part_of_a_script() -> None:
@@ -684,6 +715,22 @@ def test_a_state_against_a_claim_shows_what_it_has(tmp_path: Path) -> None:
     verdict = proved(found).verdicts["low"]
     assert isinstance(verdict, Unknown)
     assert verdict.reason.endswith("e.g. where x = 10")
+
+
+def test_a_step_against_a_claim_shows_cells_and_arguments(tmp_path: Path) -> None:
+    """By the names that the design gives them."""
+    text = 'spec "s" for Homes step few on take(row): used\'[row] <= 3\n'
+    spec = of_text(text, tmp_path, "few")
+    found = opened(Homes, spec, Sizes({}, (), ()), compile_design(Homes), ("all",))
+    verdict = proved(found, clauses=False).verdicts["few"]
+    assert isinstance(verdict, Unknown)
+    says, where = verdict.reason.split(", e.g. where ")
+    assert says.endswith("take keeps few")
+    shown = dict(part.split(" = ") for part in where.split(", "))
+    assert {"row", "place", "used[row]", "free[row]", "home[place]"} <= shown.keys()
+    assert "#" not in where
+    assert int(shown["used[row]"]) >= 3
+    assert shown["row"].startswith("r")
 
 
 class Ahead(Design):

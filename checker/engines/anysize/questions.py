@@ -140,9 +140,6 @@ class Question:
     """Relations between sums over the elements that no term names, from the facts."""
     shallow: bool = False
     """Whether not to look for regions."""
-    deep: bool = False
-    """Whether to ask for elements against what lemmas say of all elements under
-    a condition."""
     fresh: int = 0
 
     # -- saying things --
@@ -342,7 +339,7 @@ class _Attempt:
         ground += [("", r) for r in self.question.relations]
         for name, fact in ground:
             self.facts.append((name, self.lower(fact)))
-            if name and not self.question.deep:
+            if name:  # what lemmas say under a condition needs no element against it
                 self.waiting.clear()
         for name, total in self.question.totals:
             self.facts.append((name, self.of_unnamed(total)))
