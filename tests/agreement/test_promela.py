@@ -31,7 +31,9 @@ from poolproof.checker.core.ir import (
 )
 from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.system import (
+    Action,
     Obligation,
+    Parameter,
     TransitionSystem,
     Variable,
 )
@@ -148,6 +150,129 @@ def test_the_first_three_states(tmp_path: Path) -> None:
     text = promela(replace(system, actions=(up,)), (low,))
     assert spin(text, tmp_path) == (3, 0)  # -A: no violation is reported
     assert spin(text, tmp_path, stop=True)[1] == 1
+
+
+WHOLE = """\
+/*
+ * how
+ */
+short n;
+byte v_byte;
+byte t_x[3];
+hidden int temporary[4];
+
+active proctype whole()
+{
+  if
+  :: d_step { v_byte = 1; t_x[0] = 1; t_x[1] = 1; t_x[2] = 4; }
+  fi;
+end:
+  do
+  /* low: invariant */
+  :: d_step { (3 <= n) ->
+       assert(false);
+     }
+  /* a.top: reachable */
+#ifdef REACH_a_top
+  :: d_step { (n == 2) ->
+       assert(false);
+     }
+#endif
+  /* later is not exported: leads to */
+  /* act(1) */
+  :: d_step { (3 <= (n + 1)) ->
+       assert(false);
+     }
+  :: d_step { (v_byte && (n < 2)) ->
+       temporary[0] = (n + 1);
+       temporary[1] = ((temporary[0] == 0) -> n : t_x[0]);
+       temporary[2] = ((temporary[0] == 1) -> n : t_x[1]);
+       temporary[3] = ((temporary[0] == 2) -> n : t_x[2]);
+       assert((temporary[0] < 3));
+       assert((!(n == 1)));
+       assert(((n < 1) || (n < temporary[0])));
+       assert(temporary[1] >= 0 && temporary[1] <= 5);
+       t_x[0] = temporary[1];
+       assert(temporary[2] >= 0 && temporary[2] <= 5);
+       t_x[1] = temporary[2];
+       assert(temporary[3] >= 0 && temporary[3] <= 5);
+       t_x[2] = temporary[3];
+       assert(temporary[0] >= -1 && temporary[0] <= 3);
+       n = temporary[0];
+     }
+  /* idle() */
+  :: d_step { 1 ->
+       skip;
+     }
+  /* never() */
+  :: false
+  od
+}
+"""
+
+
+def test_the_text_of_a_model() -> None:
+    """A table at an index that may be outside, a word of Promela, both kinds of
+    obligation, each kind of property; an action without effect, and one that is
+    never possible."""
+    three, one = ir.Domain(INT, 0, 2), ir.Domain(INT, 1, 1)
+    sort = ir.table_sort((three,), INT)
+    start = ir.store(ir.fill(sort, num(1)), num(2), num(4))
+    n = Variable("n", INT, num(-1), num(3), num(0))
+    on = Variable("byte", ir.BOOL, num(0), num(1), TRUE)
+    t = Variable("t.x", sort, num(0), num(5), start)
+    k = ir.local("k#act", one)
+    at = ir.add(n.now, k)
+    act = Action(
+        "act",
+        (Parameter("k", k),),
+        ir.and_(on.now, lt(n.now, num(2))),
+        {"t.x": ir.store(t.now, at, n.now), "n": at},
+        lt(n.now, num(1)),
+        (
+            Obligation("index", lt(at, num(3)), "early", None, True),
+            Obligation("assert", ir.ne(n.now, num(1)), "late", None),
+        ),
+    )
+    idle = Action("idle", (), TRUE, {}, None)
+    never = Action("never", (), ir.FALSE, {}, None)
+    grows = ir.or_(act.returned, lt(n.now, n.next))
+    asked = (
+        Property("low", Kind.INVARIANT, lt(n.now, num(3))),
+        Property("a.top", Kind.REACHABLE, ir.eq(n.now, num(2))),
+        Property("grows", Kind.STEP, grows, action="act"),
+        Property("later", Kind.LEADS_TO, TRUE, goal=TRUE),
+    )
+    system = TransitionSystem("whole", (n, on, t), (act, idle, never), TRUE, {}, {})
+    assert promela(system, asked, ["how"]) == WHOLE
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "kind"),
+    [
+        (0, 255, "byte"),
+        (0, 256, "short"),
+        (-1, 0, "short"),
+        (-(1 << 15), (1 << 15) - 1, "short"),
+        (-(1 << 15) - 1, 0, "int"),
+        (0, 1 << 15, "int"),
+        (None, 0, "int"),
+        (0, None, "int"),
+        (-(1 << 31), (1 << 31) - 1, "int"),
+        (-(1 << 31) - 1, 0, ""),
+        (0, 1 << 31, ""),
+    ],
+)
+def test_the_type_of_a_variable(least: int | None, most: int | None, kind: str) -> None:
+    """SPIN's byte has no values below 0, its short 16 bits and its int 32."""
+    ends = (None if end is None else num(end) for end in (least, most))
+    v = Variable("v", INT, *ends, num(0))
+    system = TransitionSystem("typed", (v,), (), TRUE, {}, {})
+    if kind:
+        assert f"\n{kind} v;\n" in promela(system, ())
+    else:
+        with pytest.raises(Inexpressible, match="v needs more than 32 bits"):
+            promela(system, ())
 
 
 def test_many_expressions_have_their_values(tmp_path: Path) -> None:
