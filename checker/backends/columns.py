@@ -391,4 +391,5 @@ COLUMNS: Algebra[Value] = {
     "any": _beyond,
     "setof": _beyond,
     "map": _beyond,
+    "first": _beyond,
 }

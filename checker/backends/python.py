@@ -198,6 +198,7 @@ PYTHON: Algebra[str] = {
     "store": _beyond,
     "fill": _beyond,
     "map": _beyond,
+    "first": _beyond,
     "sum": _beyond,
     "all": _beyond,
     "any": _beyond,

@@ -594,6 +594,7 @@ LOWER: Algebra[Value] = {
     "store": _store,
     "fill": _fill,
     "map": _written_out,
+    "first": _written_out,
     "sum": _written_out,
     "all": _written_out,
     "any": _written_out,

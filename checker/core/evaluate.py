@@ -173,7 +173,7 @@ def _fill(e: Expr, value: Reader) -> Reader:
     return read
 
 
-def _map(e: Expr, cell: Reader) -> Reader:
+def _open(e: Expr, body: Reader) -> Reader:
     raise ValueError(f"{e}: close the sizes first")
 
 
@@ -242,11 +242,12 @@ VALUES: Algebra[Reader] = {
     "select": _shared(_select),
     "store": _shared(_store),
     "fill": _shared(_fill),
-    "map": _shared(_map),
+    "map": _shared(_open),
     "sum": _binder(sum),
     "all": _binder(lambda bodies: int(all(bodies))),
     "any": _binder(lambda bodies: int(any(bodies))),
     "setof": _binder(lambda bodies: sum(b << k for k, b in enumerate(bodies))),
+    "first": _shared(_open),
 }
 
 

@@ -239,4 +239,5 @@ INTERVALS: Algebra[Interval] = {
     "store": _any,
     "fill": _any,
     "map": _any,
+    "first": lambda _, e, body: (-1, e.data[1].hi),
 }

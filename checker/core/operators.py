@@ -60,6 +60,7 @@ OPERATORS: dict[str, Operator] = {
         Operator("all", 1, 1, "all"),
         Operator("any", 1, 1, "any"),
         Operator("setof", 1, 1, "setof"),
+        Operator("first", 1, 1, "first"),
         Operator("const", 0, 0, ""),
         Operator("param", 0, 0, ""),
         Operator("var", 0, 0, ""),
@@ -67,5 +68,5 @@ OPERATORS: dict[str, Operator] = {
     )
 }
 
-BINDERS = frozenset(("sum", "all", "any", "setof"))
+BINDERS = frozenset(("sum", "all", "any", "setof", "first"))
 """The operators that bind a variable in their one argument."""

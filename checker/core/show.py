@@ -136,6 +136,7 @@ _READINGS: Algebra[Text] = {
     "all": _binder,
     "any": _binder,
     "setof": _binder,
+    "first": _binder,
 }
 
 

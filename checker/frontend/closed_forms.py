@@ -13,10 +13,15 @@ from what one turn does to its head:
 - min and max with 0 or -1 around the head ("a clamp"), where no turn lowers it:
   folded away, with the obligation that the value is not below zero before;
 - a value that depends neither on heads nor on x: that value, for the domain is not
-  empty.
+  empty;
+- c(x) ? f : h, f free of x: f if c holds of some x; with f(x), and x a number: f of
+  the last x with c;
+- h == none and c(x) ? f(x) : h: f of the first x with c (`first`);
+- min(h, d(x)), max(h, d(x)), d between two constants: how many of the numbers between
+  them no d(x) is beyond.
 
 Anything else is refused with `NotClosed`, which names the line. The order of
-turns does not matter to any of these forms. tests/agreement/test_any_size.py
+turns matters to "first" and "last" only. tests/agreement/test_any_size.py
 closes the sizes again and compares each system with the unrolled one.
 """
 
@@ -42,6 +47,7 @@ from poolproof.checker.frontend.cursor import (
     Unusable,
     Value,
 )
+from poolproof.checker.frontend.deciding import Deciding
 from poolproof.checker.frontend.turns import (
     Unclamped,
     added_to,
@@ -215,6 +221,7 @@ class _Closing:
     ) -> None:
         self.loop, self.heads, self.turn, self.marks = loop, heads, turn, marks
         self.x, self.domain = loop.x, loop.domain
+        self.deciding = Deciding(self.x, self.has_heads)
         self.start = loop.cursor.store
         self.symbols: dict[Expr, Expr] = {}
         """Each head that is no open table, with its value before the loop."""
@@ -423,7 +430,7 @@ class _Closing:
             found = None
         if found is None and not self.has_heads(value) and self.x not in value.free:
             found = value
-        return found
+        return found or self.deciding.after(head, value, before)
 
     def truth(self, head: Expr, value: Expr, before: Expr) -> Expr | None:
         yes = ir.substitute(value, {head: ir.TRUE})
@@ -437,7 +444,8 @@ class _Closing:
     def number(self, head: Expr, value: Expr, before: Expr) -> Expr | None:
         added = added_to(head, value)
         if added is None:
-            return self.clamped(head, value, before)
+            extreme = self.deciding.extreme(head, value, before)
+            return extreme or self.clamped(head, value, before)
         if self.has_heads(added):
             return None
         return self.counted(head, added, before)

@@ -119,6 +119,25 @@ def added_to(head: Expr, value: Expr) -> Expr | None:
     return None
 
 
+def kept_where(head: Expr, value: Expr) -> tuple[Expr, Expr | None] | None:
+    """Return where the value is not the head, and what it is there (None: it is the
+    head everywhere); None if one of the two depends on the head."""
+    if value is head:
+        return ir.FALSE, None
+    if not _mentions(value, head):
+        return ir.TRUE, value
+    if value.op != "ite" or _mentions(value.args[0], head):
+        return None
+    c, a, b = value.args
+    then, other = kept_where(head, a), kept_where(head, b)
+    if then is None or other is None:
+        return None
+    where = ir.ite(c, then[0], other[0])
+    if then[1] is None or other[1] is None:
+        return where, other[1] if then[1] is None else then[1]
+    return where, ir.ite(c, then[1], other[1])
+
+
 class Unclamped:
     """A value, provided that no ``h + d`` that it compares with zero is below zero.
     ``asked`` has each d with a condition under which it is compared. ``whole``: all

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A system with open sizes, at given ones.
 
-A binder over an open domain becomes one over as many values as the sizes say, a
-row-wise change of a table a `store` for each cell, and the absent element, -1
-where sizes are open, the raw value that it has at these. The result can be run by
-every engine; it should do what the design does that is compiled at these sizes.
+A binder over an open domain becomes one over as many values as the sizes say, the
+first of its elements a choice between them, a row-wise change of a table a `store`
+for each cell, and the absent element, -1 where sizes are open, the raw value that
+it has at these. The result can be run by every engine; it should do what the design
+does that is compiled at these sizes.
 """
 
 from __future__ import annotations
@@ -70,10 +71,14 @@ class Closing:
         return sort
 
     def domain(self, domain: Domain) -> Domain:
-        if not isinstance(domain, OpenDomain):
+        sort, lo, hi = self.sort(domain.sort), domain.lo, domain.hi
+        if isinstance(domain, OpenDomain):
+            hi = self.number(domain.end)
+        elif sort is domain.sort:
             return domain
-        sort, lo, hi = self.sort(domain.sort), domain.lo, self.number(domain.end)
-        if isinstance(sort, ScalarSort) and lo < 0:
+        if isinstance(sort, ScalarSort) and hi < 0:
+            lo, hi = sort.size, sort.size
+        elif isinstance(sort, ScalarSort) and lo < 0:
             lo, hi = 0, sort.size
         return Domain(sort, lo, hi, domain.name)
 
@@ -174,6 +179,17 @@ def _binder(closing: Closing, e: Expr, body: Expr) -> Expr:
     return ir.aggregate(e.op, binder, body)
 
 
+def _first(closing: Closing, e: Expr, body: Expr) -> Expr:
+    """The first element is a choice, the absent one its last case."""
+    domain = closing.domain(e.data[1])
+    binder, sort = ir.local(e.data[0], domain), domain.sort
+    found = ir.const(sort, sort.size if isinstance(sort, ScalarSort) else -1)
+    for raw in reversed(list(domain)):
+        value = ir.const(sort, raw)
+        found = ir.ite(ir.substitute(body, {binder: value}), value, found)
+    return found
+
+
 def _fill(closing: Closing, e: Expr, value: Expr) -> Expr:
     sort = closing.sort(e.sort)
     assert isinstance(sort, TableSort)
@@ -183,6 +199,7 @@ def _fill(closing: Closing, e: Expr, value: Expr) -> Expr:
 _CLOSED: Algebra[Expr] = {
     **dict.fromkeys(ir.BUILD, _rebuilt),
     **dict.fromkeys(BINDERS, _binder),
+    "first": _first,
     "const": _constant,
     "param": _param,
     "local": _local,

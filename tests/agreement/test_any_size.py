@@ -33,6 +33,7 @@ from poolproof.checker.core.verdict import (
     Violated,
 )
 from poolproof.checker.driver.any_size import Opened, opened
+from poolproof.checker.driver.check import opened_sizes
 from poolproof.checker.driver.designs import find_spec
 from poolproof.checker.driver.mutants import Mutant, mutants
 from poolproof.checker.driver.stated import with_stated
@@ -40,6 +41,7 @@ from poolproof.checker.engines.anysize import Sources, anysize, questions
 from poolproof.checker.engines.anysize.balances import balances, orthogonal
 from poolproof.checker.engines.anysize.candidates import renamed
 from poolproof.checker.engines.anysize.questions import Answer, Question
+from poolproof.checker.engines.anysize.sizes import small_sizes
 from poolproof.checker.engines.anysize.terms import PlainTerms
 from poolproof.checker.engines.anysize.visits import Visits
 from poolproof.checker.engines.explicit import explicit
@@ -50,12 +52,14 @@ from poolproof.checker.spec import Sizes, parse, resolve
 from poolproof.checker.spec.parse import Spec
 from poolproof.model.designs.hugetlb import Hugetlb
 from poolproof.model.language import Bool, Design, Natural, action, require, var
+from tests.common.any_sizes import task_of
 from tests.common.open_designs import (
     SPEC,
     TRAPS,
     Apart,
     Beyond,
     Chain,
+    Choices,
     Falls,
     Forms,
     Homes,
@@ -99,7 +103,7 @@ def same_steps(a: TransitionSystem, b: TransitionSystem, states: int) -> int:
     return len(seen)
 
 
-@pytest.mark.parametrize("cls", [Forms, Falls, Masks, Owners])
+@pytest.mark.parametrize("cls", [Forms, Falls, Masks, Owners, Choices])
 @pytest.mark.parametrize(
     "sizes", [{"V": 1, "P": 1}, {"V": 2, "P": 1}, {"V": 1, "P": 3}, {"V": 2, "P": 2}]
 )
@@ -125,6 +129,36 @@ def test_hugetlb_with_open_sizes_is_hugetlb(sizes: dict[str, int], states: int) 
     unrolled = compile_design(Hugetlb, sizes, (), FEATURES).system
     closed = close(system, closing_of(system, sizes))
     assert same_steps(unrolled, closed, states) >= states
+
+
+CHOOSING = (
+    ("pageblock", "PageAllocator"),
+    ("thp_reservation", "ThpReservation"),
+    ("tao_nodes", "Tao"),
+    ("vma_limit", "Vmas"),
+    ("swap", "SwapSpace"),
+    ("thp_calls", "Thp"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("spec", "design"), CHOOSING)
+def test_shipped_designs_that_choose_elements_are_the_same_with_open_sizes(
+    spec: str, design: str
+) -> None:
+    task = task_of(spec, design)
+    system = opened_sizes(task).compiled.system
+    own, bounds = task.sizes, task.compiled.bounds
+    compared = 0
+    for sizes in (*small_sizes(system), {n: bounds[n] for n in system.least}):
+        every = {**bounds, **sizes}
+        try:
+            same = compile_design(task.known.cls, every, own.without, own.having).system
+        except UserError:
+            continue  # a size that the design does not allow
+        closed = close(system, closing_of(system, sizes))
+        compared += same_steps(same, closed, 20) >= 2
+    assert compared > 0
 
 
 @pytest.mark.parametrize("trap", TRAPS, ids=lambda t: t.__name__)
@@ -286,6 +320,44 @@ def test_clauses_of_a_row_are_lemmas_only_if_they_are_inductive(tmp_path: Path) 
     (certificate,) = certificates(outcome)
     assert "late" not in " ".join(certificate.lemmas)
     for text in certificate.questions:
+        assert cvc5_says(text) == "unsat"
+
+
+CHOICES = """
+spec "choices"
+for Choices
+invariant used_is "u": all(r in ROWS: used[r] == count(p in PLACES: home[p] == r))
+invariant some_used "s":
+    homes() > 0 implies any(r in ROWS: used[r] > 0)
+invariant in_order "o": start <= end
+invariant low_kept "l": all(r in ROWS: low[r] <= 3)
+step put_is_unused "p" on put:
+    all(q in PLACES: home'[q] == home[q] or home'[q] != none and used[home'[q]] == 0)
+step put_finds "f" on put: some_unused() implies homes' == homes + 1
+step put_finds_none "n" on put: homes' == homes
+step from_start "b" on look:
+    all(p in PLACES: start' <= p and p < end' implies home[p] == none)
+step no_later "a" on look(row): all(p in PLACES: start' <= p implies home[p] != row)
+step there "t" on look(row):
+    start' > 0 implies any(p in PLACES: p + 1 == start' and home[p] == row)
+step later "c" on look: all(p in PLACES: start' < p implies home[p] == none)
+step least "d" on measure: any(r in ROWS: used[r] == 0) implies least' == 0
+step least_but "e" on measure: least' <= 3 and (least' != 1)
+step never_two "g" on measure: least' != 2
+step other_kept "h" on pick: any(r in ROWS: used[r] > 1) implies used[other'] > 1
+"""
+
+
+def test_the_first_or_last_element_is_one_that_is_there(tmp_path: Path) -> None:
+    spec = of_text(CHOICES, tmp_path, "choices")
+    found = opened(Choices, spec, Sizes({}, (), ()), compile_design(Choices), ("all",))
+    assert not found.kept
+    outcome = proved(found, clauses=False)
+    good = {n for n, v in outcome.verdicts.items() if isinstance(v, Holds)}
+    assert set(outcome.verdicts) - good == {"put_finds_none", "later", "never_two"}
+    never_violated(Choices, spec, good, {"V": 2, "P": 2}, 300)
+    (certificate,) = certificates(outcome)
+    for text in certificate.questions[::30]:
         assert cvc5_says(text) == "unsat"
 
 

@@ -293,6 +293,105 @@ class Homes(Design):
         self.free[row] += 1
 
 
+class Choices(Design):
+    """The first or last element with something, and the least and greatest of small
+    numbers."""
+
+    home = table(PLACES, Maybe(ROWS))
+    used = table(ROWS, Int(), init=0)
+    low = table(ROWS, Int(0, 3), init=0)
+    start = var(Int(0, P), init=0)
+    end = var(Int(0, P), init=0)
+    least = var(Int(0, 5), init=5)
+    most = var(Int(-1, 3), init=-1)
+    kept = var(Int(0, 9), init=9)
+    other = var(Maybe(ROWS))
+
+    def unused(self):
+        """The first row that no place names, or None."""
+        found = None
+        for r in ROWS:
+            if found is None and self.used[r] == 0:
+                found = r
+        return found
+
+    def rank(self, row):
+        if self.used[row] == 0:
+            return 0
+        return 2 if self.low[row] < 2 else 3
+
+    @observer
+    def some_unused(self) -> Bool():
+        return self.unused() is not None
+
+    @observer
+    def homes(self) -> Int():
+        return sum(1 for p in PLACES if self.home[p] is not None)
+
+    @action
+    def put(self, place: PLACES):
+        """One loop finds a row, the other changes it."""
+        require(self.home[place] is None)
+        found = self.unused()
+        for r in ROWS:
+            if r == found:
+                self.used[r] += 1
+        self.home[place] = found
+
+    @action
+    def pick(self):
+        """The second loop looks only if the first finds nothing."""
+        found = None
+        for r in ROWS:
+            if found is None and self.used[r] > 1:
+                found = r
+        for r in ROWS:
+            if found is None and self.low[r] == 3:
+                found = r
+        self.other = found
+
+    @action
+    def share(self, row: ROWS, place: PLACES):
+        if self.home[place] is None:
+            self.used[row] += 1
+            self.home[place] = row
+
+    @action
+    def drop(self, row: ROWS, place: PLACES):
+        """The first other place of the row, found by a loop over all, loses it."""
+        require(self.home[place] == row)
+        self.home[place] = None
+        self.used[row] -= 1
+        self.low[row] = min(self.low[row] + 1, 3)
+
+    @action
+    def look(self, row: ROWS):
+        """The last place of a row before the end, and the first from there on."""
+        self.start = 0
+        for p in PLACES:
+            if self.home[p] == row:
+                self.start = p + 1
+        self.end = P
+        for k in PLACES:
+            p = P - 1 - k
+            if self.home[p] is not None and p >= self.start:
+                self.end = p
+
+    @action
+    def measure(self):
+        least = 5
+        most = -1
+        kept = self.kept
+        for r in ROWS:
+            least = min(least, self.rank(r))
+            most = max(3 - self.rank(r), most)
+            if self.low[r] == 2:
+                kept = 4
+        self.least = least
+        self.most = most
+        self.kept = kept
+
+
 class Trap(Design):
     """What is in every trap."""
 

@@ -399,6 +399,7 @@ TEXT: Algebra[str] = {
     "store": _unknown,
     "fill": _unknown,
     "map": _unknown,
+    "first": _unknown,
     "sum": _number(_aggregate),
     "all": _aggregate,
     "any": _aggregate,

@@ -198,5 +198,6 @@ PROMELA: Algebra[str] = {
     "any": _beyond,
     "setof": _beyond,
     "map": _beyond,
+    "first": _beyond,
 }
 """The IR as Promela; operands stand in parentheses."""

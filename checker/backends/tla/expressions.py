@@ -237,6 +237,7 @@ TLA: Algebra[str] = {
     "store": _store,
     "fill": _fill,
     "map": _beyond,
+    "first": _beyond,
     "sum": _binder("Total([{name} \\in {domain} |-> {body}])"),
     "all": _binder("(\\A {name} \\in {domain} : {body})"),
     "any": _binder("(\\E {name} \\in {domain} : {body})"),

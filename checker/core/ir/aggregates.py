@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`sum`, `all`, `any` and `setof` over a domain, which bind a local."""
+"""`sum`, `all`, `any`, `setof` and `first` over a domain, which bind a local."""
 
 from __future__ import annotations
 
@@ -13,17 +13,33 @@ from poolproof.checker.core.ir.nodes import (
     want,
 )
 from poolproof.checker.core.ir.substitution import BUILD
-from poolproof.checker.core.sorts import BOOL, INT, Domain, OpenDomain, Sort, set_sort
+from poolproof.checker.core.sorts import (
+    BOOL,
+    INT,
+    Domain,
+    OpenDomain,
+    Sort,
+    SortError,
+    set_sort,
+)
 
 
 def aggregate(op: str, binder: Expr, body: Expr) -> Expr:
-    """Return the sum, all, any or setof of ``body`` over the binder's domain."""
+    """Return the sum, all, any or setof of ``body`` over the binder's domain, or the
+    first of its elements with ``body``: -1 if there is none. Raise SortError for the
+    first of a closed domain, which is a choice between its elements."""
     name, domain = binder.data
     want(INT if op == "sum" else BOOL, body)
     if op == "setof":
         sort: Sort = set_sort(domain)
         if body.is_const:
             return const(sort, (1 << len(domain)) - 1 if body.data else 0)
+    elif op == "first":
+        if not isinstance(domain, OpenDomain):
+            raise SortError(f"{name} is over a closed domain")
+        sort = domain.sort
+        if body.is_const:
+            return const(sort, domain.lo if body.data else -1)
     else:
         sort = body.sort
         if not isinstance(domain, OpenDomain) and len(domain) == 0:
@@ -54,4 +70,4 @@ def _aggregate(_: None, e: Expr, body: Expr) -> Expr:
     return aggregate(e.op, binder_of(e), body)
 
 
-BUILD.update(dict.fromkeys(("sum", "all", "any", "setof"), _aggregate))
+BUILD.update(dict.fromkeys(("sum", "all", "any", "setof", "first"), _aggregate))

@@ -80,13 +80,14 @@ def _cell_by_cell(_: None, e: Expr, a: Expr, b: Expr) -> Expr:
 
 
 def _open(_: None, e: Expr, *body: Expr) -> Expr:
-    raise SortError(f"{show(e)} is over all rows of an open table")
+    raise SortError(f"{show(e)} is over an open domain")
 
 
 _EXPANDED: Algebra[Expr] = {
     **dict.fromkeys(BUILD, _rebuilt),
     **dict.fromkeys(BINDERS, _written_out),
     "map": _open,
+    "first": _open,
     "eq": _cell_by_cell,
 }
 

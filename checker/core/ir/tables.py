@@ -55,6 +55,8 @@ def eq(a: Expr, b: Expr) -> Expr:
     if a.is_const:
         a, b = b, a
     if b.is_const and not isinstance(a.sort, TableSort):
+        if a.op == "first" and b.data == -1:
+            return not_(_is_any(a))
         if _chooses_constant(a):
             return in_branches(a, lambda leaf: eq(leaf, b), _chooses_constant)
         lo, hi = a.interval
@@ -89,7 +91,15 @@ def chooses(e: Expr) -> bool:
 
 
 def _chooses_constant(e: Expr) -> bool:
-    return e.op == "ite" and (e.args[1].is_const or e.args[2].is_const)
+    return e.op == "ite" and any(a.is_const or a.op == "first" for a in e.args[1:])
+
+
+def _is_any(first: Expr) -> Expr:
+    """Return that there is such an element."""
+    (body,) = first.args
+    if binder_of(first) not in body.free:
+        return body
+    return Expr("any", BOOL, (body,), first.data)
 
 
 def ne(a: Expr, b: Expr) -> Expr:

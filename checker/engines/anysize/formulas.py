@@ -42,9 +42,9 @@ def _prepared_binder(_: None, e: Expr, body: Expr) -> Expr:
     binder, domain = ir.binder_of(e), e.data[1]
     if isinstance(domain, OpenDomain):
         if e.op == "any":
-            return ir.not_(_all(binder, ir.not_(body)))
+            return ir.not_(every(binder, ir.not_(body)))
         if e.op == "all":
-            return _all(binder, body)
+            return every(binder, body)
         return ir.aggregate(e.op, binder, body)
     parts = [ir.substitute(body, {binder: ir.const(domain.sort, v)}) for v in domain]
     match e.op:
@@ -57,8 +57,8 @@ def _prepared_binder(_: None, e: Expr, body: Expr) -> Expr:
     return ir.aggregate("setof", binder, body)
 
 
-def _all(x: Expr, body: Expr) -> Expr:
-    """``all(x: body)``; at the one element that matters, if there is one."""
+def every(x: Expr, body: Expr) -> Expr:
+    """Return ``all(x: body)``; at the one element that matters, if there is one."""
     parts = body.args if body.op == "or" else (body,)
     for part in parts:
         point = one_point(x, part.args[0]) if part.op == "not" else None
@@ -75,6 +75,16 @@ def captures(formula: Expr, e: Expr) -> bool:
         return False
     inner = {ir.binder_of(n) for n in ir.subterms(formula) if n.op in BINDERS}
     return not e.free.isdisjoint(inner)
+
+
+def has_first(e: Expr) -> bool:
+    """Return whether there is a `first` in e."""
+    for node in ir.subterms(e, known=_FIRSTS):
+        _FIRSTS[node] = node.op == "first" or any(_FIRSTS[a] for a in node.args)
+    return _FIRSTS[e]
+
+
+_FIRSTS: dict[Expr, bool] = {}
 
 
 def one_point(x: Expr, condition: Expr) -> Expr | None:
@@ -165,7 +175,10 @@ def _prepared_eq(_: None, e: Expr, a: Expr, b: Expr) -> Expr:
         return ir.and_(*(ir.eq(has(a, k), has(b, k)) for k in _elements(a)))
     if isinstance(a.sort, ir.TableSort) and a is not b:
         return _same_cells(a, b)
-    return zero(a) if b is ir.num(0) else ir.eq(a, b)
+    if b is ir.num(0):
+        return zero(a)
+    made = ir.eq(a, b)
+    return made if made.op == "eq" else prepared(made)
 
 
 def _same_cells(a: Expr, b: Expr) -> Expr:

@@ -47,6 +47,8 @@ from poolproof.checker.engines.anysize.formulas import (
     COUNTS,
     OutOfReach,
     captures,
+    every,
+    has_first,
     prepared,
 )
 from poolproof.checker.engines.anysize.sums import Rest, Sums
@@ -58,6 +60,8 @@ _REGIONS = 96
 """Vectors of one group of rests, at most."""
 _PAIRS = 3
 """Pairs of elements of which both cases are looked at."""
+_CHOICES = 12
+"""First elements of one question that get a name, at most."""
 _INSTANCES = 4000
 """Instances of one question, at most."""
 
@@ -100,7 +104,7 @@ class FoundState:
 
     def is_false(self, e: Expr) -> bool:
         """Whether a formula of the question is false there."""
-        term = self.attempt.lower(prepared(e))
+        term = self.attempt.lower(self.attempt.question.with_names(prepared(e)))
         return bool(z3.is_false(self.model.eval(term, model_completion=True)))
 
 
@@ -141,6 +145,8 @@ class Question:
     shallow: bool = False
     """Whether not to look for regions."""
     fresh: int = 0
+    chosen: dict[Expr, Expr] = field(default_factory=dict)
+    """Each `first` that has a name, with the choice between none and the name."""
 
     # -- saying things --
 
@@ -153,6 +159,7 @@ class Question:
         self.assume("", ir.not_(prepared(claim)))
 
     def assume(self, name: str, fact: Expr) -> None:
+        fact = self.with_names(fact)
         if fact.op == "and":
             for part in fact.args:
                 self.assume(name, part)
@@ -187,6 +194,41 @@ class Question:
             f"{binder.data[0].split('#')[0]}?{self.fresh}", binder.data[1]
         )
         return ir.substitute(every.args[0], {binder: chosen})
+
+    def with_names(self, e: Expr) -> Expr:
+        """e, with a name for the first of some elements, unless these depend on what
+        is bound in e. What is known of the name becomes a fact."""
+        while first := self.nameable(e):
+            if first not in self.chosen:
+                if len(self.chosen) == _CHOICES:
+                    return e
+                self.choose(first)
+            e = prepared(ir.substitute(e, {first: self.chosen[first]}))
+        return e
+
+    def nameable(self, e: Expr) -> Expr | None:
+        """Return a `first` in e that depends on nothing that is bound in e."""
+        if not has_first(e):
+            return None
+        nodes = list(ir.subterms(e))
+        bound = {ir.binder_of(n) for n in nodes if n.op in BINDERS}
+        firsts = (n for n in nodes if n.op == "first" and n.free.isdisjoint(bound))
+        return next(firsts, None)
+
+    def choose(self, first: Expr) -> None:
+        """Name the first element of which the body is true."""
+        binder, (body,) = ir.binder_of(first), first.args
+        self.fresh += 1
+        name = f"{binder.data[0].split('#')[0]}?{self.fresh}"
+        chosen = ir.local(name, binder.data[1])
+        nothing = every(binder, ir.not_(body))
+        none = ir.const(first.sort, -1)
+        self.chosen[first] = ir.ite(nothing, none, chosen)
+        self.assume("", ir.or_(nothing, ir.substitute(body, {binder: chosen})))
+        if first.sort is ir.INT:
+            before = ir.lt(binder, chosen)
+            no_less = ir.or_(ir.not_(before), ir.not_(body))
+            self.assume("", ir.or_(nothing, every(binder, no_less)))
 
     # -- asking --
 
@@ -252,10 +294,14 @@ class Question:
         known = self.elements().by_domain()
         try:
             while True:
+                before = len(self.chosen)
                 attempt = _Attempt(self, known)
-                if attempt.build():
+                if attempt.build() and len(self.chosen) == before:
                     break
                 known = attempt.sums.known
+                for domain, terms in self.elements().by_domain().items():
+                    old = known.setdefault(domain, [])
+                    old += (t for t in terms if t not in old)
             return attempt.answer()
         except (OutOfReach, ir.SortError) as reason:
             return Answer(False, why=str(reason))
@@ -373,6 +419,9 @@ class _Attempt:
         if self.instances > _INSTANCES:
             raise OutOfReach("too many instances")
         fact = ir.substitute(u.body, dict(zip(u.binders, at, strict=True)))
+        fact = self.question.with_names(fact)
+        if has_first(fact):
+            return ir.TRUE  # the fact is left out
         inside = [self.inside(t, b.data[1]) for t, b in zip(at, u.binders, strict=True)]
         given = [] if u.given is None else [u.given]
         self.facts.append(
@@ -383,7 +432,9 @@ class _Attempt:
     def counterexample(self, every: Expr) -> Expr:
         """Add the axiom that an `all` inside a formula is true, or false at an element.
         Return its body at this element."""
-        body = self.question.at_skolem(every)
+        body = self.question.with_names(self.question.at_skolem(every))
+        if has_first(body):
+            return ir.TRUE  # the axiom is left out
         self.axioms.append(disjunction([self.opaque[every], negated(self.lower(body))]))
         return body
 
@@ -632,7 +683,7 @@ class _Attempt:
         for u in list(self.universals):
             mine = frozenset(u.binders)
             if any(
-                n.op == "sum" and not n.free.isdisjoint(mine)
+                n.op in ("sum", "first") and not n.free.isdisjoint(mine)
                 for n in ir.subterms(u.body)
             ):
                 continue

@@ -167,6 +167,10 @@ def _select(at: Any, e: Expr, table: Term, *index: Term) -> Term:
     return cells(*(_as_int(i) for i in index))
 
 
+def _no_name(at: Any, e: Expr) -> Term:
+    raise OutOfReach("the first of elements that depend on others")
+
+
 def _no_set(at: Any, e: Expr, *args: Term) -> Term:
     raise OutOfReach("a set" if e.op not in ("store", "fill", "map") else "a table")
 
@@ -217,4 +221,5 @@ TERMS: Algebra[Term] = {
     "in": _in,
     "all": lambda at, e: at.truth_of_all(e),
     "sum": lambda at, e: at.sums.term(e),
+    "first": _no_name,
 }
