@@ -22,7 +22,7 @@ from functools import reduce
 from itertools import product
 from typing import Any, Protocol
 
-import z3  # type: ignore[import-untyped]
+import z3
 
 from poolproof.checker.core import interval
 from poolproof.checker.core.fold import Algebra, fold

@@ -148,7 +148,7 @@ class _Completion(argparse.Action):
             verb.load()
             for action in verb._actions:
                 if action.metavar in paths:
-                    action.complete = paths[action.metavar]  # type: ignore[attr-defined]
+                    vars(action)["complete"] = paths[action.metavar]
         print(shtab.complete(parser, values))
         parser.exit(0)
 

@@ -12,8 +12,8 @@ the design is taken as it is. The second begins a scenario on a kernel whose
 pool is empty, and may be missing: then there is one scenario without a setup.
 The third is a call with its answer, in the agent's words (checker/kernel/
 agent.c); "counters" may be missing where they were not read. A key that is one
-of the releases' names, as in checker/kernel/observed.py, has the answer of
-that kernel where it was another one.
+of the releases' names ("6.1": {"result": ..., ...}) has the answer of that kernel
+if it differs.
 
 Where the pool's two node cursors stood before a scenario cannot be read: a
 scenario is accepted if one position explains all of its rows.

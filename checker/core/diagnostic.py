@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from poolproof.checker.core.system import Span
 
@@ -17,7 +18,7 @@ class UserError(Exception):
         super().__init__(message)
         self.span, self.message = span, message
 
-    def __reduce__(self) -> tuple[type[UserError], tuple[Span | None, str]]:
+    def __reduce__(self) -> tuple[type[UserError], tuple[Any, ...]]:
         return UserError, (self.span, self.message)
 
     def __str__(self) -> str:
@@ -31,7 +32,7 @@ class UserErrors(UserError):
         super().__init__(mistakes[0].span, mistakes[0].message)
         self.mistakes = tuple(mistakes)
 
-    def __reduce__(self) -> tuple[type[UserErrors], tuple[Sequence[UserError]]]:  # type: ignore[override]
+    def __reduce__(self) -> tuple[type[UserErrors], tuple[Any, ...]]:
         return UserErrors, (self.mistakes,)
 
     def __str__(self) -> str:

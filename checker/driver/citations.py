@@ -18,16 +18,10 @@ from dataclasses import dataclass
 from functools import cache
 from types import FunctionType, ModuleType
 
-from poolproof.checker.core.call_graph import Method, called_by
 from poolproof.checker.core.source import class_span, method_tree, parts, span_of
 from poolproof.checker.core.system import Span
 from poolproof.checker.driver.designs import DesignRef, shipped_designs
-from poolproof.model.language import (
-    Design,
-    action_methods,
-    forwarded,
-    own_classes,
-)
+from poolproof.model.language import Design, forwarded, own_classes
 
 
 @dataclass(frozen=True)
@@ -106,26 +100,3 @@ def all_citations(designs: tuple[DesignRef, ...] = ()) -> tuple[Citation, ...]:
     """Return the citations of the designs (the shipped ones), each once."""
     found = (c for k in designs or shipped_designs() for c in citations(k.cls))
     return tuple(dict.fromkeys(found))
-
-
-# --- in a design ----------------------------------------------------------
-
-
-def citing(design: type[Design], wanted: Citation) -> tuple[Method, ...]:
-    """Return the methods of the design that the citation is in and an action
-    calls; a block that the design has twice has two."""
-    every = (m for name in action_methods(design) for m in called_by(design, name))
-    return tuple(dict.fromkeys(m for m in every if m.function is wanted.method))
-
-
-def actions_of(
-    design: type[Design], function: FunctionType, on: dict[str, bool] | None = None
-) -> tuple[str, ...]:
-    """Return the actions that may call a method of the design or of a block,
-    with these features on and off, or with any."""
-    return tuple(
-        name
-        for name, (_, mark) in action_methods(design).items()
-        if on is None or all(on.get(f.name, f.default) for f in mark.when)
-        if any(m.function is function for m in called_by(design, name, on))
-    )

@@ -5,7 +5,6 @@ why: specs/scores/equivalent.toml, written by hand. A score leaves them out."""
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 
 from poolproof.checker.core.diagnostic import UserError
@@ -15,9 +14,6 @@ from poolproof.checker.driver.designs import ROOT, DesignRef, shipped_designs
 from poolproof.checker.driver.mutants import Mutant
 
 LIST = ROOT / "specs" / "scores" / "equivalent.toml"
-
-Reasons = Mapping[str, str]
-"""Maps a mutant's `key` to the reason why it is equivalent."""
 
 
 def key(mutant: Mutant) -> str:

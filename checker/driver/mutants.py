@@ -16,7 +16,7 @@ import ast
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 from poolproof.checker.core.source import method_tree, methods
 from poolproof.checker.core.system import Span
@@ -144,7 +144,7 @@ def _amounts(node: ast.expr, inside: str) -> Iterator[tuple[str, Node, str, Edit
         else:
             value = f"{_text(node)} {'+' if by > 0 else '-'} 1"
         what = f"{value} for {_text(node)} in {inside}"
-        yield "amount", node, what, lambda n, by=by: _shifted(n, by)  # type: ignore[misc]
+        yield "amount", node, what, partial(_shifted, by=by)
 
 
 def _comparisons(

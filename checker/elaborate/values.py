@@ -200,7 +200,8 @@ class Choice(Pending):
 
     @property
     def sort(self) -> Sort | None:
-        return self.then.value.sort or self.otherwise.value.sort  # type: ignore[no-any-return]
+        sort: Sort | None = self.then.value.sort or self.otherwise.value.sort
+        return sort
 
 
 def is_set(value: Any) -> bool:

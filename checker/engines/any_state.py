@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import z3  # type: ignore[import-untyped]
+import z3
 
 from poolproof.checker.backends.smt import (
     Integers,

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-import z3  # type: ignore[import-untyped]
+import z3
 
 from poolproof.checker.backends.smt import (
     Bits,

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import z3  # type: ignore[import-untyped]
+import z3
 
 from poolproof.checker.core.limits import doing, memory_left, out_of_memory, tick
 from poolproof.checker.engines.interruptible import asking

@@ -16,7 +16,7 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
-import z3  # type: ignore[import-untyped]
+import z3
 
 from poolproof.checker.backends.smt import (
     Integers,

@@ -19,7 +19,7 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
-import z3  # type: ignore[import-untyped]
+import z3
 
 _AGAIN = 0.05
 """Seconds after which z3 is told again: it may not have searched yet."""

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-import z3  # type: ignore[import-untyped]
+import z3
 
 from poolproof.checker.backends.smt import Term, term_of
 from poolproof.checker.core import ir

@@ -32,7 +32,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-import z3  # type: ignore[import-untyped]
+import z3
 
 from poolproof.checker.backends.smt import (
     Term,

@@ -327,9 +327,6 @@ class _Lazy(dict[int, int]):
         return value
 
 
-Key = tuple[ScalarSort, list[list[list[int]]], list[list[int]]]
-
-
 def _key_cells(
     cells: Sequence[Cell], sort: ScalarSort, sorts: tuple[ScalarSort, ...]
 ) -> tuple[ScalarSort, list[list[list[int]]], list[list[int]]]:

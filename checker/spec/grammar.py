@@ -48,8 +48,7 @@ def read_tree(text: str) -> Tree[Token]:
         raise Stopped(at, e.accepts) from None
     except UnexpectedCharacters as e:
         session = e.interactive_parser
-        wanted: set[str] = session.accepts()  # type: ignore[no-untyped-call]
-        raise Stopped(e.pos_in_stream or 0, wanted) from None
+        raise Stopped(e.pos_in_stream or 0, session.accepts()) from None
 
 
 @cache

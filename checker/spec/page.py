@@ -95,17 +95,21 @@ _TOKEN = re.compile(r'\s+|#[^\n]*|"(?P<text>[^"\n]*)"|(?P<name>[A-Za-z_][\w.]*)|
 def parse_page(path: str) -> Page:
     """Return the page in a file. Raises UserError with its line and column."""
     reader = _Reader(path, read_text(path, "a page (columns, objections, runs)"))
-    found: dict[str, list[Column | Objection | Upgrade | ShownRun]] = {}
+    items: list[Column | Objection | Upgrade | ShownRun] = []
     while reader.left:
-        kind, item = _item(reader)
-        found.setdefault(kind, []).append(item)
-    parts = (tuple(found.get(kind, ())) for kind in _LINKS)
-    page = Page(path, *parts)  # type: ignore[arg-type]
+        items.append(_item(reader))
+    page = Page(
+        path,
+        tuple(i for i in items if isinstance(i, Column)),
+        tuple(i for i in items if isinstance(i, Objection)),
+        tuple(i for i in items if isinstance(i, Upgrade)),
+        tuple(i for i in items if isinstance(i, ShownRun)),
+    )
     once((d for c in page.columns for d in c.designs), "is in a column already")
     return page
 
 
-def _item(reader: _Reader) -> tuple[str, Column | Objection | Upgrade | ShownRun]:
+def _item(reader: _Reader) -> Column | Objection | Upgrade | ShownRun:
     kind = reader.word("an item")
     if kind.text not in _LINKS:
         raise UserError(
@@ -120,20 +124,20 @@ def _item(reader: _Reader) -> tuple[str, Column | Objection | Upgrade | ShownRun
     match kind.text:
         case "column":
             status = reader.text("what the design is")
-            return kind.text, Column(title, status, reader.names())
+            return Column(title, status, reader.names())
         case "objection":
             who = reader.text("who said so")
             asked = reader.names(dots=True)
-            return kind.text, Objection(title, who, asked, reader.lacking())
+            return Objection(title, who, asked, reader.lacking())
         case "upgrade":
             scenarios = reader.names(dots=True)
-            return kind.text, Upgrade(title, scenarios, reader.lacking())
+            return Upgrade(title, scenarios, reader.lacking())
         case _:
             design = reader.word("a design")
             shown, *others = reader.names(dots=True)
             for word in others:
                 raise UserError(word.span, "a run is of one property")
-            return kind.text, ShownRun(title, design, shown)
+            return ShownRun(title, design, shown)
 
 
 class _Reader:

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
 from poolproof.checker.core.diagnostic import UserError, together
 from poolproof.checker.core.system import Span
 from poolproof.checker.spec.grammar import Stopped, read_tree
-from poolproof.checker.spec.refusals import REFUSALS, Refusal, place, refusal
+from poolproof.checker.spec.refusals import place, refusal
 from poolproof.checker.spec.syntax import Spec
 from poolproof.checker.spec.tree import build
 
@@ -108,12 +107,3 @@ def _spec(text: str, file: str) -> Spec:
         raise UserError(
             Span(file, 1, 1), "a formula is nested too deeply to be read"
         ) from None
-
-
-def examples() -> Iterator[tuple[Refusal, Spec | UserError]]:
-    """Every row of the table with what its example comes to."""
-    for row in REFUSALS:
-        try:
-            yield row, parse_text(row.example)
-        except UserError as mistake:
-            yield row, mistake

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import z3  # type: ignore[import-untyped]
+import z3
 
 from poolproof.checker.core.limits import Spent, limited, tick, work_left
 from poolproof.checker.core.property import Kind, Property

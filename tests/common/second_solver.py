@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import cvc5
-import z3  # type: ignore[import-untyped]
+import z3
 
 Cvc5: Any = cvc5
 

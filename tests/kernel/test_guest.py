@@ -12,7 +12,7 @@ from poolproof.checker.core.cache import cache_folder
 from poolproof.checker.kernel.fetch import find_image
 from poolproof.checker.kernel.guest import Guest, GuestMachine
 from poolproof.checker.kernel.kernel import Hung, Unavailable
-from poolproof.checker.kernel.observed import Recording, name_frames, read_observations
+from tests.kernel.observed import Recording, name_frames, read_observations
 
 RECORDED = read_observations(Path(__file__).with_name("observed.jsonl"))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from poolproof.checker.kernel.answer import Counters
-from poolproof.checker.kernel.observed import (
+from tests.kernel.observed import (
     Observations,
     name_frames,
     read_observations,

@@ -16,7 +16,7 @@ from poolproof.checker.backends.cell_number import cell_number
 from poolproof.checker.backends.foreign import Inexpressible
 from poolproof.checker.core.fold import Algebra, fold
 from poolproof.checker.core.interval import inside
-from poolproof.checker.core.ir import Domain, Expr, SetSort, subterms
+from poolproof.checker.core.ir import Domain, Expr, SetSort, TableSort, subterms
 
 LARGE = 400
 """Upper limit on the nodes of an expression that is written in one piece."""
@@ -114,7 +114,8 @@ def _beyond(w: PromelaWriter, e: Expr, *args: str) -> str:
 
 def _select(w: PromelaWriter, e: Expr, table: str, *index: str) -> str:
     sort = e.args[0].sort
-    at, check = position(sort.index, e.args[1:], index)  # type: ignore[attr-defined]
+    assert isinstance(sort, TableSort)
+    at, check = position(sort.index, e.args[1:], index)
     return f"({check} -> {table}[{at}] : 0)" if check else f"{table}[{at}]"
 
 

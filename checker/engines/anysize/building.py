@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import z3  # type: ignore[import-untyped]
+import z3
 
 Term = Any
 """A z3 term."""

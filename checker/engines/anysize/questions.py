@@ -24,7 +24,7 @@ from functools import cached_property, partial
 from itertools import combinations, product
 from typing import Any
 
-import z3  # type: ignore[import-untyped]
+import z3
 
 from poolproof.checker.core import ir
 from poolproof.checker.core.fold import fold

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import z3  # type: ignore[import-untyped]
+import z3
 
 from poolproof.checker.core import ir
 from poolproof.checker.core.ir import BINDERS, BOOL, Expr, last

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import z3  # type: ignore[import-untyped]
+import z3
 
 from poolproof.checker.core import ir
 from poolproof.checker.core.fold import Algebra, fold
