@@ -51,7 +51,7 @@ from poolproof.checker.passes.close import close, closing_of
 from poolproof.checker.spec import Sizes, parse, resolve
 from poolproof.checker.spec.parse import Spec
 from poolproof.model.designs.hugetlb import Hugetlb
-from poolproof.model.language import Bool, Design, Natural, action, require, var
+from poolproof.model.language import Bool, Design, Int, Natural, action, require, var
 from tests.common.any_sizes import task_of
 from tests.common.open_designs import (
     SPEC,
@@ -551,6 +551,26 @@ ENTAILED = (
         "V == 3",
     ),
     (
+        "all(r in ROWS: used[r] > 0)",
+        "sum(r in ROWS: 1 if used[r] > 0 else 2 if free[r] > 0 else 3) == V",
+        "sum(r in ROWS: 1 if used[r] > 1 else 2 if free[r] > 0 else 3) == V",
+    ),
+    (
+        "all(r in ROWS: used[r] <= 0 and free[r] <= 0)",
+        "sum(r in ROWS: 1 if used[r] > 0 else 2 if free[r] > 0 else 3) == 3 * V",
+        "sum(r in ROWS: 1 if used[r] > 0 else 2 if free[r] > -1 else 3) == 3 * V",
+    ),
+    (
+        "home[0] != none",
+        "count(p in PLACES: p > 0) == P - 1",
+        "count(p in PLACES: p > 0) == P",
+    ),
+    (
+        "home[0] != none",
+        "count(p in PLACES: p > 0 and p < P - 1) <= P - 1",
+        "count(p in PLACES: p > 0 and p < P - 1) == P - 2",
+    ),
+    (
         "total >= 0",
         "not (total == 1 and (total == 0) == all(r in ROWS: used[r] == 0) and"
         " (total == 1) == all(r in ROWS: used[r] == 0 and free[r] == 0))",
@@ -803,6 +823,38 @@ def test_a_step_against_a_claim_shows_cells_and_arguments(tmp_path: Path) -> Non
     assert "#" not in where
     assert int(shown["used[row]"]) >= 3
     assert shown["row"].startswith("r")
+
+
+class Adds(Design):
+    """Each number is added to the one before it."""
+
+    a = var(Int(), init=1)
+    b = var(Int(), init=1)
+    c = var(Int(), init=1)
+    d = var(Int(), init=1)
+    e = var(Int(), init=1)
+
+    @action
+    def add(self) -> None:
+        self.a += self.b
+        self.b += self.c
+        self.c += self.d
+        self.d += self.e
+
+    @action
+    def count(self) -> None:
+        self.e += 1
+
+
+def test_a_guess_may_need_another_guess(tmp_path: Path) -> None:
+    """That a is not below 0 needs the same of b, and so on: five lemmas."""
+    spec = of_text('spec "s" for Adds invariant above: a >= 0\n', tmp_path, "adds")
+    compiled = compile_design(Adds)
+    found = Opened(compiled, resolve(spec, compiled), ())
+    outcome = proved(found, clauses=False)
+    assert isinstance(outcome.verdicts["above"], Holds)
+    (certificate,) = certificates(outcome)
+    assert len(certificate.lemmas) == 5
 
 
 class Ahead(Design):

@@ -104,15 +104,11 @@ class Proof:
     # -- claims --
 
     def after(self, formula: Expr, action: Action) -> Expr:
-        """The formula over the state after a step, over the state before."""
+        """Return a formula over states, of the state after a step of the action, over
+        the state before."""
         by = {
             self.system.by_name[name].now: update
             for name, update in action.updates.items()
-        }
-        by |= {
-            ir.var(e.data[0], e.sort, True): self.next(e.data[0], action)
-            for e in ir.subterms(formula)
-            if e.op == "var" and e.data[1]
         }
         return ir.substitute(formula, by)
 
