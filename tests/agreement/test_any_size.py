@@ -571,6 +571,24 @@ ENTAILED = (
         "count(p in PLACES: p > 0 and p < P - 1) == P - 2",
     ),
     (
+        "all(r in ROWS: whole[r] == used[r] + free[r]) and"
+        " all(a in ROWS, b in ROWS: used[a] == used[b] implies a == b)",
+        "all(a in ROWS, b in ROWS: used[a] == used[b] implies"
+        " sum(r in ROWS, p in PLACES: free[r] if home[p] == a else 0)"
+        " == sum(r in ROWS, p in PLACES: free[r] if home[p] == b else 0)"
+        " and sum(r in ROWS: whole[r]) == sum(r in ROWS: used[r] + free[r]))",
+        "all(a in ROWS, b in ROWS: used[a] <= used[b] implies"
+        " sum(r in ROWS, p in PLACES: free[r] if home[p] == a else 0)"
+        " == sum(r in ROWS, p in PLACES: free[r] if home[p] == b else 0))",
+    ),
+    (
+        "total == 1",
+        "not ((total == 1) == all(r in ROWS: used[r] == 0) and"
+        " count(r in ROWS: used[r] > 0) == 2)",
+        "not ((total == 0) == all(r in ROWS: used[r] == 0) and"
+        " count(r in ROWS: used[r] > 0) == 2)",
+    ),
+    (
         "total >= 0",
         "not (total == 1 and (total == 0) == all(r in ROWS: used[r] == 0) and"
         " (total == 1) == all(r in ROWS: used[r] == 0 and free[r] == 0))",

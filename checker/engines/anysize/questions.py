@@ -530,7 +530,6 @@ class _Attempt:
         if answer == z3.sat:
             return Answer(
                 False,
-                why="does not keep",
                 refuted=True,
                 model=self.shown(solver),
                 state=FoundState(self, solver.model()),
