@@ -173,3 +173,13 @@ def test_a_stored_score_is_high_enough(path: Path) -> None:
     )
     assert found is not None, "not all mutants were tried"
     assert int(found[1]) >= LEAST
+
+
+def test_what_is_equivalent_is_a_change_of_the_present_text() -> None:
+    """An entry for a line that is gone excuses nothing, and hides that it did."""
+    texts = {module: (ROOT / module).read_text("utf-8") for module, *_ in equivalent()}
+    for module, function, change in equivalent():
+        before = [line[2:] for line in change if line.startswith("- ")]
+        before = [line.replace("def (", f"def {function}(") for line in before]
+        before = [re.sub(r"def \w+\.", "def ", line) for line in before]
+        assert all(line in texts[module] for line in before), (module, change)
