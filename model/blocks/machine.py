@@ -57,6 +57,10 @@ class Machine(Pageblocks):
         self.pinning, self.poisoning = pins, poison
         self.some = Int(1, pages)
 
+    def cma_first(self, node):
+        """No block is CMA here."""
+        return False
+
     # -- whole blocks --
 
     def find_whole(self, node):
@@ -74,12 +78,15 @@ class Machine(Pageblocks):
         return found
 
     def take_whole(self, node, block):
-        """Fills a block that `find_whole` found."""
+        """Fills a block that `find_whole` found. Its pages are migrated."""
+        left = 0
         for b in self.blocks:
             if b == block:
-                self.empty(node, b)
+                left = self.movable[node, b]
+                self.movable[node, b] = 0
                 self.whole[node, b] = HUGE
                 self.type[node, b] = MOVABLE
+        self.receive(node, block, left)
 
     def put_whole(self, node, block):
         for b in self.blocks:
@@ -102,24 +109,19 @@ class Machine(Pageblocks):
     def take_pages(self, node):
         for _page in self.some:
             best = self.best(node, MOVABLE)
-            first = None
+            done = False
             for b in self.blocks:
-                if first is None and self.rank(node, b, MOVABLE) == best:
-                    first = b
-            for b in self.blocks:
-                if b == first:
+                if not done and self.rank(node, b, MOVABLE) == best:
                     self.take(node, b, MOVABLE)
+                    done = True
 
     def put_pages(self, node):
         for _page in self.some:
-            first = None
+            done = False
             for b in self.blocks:
-                movable = self.movable[node, b] - self.pinned[node, b]
-                if first is None and movable > 0:
-                    first = b
-            for b in self.blocks:
-                if b == first:
+                if not done and self.movable[node, b] > self.pinned[node, b]:
                     self.movable[node, b] -= 1
+                    done = True
 
     # -- what specs ask --
 
