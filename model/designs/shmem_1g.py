@@ -11,7 +11,9 @@ fails where an unmovable or pinned part is in every run, or memory is short; a
 file's ranges of 1 GiB, filled at fallocate() or at the first fault; fallback to
 parts, or (``strict``) ENOMEM. Without memory, or at memory.max, fallocate() fails
 with ENOMEM and a fault with VM_FAULT_OOM; ENOSPC is for mount quotas. Features:
-``swap`` (a 1 GiB folio is split to go there; what comes back is charged anew),
+``swap`` (a 1 GiB folio is split to go there; what comes back is charged anew; who
+needs memory waits while a range can go there), ``lru`` (reclaim passes over ranges
+that were touched since the last scan, or are off their LRU list),
 ``partial`` (a hole in a range splits it), ``memcg``, ``numa`` (a file's shared policy
 binds it to a node), ``poison`` (memory errors in free parts).
 Left out: i_size, mount quotas, huge zero pages, 4 KiB, the run's 512 pageblocks
@@ -20,6 +22,7 @@ and their types.
 
 from enum import Enum
 
+from poolproof.model.blocks.lru import Lru
 from poolproof.model.blocks.machine import Machine
 from poolproof.model.blocks.numa import NodeBinding
 from poolproof.model.blocks.quota import MemoryMax
@@ -28,6 +31,7 @@ from poolproof.model.designs.names import (
     ENOMEM,
     FILES,
     LIMIT,
+    LRU,
     MEMCG,
     NODES,
     NUMA,
@@ -87,6 +91,7 @@ class Shmem1g(Design):
     binding = NodeBinding(FILES, NODES, NUMA)
     memory = MemoryMax(GROUP, LIMIT, MEMCG)
     slots = var(Int(0, SLOTS), init=SLOTS, when=SWAP_ON)
+    lru = Lru(FILES, RANGES, LRU)
     failed = var(Bool(), doc="a promised fault has failed")
 
     # -- what the common specs ask --
@@ -177,15 +182,37 @@ class Shmem1g(Design):
                 self.mem.take_pages(n)
         self.backing[file, range_] = SMALL
 
+    def has_page(self, file, range_):
+        return self.backing[file, range_] in {HUGE, SMALL}
+
+    def is_victim(self, file, range_):
+        """Return whether reclaim takes the range now."""
+        return self.has_page(file, range_) and self.lru.may_take(file, range_)
+
+    def reclaim(self):
+        """Wait while a range can go to swap: mm/shmem.c:shmem_alloc_and_add_folio
+        has __GFP_DIRECT_RECLAIM, and mm/memcontrol.c:try_charge_memcg reclaims."""
+        assume(
+            not SWAP_ON
+            or self.slots == 0
+            or not any(self.is_victim(f, r) for f in FILES for r in RANGES),
+            "a fault waits while something can be reclaimed",
+        )
+
     def fill(self, file, range_):
-        """mm/shmem.c:shmem_alloc_and_add_folio: whether there was memory."""
+        """mm/shmem.c:shmem_alloc_and_add_folio: whether there was memory. A run of
+        1 GiB is not reclaimed for."""
         if not self.memory.fits():
+            self.reclaim()
             return False
         if self.has_run(file):
             self.memory.charge_one()
             self.make_huge(file, range_)
             return True
-        if STRICT or not self.has_parts(file):
+        if STRICT:
+            return False
+        if not self.has_parts(file):
+            self.reclaim()
             return False
         self.memory.charge_one()
         self.make_small(file, range_)
@@ -201,6 +228,7 @@ class Shmem1g(Design):
                     self.mem.put_pages(n)
         if self.backing[file, range_] in {HUGE, SMALL}:
             self.memory.uncharge_one()
+        self.lru.forget(file, range_)
         self.node[file, range_] = None
         self.run[file, range_] = None
 
@@ -256,7 +284,7 @@ class Shmem1g(Design):
     @action(kernel="mm/shmem.c:shmem_writeout", when=SWAP_ON, silent=True)
     def swap_out(self, file: FILES, range_: RANGES):
         """Split first, then part by part."""
-        require(self.backing[file, range_] in {HUGE, SMALL} and self.slots > 0)
+        require(self.is_victim(file, range_) and self.slots > 0)
         self.drop(file, range_)
         self.slots -= 1
         self.backing[file, range_] = SWAP
@@ -273,10 +301,7 @@ class Shmem1g(Design):
                     not any(self.mem.others_have(n) for n in NODES),
                     "a fault waits while something can be reclaimed",
                 )
-            assume(
-                self.slots == 0 or self.populated() == 0,
-                "a fault waits while something can be reclaimed",
-            )
+            self.reclaim()
             self.failed = self.failed or self.promise[file, range_]
             return OOM
         self.memory.charge_one()

@@ -10,10 +10,11 @@ a huge page (``defrag``: MADV_HUGEPAGE with defrag=madvise); splits of parts
 too; fork and copy-on-write, for which a huge mapping is split; others' pins;
 memory errors; a ZONE_MOVABLE.
 `Thp1g` is anonymous memory in runs of 1 GiB; `ThpPreferredOrder` is the
-proposal of pageblocks that remember an order.
+proposal of pageblocks that remember an order. With ``lru`` reclaim passes over ranges
+that were touched since the last scan, or are off their LRU list.
 
 Written down less literally: a fault that reclaims waits until swap_out() has
-made room; which range that takes is open, as nothing here ages. Copy-on-write
+made room; which range that takes is open. Copy-on-write
 copies the whole range at once.
 Left out: mTHP, the shrinker for partly mapped folios, fragmented swap. Nothing is
 promised: of the common questions those about hugeness and counters apply.
@@ -22,6 +23,7 @@ promised: of the common questions those about hugeness and counters apply.
 from enum import Enum
 from typing import Any
 
+from poolproof.model.blocks.lru import Lru
 from poolproof.model.blocks.machine import STEAL, Machine
 from poolproof.model.blocks.numa import NodeBinding
 from poolproof.model.blocks.quota import MemoryMax
@@ -29,6 +31,7 @@ from poolproof.model.designs.names import (
     BLOCKS,
     FORK,
     LIMIT,
+    LRU,
     MEMCG,
     NODES,
     NUMA,
@@ -78,6 +81,8 @@ MARK = Bound("mark", 0, least=0, doc="watermark of a node, in base pages")
 PAGEBLOCKS = Scalarset("PAGEBLOCKS", BLOCKS, prefix="b", ordered=True)
 RANGES = Scalarset("RANGES", V, prefix="v")
 GROUP = Scalarset("CGROUPS", 1, prefix="cg")
+ONLY = Int(0, 0)
+"""The index of a range's one folio."""
 
 PARTIAL = Feature("partial", False, "MADV_DONTNEED of a part")
 DEFRAG = Feature("defrag", False, "a fault reclaims for a huge page", needs=SWAP_ON)
@@ -95,6 +100,7 @@ class ThpState(Block):
     binding = NodeBinding(RANGES, NODES, NUMA)
     memory = MemoryMax(GROUP, LIMIT, MEMCG)
     slots = var(Int(0, SLOTS), init=SLOTS, when=SWAP_ON)
+    lru = Lru(RANGES, ONLY, LRU)
 
     @observer
     def huge(self):
@@ -135,17 +141,21 @@ class ThpState(Block):
             return mine or any(self.parent[r] == range_ for r in RANGES)
         return False
 
+    def has_page(self, range_, _index):
+        """Return whether the range has a folio of its own."""
+        return self.backing[range_] in {HUGE, SMALL} and self.parent[range_] is None
+
 
 class ThpMemory(ThpState):
     """Memory for a range, and back."""
 
+    def is_victim(self, range_):
+        """Return whether reclaim takes the range's folio now."""
+        return self.backing[range_] in {HUGE, SMALL} and self.lru.may_take(range_, 0)
+
     def can_reclaim(self):
-        """Whether a range can go to swap for another."""
-        return (
-            SWAP_ON
-            and self.slots > 0
-            and any(self.backing[r] in {HUGE, SMALL} for r in RANGES)
-        )
+        """Return whether a range can go to swap for another."""
+        return SWAP_ON and self.slots > 0 and any(self.is_victim(r) for r in RANGES)
 
     def has_block(self, range_):
         return any(
@@ -188,6 +198,7 @@ class ThpMemory(ThpState):
         for r in RANGES:
             if r == heir:
                 self.parent[r] = None
+                self.lru.move(range_, r, 0)
             elif heir is not None and self.parent[r] == range_:
                 self.parent[r] = heir
         self.parent[range_] = None
@@ -205,6 +216,7 @@ class ThpMemory(ThpState):
                         self.mem.put_pages(n)
             if self.backing[range_] in {HUGE, SMALL}:
                 self.memory.uncharge_one()
+            self.lru.forget(range_, 0)
         self.node[range_] = None
         self.block[range_] = None
 
@@ -241,6 +253,7 @@ class Thp(ThpMemory, Design):
     def collapse(self, range_: RANGES):
         """Into a block on the node where the base pages are."""
         require(self.backing[range_] == SMALL and not self.shares(range_))
+        require(not self.lru.isolated[range_, 0])
         require(any(self.node[range_] == n and self.has_room(n) for n in NODES))
         for n in NODES:
             if self.node[range_] == n:
@@ -248,6 +261,7 @@ class Thp(ThpMemory, Design):
                 self.mem.take_whole(n, block)
                 self.mem.put_pages(n)
                 self.block[range_] = block
+        self.lru.forget(range_, 0)
         self.backing[range_] = HUGE
 
     def has_room(self, node):
@@ -306,7 +320,7 @@ class Thp(ThpMemory, Design):
 
     @action(kernel="mm/vmscan.c:shrink_folio_list", when=SWAP_ON, silent=True)
     def swap_out(self, range_: RANGES):
-        require(self.backing[range_] in {HUGE, SMALL} and self.slots > 0)
+        require(self.is_victim(range_) and self.slots > 0)
         assume(not self.shares(range_), "no swap-out of what a fork shares")
         self.drop(range_)
         self.slots -= 1
