@@ -19,11 +19,13 @@ from poolproof.checker.core.ir import (
     Expr,
     add,
     aggregate,
+    and_,
     const,
     eq,
     ite,
     local,
     lt,
+    mul,
     ne,
     not_,
     num,
@@ -45,6 +47,8 @@ from poolproof.checker.core.system import (
     TransitionSystem,
     Variable,
 )
+from poolproof.checker.passes import equivariance
+from poolproof.checker.passes.equivariance import Equivariance
 from poolproof.checker.passes.symmetry import (
     canonical_under,
     canonicaliser,
@@ -83,6 +87,7 @@ def sets_of(name: str, domain: Domain) -> Variable:
 
 SYSTEMS = {
     "rows": system_of(table("x", (A_D,), 1), elements("y", (A_D,), B)),
+    "rows of two kinds": system_of(table("x", (A_D,), 2), table("k", (B_D,), 1)),
     "values of both": system_of(elements("y", (A_D,), B), elements("z", (B_D,), A)),
     "a pointer among its own": system_of(elements("next", (A_D,), A)),
     "two indices": system_of(table("x", (A_D, B_D), 1), table("k", (B_D,), 1)),
@@ -360,6 +365,7 @@ def test_rows() -> None:
         return set(find_symmetry(SYSTEMS[name], ()).rows)
 
     assert rows("rows") == {A}
+    assert rows("rows of two kinds") == {A, B}
     assert rows("values of both") == set()
     assert rows("a pointer among its own") == set()
     assert rows("two indices") == {A}
@@ -441,6 +447,105 @@ def test_cases_by_a_condition_on_a_parameter() -> None:
     c = lt(num(0), select(X.now, P))
     kept = ite(c, add(select(X.now, P), num(1)), select(X.now, E0))
     assert accepted(store(X.now, ite(c, P, E0), kept), X, P)
+
+
+def test_cases_by_each_of_two_conditions() -> None:
+    """Cell 0 is read where neither is true, and then not used."""
+    one, other = lt(num(0), select(X.now, P)), lt(num(1), select(X.now, Q))
+    at = ite(or_(one, other), P, E0)
+    value = choice(one, select(X.now, at), choice(other, select(X.now, at), num(0)))
+    assert accepted(store(X.now, P, value), X, P, Q)
+    used = choice(one, select(X.now, at), choice(other, num(0), select(X.now, at)))
+    assert not accepted(store(X.now, P, used), X, P, Q)
+    at = ite(and_(one, other), P, E0)
+    value = choice(one, choice(other, select(X.now, at), num(0)), num(0))
+    assert accepted(store(X.now, P, value), X, P, Q)
+    used = choice(one, choice(other, num(0), select(X.now, at)), num(0))
+    assert not accepted(store(X.now, P, used), X, P, Q)
+
+
+@pytest.mark.parametrize(("limit", "fine"), [(7, True), (6, False)])
+def test_the_cases_of_one_expression_are_limited(
+    limit: int, fine: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three conditions, each of which decides whether a0 is read: 1 + 2 + 4
+    distinctions of cases."""
+    monkeypatch.setattr(equivariance, "SPLITS", limit)
+    terms = []
+    for k in range(3):
+        c = lt(num(k), select(X.now, P))
+        read = select(X.now, ite(c, P, E0))
+        terms.append(choice(c, mul(read, num(1 << k)), num(0)))
+    assert accepted(store(X.now, P, Expr("add", INT, tuple(terms))), X, P) is fine
+
+
+def test_an_equation_has_no_order() -> None:
+    """Each two of three are equal, which comes to the same after an exchange."""
+    x0, x1, x2 = (select(X.now, e) for e in (E0, E1, E2))
+    assert asked(Expr("and", BOOL, (eq(x0, x1), eq(x1, x2), eq(x0, x2))), X)
+    assert not asked(Expr("and", BOOL, (eq(x0, x1), eq(x1, x2))), X)
+
+
+def test_sets_of_one_element_each() -> None:
+    s = sets_of("s", A_D)
+    ones = [eq(s.now, const(s.sort, 1 << k)) for k in range(3)]
+    twos = [eq(s.now, const(s.sort, 7 - (1 << k))) for k in range(3)]
+    for alike in (ones, twos):
+        assert asked(or_(*alike), s)
+        assert not asked(or_(*alike[1:]), s)
+        assert not asked(or_(*alike[:2]), s)
+    assert not asked(or_(ones[0], ones[1], twos[2]), s)
+
+
+def test_a_cell_that_is_written_before_or_after_any() -> None:
+    """x[a0] = 1, x[p] = 2, x[a1] = x[a2] = 1: only a0 keeps the 2."""
+
+    def written(order: tuple[Expr, ...]) -> Expr:
+        update = X.now
+        for e in order:
+            update = store(update, e, num(2) if e is P else num(1))
+        return update
+
+    reset = Action("reset", (), TRUE, {"x": written((E0, E1, E2))}, None)
+
+    def fine(*order: Expr) -> bool:
+        act = Action("act", (Parameter("p", P),), TRUE, {"x": written(order)}, None)
+        both = [
+            A in find_symmetry(system_of(X, actions=actions), ()).sorts
+            for actions in ((act,), (reset, act), (act, reset))
+        ]
+        assert len(set(both)) == 1
+        return both[0]
+
+    assert not fine(E0, P, E1, E2)
+    assert not fine(E1, E2, P, E0)
+    assert not fine(E2, P, E1, E0)
+    assert fine(E0, E1, E2, P)
+    assert fine(E2, E0, E1, P)
+    assert fine(P, E1, E2, E0)
+
+
+def test_a_summand_of_one_branch_counts() -> None:
+    """n + x[a0] where c holds, and else n: that a0 is added is not lost."""
+    c, n = lt(num(0), select(X.now, P)), select(X.now, P)
+    one = choice(c, add(n, select(X.now, E0)), n)
+    assert not accepted(store(X.now, P, one), X, P)
+    each = choice(c, add(n, *(select(X.now, e) for e in (E0, E1, E2))), n)
+    assert accepted(store(X.now, P, each), X, P)
+
+
+def test_what_sets_a_sum_apart_from_its_image() -> None:
+    """Without the summands that both have, for z3 to compare."""
+    x0, x1, x2 = (select(X.now, e) for e in (E0, E1, E2))
+    check = Equivariance(A)
+    assert check.apart(add(x0, x1, num(4)), 1) == (x1, x2)
+    assert check.apart(add(x0, x1, num(4)), 0) == (num(0), num(0))
+    assert check.apart(add(x0, x0, x1), 0) == (x0, x1)
+    assert check.apart(is_zero(x0), 0) == (is_zero(x0), is_zero(x1))
+    assert check.apart(add(x1, x2), 0) == (x1, x0)
+    y = table("y", (A_D,), 9)
+    y0, y1 = (select(y.now, e) for e in (E0, E1))
+    assert check.apart(add(x0, y0), 0) == (add(x0, y0), add(x1, y1))
 
 
 def test_no_cases_by_a_condition_on_a_bound_name() -> None:
