@@ -38,8 +38,10 @@ from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.system import Action, Parameter, TransitionSystem, Variable
 from poolproof.checker.core.verdict import Budget, Outcome, Silent, Violated
 from poolproof.checker.engines.native import native, usable_symmetry
+from poolproof.checker.passes.symmetry import canonical_under
 from tests.agreement import test_symmetry
 from tests.agreement.test_symmetry import elements, sets_of, system_of, table
+from tests.common.index_systems import index_system
 from tests.common.random_systems import count_orbits, explore
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
@@ -276,3 +278,43 @@ def test_sets_in_two_words() -> None:
     system = replace(system_of(s, wide), actions=(grow, act))
     right = explore(system, ())
     assert searched(system).statistics.states == count_orbits(system, right.reached)
+
+
+# --- ints that are only indices -------------------------------------------------
+
+PAGE_D = Domain(INT, 0, 2)
+WIDE = put_together(cells("x", (PAGE_D,), 40, 2), cells("y", (PAGE_D,), 1, 2))
+BELOW_0 = put_together(
+    (
+        Variable("x", table_sort((PAGE_D,), INT), num(-3), num(4), num(-3)),
+        setting(
+            "set",
+            Variable("x", table_sort((PAGE_D,), INT), num(-3), num(4), num(0)),
+            3,
+            1,
+        ),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("system", "orbits"),
+    [
+        (WIDE, 4 * 4),  # in either table, 0 to 3 pages have the greater value
+        (BELOW_0, 20),  # multisets of three of 0, 1, 2 and -3
+        *((index_system(seed)[0], None) for seed in (54, 156, 239)),
+    ],
+    ids=["wide", "below 0", "54", "156", "239"],
+)
+def test_pages_are_put_in_order(system: TransitionSystem, orbits: int | None) -> None:
+    """In the random ones, some pages keep their place for a while."""
+    found = usable_symmetry(system, ())
+    assert found.indices
+    canonical = canonical_under(system, found)
+    states = explore(system, ()).reached
+    if orbits is None:
+        orbits = len(set(map(canonical, states)))
+    assert len(states) > orbits
+    outcome = searched(system, indices=True)
+    assert outcome.statistics.states == orbits
+    assert searched(system).statistics.states >= orbits
