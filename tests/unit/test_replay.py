@@ -40,7 +40,16 @@ from poolproof.checker.evidence.replay import (
     show_step,
 )
 from poolproof.checker.frontend.design import compile_design
-from poolproof.model.language import Element
+from poolproof.model.language import (
+    Bool,
+    Design,
+    Element,
+    Int,
+    action,
+    assume,
+    require,
+)
+from poolproof.model.language import var as cell
 from tests.common.random_designs import design_text
 from tests.common.toys import Shelf
 
@@ -181,6 +190,35 @@ def test_no_run_is_refuted() -> None:
     elsewhere = Trace((1, *start_of(POOL)[1:]), ())
     with pytest.raises(NotReproduced, match="no initial state"):
         replay(POOL, elsewhere)
+
+
+class OneAtATime(Design):
+    """The second of two is left out by a decision of the model's author."""
+
+    busy = cell(Bool())
+    count = cell(Int(0, 3))
+
+    @action
+    def begin(self) -> None:
+        require(self.count < 3)
+        assume(not self.busy, "one at a time")
+        self.busy = True
+        self.count += 1
+
+
+def test_why_a_step_is_not_possible() -> None:
+    """By an `assume`, in its own words, or by a `require`."""
+    compiled = compile_design(OneAtATime)
+    begin = Step("begin", ())
+    with pytest.raises(NotReproduced) as found:
+        replay(compiled, trace(compiled, begin, begin))
+    assert str(found.value).startswith(
+        "step 2, begin(): the design assumes one at a time in\n"
+    )
+    assert found.value.number == 2
+    with pytest.raises(NotReproduced) as found:
+        replay(POOL, trace(POOL, MMAP, MMAP))
+    assert ": a `require` is false in\n" in str(found.value)
 
 
 def test_a_detour_is_not_shortest() -> None:
