@@ -11,17 +11,27 @@ from poolproof.checker.backends.c.build import compiler
 from poolproof.checker.commands import main as cli
 from poolproof.checker.core.ir import (
     BOOL,
+    FALSE,
+    INT,
     TRUE,
     Domain,
+    add,
     const,
+    eq,
+    lt,
+    not_,
+    num,
     scalar_sort,
     select,
+    store,
     table_sort,
 )
 from poolproof.checker.core.property import Kind, Property
-from poolproof.checker.core.system import TransitionSystem, Variable
-from poolproof.checker.core.verdict import Budget, Silent, Unreachable
+from poolproof.checker.core.system import Action, TransitionSystem, Variable
+from poolproof.checker.core.verdict import Budget, Holds, Silent, Unreachable
+from poolproof.checker.engines import explicit as module
 from poolproof.checker.engines.explicit import explicit
+from poolproof.checker.passes.symmetry import Symmetry
 
 DESIGN = '''
 """Leaves its range in the step that a property speaks of."""
@@ -77,3 +87,36 @@ def test_a_constant_index_outside_its_table() -> None:
         system = TransitionSystem("outside", variables, (), TRUE, {}, {})
         found = explicit(system, (seen,), Budget(), Silent())
         assert isinstance(found.verdicts["seen"], Unreachable)
+
+
+def test_what_each_action_returned_is_counted() -> None:
+    """From 0, 1 and 2: `up` says whether it was 0, `back` says nothing."""
+    x = Variable("x", INT, num(0), num(2), num(0))
+    small = lt(x.now, num(2))
+    up = Action("up", (), small, {"x": add(x.now, num(1))}, eq(x.now, num(0)))
+    back = Action("back", (), TRUE, {"x": num(0)}, None)
+    system = TransitionSystem("counted", (x,), (up, back), TRUE, {}, {})
+    figures = explicit(system, (), Budget(), Silent()).statistics
+    assert figures.fired == {"up": 2, "back": 3}
+    assert figures.results == {("up", 1): 1, ("up", 0): 1}
+    assert figures.seconds > 0
+
+
+def test_no_run_is_made_up_under_a_wrong_symmetry(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only a0 is marked, and only a1 is looked at: these are not alike."""
+    of = scalar_sort("NOT_ALIKE", 2, "a")
+    first, second = (const(of, k) for k in range(2))
+    x = Variable("x", table_sort((Domain(of, 0, 1),), BOOL), None, None, FALSE)
+    seen = Variable("seen", BOOL, None, None, FALSE)
+    mark = Action("mark", (), TRUE, {"x": store(x.now, first, TRUE)}, None)
+    look = Action("look", (), select(x.now, second), {"seen": TRUE}, None)
+    system = TransitionSystem("not alike", (x, seen), (mark, look), TRUE, {}, {})
+    never = Property("never", Kind.INVARIANT, not_(seen.now))
+    asked = system, (never,), Budget(), Silent()
+    assert isinstance(explicit(*asked).verdicts["never"], Holds)
+    wrong = Symmetry((of,), (of,), ())
+    monkeypatch.setattr(module, "find_symmetry", lambda *_, **__: wrong)
+    with pytest.raises(AssertionError, match="symmetry is broken"):
+        explicit(*asked)
