@@ -91,7 +91,7 @@ class Packed:
 
 
 class PackedSlot(Protocol):
-    """Where a cell is in a packed state: raw - lo, in ``width`` bits."""
+    """The place of a cell in a packed state: raw - lo, in ``width`` bits."""
 
     @property
     def word(self) -> int: ...

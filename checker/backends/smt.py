@@ -65,7 +65,7 @@ or a table of those by raw index."""
 
 
 class Encoding(Protocol):
-    """How numbers become z3 terms."""
+    """The way in which numbers become z3 terms."""
 
     def constant(self, raw: int) -> Number: ...
     def fresh(self, name: str, lo: int | None, hi: int | None) -> Number:
@@ -381,7 +381,7 @@ class Lowering:
         return _FALSE if interval.below(b.hi, a.lo) else self.encoding.le(a, b)
 
     def choose(self, c: Term, a: Value, b: Value) -> Value:
-        """If c then a else b, for values of one sort."""
+        """Return a where c holds, else b, for values of one sort."""
         if a is b or z3.is_true(c):
             return a
         if z3.is_false(c):
@@ -417,7 +417,8 @@ class Lowering:
         return result
 
     def is_at(self, i: Value, raw: int, domain: Domain) -> Term:
-        """That a value of the domain's sort (any sort) is this one."""
+        """Return the condition that a value of the domain's sort (any sort) is this
+        one."""
         return self.equal(i, constant(self.encoding, domain.sort, raw))
 
     def write(

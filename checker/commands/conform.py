@@ -74,7 +74,7 @@ examples:
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for."""
+    """The options of the command."""
 
     design: type[Hugetlb]
     kernel: str
@@ -259,7 +259,7 @@ def conform(chosen: Options, report: Reporter) -> tuple[list[str], int]:
 
 
 def _pair(chosen: Options, report: Reporter) -> tuple[list[str], int]:
-    """What the patch of a tree changed for user space."""
+    """Return what the patch of a tree changed for user space."""
     cache = cache_folder()
     base_image, head_image = _images(chosen, cache)
     with (

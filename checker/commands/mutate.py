@@ -58,7 +58,7 @@ def add(parser: argparse.ArgumentParser) -> None:
             shared.whole(1),
             len(os.sched_getaffinity(0)),
             "N",
-            "processes; as many as cores by default",
+            "number of processes (default: one for each core)",
         ),
     ):
         shared.add_value(

@@ -228,7 +228,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         whole(1),
         default=0,
         metavar="N",
-        help="workers of the native engine: as many as cores, at most 256",
+        help="workers of the native engine (default: one for each core), at most 256",
     )
     add_value(
         parser,

@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
             try:
                 replayed = replay_file(path)
             except NotReproduced as e:
-                print(f"{path}: this no longer shows what it says\n{e}", file=out)
+                print(f"{path}: the design no longer takes this run\n{e}", file=out)
                 code = 1
                 continue
             if number:

@@ -31,7 +31,7 @@ class Areas(State):
         return None
 
     def is_free(self, process: int, page: int, length: int) -> bool:
-        """Whether nothing is mapped there."""
+        """Return whether nothing is mapped there."""
         return not any(
             a.process == process and a.start < page + length and page < a.end
             for a in self.around.areas

@@ -81,7 +81,7 @@ class Campaign:
 
     @property
     def unexplained(self) -> int:
-        """How many sequences disagreed, and no known difference says why."""
+        """Return the number of disagreements that no known difference explains."""
         return sum(self.repeated.values())
 
 

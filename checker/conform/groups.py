@@ -157,7 +157,7 @@ class Groups(Areas):
         return "ok"
 
     def migrates(self, process: int, mems: frozenset[Any]) -> bool:
-        """Whether other memory nodes make the kernel move a process's pages."""
+        """Return whether other memory nodes make the kernel move a process's pages."""
         if not mems:
             return False
         return any(

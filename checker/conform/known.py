@@ -29,11 +29,11 @@ class KnownDifference:
     fails: str = ""
 
     def leaves_out(self, message: str) -> bool:
-        """Whether a call with this message of the machine is not made."""
+        """Return whether a call with this message of the machine is not made."""
         return bool(self.says and re.search(self.says, message))
 
     def explains(self, release: str, run: Run, difference: Difference) -> bool:
-        """Whether a difference on a kernel is this one."""
+        """Return whether a difference on a kernel is this one."""
         if not self.command or not 0 <= difference.at < len(run.rows):
             return False
         return (

@@ -159,7 +159,7 @@ class Pages(Memory):
         return self.now.page_cache.node[area.file, index]
 
     def _is_alone(self, area: Area, index: int) -> bool:
-        """Whether nobody else maps the private page."""
+        """Return whether nobody else maps the private page."""
         return bool(self.now.mappers.mapcount(area.slot, index) == 1)
 
     # -- looking --

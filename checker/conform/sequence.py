@@ -134,7 +134,7 @@ _EXACT = frozenset(("maps", "pmap", "fstat", "numa", "mremap"))
 
 
 def agrees(command: str, expected: str, seen: str) -> bool:
-    """Whether an answer is what was expected: word by word where the command
+    """Return whether an answer is what was expected: word by word where the command
     asks for more than to be done, else the first words."""
     if expected == UNKNOWN:
         return True

@@ -154,8 +154,8 @@ def _own(script: Script, prop: Property) -> Iterator[Explanation]:
 
 
 def _violated(script: Script, prop: Property, after: State) -> bool:
-    """Whether the property is violated if the run ended in this state. What
-    has no value is no explanation."""
+    """Return whether the property is violated if the run ended in this state. What has
+    no value is no explanation."""
     system, run = script.replayed.compiled.system, script.replayed.replay
     try:
         if not prop.kind.of_steps:

@@ -233,14 +233,14 @@ class State:
         return Space(size, size - self.now.spool.used_hpages)
 
     def below_zero(self) -> bool:
-        """Whether a counter has lost its meaning."""
+        """Return whether a counter has lost its meaning."""
         used = -1 if self.features["mount"] and self.features["size"] else 0
         if used:
             used = self.now.spool.used_hpages
         return bool(self.now.h.is_lost() or used < 0)
 
     def full(self) -> bool:
-        """Whether a node has come to the capacity that the bounds give it."""
+        """Return whether a node has come to the capacity that the bounds give it."""
         h = self.now.h
         return any(h.nr_huge_pages_node[n] >= self.bounds["CAP"] for n in self.nodes)
 
@@ -255,7 +255,7 @@ class State:
         return [p for p in self.around.places if self.task(p) == task]
 
     def _first(self, process: int) -> bool:
-        """Whether what it does to itself is what its task does."""
+        """Return whether what it does to itself is what its task does."""
         return self.processes(self.task(process))[0] == process
 
 

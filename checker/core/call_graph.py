@@ -150,7 +150,8 @@ class _Reader:
             yield from self.node(child, guard)
 
     def needs(self, test: ast.expr) -> tuple[Guard, Guard]:
-        """What features are, where a condition is true, and where it is false."""
+        """Return the features that are on where a condition is true, and those where it
+        is false."""
         match test:
             case ast.UnaryOp(ast.Not(), operand):
                 true, false = self.needs(operand)
@@ -166,7 +167,8 @@ class _Reader:
         return {}, {}
 
     def value(self, node: ast.expr) -> Any:
-        """What a name or an attribute of a block is, as far as the text says."""
+        """Return the value of a name or of an attribute of a block, as far as the text
+        says."""
         match node:
             case ast.Name(name):
                 known = self.method.function.__globals__

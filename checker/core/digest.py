@@ -40,8 +40,8 @@ def _hash(*parts: str) -> str:
 
 
 def _data(data: object) -> str:
-    """What a node needs besides its arguments: a number, a name, or a name with a
-    flag or a domain."""
+    """Return the data of a node besides its arguments: a number, a name, or a name with
+    a flag or a domain."""
     if isinstance(data, tuple):
         return _hash(*map(_data, data))
     return _domain(data) if isinstance(data, Domain) else repr(data)

@@ -17,7 +17,8 @@ from poolproof.checker.core.sorts import Sort
 
 
 class Node(Protocol):
-    """What a reading sees of an expression (`poolproof.checker.core.ir.Expr`)."""
+    """The attributes of an expression (`poolproof.checker.core.ir.Expr`) that a reading
+    uses."""
 
     @property
     def op(self) -> str: ...

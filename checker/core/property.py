@@ -45,28 +45,29 @@ class Kind(Enum):
 
     @property
     def of_states(self) -> bool:
-        """Whether one state decides it, by violating it or as its witness."""
+        """Return whether one state decides it, by violating it or as its witness."""
         return _TRAITS[self].decided_by == "state"
 
     @property
     def of_steps(self) -> bool:
-        """Whether one step decides it: its formula may mention the state after
+        """Return whether one step decides it: its formula may mention the state after
         the step, the action's parameters and its result."""
         return _TRAITS[self].decided_by == "step"
 
     @property
     def of_runs(self) -> bool:
-        """Whether only an infinite run decides it."""
+        """Return whether only an infinite run decides it."""
         return _TRAITS[self].decided_by == "run"
 
     @property
     def wants_witness(self) -> bool:
-        """Whether the run that decides it is good news: a witness, not a violation."""
+        """Return whether the run that decides it is good news: a witness, not a
+        violation."""
         return _TRAITS[self].wants_witness
 
     @property
     def safety(self) -> bool:
-        """Whether a finite run may violate it, and none confirms it."""
+        """Return whether a finite run may violate it, and none confirms it."""
         return not self.of_runs and not self.wants_witness
 
     @property
@@ -176,7 +177,7 @@ class Property:
         return self.formula if self.kind.wants_witness else not_(self.formula)
 
     def about(self, action: Action) -> bool:
-        """Whether it is a step property that the action's steps may violate."""
+        """Return whether it is a step property that the action's steps may violate."""
         return self.kind.of_steps and self.action in (None, action.name)
 
     def formulas(self) -> Iterator[Expr]:

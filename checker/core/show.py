@@ -33,7 +33,8 @@ class Text:
     opposite: str = ""
 
     def within(self, binding: int) -> str:
-        """As the operand of an operator: in parentheses if it binds less."""
+        """Return the text as the operand of an operator: in parentheses if it binds
+        less."""
         return f"({self.text})" if self.binding < binding else self.text
 
 

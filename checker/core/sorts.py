@@ -15,7 +15,7 @@ class SortError(TypeError):
 
 @dataclass(frozen=True, eq=False)
 class Sort:
-    """What a raw int means. Sorts are interned: compare them with ``is``."""
+    """The meaning of a raw int. Sorts are interned: compare them with ``is``."""
 
     name: str
 

@@ -174,8 +174,8 @@ def class_span(cls: type) -> Span | None:
 
 
 def member_span(cls: type, name: str) -> Span | None:
-    """Where a class (or a base of it) declares a member, in its body or as
-    `self.name = ...` in __init__; else where the class is."""
+    """Return the place where a class (or a base of it) declares a member, in its body
+    or as `self.name = ...` in __init__; else the place of the class."""
     for base in cls.__mro__:
         found = _class_tree(base)
         if found is None:
@@ -188,7 +188,7 @@ def member_span(cls: type, name: str) -> Span | None:
 
 @cache
 def _members(tree: ast.ClassDef) -> dict[str, ast.AST]:
-    """Where a class first declares each name."""
+    """Return the place where a class first declares each name."""
     found: dict[str, ast.AST] = {}
     makers = [n for n in tree.body if getattr(n, "name", "") == "__init__"]
     for node in (*tree.body, *(n for m in makers for n in ast.walk(m))):

@@ -49,7 +49,7 @@ from poolproof.model.language import declared
 
 
 class Change(Enum):
-    """How an answer of the heir differs from the base's."""
+    """The way in which an answer of the heir differs from the base's."""
 
     NEW = "new violation"
     LOST = "no longer violated"
@@ -110,7 +110,7 @@ class Compared:
 
     @property
     def wrong(self) -> bool:
-        """Whether one of the two designs, or the spec, is in error."""
+        """Return whether one of the two designs, or the spec, is in error."""
         return any(
             c.defects or c.mistakes for c in (self.here, self.there) if c is not None
         )
@@ -176,7 +176,7 @@ def compare(
 
 
 def _same(one: Task, other: Task) -> bool:
-    """Whether both are the same system, asked the same."""
+    """Return whether both are the same system with the same properties."""
 
     def queries(task: Task) -> list[tuple[object, ...]]:
         r = task.resolved
@@ -223,7 +223,8 @@ def _happened(checked: CheckResult) -> set[str] | None:
 
 
 def _only(one: set[str] | None, other: set[str] | None) -> tuple[str, ...]:
-    """What is in one only; not the results of an action that is."""
+    """Return what only one of the two has, without the results of an action that it
+    alone has."""
     left = sorted((one or set()) - (other or set()))
     return tuple(x for x in left if x.partition(" -> ")[0] not in left or "->" not in x)
 

@@ -20,8 +20,8 @@ from poolproof.checker.driver.judging import (
 
 
 def unmentioned(answer: PropertyResult) -> bool:
-    """Whether it is an assertion that has no row of its own: not violated,
-    and the spec does not say what is expected of it."""
+    """Return whether it is an assertion that has no row of its own: not violated, and
+    the spec does not say what is expected of it."""
     return bool(
         answer.prop.assertion
         and answer.prop.expect is None

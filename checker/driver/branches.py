@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Which branches of the design's text a search took.
 
-A search that visits every state is asked, action by action, which conditions of
-branches were true of some step: as antecedents of a property that asks nothing. A
-branch is followed only if the search has the variables for it. What nothing
-observes is left out of states, and a branch that depends on it changes nothing that
-a property could tell.
+A search that visits every state records, for each action, the conditions of branches
+that were true of some step. They are the antecedents of a property that is always
+true. A branch is followed only if the search has all variables of its condition.
+States lack the variables that nothing observes, and a branch that depends on those
+makes no difference to any property.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from poolproof.checker.passes.reduce import Reduction, mentioned, reduce
 _PREFIX = "branches of "
 
 STEPS = 1_500
-"""Actions with arguments of a system whose branches are followed, at most: looking
-back tries each of them again."""
+"""Upper limit on the actions with arguments of a system whose branches are followed:
+looking back tries each of them again."""
 
 
 def watching(
     compiled: Compiled, queries: Sequence[Property], budget: Budget
 ) -> tuple[Property, ...]:
-    """Return the properties that watch the branches of each action in a search for
-    these queries."""
+    """Return the properties that watch the branches of each action while these queries
+    are searched for."""
     if budget.indices:  # which indices are alike depends on all that is watched
         return ()
     if budget.partial_order:  # no step is private whose branches are watched
@@ -65,8 +65,8 @@ def _steps(system: TransitionSystem) -> int:
 def _left_out(
     system: TransitionSystem, queries: Sequence[Property], symmetry: bool
 ) -> Mapping[str, set[str]]:
-    """Return for each action the variables that the search does not have where it
-    takes steps of the action."""
+    """Return for each action the variables that are missing from the search that takes
+    its steps."""
     small = reduce(system, queries, (Reduction.BOUNDS, Reduction.CONE))
     parts = independent(small.system, small.properties, symmetry)
     if len(parts) == 1:
@@ -85,7 +85,7 @@ def _left_out(
 def with_branches(
     compiled: Compiled, watched: Sequence[Property], outcome: Outcome
 ) -> Outcome:
-    """Return the outcome with what it says of branches, and without the properties
+    """Return the outcome with the branches that were taken, and without the properties
     that watched them."""
     names = {p.name for p in watched}
     s = outcome.statistics
@@ -124,8 +124,8 @@ def with_branches(
 
 @dataclass(frozen=True)
 class BranchResult:
-    """A place of the text: the actions that take it, those that never do, and those
-    of which that is not known."""
+    """A place of the text: the actions that take it, those that never do, and those for
+    which this is unknown."""
 
     branch: BranchSide
     taken: tuple[str, ...]
@@ -135,9 +135,9 @@ class BranchResult:
 
 @dataclass(frozen=True)
 class BranchCoverage:
-    """What a check knows of branches. ``never`` are those that no step takes, though
-    some step decides their condition the other way: what is inside of them is not
-    among them. ``why`` says why nothing is known."""
+    """The branches that a check followed. ``never`` are those that no step takes,
+    although some step decides their condition the other way; branches inside them are
+    not listed. ``why`` is the reason if nothing is known."""
 
     results: tuple[BranchResult, ...] = ()
     never: tuple[BranchResult, ...] = ()
@@ -147,7 +147,8 @@ class BranchCoverage:
 def coverage(
     compiled: Compiled, outcomes: Sequence[Outcome], budget: Budget
 ) -> BranchCoverage | None:
-    """Return what the engines say of branches; None if none was to follow them."""
+    """Return what the engines found out about branches; None if no engine was to follow
+    them."""
     if not budget.branches:
         return None
     searched = [o.statistics for o in outcomes if o.statistics.branches]
@@ -172,7 +173,7 @@ def coverage(
 def _by_place(
     compiled: Compiled, branches: Mapping[str, tuple[bool | None, ...]]
 ) -> tuple[BranchResult, ...]:
-    """What is known of each branch, sorted by file and line."""
+    """Return the result of each branch, sorted by file and line."""
     found: dict[tuple[Span, str], dict[bool | None, list[str]]] = {}
     first: dict[tuple[Span, str], BranchSide] = {}
     for action, states in branches.items():

@@ -76,7 +76,7 @@ def _of_class(cls: type) -> tuple[Citation, ...]:
 
 
 def _text(method: FunctionType) -> str:
-    """What a method says of the kernel."""
+    """Return the text in which a method cites the kernel."""
     mark = method.__dict__.get("action")
     return f"{mark.kernel if mark else ''}\n{method.__doc__ or ''}"
 

@@ -24,7 +24,7 @@ from poolproof.checker.driver.sources import of_checker
 from poolproof.checker.driver.workers import DIED, JobFailed, written_failure
 
 _PATIENCE = "10 s"
-"""How long the scheduler may take to answer."""
+"""Upper limit on the time in which the scheduler must answer."""
 
 _PAUSE = 0.5
 """Least seconds between two reports of a job."""

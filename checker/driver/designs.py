@@ -234,7 +234,7 @@ def _imported(where: Path, path: str) -> ModuleType:
 
 
 class _Raised(BaseException):
-    """What a module raises that is no Exception; its cause."""
+    """A module raised something that is no Exception: the cause."""
 
 
 @contextmanager
@@ -266,7 +266,8 @@ def _interrupts_apart() -> Iterator[None]:
 
 
 def _raised(error: BaseException, place: str, file: Path | None = None) -> UserError:
-    """What a module raised while it was imported, at its own line."""
+    """Return the error for an exception that a module raised while it was imported, at
+    its own line."""
     if isinstance(error, _Raised) and error.__cause__ is not None:
         error = error.__cause__
     said = str(error)

@@ -67,7 +67,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class DriftCount:
-    """How many cited functions are as in the version that is cited, and those
+    """The number of cited functions that are as in the version that is cited, and those
     that are not."""
 
     same: int

@@ -37,7 +37,7 @@ _LONG = 0.05
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a search of ``task`` will take. ``states``, ``bytes`` and ``seconds`` (None
+    """The cost of a search of ``task``. ``states``, ``bytes`` and ``seconds`` (None
     if unknown) may be wrong by the factor ``off``, except that ``exact`` ones are of
     the search itself, which was done. The ``largest`` cell that was searched has
     ``has`` states. The bounds are ``beyond`` steps away from the nearest searched

@@ -78,7 +78,7 @@ class Finding:
 
     @property
     def holds(self) -> bool:
-        """Whether all states were visited, and nothing at all is wrong there."""
+        """Return whether all states were visited, and nothing at all is wrong there."""
         wrong = self.depth is not None or self.defect or self.assertion or self.vacuous
         return self.complete and not wrong and self.effect is not False
 
@@ -98,7 +98,8 @@ class Guarantee:
 
     @property
     def assumptions(self) -> tuple[AssumptionResult, ...]:
-        """What the findings assume, and what of the steps was cut in all of them."""
+        """Return what the findings assume, and the steps that were cut in all of
+        them."""
         return together(f.assumptions for f in self.findings)
 
     def of(self, number: int) -> list[Finding]:
@@ -142,7 +143,7 @@ class Guarantee:
                 yield pair
 
     def asks(self, features: Sequence[str]) -> bool:
-        """Whether the answer for these features is not known from fewer."""
+        """Return whether the answer for these features is not known from fewer."""
         if len(features) < 3:
             return True
         declares = declared(self.known.cls)[1]

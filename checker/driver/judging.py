@@ -33,7 +33,7 @@ class EnginesDisagree(Exception):
 
 
 class ExpectationStatus(Enum):
-    """How a verdict compares with the outcome that the spec's author stated."""
+    """The comparison of a verdict with the outcome that the spec's author stated."""
 
     MET = "expected"
     UNMET = "unexpected"

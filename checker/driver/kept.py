@@ -49,7 +49,8 @@ from poolproof.checker.spec.syntax import Scenario
 
 @dataclass(frozen=True)
 class Checks:
-    """How specs are prepared, tasks run and sizes found: as `check` and `size` do."""
+    """The functions that prepare specs, run tasks and find sizes: those of `check` and
+    `size`, or others that store what they find."""
 
     prepare: Callable[[Spec, Request], tuple[Task, ...]]
     run: Callable[[Task, str, Budget, Reporter, Callable[[], bool]], CheckResult]

@@ -95,7 +95,7 @@ class Profile(Visitor):
 
     @property
     def complete(self) -> bool:
-        """Whether every state was visited, without a difference."""
+        """Return whether every state was visited, without a difference."""
         return self.explored.complete
 
     @property

@@ -37,7 +37,7 @@ from poolproof.checker.spec.page import (
 from poolproof.checker.spec.syntax import Spec, Word
 
 PAGE = "specs/review.page"
-"""What the page asks, and of whom."""
+"""The questions of the page, and the designs that they are for."""
 
 NOT_SHIPPED = "a design of your own"
 
@@ -62,9 +62,9 @@ class Asked:
 
 @dataclass(frozen=True)
 class PageCell:
-    """What a column says to an objection: the worst answer first. ``missing`` is
-    why the objection does not apply to the column's designs, if there is no answer:
-    what they lack."""
+    """The answers of a column's designs to an objection, the worst first. If there is
+    none, ``missing`` names what the designs lack, so that the objection does not
+    apply."""
 
     answers: tuple[Asked, ...] = ()
     missing: str = ""

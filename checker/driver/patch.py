@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a patch means for the designs: who models the functions that it touches,
-and which specs exercise them."""
+"""The designs that model the functions which a patch touches, and the specs that
+exercise them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from poolproof.checker.spec import Spec, parse, sizes
 from poolproof.model.language import Design, action_methods, bind
 
 AREA = ("mm/", "fs/hugetlbfs/", "mm.h", "hugetlb")
-"""What paths have in them that are of interest though no design cites them."""
+"""Parts of the paths whose functions are listed even if no design cites them."""
 
 
 @dataclass(frozen=True)
 class CitingMethod:
-    """A method of a design (or only a docstring, ``method`` is "") that cites a
-    touched function, and the actions that may call it."""
+    """A method of a design that cites a touched function, and the actions that may call
+    it. ``method`` is "" if only a docstring cites it."""
 
     touched: Touched
     citation: Citation
@@ -59,7 +59,7 @@ class Modelled:
 
 @dataclass(frozen=True)
 class Exercised:
-    """A spec, and which of those actions it has on a design."""
+    """A spec on a design, with those of the actions that its features enable."""
 
     spec: Spec
     known: DesignRef
@@ -123,15 +123,16 @@ def _places(design: type[Design], found: Sequence[Touched]) -> Iterator[CitingMe
 
 
 def cites(citation: Citation, one: Touched) -> bool:
-    """Whether a citation of the function's name means it. One that has moved to
-    another file since is found by a name that is not common."""
+    """Return whether a citation of the function's name means this function. One that
+    has moved to another file since is recognised by its name, unless that is a common
+    one."""
     if citation.file in (one.file, one.renamed):
         return True
     return citation.written and "_" in citation.function.strip("_")
 
 
 def _actions(design: type[Design], citation: Citation) -> tuple[str, ...]:
-    """The actions that may call the citing method."""
+    """Return the actions that may call the citing method."""
     if citation.method is None:
         return ()
     return tuple(
@@ -144,9 +145,8 @@ def _actions(design: type[Design], citation: Citation) -> tuple[str, ...]:
 def exercising(
     which: Sequence[Modelled], specs: Sequence[Spec] | None = None
 ) -> tuple[Exercised, ...]:
-    """Return the specs (the shipped ones) in which an action is on that may call
-    a citing method, with the spec's own features; those with most such actions
-    first."""
+    """Return the specs (of the shipped ones, by default) whose features enable an
+    action that may call a citing method; those with most such actions first."""
     every = [parse(p) for p in shipped_specs()] if specs is None else list(specs)
     found = [
         Exercised(spec, m.known, actions)
@@ -158,7 +158,7 @@ def exercising(
 
 
 def _exercised(m: Modelled, spec: Spec) -> tuple[str, ...]:
-    """The actions of a spec that reach a citing method."""
+    """Return the actions of a spec that reach a citing method."""
     cls, wanted = m.known.cls, {p.citation.method for p in m.places}
     on = _features(cls, spec)
     return tuple(
@@ -171,7 +171,7 @@ def _exercised(m: Modelled, spec: Spec) -> tuple[str, ...]:
 
 
 def _features(cls: type[Design], spec: Spec) -> Mapping[str, bool]:
-    """What the spec's first bounds turn on and off."""
+    """Return the features of the spec's first bounds, on or off."""
     try:
         classes = [cls, *(k.cls for k in designs_for(spec, ()) if k.cls is not cls)]
     except UserError:
@@ -183,8 +183,8 @@ def _features(cls: type[Design], spec: Spec) -> Mapping[str, bool]:
 def unmodelled(
     found: Sequence[Touched], which: Sequence[Modelled]
 ) -> tuple[Touched, ...]:
-    """Return the touched functions that no design models: of mm, and of what is
-    about huge pages."""
+    """Return the touched functions that no design models, among those of mm and of code
+    for huge pages."""
     known = {p.touched.name for m in which for p in m.places}
     return tuple(
         t

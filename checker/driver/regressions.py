@@ -106,13 +106,14 @@ class BugResult:
 
     @property
     def by_invariant(self) -> bool:
-        """Whether the violated property is an invariant: it is not about one call."""
+        """Return whether the violated property is an invariant, and so is not about one
+        call."""
         invariant = self.prop is not None and self.prop.kind is Kind.INVARIANT
         return invariant and self.steps is not None
 
     @property
     def clean(self) -> bool:
-        """Whether every state was visited, or nothing applies, without a
+        """Return whether every state was visited, or nothing applies, without a
         violation."""
         return bool(self.missing) or isinstance(self.verdict, Holds | Vacuous)
 
@@ -127,7 +128,8 @@ class Regression:
 
     @property
     def is_back(self) -> bool:
-        """Whether the bug is there, and not in the design that this one inherits."""
+        """Return whether the bug is there, and not in the design that this one
+        inherits."""
         before = self.shipped
         violated = self.found.steps is not None
         return violated and (before is None or before.steps is None)

@@ -73,7 +73,7 @@ def _shows(replayed: Replayed, known: DesignRef) -> bool | None:
 
 
 def _shape(system: TransitionSystem) -> tuple[object, ...]:
-    """What states and steps of two systems must have in common."""
+    """Return what states and steps of two systems must have in common."""
     actions = {
         name: tuple(p.name for p in action.parameters)
         for name, action in system.action_by_name.items()

@@ -75,7 +75,7 @@ def text_line(design: type[Design], specs: Iterable[Spec]) -> str:
 
 
 def _since(was: str, now: str) -> str:
-    """Which parts of two `text_line`s differ, in words."""
+    """Return in words which parts of two `text_line`s differ."""
     before = was.split(", ")
     changed = [part.split()[0] for part in now.split(", ") if part not in before]
     return f", of an earlier text of the {' and the '.join(changed)}" if changed else ""

@@ -21,7 +21,7 @@ TOOLS = {
     ".trace": "{0}: this is a stored run: poolproof trace {0}",
     ".py": "{0}: this is a design: poolproof check SPEC --design {0}",
 }
-"""What to write for a file that `check` does not read."""
+"""The advice for a file that `check` does not read, by its ending."""
 
 
 def specs(names: Sequence[str], keywords: str = "") -> list[Spec]:

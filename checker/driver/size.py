@@ -118,7 +118,7 @@ class Sized:
 
     @property
     def monotone(self) -> bool:
-        """Whether each size above it that is known does, too."""
+        """Return whether each size above it that is known does, too."""
         found = [at.guaranteed for at in self.sizes if not at.unknown]
         return found == sorted(found)
 
@@ -222,9 +222,8 @@ class _Question:
             if not p.kind.safety:
                 raise UserError(
                     p.span,
-                    "size asks what must be so all along, and "
-                    f"`{p.kind.value}` is not: ask it in a spec of its own, with "
-                    "poolproof check",
+                    f"size checks safety properties only, and `{p.kind.value}` is "
+                    "none: put it into a spec of its own, for poolproof check",
                 )
         found = programs(self.scenario, self.spec, compiled)
         whole = product(compiled, found, resolved.properties)

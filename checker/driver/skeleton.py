@@ -157,7 +157,7 @@ class _Skeleton:
 
 
 def _order(name: str) -> tuple[bool, bool, str]:
-    """As isort has it: constants, classes, functions."""
+    """Return the sort key of isort: constants, classes, functions."""
     return (not (name.isupper() and len(name) > 1), not name[0].isupper(), name)
 
 
@@ -191,7 +191,7 @@ def _declaration(cls: type, name: str) -> tuple[type, ast.Assign, str]:
 
 @cache
 def _imports(module: str) -> dict[str, str]:
-    """Where the names come from that a module imports."""
+    """Return the modules that a module imports names from."""
     source = inspect.getsource(__import__(module, fromlist=["*"]))
     return {
         alias.asname or alias.name: node.module

@@ -40,12 +40,14 @@ class Request:
 
     @property
     def as_written(self) -> bool:
-        """Whether the spec's own bounds are checked, so that expected depths apply."""
+        """Return whether the spec's own bounds are checked, so that expected depths
+        apply."""
         return not (self.label or self.altered)
 
     @property
     def altered(self) -> bool:
-        """Whether single bounds or features differ from any bounds of the spec."""
+        """Return whether single bounds or features differ from any bounds of the
+        spec."""
         return bool(self.bounds or self.without or self.having)
 
 
@@ -68,7 +70,7 @@ class Task:
 
     @property
     def asks_nothing(self) -> bool:
-        """Whether no property of the spec applies to the design."""
+        """Return whether no property of the spec applies to the design."""
         return all(p.assertion for p in self.resolved.properties)
 
 

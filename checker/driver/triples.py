@@ -59,9 +59,8 @@ _BATCH = 16
 
 @dataclass(frozen=True)
 class SetResult:
-    """What came out for one set of features. ``chosen`` are the features that nothing
-    else of the set needs, ``having`` all of them. ``defect`` is an error of the
-    model."""
+    """The result for one set of features. ``chosen`` are the features that no other of
+    the set needs, ``having`` all of them. ``defect`` is an error of the model."""
 
     chosen: tuple[str, ...]
     having: tuple[str, ...]

@@ -179,8 +179,8 @@ def grids(spec: Spec, request: Request, axes: Sequence[Axis]) -> Iterator[Widene
 
 @dataclass(frozen=True)
 class Searches:
-    """How the cells of a grid are checked: the engine, the ``budget``, whose time is
-    for all cells, and how many of them are handed out ``together``."""
+    """The settings for checking the cells of a grid: the engine, the ``budget``, whose
+    time is for all cells, and the number of cells that are handed out ``together``."""
 
     engine: str
     budget: Budget
@@ -209,7 +209,7 @@ def widen(grid: Widened, how: Searches, report: Reporter) -> Iterator[Point]:
 
 
 def _cut(result: CheckResult | Lost) -> bool:
-    """Whether the cell was not searched to its end."""
+    """Return whether the cell was not searched to its end."""
     if isinstance(result, CheckResult):
         return not statistics(result).complete
     return _lost(result)
@@ -263,7 +263,7 @@ def sweep_code(grids: Sequence[Widened], strict: bool) -> int:
 
 
 def _missing(grid: Widened) -> bool:
-    """Whether some cell was not searched."""
+    """Return whether some cell was not searched."""
     return bool(grid.not_reached) or any(map(_lost, grid.cells.values()))
 
 

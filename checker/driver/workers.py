@@ -149,7 +149,7 @@ _busy = False
 
 @dataclass(frozen=True)
 class JobFailed:
-    """What a job raised."""
+    """An exception that a job raised."""
 
     error: BaseException
 

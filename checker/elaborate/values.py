@@ -63,7 +63,7 @@ def needed_text(sort: Sort | None) -> str:
 
 
 class Place(ABC):
-    """Where a value stands, and what is known there."""
+    """The place of a value in a text, with the conditions that hold there."""
 
     none: ClassVar[str]
     """The word for the absent element."""
@@ -85,7 +85,7 @@ class Place(ABC):
     @property
     @abstractmethod
     def reached(self) -> bool:
-        """Whether a wrong value here is a mistake at once; else it is one
+        """Return whether a wrong value here is a mistake at once; otherwise it is one
         only in states that get here."""
 
     @abstractmethod

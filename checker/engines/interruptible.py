@@ -106,7 +106,7 @@ def _watch(wakes: int) -> None:
 
 
 def _stopped_z3() -> bool:
-    """Whether z3 was at work; it was told to return then."""
+    """Return whether z3 was at work; it was told to return then."""
     with _stopping:
         if _asked:
             _asked[-1].interrupt()

@@ -174,7 +174,7 @@ class Explored:
 
     @property
     def complete(self) -> bool:
-        """Whether every reachable state was visited."""
+        """Return whether every reachable state was visited."""
         return not self.stopped and not self.enough
 
     @property

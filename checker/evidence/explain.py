@@ -127,7 +127,7 @@ def _sides(e: Expr) -> tuple[Expr, ...]:
 
 
 def _is_plain(e: Expr) -> bool:
-    """Whether e is a constant, a variable or a cell."""
+    """Return whether e is a constant, a variable or a cell."""
     return (
         e.is_const
         or e.op in ("var", "local", "param")
@@ -172,7 +172,7 @@ def _sums(e: Expr) -> list[Expr]:
 
 
 def _terms(at: Valuation, node: Expr, depth: int) -> Iterator[Line]:
-    """What each value of a sum's variable contributes, where it does."""
+    """Return the contribution of each value of a sum's variable that makes one."""
     binder = binder_of(node)
     domain: Domain = binder.data[1]
     parts = [

@@ -51,7 +51,7 @@ from poolproof.model.language import (
 
 @dataclass(frozen=True)
 class Work:
-    """What translating any method of the design needs."""
+    """The context in which any method of the design is translated."""
 
     this: Ref
     binding: Binding
@@ -289,7 +289,7 @@ def _asserted(
 
 
 def _saturated(slot: Slot, now: Expr, e: Expr) -> Expr:
-    """What a counter is at the end of an action, as `Values.saturated`."""
+    """Return a counter's value at the end of an action, as `Values.saturated` does."""
     values = slot.values
     if not values.counter or e is now:
         return e
@@ -350,7 +350,7 @@ def obligations_of(effects: Effects) -> tuple[Obligation, ...]:
 def result_of(
     this: Ref, work: Work, function: FunctionType, method: Executed, span: Span
 ) -> Expr | None:
-    """What the method returns, of the sort that its annotation names."""
+    """Return the method's result, of the sort that its annotation names."""
     name, value = function.__name__, method.value
     try:
         wanted = returns(this.owner, function)

@@ -62,8 +62,8 @@ _ROUNDS = 8
 
 
 class NotClosed(UserError):
-    """What a design's text does with a domain whose size is open has no closed
-    form. ``params`` are the bounds that decide the domain's size."""
+    """A use of a domain whose size is open has no closed form. ``params`` are the
+    bounds that decide the domain's size."""
 
     def __init__(self, span: Span | None, domain: OpenDomain, why: str) -> None:
         super().__init__(span, why)
@@ -183,7 +183,7 @@ def _is_open(sort: TableSort) -> bool:
 
 @dataclass(frozen=True)
 class _Marks:
-    """How much an action had collected before a loop."""
+    """The numbers of effects that an action had collected before a loop."""
 
     guards: int
     obligations: int
@@ -296,7 +296,8 @@ class _Closing:
     # -- tables, row by row --
 
     def only_row(self, head: Expr, after: Expr, k: int) -> bool:
-        """Whether a turn changes no row of the table but x's, x being index k."""
+        """Return whether a turn changes no row of the table but x's, x being index
+        k."""
         binders = self.binders(head)
         same = ir.select(head, *binders)
         cell = pointed(ir.select(after, *binders))

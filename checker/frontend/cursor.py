@@ -122,7 +122,7 @@ class KernelAssertion:
 
 @dataclass
 class Effects:
-    """What executing one action or observer collects."""
+    """The effects that executing one action or observer collects."""
 
     binding: Binding
     slots: Mapping[str, Slot]
@@ -240,7 +240,7 @@ class Cursor:
             self.effects.fork(BranchSide(where, site, what, taken))
 
     def sized(self, test: ast.expr) -> bool:
-        """Whether a condition that is decided mentions sizes or numbers and no
+        """Return whether a condition that is decided mentions sizes or numbers and no
         feature: at other bounds it may be decided otherwise."""
         found = False
         for node in ast.walk(test):

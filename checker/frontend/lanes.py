@@ -116,7 +116,7 @@ class TaskActions:
 
     @property
     def processes(self) -> Processes | None:
-        """What replays and reports need to know; None if nothing yields."""
+        """Return the processes, for replays and reports; None if nothing yields."""
         if not self.yielding:
             return None
         lanes = {

@@ -35,7 +35,7 @@ from poolproof.checker.frontend.statements import Statements
 
 @dataclass(frozen=True)
 class Executed:
-    """What a method does: the variables' final values, the value returned
+    """The result of executing a method: the variables' final values, the value returned
     (None: nothing) and what was collected on the way."""
 
     function: FunctionType

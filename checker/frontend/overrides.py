@@ -99,7 +99,7 @@ def _members(design: type[Design]) -> Iterator[Member]:
 
 
 def _idle(design: type[Design]) -> Iterator[Member]:
-    """Those that override nothing and that no method mentions."""
+    """Return the methods that override nothing and that no method mentions."""
     members = list(_members(design))
     used = {*action_methods(design), *observer_methods(design), "initial"}
     for owner in (design, *(block for _, block in blocks(design))):
@@ -111,8 +111,8 @@ def _idle(design: type[Design]) -> Iterator[Member]:
 
 
 def _written_with(design: type[Design], cls: type) -> bool:
-    """Whether the class stands in a file with classes of the design; a block
-    of a library has methods for other designs, too."""
+    """Return whether the class stands in a file with classes of the design; a block of
+    a library has methods for other designs, too."""
     return cls.__module__ in {c.__module__ for c in own_classes(design)}
 
 

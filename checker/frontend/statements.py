@@ -131,7 +131,8 @@ class Statements:
         over: ast.expr,
         body: list[ast.stmt],
     ) -> Flow:
-        """As `loop`; the rounds before the one where the part begins are over."""
+        """Return what `loop` does, without the rounds before the one in which the part
+        begins."""
         flow = Flow(ir.TRUE, cursor.store)
         way, yields.way = yields.way, None
         items = self.comprehensions.elements(cursor, over)

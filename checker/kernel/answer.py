@@ -83,7 +83,7 @@ class Answer:
 
     @property
     def value(self) -> str:
-        """What follows "ok"; empty where nothing does."""
+        """Return the words after "ok"; empty if there are none."""
         return self.result[3:] if self.ok else ""
 
     @property

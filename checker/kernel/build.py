@@ -71,7 +71,7 @@ def build_revision(
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    """What git says. Raises Unavailable."""
+    """Return git's output. Raise Unavailable if it fails."""
     command = ["git", "-C", str(folder), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -90,7 +90,7 @@ def _name(tree: Path) -> str:
 
 
 def _is_configured(folder: Path) -> bool:
-    """Whether the folder was configured with small.config as it is now."""
+    """Return whether the folder was configured with small.config as it is now."""
     used = folder / "small.config"
     known = used.is_file() and used.read_bytes() == CONFIG.read_bytes()
     return known and (folder / ".config").is_file()

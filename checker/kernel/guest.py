@@ -142,7 +142,8 @@ class Guest:
         return self.sequence([]).clean
 
     def console(self) -> str:
-        """What the kernel printed since the state was saved: warnings and worse."""
+        """Return the kernel's messages since the state was saved: warnings and
+        worse."""
         return self._running().console()
 
     def debugger(self) -> Debugger:

@@ -45,8 +45,8 @@ class Hunk:
 
 @dataclass(frozen=True)
 class FilePatch:
-    """What a patch does to a file: its path before and after (`NOWHERE`, where
-    it is new or deleted)."""
+    """The changes of a patch to a file: its path before and after (`NOWHERE` if it is
+    new or deleted)."""
 
     before: str
     after: str
@@ -97,7 +97,7 @@ def _wrong(name: str, message: str) -> UserError:
 
 
 def _no_hunk(files: list[FilePatch]) -> str:
-    """Why a patch without hunks is of no use."""
+    """Return why a patch without hunks touches no function."""
     first = files[0]
     if any(f.binary for f in files):
         what = f"it changes binary files only ({first.path})"
@@ -201,7 +201,7 @@ def _file(patched: PatchedFile) -> FilePatch:
 
 
 def _counts(line: object) -> bool:
-    """Whether it is a line of the file, and not one about it."""
+    """Return whether it is a line of the file, and not one about it."""
     return getattr(line, "line_type", "") in ("+", "-", " ")
 
 

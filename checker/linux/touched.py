@@ -134,7 +134,7 @@ def _first(hunk: Hunk, sign: str) -> int:
 def _place(
     lines: list[str], wanted: Sequence[str], near: int, least: int
 ) -> int | None:
-    """Where the lines stand: the place nearest to line ``near`` (from 1)."""
+    """Return the place of the lines that is nearest to line ``near`` (from 1)."""
     if not wanted:
         return max(near, least)
     found = (

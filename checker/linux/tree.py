@@ -13,11 +13,11 @@ from poolproof.checker.core.diagnostic import UserError
 
 
 class Tree(Protocol):
-    """Where files of the kernel are read."""
+    """A source of the kernel's files."""
 
     @property
     def name(self) -> str:
-        """What a user calls it."""
+        """Return the tree's name for users."""
 
     def read(self, path: str) -> str | None:
         """Return a file's text; None if there is no such file."""
@@ -87,7 +87,7 @@ _RANGE = re.compile(r"(?P<base>\S*?)(?P<dots>\.\.\.?)(?P<head>[^\s./][^\s]*|)")
 
 @dataclass(frozen=True)
 class RevisionRange:
-    """What changed between two revisions: the diff, and both trees."""
+    """The changes between two revisions: the diff, and both trees."""
 
     diff: bytes
     before: Revision
@@ -95,7 +95,7 @@ class RevisionRange:
 
 
 def is_range(text: str) -> bool:
-    """Whether it may be REV..REV, and not a file."""
+    """Return whether it may be REV..REV, and not a file."""
     return _RANGE.fullmatch(text) is not None and not Path(text).exists()
 
 

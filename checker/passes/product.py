@@ -125,7 +125,7 @@ class _Product:
         }
 
     def about_the_same(self) -> bool:
-        """Whether both properties speak of all steps, or of steps with the same
+        """Return whether both properties speak of all steps, or of steps with the same
         arguments."""
         name = self.its.action
         if name is None or self.mine.action != name:
@@ -165,7 +165,7 @@ class _Product:
                 yield replace(mine, name=name, action=a.name, formula=formula)
 
     def same_start(self) -> Iterator[Expr]:
-        """What makes the follower start as the leader does."""
+        """Return the condition that the follower starts as the leader does."""
         own = self.leader.by_name
         for v in self.follower.variables:
             if v.init is not None:

@@ -48,7 +48,8 @@ def unknown_lines(
 
 
 def _open(checked: CheckResult) -> bool:
-    """Whether more time may say more. A mistake of the spec is no such answer."""
+    """Return whether more time may say more. A mistake of the spec is no such
+    answer."""
     return not checked.mistakes and any(
         a.status is ExpectationStatus.OPEN for a in checked.answers
     )

@@ -24,7 +24,7 @@ from poolproof.checker.reports.words import sentence
 
 
 class CaseStatus(Enum):
-    """What a tool says of a case."""
+    """The status of a case, as tools count them."""
 
     PASSED = "passed"
     FAILED = "failed"

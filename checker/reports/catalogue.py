@@ -69,6 +69,6 @@ def _first_line(doc: str | None) -> str:
 
 
 def _needs_text(feature: Feature) -> str:
-    """What a feature is, and which others it needs."""
+    """Return the description of a feature, and the features that it needs."""
     needs = ", ".join(str(need) for need in feature.needs)
     return f"{feature.doc}; needs {needs}" if needs else feature.doc

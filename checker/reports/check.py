@@ -65,7 +65,7 @@ def check_report(
 
 
 def _below(checked: CheckResult) -> list[str]:
-    """What stands below the verdicts: assertions, assumptions, branches."""
+    """Return the lines below the verdicts: assertions, assumptions, branches."""
     asserted = assertions_summary(checked)
     lines = ["", f"  {asserted}"] if asserted else []
     assumed = assumed_lines(checked)
@@ -142,8 +142,8 @@ def _least(task: Task) -> dict[str, int | None]:
 
 
 def _verdict_text(answer: PropertyResult, words: Callable[[Verdict, Kind], str]) -> str:
-    """What each engine gave; that one of several does not know is told
-    elsewhere."""
+    """Return the verdict of each engine; the Unknown of one of several has a line of
+    its own."""
     given = [v for _, v in answer.verdicts]
     known = [v for v in given if not isinstance(v, Unknown)] or given[:1]
     known.sort(key=lambda v: isinstance(v, Holds) and not v.exhaustive)

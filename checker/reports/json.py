@@ -426,7 +426,7 @@ def bugs_json(found: Sequence[BugResult]) -> list[dict[str, Any]]:
 
 
 def regressions_json(design: str, done: Sequence[Regression]) -> dict[str, Any]:
-    """Which bugs a design has again."""
+    """Return the bugs that a design has again."""
     return {
         "design": design,
         "asked": sum(not r.found.missing for r in done),

@@ -60,7 +60,7 @@ NO_FIGURES = "mutants and conformance: none stored"
 
 @dataclass(frozen=True)
 class Overview:
-    """What the page is made of. ``conformance`` and ``scores`` are in words."""
+    """The parts of the page. ``conformance`` and ``scores`` are in words."""
 
     page: Page
     done: Sequence[CheckResult]

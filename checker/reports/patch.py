@@ -19,8 +19,8 @@ def patch_report(
     unfit: Sequence[str],
     exact: bool,
 ) -> list[str]:
-    """What is touched, file by file. ``exact``: a tree has said where functions
-    begin and end."""
+    """Return the touched functions, file by file. ``exact``: a tree shows where
+    functions begin and end."""
     lines = [line for p in patches for line in wrapped(p.subject, "", "    ") if line]
     rows = [_touched(one, exact) for one in found]
     lines += ["", *table(("touched", "+", "-", ""), rows)]
@@ -38,7 +38,8 @@ def _touched(one: Touched, exact: bool) -> tuple[str, str, str, str]:
 
 
 def modelled_report(which: Sequence[Modelled], missing: Sequence[Touched]) -> list[str]:
-    """Which designs model it, where, and what none does."""
+    """Return the designs that model them, the places, and the functions that no design
+    models."""
     lines: list[str] = []
     for m in which:
         lines += ["", *wrapped(_models(m), "", "    ")]

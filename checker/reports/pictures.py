@@ -126,7 +126,7 @@ _WIDTH, _MARGIN, _CELL, _LETTER = 760, 8, 20, 7.3
 
 @dataclass
 class _Pen:
-    """Where the next mark goes. Marks that do not fit go on a new line."""
+    """The position of the next mark. Marks that do not fit go on a new line."""
 
     left: float
     x: float = 0.0

@@ -87,7 +87,8 @@ def ranking_report(done: Sequence[CheckResult]) -> list[str]:
 
 
 def _tally(checked: Sequence[CheckResult]) -> tuple[int, int, int]:
-    """How many properties are violated, are not known, and are not as expected."""
+    """Return the numbers of properties that are violated, that are unknown, and that
+    are not as expected."""
     answers = [a for c in checked for a in c.answers]
     bad = sum(isinstance(a.verdict, Violated | Unreachable) for a in answers)
     open_ = sum(isinstance(a.verdict, Unknown) for a in answers)
@@ -97,7 +98,7 @@ def _tally(checked: Sequence[CheckResult]) -> tuple[int, int, int]:
 def _columns(
     checked: Sequence[CheckResult], cells: Mapping[tuple[str, str], str]
 ) -> Iterator[Sequence[CheckResult]]:
-    """As many designs as fit side by side."""
+    """Return the designs in groups that fit side by side."""
     first = max((len(name) for name, _ in cells), default=0) + 4
     room = WIDTH - first
     some: list[CheckResult] = []

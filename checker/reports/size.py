@@ -16,8 +16,8 @@ from poolproof.checker.spec.syntax import Scenario, Spec
 
 @dataclass(frozen=True)
 class SizeAnswer:
-    """What came out for a scenario on a design; or, with ``found`` None, the
-    name that the design is ``missing``."""
+    """The answer for a scenario on a design; with ``found`` None, ``missing`` is the
+    name that the design lacks."""
 
     scenario: Scenario
     design: str
@@ -54,7 +54,8 @@ def size_report(
 
 
 def _trust(answers: Sequence[SizeAnswer]) -> Iterator[str]:
-    """What the answers on each design assume, and what their states are without."""
+    """Return what the answers on each design assume, and the variables that their
+    states lack."""
     by: dict[str, list[tuple[str, Sized]]] = {}
     for a in answers:
         if a.found is not None:

@@ -45,7 +45,7 @@ class Swept:
 
     @property
     def bound(self) -> str:
-        """What the sizes are of."""
+        """Return the bound whose sizes these are."""
         measure = self.scenario.measure
         return "" if measure is None else measure.bound.text
 

@@ -72,7 +72,7 @@ def letters(sort: Sort) -> dict[int, str] | None:
 
 
 def is_strips(variable: Variable) -> bool:
-    """Whether the variable is drawn: two indices, a letter for each cell."""
+    """Return whether the variable is drawn: two indices, a letter for each cell."""
     return len(variable.index) == 2 and letters(variable.element) is not None
 
 
@@ -125,7 +125,8 @@ def _changes(
     after: State,
     hidden: Collection[str] = (),
 ) -> list[_Change]:
-    """What a step changes but for ``hidden``; a drawn table row by row."""
+    """Return the changes of a step, without ``hidden`` variables; a drawn table row by
+    row."""
     found: list[_Change] = []
     for v in system.variables:
         if v.name in hidden:
@@ -207,8 +208,8 @@ def _aligned(changed: Sequence[_Change]) -> list[str]:
 
 
 def why(system: TransitionSystem, prop: Property, replayed: Replay) -> list[str]:
-    """Which part of the property is false at the run's end (of a reachable
-    one: nothing), and with which values."""
+    """Return the part of the property that is false at the run's end (nothing for a
+    reachable one), with its values."""
     if prop.kind.wants_witness:
         return []
     *_, end = replayed.states
@@ -246,7 +247,7 @@ def _never(prop: Property, replayed: Replay) -> list[str]:
 def broken_by(
     replayed: Replay, message: str, obligation: Obligation | None
 ) -> list[str]:
-    """Which obligation fails, what it says, and where it stands."""
+    """Return the obligation that fails, its message and its place."""
     if obligation is None:
         return wrapped(replayed.failure or message, "  ", "    ")
     kind = {"assert": "an assert fails", "index": "an index is out of its domain"}
@@ -313,7 +314,8 @@ def _never_happens(system: TransitionSystem, s: Statistics) -> Iterator[str]:
 
 
 def _says_little(properties: Sequence[Property], outcome: Outcome) -> Iterator[str]:
-    """Which properties rest on nothing, or on less than their author thinks."""
+    """Return the properties that rest on nothing, or on less than their author
+    thinks."""
     for p in properties:
         verdict = outcome.verdicts.get(p.name)
         if isinstance(verdict, Vacuous):
@@ -337,7 +339,7 @@ def _deadlocks(s: Statistics) -> Iterator[str]:
 
 
 def _searched(s: Statistics) -> Iterator[str]:
-    """How the search was made smaller, or could not be."""
+    """Return how the search was made smaller, or why it could not be."""
     if s.unobserved:
         yield unobserved(s.unobserved)
     yield from s.notes

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """One claim of a spec as a property.
 
-A table index that nothing to its left keeps inside the domain is an
-*obligation*: a hidden property whose violation is a mistake of the spec. The
-formula itself is then "every index is inside, and ...", so no engine ever
-reads outside a table.
+If nothing to the left of a table index keeps it inside the domain, the index is
+an *obligation*: a hidden property, whose violation is a mistake of the spec. The
+formula itself becomes "every index is inside, and ...", so no engine ever reads
+outside a table.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class ClaimReader:
         return None if action is None else action.name
 
     def property(self) -> Property:
-        """Return the property."""
+        """Return the claim as a property."""
         claim, reading = self.claim, self.reading
         scope = self.parameters()
         place = (claim.span.line, claim.span.column)
@@ -85,20 +85,20 @@ class ClaimReader:
         ).plain()
 
     def running(self, formula: Expr) -> Expr:
-        """Return the formula for steps that go on: one that ends at a `bug_on`
-        returns nothing, and nobody sees what it did. One that ends at a `yield`
-        returns nothing, either."""
+        """Return the formula for steps that go on. A step that ends at a `bug_on`
+        returns nothing, and nobody sees its effect; one that ends at a `yield` returns
+        nothing, either."""
         if self.action is None:
             return formula
         stops = self.names.compiled.stops(self.action)
         return ir.or_(stops, ir.not_(self.returns(formula)), formula)
 
     def returned(self, antecedent: Expr) -> Expr:
-        """Return the antecedent, which is not true of what was never returned."""
+        """Return the antecedent, made false for a result that was never returned."""
         return ir.and_(self.returns(antecedent), antecedent)
 
     def returns(self, formula: Expr) -> Expr:
-        """Return that a step has the result that a formula mentions."""
+        """Return the condition that a step has the result that the formula mentions."""
         action, processes = self.reading.action, self.names.compiled.processes
         if (
             action is None
@@ -111,7 +111,7 @@ class ClaimReader:
         return processes.returned(action)
 
     def parameters(self) -> Scope:
-        """Return what the names after `on` mean."""
+        """Return the meanings of the names after `on`."""
         on = self.claim.on
         if on is None:
             return {}
@@ -133,7 +133,8 @@ class ClaimReader:
         return scope
 
     def obligations(self) -> Iterator[Property]:
-        """Yield for each index: where those before it are inside, it is, too."""
+        """Yield a property for each index: it is inside its domain wherever all indices
+        before it are."""
         before: list[Expr] = []
         kind = Kind.STEP if self.claim.kind.of_steps else Kind.INVARIANT
         for span, (message, inside) in self.reading.needs.items():
@@ -151,9 +152,10 @@ class ClaimReader:
 def expected(
     spec: Spec, source: type, expects: Sequence[Expect], action: str = ""
 ) -> Expectation | None:
-    """Return what is stated of the design, or of the nearest base that the
-    spec is for: of the action, or else of none; under the label of the spec's
-    first bounds, or else without a label."""
+    """Return the outcome that is expected of the design, or of the nearest base that
+    the spec is for. One that is stated for the action goes before one for no action;
+    among those, one under the label of the spec's first bounds before one without a
+    label."""
     mine = [e for e in expects if any(word.text == action for word in e.actions)]
     if mine and (found := expected(spec, source, [_of_all(e) for e in mine])):
         return found

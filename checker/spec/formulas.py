@@ -34,7 +34,7 @@ from poolproof.checker.spec.syntax import (
 )
 
 _MOST_VALUES = 4096
-"""Of a range that is quantified over: backends write it out."""
+"""Upper limit on a range that is quantified over: backends write it out."""
 
 
 class Formulas:

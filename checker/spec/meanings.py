@@ -22,7 +22,7 @@ from poolproof.checker.spec.syntax import CallExpr, Expression, Index, Name, sta
 from poolproof.model.language import LEFT
 
 _MOST_USES = 5000
-"""Of definitions in one property: they are macros."""
+"""Upper limit on the uses of definitions in one property: they are macros."""
 
 Read = Callable[[Expression, Env, bool], Operand]
 Value = Expr | Pending | Operand

@@ -44,8 +44,8 @@ _ELSEWHERE = {
 
 
 class MissingName(Exception):
-    """The design has no such name. ``what`` is short ("no resv"); ``off``:
-    it would, but the feature is left out."""
+    """The design has no such name. ``what`` is short ("no resv"). ``off``: it would
+    have it, but the feature is left out."""
 
     def __init__(self, what: str, span: Span, message: str, off: bool = False) -> None:
         super().__init__(message)
@@ -63,12 +63,13 @@ def suggestion(name: str, *known: Iterable[str]) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """The names in order, for a message."""
+    """Return the names in order, for a message."""
     return ", ".join(sorted(names)) or "none"
 
 
 class Lookup:
-    """The lookups: None, or MissingName, for what the design does not have."""
+    """Lookup of a design's names. A method returns None, or raises MissingName, for a
+    name that the design does not have."""
 
     def __init__(self, compiled: Compiled) -> None:
         self.compiled = compiled
@@ -79,12 +80,12 @@ class Lookup:
 
     @cached_property
     def ranges(self) -> Ranges:
-        """Those of the variables: no state outside is explored."""
+        """Return the ranges of the variables. No state outside them is explored."""
         return Ranges.of_variables(self.system.variables)
 
     @cached_property
     def constants(self) -> dict[str, Expr]:
-        """Fields whose feature is off, as the values they read as."""
+        """Return the fields whose feature is off, with the values that they read as."""
         c = self.compiled
         symbolic = frozenset(self.system.least)
         binding = bind(
@@ -98,7 +99,7 @@ class Lookup:
 
     @cached_property
     def elements(self) -> dict[str, Expr]:
-        """Elements of scalarsets by the names that traces show: n0, v1."""
+        """Return elements of scalarsets by the names that traces show: n0, v1."""
         sorts = {d.sort: None for d in self.vocabulary.domains.values()}
         return {
             ir.show_raw(sort, raw): ir.const(sort, raw)
@@ -109,7 +110,7 @@ class Lookup:
 
     @cached_property
     def labels(self) -> dict[str, tuple[EnumSort, ...]]:
-        """Every label, bare and as Enum.LABEL, with the sorts that have it."""
+        """Return every label, bare and as Enum.LABEL, with the sorts that have it."""
         found: dict[str, dict[EnumSort, None]] = {}
         for name, sort in self.vocabulary.enums.items():
             for label in sort.labels:
@@ -119,8 +120,8 @@ class Lookup:
 
     @cached_property
     def labels_elsewhere(self) -> dict[str, tuple[EnumSort, ...]]:
-        """Labels of enums that some field or parameter is of, though no module
-        of the design names the enum."""
+        """Return the labels of enums that a field or parameter has, though no module of
+        the design names the enum."""
         parameters = (p.local for a in self.system.actions for p in a.parameters)
         sorts = (
             *(v.element for v in self.system.variables),
@@ -136,7 +137,7 @@ class Lookup:
 
     @cached_property
     def domains(self) -> Mapping[str, Domain]:
-        """What can be quantified over: named domains and enums."""
+        """Return what can be quantified over, by name: domains and enums."""
         enums = {
             name: Domain(sort, 0, len(sort.labels) - 1, name)
             for name, sort in self.vocabulary.enums.items()
@@ -144,7 +145,8 @@ class Lookup:
         return {**enums, **self.vocabulary.domains}
 
     def kind_of(self, name: str) -> str:
-        """What the design calls by this name, or nothing."""
+        """Return the kind of thing that the design has by this name, as text; empty if
+        it has none."""
         for what, names in (
             ("a field", self.system.by_name),
             ("a field", self.constants),
@@ -159,21 +161,23 @@ class Lookup:
         return ""
 
     def variable(self, name: str) -> Variable | None:
-        """The field of that name, unless its feature is off."""
+        """Return the field of that name; None if there is none, or if its feature is
+        off."""
         return self.system.by_name.get(name)
 
     def observer(self, name: str) -> Observer | None:
-        """The design's pure function of that name."""
+        """Return the design's pure function of that name, or None."""
         return self.vocabulary.observers.get(name)
 
     def domain(self, name: str, span: Span) -> Domain:
-        """What is quantified over by that name."""
+        """Return the domain or enum of that name. Raise MissingName if there is
+        none."""
         if name in self.domains:
             return self.domains[name]
         raise self.unknown(name, span, "domain", self.domains)
 
     def action(self, name: str, span: Span) -> Action:
-        """The action of that name."""
+        """Return the action of that name. Raise MissingName if there is none."""
         known = self.system.action_by_name
         if name in known:
             return known[name]
@@ -203,7 +207,7 @@ class Lookup:
 
 
 def _constant(slot: Slot, size: Callable[[Any], Any]) -> Expr:
-    """The value that a field reads as where its feature is off."""
+    """Return the value that a field reads as if its feature is off."""
     init = slot.field.default(slot.values)
     init = slot.values.python(slot.values.lo) if init is ANY else size(init)
     value = (

@@ -48,7 +48,8 @@ class Lacking:
 
 @dataclass(frozen=True)
 class Objection:
-    """What was said, by whom, and the properties that ask it."""
+    """An objection from the list: its words, its author, and the properties that test
+    it."""
 
     words: str
     who: str

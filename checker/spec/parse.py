@@ -70,7 +70,7 @@ _MOST = 20
 _ITEM = re.compile(
     r"^(?:assertion|eventually|invariant|leadsto|let|reachable|scenario|step)\b", re.M
 )
-"""How an item begins. Nothing else is read differently without one."""
+"""The beginning of an item. Nothing else is read differently without one."""
 
 
 _KEPT = 500

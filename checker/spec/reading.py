@@ -43,7 +43,7 @@ Scope = Mapping[str, Local | Closure]
 
 @dataclass(frozen=True)
 class Env:
-    """What names mean at one place of the text.
+    """The meanings of names at one place of the text.
 
     ``primed``: state is that after the step. ``deep``: arguments of the
     definitions around too (in ``unchanged(x)`` and ``x'``). ``lets``: how
@@ -75,18 +75,19 @@ def closed(formula: Expr, around: Around, op: str) -> Expr:
 
 
 class Reading:
-    """What reading one claim collects."""
+    """The results of reading one claim."""
 
     def __init__(self, spec: Spec, names: Lookup, claim: Claim) -> None:
         self.spec, self.names, self.claim = spec, names, claim
         self.action: Action | None = None
         self.around: Around = ()
         self.depth = 0
-        """Of binders: their locals are numbered by it."""
+        """Depth of binders, which numbers their locals."""
         self.needs: dict[Span, tuple[str, Expr]] = {}
-        """Where an index may be outside: the message, and that it is inside."""
+        """The message for each index that may be outside, and the condition that it
+        is inside."""
         self.antecedents: dict[Expr, Expr] = {}
-        """Each as it is written, by its plain expression."""
+        """Antecedents as they are written, by their plain expressions."""
         self.using: tuple[tuple[str, Span], ...] = ()
         """The definitions being read, and where they are used."""
         self.uses = 0
@@ -157,7 +158,7 @@ class SpecPlace(Place):
 
     @property
     def note(self) -> str:
-        """Where the definition that the place is in is used."""
+        """Return, as text, where the definition around this place is used."""
         if not self.using:
             return ""
         name, span = self.using[0]

@@ -436,8 +436,8 @@ def refusal(text: str, file: str, at: int, wanted: Iterable[str]) -> UserError:
 
 
 def _found(text: str, at: int) -> tuple[int, str]:
-    """What stands at an offset: (where it begins, an operator with all its
-    characters, a word, a number, a string to the end of the line)."""
+    """Return the text at an offset: an operator with all its characters, a word, a
+    number, or a string to the end of the line."""
     if at >= len(text.rstrip()):
         return len(text.rstrip()), ""
     if re.match(_OPERATOR, text[at]):

@@ -92,7 +92,8 @@ def _assertions_exist(spec: Spec, designs: Sequence[Compiled]) -> None:
 
 
 def _may_assert(compiled: Compiled, name: str) -> bool:
-    """Whether an assertion of that name may be there with other features."""
+    """Return whether the design may have an assertion of that name with other
+    features."""
     kind, _, rest = name.partition(".")
     if name == "deadlock":
         actions = (f for f, _ in action_methods(compiled.source).values())
@@ -114,7 +115,8 @@ def _may_assert(compiled: Compiled, name: str) -> bool:
 
 
 def _asserted(spec: Spec, compiled: Compiled) -> Iterator[Property]:
-    """What the design brings along, with what the spec expects of it."""
+    """Return the design's own assertions as properties, with the outcomes that the spec
+    expects of them."""
     stated = {a.name.text: a.expects for a in spec.assertions}
     for p in compiled.assertions:
         expects = stated.get(p.name, ())

@@ -63,7 +63,7 @@ class Called:
     after: tuple[tuple[str, int], ...] = ()
 
     def takes(self, step: Step) -> bool:
-        """Whether the step is such a call."""
+        """Return whether the step is such a call."""
         return step.action == self.action.name and all(
             raw in allowed
             for raw, allowed in zip(step.arguments, self.given, strict=True)
@@ -72,7 +72,8 @@ class Called:
 
 @dataclass(frozen=True)
 class Programs:
-    """What may happen, in what order; ``anytime`` must not fail, either."""
+    """The calls of a scenario and their order. Those of ``anytime`` must not fail,
+    either."""
 
     tasks: Mapping[str, tuple[Called, ...]]
     environment: tuple[Called, ...]

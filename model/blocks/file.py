@@ -125,15 +125,15 @@ class Inodes(Block):
     # -- who holds an inode --
 
     def is_open(self, inode):
-        """Whether there is a struct file, in a descriptor or in a message."""
+        """Return whether there is a struct file, in a descriptor or in a message."""
         return any(self.fd[t, inode] for t in self.tasks) or self.in_flight[inode]
 
     def is_mapped(self, inode):
-        """Whether i_mmap has a VMA; vm_file is a reference."""
+        """Return whether i_mmap has a VMA; vm_file is a reference."""
         return any(self.vm_file[v] == inode for v in self.vmas)
 
     def is_held(self, inode):
-        """Whether i_count is not 0: tmpfs and hugetlbfs keep the dentry of a
+        """Return whether i_count is not 0: tmpfs and hugetlbfs keep the dentry of a
         name, a struct file keeps its dentry."""
         return self.i_nlink[inode] > 0 or self.is_open(inode) or self.is_mapped(inode)
 
@@ -187,7 +187,7 @@ class Inodes(Block):
         self.vm_shared[vma] = False
 
     def unmap(self, vma):
-        """How many private pages were freed."""
+        """Return how many private pages were freed."""
         freed = sum(1 for p in self.pages if self.entry[vma, p] == COW)
         self.remove_vma(vma)
         return freed
@@ -222,7 +222,7 @@ class Inodes(Block):
         return sum(1 for v in self.vmas for p in self.pages if self.entry[v, p] == COW)
 
     def holes(self, inode, unit, start, end):
-        """How many pages of a unit that lie in start..end are not there."""
+        """Return how many pages of a unit that lie in start..end are not there."""
         return sum(
             1
             for p in self.pages
@@ -329,8 +329,8 @@ class ShmemInodes(Inodes):
         return 1
 
     def falloc_needs(self, inode, start, end, room):
-        """How many pages shmem_fallocate() would allocate: it goes from folio
-        to folio, and takes back what it added if one cannot be had."""
+        """Return how many pages shmem_fallocate() would allocate: it goes from folio to
+        folio, and takes back what it added if one cannot be had."""
         needs = 0
         for u in self.units:
             missing = self.holes(inode, u, start, end)
@@ -436,7 +436,7 @@ class ShmemInodes(Inodes):
     # -- faults --
 
     def is_beyond(self, inode, page):
-        """Whether shmem_fault() ends in SIGBUS before it looks for a page."""
+        """Return whether shmem_fault() ends in SIGBUS before it looks for a page."""
         return page >= self.i_size[inode]
 
     def cow_needs(self):
@@ -462,7 +462,7 @@ class HugetlbfsInodes(Inodes):
         return self.unit
 
     def falloc_needs(self, inode, start, end, room):
-        """How many pages hugetlbfs_fallocate() would allocate: whole units."""
+        """Return how many pages hugetlbfs_fallocate() would allocate: whole units."""
         first = self.round_down(start)
         last = self.round_up(end)
         return sum(self.holes(inode, u, first, last) for u in self.units)

@@ -58,7 +58,7 @@ class Mappers(Block):
         self.of = table(vmas, pages, SetOf(vmas), when=fork)
 
     def mapcount(self, vma, page):
-        """How many page tables map it: include/linux/mm.h:folio_mapcount."""
+        """Return how many page tables map it: include/linux/mm.h:folio_mapcount."""
         return len(self.of[vma, page]) if self.fork else 1
 
     def alone(self, vma, page):

@@ -53,7 +53,7 @@ class Lending(Block):
 
     @observer
     def loan_is_pinned(self):
-        """Whether any loan cannot be called back now, for I/O."""
+        """Return whether any loan cannot be called back now, for I/O."""
         return any(self.loan_pinned[n] > 0 for n in self.nodes)
 
     @action(
@@ -66,7 +66,7 @@ class Lending(Block):
         self.lent[node] += 1
 
     def has_target(self, node):
-        """Whether there is memory to move a block's pages to."""
+        """Return whether there is memory to move a block's pages to."""
         return self.spare > 0
 
     def move_away(self, node):

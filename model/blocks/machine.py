@@ -103,7 +103,7 @@ class Machine(Pageblocks):
     # -- base pages, as many as a block has --
 
     def has_pages(self, node):
-        """Whether base pages for a block's size can be had."""
+        """Return whether base pages for a block's size can be had."""
         return self.usable(node, MOVABLE) - self.pages >= self.mark
 
     def take_pages(self, node):

@@ -50,7 +50,7 @@ class HugepageSubpool(Block):
         self.used_hpages = -1 if self.used_hpages < 0 or used < 0 else used
 
     def fits(self, delta):
-        """Whether get_pages would not say -ENOMEM."""
+        """Return whether get_pages would not say -ENOMEM."""
         return not self.size or self.used_hpages + delta <= self.max_hpages
 
     def get_pages(self, delta):
@@ -152,7 +152,7 @@ class MemoryMax(PageCounters):
         self.group, self.when = group, when
 
     def fits(self):
-        """Whether one more is within the limit."""
+        """Return whether one more is within the limit."""
         if self.when:
             return all(self.usage[g] < self.limit for g in self.group)
         return True

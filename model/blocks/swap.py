@@ -277,7 +277,7 @@ class AnonSwap(SwapDevice):
         return cgroup is not None and self.usage[cgroup] * 2 >= self.max[cgroup]
 
     def takes_cached(self, wanted):
-        """Whether a search may take slots that folios in memory keep."""
+        """Return whether a search may take slots that folios in memory keep."""
         return self.cache and self.vm_swap_full(wanted)
 
     def try_charge_swap(self, cgroup, pages):

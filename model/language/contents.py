@@ -73,7 +73,7 @@ def slots(owner: Any, binding: Binding, prefix: str = "") -> Iterator[Slot]:
 
 
 def _written(owner: Any, binding: Binding, prefix: str) -> Iterator[Slot]:
-    """As `slots`, without what no text declares."""
+    """Return `slots`, without those that no text declares."""
     cls = owner if isinstance(owner, type) else type(owner)
     for name, value in members(owner).items():
         match value:
@@ -120,8 +120,8 @@ def _slot(name: str, field: Field, binding: Binding, where: tuple[type, str]) ->
 def _mentioned(
     owner: Any, function: FunctionType, returned: bool = True
 ) -> Iterator[Any]:
-    """What a method names: in annotations, defaults and its code (nested
-    code included), from its module and the functions around it."""
+    """Return the values that a method names in annotations, defaults and its code
+    (nested code included), from its module and the functions around it."""
     for name, annotation in function.__annotations__.items():
         if name == "return" and not returned:
             continue
@@ -162,7 +162,7 @@ def declared(cls: type) -> tuple[dict[str, Bound], dict[str, Feature]]:
 
 @lru_cache(64)
 def _declared(cls: type) -> tuple[dict[str, Bound], dict[str, Feature]]:
-    """As `declared`, which reads the text of all methods: once for each class."""
+    """Return `declared`, which reads the text of all methods: once for each class."""
     bounds: dict[str, Bound] = {}
     features: dict[str, Feature] = {}
     scalarsets: dict[str, _Scalarset] = {}

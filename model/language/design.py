@@ -300,7 +300,7 @@ def _owner(design: Any, dotted: str) -> tuple[Any, str]:
 
 
 class _Hooks:
-    """What ``self.design`` is in a block: the design's methods only."""
+    """The value of ``self.design`` in a block: the design's methods only."""
 
     __slots__ = ("_design",)
 

@@ -148,7 +148,8 @@ class Forward:
 
 
 def forwarded(function: FunctionType) -> Forward | None:
-    """What a forwarder stands for; None if it is a method that was written."""
+    """Return the method that a forwarder stands for; None for a method that was
+    written."""
     link: Forward | None = function.__dict__.get("forward")
     return link
 
@@ -163,7 +164,7 @@ def resolved(owner: Any, function: FunctionType) -> tuple[Any, FunctionType]:
 
 
 def _followed(owner: Any, function: FunctionType) -> tuple[Any, FunctionType | None]:
-    """As `resolved`; no method where an heir has another block, without it."""
+    """Return `resolved`, and no method if an heir has another block without it."""
     link = forwarded(function)
     if link is None:
         return owner, function
@@ -249,7 +250,7 @@ def _missing(cls: type) -> Iterator[tuple[Forward, Block, str]]:
 
 
 def no_hook(design: type, name: str) -> str:
-    """Why a block cannot call ``self.design.name()``."""
+    """Return why a block cannot call ``self.design.name()``."""
     known = members(design)
     if name not in known:
         hooks = [n for n, v in known.items() if isinstance(v, FunctionType)]
@@ -313,16 +314,16 @@ def task_parameter(function: FunctionType, mark: ActionMark) -> str:
 
 
 def parameters(owner: Any, function: FunctionType) -> dict[str, Any]:
-    """The parameters of a method of a design class (or block) and their
-    domains, from its annotations; a missing annotation is taken from the
-    method it overrides. Raises ModelError where there is none."""
+    """Return the parameters of a method of a design class (or block) with their
+    domains, from its annotations; a missing annotation is taken from the method that it
+    overrides. Raise ModelError if there is none."""
     owner, function = resolved(owner, function)
     _, *taken = inspect.signature(function).parameters.values()
     return {p.name: parameter_domain(owner, function, p) for p in taken}
 
 
 def parameter_domain(owner: Any, function: FunctionType, p: inspect.Parameter) -> Any:
-    """The domain of one of `parameters`."""
+    """Return the domain of one of `parameters`."""
     if p.kind is not p.POSITIONAL_OR_KEYWORD:
         raise ModelError(f"parameter {p.name!r}: no *, ** and / among parameters")
     for whose, f in _annotated(owner, function):
@@ -334,8 +335,8 @@ def parameter_domain(owner: Any, function: FunctionType, p: inspect.Parameter) -
 
 
 def returns(owner: Any, function: FunctionType) -> Any:
-    """The domain that a method's return annotation names, or None. Here, and
-    only here, ``bool`` and ``int`` say enough."""
+    """Return the domain of a method's result by its annotation, or None. Only here are
+    ``bool`` and ``int`` domains."""
     owner, function = resolved(owner, function)
     for whose, f in _annotated(owner, function):
         if "return" in f.__annotations__:
@@ -345,7 +346,8 @@ def returns(owner: Any, function: FunctionType) -> Any:
 
 
 def _annotated(owner: Any, function: FunctionType) -> Iterator[tuple[Any, Any]]:
-    """The method, and those of its name in the classes: whose, and each."""
+    """Yield the method and its owner, then the methods of its name in the base
+    classes."""
     yield owner, function
     for base in own_classes(owner):
         f = vars(base).get(function.__name__)
@@ -356,7 +358,7 @@ def _annotated(owner: Any, function: FunctionType) -> Iterator[tuple[Any, Any]]:
 
 
 def closure(function: FunctionType) -> dict[str, Any]:
-    """The names that a method takes from an enclosing function."""
+    """Return the names that a method takes from an enclosing function."""
     found: dict[str, Any] = {}
     names = function.__code__.co_freevars
     for name, cell in zip(names, function.__closure__ or (), strict=True):
@@ -368,7 +370,7 @@ def closure(function: FunctionType) -> dict[str, Any]:
 
 
 def evaluated(owner: Any, function: FunctionType, annotation: Any) -> Any:
-    """What an annotation of a method of a design class or block means. Raises
+    """Return the value of an annotation of a method of a design class or block. Raise
     ModelError for a name that does not exist."""
     if not isinstance(annotation, str):
         return _filled(owner, annotation)

@@ -198,7 +198,9 @@ def test_a_stored_trace_replays(capsys: pytest.CaptureFixture[str], here: Path) 
     running = process("trace", path)
     out, err = running.communicate(timeout=60)
     assert (running.returncode, err) == (1, "")
-    assert out.startswith(f"{path}: this no longer shows what it says\nstep 2, up(): a")
+    assert out.startswith(
+        f"{path}: the design no longer takes this run\nstep 2, up(): a"
+    )
 
 
 def test_defects_are_shown_stored_and_replayed(

@@ -29,7 +29,7 @@ class _Order:
 
     @property
     def guarded(self) -> bool:
-        """Whether orders that are not by the keys are left out."""
+        """Return whether orders that are not by the keys are left out."""
         return self.size > 2 and self.keyed
 
     def by_key(self) -> str:

@@ -55,7 +55,7 @@ def _finite(lo: int | None, hi: int | None) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class PackedCell:
-    """Where a cell is: ``width`` bits from ``shift`` of ``word`` hold raw - lo."""
+    """The place of a cell: ``width`` bits from ``shift`` of ``word`` hold raw - lo."""
 
     word: int
     shift: int

@@ -198,7 +198,8 @@ class Steps:
             )
 
     def countings(self, a: Action) -> Iterator[Counting]:
-        """What the action's assumptions cut, for each choice of arguments."""
+        """Return the code that counts the steps which the action's assumptions cut, for
+        each choice of arguments."""
         for assumed in a.assumptions:
             base = unroll(assumed.cut)
             counter = self.cut_counter(assumed)
@@ -308,8 +309,8 @@ class Steps:
         w.close()
 
     def count_cuts(self, w: CWriter, a: Action) -> None:
-        """What the action's assumptions cut, as loops over the parameters that
-        they mention."""
+        """Return the code that counts the steps which the action's assumptions cut, as
+        loops over the parameters that they mention."""
         for assumed in a.assumptions:
             (cut,) = self.prepared(assumed.cut, bounds=self.bounds)
             if cut is FALSE:
@@ -530,7 +531,7 @@ def _next(waiting: Sequence[Expr], left: Sequence[Expr]) -> Expr:
 def _gain(
     x: Expr, waiting: Sequence[Expr], conjuncts: Sequence[Expr]
 ) -> tuple[int, int]:
-    """How good it is to loop over x next: conditions it makes testable."""
+    """Return a score for looping over x next: the conditions that it makes testable."""
     rest = [y for y in waiting if y is not x]
     ready = sum(x in c.free and not any(y in c.free for y in rest) for c in conjuncts)
     return ready, -len(x.data[1])

@@ -17,7 +17,7 @@ from poolproof.checker.core.system import Variable, writes
 
 @dataclass
 class Successor:
-    """How the next state's words come from this state's."""
+    """The code that makes the next state's words from this state's."""
 
     layout: Layout
     widths: Widths
@@ -109,7 +109,7 @@ class Successor:
         return " || ".join(tests)
 
     def same(self, i: tuple[Expr, ...], j: tuple[Expr, ...]) -> Expr:
-        """Whether two indices are equal here."""
+        """Return whether two indices are equal here."""
         e = and_(*(ir.eq(x, y) for x, y in zip(i, j, strict=True)))
         return self.bounds.decide(substitute_all((e,), self.given)[0])[0]
 

@@ -71,7 +71,7 @@ class TlaWriter:
         return lines
 
     def _may(self, e: Expr) -> bool:
-        """Whether e is a value wherever the named locals are."""
+        """Return whether e is a value wherever the named locals are."""
         return e.free <= self.locals.keys() and e.op not in ("store", "fill")
 
     def _fold(self, e: Expr, known: ChainMap[Expr, str]) -> str:

@@ -59,7 +59,7 @@ class Expr:
 
     @property
     def turned(self) -> bool:
-        """Whether a text has the right side of this comparison first: as it was
+        """Return whether a text has the right side of this comparison first: as it was
         written, or else with a constant on the right."""
         if self.op not in ("lt", "le"):
             return False

@@ -108,7 +108,7 @@ def ne(a: Expr, b: Expr) -> Expr:
 
 @cache
 def ite(c: Expr, a: Expr, b: Expr) -> Expr:
-    """If c then a else b. Over tables the choice is pushed into the stored
+    """Return a where c holds, else b. Over tables the choice is pushed into the stored
     values, so that a table is always its variable under a chain of stores."""
     want(BOOL, c)
     want(a.sort, b)

@@ -151,7 +151,7 @@ class _Group:
     def _concerns(
         self, row: RowTerms, space: RowSpace, key: tuple[int, ...] | None
     ) -> bool:
-        """Whether the terms can mean this row, or one that is treated alike."""
+        """Return whether the terms can mean this row, or one that is treated alike."""
         if key is None:
             return True
         return len(row) == len(key) and all(

@@ -60,7 +60,7 @@ class Naming:
             raise NoIndexSymmetry(f"{scope} compares two rows at {e.data[0]}")
 
     def silent(self, e: Expr) -> bool:
-        """Whether e, which was looked at, names and compares no index."""
+        """Return whether e, which was looked at, names and compares no index."""
         return self.named[e] is None and not self.special[e]
 
     def look(self, root: Expr) -> None:

@@ -138,7 +138,7 @@ def _growing(system: TransitionSystem) -> dict[str, int]:
 
 
 def _grows(e: Expr, now: Expr) -> bool:
-    """Whether e is ``now`` plus constants that are not negative."""
+    """Return whether e is ``now`` plus constants that are not negative."""
     if e.op == "ite":
         return all(_grows(a, now) for a in e.args[1:])
     parts = list(e.args) if e.op == "add" else [e]

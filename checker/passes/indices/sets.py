@@ -36,8 +36,8 @@ _Pair = frozenset[Expr]
 
 @dataclass(frozen=True)
 class _Context:
-    """What is known where a formula stands: the ``hold`` that is true there, and
-    terms of rows that are the ``same``."""
+    """The facts at one place in a formula: the ``hold`` that is true there, and terms
+    of rows that are the ``same``."""
 
     hold: Hold | None = None
     same: frozenset[_Pair] = frozenset()
@@ -131,7 +131,7 @@ class IndexSets:
                 yield from ((a, context) for a in e.args)
 
     def _with(self, context: _Context, e: Expr) -> _Context:
-        """What is known inside a conjunction."""
+        """Return the facts inside a conjunction."""
         terms = self.names.terms
         equal = (frozenset(c.args) for c in e.args if c.op == "eq")
         same = {pair for pair in equal if pair <= terms}

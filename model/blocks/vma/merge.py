@@ -84,8 +84,8 @@ class VmaMerge(VmaState):
         )
 
     def unmerged(self, task, page):
-        """Whether a VMA begins at the page that could be one with the VMA
-        before it."""
+        """Return whether a VMA begins at the page that could be one with the VMA before
+        it."""
         return self.mark[task, page] is Mark.START and self.can_vma_merge_left(
             task,
             page,

@@ -331,13 +331,13 @@ class VmaRemap(VmaUnmap):
         return True
 
     def stays_apart(self):
-        """Whether MREMAP_DONTUNMAP keeps what it copies from being merged
-        with what it was copied from."""
+        """Return whether MREMAP_DONTUNMAP keeps what it copies from being merged with
+        what it was copied from."""
         return True
 
     def resets_pgoff(self):
-        """Whether what it leaves without pages gets its own address back as
-        page offset."""
+        """Return whether what it leaves without pages gets its own address back as page
+        offset."""
         return True
 
     def dontunmap_complete(self, task, addr, end):

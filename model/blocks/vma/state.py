@@ -153,7 +153,7 @@ class VmaState(Block):
         return end
 
     def at_boundary(self, task, address):
-        """Whether no VMA has the pages on both sides of the address."""
+        """Return whether no VMA has the pages on both sides of the address."""
         return all(
             self.mark[task, p] is not Mark.INSIDE for p in self.PAGES if p == address
         )
@@ -162,13 +162,13 @@ class VmaState(Block):
         return self.mark[task, page] is not Mark.HOLE
 
     def unmapped(self, task, start, end):
-        """Whether no VMA intersects [start, end)."""
+        """Return whether no VMA intersects [start, end)."""
         return all(
             self.mark[task, p] is Mark.HOLE for p in self.PAGES if start <= p < end
         )
 
     def one_vma(self, task, start, end):
-        """Whether one VMA has all of [start, end)."""
+        """Return whether one VMA has all of [start, end)."""
         return self.mapped(task, start) and end <= self.vma_end(task, start)
 
     def assume_one_vma(self, task, start, end):
@@ -179,7 +179,7 @@ class VmaState(Block):
         return sum(1 for p in self.PAGES if self.mark[task, p] is Mark.START)
 
     def pages_with(self, task, start, end, flag):
-        """How many pages of [start, end) are in VMAs with the flag."""
+        """Return how many pages of [start, end) are in VMAs with the flag."""
         return sum(
             1 for p in self.PAGES if start <= p < end and flag in self.vm_flags[task, p]
         )
@@ -313,8 +313,8 @@ class VmaState(Block):
         return True
 
     def may_remap(self, task, addr, old_len, new_len, new_addr, fixed):
-        """Whether check_prep_vma takes these lengths and addresses for the
-        VMA at `addr`: False is -EINVAL. ``new_addr`` counts if `fixed`."""
+        """Return whether check_prep_vma takes these lengths and addresses for the VMA
+        at `addr`: False is -EINVAL. ``new_addr`` counts if `fixed`."""
         return True
 
     def charge(self, task, start, pages, vm_flags):

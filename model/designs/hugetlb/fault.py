@@ -115,7 +115,7 @@ class Allocation(OtherMappings):
         return may_reserve and gbl_chg == 0
 
     def surplus_has_reserves(self, reserved, cow_from_owner):
-        """Whether a surplus page for a fault takes a promise."""
+        """Return whether a surplus page for a fault takes a promise."""
         return reserved and not cow_from_owner
 
     def out_subpool_put(self, spool, gbl_chg):
@@ -364,7 +364,7 @@ class Faulting(Allocation):
         return True
 
     def over_memory_max(self, css):
-        """Whether one more page is above memory.max: VM_FAULT_OOM, without an
+        """Return whether one more page is above memory.max: VM_FAULT_OOM, without an
         OOM kill for an order as high as this one; the fault is tried again."""
         return MEMCG and css is not None and self.memory.usage[css] >= LIMIT
 

@@ -24,7 +24,7 @@ class Reserving(HugetlbState):
     """hugetlb_reserve_pages, and the ways to call it."""
 
     def subpool_vma(self, vma):
-        """Whether the VMA's pages are those of the mount's subpool."""
+        """Return whether the VMA's pages are those of the mount's subpool."""
         return MOUNT and self.vm_file[vma] is not None
 
     def hugetlb_cgroup_charge_cgroup_rsvd(self, css, pages):

@@ -146,7 +146,7 @@ class HugetlbState(Block):
 
     @observer
     def mapped(self, vma: VMAS, page: PAGES) -> Bool():
-        """Whether the VMA covers the page index."""
+        """Return whether the VMA covers the page index."""
         return (
             self.vm_mm[vma] is not None
             and self.vm_start[vma] <= page
@@ -177,7 +177,7 @@ class HugetlbState(Block):
 
     @observer
     def is_promised(self, vma: VMAS, page: PAGES) -> Bool():
-        """Whether a page is kept for the next fault of this VMA there."""
+        """Return whether a page is kept for the next fault of this VMA there."""
         if not self.mapped(vma, page):
             return False
         if HUGETLBFS and self.shared(vma):
@@ -190,7 +190,7 @@ class HugetlbState(Block):
 
     @observer
     def within_file(self, vma: VMAS, page: PAGES) -> Bool():
-        """Whether the page index is before the end of the file."""
+        """Return whether the page index is before the end of the file."""
         if not (HUGETLBFS and TRUNCATE) or self.vm_file[vma] is None:
             return True
         return page < self.i_size[self.vm_file[vma]]
@@ -246,16 +246,16 @@ class HugetlbState(Block):
 
     @observer
     def has_size(self) -> Bool():
-        """Whether a mount with size= is there."""
+        """Return whether a mount with size= is there."""
         return SIZE and self.spool.mounted
 
     @observer
     def has_min_size(self) -> Bool():
-        """Whether a mount with min_size= is there."""
+        """Return whether a mount with min_size= is there."""
         return MIN_SIZE and self.spool.mounted
 
     def exists(self, file):
-        """Whether the file can be opened, or is open."""
+        """Return whether the file can be opened, or is open."""
         mounted = self.spool.mounted or not MOUNT
         return mounted and self.linked[file] and self.segment[file] == 0
 

@@ -53,7 +53,7 @@ class Unmapping(Inodes):
         return restore_reserve
 
     def adjust_reservation(self, vma):
-        """Whether __unmap_hugepage_range gives the owner its promise back."""
+        """Return whether __unmap_hugepage_range gives the owner its promise back."""
         return self.resv_owner[vma] and self.h.surplus_huge_pages() == 0
 
     def restore_reserve_on_unmap(self, vma, page):
@@ -156,7 +156,7 @@ class Unmapping(Inodes):
                 self.unmap_hugepage_range(vma, p)
 
     def part_of(self, vma, start, end):
-        """Whether start..end is the head or the tail of a VMA, not all."""
+        """Return whether start..end is the head or the tail of a VMA, not all."""
         if self.vm_mm[vma] is None or start >= end:
             return False
         head = self.vm_start[vma] == start and end < self.vm_end[vma]

@@ -73,9 +73,8 @@ class Userfaults(Faulting):
 
     @observer
     def copy_exists(self, vma: VMAS, page: PAGES) -> Bool():
-        """Whether there is a page: in the page table, or in the cache of a file
-        that the VMA shares (hugetlbfs_pagecache_present, since 5.13:
-        d84cf06e3dd8)."""
+        """Return whether there is a page: in the page table, or in the cache of a file
+        that the VMA shares (hugetlbfs_pagecache_present, since 5.13: d84cf06e3dd8)."""
         if HUGETLBFS and self.shared(vma):
             return self.page_cache.node[self.vm_file[vma], page] is not None
         return self.anon.node[vma, page] is not None
@@ -131,13 +130,13 @@ class Userfaults(Faulting):
         return self.restore_reserve_on_error(vma, page, restore_reserve)
 
     def copy_is_cached(self, vma, page):
-        """Whether hugetlb_add_to_page_cache says -EEXIST."""
+        """Return whether hugetlb_add_to_page_cache says -EEXIST."""
         if HUGETLBFS and self.shared(vma):
             return self.page_cache.node[self.vm_file[vma], page] is not None
         return False
 
     def may_add(self, vma, page):
-        """Whether the page can go to the file's cache: before its end, and there
+        """Return whether the page can go to the file's cache: before its end, and there
         is none yet. A private mapping's page goes nowhere."""
         if HUGETLBFS and self.shared(vma):
             return self.within_file(vma, page) and not self.copy_is_cached(vma, page)
