@@ -247,6 +247,43 @@ def test_the_text_of_a_model() -> None:
     assert promela(system, asked, ["how"]) == WHOLE
 
 
+def test_a_large_guard_and_a_write_that_may_be_outside() -> None:
+    """What a guard has twice is computed once, in temporaries that are declared."""
+    three = ir.Domain(INT, 0, 2)
+    n = Variable("n", INT, num(0), num(6), num(0))
+    m = Variable("m", INT, num(1), num(3), num(1))
+    w = Variable("w", INT, num(0), num(4), num(0))
+    t = Variable("t", ir.table_sort((three,), INT), num(0), num(6), num(0))
+    e = n.now
+    for k in range(16):
+        e = ir.mod(ir.add(ir.mul(e, e), num(k % 3)), num(7))
+    large = Action("large", (), lt(e, num(6)), {}, None)
+    rest = ir.mod(n.now, num(5))
+    written = ir.Expr("store", t.sort, (t.now, n.now, m.now))
+    write = Action("write", (), TRUE, {"t": written, "m": rest, "w": rest}, None)
+    system = TransitionSystem("large", (n, m, w, t), (large, write), TRUE, {}, {})
+    text = promela(system, ())
+    assert len(text) < 10_000
+    (declared,) = re.findall(r"hidden int temporary\[(\d+)\];", text)
+    numbers = {int(k) for k in re.findall(r"  .*\btemporary\[(\d+)\] =", text)}
+    assert numbers == set(range(int(declared)))
+    assert len(numbers) > 10
+    assert "       :: else\n       fi\n     }\n" in text
+    assert (
+        "       if\n       :: temporary[0] >= 0 && temporary[0] <= 2 -> "
+        "assert(temporary[1] >= 0 && temporary[1] <= 6); t[temporary[0]] = temporary[1];"
+        "\n       :: else\n       fi;\n"
+    ) in text
+    assert "assert(temporary[2] >= 1 && temporary[2] <= 3);\n       m = " in text
+    assert text.count("assert(temporary[2]") == 1
+
+
+def test_a_table_has_no_text_of_its_own() -> None:
+    sort = ir.table_sort((ir.Domain(INT, 0, 2),), INT)
+    with pytest.raises(ValueError, match="fill has no text of its own"):
+        PromelaWriter({}).text(ir.fill(sort, num(1)))
+
+
 @pytest.mark.parametrize(
     ("least", "most", "kind"),
     [
@@ -280,7 +317,14 @@ def test_many_expressions_have_their_values(tmp_path: Path) -> None:
     passes them on as they are. So a C program has the values."""
     fixed = {x: ir.const(x.sort, x.data[1].hi) for x in many.LOCALS}
     some = ir.substitute_all(many.one_of_each(many.raw(), 120), fixed)
-    some = ir.expand_all(e for e in some if not isinstance(e.sort, ir.TableSort))
+    x, who, table = (many.SYSTEM.by_name[name].now for name in ("x1", "x4", "t3"))
+    outside = (
+        ir.Expr("select", INT, (table, who, x)),
+        ir.Expr("select", INT, (table, who, num(9))),
+    )
+    some = ir.expand_all(
+        e for e in (*some, *outside) if not isinstance(e.sort, ir.TableSort)
+    )
     writer, texts = PromelaWriter({v.name: v.name for v in many.VARIABLES}), {}
     for e in some:
         with contextlib.suppress(ValueError):  # tables that are stored into

@@ -161,6 +161,9 @@ def test_the_text_of_a_counter() -> None:
     assert "up ==\n  /\\ (n < 2)\n  /\\ n' = (n + 1)\n" in text
     assert "Next ==\n  \\/ up\n" in text
     assert set(lines[-1]) == {"="}
+    wide = ["x " * 60]
+    for long in (configuration(system, (), wide), module("M", system, (), wide)):
+        assert max(map(len, long.splitlines())) <= 75
     assert configuration(system, (low, top), ["how"]).splitlines() == [
         "\\* how",
         "INIT Init",
@@ -338,7 +341,9 @@ AS_TLA: tuple[tuple[ir.Expr, str], ...] = (
 """Each operator as "Specifying Systems" has it, chapter 16."""
 
 
-@pytest.mark.parametrize(("e", "text"), AS_TLA, ids=[t for _, t in AS_TLA])
+@pytest.mark.parametrize(
+    ("e", "text"), AS_TLA, ids=[f"{k}-{e.op}" for k, (e, _) in enumerate(AS_TLA)]
+)
 def test_each_operator_is_written_as_tla_has_it(e: ir.Expr, text: str) -> None:
     names = {name: name for name in "nmbcsrtuw"}
     assert TlaWriter(names, {K: "k"}).text(e) == text
