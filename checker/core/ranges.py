@@ -25,6 +25,7 @@ from poolproof.checker.core.interval import (
 from poolproof.checker.core.ir import (
     FALSE,
     TRUE,
+    Domain,
     Expr,
     TableSort,
     substitute_all,
@@ -63,6 +64,10 @@ class Ranges:
     def of(self, e: Expr) -> Interval:
         """Return the interval of e. An index may leave its table."""
         return fold((e,), _NARROWED, self, self.known)[0]
+
+    def inside(self, e: Expr, domain: Domain) -> bool:
+        """Return whether e is certainly in the domain."""
+        return inside(self.of(e), domain)
 
     def variable(self, e: Expr) -> Interval:
         return self.variables.get(e.data[0], ANY)

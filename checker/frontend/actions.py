@@ -7,7 +7,7 @@ import ast
 import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from itertools import count
 from types import FunctionType
 from typing import Any
 
@@ -58,11 +58,14 @@ class Work:
     slots: Mapping[str, Slot]
     variables: Mapping[str, Variable]
     named: Mapping[str, Any]
-    fresh: Iterator[int]
+    ranges: Ranges
+    fresh: Iterator[str]
+    """What tells bound names from others of the same name."""
 
-    @cached_property
-    def ranges(self) -> Ranges:
-        return Ranges.of_variables(self.variables.values())
+    def naming(self, method: str) -> Work:
+        """Return the work for a method. The names that it binds are its own: it binds
+        the same ones whatever else is translated."""
+        return replace(self, fresh=(f"{method}.{k}" for k in count(1)))
 
     def effects(
         self,
@@ -175,7 +178,7 @@ class Hidden:
 def executed(work: Work, written: ActionText) -> Executed:
     """Execute an action; if calls may fail, with the choice of the one that fails."""
     this, text, arguments = written.this, written.text, written.arguments
-    if LEFT not in work.variables:
+    if LEFT not in work.slots:
         return work.execute(this, text, arguments)
 
     def run(choices: Choices) -> Executed:
@@ -212,14 +215,14 @@ def action_of(
     guard = ir.and_(*effects.guards)
     facts = _facts(guard)
     now = {n: v.now for n, v in work.variables.items()}
-    kept = {n: _saturated(work.slots[n], now[n], method.final[n]) for n in now}
+    kept = {
+        n: _saturated(work.slots[n], now[n], e)
+        for n, e in method.final.items()
+        if n in now and e is not now[n]
+    }
     for variable, e in hidden.updates.items():
         now[variable.data[0]], kept[variable.data[0]] = variable, e
-    changed = {
-        n: ir.ite(effects.running, e, now[n])
-        for n, e in kept.items()
-        if e is not now[n]
-    }
+    changed = {n: ir.ite(effects.running, e, now[n]) for n, e in kept.items()}
     memo: dict[Expr, Expr] = {}
     updates = dict(
         zip(changed, ir.substitute_all(changed.values(), facts, memo), strict=True)

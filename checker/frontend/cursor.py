@@ -10,7 +10,7 @@ from functools import cached_property
 from types import FunctionType
 from typing import Any
 
-from poolproof.checker.core import interval, ir
+from poolproof.checker.core import ir
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.ir import Expr
 from poolproof.checker.core.ranges import Ranges
@@ -130,7 +130,7 @@ class Effects:
     ranges: Ranges
     """Those of the variables: no state outside is explored, since leaving one
     is an obligation of its own."""
-    fresh: Iterator[int]
+    fresh: Iterator[str]
     design: Ref
     """What `self.design` means in a block's methods."""
     may_require: bool = True
@@ -330,7 +330,7 @@ class Written(Place):
         return describe(value)
 
     def inside(self, e: Expr, domain: ir.Domain) -> Expr:
-        kept = interval.inside(self.cursor.effects.ranges.of(e), domain)
+        kept = self.cursor.effects.ranges.inside(e, domain)
         return ir.TRUE if kept else lies_in(e, domain)
 
     def oblige(

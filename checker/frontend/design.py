@@ -26,6 +26,7 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.ir import Expr
 from poolproof.checker.core.processes import Processes
 from poolproof.checker.core.property import Kind, Property
+from poolproof.checker.core.ranges import Ranges
 from poolproof.checker.core.source import (
     class_span,
     member_span,
@@ -56,6 +57,7 @@ from poolproof.checker.frontend.actions import (
     parameters_of,
     result_of,
 )
+from poolproof.checker.frontend.again import Methods, Results
 from poolproof.checker.frontend.closed_forms import NotClosed
 from poolproof.checker.frontend.cursor import Ref, forwarded_to
 from poolproof.checker.frontend.lanes import TaskActions
@@ -103,7 +105,7 @@ def compile_design(
     try:
         binding = bind(cls, bounds or {}, without, having, symbolic, open_domains)
         if reads_matter():
-            found = _compile(cls, binding)
+            found = _compile(cls, binding, Results())
         else:
             found = _compiled(
                 design,
@@ -131,13 +133,23 @@ def _compiled(
     features: tuple[tuple[str, bool], ...],
     symbolic: frozenset[str],
     open_domains: bool,
-    _folder: str,
+    folder: str,
 ) -> Compiled:
     """Return the compiled design. Places in it are relative to the folder."""
-    return _compile(cls, Binding(dict(bounds), dict(features), symbolic, open_domains))
+    design: type = cls
+    binding = Binding(dict(bounds), dict(features), symbolic, open_domains)
+    return _compile(cls, binding, _results(design, symbolic, open_domains, folder))
 
 
-def _compile(cls: type[Design], binding: Binding) -> Compiled:
+@lru_cache(maxsize=_KEPT)
+def _results(
+    _cls: type[Design], _symbolic: frozenset[str], _open_domains: bool, _folder: str
+) -> Results:
+    """Return what methods of the design became so far."""
+    return Results()
+
+
+def _compile(cls: type[Design], binding: Binding, results: Results) -> Compiled:
     """Return the compiled design, without the features that were given."""
     design: type = cls
     _names_are_free(cls)
@@ -146,8 +158,9 @@ def _compile(cls: type[Design], binding: Binding) -> Compiled:
     variables, named = work.variables, work.named
     known, features = declared(cls)
     actions: list[Action] = []
-    assertions = [*_counted(work), *_invariants(work)]
-    lanes = TaskActions(work)
+    methods = Methods(work, results)
+    assertions = [*_counted(work), *_invariants(methods)]
+    lanes = TaskActions(methods)
     for name, (function, mark) in action_methods(cls).items():
         if all(binding.on(f) for f in mark.when):
             lanes.note(name, function, mark)
@@ -165,7 +178,7 @@ def _compile(cls: type[Design], binding: Binding) -> Compiled:
         name=cls.__name__,
         variables=(*variables.values(), *hidden),
         actions=tuple(actions),
-        initial=_initial(work),
+        initial=_initial(methods),
         least={n: known[n].least for n in binding.symbolic},
         bounds=dict(binding.bounds),
         lacking=tuple(
@@ -176,7 +189,7 @@ def _compile(cls: type[Design], binding: Binding) -> Compiled:
         n: ir.param(n) if n in binding.symbolic else ir.num(v)
         for n, v in binding.bounds.items()
     }
-    observers, refused = _observers(work)
+    observers, refused = _observers(methods)
     vocabulary = Vocabulary(
         domains={
             n: domain_of(v, n)
@@ -209,7 +222,9 @@ def _work(cls: type[Design], binding: Binding) -> Work:
     named = _named_domains(cls)
     every = {s.name: s for s in slots(cls, binding)}
     variables = {n: _variable(s, named) for n, s in every.items() if not s.off}
-    return Work(Ref(cls, cls, ""), binding, every, variables, named, count(1))
+    ranges = Ranges.of_variables(variables.values())
+    fresh = map(str, count(1))
+    return Work(Ref(cls, cls, ""), binding, every, variables, named, ranges, fresh)
 
 
 class ActionsAlone:
@@ -228,7 +243,7 @@ class ActionsAlone:
     def compile(self, name: str) -> Action:
         """Return the action, from its text as it is read now."""
         function, mark = action_methods(self.design)[name]
-        work = replace(self.work, fresh=count(1))
+        work = self.work.naming(name)
         text = ActionText.of(work, name, function, mark)
         return action_of(work, text, executed(work, text), Hidden())[0]
 
@@ -252,13 +267,15 @@ def _is_open(values: Values) -> bool:
     return True
 
 
-def _observers(work: Work) -> tuple[dict[str, Observer], dict[str, NotClosed]]:
+def _observers(
+    methods: Methods,
+) -> tuple[dict[str, Observer], dict[str, NotClosed]]:
     """The observers, and at open sizes those that have no closed form."""
     found: dict[str, Observer] = {}
     refused: dict[str, NotClosed] = {}
-    for name, function in observer_methods(work.this.cls).items():
+    for name, function in observer_methods(methods.work.this.cls).items():
         try:
-            found[name] = _observer(work, function)
+            found[name] = _observer(methods, function)
         except NotClosed as mistake:
             refused[name] = mistake
     return found, refused
@@ -407,16 +424,17 @@ def _counted(work: Work) -> Iterator[Property]:
         )
 
 
-def _invariants(work: Work) -> Iterator[Property]:
+def _invariants(methods: Methods) -> Iterator[Property]:
     """An invariant for each method under `@invariant`, of the design and of
     its blocks, where its features are on."""
+    work = methods.work
     owners = [Ref(work.this.cls, work.this.cls, "")]
     owners += [Ref(b, type(b), f"{path}.") for path, b in blocks(work.this.cls)]
     for this in owners:
         for name, (function, mark) in invariant_methods(this.owner).items():
             if not all(work.binding.on(f) for f in mark.when):
                 continue
-            observed = _observed(work, this, name, function)
+            observed = _observed(methods, this, name, function)
             if observed.body.sort is not ir.BOOL or observed.parameters:
                 raise UserError(
                     member_span(this.cls, name), f"{name}(self) returns a condition"
@@ -433,13 +451,21 @@ def _invariants(work: Work) -> Iterator[Property]:
                 )
 
 
-def _observer(work: Work, function: FunctionType) -> Observer:
-    this, text = forwarded_to(work.this, function)
-    return _observed(work, this, function.__name__, text)
+def _observer(methods: Methods, function: FunctionType) -> Observer:
+    this, text = forwarded_to(methods.work.this, function)
+    return _observed(methods, this, function.__name__, text)
 
 
-def _observed(work: Work, this: Ref, name: str, text: FunctionType) -> Observer:
+def _observed(methods: Methods, this: Ref, name: str, text: FunctionType) -> Observer:
     """A pure method of ``this``; ``name`` is its name in the design."""
+
+    def observed(work: Work) -> Observer:
+        return _as_observer(work, this, name, text)
+
+    return methods.made(this.prefix + name, (this.prefix, name, text), observed)
+
+
+def _as_observer(work: Work, this: Ref, name: str, text: FunctionType) -> Observer:
     file, tree = method_tree(text)
     span = span_of(file, tree)
     arguments = parameters_of(this, work, name, text)
@@ -455,12 +481,13 @@ def _observed(work: Work, this: Ref, name: str, text: FunctionType) -> Observer:
     )
 
 
-def _initial(work: Work) -> Expr:
-    function = members(work.this.cls).get("initial")
+def _initial(methods: Methods) -> Expr:
+    cls = methods.work.this.cls
+    function = members(cls).get("initial")
     if function is None:
         return ir.TRUE
-    observed = _observer(work, function)
+    observed = _observer(methods, function)
     if observed.body.sort is not ir.BOOL or observed.parameters:
-        where = member_span(work.this.cls, "initial")
+        where = member_span(cls, "initial")
         raise UserError(where, "initial(self) returns a condition")
     return observed.body

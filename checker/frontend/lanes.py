@@ -26,6 +26,7 @@ from poolproof.checker.frontend.actions import (
     action_of,
     executed,
 )
+from poolproof.checker.frontend.again import Methods
 from poolproof.checker.frontend.cursor import Frame
 from poolproof.checker.frontend.processes import Process, ProcessPart
 from poolproof.checker.frontend.yields import Path
@@ -43,10 +44,14 @@ class TaskActions:
     """The actions of a design and the parameter of each that is its task, if any.
     `note` all of them first."""
 
-    work: Work
+    methods: Methods
     texts: dict[str, ActionText] = field(default_factory=dict)
     tasks: dict[str, str] = field(default_factory=dict)
     yielding: dict[str, Process] = field(default_factory=dict)
+
+    @property
+    def work(self) -> Work:
+        return self.methods.work
 
     def note(self, name: str, function: FunctionType, mark: ActionMark) -> None:
         """Add an action. Raise UserError for one that yields and has no task."""
@@ -142,12 +147,18 @@ class TaskActions:
             if name in self.yielding:
                 yield from self._parts(text, self.yielding[name])
                 continue
-            method = executed(self.work, text)
             hidden = Hidden()
             if known is not None and name in known.lanes:
                 task = text.arguments[self.tasks[name]].local
                 hidden = Hidden(self._stands(task, 0))
-            yield action_of(self.work, text, method, hidden)
+            key = text.name, *text.arguments.values(), hidden.guard
+
+            def made(
+                work: Work, text: ActionText = text, hidden: Hidden = hidden
+            ) -> Made:
+                return action_of(work, text, executed(work, text), hidden)
+
+            yield self.methods.made(text.name, key, made)
 
     def _stands(self, task: Expr, raw: int) -> Expr:
         at = self.at
