@@ -48,7 +48,7 @@ class Tuples:
         self.count = len(self.columns[0]) if self.columns else 0
 
     def partition(self, cell: int) -> Partition:
-        column = self.columns[cell]
+        column = self.columns[cell] if self.columns else ()
         tick(len(column) // 16)
         raws = set(column)
         if all(0 <= raw < 256 for raw in raws):

@@ -119,6 +119,12 @@ def test_a_cell_has_the_values_that_are_stored() -> None:
             }
 
 
+def test_without_states_a_cell_has_no_value() -> None:
+    """As where a design has no initial state."""
+    assert Tuples([]).count == 0
+    assert Tuples([]).partition(0) == {}
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_many_expressions_at_once(packed: bool) -> None:
     """Each of them in each state is what the plain reading says."""
