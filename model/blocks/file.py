@@ -433,6 +433,35 @@ class ShmemInodes(Inodes):
         self.exists[inode] = False
         return freed
 
+    # -- khugepaged --
+
+    def may_collapse(self, inode, unit):
+        """mm/khugepaged.c:collapse_file: return whether a huge page can take the place
+        of base pages: of none there is nothing to collapse (SCAN_TRUNCATED)."""
+        return any(
+            self.i_pages[inode, p] == SMALL
+            for p in self.pages
+            if p // self.unit == unit
+        )
+
+    def shmem_charge(self, inode, pages):
+        """mm/shmem.c:shmem_charge, for the holes that a collapse is to fill."""
+        self.alloced[inode] += pages
+
+    def collapse(self, inode, unit):
+        """The end of collapse_file, after the charge: one folio for base pages, which
+        nothing maps any more, and holes."""
+        first = unit * self.unit
+        self.unmap_mapping_range(inode, first, first + self.unit, False)
+        for p in self.pages:
+            if p // self.unit == unit:
+                self.i_pages[inode, p] = HUGE
+
+    def rollback(self, inode, holes):
+        """mm/khugepaged.c:collapse_file, "roll back page cache changes": the holes are
+        charged no longer (since 4.20: aaa52e340073)."""
+        self.alloced[inode] -= holes
+
     # -- faults --
 
     def is_beyond(self, inode, page):

@@ -8,11 +8,12 @@ peak, pages taken from them while they are needed, the rest lent out.
 Modelled: all of hugetlb (linux_6_12.py), with an area of ``blocks`` pages on
 each node in place of the buddy allocator. A write to a node's nr_hugepages
 takes a page from the area, or gives one back. Idle blocks are lent to movable
-allocations; their recall by migration needs memory elsewhere and no pin.
-Left out: long-term pins (such a page leaves the area first); gigantic pages
-and their demotion to what is one block here; the fallback to
-alloc_contig_pages() without hugetlb_cma_only; the recall by writes to the total
-and by surplus pages, which take the idle part only.
+allocations; their recall by migration needs memory elsewhere and no pin. With
+``demote`` some blocks of the first node's area are gigantic pages, whose pieces stay
+the area's: it has at least RATIO * GIGANTIC blocks.
+Left out: long-term pins (such a page leaves the area first); writes to the number of
+gigantic pages; the fallback to alloc_contig_pages() without hugetlb_cma_only; the
+recall by writes to the total and by surplus pages, which take the idle part only.
 """
 
 from typing import Any
@@ -22,12 +23,14 @@ from poolproof.model.blocks.hstate import Hstate
 from poolproof.model.blocks.lending import Lending
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.designs.hugetlb.names import (
+    DEMOTE,
     FRAGMENTS,
     IO,
     NODES,
     OC,
     PINS,
     POISON,
+    RATIO,
     RESIZE,
     STEP,
     SURPLUS,
@@ -62,10 +65,26 @@ class HugetlbCma(Hugetlb):
     other_pollute: Any = None
     other_free: Any = None
 
+    def initial(self):
+        """The first node's area has room for the gigantic pages."""
+        return all(self.area(n) >= 0 for n in NODES)
+
+    @observer
+    def gigantic_blocks(self):
+        """Blocks that are in gigantic pages."""
+        return RATIO * self.gigantic if DEMOTE else 0
+
+    def area(self, node):
+        """Blocks of the node's area that are in no gigantic page: mm/cma.c:cma_release
+        takes the pieces of a demoted one, too (since 5.16: a01f43901cfb)."""
+        if DEMOTE and node == self.first_node():
+            return B - self.gigantic_blocks()
+        return B
+
     def idle_area(self, node):
         """Blocks of the area that neither hugetlb nor a borrower has."""
         used = self.h.nr_huge_pages_node[node] + self.loans.lent[node]
-        return B - self.lost[node] - used
+        return self.area(node) - self.lost[node] - used
 
     @observer
     def total(self):
@@ -88,7 +107,7 @@ class HugetlbCma(Hugetlb):
     @action(kernel="mm/cma.c:cma_alloc")
     def grow(self, node: NODES) -> Errno:
         """nr_hugepages + 1: from the area's idle part, or a loan called back."""
-        require(self.h.nr_huge_pages_node[node] + self.lost[node] < B)
+        require(self.h.nr_huge_pages_node[node] + self.lost[node] < self.area(node))
         if self.idle_area(node) == 0:
             called = self.loans.call_back(node)
             if not called:

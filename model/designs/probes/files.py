@@ -19,7 +19,15 @@ hugetlb.py has.
 
 from typing import Any
 
-from poolproof.model.blocks.errno import EINVAL, ENOMEM, ENOSPC, OK, SIGBUS, Errno
+from poolproof.model.blocks.errno import (
+    EFAULT,
+    EINVAL,
+    ENOMEM,
+    ENOSPC,
+    OK,
+    SIGBUS,
+    Errno,
+)
 from poolproof.model.blocks.file import Entry, Folio, HugetlbfsInodes, ShmemInodes
 from poolproof.model.designs.names import FALLOCATE, PUNCH, SEND, TRUNCATE
 from poolproof.model.language import (
@@ -31,6 +39,7 @@ from poolproof.model.language import (
     Int,
     Scalarset,
     action,
+    may_fail,
     observer,
     require,
     table,
@@ -62,6 +71,7 @@ KEEP_SIZE = Feature(
 MEMFD = Feature("memfd", False, "files without a name")
 LINK = Feature("link", False, "further names")
 PINS = Feature("pins", False, "references to huge folios from elsewhere")
+COLLAPSE = Feature("collapse", False, "khugepaged, shmem only", needs=MMAP)
 OTHERS = Feature("others", False, "other users of memory")
 PROMISE = Feature(
     "promise",
@@ -319,6 +329,24 @@ class ShmemFiles(Design):
             self.f.finish_fault(vma, page)
         return OK
 
+    @action(kernel="mm/khugepaged.c:collapse_file", when=COLLAPSE, silent=True)
+    def collapse(self, file: FILES, unit: UNITS) -> Errno:
+        """khugepaged makes a huge page of base pages and holes of a file that somebody
+        maps. It may find after the charge that a page cannot be copied."""
+        first = unit * K
+        require(self.f.is_mapped(file) and self.f.may_collapse(file, unit))
+        require(not self.is_locked(file, first, first + K))
+        holes = self.f.holes(file, unit, first, first + K)
+        if self.room(file, first, first + K) < K:
+            return ENOMEM
+        self.f.shmem_charge(file, holes)
+        if may_fail("copy_mc_highpage"):
+            self.f.rollback(file, holes)
+            return EFAULT
+        self.free -= holes
+        self.f.collapse(file, unit)
+        return OK
+
     # -- others --
 
     pin, unpin = f.pin, f.unpin
@@ -414,6 +442,8 @@ class ShmemRaces(ShmemFiles):
 
 class HugetlbfsFiles(ShmemFiles):
     """hugetlbfs: whole huge pages."""
+
+    collapse: Any = None
 
     f: Any = HugetlbfsInodes(
         FILES, TASKS, VMAS, UNITS, PAGES, P * K, K, LINKS, MMAP, MMAP, SEND, PINS

@@ -18,9 +18,3 @@ FIX_COUNTS = Bug(
     "a hole without memory promises a page that the subpool refused",
     lacks="a drift that the fix removes: it warns, and the counts stay wrong",
 )
-CMA_PIECES = Bug(
-    "a01f43901cfb",
-    "5.16",
-    "pieces of a demoted CMA page go to the buddy allocator",
-    lacks="demotion of gigantic pages of CMA areas",
-)

@@ -10,12 +10,6 @@ FREE_PAGES = Bug(
     "free pages of an isolated block are counted twice",
     lacks="NR_FREE_PAGES of all types, beside the free lists",
 )
-HOLES = Bug(
-    "aaa52e340073?",
-    "4.20",
-    "a collapse that fails leaves a file charged for its holes",
-    lacks="khugepaged on files",
-)
 ANON_THPS = Bug(
     "",
     "5.12",
