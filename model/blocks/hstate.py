@@ -109,11 +109,14 @@ class Hstate(Block):
     def enqueue_hugetlb_folio(self, nid):
         self.free_huge_pages_node[nid] += 1
 
-    def dequeue_hugetlb_folio_nodemask(self, nodes):
+    def dequeue_hugetlb_folio_nodemask(self, nodes, first=None):
         """The first node of ``nodes`` with a free page, which is taken; or
         None. mm/hugetlb.c:dequeue_hugetlb_folio_nodemask, which skips pages
-        with HWPoison."""
+        with HWPoison. ``first`` is tried before the others, if it is one of them."""
         nid = None
+        for n in self.nodes:
+            if n == first and n in nodes and self.usable(n) > 0:
+                nid = n
         for n in self.nodes:
             if nid is None and n in nodes and self.usable(n) > 0:
                 nid = n
@@ -208,10 +211,13 @@ class Hstate(Block):
 
     # -- pages from the buddy allocator --
 
-    def alloc_fresh_hugetlb_folio(self, nodes):
+    def alloc_fresh_hugetlb_folio(self, nodes, first=None):
         """The first of ``nodes`` with room gives a fresh page, which is
-        counted at once; its node, or None."""
+        counted at once; its node, or None. ``first`` is tried before the others."""
         nid = None
+        for n in self.nodes:
+            if n == first and n in nodes and self.room(n) > 0:
+                nid = n
         for n in self.nodes:
             if nid is None and n in nodes and self.room(n) > 0:
                 nid = n
@@ -220,12 +226,12 @@ class Hstate(Block):
                 self.nr_huge_pages_node[n] += 1
         return nid
 
-    def alloc_surplus_hugetlb_folio(self, nodes):
+    def alloc_surplus_hugetlb_folio(self, nodes, first=None):
         """A fresh page above the persistent pool, up to nr_overcommit; its
         node, or None. mm/hugetlb.c:alloc_surplus_hugetlb_folio."""
         nid = None
         if self.surplus and self.surplus_huge_pages() < self.nr_overcommit_huge_pages:
-            nid = self.alloc_fresh_hugetlb_folio(nodes)
+            nid = self.alloc_fresh_hugetlb_folio(nodes, first)
             for n in self.nodes:
                 if n == nid:
                     self.surplus_huge_pages_node[n] += 1

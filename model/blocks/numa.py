@@ -2,11 +2,13 @@
 """Node masks: cpusets, task policies and VMA policies (mm/mempolicy.c, v6.12);
 and, for designs that try one node at a time, `NodeBinding`.
 
-Only MPOL_BIND with MPOL_F_STATIC_NODES, and the default policy: what a
-cpuset's change does to masks without that flag (mpol_rebind_nodemask) is left
-out. The empty mask is "default" for a policy and "all nodes" for a cpuset.
+Only policies with MPOL_F_STATIC_NODES, and the default policy: what a cpuset's change
+does to masks without that flag (mpol_rebind_nodemask) is left out. The empty mask is
+"default" for a policy and "all nodes" for a cpuset. `Mempolicy` has MPOL_BIND only,
+`ModalMempolicy` MPOL_PREFERRED and MPOL_INTERLEAVE, too.
 """
 
+from enum import Enum
 from typing import Any
 
 from poolproof.model.blocks.errno import OK, Errno
@@ -69,6 +71,101 @@ class Mempolicy(Block):
 
     def forget(self, vma):
         self.vm_policy[vma] = set()
+
+
+class Mode(Enum):
+    """Modes of a memory policy, with the kernel's numbers
+    (include/uapi/linux/mempolicy.h)."""
+
+    PREFERRED = 1
+    BIND = 2
+    INTERLEAVE = 3
+
+
+class ModalMempolicy(Mempolicy):
+    """Policies with a mode. ``modes`` is the feature for others than MPOL_BIND; pages
+    have the indices ``pages``. An allocation tries one node first: that of the CPU
+    (None, because CPUs are on the first node), or the policy's."""
+
+    def __init__(
+        self,
+        tasks: Any,
+        vmas: Any,
+        nodes: Any,
+        cpuset: Feature,
+        task_policy: Feature,
+        mbind: Feature,
+        modes: Feature,
+        pages: Any,
+    ) -> None:
+        super().__init__(tasks, vmas, nodes, cpuset, task_policy, mbind)
+        self.pages = pages
+        self.mode = table(tasks, Mode, init=Mode.BIND, when=(modes, task_policy))
+        self.vm_mode = table(vmas, Mode, init=Mode.BIND, when=(modes, mbind))
+
+    def is_policy(self, nodes, mode):
+        """Whether a policy of another mode than MPOL_BIND can be this: MPOL_PREFERRED
+        has one node, and MPOL_INTERLEAVE some."""
+        if mode == Mode.PREFERRED:
+            return len(nodes) == 1
+        return mode == Mode.INTERLEAVE and len(nodes) > 0
+
+    def mask(self, policy, mode, mems):
+        """mm/mempolicy.c:policy_nodemask: only MPOL_BIND limits an allocation."""
+        return self.bound(policy, mems) if mode == Mode.BIND else mems
+
+    def policy_mbind_nodemask(self, task):
+        mems = self.cpuset_current_mems_allowed(task)
+        return self.mask(self.mempolicy[task], self.mode[task], mems)
+
+    def huge_node(self, vma, task):
+        mems = self.cpuset_current_mems_allowed(task)
+        if len(self.vm_policy[vma]) == 0:
+            return self.mask(self.mempolicy[task], self.mode[task], mems)
+        return self.mask(self.vm_policy[vma], self.vm_mode[vma], mems)
+
+    def first_node(self, vma, task, index):
+        """The node that a fault tries first, None for that of the CPU."""
+        if len(self.vm_policy[vma]) == 0:
+            return self.first_of_task(task, index)
+        return self.nid(self.vm_policy[vma], self.vm_mode[vma], task, index)
+
+    def first_of_task(self, task, index):
+        """The same where there is no VMA."""
+        return self.nid(self.mempolicy[task], self.mode[task], task, index)
+
+    def nid(self, policy, mode, task, index):
+        """mm/mempolicy.c:policy_nodemask, the node that it gives."""
+        found = None
+        if mode == Mode.PREFERRED:
+            for n in self.nodes:
+                if n in policy:
+                    found = n
+        if mode == Mode.INTERLEAVE:
+            mems = self.cpuset_current_mems_allowed(task)
+            found = self.interleave_nid(self.bound(policy, mems), index)
+        return found
+
+    def interleave_nid(self, nodes, index):
+        """The nodes take turns, by page index (mm/mempolicy.c, the function of that
+        name)."""
+        found = None
+        turn = 0
+        for _round in self.pages:
+            for n in self.nodes:
+                if n in nodes:
+                    if turn == index:
+                        found = n
+                    turn += 1
+        return found
+
+    def dup(self, vma, new):
+        self.vm_policy[new] = self.vm_policy[vma]
+        self.vm_mode[new] = self.vm_mode[vma]
+
+    def forget(self, vma):
+        self.vm_policy[vma] = set()
+        self.vm_mode[vma] = Mode.BIND
 
 
 class NodeBinding(Block):

@@ -50,8 +50,8 @@ class NoSurplusReturned(Hugetlb):
 
 
 class ClosesEachInTurn(Hugetlb):
-    def vms_clear_ptes(self, vma, start, end):
-        super().vms_clear_ptes(vma, start, end)
+    def vms_clear_ptes(self, vma, start, end, surplus=False):
+        super().vms_clear_ptes(vma, start, end, surplus)
         super().hugetlb_vm_op_close(vma, start, end)
 
     def hugetlb_vm_op_close(self, vma, start, end):

@@ -30,12 +30,13 @@ class Allocation(OtherMappings):
     """alloc_hugetlb_folio, free_huge_folio, and a page in a reserve map."""
 
     def alloc_hugetlb_folio(
-        self, spool, map_chg, cow_from_owner, may_reserve, nodes, css
+        self, spool, map_chg, cow_from_owner, may_reserve, nodes, css, first=None
     ):
         """mm/hugetlb.c:alloc_hugetlb_folio. A page's node, or None (-ENOSPC)
         with everything undone. ``map_chg`` is vma_needs_reservation's answer,
         ``may_reserve`` the rest of vma_has_reserves: a shared mapping, or the
-        owner of a private one. The caller commits to the reserve map. The
+        owner of a private one, ``first`` the one of ``nodes`` that is tried first, if
+        it is not that of the CPU. The caller commits to the reserve map. The
         charge of the memory controller comes first, with -ENOMEM."""
         if not self.try_charge_memory(css):
             return None
@@ -49,7 +50,7 @@ class Allocation(OtherMappings):
         charged = self.usage.try_charge(css, 1)
         nid = None
         if charged:
-            nid = self.take_folio(gbl_chg, cow_from_owner, may_reserve, nodes)
+            nid = self.take_folio(gbl_chg, cow_from_owner, may_reserve, nodes, first)
         if nid is None:
             if charged:
                 self.usage.uncharge(css, 1)
@@ -88,26 +89,26 @@ class Allocation(OtherMappings):
         if MEMCG:
             self.memory.uncharge(css, 1)
 
-    def take_folio(self, gbl_chg, cow_from_owner, may_reserve, nodes):
+    def take_folio(self, gbl_chg, cow_from_owner, may_reserve, nodes, first=None):
         """The part of alloc_hugetlb_folio that takes a page off a free list
         (dequeue_hugetlb_folio_vma) or makes a surplus one."""
         reserved = self.vma_has_reserves(may_reserve, gbl_chg)
-        nid = self.dequeue_hugetlb_folio_vma(reserved, nodes)
+        nid = self.dequeue_hugetlb_folio_vma(reserved, nodes, first)
         if nid is None:
-            nid = self.h.alloc_surplus_hugetlb_folio(nodes)
+            nid = self.h.alloc_surplus_hugetlb_folio(nodes, first)
             if nid is not None and self.surplus_has_reserves(reserved, cow_from_owner):
                 self.h.change_resv(-1)
         elif reserved:
             self.h.change_resv(-1)
         return nid
 
-    def dequeue_hugetlb_folio_vma(self, reserved, nodes):
+    def dequeue_hugetlb_folio_vma(self, reserved, nodes, first=None):
         """mm/hugetlb.c:dequeue_hugetlb_folio_vma. Return the node of the free page
         that was taken, or None. Without a promise only one that is promised to
         nobody."""
         nid = None
         if reserved or self.h.available_huge_pages():
-            nid = self.h.dequeue_hugetlb_folio_nodemask(nodes)
+            nid = self.h.dequeue_hugetlb_folio_nodemask(nodes, first)
         return nid
 
     def vma_has_reserves(self, may_reserve, gbl_chg):
@@ -287,6 +288,7 @@ class Faulting(Allocation):
             shared or self.resv_owner[vma],
             self.mpol.huge_node(vma, task),
             css,
+            self.mpol.first_node(vma, task, page),
         )
         if nid is None:
             self.vma_end_reservation(vma)
@@ -411,7 +413,10 @@ class Faulting(Allocation):
                 return ENOMEM
             promises = self.h.resv_huge_pages
             nodes = self.mpol.policy_mbind_nodemask(task)
-            nid = self.alloc_hugetlb_folio(MOUNT, map_chg, False, True, nodes, css)
+            first = self.mpol.first_of_task(task, page)
+            nid = self.alloc_hugetlb_folio(
+                MOUNT, map_chg, False, True, nodes, css, first
+            )
             if nid is None:
                 self.i_resv_map.region_abort(file)
                 return ENOMEM if self.over_memory_max(css) else ENOSPC

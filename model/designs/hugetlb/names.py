@@ -64,6 +64,9 @@ MIN_SIZE = Feature("min_size", False, "min_size= of the mount", needs=MOUNT)
 CPUSET = Feature("cpuset", False, "cpuset.mems of tasks")
 MEMPOLICY = Feature("mempolicy", False, "set_mempolicy(MPOL_BIND)")
 MBIND = Feature("mbind", False, "mbind(MPOL_BIND)")
+POLICIES = Feature(
+    "policies", False, "MPOL_PREFERRED and MPOL_INTERLEAVE, too", needs=MEMPOLICY
+)
 CGROUP = Feature("cgroup", False, "hugetlb_cgroup limits")
 CGROUP_MOVE = Feature(
     "cgroup_move", False, "tasks move between cgroups at any time", needs=CGROUP

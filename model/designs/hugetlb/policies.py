@@ -2,6 +2,7 @@
 """Who may use what: policies of tasks and VMAs, cpusets, and cgroups' tasks."""
 
 from poolproof.model.blocks.errno import OK, Errno
+from poolproof.model.blocks.numa import Mode
 from poolproof.model.designs.hugetlb.names import (
     CGROUP,
     CGROUP_MOVE,
@@ -10,6 +11,7 @@ from poolproof.model.designs.hugetlb.names import (
     MBIND,
     MEMPOLICY,
     NODES,
+    POLICIES,
     TASKS,
     VMAS,
 )
@@ -24,6 +26,15 @@ class Policies(HugetlbState):
     def set_mempolicy(self, task: TASKS, nodes: SetOf(NODES)) -> Errno:
         """set_mempolicy(MPOL_BIND); no nodes: MPOL_DEFAULT."""
         self.mpol.mempolicy[task] = nodes
+        self.mpol.mode[task] = Mode.BIND
+        return OK
+
+    @action(kernel="mm/mempolicy.c:do_set_mempolicy", when=POLICIES)
+    def set_mempolicy_mode(self, task: TASKS, nodes: SetOf(NODES), mode: Mode) -> Errno:
+        """set_mempolicy() with another mode than MPOL_BIND."""
+        require(self.mpol.is_policy(nodes, mode))
+        self.mpol.mempolicy[task] = nodes
+        self.mpol.mode[task] = mode
         return OK
 
     @action(kernel="mm/mempolicy.c:do_mbind", when=MBIND)
@@ -31,6 +42,15 @@ class Policies(HugetlbState):
         """mbind(MPOL_BIND) of a VMA without moving pages."""
         require(self.vm_mm[vma] is not None)
         self.mpol.vm_policy[vma] = nodes
+        self.mpol.vm_mode[vma] = Mode.BIND
+        return OK
+
+    @action(kernel="mm/mempolicy.c:do_mbind", when=(MBIND, POLICIES))
+    def mbind_mode(self, vma: VMAS, nodes: SetOf(NODES), mode: Mode) -> Errno:
+        """mbind() with another mode than MPOL_BIND."""
+        require(self.vm_mm[vma] is not None and self.mpol.is_policy(nodes, mode))
+        self.mpol.vm_policy[vma] = nodes
+        self.mpol.vm_mode[vma] = mode
         return OK
 
     @action(kernel="kernel/cgroup/cpuset.c:update_nodemask", when=CPUSET)

@@ -3,7 +3,7 @@
 
 from poolproof.model.blocks.folio import Folios, Mappers
 from poolproof.model.blocks.hstate import Hstate
-from poolproof.model.blocks.numa import Mempolicy
+from poolproof.model.blocks.numa import ModalMempolicy
 from poolproof.model.blocks.quota import (
     CssReferences,
     HugepageSubpool,
@@ -44,6 +44,7 @@ from poolproof.model.designs.hugetlb.names import (
     PAGES,
     PINS,
     POISON,
+    POLICIES,
     PRIVATE_FILES,
     READ_ONLY,
     REGIONS,
@@ -84,7 +85,9 @@ class HugetlbState(Block):
     memory = PageCounters(CGROUPS, LIMIT, MEMCG)
     cgroup = Membership(TASKS, CGROUPS, CGROUP)
     css = CssReferences(CGROUPS, V + V * P + 2 * F * P + IO, CSS)
-    mpol = Mempolicy(TASKS, VMAS, NODES, CPUSET, MEMPOLICY, MBIND)
+    mpol = ModalMempolicy(
+        *(TASKS, VMAS, NODES, CPUSET, MEMPOLICY, MBIND, POLICIES, PAGES)
+    )
 
     vm_mm = table(VMAS, Maybe(TASKS), doc="whose VMA it is; None: no VMA")
     vm_start = table(VMAS, Int(0, P), doc="first page index")

@@ -20,10 +20,12 @@ from poolproof.model.language import Int, SetOf, action, may_fail, require
 class Unmapping(Inodes):
     """__unmap_hugepage_range, hugetlb_vm_op_close, and who calls them."""
 
-    def unmap_hugepage_range(self, vma, page):
+    def unmap_hugepage_range(self, vma, page, surplus=False):
         """mm/hugetlb.c:__unmap_hugepage_range for one page. If it was the
         last mapping of an owner's page, and there is no surplus page on any
-        node, the owner has its reservation back."""
+        node, the owner has its reservation back. ``surplus``: there were surplus
+        pages when the call began, which frees what it unmaps at the end
+        (include/asm-generic/tlb.h). Of a last mapping that makes no difference."""
         nid = self.anon.node[vma, page]
         if nid is not None:
             last = self.mappers.mapcount(vma, page) == 1
@@ -114,9 +116,10 @@ class Unmapping(Inodes):
         are put after the call (fs/file_table.c:fput)."""
         require(len(vmas) > 1)
         require(all(self.vm_mm[v] == task for v in VMAS if v in vmas))
+        surplus = self.h.surplus_huge_pages() > 0
         for v in VMAS:
             if v in vmas:
-                self.vms_clear_ptes(v, self.vm_start[v], self.vm_end[v])
+                self.vms_clear_ptes(v, self.vm_start[v], self.vm_end[v], surplus)
         for v in VMAS:
             if v in vmas:
                 self.hugetlb_vm_op_close(v, self.vm_start[v], self.vm_end[v])
@@ -141,7 +144,8 @@ class Unmapping(Inodes):
 
     def unmap_region(self, vma, start, end):
         """mm/vma.c:vms_complete_munmap_vmas for one VMA."""
-        self.vms_clear_ptes(vma, start, end)
+        surplus = self.h.surplus_huge_pages() > 0
+        self.vms_clear_ptes(vma, start, end, surplus)
         self.hugetlb_vm_op_close(vma, start, end)
 
     def resv_map_dup_hugetlb_cgroup_uncharge_info(self, vma):
@@ -149,11 +153,11 @@ class Unmapping(Inodes):
         uses the reserve map (since 5.15: 09a26e832705)."""
         self.css.css_get(self.resv_css[vma])
 
-    def vms_clear_ptes(self, vma, start, end):
+    def vms_clear_ptes(self, vma, start, end, surplus=False):
         """mm/vma.c:vms_clear_ptes: unmaps and frees the pages start..end."""
         for p in PAGES:
             if start <= p and p < end:
-                self.unmap_hugepage_range(vma, p)
+                self.unmap_hugepage_range(vma, p, surplus)
 
     def part_of(self, vma, start, end):
         """Return whether start..end is the head or the tail of a VMA, not all."""

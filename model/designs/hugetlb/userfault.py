@@ -96,10 +96,11 @@ class Userfaults(Faulting):
             shared or self.resv_owner[vma],
             self.mpol.huge_node(vma, task),
             css,
+            self.mpol.first_node(vma, task, page),
         )
         if nid is None:
             self.vma_end_reservation(vma)
-            return ENOMEM
+            return self.no_folio_for_copy() if first else ENOMEM
         css_rsvd = css if map_chg > 0 else None
         restore_reserve = self.h.resv_huge_pages != promises
         map_commit = self.vma_commit_reservation(vma, page)
@@ -124,6 +125,10 @@ class Userfaults(Faulting):
             self.mappers.alone(vma, page)
         return OK
 
+    def no_folio_for_copy(self):
+        """The result of UFFDIO_COPY without a page for it."""
+        return ENOMEM
+
     def copy_failed(self, vma, page, restore_reserve):
         """A page that was allocated for the copy is given back: return its
         HPageRestoreReserve."""
@@ -146,11 +151,13 @@ class Userfaults(Faulting):
         """mm/hugetlb.c:alloc_hugetlb_folio_vma, a temporary page: a free one that
         is promised to nobody, or a fresh one of the first node."""
         nodes = self.mpol.huge_node(vma, task)
-        first = None
+        first = self.mpol.first_node(vma, task, page)
+        nid = self.dequeue_hugetlb_folio_vma(False, nodes, first)
+        if first not in nodes:
+            first = None
         for n in NODES:
             if first is None and n in nodes:
                 first = n
-        nid = self.dequeue_hugetlb_folio_vma(False, nodes)
         fresh = False
         if nid is None:
             nid = self.h.alloc_fresh_hugetlb_folio({n for n in NODES if n == first})

@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from poolproof.model.blocks.errno import EEXIST
 from poolproof.model.blocks.folio import RestoringFolios
 from poolproof.model.blocks.hstate import OwingHstate
 from poolproof.model.blocks.quota import CountedSubpool
@@ -81,6 +82,12 @@ class Hugetlb70(Hugetlb):
             rsv = self.spool.put_pages(1)
             self.h.return_unused_surplus_pages(rsv, PAGES)
 
+    def no_folio_for_copy(self):
+        """UFFDIO_COPY says that there is a page already: it looks whether there is a
+        page table, which it has just made itself (hugetlb_walk; in 6.18.15 and in
+        7.2, not in 6.12)."""
+        return EEXIST
+
     def memfd_alloc_folio(self, task, file, page):
         """mm/memfd.c:memfd_alloc_folio reserves the page first, like a mapping of
         it, and gives that back if it was new and there is no page."""
@@ -141,7 +148,7 @@ class Hugetlb618(Hugetlb70):
     )
     anon: Any = RestoringFolios(VMAS, PAGES, NODES, CGROUPS, None, CGROUP)
 
-    def unmap_hugepage_range(self, vma, page):
+    def unmap_hugepage_range(self, vma, page, surplus=False):
         """The owner has its promise back although a child still maps the page: the
         page keeps HPageRestoreReserve for whoever frees it, and the owner counts
         a promise that the pool does not have until then (from 6.9, df7a6d1f6405,
@@ -149,10 +156,11 @@ class Hugetlb618(Hugetlb70):
         early = (
             self.anon.node[vma, page] is not None
             and self.mappers.mapcount(vma, page) > 1
+            and not surplus
             and self.adjust_reservation(vma)
         )
         others = {v for v in VMAS if v != vma and self.maps_too(vma, v, page)}
-        super().unmap_hugepage_range(vma, page)
+        super().unmap_hugepage_range(vma, page, surplus)
         if early:
             restore_reserve = self.restore_reserve_on_unmap(vma, page)
             for v in VMAS:

@@ -209,7 +209,8 @@ class VmaChanges(Unmapping):
         css = self.css_of(task)
         spool = self.subpool_vma(new)
         nodes = self.mpol.huge_node(new, task)
-        nid = self.alloc_hugetlb_folio(spool, 1, False, False, nodes, css)
+        first = self.mpol.first_node(new, task, page)
+        nid = self.alloc_hugetlb_folio(spool, 1, False, False, nodes, css, first)
         if nid is None:
             return False
         self.anon.set(new, page, nid, css, css)

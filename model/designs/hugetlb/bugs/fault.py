@@ -68,7 +68,7 @@ class CowSkipsSubpool(Hugetlb):
     )
 
     def alloc_hugetlb_folio(
-        self, spool, map_chg, cow_from_owner, may_reserve, nodes, css
+        self, spool, map_chg, cow_from_owner, may_reserve, nodes, css, first=None
     ):
         return super().alloc_hugetlb_folio(
             spool and not cow_from_owner,
@@ -77,6 +77,7 @@ class CowSkipsSubpool(Hugetlb):
             may_reserve,
             nodes,
             css,
+            first,
         )
 
 
@@ -210,6 +211,6 @@ class Before26273f5f4cf6(Hugetlb70):
         detected="hugetlb_invariants.resv_exact",
     )
 
-    def take_folio(self, gbl_chg, cow_from_owner, may_reserve, nodes):
+    def take_folio(self, gbl_chg, cow_from_owner, may_reserve, nodes, first=None):
         gbl = 1 if cow_from_owner else gbl_chg
-        return super().take_folio(gbl, cow_from_owner, may_reserve, nodes)
+        return super().take_folio(gbl, cow_from_owner, may_reserve, nodes, first)

@@ -35,10 +35,10 @@ class Beforec79fb75e5a51(Hugetlb61):
         detected="hugetlb_invariants.used_exact",
     )
 
-    def unmap_hugepage_range(self, vma, page):
+    def unmap_hugepage_range(self, vma, page, surplus=False):
         mine = self.anon.node[vma, page] is not None and self.subpool_vma(vma)
         last = self.mappers.mapcount(vma, page) == 1
-        super().unmap_hugepage_range(vma, page)
+        super().unmap_hugepage_range(vma, page, surplus)
         if mine and last:
             self.hugepage_subpool_get_pages(True, 1)
 
