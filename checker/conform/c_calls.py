@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from poolproof.checker.conform.environment import MOVE, STATIC, NotExpressible
 from poolproof.checker.conform.hugetlb import MOUNT
+from poolproof.model.blocks.numa import Mode
 
 _ADVICE = {
     "4": "MADV_DONTNEED",
@@ -171,7 +172,8 @@ def _on_task(words: Sequence[str]) -> Iterator[str]:
 def _mode(mode: str) -> str:
     if mode == "0":
         return "MPOL_DEFAULT"
-    return "MPOL_BIND" + " | MPOL_F_STATIC_NODES" * bool(int(mode) & STATIC)
+    name = Mode(int(mode) & ~STATIC).name
+    return f"MPOL_{name}" + " | MPOL_F_STATIC_NODES" * bool(int(mode) & STATIC)
 
 
 def _of_system(words: Sequence[str], nodes: int) -> Iterator[str]:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from poolproof.model.blocks.numa import Mode
+
 HUGE_PAGE = 2 << 20
 WORKERS = 16
 
@@ -53,6 +55,10 @@ class Refused(Exception):
     def __init__(self, errno: str) -> None:
         super().__init__(errno)
         self.errno = errno
+
+
+Policy = tuple[frozenset[Any], Mode]
+"""The nodes and the mode of a memory policy; no nodes: the default."""
 
 
 class Taken(NamedTuple):

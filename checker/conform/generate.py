@@ -68,6 +68,7 @@ CHANCES = {
     "cpuset": 0.3,
     "mempolicy": 0.4,
     "mbind": 0.4,
+    "policies": 0.6,
     "cgroup": 0.45,
     "cgroup_move": 0.6,
     "remote": 0.3,
@@ -570,6 +571,7 @@ _CHANGES_VMAS = frozenset(
         "mremap_part",
         "mremap_middle",
         "mbind",
+        "mbind_mode",
         "fork",
     )
 )

@@ -11,14 +11,15 @@ from typing import Any
 
 from poolproof.checker.conform.areas import Areas
 from poolproof.checker.conform.environment import (
-    BIND,
     HUGE_PAGE,
     LIMITS,
     STATIC,
     UNLIMITED,
     NotExpressible,
+    Policy,
     node_list,
 )
+from poolproof.model.blocks.numa import Mode
 
 
 class Groups(Areas):
@@ -33,39 +34,56 @@ class Groups(Areas):
             raise NotExpressible(f"nodes beyond the {len(self.nodes)} of the bounds")
         return frozenset(n for n in self.nodes if bits >> n.index & 1)
 
-    def _policy(self, process: int, mode: int, mask: str) -> frozenset[Any] | None:
-        """The nodes of a policy; None where it is refused."""
-        nodes = self.mask(mask)
-        if mode == 0:
-            return None if nodes else nodes
-        if mode & ~STATIC != BIND:
-            raise NotExpressible(f"memory policy {mode}: only MPOL_BIND is known")
-        mems = self.now.mpol.cpuset_current_mems_allowed(self.task(process))
-        if not nodes & mems:
+    def _policy(self, process: int, mode: int, mask: str) -> Policy | None:
+        """The nodes and the mode of a policy; None where it is refused."""
+        nodes, known = self.mask(mask), Mode.BIND
+        if mode:
+            known = self._mode(mode, nodes)
+        elif nodes:
             return None
-        self.around.floating |= not mode & STATIC
-        return nodes
+        mems = self.now.mpol.cpuset_current_mems_allowed(self.task(process))
+        if mode and not nodes & mems:
+            return None
+        self.around.floating |= bool(mode) and not mode & STATIC
+        return nodes, known
+
+    def _mode(self, mode: int, nodes: frozenset[Any]) -> Mode:
+        known = {m.value: m for m in Mode}.get(mode & ~STATIC)
+        if known is None or (known != Mode.BIND and not self.features["policies"]):
+            raise NotExpressible(f"memory policy {mode} is none that is known here")
+        if known == Mode.PREFERRED and len(nodes) != 1:
+            raise NotExpressible("memory policy 1 of other than one node")
+        return known
 
     def _mbind(self, process: int, page: int, length: int, mode: int, mask: str) -> str:
-        nodes = self._policy(process, mode, mask)
-        if nodes is None:
+        policy = self._policy(process, mode, mask)
+        if policy is None:
             return "err EINVAL"
         if not self._covered(process, page, length):
             return self._hole("EFAULT", process, page, length)
-        policy = self.now.mpol.vm_policy
+        mpol = self.now.mpol
         for area in self._within(
-            process, page, length, lambda a: policy[a.slot] != nodes
+            *(process, page, length),
+            lambda a: (mpol.vm_policy[a.slot], mpol.vm_mode[a.slot]) != policy,
         ):
-            self._step("mbind", area.slot, nodes)
+            self._set_policy("mbind", area.slot, policy)
         return "ok"
 
     def _set_mempolicy(self, process: int, mode: int, mask: str) -> str:
-        nodes = self._policy(process, mode, mask)
-        if nodes is None:
+        policy = self._policy(process, mode, mask)
+        if policy is None:
             return "err EINVAL"
         if self._first(process):
-            self._step("set_mempolicy", self.task(process), nodes)
+            self._set_policy("set_mempolicy", self.task(process), policy)
         return "ok"
+
+    def _set_policy(self, action: str, whose: Any, policy: Policy) -> None:
+        """The action of a task or a VMA, in the form for the policy's mode."""
+        nodes, mode = policy
+        if mode == Mode.BIND:
+            self._step(action, whose, nodes)
+        else:
+            self._step(f"{action}_mode", whose, nodes, mode)
 
     # -- cgroups --
 

@@ -45,6 +45,8 @@ KNOWN = frozenset(
         "linked",
         "mpol.mempolicy",
         "mpol.vm_policy",
+        "mpol.mode",
+        "mpol.vm_mode",
         "mpol.mems_allowed",
         "cgroup.of",
         "spool.mounted",

@@ -18,15 +18,19 @@ from dataclasses import replace
 from typing import Any
 
 from poolproof.checker.conform.environment import (
+    BIND,
     SOFT_OFFLINE,
+    STATIC,
     WORKERS,
     Environment,
     NotExpressible,
+    Policy,
     Refused,
 )
 from poolproof.checker.conform.groups import Groups
 from poolproof.checker.conform.pages import Pages
 from poolproof.checker.conform.state import OK
+from poolproof.model.blocks.numa import Mode
 
 
 class ModelMachine(Pages, Groups):
@@ -183,7 +187,10 @@ class ModelMachine(Pages, Groups):
                 place = process, int(page), int(length)
                 said = self._mbind(*place, int(mode), mask)
                 if said == "ok" and int(flags):
-                    self._migrate_to_policy(*place, self.mask(mask), int(flags))
+                    nodes = self.mask(mask)
+                    if int(mode) & ~STATIC != BIND:
+                        nodes = frozenset()
+                    self._migrate_to_policy(*place, nodes, int(flags))
                 return said
             case ["setpol", mode, mask]:
                 return self._set_mempolicy(process, int(mode), mask)
@@ -202,11 +209,12 @@ class ModelMachine(Pages, Groups):
             return "err EEXIST"
         self.around.places[process] = ""
         if self._first(process):
-            self._inherit(self.task(process), frozenset(), frozenset(), None)
+            default: Policy = (frozenset(), Mode.BIND)
+            self._inherit(self.task(process), default, frozenset(), None)
         return "ok"
 
     def _inherit(
-        self, task: Any, policy: frozenset[Any], mems: frozenset[Any], group: Any
+        self, task: Any, policy: Policy, mems: frozenset[Any], group: Any
     ) -> None:
         """A task's first process has these from its parent."""
         now, f = self.now, self.features
@@ -214,8 +222,12 @@ class ModelMachine(Pages, Groups):
             self._step("cgroup_attach", task, group)
         if f["cpuset"] and now.mpol.mems_allowed[task] != mems:
             self._step("set_cpuset", task, mems)
-        if f["mempolicy"] and now.mpol.mempolicy[task] != policy:
-            self._step("set_mempolicy", task, policy)
+        if f["mempolicy"] and self._policy_of_task(task) != policy:
+            self._set_policy("set_mempolicy", task, policy)
+
+    def _policy_of_task(self, task: Any) -> Policy:
+        mpol = self.now.mpol
+        return mpol.mempolicy[task], mpol.mode[task]
 
     def _exit(self, process: int) -> str:
         self._munmap_all(self.areas_of(process))
@@ -238,7 +250,7 @@ class ModelMachine(Pages, Groups):
             mpol = self.now.mpol
             self._inherit(
                 task,
-                mpol.mempolicy[parent],
+                self._policy_of_task(parent),
                 mpol.mems_allowed[parent],
                 self.now.cgroup.of[parent],
             )

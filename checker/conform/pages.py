@@ -103,7 +103,7 @@ class Pages(Memory):
         are not in its mask, mm/mempolicy.c:queue_folios_hugetlb. The first one
         without memory for it ends that; mbind() succeeds nonetheless."""
         if flags != MOVE or not nodes:
-            raise NotExpressible("mbind() with other flags than MPOL_MF_MOVE")
+            raise NotExpressible("mbind() that moves pages otherwise than by MPOL_BIND")
         mems = self.now.mpol.cpuset_current_mems_allowed(self.task(process))
         allowed = [n for n in self.nodes if n in nodes & mems]
         for p in range(page, page + length):
@@ -125,7 +125,7 @@ class Pages(Memory):
         first, then the others of the cpuset: mm/migrate.c:alloc_migration_target."""
         area = self.area_at(process, page)
         if area is None:
-            return "err ENOMEM"
+            return "err EFAULT"
         index = area.index(page)
         node = self.now.anon.node[area.slot, index]
         if node is None or not area.protection:

@@ -8,7 +8,6 @@ says EFAULT where a load or a store is a SIGBUS. Files are on a mount at ./m.
 
 from __future__ import annotations
 
-from poolproof.checker.conform.environment import BIND, STATIC
 from poolproof.checker.conform.script import Script
 from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.diagnostic import UserError
@@ -118,10 +117,10 @@ class _Program:
                 at, size = (hex(int(n) * _HPAGE) for n in (offset, length))
                 file = self._file(fd, command)
                 return [f"fallocate({file}, {hex(int(mode))}, {at}, {size})"]
-            case ["mbind", page, length, mode, mask, _]:
+            case ["mbind", page, length, mode, mask, flags]:
                 where, size = self._range(int(page), int(length))
                 policy = self._policy(mode, mask)
-                return [f"mbind({where}, {size}, {policy}, 0x0)"]
+                return [f"mbind({where}, {size}, {policy}, {hex(int(flags))})"]
             case ["setpol", mode, mask]:
                 return [f"set_mempolicy({self._policy(mode, mask)})"]
         raise UserError(None, f"syzkaller has no call for {command!r}")
@@ -129,7 +128,7 @@ class _Program:
     def _policy(self, mode: str, mask: str) -> str:
         if mode == "0":
             return "0x0, 0x0, 0x0"
-        kind = hex(BIND | (int(mode) & STATIC))
+        kind = hex(int(mode))
         return f"{kind}, {self._room()}={hex(int(mask))}, 0x40"
 
     def _range(self, page: int, length: int) -> tuple[str, str]:

@@ -12,7 +12,6 @@ from random import Random
 from typing import Any
 
 from poolproof.checker.conform.environment import (
-    BIND,
     DOFORK,
     DONTFORK,
     DONTNEED,
@@ -26,6 +25,7 @@ from poolproof.checker.conform.environment import (
 )
 from poolproof.checker.conform.hugetlb import MOUNT, group, leaf, mount_options, path
 from poolproof.checker.conform.machine import ModelMachine
+from poolproof.model.blocks.numa import Mode
 
 STRIDE = 16
 """How many pages apart mappings are that have nothing to do with each other."""
@@ -170,12 +170,13 @@ class CommandWriter:
         match action:
             case "fork":
                 return self._fork(self._area(a["vma"]), a["child"])
-            case "set_mempolicy":
-                words = self._policy(a["nodes"])
+            case "set_mempolicy" | "set_mempolicy_mode":
+                words = self._policy(a["nodes"], a.get("mode", Mode.BIND))
                 return [f"w {p} setpol {words}" for p in self.processes(a["task"])]
-            case "mbind":
+            case "mbind" | "mbind_mode":
                 area = self._area(a["vma"])
-                words = f"{area.start} {area.length} {self._policy(a['nodes'])} 0"
+                policy = self._policy(a["nodes"], a.get("mode", Mode.BIND))
+                words = f"{area.start} {area.length} {policy} 0"
                 return [f"w {area.process} mbind {words}"]
             case "set_cpuset":
                 place = self._place(a["task"])
@@ -311,9 +312,9 @@ class CommandWriter:
         if task == born or not machine.processes(task):
             return []
         mpol, commands = machine.now.mpol, []
-        policy = mpol.mempolicy[task]
-        if machine.features["mempolicy"] and policy != mpol.mempolicy[born]:
-            commands.append(f"w {child} setpol {self._policy(policy)}")
+        policy, theirs = ((mpol.mempolicy[t], mpol.mode[t]) for t in (task, born))
+        if machine.features["mempolicy"] and policy != theirs:
+            commands.append(f"w {child} setpol {self._policy(*policy)}")
         place = machine.around.places[machine.processes(task)[0]]
         if place != machine.around.places[parent]:
             commands.insert(0, f"cg attach {place or '.'} {child}")
@@ -362,11 +363,11 @@ class CommandWriter:
 
     # -- policies and cgroups --
 
-    def _policy(self, nodes: Any) -> str:
+    def _policy(self, nodes: Any, mode: Mode = Mode.BIND) -> str:
         if not nodes:
             return "0 0"
         static = STATIC if self.machine.features["cpuset"] else 0
-        return f"{BIND | static} {sum(1 << n.index for n in nodes)}"
+        return f"{mode.value | static} {sum(1 << n.index for n in nodes)}"
 
     def _list(self, nodes: Any) -> str:
         known = self.machine.nodes

@@ -39,7 +39,7 @@ SETTINGS = (
     (
         "pool",
         {"nodes": 2, "V": 3, "P": 2, "blocks": 1, "CAP": 9, "OC": 2, "T": 2, "STEP": 2},
-        "surplus sysctl resize resize_node mempolicy mbind",
+        "surplus sysctl resize resize_node mempolicy mbind policies",
     ),
     (
         "groups",
