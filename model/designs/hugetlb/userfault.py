@@ -149,18 +149,13 @@ class Userfaults(Faulting):
 
     def alloc_copy(self, vma, page, task) -> Errno:
         """mm/hugetlb.c:alloc_hugetlb_folio_vma, a temporary page: a free one that
-        is promised to nobody, or a fresh one of the first node."""
+        is promised to nobody, or a fresh one."""
         nodes = self.mpol.huge_node(vma, task)
         first = self.mpol.first_node(vma, task, page)
         nid = self.dequeue_hugetlb_folio_vma(False, nodes, first)
-        if first not in nodes:
-            first = None
-        for n in NODES:
-            if first is None and n in nodes:
-                first = n
         fresh = False
         if nid is None:
-            nid = self.h.alloc_fresh_hugetlb_folio({n for n in NODES if n == first})
+            nid = self.alloc_fresh_copy(nodes, first)
             fresh = True
         if nid is None:
             return ENOMEM
@@ -169,6 +164,16 @@ class Userfaults(Faulting):
         self.copy_node = nid
         self.copy_fresh = fresh
         return OK
+
+    def alloc_fresh_copy(self, nodes, first):
+        """A fresh temporary page: with __GFP_THISNODE of the node that is tried first
+        or of none, even if policy or cpuset exclude it and allow others."""
+        if first is None:
+            for n in NODES:
+                if first is None:
+                    first = n
+        this = {n for n in NODES if n == first and n in nodes}
+        return self.h.alloc_fresh_hugetlb_folio(this)
 
     def put_copy(self):
         """include/linux/mm.h:folio_put of the temporary page: a fresh one is no

@@ -45,6 +45,11 @@ class Hugetlb61(Hugetlb):
         mempolicy allowed nodes")."""
         return mems
 
+    def alloc_fresh_copy(self, nodes, first):
+        """A fresh page for UFFDIO_COPY comes from any allowed node (in 6.12 the
+        allocation has __GFP_THISNODE)."""
+        return self.h.alloc_fresh_hugetlb_folio(nodes, first)
+
     def adjust_reservation(self, vma):
         """A page that the owner unmaps does not bring its promise back (since
         6.9: df7a6d1f6405, "mm/hugetlb: restore the reservation if needed")."""
