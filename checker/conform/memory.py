@@ -249,10 +249,10 @@ class Memory(Files):
         self, process: int, page: int, old: int, new: int, flags: int, to: int
     ) -> str:
         area = self.area_at(process, page)
-        if flags & 4 or (area is not None and new > old):
-            return "err EINVAL"
         if area is None:
             return self._hole("EFAULT", process, page, old)
+        if flags & 4 or new > old:
+            return "err EINVAL"
         moves = bool(flags & 2)
         if page + (old if not moves else new) > area.end:
             raise NotExpressible("mremap of more than one VMA")

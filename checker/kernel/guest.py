@@ -175,7 +175,10 @@ class Guest:
         self.close()
         if not self._setup.state.exists():
             _boot_and_save(self._setup, self._boot_patience)
-        self._run = _Running(self._setup, self._patience, restore=True)
+        try:
+            self._run = _Running(self._setup, self._patience, restore=True)
+        except Unavailable:  # rarely, and not twice
+            self._run = _Running(self._setup, self._patience, restore=True)
         self._run.conversation.run([f"timeout {self._call_timeout * 1000:.0f}"])
 
 

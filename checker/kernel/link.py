@@ -39,8 +39,8 @@ class Link:
     def exchange(self, lines: Sequence[str], patience: float) -> list[str]:
         """Sends all lines, returns one answer for each.
 
-        Raises Silent after `patience` seconds without an answer, or where the
-        other side has gone.
+        Raises NoAnswer after `patience` seconds without an answer, or where the
+        other side has gone, or says what is no text.
         """
         unsent = memoryview("".join(f"{line}\n" for line in lines).encode())
         answers: list[str] = []
@@ -65,6 +65,8 @@ class Link:
                 got = self._lines()
             except OSError as error:
                 raise NoAnswer(answers, "has gone") from error
+            except UnicodeDecodeError as error:
+                raise NoAnswer(answers, "said what is no text") from error
             if got:
                 answers += got
                 deadline = self._clock() + patience

@@ -75,6 +75,13 @@ def test_an_agent_that_is_silent() -> None:
         Link(near.fileno(), near.fileno()).exchange(["a"], 0.05)
 
 
+def test_an_agent_that_says_what_is_no_text() -> None:
+    near, far = socket.socketpair()
+    with near, far, pytest.raises(NoAnswer, match="said what is no text"):
+        far.send(b"ok release=\x80\n")
+        Link(near.fileno(), near.fileno()).exchange(["hello"], 5)
+
+
 def test_greet_reads_the_facts(talk: Talk) -> None:
     assert greet(talk(_answer_all), 5).facts == KernelFacts(
         release="6.12.1",

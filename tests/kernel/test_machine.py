@@ -145,6 +145,19 @@ def test_uffdio_copy_needs_a_page_more_if_it_cannot_read() -> None:
         one.run("w 0 uffdcopy 0 2 0")
 
 
+def test_a_fresh_page_for_uffdio_copy_is_of_the_cpu_s_node() -> None:
+    """mm/hugetlb.c:alloc_hugetlb_folio_vma, __GFP_THISNODE: seen on 6.18."""
+    made = ["w 0 mmap 0 3 PA -1 0", "w 0 mbind 0 3 2 2 0", "nrnode 1 3", "nrnode 0 0"]
+    one = machine(made, ("userfaultfd", "mbind"))
+    assert one.run("w 0 uffdcopy 0 3 1 cold") == "err ENOMEM"
+    assert one.run("w 0 uffdcopy 0 3 1") == "ok"
+
+
+def test_mremap_of_nothing_comes_before_its_flags() -> None:
+    one = machine([])
+    assert one.run("w 0 mremap 0 1 1 7 4096") == "err EFAULT"
+
+
 def test_a_page_goes_offline_and_its_user_goes_on() -> None:
     made = ["w 0 mmap 0 1 PA -1 0", "w 0 w 0 1"]
     one = machine(made, ("soft_offline",))
