@@ -35,7 +35,7 @@ def distinct(name: str, taken: Collection[str]) -> str:
 
 
 def starts(system: TransitionSystem) -> Iterator[State]:
-    """Yield the initial states. Raise Unsupported if there are none, or too many."""
+    """Yield the initial states. Raise Inexpressible if there are none, or too many."""
     number = 0
     for number, state in enumerate(initial_states(system), 1):
         if number > STARTS:

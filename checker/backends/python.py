@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from poolproof.checker.backends.cell_number import cell_number
+from poolproof.checker.backends.templates import joined, template
 from poolproof.checker.core.fold import Algebra, fold
 from poolproof.checker.core.interval import inside
 from poolproof.checker.core.ir import (
@@ -102,15 +103,6 @@ def _within(text: str, domain: Domain) -> str:
     return f"{domain.lo} <= {text} <= {domain.hi}"
 
 
-def _template(text: str) -> Callable[..., str]:
-    """Text over the arguments' texts a, b and c."""
-    return lambda w, e, *args: text.format(**dict(zip("abc", args, strict=False)))
-
-
-def _joined(word: str) -> Callable[..., str]:
-    return lambda w, e, *args: "(" + f" {word} ".join(args) + ")"
-
-
 def _constant(w: _Writer, e: Expr) -> str:
     return f"({e.data})" if e.data < 0 else str(e.data)
 
@@ -174,26 +166,26 @@ PYTHON: Algebra[str] = {
     "param": _unbound,
     "var": _variable,
     "local": _unbound,
-    "not": _template("(not {a})"),
-    "and": _joined("and"),
-    "or": _joined("or"),
-    "eq": _template("({a} == {b})"),
-    "lt": _template("({a} < {b})"),
-    "le": _template("({a} <= {b})"),
-    "add": _joined("+"),
-    "sub": _template("({a} - {b})"),
-    "mul": _template("({a} * {b})"),
-    "div": _template("({a} // {b})"),
-    "mod": _template("({a} % {b})"),
-    "min": _template("min({a}, {b})"),
-    "max": _template("max({a}, {b})"),
-    "ite": _template("({b} if {a} else {c})"),
+    "not": template("(not {a})"),
+    "and": joined("and"),
+    "or": joined("or"),
+    "eq": template("({a} == {b})"),
+    "lt": template("({a} < {b})"),
+    "le": template("({a} <= {b})"),
+    "add": joined("+"),
+    "sub": template("({a} - {b})"),
+    "mul": template("({a} * {b})"),
+    "div": template("({a} // {b})"),
+    "mod": template("({a} % {b})"),
+    "min": template("min({a}, {b})"),
+    "max": template("max({a}, {b})"),
+    "ite": template("({b} if {a} else {c})"),
     "in": _member,
-    "union": _template("({a} | {b})"),
-    "inter": _template("({a} & {b})"),
-    "diff": _template("({a} & ~{b})"),
+    "union": template("({a} | {b})"),
+    "inter": template("({a} & {b})"),
+    "diff": template("({a} & ~{b})"),
     "single": _single,
-    "card": _template("({a}).bit_count()"),
+    "card": template("({a}).bit_count()"),
     "select": _select,
     "store": _beyond,
     "fill": _beyond,

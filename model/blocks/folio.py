@@ -23,6 +23,7 @@ class Folios(Block):
         when: Any,
         cgroup: Any,
     ) -> None:
+        self.when = when
         self.node = table(owners, pages, Maybe(nodes), when=when)
         self.cg = table(owners, pages, Maybe(cgroups), when=cgroup)
         self.cg_rsvd = table(owners, pages, Maybe(cgroups), when=cgroup)
@@ -94,17 +95,9 @@ class RestoringFolios(Folios):
     """Folios that may have HPageRestoreReserve while they are mapped: such a page
     brings a promise back when it is freed, whoever frees it."""
 
-    def __init__(
-        self,
-        owners: Any,
-        pages: Any,
-        nodes: Any,
-        cgroups: Any,
-        when: Any,
-        cgroup: Any,
-    ) -> None:
-        super().__init__(owners, pages, nodes, cgroups, when, cgroup)
-        self.restore = table(owners, pages, Bool(), when=when)
+    def __init__(self, owners: Any, pages: Any, *rest: Any) -> None:
+        super().__init__(owners, pages, *rest)
+        self.restore = table(owners, pages, Bool(), when=self.when)
 
     def set(self, owner, page, node, cg, cg_rsvd):
         super().set(owner, page, node, cg, cg_rsvd)

@@ -9,11 +9,12 @@ backends; the obligations say that no step relies on it.
 from __future__ import annotations
 
 from collections import ChainMap, Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from poolproof.checker.backends.cell_number import cell_number
 from poolproof.checker.backends.foreign import Inexpressible
+from poolproof.checker.backends.templates import joined, template
 from poolproof.checker.core.fold import Algebra, fold
 from poolproof.checker.core.interval import inside
 from poolproof.checker.core.ir import Domain, Expr, SetSort, TableSort, subterms
@@ -79,15 +80,6 @@ def position(
 
 def _within(text: str, domain: Domain) -> str:
     return f"{text} >= {domain.lo} && {text} <= {domain.hi}"
-
-
-def _template(text: str) -> Callable[..., str]:
-    """Text over the arguments' texts a, b and c."""
-    return lambda w, e, *args: text.format(**dict(zip("abc", args, strict=False)))
-
-
-def _joined(word: str) -> Callable[..., str]:
-    return lambda w, e, *args: "(" + f" {word} ".join(args) + ")"
 
 
 def _constant(w: PromelaWriter, e: Expr) -> str:
@@ -171,24 +163,24 @@ PROMELA: Algebra[str] = {
     "param": _unbound,
     "var": _variable,
     "local": _unbound,
-    "not": _template("(!{a})"),
-    "and": _joined("&&"),
-    "or": _joined("||"),
-    "eq": _template("({a} == {b})"),
-    "lt": _template("({a} < {b})"),
-    "le": _template("({a} <= {b})"),
-    "add": _joined("+"),
-    "sub": _template("({a} - {b})"),
-    "mul": _template("({a} * {b})"),
+    "not": template("(!{a})"),
+    "and": joined("&&"),
+    "or": joined("||"),
+    "eq": template("({a} == {b})"),
+    "lt": template("({a} < {b})"),
+    "le": template("({a} <= {b})"),
+    "add": joined("+"),
+    "sub": template("({a} - {b})"),
+    "mul": template("({a} * {b})"),
     "div": _quotient,
     "mod": _remainder,
-    "min": _template("({a} < {b} -> {a} : {b})"),
-    "max": _template("({a} > {b} -> {a} : {b})"),
-    "ite": _template("({a} -> {b} : {c})"),
+    "min": template("({a} < {b} -> {a} : {b})"),
+    "max": template("({a} > {b} -> {a} : {b})"),
+    "ite": template("({a} -> {b} : {c})"),
     "in": _member,
-    "union": _template("({a} | {b})"),
-    "inter": _template("({a} & {b})"),
-    "diff": _template("({a} & (~{b}))"),
+    "union": template("({a} | {b})"),
+    "inter": template("({a} & {b})"),
+    "diff": template("({a} & (~{b}))"),
     "single": _single,
     "card": _card,
     "select": _select,

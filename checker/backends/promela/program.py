@@ -55,7 +55,7 @@ def promela(
     system: TransitionSystem, properties: Sequence[Property], head: Iterable[str] = ()
 ) -> str:
     """Return the system, which has no rigid params, as a model for SPIN, with
-    ``head`` in a comment. Raise Unsupported."""
+    ``head`` in a comment. Raise Inexpressible."""
     made = _Program(system, properties)
     steps = [*made.alternatives(), "  :: false"]  # there may be no step at all
     body = [*made.starts(), "end:", "  do", *steps, "  od"]

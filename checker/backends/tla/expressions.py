@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from poolproof.checker.backends.foreign import Inexpressible
+from poolproof.checker.backends.templates import joined, template
 from poolproof.checker.core.fold import Algebra, fold
 from poolproof.checker.core.interval import inside
 from poolproof.checker.core.ir import (
@@ -109,7 +110,7 @@ def values(domain: Domain) -> str:
 
 
 def number(n: int) -> str:
-    """Return a number. Raise Unsupported if TLC has none so large."""
+    """Return a number. Raise Inexpressible if TLC has none so large."""
     if abs(n) > LARGEST:
         raise Inexpressible(f"{n} needs more than 32 bits")
     return f"({n})" if n < 0 else str(n)
@@ -134,15 +135,6 @@ def tuple_of(parts: Sequence[str]) -> str:
 def outside(domains: Sequence[Domain], index: Iterable[Expr]) -> bool:
     """Return whether an index may be outside the table's domain."""
     return not all(inside(i.interval, d) for d, i in zip(domains, index, strict=True))
-
-
-def _template(text: str) -> Callable[..., str]:
-    """Text over the arguments' texts a, b and c."""
-    return lambda at, e, *args: text.format(**dict(zip("abc", args, strict=False)))
-
-
-def _joined(word: str) -> Callable[..., str]:
-    return lambda at, e, *args: "(" + f" {word} ".join(args) + ")"
 
 
 def _variable(at: _At, e: Expr) -> str:
@@ -213,26 +205,26 @@ TLA: Algebra[str] = {
     "param": _unbound,
     "var": _variable,
     "local": _local,
-    "not": _template("(~{a})"),
-    "and": _joined("/\\"),
-    "or": _joined("\\/"),
-    "eq": _template("({a} = {b})"),
-    "lt": _template("({a} < {b})"),
-    "le": _template("({a} <= {b})"),
-    "add": _joined("+"),
-    "sub": _template("({a} - {b})"),
-    "mul": _template("({a} * {b})"),
-    "div": _template("({a} \\div {b})"),
-    "mod": _template("({a} % {b})"),
-    "min": _template("Least({a}, {b})"),
-    "max": _template("Greatest({a}, {b})"),
-    "ite": _template("(IF {a} THEN {b} ELSE {c})"),
-    "in": _template("({a} \\in {b})"),
-    "union": _template("({a} \\union {b})"),
-    "inter": _template("({a} \\cap {b})"),
-    "diff": _template("({a} \\ {b})"),
+    "not": template("(~{a})"),
+    "and": joined("/\\"),
+    "or": joined("\\/"),
+    "eq": template("({a} = {b})"),
+    "lt": template("({a} < {b})"),
+    "le": template("({a} <= {b})"),
+    "add": joined("+"),
+    "sub": template("({a} - {b})"),
+    "mul": template("({a} * {b})"),
+    "div": template("({a} \\div {b})"),
+    "mod": template("({a} % {b})"),
+    "min": template("Least({a}, {b})"),
+    "max": template("Greatest({a}, {b})"),
+    "ite": template("(IF {a} THEN {b} ELSE {c})"),
+    "in": template("({a} \\in {b})"),
+    "union": template("({a} \\union {b})"),
+    "inter": template("({a} \\cap {b})"),
+    "diff": template("({a} \\ {b})"),
     "single": _single,
-    "card": _template("Cardinality({a})"),
+    "card": template("Cardinality({a})"),
     "select": _select,
     "store": _store,
     "fill": _fill,

@@ -64,7 +64,7 @@ def module(
     head: Iterable[str] = (),
 ) -> str:
     """Return the system, which must have no rigid params, as a module, with ``head`` as
-    a comment. Raise Unsupported if TLA+ for TLC cannot express it."""
+    a comment. Raise Inexpressible if TLA+ for TLC cannot express it."""
     made = _Module(system, properties)
     dashes = "-" * max(4, (WIDTH - len(name) - 9) // 2)
     return "\n".join(
