@@ -582,6 +582,26 @@ ENTAILED = (
         " == sum(r in ROWS, p in PLACES: free[r] if home[p] == b else 0))",
     ),
     (
+        "all(a in ROWS, b in ROWS: used[a] == used[b] implies a == b)",
+        "all(a in ROWS, b in ROWS, c in ROWS: used[a] == used[b] and used[b] == used[c]"
+        " implies sum(r in ROWS, p in PLACES: free[r] if home[p] == a else 0)"
+        " == sum(r in ROWS, p in PLACES: free[r] if home[p] == c else 0))",
+        "all(a in ROWS, b in ROWS, c in ROWS: used[a] == used[b] and used[b] <= used[c]"
+        " implies sum(r in ROWS, p in PLACES: free[r] if home[p] == a else 0)"
+        " == sum(r in ROWS, p in PLACES: free[r] if home[p] == c else 0))",
+    ),
+    (
+        "all(a in ROWS, b in ROWS: used[a] <= free[b])",
+        "home[0] != none implies count(r in ROWS: used[r] > free[home[0]]) <= 1",
+        "home[0] != none implies count(r in ROWS: used[r] >= free[home[0]]) <= 1",
+    ),
+    (
+        "total == count(p in PLACES: home[p] != none) and"
+        " all(r in ROWS: used[r] <= count(p in PLACES: home[p] != none))",
+        "count(r in ROWS: used[r] > total) <= 1",
+        "count(r in ROWS: used[r] >= total) <= 1",
+    ),
+    (
         "total == 1",
         "not ((total == 1) == all(r in ROWS: used[r] == 0) and"
         " count(r in ROWS: used[r] > 0) == 2)",
@@ -615,6 +635,21 @@ def test_what_follows_at_any_size_and_what_does_not(
         question.know("known", renamed(fact, 1))
         question.deny(renamed(claim, 2))
         assert question.ask().proved is so, claim
+
+
+def test_a_proof_says_which_facts_it_used() -> None:
+    """Those by name: a lemma that is given up later takes the proof with it."""
+    system = compile_design(Homes, {}, (), (), frozenset(("V", "P")), True).system
+    used, free = (system.by_name[name] for name in ("used", "free"))
+    x = ir.local("a", used.index[0])
+    low, bare = (ir.le(ir.select(v.now, x), ir.num(0)) for v in (used, free))
+    question = Question(PlainTerms(system))
+    question.know("none", ir.aggregate("all", x, ir.and_(low, bare)))
+    question.know("total", ir.le(system.by_name["total"].now, ir.num(0)))
+    question.deny(ir.aggregate("all", x, ir.le(ir.select(used.now, x), ir.num(1))))
+    answer = question.ask()
+    assert answer.proved
+    assert answer.used == {"none"}
 
 
 def test_what_is_out_of_reach_is_not_proved(monkeypatch: pytest.MonkeyPatch) -> None:
