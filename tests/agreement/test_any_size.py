@@ -301,6 +301,35 @@ def test_a_range_that_is_not_proved_is_not_assumed(tmp_path: Path) -> None:
         assert cvc5_says(text) == "unsat"
 
 
+class Guarded(Design):
+    """The same step, with and without a guard."""
+
+    count = var(Int(0, 2))
+
+    @action
+    def careful(self) -> None:
+        require(self.count < 2)
+        self.count += 1
+
+    @action
+    def careless(self) -> None:
+        self.count += 1
+
+
+def test_what_is_proved_of_a_step_is_not_of_one_with_another_guard(
+    tmp_path: Path,
+) -> None:
+    """Both lead to the same formula, of which `careful` keeps the range."""
+    text = 'spec "s" for Guarded invariant few: count <= 2 invariant some: count >= 0\n'
+    spec = of_text(text, tmp_path, "guarded")
+    compiled = compile_design(Guarded)
+    outcome = proved(Opened(compiled, resolve(spec, compiled), ()))
+    assert isinstance(outcome.verdicts["few"], Unknown)
+    assert isinstance(outcome.verdicts["some"], Holds)
+    (note,) = outcome.statistics.notes
+    assert note.endswith("the range of count")
+
+
 CHAIN = """
 spec "chain"
 for Chain
