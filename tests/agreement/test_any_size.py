@@ -51,9 +51,22 @@ from poolproof.checker.passes.close import close, closing_of
 from poolproof.checker.spec import Sizes, parse, resolve
 from poolproof.checker.spec.parse import Spec
 from poolproof.model.designs.hugetlb import Hugetlb
-from poolproof.model.language import Bool, Design, Int, Natural, action, require, var
+from poolproof.model.language import (
+    ANY,
+    Bool,
+    Design,
+    Int,
+    Maybe,
+    Natural,
+    action,
+    require,
+    table,
+    var,
+)
 from tests.common.any_sizes import task_of
 from tests.common.open_designs import (
+    PLACES,
+    ROWS,
     SPEC,
     TRAPS,
     Apart,
@@ -977,6 +990,7 @@ def test_what_the_lemmas_exclude_and_how_often_z3_was_asked(tmp_path: Path) -> N
 
         def progress(self, **figures: object) -> None:
             if "queries" in figures:
+                assert figures.keys() == {"lemmas", "queries"}
                 self.numbers.append(figures["queries"])
 
     spec = of_text(AHEAD, tmp_path, "ahead")
@@ -994,3 +1008,59 @@ def test_what_the_lemmas_exclude_and_how_often_z3_was_asked(tmp_path: Path) -> N
     }
     assert not outcome.statistics.no_start
     assert asked.numbers == list(range(1, len(asked.numbers) + 1))
+
+
+class Points(Design):
+    """``who`` is to be a row, and one action puts nobody there."""
+
+    home = table(PLACES, Maybe(ROWS))
+    who = var(ROWS, init=ANY)
+
+    @action
+    def move(self, place: PLACES, row: ROWS) -> None:
+        self.home[place] = row
+
+    @action
+    def point(self, place: PLACES) -> None:
+        self.who = self.home[place]
+
+
+def test_nobody_is_out_of_the_range_of_an_element(tmp_path: Path) -> None:
+    text = 'spec "s" for Points step same on move: unchanged(who)\n'
+    spec = of_text(text, tmp_path, "points")
+    found = opened(Points, spec, Sizes({}, (), ()), compile_design(Points), ("all",))
+    outcome = proved(found, clauses=False)
+    assert isinstance(outcome.verdicts["same"], Holds)
+    (note,) = outcome.statistics.notes
+    assert note.endswith("the range of who")
+
+
+class Nowhere(Design):
+    """Its initial states exclude each other."""
+
+    x = var(Int(0, 3), init=ANY)
+
+    def initial(self) -> Bool():
+        return self.x > 2 and self.x < 2
+
+    @action
+    def up(self) -> None:
+        self.x = min(self.x + 1, 3)
+
+
+def test_what_a_proof_does_not_say_and_what_holds_of_nothing(tmp_path: Path) -> None:
+    text = """
+spec "s" for Nowhere
+invariant low: x <= 3
+reachable top: x == 3
+eventually topped: x == 3
+"""
+    spec = of_text(text, tmp_path, "nowhere")
+    compiled = compile_design(Nowhere)
+    outcome = proved(Opened(compiled, resolve(spec, compiled), ()))
+    assert outcome.statistics.no_start
+    assert isinstance(outcome.verdicts["low"], Holds)
+    for name, what in (("top", "is reached"), ("topped", "follows")):
+        verdict = outcome.verdicts[name]
+        assert isinstance(verdict, Unknown)
+        assert verdict.reason.endswith(f"what {what}")
