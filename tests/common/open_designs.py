@@ -642,6 +642,34 @@ def _mark(random: Random, row: str, place: str) -> list[str]:
     return [f"self.marks[{row}] = self.marks[{row}] {change}", *books]
 
 
+def _first_row(random: Random, place: str) -> list[str]:
+    """The first row with something, which another loop then changes."""
+    test = _pick(random, "not self.live[r]", "self.used[r] == 0", "r != row")
+    inner = random.choice((_take, _drop, _settle, _leave))(random, "r", place)
+    return [
+        "found = None",
+        "for r in ROWS:",
+        f"    if found is None and {test}:",
+        "        found = r",
+        "for r in ROWS:",
+        "    if r == found:",
+        *(f"        {line}" for line in inner),
+    ]
+
+
+def _last_place(random: Random, place: str) -> list[str]:
+    """The last place of the row with something, or the given one."""
+    test = _pick(random, "self.box[row, p]", "self.home[p] == row")
+    inner = random.choice((_take, _drop, _settle, _leave))(random, "row", "last")
+    return [
+        f"last = {place}",
+        "for p in PLACES:",
+        f"    if {test}:",
+        "        last = p",
+        *inner,
+    ]
+
+
 def _block(random: Random, has_place: bool, depth: int) -> list[str]:
     lines: list[str] = []
     for _ in range(random.choice((1, 1, 2))):
@@ -652,7 +680,9 @@ def _block(random: Random, has_place: bool, depth: int) -> list[str]:
 def _statement(random: Random, has_place: bool, depth: int) -> list[str]:
     row = "row"
     place = "place" if has_place else "0"
-    kind = random.randrange(14)
+    kind = random.randrange(17)
+    if kind > 13:
+        return random.choice((_first_row, _last_place))(random, place)
     if kind > 9:
         return random.choice((_settle, _leave, _mark))(random, row, place)
     if kind < 3:
