@@ -713,6 +713,21 @@ def test_what_is_out_of_reach_is_not_proved(monkeypatch: pytest.MonkeyPatch) -> 
     assert asked().why == "too many instances"
 
 
+def test_sums_over_a_domain_with_two_names_are_the_same() -> None:
+    system = compile_design(Homes, {}, (), (), frozenset(("V", "P")), True).system
+    cell = system.by_name["home"]
+    (domain,) = cell.index
+    sums = []
+    for name in ("PLACES", ""):
+        x = ir.local(f"x{name}", replace(domain, name=name))
+        none = ir.const(cell.element, -1)
+        here = ir.eq(ir.select(cell.now, x), none)
+        sums.append(ir.aggregate("sum", x, ir.ite(here, ir.num(0), ir.num(1))))
+    question = Question(PlainTerms(system))
+    question.deny(ir.le(sums[0], sums[1]))
+    assert question.ask().proved
+
+
 def test_no_unknown_has_a_name_that_z3_gives_to_a_part_of_a_script() -> None:
     system = compile_design(Homes, {}, (), (), frozenset(("V", "P")), True).system
     cell = system.by_name["used"]

@@ -5,6 +5,8 @@ says of a sum."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from poolproof.checker.core import ir
 from poolproof.checker.core.fold import Algebra, fold
 from poolproof.checker.core.ir import BINDERS, Expr, OpenDomain, SetSort
@@ -38,8 +40,16 @@ def _prepared_and(_: None, e: Expr, *args: Expr) -> Expr:
     return made
 
 
+def _prepared_local(_: None, e: Expr) -> Expr:
+    """The local, over its domain without a name: sums over a domain that the design
+    and the spec name differently are the same."""
+    name, domain = e.data
+    return ir.local(name, replace(domain, name="")) if domain.name else e
+
+
 def _prepared_binder(_: None, e: Expr, body: Expr) -> Expr:
-    binder, domain = ir.binder_of(e), e.data[1]
+    binder = _prepared_local(None, ir.binder_of(e))
+    domain = binder.data[1]
     if isinstance(domain, OpenDomain):
         if e.op == "any":
             return ir.not_(every(binder, ir.not_(body)))
@@ -204,6 +214,7 @@ def _prepared_le(_: None, e: Expr, a: Expr, b: Expr) -> Expr:
 _PREPARED: Algebra[Expr] = {
     **dict.fromkeys(ir.BUILD, _prepared),
     **dict.fromkeys(BINDERS, _prepared_binder),
+    "local": _prepared_local,
     "and": _prepared_and,
     "in": _prepared_in,
     "card": _prepared_card,
