@@ -95,14 +95,15 @@ class Before8cc5fcbb5be8(HugetlbSteps):
     """ "mm, hugetlb: fix racy resv_huge_pages underflow on UFFDIO_COPY": the page that
     the first try had taken for the promise was kept while the source was copied
     without locks, and a fault took the promise once more
-    (hugetlb_mcopy_atomic_pte)."""
+    (hugetlb_mcopy_atomic_pte). The second task is a child, which has the mapping from
+    the start."""
 
     bug = Bug(
         "8cc5fcbb5be8",
         "5.14",
         "UFFDIO_COPY and a fault take two promises for one index",
         trigger="steps",
-        having="hugetlbfs userfaultfd",
+        having="hugetlbfs userfaultfd fork",
         bounds={**RACES, "blocks": 2},
         detected="hugetlb_steps.ranges",
     )
@@ -163,7 +164,8 @@ class Beforeb76b46902c2d(HugetlbSteps):
         detected="hugetlb_steps.asserted",
     )
 
-    def uncharge_raced(self, task):
-        if STEPS:
-            yield "has given its promise back"
-        self.hugetlb_cgroup_uncharge_folio_rsvd(task)
+    def commit_steps(self, task, spool, map_chg, map_commit):
+        if self.raced(map_chg, map_commit):
+            rsv_adjust = self.hugepage_subpool_put_pages(spool, 1)
+            yield from self.return_unused_steps(task, rsv_adjust)
+            self.hugetlb_cgroup_uncharge_folio_rsvd(task)
