@@ -207,6 +207,37 @@ def _compiled(text: str, name: str) -> Any:
 def successors(system: TransitionSystem, action: Action) -> Successors:
     """All enabled steps of one action from a state. A step whose obligation
     fails comes with the obligation's number; its next state means nothing."""
+    key = _formulas(action)
+    layout, found = _kept.get(key, ((), None))
+    if found is None or layout != system.layout:
+        found = _successors(system, action)
+        if len(_kept) >= _MOST:
+            _kept.clear()
+        _kept[key] = system.layout, found
+    return found
+
+
+_MOST = 500
+"""Functions that are not compiled again: a scenario is asked of one size after the
+other, and its actions are mostly the same."""
+
+_kept: dict[tuple[Any, ...], tuple[tuple[Any, ...], Successors]] = {}
+"""The last function for an action, with the layout of its states."""
+
+
+def _formulas(action: Action) -> tuple[Any, ...]:
+    """All that `successors` reads of an action."""
+    return (
+        action.name,
+        action.parameters,
+        action.guard,
+        action.result,
+        *action.updates.items(),
+        *((o.formula, o.early) for o in action.obligations),
+    )
+
+
+def _successors(system: TransitionSystem, action: Action) -> Successors:
     w = _Writer(system)
     names = [f"p{k}" for k in range(len(action.parameters))]
     local = {p.local: n for p, n in zip(action.parameters, names, strict=True)}

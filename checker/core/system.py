@@ -374,6 +374,11 @@ class TransitionSystem:
         )
 
     @cached_property
+    def layout(self) -> tuple[tuple[str, tuple[Domain, ...]], ...]:
+        """What decides the cells: systems of one layout have equal `cell_of`."""
+        return tuple((v.name, v.index) for v in self.variables)
+
+    @cached_property
     def cell_of(self) -> dict[tuple[str, tuple[int, ...]], int]:
         """(variable, raw index) -> position in a `State`."""
         return {(c.variable.name, c.index): k for k, c in enumerate(self.cells)}

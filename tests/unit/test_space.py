@@ -327,8 +327,8 @@ def test_what_was_compiled_is_used_for_actions_that_are_the_same() -> None:
     assert two.successors(UP) is up
     assert two.successors(other) is not flip
     assert two.successors(other)((4, 1))[0].after == (4, 0)
-    wider = replace(COUNTER, variables=(replace(X), Y))
-    assert StateSpace(wider, like=one).successors(UP) is not up
+    turned = replace(COUNTER, variables=(Y, X))
+    assert StateSpace(turned, like=one).successors(UP) is not up
     assert one.successors(UP) is up
 
 
@@ -516,3 +516,19 @@ def test_the_engine_says_why_a_symmetry_is_not_used() -> None:
     assert explicit(system, (), Budget(), Silent()).statistics.notes == notes
     without = explicit(system, (), Budget(symmetry=False), Silent())
     assert without.statistics.notes == ()
+
+
+def test_an_action_of_two_layouts_writes_the_cell_of_each() -> None:
+    """The function of an action is used again in systems whose states look alike, and
+    only there."""
+    one, other = (
+        Variable(name, ir.INT, ir.num(0), ir.num(3), ir.num(k))
+        for k, name in enumerate("ab")
+    )
+    add = Action("add", (), ir.TRUE, {"b": ir.add(other.now, ir.num(1))}, None)
+    first = TransitionSystem("ab", (one, other), (add,), ir.TRUE, {}, {})
+    last = replace(first, variables=(other, one))
+    wide = replace(first, variables=(replace(one, hi=ir.num(9)), other))
+    became = [StateSpace(s).successors(add) for s in (first, wide, last, first)]
+    assert [f((0, 1))[0].after for f in became] == [(0, 2), (0, 2), (1, 1), (0, 2)]
+    assert became[0] is became[1]
