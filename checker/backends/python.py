@@ -199,7 +199,11 @@ PYTHON: Algebra[str] = {
 
 
 def _compiled(text: str, name: str) -> Any:
-    scope: dict[str, Any] = {"tick": tick, "new": tuple.__new__, "Taken": Transition}
+    scope: dict[str, Any] = {
+        "tick": tick,
+        "new": tuple.__new__,
+        "Transition": Transition,
+    }
     exec(compile(text, f"<{name}>", "exec"), scope)
     return scope[name]
 
@@ -292,7 +296,7 @@ def _successors(system: TransitionSystem, action: Action) -> Successors:
             w.emit(f"{guard}t[{where}] = {w.text(value)}")
     arguments = "(" + "".join(f"{n}, " for n in names) + ")"
     returned = f"int({w.text(result)})" if result is not None else None
-    w.emit(f"out.append(new(Taken, ({arguments}, tuple(t), {returned}, None)))")
+    w.emit(f"out.append(new(Transition, ({arguments}, tuple(t), {returned}, None)))")
     w.indent = "    "
     w.emit("return out")
     found: Successors = _compiled("\n".join(w.lines), called)
@@ -306,7 +310,7 @@ def _obligations(w: _Writer, names: list[str], some: list[tuple[int, Any]]) -> N
         skip = "continue" if names else "return out"
         _share_large(w, formula)
         w.emit(f"if not {w.text(formula)}:")
-        w.emit(f"    out.append(new(Taken, ({arguments}, s, None, {k}))); {skip}")
+        w.emit(f"    out.append(new(Transition, ({arguments}, s, None, {k}))); {skip}")
 
 
 Cuts = Callable[[State], int]

@@ -155,7 +155,7 @@ def _compile(cls: type[Design], binding: Binding, results: Results) -> Compiled:
     _names_are_free(cls)
     check_overrides(design)
     work = _work(cls, binding)
-    variables, named = work.variables, work.named
+    variables = work.variables
     known, features = declared(cls)
     actions: list[Action] = []
     methods = Methods(work, results)
@@ -185,21 +185,7 @@ def _compile(cls: type[Design], binding: Binding, results: Results) -> Compiled:
             f.assuming for f in features.values() if f.assuming and not binding.on(f)
         ),
     )
-    bounds = {
-        n: ir.param(n) if n in binding.symbolic else ir.num(v)
-        for n, v in binding.bounds.items()
-    }
-    observers, refused = _observers(methods)
-    vocabulary = Vocabulary(
-        domains={
-            n: domain_of(v, n)
-            for n, v in ((n, _try_values(binding, d)) for n, d in named.items())
-            if v is not None and (v.finite or _is_open(v))
-        },
-        bounds=bounds,
-        enums=_enums(cls, binding) | _places(processes),
-        observers=observers,
-    )
+    vocabulary, refused = _vocabulary(cls, methods, processes)
     return Compiled(
         cls,
         dict(binding.bounds),
@@ -215,6 +201,31 @@ def _compile(cls: type[Design], binding: Binding, results: Results) -> Compiled:
         if processes is None
         else {name: tuple(_readable(system, b)) for name, b in branches.items()},
     )
+
+
+def _vocabulary(
+    cls: type[Design], methods: Methods, processes: Processes | None
+) -> tuple[Vocabulary, Mapping[str, UserError]]:
+    """Return the names that specs may use, and the observers that do not compile,
+    with the reason."""
+    work = methods.work
+    binding = work.binding
+    values = {n: _try_values(binding, d) for n, d in work.named.items()}
+    observers, refused = _observers(methods)
+    vocabulary = Vocabulary(
+        domains={
+            n: domain_of(v, n)
+            for n, v in values.items()
+            if v is not None and (v.finite or _is_open(v))
+        },
+        bounds={
+            n: ir.param(n) if n in binding.symbolic else ir.num(v)
+            for n, v in binding.bounds.items()
+        },
+        enums=_enums(cls, binding) | _places(processes),
+        observers=observers,
+    )
+    return vocabulary, refused
 
 
 def _work(cls: type[Design], binding: Binding) -> Work:

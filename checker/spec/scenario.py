@@ -255,7 +255,7 @@ def _is_visible(parameter: Parameter) -> bool:
 def product(
     compiled: Compiled, found: Programs, claims: tuple[Property, ...]
 ) -> Product:
-    """The programs with the design; ``claims`` are the design's invariants
+    """Return the programs with the design; ``claims`` are the design's invariants
     and step properties that must hold all along."""
     system = compiled.system
     places = {
@@ -267,47 +267,14 @@ def product(
     failed = Variable(FAILED, BOOL, ir.FALSE, ir.TRUE, ir.FALSE)
     actions: list[Action] = []
     origin: dict[str, tuple[str, str]] = {}
-
-    def add(
-        who: str, action: Action, when: list[Expr], more: dict[str, Expr], strict: bool
-    ) -> None:
-        name = f"{who}_{action.name}"
+    for who, called, when, more, strict in _allowed(found, places):
+        action = system.action_by_name[called]
+        name = f"{who}_{called}"
         while name in origin:
             name += "_"
-        origin[name] = (who, action.name)
-        updates = {**action.updates, **more}
-        if strict and action.result is not None:
-            updates[FAILED] = ir.not_(succeeds(action, action.result))
+        origin[name] = (who, called)
         due = ir.and_(ir.not_(failed.now), _any_of(when))
-        changed = replace(
-            action,
-            name=name,
-            guard=ir.and_(due, action.guard),
-            updates=updates,
-            assumptions=tuple(
-                replace(assumed, cut=ir.and_(due, assumed.cut))
-                for assumed in action.assumptions
-            ),
-        )
-        actions.append(changed)
-
-    for task, calls in found.tasks.items():
-        place = places[task]
-        mine: dict[str, list[Expr]] = {}
-        for run in _runs(calls):
-            waits = (ir.le(ir.num(n), places[other].now) for other, n in run.call.after)
-            mine.setdefault(run.call.action.name, []).append(
-                ir.and_(run.due(place.now), *waits)
-            )
-        for name, when in mine.items():
-            step = {place.name: ir.add(place.now, ir.num(1))}
-            add(task, system.action_by_name[name], when, step, True)
-    for who, some in (("environment", found.environment), ("anytime", found.anytime)):
-        together: dict[str, list[Expr]] = {}
-        for call in some:
-            together.setdefault(call.action.name, []).append(_matches(call))
-        for name, when in together.items():
-            add(who, system.action_by_name[name], when, {}, who == "anytime")
+        actions.append(replace(_when_due(action, due, more, strict), name=name))
     whole = replace(
         system,
         name=f"{system.name} scenario",
@@ -325,6 +292,48 @@ def product(
     made = Product(whole, found, own, origin, len(system.cells))
     along = (p for claim in claims for p in made.claimed(claim))
     return replace(made, properties=(*own, *along))
+
+
+def _allowed(
+    found: Programs, places: Mapping[str, Variable]
+) -> Iterator[tuple[str, str, list[Expr], dict[str, Expr], bool]]:
+    """Yield who may take an action, its name, the conditions of which one must hold,
+    the updates of the task's place, and whether the action must not fail."""
+    for task, calls in found.tasks.items():
+        place = places[task]
+        mine: dict[str, list[Expr]] = {}
+        for run in _runs(calls):
+            waits = (ir.le(ir.num(n), places[other].now) for other, n in run.call.after)
+            mine.setdefault(run.call.action.name, []).append(
+                ir.and_(run.due(place.now), *waits)
+            )
+        for name, when in mine.items():
+            yield task, name, when, {place.name: ir.add(place.now, ir.num(1))}, True
+    for who, some in (("environment", found.environment), ("anytime", found.anytime)):
+        together: dict[str, list[Expr]] = {}
+        for call in some:
+            together.setdefault(call.action.name, []).append(_matches(call))
+        for name, when in together.items():
+            yield who, name, when, {}, who == "anytime"
+
+
+def _when_due(
+    action: Action, due: Expr, more: Mapping[str, Expr], strict: bool
+) -> Action:
+    """Return the action where it is due, with more updates. ``strict``: it must not
+    fail."""
+    updates = {**action.updates, **more}
+    if strict and action.result is not None:
+        updates[FAILED] = ir.not_(succeeds(action, action.result))
+    return replace(
+        action,
+        guard=ir.and_(due, action.guard),
+        updates=updates,
+        assumptions=tuple(
+            replace(assumed, cut=ir.and_(due, assumed.cut))
+            for assumed in action.assumptions
+        ),
+    )
 
 
 def succeeds(action: Action, result: Expr) -> Expr:

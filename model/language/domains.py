@@ -518,26 +518,8 @@ class Binding:
                 return Values(
                     "enum", domain.__name__, 0, len(domain) - 1, members=domain
                 )
-            case _Scalarset(name, size, prefix, ordered):
-                n = self._end(size)
-                if self.open and isinstance(n, Bound | Arithmetic):
-                    return Values(
-                        "element",
-                        name,
-                        0,
-                        Arithmetic("-", n, 1),
-                        size=-1,
-                        prefix=prefix,
-                        ordered=ordered,
-                        open=True,
-                    )
-                if not isinstance(n, int):
-                    raise ModelError(f"the size of {name} cannot stay symbolic")
-                if n < 0:
-                    raise ModelError(f"{name} has no size: {n}")
-                return Values(
-                    "element", name, 0, n - 1, size=n, prefix=prefix, ordered=ordered
-                )
+            case _Scalarset():
+                return self._elements(domain)
             case _Maybe(inner):
                 v = self.values(inner)
                 if v.kind != "element":
@@ -558,14 +540,29 @@ class Binding:
                     return v
                 raw = v.raw(off)
                 return replace(v, lo=raw, hi=raw, off=True, open=False)
-            case type() if domain in _MEANT:
-                raise ModelError(
-                    f"{domain.__name__} is no domain: write {_MEANT[domain]}"
-                )
-        shown = domain.__name__ if isinstance(domain, type) else repr(domain)
-        raise ModelError(
-            f"{shown} is no domain: write Int(lo, hi), Bool(), an Enum class, "
-            "Scalarset(...), Maybe(...), SetOf(...), Wrapping(bits), Counter(hi)"
+        raise _no_domain(domain)
+
+    def _elements(self, domain: _Scalarset) -> Values:
+        name, n = domain.name, self._end(domain.size)
+        last: Any
+        is_open = self.open and isinstance(n, Bound | Arithmetic)
+        if is_open:
+            last, n = Arithmetic("-", n, 1), -1
+        elif not isinstance(n, int):
+            raise ModelError(f"the size of {name} cannot stay symbolic")
+        elif n < 0:
+            raise ModelError(f"{name} has no size: {n}")
+        else:
+            last = n - 1
+        return Values(
+            "element",
+            name,
+            0,
+            last,
+            size=n,
+            prefix=domain.prefix,
+            ordered=domain.ordered,
+            open=is_open,
         )
 
     def _end(self, value: Any) -> Any:
@@ -577,6 +574,17 @@ class Binding:
         ):
             return end
         raise ModelError(f"{end!r} is no size: write a number or a Bound")
+
+
+def _no_domain(value: Any) -> ModelError:
+    """Return the error for a value that is no domain, with what to write instead."""
+    shown = value.__name__ if isinstance(value, type) else repr(value)
+    meant = _MEANT.get(value) if isinstance(value, type) else None
+    every = (
+        "Int(lo, hi), Bool(), an Enum class, Scalarset(...), Maybe(...), SetOf(...), "
+        "Wrapping(bits), Counter(hi)"
+    )
+    return ModelError(f"{shown} is no domain: write {meant or every}")
 
 
 _ARITHMETIC: dict[str, Callable[[int, int], int]] = {
