@@ -29,11 +29,9 @@ from poolproof.model.language.domains import (
     ModelError,
     Values,
     _Counter,
-    _Given,
     _Int,
-    _Maybe,
     _Scalarset,
-    _SetOf,
+    made_of,
 )
 from poolproof.model.language.failures import FAILURES, LEFT, may_fail
 from poolproof.model.language.methods import (
@@ -160,61 +158,56 @@ def declared(cls: type) -> tuple[dict[str, Bound], dict[str, Feature]]:
     return dict(bounds), dict(features)
 
 
-@lru_cache(64)
-def _declared(cls: type) -> tuple[dict[str, Bound], dict[str, Feature]]:
-    """Return `declared`, which reads the text of all methods: once for each class."""
-    bounds: dict[str, Bound] = {}
-    features: dict[str, Feature] = {}
-    scalarsets: dict[str, _Scalarset] = {}
+class _Names:
+    """The bounds and features that were met, by name."""
 
-    def note(known: dict[str, Any], name: str, value: Any) -> None:
+    def __init__(self) -> None:
+        self.bounds: dict[str, Bound] = {}
+        self.features: dict[str, Feature] = {}
+        self.scalarsets: dict[str, _Scalarset] = {}
+
+    def note(self, known: dict[str, Any], value: Any) -> None:
+        """Raise ModelError if another one has the name."""
+        name = value.name
         if known.setdefault(name, value) != value:
             raise ModelError(
                 f"two different {type(value).__name__.strip('_')}s are called {name!r}"
             )
 
-    def visit(value: Any) -> None:
-        match value:
-            case Bound():
-                note(bounds, value.name, value)
-            case Feature():
-                note(features, value.name, value)
-                for need in value.needs:
-                    for feature in need.features:
-                        visit(feature)
-            case Arithmetic(_, left, right):
-                visit(left)
-                visit(right)
-            case _Int(lo, hi):
-                visit(lo)
-                visit(hi)
-            case _Counter(hi):
-                visit(hi)
-            case _Scalarset(name, size, _, _):
-                note(scalarsets, name, value)
-                visit(size)
-            case _Maybe(inner) | _SetOf(inner):
-                visit(inner)
-            case _Given(feature, inner, _):
-                visit(feature)
-                visit(inner)
-            case Field(index, domain, init, when, _):
-                for part in (*index, domain, init, *when):
-                    visit(part)
+    def visit(self, value: Any) -> None:
+        if isinstance(value, Field):
+            for part in (*value.index, value.domain, value.init, *value.when):
+                self.visit(part)
+        for part in made_of(value):
+            match part:
+                case Bound():
+                    self.note(self.bounds, part)
+                case _Scalarset():
+                    self.note(self.scalarsets, part)
+                case Feature():
+                    self.note(self.features, part)
+                    for need in part.needs:
+                        for feature in need.features:
+                            self.visit(feature)
 
+
+@lru_cache(64)
+def _declared(cls: type) -> tuple[dict[str, Bound], dict[str, Feature]]:
+    """Return `declared`, which reads the text of all methods: once for each class."""
+    names = _Names()
     check_forwarders(cls)
     for owner, name, value in _parts(cls):
         if not isinstance(value, FunctionType):
-            visit(value)
+            names.visit(value)
             continue
         mark = value.__dict__.get("action") or value.__dict__.get("invariant")
         if mark is not None:
             for feature in features_of(owner, name, mark):
-                visit(feature)
+                names.visit(feature)
         for part in _mentioned(owner, value):
-            visit(FAILURES if part is may_fail else part)
-    _leave_out(cls, features)
-    return bounds, features
+            names.visit(FAILURES if part is may_fail else part)
+    _leave_out(cls, names.features)
+    return names.bounds, names.features
 
 
 def _leave_out(cls: type, features: dict[str, Feature]) -> None:
@@ -237,21 +230,7 @@ def structural(cls: type) -> frozenset[str]:
     needed: set[str] = set()
 
     def sizes(value: Any) -> None:
-        match value:
-            case Bound():
-                needed.add(value.name)
-            case Arithmetic(_, left, right):
-                sizes(left)
-                sizes(right)
-            case _Int(lo, hi):
-                sizes(lo)
-                sizes(hi)
-            case _Counter(hi):
-                sizes(hi)
-            case _Scalarset(_, size, _, _):
-                sizes(size)
-            case _Maybe(inner) | _SetOf(inner) | _Given(_, inner, _):
-                sizes(inner)
+        needed.update(p.name for p in made_of(value) if isinstance(p, Bound))
 
     for owner, _, value in _parts(cls):
         match value:

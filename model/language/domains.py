@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
 from functools import cache
 from typing import Any
@@ -231,6 +231,15 @@ class _Given(Domain):
     feature: Feature
     inner: Any
     off: Any
+
+
+def made_of(value: Any) -> Iterator[Any]:
+    """Yield a domain, or arithmetic over bounds, and all that it is made of: domains,
+    bounds, features and numbers, in the order in which they are written."""
+    yield value
+    if isinstance(value, Domain | Arithmetic) and is_dataclass(value):
+        for part in fields(value):
+            yield from made_of(getattr(value, part.name))
 
 
 # The functions return Any: a domain stands in annotations and is iterated.
