@@ -44,9 +44,7 @@ class NoRegionDel(Hugetlb):
 class NoSurplusReturned(Hugetlb):
     def hugetlb_vm_op_close(self, vma, start, end):
         if self.resv_owner[vma]:
-            reserve = self.resv_map.region_chg(vma, start, end)
-            self.rsvd.uncharge(self.resv_css[vma], end - start)
-            self.h.change_resv(-reserve)
+            self.h.change_resv(-self.uncharge_reservation(vma, start, end))
 
 
 class ClosesEachInTurn(Hugetlb):
