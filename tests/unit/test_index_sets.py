@@ -15,6 +15,7 @@ from poolproof.checker.core.system import (
 )
 from poolproof.checker.passes.indices.find import all_uses
 from poolproof.checker.passes.indices.naming import Naming
+from poolproof.checker.passes.indices.orbits import CellRow, Indices, sorter
 from poolproof.checker.passes.indices.sets import IndexSets
 from poolproof.checker.passes.indices.uses import NoIndexSymmetry
 
@@ -86,3 +87,18 @@ def test_files_must_be_the_same_in_each_place_of_a_comparison(
         return
     with pytest.raises(NoIndexSymmetry, match="compares indices of two rows"):
         visited(guard)
+
+
+@pytest.mark.parametrize(
+    ("keeps", "after"), [(0, [2, 3, 1]), (1, [2, 3, 1]), (2, [1, 2, 3])]
+)
+def test_an_index_is_kept_in_place_up_to_a_value(keeps: int, after: list[int]) -> None:
+    """Page 2 while n is 1 at most; then all three change places."""
+    n = Variable("n", INT, ir.num(0), ir.num(2), None)
+    t = Variable("t", ir.table_sort((PAGE,), INT), ir.num(0), ir.num(3), None)
+    system = TransitionSystem("kept", (n, t), (), ir.TRUE, {}, {})
+    members = ((0, ()), (1, ()), (2, (("n", 1),)))
+    row = CellRow((), (), (members,))
+    state = [keeps, 3, 2, 1]
+    sorter(system, [Indices(PAGE, {"t": 0}, False, (row,))])(state)
+    assert state == [keeps, *after]
