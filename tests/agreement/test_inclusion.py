@@ -21,7 +21,7 @@ from poolproof.checker.core.system import (
     Variable,
 )
 from poolproof.checker.core.verdict import INTERRUPTED, Budget, Silent, Trace
-from poolproof.checker.engines import joint
+from poolproof.checker.engines import inclusion, joint
 from poolproof.checker.engines.inclusion import Included, include
 from poolproof.checker.engines.visible import (
     Alphabet,
@@ -279,6 +279,31 @@ def test_the_runs_of_a_difference_show_it(seed: int) -> None:
         told = [(name, *arguments, shown) for (name, arguments), shown in d.seen]
         assert list(shown_by(left, d.left)) == told
         assert list(shown_by(right, d.right))[: len(told) - 1] == told[:-1]
+        name, shown, instead = d.of
+        assert (told[-1][0], told[-1][-1]) == (name, shown)
+        its = frozenset(initial_states(right.system))
+        for *event, answer in told[:-1]:
+            its = frozenset(seen(right, its)[tuple(event)][answer])
+        possible = seen(right, its).get(told[-1][:-1], {})
+        assert frozenset(possible) == instead
+
+
+def test_progress_is_reported_while_a_level_is_searched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Counting(Silent):
+        def __init__(self) -> None:
+            self.pairs: list[object] = []
+
+        def progress(self, **figures: object) -> None:
+            self.pairs.append(figures["states"])
+
+    view, _ = random_pair(3, silent=False)
+    monkeypatch.setattr(inclusion, "_BATCH", 1)
+    report = Counting()
+    sides = [ViewGraph(view, Alphabet())] * 2
+    found = include(*sides, Budget(), report)
+    assert len(report.pairs) == found.pairs
 
 
 def shown_by(view: View, trace: Trace) -> Iterator[tuple[object, ...]]:

@@ -214,7 +214,7 @@ def test_what_has_no_size_is_refused() -> None:
         with pytest.raises(SortError, match="PAGES is left open"):
             wrong()
     change = row_wise(ROWS, lambda q: add(q, X))
-    with pytest.raises(SortError, match="is over all rows of an open table"):
+    with pytest.raises(SortError, match="is over an open domain"):
         expand(eq(change, T))
 
 
