@@ -30,6 +30,11 @@ class Deciding:
         found: Domain = self.x.data[1]
         return found
 
+    @property
+    def has_first(self) -> bool:
+        """Whether no element of the domain is -1, which stands for none."""
+        return self.domain.lo >= 0
+
     def after(self, head: Expr, value: Expr, before: Expr) -> Expr | None:
         """Return what a variable is after the loop, if the first turn that finds the
         absent element in it decides, or the last that changes it. ``value`` is what a
@@ -50,7 +55,7 @@ class Deciding:
         """Return the value of the first turn that has an element for the variable;
         ``found`` is where a turn has one, and which."""
         known = self.without_heads(found)
-        if known is None or not _is_element(known[1]):
+        if known is None or not self.has_first or not _is_element(known[1]):
             return None
         where, value = known
         turn = ir.aggregate("first", self.x, where)
@@ -70,7 +75,7 @@ class Deciding:
             return None
         where, value = known
         if self.x in value.free:
-            if self.domain.sort is not INT:
+            if self.domain.sort is not INT or not self.has_first:
                 return None
             where = self.counted_down(where, self.x)
             value = self.counted_down(value, ir.aggregate("first", self.x, where))

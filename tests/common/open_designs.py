@@ -26,6 +26,7 @@ P = Bound("P", 2, doc="columns")
 B = Bound("B", 2, least=0, doc="pages at the start")
 ROWS = Scalarset("ROWS", V, prefix="r")
 PLACES = Int(0, P - 1)
+DEEP = Int(-2, P - 1)
 SIDES = Scalarset("SIDES", 2, prefix="s", ordered=True)
 
 
@@ -463,6 +464,26 @@ class Last(Trap):
             self.first = r
 
 
+class FirstBelowZero(Trap):
+    """The first of numbers of which one is -1, which elsewhere stands for none."""
+
+    deep = table(DEEP, Bool())
+    wet = var(Bool())
+
+    @action
+    def fill(self, depth: DEEP):
+        self.deep[depth] = True
+
+    @action
+    def look(self):
+        self.count = P
+        for k in DEEP:
+            depth = P - 3 - k
+            if self.deep[depth]:
+                self.count = depth
+        self.wet = self.count == -1
+
+
 class Requires(Trap):
     @action
     def all_live(self):
@@ -491,6 +512,7 @@ TRAPS = (
     Doubles,
     Saturates,
     Last,
+    FirstBelowZero,
     Requires,
     Toggles,
 )

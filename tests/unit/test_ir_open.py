@@ -8,6 +8,7 @@ computes over a range.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 
 import pytest
@@ -111,6 +112,55 @@ def test_a_domain_is_never_empty() -> None:
             body = eq(Q, X)
             wanted = {"all": all, "any": any}[op](q == x for q in range(2, size))
             assert at(ite(aggregate(op, Q, body), num(1), num(0)), size, x) == wanted
+
+
+def first_of(where: Callable[[int], bool], size: int) -> int:
+    return next((q for q in range(2, size) if where(q)), -1)
+
+
+def test_the_first_of_some() -> None:
+    """The least page, or -1 if there is none; and what follows from it."""
+    first = aggregate("first", Q, lt(X, Q))
+    other = ite(lt(X, num(4)), first, num(1))
+    for size, x in product(SIZES, range(9)):
+        wanted = first_of(lambda q, x=x: x < q, size)
+        assert at(first, size, x) == wanted
+        assert at(add(first, X), size, x) == wanted + x
+        for k in (-1, 0, 1, 2, 3):
+            assert at(ite(eq(first, num(k)), num(1), num(0)), size, x) == (wanted == k)
+            assert at(ite(lt(first, num(k)), num(1), num(0)), size, x) == (wanted < k)
+            value = wanted if x < 4 else 1
+            assert at(ite(eq(other, num(k)), num(1), num(0)), size, x) == (value == k)
+    assert aggregate("first", Q, TRUE) is num(2)
+    assert aggregate("first", Q, FALSE) is num(-1)
+    assert first.interval == (-1, None)
+
+
+def test_whether_there_is_a_first() -> None:
+    there = aggregate("any", Q, lt(X, Q))
+    first = aggregate("first", Q, lt(X, Q))
+    assert ne(first, num(-1)) is there
+    assert eq(num(-1), first) is not_(there)
+    assert eq(aggregate("first", Q, P), num(-1)) is not_(P)
+    choice = Expr("ite", INT, (P, first, X))
+    assert eq(choice, num(-1)) is ite(P, not_(there), eq(X, num(-1)))
+    chosen = Expr("ite", INT, (P, X, first))
+    assert eq(chosen, num(-1)) is ite(P, eq(X, num(-1)), not_(there))
+
+
+def test_what_has_no_first() -> None:
+    closed = local("closed", Domain(INT, 0, 3))
+    below = local("below", OpenDomain(INT, -2, end=SIZE))
+    nobody = local("nobody", NONE_OR_NODE)
+    for q, why in (
+        (closed, "closed is over a closed domain"),
+        (below, "below may be -1, which stands for none"),
+        (nobody, "nobody may be -1, which stands for none"),
+    ):
+        with pytest.raises(SortError, match=why):
+            aggregate("first", q, eq(q, q))
+    with pytest.raises(SortError, match="int, and bool is needed"):
+        aggregate("first", Q, X)
 
 
 def test_what_a_sum_may_be() -> None:

@@ -27,7 +27,8 @@ from poolproof.checker.core.sorts import (
 def aggregate(op: str, binder: Expr, body: Expr) -> Expr:
     """Return the sum, all, any or setof of ``body`` over the binder's domain, or the
     first of its elements with ``body``: -1 if there is none. Raise SortError for the
-    first of a closed domain, which is a choice between its elements."""
+    first of a closed domain, which is a choice between its elements, and of one
+    that begins below 0: -1 may be an element there."""
     name, domain = binder.data
     want(INT if op == "sum" else BOOL, body)
     if op == "setof":
@@ -37,6 +38,8 @@ def aggregate(op: str, binder: Expr, body: Expr) -> Expr:
     elif op == "first":
         if not isinstance(domain, OpenDomain):
             raise SortError(f"{name} is over a closed domain")
+        if domain.lo < 0:
+            raise SortError(f"{name} may be -1, which stands for none")
         sort = domain.sort
         if body.is_const:
             return const(sort, domain.lo if body.data else -1)
