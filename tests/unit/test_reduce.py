@@ -139,6 +139,20 @@ def test_a_guard_may_keep_a_range() -> None:
 
 
 @pytest.mark.parametrize(
+    ("least", "most", "left_out"), [(0, 3, True), (0, 0, True), (1, 3, False)]
+)
+def test_a_cell_outside_its_table_is_0(least: int, most: int, left_out: bool) -> None:
+    """To compiled engines: that may be outside the range of what is read."""
+    lo, hi = num(least), num(most)
+    table = Variable("table", table_sort((Domain(INT, 0, 1),), INT), lo, hi, lo)
+    side = replace(SIDE, lo=lo, hi=hi, init=lo)
+    step = replace(STEP, updates={"side": select(table.now, MAIN.now)})
+    system = replace(SYSTEM, variables=(MAIN, side, table), actions=(step,))
+    kept = set(reduce(system, (FINE,)).system.by_name)
+    assert kept == ({"main"} if left_out else {"main", "side", "table"})
+
+
+@pytest.mark.parametrize(
     "system",
     [
         replace(SYSTEM, initial=eq(SIDE.now, num(0))),
