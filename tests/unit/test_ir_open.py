@@ -34,6 +34,7 @@ from poolproof.checker.core.ir import (
     expand,
     ite,
     last,
+    le,
     local,
     lt,
     member,
@@ -134,6 +135,10 @@ def test_the_first_of_some() -> None:
     assert aggregate("first", Q, TRUE) is num(2)
     assert aggregate("first", Q, FALSE) is num(-1)
     assert first.interval == (-1, None)
+    from_0 = local("from_0", OpenDomain(INT, 0, end=sub(SIZE, num(1))))
+    for size, x in product(SIZES, range(9)):
+        least = at(aggregate("first", from_0, le(X, from_0)), size, x)
+        assert least == (x if x < size else -1)
 
 
 def test_whether_there_is_a_first() -> None:
