@@ -44,7 +44,7 @@ def pytest_collect_file(
     return SpecFile.from_parent(parent, path=file_path) if ours else None
 
 
-class Failed(Exception):
+class NotAsExpected(Exception):
     """A property did not come out as expected; the text is the run."""
 
 
@@ -64,11 +64,11 @@ class SpecFile(pytest.File):
         for known in designs:
             for claim in spec.claims:
                 name = claim.name.text
-                yield Property.from_parent(
+                yield PropertyItem.from_parent(
                     self, name=f"{name}[{known.name}]", asked=(known.name, name)
                 )
             rest = f"design[{known.name}]"
-            yield Property.from_parent(self, name=rest, asked=(known.name, ""))
+            yield PropertyItem.from_parent(self, name=rest, asked=(known.name, ""))
 
     @cached_property
     def cases(self) -> dict[tuple[str, str], list[Case]]:
@@ -96,7 +96,7 @@ class SpecFile(pytest.File):
         return found
 
 
-class Property(pytest.Item):
+class PropertyItem(pytest.Item):
     """One property of a spec on one design."""
 
     def __init__(self, *, asked: tuple[str, str], **more: Any) -> None:
@@ -112,7 +112,7 @@ class Property(pytest.Item):
         wrong = [c for c in some if c.status in bad]
         if wrong:
             texts = ["\n".join([f"{c.name}: {c.message}", *c.lines]) for c in wrong]
-            raise Failed("\n\n".join(texts))
+            raise NotAsExpected("\n\n".join(texts))
         if some and all(c.status is CaseStatus.SKIPPED for c in some):
             pytest.skip(some[0].message)
 
@@ -121,7 +121,7 @@ class Property(pytest.Item):
     ) -> Any:
         from poolproof.checker.core.diagnostic import UserError
 
-        if isinstance(excinfo.value, Failed | UserError):
+        if isinstance(excinfo.value, NotAsExpected | UserError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 

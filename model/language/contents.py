@@ -158,7 +158,7 @@ def declared(cls: type) -> tuple[dict[str, Bound], dict[str, Feature]]:
     return dict(bounds), dict(features)
 
 
-class _Names:
+class _Declarations:
     """The bounds and features that were met, by name."""
 
     def __init__(self) -> None:
@@ -194,7 +194,7 @@ class _Names:
 @lru_cache(64)
 def _declared(cls: type) -> tuple[dict[str, Bound], dict[str, Feature]]:
     """Return `declared`, which reads the text of all methods: once for each class."""
-    names = _Names()
+    names = _Declarations()
     check_forwarders(cls)
     for owner, name, value in _parts(cls):
         if not isinstance(value, FunctionType):
