@@ -223,6 +223,10 @@ class Generator:
         return one.run(commands, self.steps, self.place.leaks)
 
 
+class _BelowZero(Exception):
+    """A counter fell below zero in the middle of several commands."""
+
+
 class _One:
     """One run in the making."""
 
@@ -261,6 +265,8 @@ class _One:
                 del self.rows[kept:]
                 self.machine.put_back(saved)
                 continue
+            except _BelowZero:
+                pass  # the rows before it count
             for row in self.rows[kept:]:
                 for t in row.taken:
                     self.tally.note(self.before, t)
@@ -279,6 +285,10 @@ class _One:
         self.tally.left_out[reason] += 1
 
     def _ask(self, command: str) -> Row:
+        """Add a row. Raise _BelowZero where the design predicts nothing any more,
+        as `predict` adds none there."""
+        if self.machine.below_zero():
+            raise _BelowZero
         row = ask(self.machine, command)
         self.rows.append(row)
         return row

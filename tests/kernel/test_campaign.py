@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from poolproof.checker.conform.campaign import Plan, campaign
+from poolproof.checker.conform.generate import Generator
 from poolproof.checker.conform.report import campaign_report
-from poolproof.checker.conform.sequence import LEFT_BEHIND
+from poolproof.checker.conform.sequence import LEFT_BEHIND, predict
 from poolproof.checker.core.cache import cache_folder
 from poolproof.checker.kernel.fetch import find_image
 from poolproof.checker.kernel.guest import Guest
@@ -108,6 +109,26 @@ def test_an_undo_that_is_dropped_is_found(altered: type[Hugetlb]) -> None:
     assert "kernel" in report
     if LEFT_BEHIND not in found.difference.what:
         assert found.difference.at == len(found.run.rows) - 1
+
+
+class DropsTooMuch(Hugetlb):
+    """Closing a VMA drops one promise more than it had."""
+
+    def hugetlb_vm_op_close(self, vma, start, end):
+        super().hugetlb_vm_op_close(vma, start, end)
+        self.h.change_resv(-1)
+
+
+def test_a_run_ends_where_a_counter_falls_below_zero() -> None:
+    """A call can be several commands, and the counter may fall in the first: an
+    exit with a spawn after it, an mmap over what is mapped."""
+    place = Plan().place(ModelKernel(Hugetlb).facts)
+    generator = Generator(DropsTooMuch, place, seed=1, steps=12)
+    runs = [generator.run() for _ in range(12)]
+    assert any(run.wrapped for run in runs)
+    for run in runs:
+        commands = [row.command for row in run.rows]
+        assert predict(DropsTooMuch, run.setting, run.setup, commands) == run
 
 
 def test_features_that_no_sequence_has() -> None:
