@@ -320,10 +320,9 @@ class Memory(Files):
     def _demote(self, count: int) -> str:
         if self.now.gigantic == 0:
             raise NotExpressible("demotion where no gigantic page is left")
-        counted = (count,) if self.features["gigantic_mmap"] else ()
-        if not counted and count != 1:
+        if count != 1 and not self.features["gigantic_mmap"]:
             raise NotExpressible("demotion of several pages at once")
-        result = self._step("demote", *counted)
+        result = self._step("demote", count)
         return "ok" if result == OK else f"err {result.name}"
 
     def _mmap_gigantic(self, process: int, number: int) -> str:

@@ -240,3 +240,14 @@ def test_demotion_beside_a_promise(
     assert one.run("w 0 exit") == "ok"
     assert one.counters().gigantic == (left, left, 0, 0)
     assert not one.drains()
+
+
+def test_demotion_where_none_is_mapped() -> None:
+    """Without the feature gigantic_mmap a write demotes one page."""
+    bounds = {"nodes": 2, "blocks": 0, "GIGANTIC": 2, "RATIO": 512, "CAP": 1024}
+    one = ModelMachine(Hugetlb, Config(bounds, ("exit", "demote"), bare=True))
+    with pytest.raises(NotExpressible, match="several"):
+        one.run("demote 2")
+    assert one.run("demote 1") == "ok"
+    assert one.counters().gigantic == (1, 1, 0, 0)
+    assert one.counters().total == 512
