@@ -18,6 +18,7 @@ from poolproof.checker.conform.sequence import SILENT, Difference, Run, compare,
 from poolproof.checker.kernel.answer import Answer
 from poolproof.checker.kernel.kernel import Hung, Kernel, SequenceOutcome
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
+from poolproof.model.language import declared, with_needs
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -115,7 +116,7 @@ class Shrinker:
         """Without the features and sizes that it does not need."""
         best = found
         memfds = sum(" memfd " in command for command in found.run.setup)
-        for setting in _plainer(found.run.setting):
+        for setting in plainer(self.design, found.run.setting):
             at = best.difference.at + 1
             commands = [row.command for row in best.run.rows[:at]]
             if len(setting.having) >= len(best.run.setting.having) and (
@@ -138,9 +139,14 @@ class Shrinker:
         return best
 
 
-def _plainer(setting: Config) -> Iterator[Config]:
-    for feature in setting.having:
-        rest = tuple(f for f in setting.having if f != feature)
+def plainer(design: type[Hugetlb], setting: Config) -> Iterator[Config]:
+    """Settings with one feature less, or a smaller bound. A feature goes with all
+    that need it, and after them: the design would have it nonetheless, and the
+    setup would not."""
+    having, features = setting.having, declared(design)[1]
+    needs = {f: with_needs(features, [f]) for f in having}
+    without = {f: tuple(g for g in having if f not in needs[g]) for f in having}
+    for rest in sorted(without.values(), key=len, reverse=True):
         yield replace(setting, having=rest)
     for bound in ("T", "blocks", "OC", "C", "files"):
         for value in range(setting.bounds[bound]):
