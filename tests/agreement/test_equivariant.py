@@ -162,7 +162,7 @@ ACTIONS = {
     ),
     "an assertion of the result": everywhere(
         act(ALIKE, result=is_at(A0, 1)),
-        asserting(ne(local("result", Domain(BOOL, 0, 1)), is_at(A1, 1))),
+        asserting(ne(local("result", Domain(BOOL, 0, 1, "result")), is_at(A1, 1))),
     ),
 }
 

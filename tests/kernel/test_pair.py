@@ -31,7 +31,10 @@ class Leaks(Hugetlb):
 
 @cache
 def pair(head: type[Hugetlb], sequences: int) -> Pair:
-    plan = Plan(sequences=sequences, steps=12, enough=1, without=("fork", "cgroup"))
+    """A comparison by random sequences. The first of this seed shows the leak at a
+    munmap, and not only by what its reset leaves behind."""
+    without = ("fork", "cgroup")
+    plan = Plan(sequences=sequences, seed=2, steps=12, enough=1, without=without)
     return compare_kernels(Hugetlb, ModelKernel(Hugetlb), ModelKernel(head), plan)
 
 
