@@ -133,7 +133,7 @@ def anything(task: Task) -> Scenario:
         shown = [
             p
             for p in action.parameters
-            if p.local.sort is not BOOL or len(p.domain) > 1
+            if not p.implicit and (p.local.sort is not BOOL or len(p.domain) > 1)
         ]
         calls.append(f"{action.name}({', '.join('_' for _ in shown)})")
     text = (
