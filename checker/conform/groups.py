@@ -50,9 +50,9 @@ class Groups(Areas):
     def _mode(self, mode: int, nodes: frozenset[Any]) -> Mode:
         known = {m.value: m for m in Mode}.get(mode & ~STATIC)
         if known is None or (known != Mode.BIND and not self.features["policies"]):
-            raise NotExpressible(f"memory policy {mode} is none that is known here")
+            raise NotExpressible(f"memory policy {mode} is not modelled")
         if known == Mode.PREFERRED and len(nodes) != 1:
-            raise NotExpressible("memory policy 1 of other than one node")
+            raise NotExpressible("MPOL_PREFERRED is modelled with one node only")
         return known
 
     def _mbind(self, process: int, page: int, length: int, mode: int, mask: str) -> str:
@@ -63,7 +63,9 @@ class Groups(Areas):
             return self._hole("EFAULT", process, page, length)
         mpol = self.now.mpol
         for area in self._within(
-            *(process, page, length),
+            process,
+            page,
+            length,
             lambda a: (mpol.vm_policy[a.slot], mpol.vm_mode[a.slot]) != policy,
         ):
             self._set_policy("mbind", area.slot, policy)

@@ -104,8 +104,8 @@ class ModalMempolicy(Mempolicy):
         self.vm_mode = table(vmas, Mode, init=Mode.BIND, when=(modes, mbind))
 
     def is_policy(self, nodes, mode):
-        """Whether a policy of another mode than MPOL_BIND can be this: MPOL_PREFERRED
-        has one node, and MPOL_INTERLEAVE some."""
+        """Return whether a policy with another mode than MPOL_BIND can have these
+        nodes: MPOL_PREFERRED has one, MPOL_INTERLEAVE at least one."""
         if mode == Mode.PREFERRED:
             return len(nodes) == 1
         return mode == Mode.INTERLEAVE and len(nodes) > 0
@@ -125,17 +125,17 @@ class ModalMempolicy(Mempolicy):
         return self.mask(self.vm_policy[vma], self.vm_mode[vma], mems)
 
     def first_node(self, vma, task, index):
-        """The node that a fault tries first, None for that of the CPU."""
+        """Return the node that a fault tries first; None for that of the CPU."""
         if len(self.vm_policy[vma]) == 0:
             return self.first_of_task(task, index)
         return self.nid(self.vm_policy[vma], self.vm_mode[vma], task, index)
 
     def first_of_task(self, task, index):
-        """The same where there is no VMA."""
+        """Return the node that an allocation without a VMA tries first."""
         return self.nid(self.mempolicy[task], self.mode[task], task, index)
 
     def nid(self, policy, mode, task, index):
-        """mm/mempolicy.c:policy_nodemask, the node that it gives."""
+        """Return the node that mm/mempolicy.c:policy_nodemask sets, None if none."""
         found = None
         if mode == Mode.PREFERRED:
             for n in self.nodes:
@@ -147,8 +147,8 @@ class ModalMempolicy(Mempolicy):
         return found
 
     def interleave_nid(self, nodes, index):
-        """The nodes take turns, by page index (mm/mempolicy.c, the function of that
-        name)."""
+        """Return the node of a page, where nodes take turns by page index: the
+        function has this name in mm/mempolicy.c, too."""
         found = None
         turn = 0
         for _round in self.pages:

@@ -86,7 +86,7 @@ class HugetlbState(Block):
     cgroup = Membership(TASKS, CGROUPS, CGROUP)
     css = CssReferences(CGROUPS, V + V * P + 2 * F * P + IO, CSS)
     mpol = ModalMempolicy(
-        *(TASKS, VMAS, NODES, CPUSET, MEMPOLICY, MBIND, POLICIES, PAGES)
+        TASKS, VMAS, NODES, CPUSET, MEMPOLICY, MBIND, modes=POLICIES, pages=PAGES
     )
 
     vm_mm = table(VMAS, Maybe(TASKS), doc="whose VMA it is; None: no VMA")
