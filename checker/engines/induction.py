@@ -519,7 +519,7 @@ class Induction:
                 return f"spacer gave up ({reason})", []
             cover = z3.substitute_vars(cover, *now)
             lemmas = cover.children() if z3.is_and(cover) else [cover]
-            return "", [t.sexpr() for t in lemmas]
+            return "", [standard(t).sexpr() for t in lemmas]
 
         try:
             reason, texts = apart(answer, None if seconds is None else seconds + 0.5)
@@ -551,18 +551,37 @@ def moves(before: list[Term], after: Sequence[Value]) -> list[tuple[Term, Term]]
     return [(b, a) for b, a in pairs if not b.eq(a)]
 
 
+def standard(term: Term) -> Term:
+    """Return the same term in words of SMT-LIB: z3's own `bit2bool`, which its answers
+    may have, says that a bit is set."""
+    while bits := [t for t in subterms(term) if z3.is_app_of(t, z3.Z3_OP_BIT2BOOL)]:
+        term = z3.substitute(term, *((b, _is_set(b)) for b in bits))
+    return term
+
+
+def _is_set(bit: Term) -> Term:
+    (k,) = bit.decl().params()
+    return z3.Extract(k, k, bit.arg(0)) == z3.BitVecVal(1, 1)
+
+
 def unknowns(term: Term) -> set[str]:
     """The names of the unknowns in a term."""
-    names, seen, stack = set(), set(), [term]
+    return {
+        str(t)
+        for t in subterms(term)
+        if z3.is_const(t) and z3.is_app_of(t, z3.Z3_OP_UNINTERPRETED)
+    }
+
+
+def subterms(term: Term) -> Iterator[Term]:
+    """Yield a term and all that is in it, each once."""
+    seen, stack = set(), [term]
     while stack:
         t = stack.pop()
-        if t.get_id() in seen:
-            continue
-        seen.add(t.get_id())
-        if z3.is_const(t) and t.decl().kind() == z3.Z3_OP_UNINTERPRETED:
-            names.add(str(t))
-        stack.extend(t.children())
-    return names
+        if t.get_id() not in seen:
+            seen.add(t.get_id())
+            yield t
+            stack.extend(t.children())
 
 
 def conjuncts(p: Property) -> tuple[Expr, ...]:

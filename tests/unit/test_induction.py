@@ -48,6 +48,7 @@ from poolproof.checker.engines.induction import (
     Candidate,
     Induction,
     conjuncts,
+    standard,
     unknowns,
 )
 from poolproof.checker.engines.prove import prove
@@ -146,6 +147,19 @@ def test_the_state_after_a_step() -> None:
     for k in (0, 2):
         assert after[f"on[t{k}]"].eq(cell(work, "on", k))
     assert step.after[1] is work.now[1]
+
+
+def test_a_bit_is_said_as_any_solver_reads_it() -> None:
+    """Spacer's lemmas may have a function that only z3 knows."""
+    x = z3.BitVec("x", 3)
+    lemma = "(assert (not (=> ((_ bit2bool 2) x) ((_ bit2bool 0) x))))"
+    (own,) = z3.parse_smt2_string(lemma, decls={"x": x})
+    said = standard(own)
+    assert "bit2bool" in own.sexpr()
+    assert "bit2bool" not in said.sexpr()
+    solver = z3.Solver()
+    solver.add(own != said)
+    assert solver.check() == z3.unsat
 
 
 def test_one_step_of_each_orbit() -> None:
