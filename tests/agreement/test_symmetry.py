@@ -161,7 +161,7 @@ def test_permuting(name: str) -> None:
 @given(cases(symmetric=True))
 def test_orbits_of_random_systems(case: Case) -> None:
     right = explore(case.system, case.properties, limit=400)
-    found = find_symmetry(case.system, case.properties)
+    found = find_symmetry(case.system, case.properties, indices=False)
     canonical = canonical_under(case.system, found)
     for state in list(right.reached)[:100]:
         forms = {
