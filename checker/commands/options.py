@@ -311,7 +311,7 @@ def budget(options: argparse.Namespace, engine: str) -> Budget:
 
 
 def checks(options: argparse.Namespace) -> Checks:
-    """Return whether to use what the cache has, as functions that do."""
+    """Return the functions that check, with the cache or without it."""
     return ANEW if options.no_cache else KEPT
 
 

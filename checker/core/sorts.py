@@ -162,7 +162,7 @@ def table_sort(index: tuple[Domain, ...], element: Sort) -> TableSort:
 
 
 def scalarsets(sort: Sort) -> Iterator[ScalarSort]:
-    """Return the scalarsets that index a sort's values, or are among them."""
+    """Yield the scalarsets that index a sort's values, or are among them."""
     match sort:
         case ScalarSort():
             yield sort

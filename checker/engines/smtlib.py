@@ -184,7 +184,7 @@ class _Questions:
     def state(
         self, name: str, which: str, claims: Iterable[Term], given: Iterable[Term] = ()
     ) -> SmtScript:
-        """Return whether all states with the lemmas satisfy the claims."""
+        """Return the question whether all states with the lemmas satisfy the claims."""
         return self.question(
             name,
             f"a state with the lemmas {which}",

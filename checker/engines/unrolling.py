@@ -131,7 +131,7 @@ class Unrolling:
     closed: frozenset[AboutModel] = frozenset()
 
     def start(self) -> None:
-        """Return an arbitrary initial state."""
+        """Begin with an arbitrary initial state."""
         cells = []
         for cell, (lo, hi) in zip(self.system.cells, self.ranges, strict=True):
             name = f"{cell.name}@0"

@@ -172,7 +172,7 @@ def _sums(e: Expr) -> list[Expr]:
 
 
 def _terms(at: Valuation, node: Expr, depth: int) -> Iterator[Line]:
-    """Return the contribution of each value of a sum's variable that makes one."""
+    """Yield the contribution of each value of a sum's variable that makes one."""
     binder = binder_of(node)
     domain: Domain = binder.data[1]
     parts = [

@@ -377,7 +377,7 @@ def _call(line: str, number: int, path: str) -> CallLine:
 
 
 def _split(line: str, at: int) -> Iterator[tuple[int, int]]:
-    """Return (start, end) of each argument; the last end is at the closing
+    """Yield (start, end) of each argument; the last end is at the closing
     bracket, or at the end of the line if there is none."""
     depth, start = 0, at
     for k in range(at, len(line)):

@@ -59,8 +59,8 @@ class Choices:
         return ir.or_(self.is_chosen(NONE_FAILS), *self.met.values())
 
     def call(self, call: str, store: dict[str, Expr], reached: Expr) -> Expr:
-        """Return whether the call fails at a point, where the store has the
-        variables and is changed, under the condition that it is ``reached``."""
+        """Return the condition that the call fails at a point, where the store has the
+        variables and is changed, if it is ``reached``."""
         if self.counting:
             self.times[call] = self.times.get(call, 0) + 1
             unknown = f"{FAILS}{next(self._unknown)}#{self.action}"

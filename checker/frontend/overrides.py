@@ -99,7 +99,7 @@ def _members(design: type[Design]) -> Iterator[Member]:
 
 
 def _idle(design: type[Design]) -> Iterator[Member]:
-    """Return the methods that override nothing and that no method mentions."""
+    """Yield the methods that override nothing and that no method mentions."""
     members = list(_members(design))
     used = {*action_methods(design), *observer_methods(design), "initial"}
     for owner in (design, *(block for _, block in blocks(design))):

@@ -117,7 +117,7 @@ class _Reader:
             self.head.append(token)
 
     def definition(self) -> Iterator[CFunction]:
-        """Return the function that ends here, or None."""
+        """Yield the function that ends here, if one does."""
         at = _name_at(self.head)
         if at is None:
             # an initialiser, a type or an enum: its ; or its variable follows

@@ -267,7 +267,7 @@ class Equivariance:
 
 
 def _operands(op: str, args: Iterable[Expr]) -> Iterator[Expr]:
-    """Return the operands of nested uses of an associative operator."""
+    """Yield the operands of nested uses of an associative operator."""
     for a in args:
         if a.op == op:
             yield from _operands(op, a.args)

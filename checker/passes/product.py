@@ -165,7 +165,7 @@ class _Product:
                 yield replace(mine, name=name, action=a.name, formula=formula)
 
     def same_start(self) -> Iterator[Expr]:
-        """Return the condition that the follower starts as the leader does."""
+        """Yield the conditions that the follower starts as the leader does."""
         own = self.leader.by_name
         for v in self.follower.variables:
             if v.init is not None:

@@ -161,7 +161,7 @@ def _obstacle(
 def _expressions(
     system: TransitionSystem, properties: tuple[Property, ...]
 ) -> Iterator[tuple[str | None, str, Expr]]:
-    """Return (action, its name in messages, expression) for all that a search
+    """Yield (action, its name in messages, expression) for all that a search
     evaluates."""
     for f in system.formulas():
         # ranges are seen to in `_asymmetric_variable`
@@ -228,7 +228,7 @@ def permute(system: TransitionSystem, state: State, by: Permutation) -> State:
 
 
 def group(sorts: Iterable[ScalarSort]) -> Iterator[dict[ScalarSort, tuple[int, ...]]]:
-    """Return every permutation of the scalarsets, the identity first."""
+    """Yield every permutation of the scalarsets, the identity first."""
     sorts = tuple(sorts)
     for choice in product(*(permutations(range(s.size)) for s in sorts)):
         tick(4)
@@ -352,7 +352,7 @@ def _orders(
     indexed: list[list[list[int]]],
     valued: list[list[int]],
 ) -> Iterator[tuple[int, ...]]:
-    """Return the permutations of the sort that order its elements by their keys;
+    """Yield the permutations of the sort that order its elements by their keys;
     only one if all keys differ."""
     keys: list[Any] = []
     for e in range(sort.size):

@@ -14,7 +14,7 @@ from poolproof.checker.reports.text import wrapped
 def drift_report(
     found: DriftCount, version: str, new: Source, old: Source | None
 ) -> Iterator[str]:
-    """Return what drifted, and who cites it; with an ``old`` tree, the difference (its
+    """Yield what drifted, and who cites it; with an ``old`` tree, the difference (its
     lines are as long as the kernel's)."""
     drifted = found.drifted
     yield f"{version}: {count(found.same + len(drifted), 'cited function')}"

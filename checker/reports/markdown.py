@@ -55,7 +55,7 @@ def markdown(view: Overview) -> str:
 
 
 def _page(view: Overview) -> Iterator[str]:
-    """Return the part that comes first in all forms of the review."""
+    """Yield the part that comes first in all forms of the review."""
     if not view.columns:
         return
     yield "| | " + " | ".join(_md(c.title) for c in view.columns) + " |"

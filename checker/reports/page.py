@@ -487,8 +487,8 @@ def _by_columns(said: Mapping[str, Sequence[str]]) -> str:
 
 
 def _unscored(view: Overview) -> str:
-    """Return whether designs of the columns have lines of their own to change, and no
-    stored score."""
+    """Return what to add to the scores if designs of the columns have lines of their
+    own to change, and no stored score."""
     left = [k for c in view.columns for k in c.designs if k.cls not in view.scores]
     return "; others: none" if any(mutants(k.cls) for k in left) else ""
 

@@ -98,7 +98,7 @@ def _tally(checked: Sequence[CheckResult]) -> tuple[int, int, int]:
 def _columns(
     checked: Sequence[CheckResult], cells: Mapping[tuple[str, str], str]
 ) -> Iterator[Sequence[CheckResult]]:
-    """Return the designs in groups that fit side by side."""
+    """Yield the designs in groups that fit side by side."""
     first = max((len(name) for name, _ in cells), default=0) + 4
     room = WIDTH - first
     some: list[CheckResult] = []

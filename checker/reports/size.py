@@ -54,7 +54,7 @@ def size_report(
 
 
 def _trust(answers: Sequence[SizeAnswer]) -> Iterator[str]:
-    """Return what the answers on each design assume, and the variables that their
+    """Yield what the answers on each design assume, and the variables that their
     states lack."""
     by: dict[str, list[tuple[str, Sized]]] = {}
     for a in answers:

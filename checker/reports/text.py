@@ -314,7 +314,7 @@ def _never_happens(system: TransitionSystem, s: Statistics) -> Iterator[str]:
 
 
 def _says_little(properties: Sequence[Property], outcome: Outcome) -> Iterator[str]:
-    """Return the properties that rest on nothing, or on less than their author
+    """Yield the properties that rest on nothing, or on less than their author
     thinks."""
     for p in properties:
         verdict = outcome.verdicts.get(p.name)
@@ -339,7 +339,7 @@ def _deadlocks(s: Statistics) -> Iterator[str]:
 
 
 def _searched(s: Statistics) -> Iterator[str]:
-    """Return how the search was made smaller, or why it could not be."""
+    """Yield the ways in which the search was made smaller, or why it could not be."""
     if s.unobserved:
         yield unobserved(s.unobserved)
     yield from s.notes

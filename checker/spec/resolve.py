@@ -115,7 +115,7 @@ def _may_assert(compiled: Compiled, name: str) -> bool:
 
 
 def _asserted(spec: Spec, compiled: Compiled) -> Iterator[Property]:
-    """Return the design's own assertions as properties, with the outcomes that the spec
+    """Yield the design's own assertions as properties, with the outcomes that the spec
     expects of them."""
     stated = {a.name.text: a.expects for a in spec.assertions}
     for p in compiled.assertions:

@@ -71,7 +71,7 @@ def slots(owner: Any, binding: Binding, prefix: str = "") -> Iterator[Slot]:
 
 
 def _written(owner: Any, binding: Binding, prefix: str) -> Iterator[Slot]:
-    """Return `slots`, without those that no text declares."""
+    """Yield the `slots` without those that no text declares."""
     cls = owner if isinstance(owner, type) else type(owner)
     for name, value in members(owner).items():
         match value:
@@ -118,7 +118,7 @@ def _slot(name: str, field: Field, binding: Binding, where: tuple[type, str]) ->
 def _mentioned(
     owner: Any, function: FunctionType, returned: bool = True
 ) -> Iterator[Any]:
-    """Return the values that a method names in annotations, defaults and its code
+    """Yield the values that a method names in annotations, defaults and its code
     (nested code included), from its module and the functions around it."""
     for name, annotation in function.__annotations__.items():
         if name == "return" and not returned:

@@ -198,7 +198,7 @@ class Steps:
             )
 
     def countings(self, a: Action) -> Iterator[Counting]:
-        """Return the code that counts the steps which the action's assumptions cut, for
+        """Yield the code that counts the steps which the action's assumptions cut, for
         each choice of arguments."""
         for assumed in a.assumptions:
             base = unroll(assumed.cut)
@@ -309,7 +309,7 @@ class Steps:
         w.close()
 
     def count_cuts(self, w: CWriter, a: Action) -> None:
-        """Return the code that counts the steps which the action's assumptions cut, as
+        """Write the code that counts the steps which the action's assumptions cut, as
         loops over the parameters that they mention."""
         for assumed in a.assumptions:
             (cut,) = self.prepared(assumed.cut, bounds=self.bounds)

@@ -109,7 +109,7 @@ class Successor:
         return " || ".join(tests)
 
     def same(self, i: tuple[Expr, ...], j: tuple[Expr, ...]) -> Expr:
-        """Return whether two indices are equal here."""
+        """Return the condition that two indices are equal here."""
         e = and_(*(ir.eq(x, y) for x, y in zip(i, j, strict=True)))
         return self.bounds.decide(substitute_all((e,), self.given)[0])[0]
 

@@ -156,8 +156,8 @@ class Proof:
     # -- asking --
 
     def ask(self, claim: Claim) -> Answer:
-        """Return whether the claim follows from the lemmas. Guesses that it needs
-        become lemmas."""
+        """Return the answer to whether the claim follows from the lemmas. Guesses that
+        it needs become lemmas."""
         known = self.answers.get((claim.about, claim.formula))
         if known is None or not self.may_use(known):
             known = self.question(claim, self.lemmas.values())
@@ -515,7 +515,7 @@ class _Run:
             self.verdicts[p.name] = Holds(False, certificate=certificate)
 
     def nothing(self, proof: Proof, proved: list[Property]) -> None:
-        """Return what the lemmas exclude: a start, actions, antecedents. Whatever was
+        """Find what the lemmas exclude: a start, actions, antecedents. Whatever was
         visited at small sizes is possible, and needs no question."""
         never = Claim("a start", ir.FALSE)
         visits = proof.visits

@@ -233,8 +233,8 @@ class Question:
     # -- asking --
 
     def ask(self) -> Answer:
-        """Return whether the facts contradict each other; where that is not
-        clear, in each case of which elements are the same."""
+        """Return the answer to whether the facts contradict each other; if that is not
+        clear, to whether they do in each case of which elements are the same."""
         answer = self.once()
         if answer.proved or self.shallow:
             return answer
