@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from re import fullmatch
 
 import pytest
 
@@ -34,7 +33,6 @@ from poolproof.checker.driver.mutate import look
 from poolproof.checker.driver.size import find_size
 from poolproof.checker.driver.task import Request, Task, prepare
 from poolproof.checker.spec import parse, parse_text
-from poolproof.checker.spec.grammar import AGGREGATES
 from poolproof.checker.spec.syntax import Scenario, Spec
 
 STATES = 2000
@@ -100,8 +98,6 @@ def by_guarantee(task: Task) -> Told:
 def by_size(task: Task) -> Told:
     """It asks invariants: the design is the environment of no task at all."""
     told: Told = {}
-    if any(fullmatch(AGGREGATES, a.name) for a in task.compiled.system.actions):
-        return told  # SurplusRace.count: a scenario cannot call an aggregate
     for spec, prop in alone(task):
         if prop.kind is not Kind.INVARIANT or not task.compiled.bounds:
             continue

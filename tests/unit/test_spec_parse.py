@@ -265,3 +265,14 @@ def test_a_colon_where_only_a_name_can_stand() -> None:
     with pytest.raises(UserError) as refused:
         parse_text(text)
     assert str(refused.value) == "<spec>:5:12: `:` cannot stand here: a name can"
+
+
+def test_an_action_may_be_called_like_an_aggregate() -> None:
+    spec = parse_text(
+        'spec "s" step a on count(p): count(n in NODES: free[n]) == p '
+        "user all(p = 1) or B.any scenario two: task t: sum(1) environment count()"
+    )
+    assert spec.claims[0].on is not None
+    assert spec.claims[0].on.action.text == "count"
+    assert isinstance(spec.claims[0].formula, Compare)
+    assert [w.action.text for w in spec.calls[0].ways] == ["all", "B.any"]
