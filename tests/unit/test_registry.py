@@ -226,7 +226,7 @@ def test_help_and_readme_are_the_table(capsys: pytest.CaptureFixture[str]) -> No
         re.M,
     )
     mine = [(row.name, row.answers, row.use) for row in registry.choices()]
-    assert rows == [("engine", "answers", "use it for"), *mine]
+    assert rows == [("engine", "what it does", "use it for"), *mine]
     assert cli.main(["review", "--help"]) == 0
     said = capsys.readouterr().out
     for row in registry.choices():
