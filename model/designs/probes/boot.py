@@ -5,16 +5,16 @@ Source: mm/hugetlb.c of v6.12 (hugepages_setup, hugetlb_hstate_alloc_pages,
 hugetlb_cma_reserve); for Reserved THP mm/reserved_thp.c as posted, and the loop over
 alloc_pages() that it calls. About TAO's nosplit= we know only the name.
 
-Modelled: nodes, and how many huge pages' worth of whole memory each has at boot; one
-parameter for all nodes, or a number for each; what the pool gets, and whether the log
-says if it is less; memory that others free after boot, and writes to nr_hugepages.
-A page goes where the pool has fewest, as it does where nodes take turns: init has an
-interleave policy (mm/mempolicy.c:numa_policy_init), and a thread of hugetlb's goes from
-node to node. But each of its chunks begins at the first node
-(hugetlb_pages_alloc_boot_node), which has more of a small pool than it has here.
+Modelled: nodes, each with some huge pages' worth of whole memory at boot; one parameter
+for all nodes, or a number for each; what the pool gets, and whether the log reports a
+shortage; memory that others free after boot; writes to nr_hugepages.
 
-Left out: gigantic pages from memblock, memory that a parameter takes from the kernel's
-own needs, repeated parameters.
+Reserved THP's pages come from the node where the pool has fewest: init's memory policy
+interleaves (mm/mempolicy.c:numa_policy_init). hugetlb's come in chunks, one for each
+thread, and every chunk starts at the first node.
+
+Left out: gigantic pages from memblock, memory that a parameter takes from what the
+kernel itself needs, repeated parameters.
 """
 
 from typing import Any
@@ -27,6 +27,7 @@ from poolproof.model.language import (
     Bound,
     Design,
     Int,
+    Maybe,
     action,
     observer,
     require,
@@ -43,16 +44,22 @@ PARTS: Any = N
 
 
 class BootHugetlb(Design):
-    """hugepages=, and hugepages=NODE:COUNT."""
+    """hugepages=, and hugepages=NODE:COUNT, in 6.12: two threads for each node. In 6.18
+    there is one for every four CPUs."""
 
-    assumed: tuple[str, ...] = ("sketch: hugepages= is filled by one thread",)
+    assumed: tuple[str, ...] = (
+        "sketch: the threads of hugepages= allocate one after the other",
+    )
+
+    threads: Any = 2 * N
 
     memory = table(NODES, Int(0, BLOCKS), init=ANY, doc="whole and free")
     pool = table(NODES, Int(0, BLOCKS), doc="the pool's")
     asked = var(Int(0, MOST), doc="what the parameter says; 0: not yet")
     asked_of = table(NODES, Int(0, BLOCKS), doc="... of each node")
     up = var(Bool(), doc="the machine runs")
-    told = var(Bool(), doc="the log says that there are fewer")
+    told = var(Bool(), doc="the log reports the shortage")
+    next_nid_to_alloc = var(Maybe(NODES), doc="none: the first node")
 
     @observer
     def total(self):
@@ -72,15 +79,6 @@ class BootHugetlb(Design):
     def has(self, node):
         return self.memory[node] >= self.unit()
 
-    def next_node(self):
-        """The first of the nodes with memory of which the pool has fewest, or None."""
-        found = None
-        for n in NODES:
-            least = all(self.pool[n] <= self.pool[m] for m in NODES if self.has(m))
-            if found is None and self.has(n) and least:
-                found = n
-        return found
-
     def take(self, node):
         """One allocation of the node."""
         for n in NODES:
@@ -88,21 +86,52 @@ class BootHugetlb(Design):
                 self.memory[n] -= self.unit()
                 self.pool[n] += self.unit()
 
-    def fill(self, pages):
-        """One by one, until no node has any."""
-        for _page in COUNT:
-            if self.total() < pages:
-                self.take(self.next_node())
+    def node_after(self, node):
+        """mm/hugetlb.c:next_node_allowed. Return the first node after the last."""
+        first = None
+        after = None
+        passed = False
+        for n in NODES:
+            if first is None:
+                first = n
+            if passed and after is None:
+                after = n
+            if n == node:
+                passed = True
+        return first if after is None else after
+
+    def alloc_pool_huge_folio(self, next_node):
+        """Allocate from the first node that has a page, from next_node on (None: from
+        the first node). Return the node to begin with the next time."""
+        node = self.node_after(None) if next_node is None else next_node
+        done = False
+        for _turn in NODES:
+            if not done:
+                done = self.has(node)
+                if done:
+                    self.take(node)
+                node = self.node_after(node)
+        return node
 
     # -- at boot --
 
     @action(kernel="mm/hugetlb.c:hugetlb_hstate_alloc_pages")
     def boot(self, pages: COUNT) -> Errno:
-        """hugepages=COUNT: pages of all nodes in turn. Missing pages are not tried
-        again, and nr_hugepages is the number that there is."""
+        """hugepages=COUNT: hugetlb_pages_alloc_boot() gives each thread a chunk, and
+        hugetlb_pages_alloc_boot_node() starts each chunk at first_online_node. A page
+        that is missing is not tried again: nr_hugepages becomes what there is."""
         require(self.asked == 0)
         self.asked = pages
-        self.fill(pages)
+        chunk = max(pages // self.threads, 1)
+        node = None
+        left = chunk
+        for _page in COUNT:
+            if self.total() < min(pages, self.had()):
+                if left == 0:
+                    node = None
+                    left = chunk
+                node = self.alloc_pool_huge_folio(node)
+                left -= 1
         self.told = self.total() < pages
         return OK
 
@@ -133,8 +162,16 @@ class BootHugetlb(Design):
         """nr_hugepages + 1, which succeeds with or without a page."""
         require(self.asked > 0)
         self.up = True
-        self.take(self.next_node())
+        self.next_nid_to_alloc = self.alloc_pool_huge_folio(self.next_nid_to_alloc)
         return OK
+
+
+class BootHugetlbOneThread(BootHugetlb):
+    """... in 6.1, and in 6.18 on a machine with fewer than eight CPUs."""
+
+    assumed: tuple[str, ...] = ()
+
+    threads: Any = 1
 
 
 class BootHugetlbCma(BootHugetlb):
@@ -190,13 +227,24 @@ class BootReservedThp(BootHugetlb):
     def unit(self):
         return PER_BLOCK
 
+    def next_node(self):
+        """The first of the nodes with memory where the pool has fewest, or None."""
+        found = None
+        for n in NODES:
+            least = all(self.pool[n] <= self.pool[m] for m in NODES if self.has(m))
+            if found is None and self.has(n) and least:
+                found = n
+        return found
+
     @action(kernel="mm/reserved_thp.c:reserved_thp_init")
     def boot(self, pages: COUNT) -> Errno:
         """alloc_pages(), until there are enough or it fails. The log has both
         numbers."""
         require(self.asked == 0)
         self.asked = pages
-        self.fill(pages)
+        for _page in COUNT:
+            if self.total() < pages:
+                self.take(self.next_node())
         self.told = True
         return OK
 
