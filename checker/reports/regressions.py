@@ -60,8 +60,8 @@ def bugs_markdown(found: Sequence[BugResult]) -> str:
     lines = [
         "# Bugs that kernels once had",
         "",
-        "Each is put back into the present design by a few lines, and found by a",
-        "property that was not written for it. `poolproof bugs` prints this table;",
+        "Each bug is put back into the present design by a few lines, and found by a",
+        "property that was not written for it. `poolproof bugs` prints this table, and",
         "`poolproof bugs my.py:MyHugetlb` looks for all of them in your own design. A",
         "hash with a `?` is from memory.",
         "",
@@ -92,7 +92,7 @@ def _totals(found: Sequence[BugResult]) -> str:
     lacking = sum(bool(f.missing) for f in found)
     general = sum(f.by_invariant for f in caught)
     text = f"{count(len(found), 'bug')}: {len(caught)} found, {general} of them by "
-    text += "invariants, which are not about one call"
+    text += "invariants, which name no call"
     if caught:
         most = max(f.steps or 0 for f in caught)
         text += f"; at most {count(most, 'step')}"

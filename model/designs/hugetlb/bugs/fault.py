@@ -18,7 +18,7 @@ class Beforeebed4bfc8da8(Hugetlb):
     bug = Bug(
         "ebed4bfc8da8",
         "2.6.19",
-        "a fault beyond a truncated end takes a promise that is gone",
+        "a fault beyond the end of a truncated file uses a reservation that is gone",
         trigger="truncate",
         having="hugetlbfs",
         bounds=ONE,
@@ -42,7 +42,7 @@ class Before07443a85ad90(Hugetlb61):
     bug = Bug(
         "07443a85ad90?",
         "3.12",
-        "a promised page that cannot be installed loses its promise",
+        "a reserved page that cannot be installed loses its reservation",
         trigger="inject",
         bounds=ONE,
         detected="hugetlb_invariants.resv_exact",
@@ -60,7 +60,7 @@ class CowSkipsSubpool(Hugetlb):
     bug = Bug(
         "",
         "3.15",
-        "an owner's copy after fork is not counted in used_hpages",
+        "the copy that an owner makes after fork is not counted in used_hpages",
         trigger="fork",
         having="hugetlbfs private_files mount size",
         bounds={"V": 2, "P": 1, "files": 1, "blocks": 2},
@@ -89,7 +89,7 @@ class Before67961f9db8c4(Hugetlb61):
     bug = Bug(
         "67961f9db8c4",
         "4.8",
-        "a private page that a hole took is faulted in from the reserve again",
+        "after a hole is punched, a private page is faulted in from the reserve again",
         trigger="punch truncate dontneed",
         having="hugetlbfs private_files",
         bounds=ONE,
@@ -115,7 +115,7 @@ class Before96b96a96ddee(Hugetlb):
     bug = Bug(
         "96b96a96ddee",
         "4.9",
-        "a private page that cannot be installed stays consumed in the map",
+        "a private page that cannot be installed stays consumed in the reserve map",
         trigger="inject",
         bounds=ONE,
         detected="hugetlb_invariants.resv_exact",
@@ -136,7 +136,7 @@ class Before0919e1b69ab4(Hugetlb61):
     bug = Bug(
         "0919e1b69ab4",
         "5.2",
-        "a page that cannot be installed is taken out of used_hpages twice",
+        "used_hpages is decremented twice for a page that cannot be installed",
         trigger="inject",
         having="hugetlbfs mount size",
         bounds=ONE,
@@ -157,7 +157,7 @@ class Before846be08578ed(Hugetlb):
     bug = Bug(
         "846be08578ed",
         "5.13",
-        "a page without promise that cannot be installed leaves one in the map",
+        "an unreserved page that cannot be installed leaves a reservation in the map",
         trigger="inject",
         having="hugetlbfs noreserve",
         bounds=ONE,
@@ -179,7 +179,7 @@ class Beforec7b1850dfb41(Hugetlb):
     bug = Bug(
         "c7b1850dfb41",
         "5.14",
-        "a fault that backs out forgets a page that is in the page cache",
+        "a fault that backs out drops a page-cache page from the reserve map",
         trigger="inject",
         having="hugetlbfs",
         bounds=ONE,
@@ -204,7 +204,7 @@ class Before26273f5f4cf6(Hugetlb70):
     bug = Bug(
         "26273f5f4cf6?",
         "6.14",
-        "an owner's copy uses up a promise of the minimum, which stays counted",
+        "an owner's copy uses a reservation of the minimum, which stays counted",
         trigger="fork",
         having="hugetlbfs private_files mount min_size",
         bounds={"V": 2, "P": 2, "files": 1, "blocks": 3, "MIN": 2},

@@ -13,7 +13,7 @@ class Before22146c3ce989(Hugetlb):
     bug = Bug(
         "22146c3ce989?",
         "4.20",
-        "drop_caches frees pages of files, and their indices stay in the map",
+        "drop_caches frees pages of files, but their indices stay in the map",
         trigger="drop_caches",
         having="hugetlbfs",
         bounds={"V": 1, "P": 1, "files": 1, "blocks": 1},

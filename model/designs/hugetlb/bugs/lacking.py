@@ -15,6 +15,6 @@ RESERVED_ANYWAY = Bug(
 FIX_COUNTS = Bug(
     "da56388c4397",
     "5.13",
-    "a hole without memory promises a page that the subpool refused",
+    "if memory is short, punching a hole reserves a page that the subpool refused",
     lacks="a drift that the fix removes: it warns, and the counts stay wrong",
 )

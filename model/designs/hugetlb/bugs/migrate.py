@@ -22,7 +22,7 @@ class Beforecb6acd01e2e4(Hugetlb):
     bug = Bug(
         "cb6acd01e2e4",
         "5.0",
-        "a page that has moved stays in the mount's used_hpages for ever",
+        "a migrated page stays in the mount's used_hpages for ever",
         trigger="migrate",
         having="hugetlbfs mount size truncate",
         bounds={"V": 1, "P": 1, "files": 1, "blocks": 1, "CAP": 2, "nodes": 2},
@@ -54,7 +54,7 @@ class Before4ef918482808(Hugetlb):
     bug = Bug(
         "4ef918482808?",
         "3.12",
-        "the replacement of a page that goes offline is a promised one",
+        "a page that goes offline is replaced by a reserved one",
         trigger="soft_offline",
         bounds={"V": 2, "P": 1, "blocks": 2, "CAP": 2},
         detected="hugetlb_invariants.resv_backed",
@@ -78,7 +78,7 @@ class MigrationForgetsRsvd(Hugetlb):
     bug = Bug(
         "9808895e1a44",
         "",
-        "a page that has moved stays charged to hugetlb.rsvd for ever",
+        "a migrated page stays charged to hugetlb.rsvd for ever",
         trigger="migrate",
         having="cgroup noreserve",
         bounds={"V": 1, "P": 1, "blocks": 1, "CAP": 2, "nodes": 2},

@@ -38,7 +38,7 @@ class Beforeff8c0c53c475(Hugetlb):
     bug = Bug(
         "ff8c0c53c475",
         "4.11",
-        "region_abort() without a region_chg() that succeeded",
+        "region_abort() is called although region_chg() failed",
         trigger="failures",
         having="hugetlbfs regions descriptors",
         bounds={"V": 2, "P": 2, "files": 1, "blocks": 2, "failures": 1},
@@ -56,7 +56,7 @@ class Beforedeb0f6562884(Hugetlb):
     bug = Bug(
         "deb0f6562884",
         "6.1",
-        "a mmap that fails late does not close the mapping: what it reserved stays",
+        "an mmap that fails late does not close the mapping: its reservation stays",
         trigger="failures",
         bounds=PRIVATE,
         detected="hugetlb_invariants.resv_exact",
@@ -76,7 +76,7 @@ class MmapPrepare(Hugetlb):
     bug = Bug(
         "",
         "7.1",
-        "mmap_prepare reserves, there is no memory for a VMA, and the promise stays",
+        "if there is no memory for a VMA, what mmap_prepare reserved stays",
         trigger="failures",
         bounds=PRIVATE,
         detected="hugetlb_invariants.resv_exact",

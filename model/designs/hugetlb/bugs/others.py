@@ -15,7 +15,7 @@ class ReadaheadKeepsPromise(Hugetlb):
     bug = Bug(
         "",
         "2.6.24",
-        "advice to read ahead fills a file and takes no promise",
+        "readahead fills a file without using its reservations",
         trigger="readahead",
         having="hugetlbfs",
         bounds={"V": 1, "P": 1, "files": 1, "blocks": 1},

@@ -30,7 +30,7 @@ class Before6b0c880dfefe(Hugetlb):
     bug = Bug(
         "6b0c880dfefe?",
         "2.6.24",
-        "a shrink frees pages that promises need, as others are in use",
+        "shrinking the pool frees pages that reservations need, if others are in use",
         trigger="resize_node resize",
         having="surplus",
         bounds={"V": 2, "P": 2, "blocks": 3},
@@ -61,7 +61,7 @@ class Before348e1e04b522(Hugetlb):
     bug = Bug(
         "348e1e04b522?",
         "2.6.25",
-        "a shrink by a task in a cpuset calls free pages elsewhere surplus",
+        "if a task in a cpuset shrinks the pool, free pages elsewhere become surplus",
         trigger="cpuset",
         having="surplus resize",
         bounds={"V": 1, "P": 1, "T": 1, "blocks": 1, "CAP": 2, "nodes": 2},
@@ -88,7 +88,7 @@ class Before082d5b6b60e9(Hugetlb):
     bug = Bug(
         "082d5b6b60e9?",
         "4.9",
-        "memory that goes offline takes promised pages along",
+        "taking memory offline takes reserved pages away",
         trigger="offline",
         bounds={"V": 1, "P": 1, "blocks": 1},
         detected="hugetlb_invariants.resv_backed",
@@ -106,7 +106,7 @@ class Beforefd875dca7c71(Hugetlb):
     bug = Bug(
         "fd875dca7c71",
         "5.1",
-        "a very large number for a node's nr_hugepages overflows to a small one",
+        "a very large value for a node's nr_hugepages overflows to a small one",
         trigger="resize_node",
         having="surplus",
         bounds={"V": 1, "P": 1, "blocks": 1, "CAP": 2, "nodes": 2},
@@ -125,7 +125,7 @@ class SurplusSurvivesDissolve(Hugetlb):
     bug = Bug(
         "",
         "6.15",
-        "a node has more surplus pages than pages after one was dissolved",
+        "after a page is dissolved, its node has more surplus pages than pages",
         trigger="offline",
         having="surplus resize_node",
         bounds={"V": 1, "P": 1, "blocks": 1, "CAP": 2, "nodes": 2},

@@ -28,7 +28,7 @@ class Beforec79fb75e5a51(Hugetlb61):
     bug = Bug(
         "c79fb75e5a51?",
         "2.6.24",
-        "a private page is never taken out of the mount's quota",
+        "a private page is not given back to the mount's quota when it is freed",
         trigger="private_files",
         having="hugetlbfs mount size",
         bounds={"V": 1, "P": 1, "files": 1, "blocks": 1},
@@ -51,7 +51,7 @@ class Before17c9d12e126c(Hugetlb):
     bug = Bug(
         "17c9d12e126c",
         "2.6.30",
-        "MAP_NORESERVE takes the mount's quota at mmap, and at the fault again",
+        "MAP_NORESERVE charges the mount's quota at mmap and again at the fault",
         trigger="noreserve",
         having="hugetlbfs mount size",
         bounds={"V": 1, "P": 1, "files": 1, "blocks": 2, "MAX": 2},
@@ -96,7 +96,7 @@ class Before8ca39e6874f8(Hugetlb):
     bug = Bug(
         "8ca39e6874f8",
         "5.9",
-        "a task reserves pages of nodes that it may not use",
+        "a task reserves pages on nodes that it may not use",
         trigger="mempolicy",
         bounds={"V": 2, "P": 1, "blocks": 1, "nodes": 2},
         detected="hugetlb_mempolicy.enough_for_this_one",
@@ -114,7 +114,7 @@ class Beforea833a693a490(Hugetlb70):
     bug = Bug(
         "a833a693a490",
         "6.15",
-        "a mapping that is too large fills the mount's minimum with what it never had",
+        "a mapping that is too large returns pages to the minimum that it never took",
         trigger="min_size",
         having="hugetlbfs mount truncate",
         bounds={"V": 2, "P": 2, "files": 1, "blocks": 1},
@@ -133,7 +133,7 @@ class Before1d3f9bb4c8af(HugetlbCounted):
     bug = Bug(
         "1d3f9bb4c8af",
         "7.0",
-        "what the pool refused stays in used_hpages (a fix that was wrong)",
+        "pages that the pool refused stay in used_hpages (after a wrong fix)",
         trigger="mount size min_size",
         having="hugetlbfs",
         bounds={"V": 1, "P": 2, "files": 1, "blocks": 1, "MAX": 2},
@@ -154,7 +154,7 @@ class UncountedMinimum(HugetlbCounted):
     bug = Bug(
         "",
         "",
-        "a minimum without size= is filled again while it is in use",
+        "min_size= without size= is filled again while it is in use",
         trigger="min_size",
         having="hugetlbfs mount truncate",
         bounds={"V": 1, "P": 2, "files": 1, "blocks": 2},

@@ -20,7 +20,7 @@ class Beforef83a275dbc5c(Hugetlb):
     bug = Bug(
         "f83a275dbc5c",
         "2.6.30",
-        "a shared mapping of a read-only descriptor is private for reserve maps",
+        "reserve maps treat a shared mapping of a read-only descriptor as private",
         trigger="read_only",
         having="hugetlbfs",
         bounds=ONE,
@@ -77,7 +77,7 @@ class Before26a8ea80929c(Hugetlb70):
     bug = Bug(
         "26a8ea80929c",
         "6.12",
-        "memfd_pin_folios() takes a promised page and leaves the promise",
+        "memfd_pin_folios() takes a reserved page and leaves the reservation",
         trigger="memfd",
         having="hugetlbfs",
         bounds=ONE,
@@ -98,7 +98,7 @@ class Beforec56b6f3d801d(Hugetlb70):
     bug = Bug(
         "c56b6f3d801d",
         "6.12",
-        "memfd_pin_folios() leaves a reference: the page is never free",
+        "memfd_pin_folios() leaks a reference, so the page is never freed",
         trigger="memfd",
         having="hugetlbfs punch",
         bounds=ONE,

@@ -50,7 +50,7 @@ class Before33039678c8da(HugetlbSteps):
     bug = Bug(
         "33039678c8da?",
         "4.2",
-        "a fault and a mmap of the same index both pay for it",
+        "a fault and an mmap that race both charge the same index",
         trigger="steps",
         having="hugetlbfs noreserve",
         bounds={**RACES, "blocks": 2},
@@ -69,7 +69,7 @@ class Beforee5bbc8a6c992(HugetlbSteps):
     bug = Bug(
         "e5bbc8a6c992",
         "4.10",
-        "others reserve surplus pages while they are being freed",
+        "surplus pages are reserved by others while they are being freed",
         trigger="steps",
         having="surplus",
         bounds={"T": 2, "V": 2, "P": 2, "blocks": 0, "OC": 2},
@@ -101,7 +101,7 @@ class Before8cc5fcbb5be8(HugetlbSteps):
     bug = Bug(
         "8cc5fcbb5be8",
         "5.14",
-        "UFFDIO_COPY and a fault take two promises for one index",
+        "UFFDIO_COPY and a fault use two reservations for one index",
         trigger="steps",
         having="hugetlbfs userfaultfd fork",
         bounds={**RACES, "blocks": 2},

@@ -13,7 +13,7 @@ class CopyErrorKeepsConsumed(Hugetlb):
     bug = Bug(
         "",
         "4.11",
-        "UFFDIO_COPY that fails brings a promise back that the map calls consumed",
+        "a failing UFFDIO_COPY restores a reservation that the map says is consumed",
         trigger="userfaultfd",
         bounds={"V": 1, "P": 1, "blocks": 1},
         detected="hugetlb_invariants.resv_exact",
@@ -32,7 +32,7 @@ class Befored84cf06e3dd8(Hugetlb):
     bug = Bug(
         "d84cf06e3dd8",
         "5.13",
-        "UFFDIO_COPY to an index that is in the cache takes a second promise",
+        "UFFDIO_COPY to an index in the page cache uses a second reservation",
         trigger="userfaultfd",
         having="hugetlbfs",
         bounds={"V": 1, "P": 1, "files": 1, "blocks": 2},

@@ -17,7 +17,7 @@ class Before84afd99b8398(Hugetlb61):
     bug = Bug(
         "84afd99b8398?",
         "2.6.27",
-        "both halves of a split mapping give back all that was promised",
+        "each half of a split mapping gives back the whole reservation",
         trigger="split",
         bounds={"V": 2, "P": 2, "blocks": 2},
         detected="hugetlb_invariants.resv_exact",
@@ -65,7 +65,7 @@ class Before09a26e832705(Hugetlb):
     bug = Bug(
         "09a26e832705",
         "5.15",
-        "both halves of a split mapping drop the one reference to their cgroup",
+        "both halves of a split mapping drop the same reference to their cgroup",
         trigger="split",
         having="css",
         bounds={"V": 2, "P": 2, "blocks": 2, "CG_RSVD": 2, "CG_MAX": 2},
@@ -84,7 +84,7 @@ class Beforeafe041c2d0fe(Hugetlb):
     bug = Bug(
         "afe041c2d0fe",
         "5.16",
-        "a mapping that moves keeps its cgroup alive for ever",
+        "a moved mapping keeps its cgroup alive for ever",
         trigger="mremap",
         having="css",
         bounds={"V": 2, "P": 1, "blocks": 1},
@@ -104,7 +104,7 @@ class Before8daf9c702ee7(Hugetlb):
     bug = Bug(
         "8daf9c702ee7",
         "6.10",
-        "vma_add_reservation() although vma_needs_reservation() failed",
+        "vma_add_reservation() is called although vma_needs_reservation() failed",
         trigger="failures",
         having="regions descriptors dontneed reads",
         bounds={"V": 1, "P": 1, "blocks": 1, "failures": 1},
@@ -126,7 +126,7 @@ class Beforeee40c9920ac2(Hugetlb70):
     bug = Bug(
         "ee40c9920ac2",
         "6.16",
-        "a mremap that fails gives back the promises of the mapping that stays",
+        "a failing mremap gives back the reservations of the remaining mapping",
         trigger="failures",
         having="mremap",
         bounds={"V": 2, "P": 1, "blocks": 1, "failures": 1},

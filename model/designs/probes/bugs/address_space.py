@@ -31,7 +31,7 @@ class Before51df7bcb6151(Vmas612):
     bug = Bug(
         "51df7bcb6151",
         "5.11",
-        "mremap that cannot unmap the source charges one mapping of two",
+        "if mremap cannot unmap the source, only one of two mappings is charged",
         trigger="failures",
         having="mremap",
         bounds={"P": 2, "C": 2},
@@ -83,7 +83,7 @@ class Afterfdbef6149135(Vmas612):
     bug = Bug(
         "fdbef6149135",
         "5.17",
-        "mremap that cannot grow in place keeps the charge (a fix that was wrong)",
+        "an mremap that cannot grow in place keeps the charge (after a wrong fix)",
         trigger="failures",
         having="mremap",
         bounds={"P": 2, "C": 2},
@@ -142,7 +142,7 @@ class Before0cf2f6f6dc60(Vmas):
     bug = Bug(
         "0cf2f6f6dc60",
         "4.9",
-        "mlock of what is locked already is refused, as it counts twice",
+        "mlock of locked memory is refused, because it is counted twice",
         trigger="mlock",
         bounds={"P": 2},
         detected="vma_mlock.fails",

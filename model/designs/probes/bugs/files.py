@@ -42,7 +42,7 @@ class Beforeaaa52e340073(ShmemFiles):
     bug = Bug(
         "aaa52e340073?",
         "4.20",
-        "a collapse that fails leaves a file charged for its holes",
+        "a failed collapse leaves a file charged for its holes",
         trigger="collapse",
         having="mmap fallocate punch",
         bounds={"T": 1, "V": 1, "P": 1, "K": 2, "M": 3, "failures": 1},

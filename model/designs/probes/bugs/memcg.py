@@ -32,7 +32,7 @@ class Before7a5bde37983d(MemcgTree):
     bug = Bug(
         "7a5bde37983d",
         "5.10",
-        "a cgroup with reservations is never offline",
+        "a cgroup with reservations never goes offline",
         trigger="rsvd",
         having="offline",
         bounds={"C": 1, "T": 1, "F": 1, "P": 1, "B": 1, "CG_RSVD": 1},
