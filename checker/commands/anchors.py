@@ -39,12 +39,13 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="DESIGN",
-        help="look at what these cite; the shipped designs by default",
+        help="check the functions that these cite; by default, those of all "
+        "shipped designs",
     )
     add(
         "--store",
         action="store_true",
-        help="keep the digests of this tree, as those of its release",
+        help="store the digests of this tree as those of its release",
     )
     add("-o", metavar="FILE", dest="output", help="print to FILE")
 

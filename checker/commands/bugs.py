@@ -35,9 +35,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         "design",
         nargs="?",
         metavar="DESIGN",
-        help="a design of yours, like my.py:MyHugetlb: which bugs are back?",
+        help="a design of yours, like my.py:MyHugetlb: find the bugs that are back "
+        "in it",
     )
-    only = "only these fixes, by the beginning of a hash"
+    only = "only bugs with these fixes; the beginning of a hash is enough"
     shared.add_names(parser, "--only", only, one="HASH")
     shared.add_value(
         parser,

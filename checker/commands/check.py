@@ -55,8 +55,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="a .spec file, a folder of them, or a shipped spec; "
         "SPEC::PROPERTY is one property",
     )
-    add("-k", metavar="WORDS", default="", help="only matching properties")
-    add("--since", metavar="REV", help="only what changed since a git revision")
+    add("-k", metavar="WORDS", default="", help="check only matching properties")
+    add("--since", metavar="REV", help="check only what changed since a git revision")
     shared.add_engine(parser)
     shared.add_jobs(parser, 0)  # one; as many as cores with --triples
     shared.add_any(parser)
@@ -75,12 +75,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     add(
         "--strict",
         action="store_true",
-        help="exit 3 if something is vacuous, as review does",
+        help="exit with 3 if a property is vacuous, as review does",
     )
     add(
         "--mail",
         action="store_true",
-        help="print a bug report for each unexpected violation (-v: for each)",
+        help="print a bug report for each unexpected violation (with -v, for "
+        "expected ones, too)",
     )
     shared.add_cases(parser)
     add_triples(parser)

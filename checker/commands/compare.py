@@ -28,22 +28,22 @@ from poolproof.checker.reports.compare import (
 from poolproof.checker.spec import Spec, parse
 
 _EPILOG = """\
-Both designs are driven by the same calls, and what they show is compared:
-the result of each call, and the values that the spec makes readable. A
-difference is a sequence of calls after which one design shows something
-that the other cannot show after the same sequence with the same results.
+Both designs get the same calls. The result of each call is compared, and
+the values that the spec lets user space read. A difference is a sequence
+of calls after which one design shows something that the other cannot show
+after the same calls with the same results.
 
   user touch or fault(vma, page = block)   one call, two names
   user mmap_shared(task, vma, end = P)     only with this argument
   user punch_hole(file, page) else OK      no effect where it is impossible
-  kernel swap_out                          a step that no task asks for
+  kernel swap_out                          a step that no task requests
   observe free "HugePages_Free": free_huge_pages()
 
 Without `user` lines, actions with the same name are the same call, except
-those that a design marks silent. Not compared: what the kernel chooses
+those that a design marks silent. Not compared are choices of the kernel
 (arguments that one design lacks or marks chosen, and whether a call that
-may fail does), time, warnings in the log, and calls that only one design
-has, which are listed.
+may fail does fail), time, and warnings in the log. Calls that only one
+design has are listed, but not compared.
 """
 
 
@@ -93,7 +93,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="longest sequence to try",
     )
     shared.add_value(
-        parser, "--memory", shared.memory, metavar="SIZE", help="like 500M or 4G"
+        parser,
+        "--memory",
+        shared.memory,
+        metavar="SIZE",
+        help="at most this, like 500M or 4G",
     )
     add(
         "--property-wise",

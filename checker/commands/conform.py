@@ -55,11 +55,11 @@ kernels:
   PATH       a kernel image of your own with virtio and hugetlb built in
   --tree     a source tree, built with a small configuration that has
              hugetlb, NUMA, cgroups, memory failure, userfaultfd, DEBUG_VM
-             and fault injection. With --base another kernel: both get
-             the same calls, and what user space sees is compared
+             and fault injection. With --base, both kernels get the same
+             calls, and their results and counters are compared
   live       the running kernel, as root. Its huge pages must be unused.
-             They are put back, but a kernel that dies takes the machine
-             with it
+             Its pool is restored in the end, but if this kernel crashes,
+             the machine does
 
 examples:
   poolproof conform Hugetlb --kernel 6.12 --install --budget 600
@@ -103,7 +103,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     add(
         "--base",
         metavar="BASE",
-        help="without the patch: a revision of the tree, another tree, an image",
+        help="the kernel to compare with: a revision of the tree, another tree, "
+        "an image",
     )
     names = ", ".join(sorted(PACKAGES))
     add(
@@ -118,7 +119,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         shared.whole(1),
         default=1000,
         metavar="N",
-        help="how many; 1000 by default",
+        help="number of sequences; 1000 by default",
     )
     shared.add_value(
         parser,
@@ -126,7 +127,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         shared.whole(1),
         default=26,
         metavar="N",
-        help="actions in each; 26 by default",
+        help="actions in each sequence; 26 by default",
     )
     shared.add_value(
         parser,
@@ -134,7 +135,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         shared.whole(0),
         default=0,
         metavar="N",
-        help="0 by default",
+        help="seed of the sequences; 0 by default",
     )
     shared.add_names(parser, "--with", "features that every sequence has", "having")
     shared.add_names(parser, "--without", "features that no sequence has")
@@ -163,7 +164,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     add(
         "--install",
         action="store_true",
-        help="install QEMU and gcc, download the kernel, where missing",
+        help="install QEMU and gcc and download the kernel if they are missing",
     )
     shared.add_output(parser, json=False)
 

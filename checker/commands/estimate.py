@@ -21,8 +21,8 @@ def add_estimate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--estimate",
         action="store_true",
-        help="do not check: estimate the states, memory and time of the check, from "
-        "searches at smaller bounds within --budget",
+        help="do not check, but estimate the states, memory and time of the check "
+        "from searches at smaller bounds within --budget",
     )
 
 

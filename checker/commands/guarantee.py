@@ -26,18 +26,23 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="DESIGN",
-        help="as for check; without it, those of the spec",
+        help="as for check; by default, those of the spec",
     )
     name = Path(SPEC).stem
-    add("--spec", default=name, metavar="SPEC", help=f"{name} by default")
-    add("--property", metavar="NAME", default=PROPERTY, help=f"{PROPERTY} by default")
+    add("--spec", default=name, metavar="SPEC", help=f"a spec; {name} by default")
+    add(
+        "--property",
+        metavar="NAME",
+        default=PROPERTY,
+        help=f"the promise, a property of the spec; {PROPERTY} by default",
+    )
     add(
         "--bounds",
         action="append",
         type=parse_bounds,
         default=[],
         metavar="K=V[,K=V]",
-        help="a size to try; again for another",
+        help="bounds to try; repeat the option for others",
     )
     shared.add_value(
         parser,
@@ -45,7 +50,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         shared.whole(1),
         default=3000,
         metavar="N",
-        help="states of each search; 3000 by default",
+        help="visit at most N states in each search; 3000 by default",
     )
     shared.add_value(
         parser,
@@ -53,7 +58,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         shared.seconds,
         default=300.0,
         metavar="SECONDS",
-        help="time for all; 300 by default",
+        help="time for all searches together; 300 by default",
     )
     shared.add_value(
         parser,
@@ -61,10 +66,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         shared.whole(1),
         default=2,
         metavar="N",
-        help="at most N features together; 2 by default",
+        help="combine at most N features; 2 by default",
     )
-    add("--single", action="store_true", help="no pairs: --most 1")
-    shared.add_names(parser, "--among", "only these features")
+    add("--single", action="store_true", help="try no pairs (--most 1)")
+    shared.add_names(parser, "--among", "combine only these features")
     shared.add_output(parser)
 
 

@@ -19,7 +19,9 @@ from poolproof.checker.spec import parse
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.add_argument(
-        "--design", metavar="DESIGN", help="one design's bounds, features, actions"
+        "--design",
+        metavar="DESIGN",
+        help="print the bounds, features and actions of one design",
     )
 
 

@@ -32,14 +32,14 @@ VERBS = {
     "size": "find the smallest pool with which a scenario always succeeds",
     "compare": "find differences between two designs that user space sees",
     "guarantee": "find the features that break a promise, alone or in pairs",
-    "bugs": "find bugs that kernels once had, or those that are back in a design",
+    "bugs": "find past bugs of kernels, or those that are back in a design",
     "mutate": "find changes of a design that no property detects",
     "trace": "replay stored traces under CPython",
-    "patch": "name the designs and specs that a kernel patch is about",
-    "anchors": "find the functions that designs cite and that a kernel has changed",
+    "patch": "find the designs and specs that a kernel patch concerns",
+    "anchors": "find cited functions that have changed in a kernel tree",
     "conform": "compare a design with a kernel, call by call",
     "export": "print a design as a model for SPIN or TLC",
-    "help": "print the language of designs, or of specs and scenarios",
+    "help": "print the reference for designs, or for specs and scenarios",
 }
 """Each verb, and its line of help. The module `commands.VERB` has `add(parser)`,
 which adds its arguments, and `run(options)`, which returns the exit code."""
@@ -59,11 +59,12 @@ examples:
   poolproof trace counterexamples/Thp/*.trace
 
 exit codes:
-  0  all as expected (a property holds, where no `expect` says otherwise)
+  0  all as expected (without an `expect`: a property holds)
   1  a property is violated, or an `expect` is not met
   2  an error in a design, a spec or the call
-  3  inconclusive: a budget was spent, or a solver gave up; in review, and
-     with --strict: a property is vacuous: what it is about never happens
+  3  inconclusive: a budget was spent, or a solver gave up. In review and
+     with --strict, also: a property is vacuous, because what it is about
+     never happens
   130  interrupted (Ctrl-C) before anything was known
 """
 
@@ -94,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 3
     except BaseException:
         complain(traceback.format_exc())
-        complain("poolproof: this is a bug of poolproof, and no verdict")
+        complain("poolproof: this is a bug in poolproof; there is no verdict")
         return 2
 
 
@@ -163,7 +164,7 @@ def parser() -> argparse.ArgumentParser:
     verb parses any."""
     made = argparse.ArgumentParser(
         prog="poolproof",
-        description="Checks designs of huge-page reservation: which promises hold, "
+        description="Check designs of huge-page reservation: which promises hold, "
         "up to\nwhich bounds, and the shortest run that breaks one.",
         epilog=_EXAMPLES,
         formatter_class=_Help,
@@ -174,7 +175,7 @@ def parser() -> argparse.ArgumentParser:
         action=_Completion,
         choices=("bash", "zsh", "tcsh"),
         metavar="SHELL",
-        help="print a script of completions for bash, zsh or tcsh",
+        help="print a completion script for bash, zsh or tcsh",
     )
     verbs = made.add_subparsers(
         metavar="COMMAND", dest="verb", required=True, parser_class=_Verb

@@ -41,10 +41,11 @@ def engines_help() -> str:
         [
             "engines:",
             *(f"  {name:<8}  {text}" for name, text in engines().items()),
-            "Without --engine, check is auto; review visits every state (native, or",
-            "explicit without a compiler). Without --budget, auto has 60 seconds for",
-            "each, and review 50 million states, but no time limit. An engine that",
-            "you name has no limit: bmc may run for ever.",
+            "Without --engine, check uses auto, and review visits every state (with",
+            "native, or with explicit if there is no compiler). Without --budget,",
+            "auto has 60 seconds for each engine, and review 50 million states, but",
+            "no time limit. An engine that you name has no limit: bmc may run for",
+            "ever.",
             "",
         ]
     )
@@ -179,7 +180,7 @@ def add_designs(parser: argparse.ArgumentParser) -> None:
         type=bounds,
         default=[],
         metavar="K=V[,K=V]",
-        help="set bounds; or a label of the spec's bounds",
+        help="set bounds, or choose labelled bounds of the spec",
     )
 
 
@@ -193,7 +194,8 @@ def add_any(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="BOUND[,BOUND]",
         dest="any_size",
-        help="prove with these bounds open, or `all`; prove or auto",
+        help="leave these bounds open in proofs, or `all` bounds (engines prove "
+        "and auto)",
     )
 
 
@@ -207,8 +209,8 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         "--failures",
         whole(0),
         metavar="N",
-        help="let up to N calls fail in a run, of those that may: "
-        f"--bounds {FAILURES.name}=N",
+        help="let up to N of the calls that may fail do so in a run (--bounds "
+        f"{FAILURES.name}=N)",
     )
     add_value(parser, "--engine", engine, metavar="ENGINE", help=", ".join(engines()))
     add_value(
@@ -219,9 +221,11 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         help="time for each engine on each design",
     )
     add_value(
-        parser, "--depth", whole(0), metavar="STEPS", help="no run longer than this"
+        parser, "--depth", whole(0), metavar="STEPS", help="length of the longest runs"
     )
-    add_value(parser, "--memory", memory, metavar="SIZE", help="like 500M or 4G")
+    add_value(
+        parser, "--memory", memory, metavar="SIZE", help="at most this, like 500M or 4G"
+    )
     add_value(
         parser,
         "--threads",
@@ -236,7 +240,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         whole(0),
         default=0,
         metavar="N",
-        help="for the fuzz engine; 0 by default",
+        help="seed of the fuzz engine; 0 by default",
     )
     parser.add_argument(
         "--no-symmetry", action="store_true", help="visit symmetric states, too"
@@ -244,7 +248,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--indices",
         action="store_true",
-        help="use the symmetry of ints that are only indices, too",
+        help="also use the symmetry of ints that are only indices",
     )
     parser.add_argument(
         "--partial-order",
@@ -274,7 +278,7 @@ def add_jobs(parser: argparse.ArgumentParser, default: int) -> None:
         whole(1),
         default=default,
         metavar="N",
-        help="checks at the same time",
+        help="run N checks at the same time",
     )
     parser.add_argument(
         "--cluster",

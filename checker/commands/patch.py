@@ -63,8 +63,8 @@ examples:
   git config b4.prep-perpatch-check-cmd 'poolproof patch - --b4'
   git config b4.review-perpatch-check-cmd 'poolproof patch - --b4 --json'
 
-exit codes: 0 the specs came out as expected, 1 one did not, 2 no patch can
-be read, 3 the budget is spent
+exit codes: 0 all outcomes are as expected, 1 one is not, 2 no patch can be
+read, 3 the budget was spent
 """
 
 
@@ -87,12 +87,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="DESIGN",
-        help="only these: Hugetlb, my.py:Class, or my.py",
+        help="consider only these: Hugetlb, my.py:Class, or my.py",
     )
     add(
         "--skeleton",
         metavar="FILE",
-        help="write a design with the methods to change to FILE",
+        help="write to FILE a design with the methods that must change",
     )
     shared.add_value(
         parser,
@@ -101,14 +101,14 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help=f"time for all specs together; {SECONDS:.0f} by default",
     )
-    add("--no-run", action="store_true", help="name the specs, and run none")
+    add("--no-run", action="store_true", help="list the specs, but do not run them")
     add(
         "--b4",
         action="store_true",
-        help="be a check command of b4: a line for each warning; runs the "
-        "specs only on designs of --design",
+        help="act as a check command of b4: print a line for each warning, and run "
+        "the specs only on designs of --design",
     )
-    add("--json", action="store_true", help="with --b4: as `b4 review` reads it")
+    add("--json", action="store_true", help="with --b4: print what `b4 review` reads")
     shared.add_no_cache(parser)
     shared.add_output(parser, json=False)
 

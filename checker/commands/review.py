@@ -48,8 +48,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     add(
         "--triples",
         action="store_true",
-        help="also turn on any three features together; without it, only for a "
-        "--design of yours",
+        help="also check with any three features together (the default for a "
+        "--design of your own)",
     )
     add_against(parser)
 

@@ -33,21 +33,22 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="only these scenarios",
+        help="run only these scenarios",
     )
     shared.add_value(
         parser,
         "--sizes",
         shared.span,
         metavar="LO..HI",
-        help="in place of the scenario's range",
+        help="try these sizes instead of the scenario's range",
     )
     add_sweep(
-        parser, "the least size for each value of a bound or let; two make a grid"
+        parser,
+        "find the least size for each value of a bound or `let`; two make a grid",
     )
     add_any(parser)
-    add("--csv", metavar="FILE", help="with --sweep: the cells, as CSV")
-    add("--plot", metavar="FILE", help="with --sweep: a plot (needs matplotlib)")
+    add("--csv", metavar="FILE", help="with --sweep: write the sizes as CSV")
+    add("--plot", metavar="FILE", help="with --sweep: draw a plot (needs matplotlib)")
     add("--table", action="store_true", help="do not print the failing schedules")
     shared.add_designs(parser)
     shared.add_value(
@@ -56,7 +57,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         shared.seconds,
         default=shared.DEFAULT_SECONDS[shared.AUTO],
         metavar="SECONDS",
-        help="time for each scenario, on each design",
+        help="time for each scenario on each design",
     )
     shared.add_no_cache(parser)
     shared.add_jobs(parser, 1)

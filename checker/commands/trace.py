@@ -28,14 +28,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     add("--itf", action="store_true", help="print Apalache's trace format (ITF)")
     add("--c", action="store_true", help="print the calls as a C program (kselftest)")
     add("--syz", action="store_true", help="print a syzkaller program")
-    add("--mail", action="store_true", help="print a bug report, with the C attached")
-    add("--quote", action="store_true", help="print a comment for a review")
+    add("--mail", action="store_true", help="print a bug report with a C reproducer")
+    add("--quote", action="store_true", help="print a comment for a patch review")
     parser.add_argument(
         "--ran",
         action="append",
         default=[],
         metavar="VERSION",
-        help="say in the mail that you saw it on this kernel, with the C program",
+        help="state in the report that the C program showed it on this kernel",
     )
     shared.add_output(parser, json=False)
 
