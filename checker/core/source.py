@@ -155,7 +155,7 @@ def assigned(tree: ast.FunctionDef) -> frozenset[str]:
 
 
 @cache
-def _class_tree(cls: type) -> tuple[str, ast.ClassDef] | None:
+def class_tree(cls: type) -> tuple[str, ast.ClassDef] | None:
     """Return the file of a class, and its syntax tree there."""
     try:
         file = inspect.getsourcefile(cls)
@@ -169,7 +169,7 @@ def _class_tree(cls: type) -> tuple[str, ast.ClassDef] | None:
 
 def class_span(cls: type) -> Span | None:
     """Return the place of the class."""
-    found = _class_tree(cls)
+    found = class_tree(cls)
     return None if found is None else span_of(shown_path(found[0]), found[1])
 
 
@@ -177,7 +177,7 @@ def member_span(cls: type, name: str) -> Span | None:
     """Return the place where a class (or a base of it) declares a member, in its body
     or as `self.name = ...` in __init__; else the place of the class."""
     for base in cls.__mro__:
-        found = _class_tree(base)
+        found = class_tree(base)
         if found is None:
             continue
         file, tree = found

@@ -37,7 +37,7 @@ from poolproof.checker.core.system import Action, State, TransitionSystem
 from poolproof.checker.core.verdict import Budget, Reporter
 from poolproof.checker.driver.equivalents import equivalents, key
 from poolproof.checker.driver.mutants import Mutant, base_designs, mutants
-from poolproof.checker.driver.scores import text_line
+from poolproof.checker.driver.scored_text import text_line
 from poolproof.checker.driver.task import Request, Task, prepare
 from poolproof.checker.engines.space import (
     Enough,

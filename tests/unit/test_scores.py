@@ -14,11 +14,13 @@ from poolproof.checker.driver import scores
 from poolproof.checker.driver.check import run
 from poolproof.checker.driver.designs import DesignRef, designs_named, from_file
 from poolproof.checker.driver.mutate import campaign
-from poolproof.checker.driver.scores import stored_scores, text_line
+from poolproof.checker.driver.scored_text import text_line
+from poolproof.checker.driver.scores import stored_scores
 from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.reports.mutate import mutation_report
 from poolproof.checker.reports.review import rests_on
 from poolproof.checker.spec import parse
+from poolproof.checker.spec.syntax import Claim, Compare, Name, Numeral
 
 BLOCKS = '''
 from enum import Enum
@@ -61,7 +63,7 @@ class Base(Design):
 HEIR = '''
 from base_of_pool import Base
 
-from poolproof.model.language import action, require
+from poolproof.model.language import action, observer, require
 
 
 class Pool(Base):
@@ -112,6 +114,36 @@ OTHERS = {
         "",
     ),
     "what a bound is": ("blocks", '"total", 2', '"total", 2, doc="pages"', ""),
+    "a class that the design does not have": (
+        "blocks",
+        "class Quota",
+        "class Other(Block):\n    free = var(Int(0, 1))\n\n\nclass Quota",
+        "",
+    ),
+    "an enum that nothing names": (
+        "blocks",
+        "class Quota",
+        "class Mode(Enum):\n    BIND = 1\n\n\nclass Quota",
+        "",
+    ),
+    "a method that nothing leads to": (
+        "pool",
+        "    @action",
+        "    def grow(self):\n        self.q.used = 0\n\n    @action",
+        "",
+    ),
+    "a hook that an action leads to": (
+        "pool",
+        "        self.q.used -= 1",
+        "        self.give()\n\n    def give(self):\n        self.q.used -= 1",
+        "design",
+    ),
+    "an observer": (
+        "pool",
+        "    @action",
+        "    @observer\n    def some(self):\n        return self.q.used\n\n    @action",
+        "design",
+    ),
     "a comment of the spec": ("spec", "for Pool", "# more\nfor Pool", ""),
     "the spec's title": ("spec", '"a quota"', '"one quota"', ""),
     "a property's title": ("spec", "few:", 'few "not many":', ""),
@@ -145,6 +177,20 @@ def test_what_counts_as_another_text(case: str, tmp_path: Path) -> None:
         if a != b
     ]
     assert differ == ([changed] if changed else [])
+
+
+def test_names_of_the_checkers_classes_do_not_count(tmp_path: Path) -> None:
+    known, file = written(tmp_path / "a", NOW)
+    spec = parse(file)
+    before = text_line(known.cls, [spec])
+    renamed = {kind: kind.__name__ for kind in (Claim, Compare, Name, Numeral)}
+    try:
+        for kind, name in renamed.items():
+            kind.__name__ = f"{name}Node"
+        assert text_line(known.cls, [spec]) == before
+    finally:
+        for kind, name in renamed.items():
+            kind.__name__ = name
 
 
 @pytest.fixture
