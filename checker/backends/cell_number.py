@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The number of a table's cell in the text of a program, from its index."""
+"""The number of a table's cell in the text of a program, from its index; and that of
+an element's bit in a set."""
 
 from __future__ import annotations
 
@@ -36,3 +37,15 @@ def cell_number(
                 checks.append(test(text, d))
         stride *= len(d)
     return " + ".join([*terms, str(base)] if base or not terms else terms), checks
+
+
+def bit_number(
+    element: Expr, text: str, domain: Domain, test: Callable[[str, Domain], str]
+) -> tuple[str, str]:
+    """Return the text of the number of the element's bit, and the condition that it
+    has one (empty: always). ``text`` and ``test`` are as in `cell_number`. What has a
+    name is computed wherever it stands, even for a value outside the domain."""
+    return (
+        f"({text} - {domain.lo})" if domain.lo else text,
+        "" if inside(element.interval, domain) else test(text, domain),
+    )

@@ -18,8 +18,15 @@ from functools import reduce
 from operator import and_, or_
 from typing import Protocol
 
-from poolproof.checker.core.fold import Algebra, fold
-from poolproof.checker.core.ir import BOOL, Expr, SetSort, TableSort, expand_all
+from poolproof.checker.core.fold import Algebra, beyond, fold, unbound
+from poolproof.checker.core.ir import (
+    BINDERS,
+    BOOL,
+    Expr,
+    TableSort,
+    domain_of,
+    expand_all,
+)
 from poolproof.checker.core.limits import tick
 from poolproof.checker.core.system import Action, State, TransitionSystem, conjuncts
 
@@ -247,14 +254,6 @@ def _local(c: Columns, e: Expr) -> Value:
     return {raw: c.whole} if c.whole else {}
 
 
-def _unbound(c: Columns, e: Expr) -> Value:
-    raise KeyError(f"{e} has no value here")
-
-
-def _beyond(c: Columns, e: Expr, *args: Value) -> Value:
-    raise ValueError(f"{e}: {e.op} is written out before it is read")
-
-
 def _unary(of: Callable[[int], int]) -> Callable[..., Value]:
     def read(c: Columns, e: Expr, a: Value) -> Value:
         found: Partition = {}
@@ -317,9 +316,7 @@ def _choice(c: Columns, e: Expr, test: int, a: Value, b: Value) -> Value:
 
 
 def _member(c: Columns, e: Expr, element: Value, members: Value) -> Value:
-    sort = e.args[1].sort
-    assert isinstance(sort, SetSort)
-    lo = sort.domain.lo
+    lo = domain_of(e.args[1]).lo
 
     def inside(raw: int, mask: int) -> int:
         return int(raw >= lo and mask >> raw - lo & 1)
@@ -328,8 +325,7 @@ def _member(c: Columns, e: Expr, element: Value, members: Value) -> Value:
 
 
 def _single(c: Columns, e: Expr, element: Value) -> Value:
-    assert isinstance(e.sort, SetSort)
-    domain = e.sort.domain
+    domain = domain_of(e)
     one = _unary(lambda raw: 1 << raw - domain.lo if raw in domain else 0)
     return one(c, e, element)
 
@@ -360,7 +356,7 @@ def _select(c: Columns, e: Expr, _table: Value, *index: Value) -> Value:
 
 COLUMNS: Algebra[Value] = {
     "const": _constant,
-    "param": _unbound,
+    "param": unbound,
     "var": _variable,
     "local": _local,
     "not": lambda c, e, a: c.whole ^ a,
@@ -384,12 +380,5 @@ COLUMNS: Algebra[Value] = {
     "single": _single,
     "card": _unary(int.bit_count),
     "select": _select,
-    "store": _beyond,
-    "fill": _beyond,
-    "sum": _beyond,
-    "all": _beyond,
-    "any": _beyond,
-    "setof": _beyond,
-    "map": _beyond,
-    "first": _beyond,
+    **dict.fromkeys(BINDERS | {"store", "fill", "map"}, beyond),
 }

@@ -16,16 +16,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from poolproof.checker.backends.cell_number import cell_number
+from poolproof.checker.backends.cell_number import bit_number, cell_number
 from poolproof.checker.backends.templates import joined, template
-from poolproof.checker.core.fold import Algebra, fold
-from poolproof.checker.core.interval import inside
+from poolproof.checker.core.fold import Algebra, beyond, fold, unbound
 from poolproof.checker.core.ir import (
+    BINDERS,
     Domain,
     Expr,
-    SetSort,
-    Sort,
     TableSort,
+    domain_of,
     expand_all,
     subterms,
 )
@@ -118,16 +117,6 @@ def _variable(w: _Writer, e: Expr) -> str:
     return f"{_state(primed)}[{w.system.cell_of[name, ()]}]"
 
 
-def _unbound(w: _Writer, e: Expr) -> str:
-    raise KeyError(f"{e} has no value here")
-
-
-def _beyond(w: _Writer, e: Expr, *args: str) -> str:
-    """Aggregates are written out; a table is read by cells, written by
-    `successors`."""
-    raise ValueError(f"{e}: {e.op} has no text of its own")
-
-
 def _select(w: _Writer, e: Expr, _: str, *index: str) -> str:
     table, *at = e.args
     if table.op != "var":
@@ -139,33 +128,21 @@ def _select(w: _Writer, e: Expr, _: str, *index: str) -> str:
     return f"({read} if {' and '.join(checks)} else 0)" if checks else read
 
 
-def _bit(element: Expr, text: str, sort: Sort) -> tuple[str, str]:
-    """Return the text of an element's bit number, and the condition under which it
-    has one (empty: always). What has a name is computed wherever it stands."""
-    assert isinstance(sort, SetSort)
-    domain = sort.domain
-    certain = inside(element.interval, domain)
-    return (
-        f"({text} - {domain.lo})" if domain.lo else text,
-        "" if certain else f"{domain.lo} <= {text} <= {domain.hi}",
-    )
-
-
 def _member(w: _Writer, e: Expr, element: str, members: str) -> str:
-    bit, test = _bit(e.args[0], element, e.args[1].sort)
+    bit, test = bit_number(e.args[0], element, domain_of(e.args[1]), _within)
     return f"({test + ' and ' if test else ''}{members} >> {bit} & 1 == 1)"
 
 
 def _single(w: _Writer, e: Expr, element: str) -> str:
-    bit, test = _bit(e.args[0], element, e.sort)
+    bit, test = bit_number(e.args[0], element, domain_of(e), _within)
     return f"(1 << {bit} if {test} else 0)" if test else f"(1 << {bit})"
 
 
 PYTHON: Algebra[str] = {
     "const": _constant,
-    "param": _unbound,
+    "param": unbound,
     "var": _variable,
-    "local": _unbound,
+    "local": unbound,
     "not": template("(not {a})"),
     "and": joined("and"),
     "or": joined("or"),
@@ -187,14 +164,7 @@ PYTHON: Algebra[str] = {
     "single": _single,
     "card": template("({a}).bit_count()"),
     "select": _select,
-    "store": _beyond,
-    "fill": _beyond,
-    "map": _beyond,
-    "first": _beyond,
-    "sum": _beyond,
-    "all": _beyond,
-    "any": _beyond,
-    "setof": _beyond,
+    **dict.fromkeys(BINDERS | {"store", "fill", "map"}, beyond),
 }
 
 

@@ -34,7 +34,9 @@ from poolproof.checker.core.ir import (
     SetSort,
     Sort,
     TableSort,
+    domain_of,
     expand_all,
+    sort_of_table,
 )
 from poolproof.checker.core.system import TransitionSystem
 
@@ -492,11 +494,6 @@ def negation(a: Term) -> Term:
 # --- one row per operator ----------------------------------------------------
 
 
-def _domain(e: Expr) -> Domain:
-    assert isinstance(e.sort, SetSort)
-    return e.sort.domain
-
-
 def _leaf_local(low: Lowering, e: Expr) -> Value:
     try:
         return low.locals[e]
@@ -505,19 +502,23 @@ def _leaf_local(low: Lowering, e: Expr) -> Value:
 
 
 def _lesser(low: Lowering, e: Expr, a: Number, b: Number) -> Value:
-    chosen = low.choose(low.at_most(a, b), a, b)
-    assert isinstance(chosen, Number)
-    return low.encoding.fit(chosen, *interval.lesser(a.within, b.within))
+    return _chosen(low, low.at_most(a, b), a, b, interval.lesser(a.within, b.within))
 
 
 def _greater(low: Lowering, e: Expr, a: Number, b: Number) -> Value:
-    chosen = low.choose(low.at_most(b, a), a, b)
-    assert isinstance(chosen, Number)
-    return low.encoding.fit(chosen, *interval.greater(a.within, b.within))
+    return _chosen(low, low.at_most(b, a), a, b, interval.greater(a.within, b.within))
+
+
+def _chosen(
+    low: Lowering, first: Term, a: Number, b: Number, within: interval.Interval
+) -> Value:
+    number = low.choose(first, a, b)
+    assert isinstance(number, Number)
+    return low.encoding.fit(number, *within)
 
 
 def _member(low: Lowering, e: Expr, i: Value, s: Term) -> Value:
-    hits, domain = [], _domain(e.args[1])
+    hits, domain = [], domain_of(e.args[1])
     for k, v in enumerate(domain):
         bit = z3.Extract(k, k, s) == 1
         hits.append(conjunction((low.is_at(i, v, domain), bit)))
@@ -526,9 +527,9 @@ def _member(low: Lowering, e: Expr, i: Value, s: Term) -> Value:
 
 def _single(low: Lowering, e: Expr, i: Value) -> Value:
     result = constant(low.encoding, e.sort, 0)
-    for k, v in enumerate(_domain(e)):
+    for k, v in enumerate(domain_of(e)):
         one = constant(low.encoding, e.sort, 1 << k)
-        result = low.choose(low.is_at(i, v, _domain(e)), one, result)
+        result = low.choose(low.is_at(i, v, domain_of(e)), one, result)
     return result
 
 
@@ -536,14 +537,13 @@ def _card(low: Lowering, e: Expr, s: Term) -> Value:
     zero, one = low.encoding.constant(0), low.encoding.constant(1)
     bits = [
         low.encoding.choose(z3.Extract(k, k, s) == 1, one, zero)
-        for k in range(len(_domain(e.args[0])))
+        for k in range(len(domain_of(e.args[0])))
     ]
     return low.encoding.add(bits) if bits else zero
 
 
 def _select(low: Lowering, e: Expr, table: Any, *index: Value) -> Value:
-    sort = e.args[0].sort
-    assert isinstance(sort, TableSort)
+    sort = sort_of_table(e.args[0])
     return low.read(table, sort.index, index)
 
 

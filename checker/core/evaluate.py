@@ -13,7 +13,12 @@ from itertools import product
 from typing import Any
 
 from poolproof.checker.core.fold import Algebra, fold
-from poolproof.checker.core.ir import Domain, Expr, SetSort, TableSort, binder_of
+from poolproof.checker.core.ir import (
+    Expr,
+    TableSort,
+    binder_of,
+    domain_of,
+)
 from poolproof.checker.core.limits import tick
 from poolproof.checker.core.system import Action, Obligation, State, TransitionSystem
 
@@ -187,13 +192,8 @@ def _binder(of: Callable[[list[int]], int]) -> Callable[..., Reader]:
     return _shared(make)
 
 
-def _domain(s: Expr) -> Domain:
-    assert isinstance(s.sort, SetSort)
-    return s.sort.domain
-
-
 def _member(e: Expr, element: Reader, members: Reader) -> Reader:
-    lo = _domain(e.args[1]).lo
+    lo = domain_of(e.args[1]).lo
 
     def read(v: Valuation) -> Value:
         k = element(v) - lo
@@ -203,7 +203,7 @@ def _member(e: Expr, element: Reader, members: Reader) -> Reader:
 
 
 def _single(e: Expr, element: Reader) -> Reader:
-    domain = _domain(e)
+    domain = domain_of(e)
 
     def read(v: Valuation) -> Value:
         raw: int = element(v)

@@ -10,7 +10,7 @@ algebra has every operator of the table.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, NoReturn, Protocol, Self, TypeVar
 
 from poolproof.checker.core.limits import tick
 from poolproof.checker.core.sorts import Sort
@@ -90,6 +90,18 @@ def fold(
         done[node] = algebra[node.op](given, node, *values)
     tick(count * work)
     return [done[root] for root in roots]
+
+
+def unbound(_given: object, e: object, *_values: object) -> NoReturn:
+    """For a leaf that has no value in an algebra. Raise KeyError."""
+    raise KeyError(f"{e} has no value here")
+
+
+def beyond(_given: object, e: Any, *_values: object) -> NoReturn:
+    """For an operator that expressions must be without before an algebra reads them:
+    aggregates are written out, tables are read and written cell by cell. Raise
+    ValueError."""
+    raise ValueError(f"{e}: {e.op} is written out before it is read")
 
 
 _OFTEN = 16

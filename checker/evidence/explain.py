@@ -20,6 +20,7 @@ from poolproof.checker.core.ir import (
     not_,
     show,
     show_raw,
+    sort_of_table,
     substitute,
 )
 from poolproof.checker.core.show import symbol
@@ -185,8 +186,7 @@ def _terms(at: Valuation, node: Expr, depth: int) -> Iterator[Line]:
 
 def _cells(at: Valuation, a: Expr, b: Expr, depth: int) -> Iterator[Line]:
     left, right = at.table(a), at.table(b)
-    sort = a.sort
-    assert isinstance(sort, TableSort)
+    sort = sort_of_table(a)
     for index in left:
         if left[index] != right[index]:
             where = ", ".join(

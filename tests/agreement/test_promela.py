@@ -280,7 +280,7 @@ def test_a_large_guard_and_a_write_that_may_be_outside() -> None:
 
 def test_a_table_has_no_text_of_its_own() -> None:
     sort = ir.table_sort((ir.Domain(INT, 0, 2),), INT)
-    with pytest.raises(ValueError, match="fill has no text of its own"):
+    with pytest.raises(ValueError, match="fill is written out before it is read"):
         PromelaWriter({}).text(ir.fill(sort, num(1)))
 
 

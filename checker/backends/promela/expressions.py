@@ -12,12 +12,18 @@ from collections import ChainMap, Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from poolproof.checker.backends.cell_number import cell_number
+from poolproof.checker.backends.cell_number import bit_number, cell_number
 from poolproof.checker.backends.foreign import Inexpressible
 from poolproof.checker.backends.templates import joined, template
-from poolproof.checker.core.fold import Algebra, fold
-from poolproof.checker.core.interval import inside
-from poolproof.checker.core.ir import Domain, Expr, SetSort, TableSort, subterms
+from poolproof.checker.core.fold import Algebra, beyond, fold, unbound
+from poolproof.checker.core.ir import (
+    BINDERS,
+    Domain,
+    Expr,
+    domain_of,
+    sort_of_table,
+    subterms,
+)
 
 LARGE = 400
 """Upper limit on the nodes of an expression that is written in one piece."""
@@ -95,46 +101,27 @@ def _variable(w: PromelaWriter, e: Expr) -> str:
     return w.names[name]
 
 
-def _unbound(w: PromelaWriter, e: Expr) -> str:
-    raise KeyError(f"{e} has no value here")
-
-
-def _beyond(w: PromelaWriter, e: Expr, *args: str) -> str:
-    """Aggregates are written out; a table is read and written by cells."""
-    raise ValueError(f"{e}: {e.op} has no text of its own")
-
-
 def _select(w: PromelaWriter, e: Expr, table: str, *index: str) -> str:
-    sort = e.args[0].sort
-    assert isinstance(sort, TableSort)
+    sort = sort_of_table(e.args[0])
     at, check = position(sort.index, e.args[1:], index)
     return f"({check} -> {table}[{at}] : 0)" if check else f"{table}[{at}]"
 
 
 def _domain(e: Expr) -> Domain:
-    assert isinstance(e.sort, SetSort)
-    if len(e.sort.domain) > 31:
+    domain = domain_of(e)
+    if len(domain) > 31:
         raise Inexpressible(f"{e} is a set of more than 31 elements")
-    return e.sort.domain
-
-
-def _bit(element: Expr, text: str, domain: Domain) -> tuple[str, str]:
-    """Return the number of an element's bit, and the condition that it has one."""
-    certain = inside(element.interval, domain)
-    return (
-        f"({text} - {domain.lo})" if domain.lo else text,
-        "" if certain else f"{text} >= {domain.lo} && {text} <= {domain.hi}",
-    )
+    return domain
 
 
 def _member(w: PromelaWriter, e: Expr, element: str, members: str) -> str:
-    bit, check = _bit(e.args[0], element, _domain(e.args[1]))
+    bit, check = bit_number(e.args[0], element, _domain(e.args[1]), _within)
     read = f"(({members} >> {bit}) & 1)"
     return f"({check} -> {read} : 0)" if check else read
 
 
 def _single(w: PromelaWriter, e: Expr, element: str) -> str:
-    bit, check = _bit(e.args[0], element, _domain(e))
+    bit, check = bit_number(e.args[0], element, _domain(e), _within)
     return f"({check} -> (1 << {bit}) : 0)" if check else f"(1 << {bit})"
 
 
@@ -160,9 +147,9 @@ def _remainder(w: PromelaWriter, e: Expr, a: str, b: str) -> str:
 
 PROMELA: Algebra[str] = {
     "const": _constant,
-    "param": _unbound,
+    "param": unbound,
     "var": _variable,
-    "local": _unbound,
+    "local": unbound,
     "not": template("(!{a})"),
     "and": joined("&&"),
     "or": joined("||"),
@@ -184,13 +171,6 @@ PROMELA: Algebra[str] = {
     "single": _single,
     "card": _card,
     "select": _select,
-    "store": _beyond,
-    "fill": _beyond,
-    "sum": _beyond,
-    "all": _beyond,
-    "any": _beyond,
-    "setof": _beyond,
-    "map": _beyond,
-    "first": _beyond,
+    **dict.fromkeys(BINDERS | {"store", "fill", "map"}, beyond),
 }
 """The IR as Promela; operands stand in parentheses."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from poolproof.checker.backends.foreign import Inexpressible
 from poolproof.checker.backends.templates import joined, template
-from poolproof.checker.core.fold import Algebra, fold
+from poolproof.checker.core.fold import Algebra, beyond, fold, unbound
 from poolproof.checker.core.interval import inside
 from poolproof.checker.core.ir import (
     BINDERS,
@@ -25,6 +25,8 @@ from poolproof.checker.core.ir import (
     Sort,
     TableSort,
     binder_of,
+    domain_of,
+    sort_of_table,
     subterms,
 )
 
@@ -146,25 +148,14 @@ def _local(at: _At, e: Expr) -> str:
     return at.writer.locals[e]
 
 
-def _unbound(at: _At, e: Expr) -> str:
-    raise KeyError(f"{e} has no value here")
-
-
-def _beyond(at: _At, e: Expr, *args: str) -> str:
-    """Only open systems have maps, and only updates whole tables."""
-    raise ValueError(f"{e}: {e.op} has no text of its own")
-
-
 def _single(at: _At, e: Expr, element: str) -> str:
-    assert isinstance(e.sort, SetSort)
-    if inside(e.args[0].interval, e.sort.domain):
+    if inside(e.args[0].interval, domain_of(e)):
         return f"{{{element}}}"
-    return f"({{{element}}} \\cap {values(e.sort.domain)})"
+    return f"({{{element}}} \\cap {values(domain_of(e))})"
 
 
 def _select(at: _At, e: Expr, table: str, *index: str) -> str:
-    sort = e.args[0].sort
-    assert isinstance(sort, TableSort)
+    sort = sort_of_table(e.args[0])
     place = tuple_of(index)
     if outside(sort.index, e.args[1:]):
         return f"Read({table}, {place}, {constant(sort.element, 0)})"
@@ -172,8 +163,7 @@ def _select(at: _At, e: Expr, table: str, *index: str) -> str:
 
 
 def _store(at: _At, e: Expr, table: str, *more: str) -> str:
-    sort = e.sort
-    assert isinstance(sort, TableSort)
+    sort = sort_of_table(e)
     place, value = tuple_of(more[:-1]), more[-1]
     if outside(sort.index, e.args[1:-1]):
         return f"Write({table}, {place}, {value})"
@@ -202,7 +192,7 @@ def _binder(text: str) -> Callable[..., str]:
 
 TLA: Algebra[str] = {
     "const": lambda at, e: constant(e.sort, e.data),
-    "param": _unbound,
+    "param": unbound,
     "var": _variable,
     "local": _local,
     "not": template("(~{a})"),
@@ -228,8 +218,8 @@ TLA: Algebra[str] = {
     "select": _select,
     "store": _store,
     "fill": _fill,
-    "map": _beyond,
-    "first": _beyond,
+    "map": beyond,
+    "first": beyond,
     "sum": _binder("Total([{name} \\in {domain} |-> {body}])"),
     "all": _binder("(\\A {name} \\in {domain} : {body})"),
     "any": _binder("(\\E {name} \\in {domain} : {body})"),

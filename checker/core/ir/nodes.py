@@ -171,6 +171,12 @@ def sort_of_set(*exprs: Expr) -> SetSort:
     return sort
 
 
+def domain_of(e: Expr) -> Domain:
+    """Return the domain of which a value of e is a set. Raise SortError if e is no
+    set."""
+    return sort_of_set(e).domain
+
+
 def certainly_in(e: Expr, domain: Domain) -> bool:
     """Return whether e is in the domain by its structure."""
     if isinstance(domain, OpenDomain):  # it has a least value, and is not empty

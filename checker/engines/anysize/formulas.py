@@ -141,8 +141,7 @@ def _has(s: Expr, k: Expr) -> Expr:
 
 
 def _elements(s: Expr) -> list[Expr]:
-    assert isinstance(s.sort, SetSort)
-    domain = s.sort.domain
+    domain = ir.domain_of(s)
     if isinstance(domain, OpenDomain):
         raise OutOfReach("a set over an open domain")
     return [ir.const(domain.sort, raw) for raw in domain]

@@ -749,8 +749,7 @@ class Elements:
             if e.op == "local":
                 self.note(e)
             elif e.op == "select":
-                sort = e.args[0].sort
-                assert isinstance(sort, ir.TableSort)
+                sort = ir.sort_of_table(e.args[0])
                 for i, d in zip(e.args[1:], sort.index, strict=True):
                     if isinstance(d, OpenDomain) and not i.is_const:
                         self.at(d)[i] = None

@@ -7,9 +7,9 @@ from poolproof.checker.core.ir import (
     BINDERS,
     Expr,
     SetSort,
-    TableSort,
     binder_of,
     local,
+    sort_of_table,
     subterms,
 )
 from poolproof.checker.passes.equivariance import renamed
@@ -84,8 +84,6 @@ class Naming:
             special = special or self.special[a]
         allowed: tuple[int, ...] = ()
         if e.op in ("select", "store"):
-            sort = e.args[0].sort
-            assert isinstance(sort, TableSort)
             name = self.uses.table_of(e.args[0])
             if name in self.tables:
                 at = 1 + self.uses.place[name]
@@ -129,8 +127,7 @@ class Naming:
     def terms_of(self, e: Expr, at: int) -> RowTerms:
         if self.joint:
             return ()
-        sort = e.args[0].sort
-        assert isinstance(sort, TableSort)
+        sort = sort_of_table(e.args[0])
         return tuple(e.args[k] for k in range(1, 1 + len(sort.index)) if k != at)
 
     def _comparison(self, e: Expr) -> tuple[Named | None, bool]:

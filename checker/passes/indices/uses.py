@@ -5,7 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from poolproof.checker.core.ir import INT, Domain, Expr, TableSort, subterms
+from poolproof.checker.core.ir import (
+    INT,
+    Domain,
+    Expr,
+    TableSort,
+    sort_of_table,
+    subterms,
+)
 from poolproof.checker.passes.indices.reading import SimplifiedFormulas
 
 
@@ -91,8 +98,7 @@ class Uses:
 
     def _cell(self, scope: str, e: Expr, named: set[str]) -> None:
         name = self.table_of(e.args[0])
-        sort = e.args[0].sort
-        assert isinstance(sort, TableSort)
+        sort = sort_of_table(e.args[0])
         index = e.args[1 : 1 + len(sort.index)]
         for k, (d, i) in enumerate(zip(sort.index, index, strict=True)):
             if i.op == "local" and i.sort is INT and (d != self.domain or name is None):
