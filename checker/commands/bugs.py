@@ -40,14 +40,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     only = "only bugs with these fixes; the beginning of a hash is enough"
     shared.add_names(parser, "--only", only, one="HASH")
-    shared.add_value(
-        parser,
-        "--budget",
-        shared.seconds,
-        default=SECONDS,
-        metavar="SECONDS",
-        help="time for each search; 60 by default",
-    )
+    shared.add_budget(parser, "time for each search; 60 by default", SECONDS)
     add("-v", "--verbose", action="store_true", help="print each run, too")
     add("--markdown", action="store_true", help="print Markdown")
     shared.add_output(parser)

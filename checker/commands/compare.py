@@ -70,35 +70,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     shared.add_names(parser, "--without", "leave features out")
     shared.add_names(parser, "--with", "turn features on", dest="having")
-    shared.add_value(
+    shared.add_whole(
         parser,
         "--failures",
-        shared.whole(0),
-        metavar="N",
-        help="let up to N of the calls that may fail do so in a run",
+        "let up to N of the calls that may fail do so in a run",
+        least=0,
     )
-    shared.add_value(
-        parser,
-        "--budget",
-        shared.seconds,
-        default=60.0,
-        metavar="SECONDS",
-        help="time for the comparison; 60 by default",
-    )
-    shared.add_value(
-        parser,
-        "--depth",
-        shared.whole(1),
-        metavar="CALLS",
-        help="longest sequence to try",
-    )
-    shared.add_value(
-        parser,
-        "--memory",
-        shared.memory,
-        metavar="SIZE",
-        help="at most this, like 500M or 4G",
-    )
+    shared.add_budget(parser, "time for the comparison; 60 by default", 60.0)
+    shared.add_whole(parser, "--depth", "longest sequence to try", metavar="CALLS")
+    shared.add_memory(parser)
     add(
         "--property-wise",
         action="store_true",

@@ -113,51 +113,27 @@ def add(parser: argparse.ArgumentParser) -> None:
         default="6.12",
         help=f"{LIVE}, {names} or the path of an image",
     )
-    shared.add_value(
-        parser,
-        "--sequences",
-        shared.whole(1),
-        default=1000,
-        metavar="N",
-        help="number of sequences; 1000 by default",
+    shared.add_whole(
+        parser, "--sequences", "number of sequences; 1000 by default", 1000
     )
-    shared.add_value(
-        parser,
-        "--steps",
-        shared.whole(1),
-        default=26,
-        metavar="N",
-        help="actions in each sequence; 26 by default",
-    )
-    shared.add_value(
-        parser,
-        "--seed",
-        shared.whole(0),
-        default=0,
-        metavar="N",
-        help="seed of the sequences; 0 by default",
+    shared.add_whole(parser, "--steps", "actions in each sequence; 26 by default", 26)
+    shared.add_whole(
+        parser, "--seed", "seed of the sequences; 0 by default", 0, least=0
     )
     shared.add_names(parser, "--with", "features that every sequence has", "having")
     shared.add_names(parser, "--without", "features that no sequence has")
-    shared.add_value(
-        parser,
-        "--budget",
-        shared.seconds,
-        metavar="SECONDS",
-        help="end after this time",
-    )
+    shared.add_budget(parser, "end after this time")
     add(
         "--failures",
         action="store_true",
         help="make allocations fail, one at a time (needs CONFIG_FAILSLAB)",
     )
-    shared.add_value(
+    shared.add_whole(
         parser,
         "--gigantic",
-        shared.whole(0),
-        default=0,
-        metavar="N",
-        help="a guest with N pages of 1 GiB, which can be demoted",
+        "a guest with N pages of 1 GiB, which can be demoted",
+        0,
+        least=0,
     )
     add("--c", metavar="DIR", help="write each difference to DIR as a C program")
     add("--log", metavar="FILE", help="match a log of calls instead of a kernel")

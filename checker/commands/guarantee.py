@@ -44,30 +44,14 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="K=V[,K=V]",
         help="bounds to try; repeat the option for others",
     )
-    shared.add_value(
+    shared.add_whole(
         parser,
         "--states",
-        shared.whole(1),
-        default=3000,
-        metavar="N",
-        help="visit at most N states in each search; 3000 by default",
+        "visit at most N states in each search; 3000 by default",
+        3000,
     )
-    shared.add_value(
-        parser,
-        "--budget",
-        shared.seconds,
-        default=300.0,
-        metavar="SECONDS",
-        help="time for all searches together; 300 by default",
-    )
-    shared.add_value(
-        parser,
-        "--most",
-        shared.whole(1),
-        default=2,
-        metavar="N",
-        help="combine at most N features; 2 by default",
-    )
+    shared.add_budget(parser, "time for all searches together; 300 by default", 300.0)
+    shared.add_whole(parser, "--most", "combine at most N features; 2 by default", 2)
     add("--single", action="store_true", help="try no pairs (--most 1)")
     shared.add_names(parser, "--among", "combine only these features")
     shared.add_output(parser)

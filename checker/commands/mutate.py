@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 
 from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.streams import output
@@ -14,6 +13,7 @@ from poolproof.checker.core.verdict import Budget
 from poolproof.checker.driver.designs import find_spec, shipped_specs, specs_for
 from poolproof.checker.driver.mutate import campaign
 from poolproof.checker.driver.task import Request
+from poolproof.checker.driver.workers import cores
 from poolproof.checker.reports import json
 from poolproof.checker.reports.mutate import mutation_report
 from poolproof.checker.spec import parse
@@ -35,35 +35,19 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also change the text that the design inherits",
     )
-    for name, read, default, metavar, text in (
-        ("--sample", shared.whole(1), None, "N", "try only so many mutants"),
-        ("--seed", shared.whole(0), 0, "N", "decides their order; 0 by default"),
-        (
-            "--states",
-            shared.whole(1),
-            4000,
-            "N",
-            "states of each original; 4000 by default",
-        ),
-        (
-            "--budget",
-            shared.seconds,
-            120.0,
-            "SECONDS",
-            "time for all; 120 by default",
-        ),
-        ("--memory", shared.memory, None, "SIZE", "like 500M or 4G"),
-        (
-            "--threads",
-            shared.whole(1),
-            len(os.sched_getaffinity(0)),
-            "N",
-            "number of processes (default: one for each core)",
-        ),
-    ):
-        shared.add_value(
-            parser, name, read, default=default, metavar=metavar, help=text
-        )
+    shared.add_whole(parser, "--sample", "try only so many mutants")
+    shared.add_whole(parser, "--seed", "decides their order; 0 by default", 0, least=0)
+    shared.add_whole(
+        parser, "--states", "states of each original; 4000 by default", 4000
+    )
+    shared.add_budget(parser, "time for all; 120 by default", 120.0)
+    shared.add_memory(parser)
+    shared.add_whole(
+        parser,
+        "--threads",
+        "number of processes (default: one for each core)",
+        cores(),
+    )
     shared.add_output(parser)
 
 

@@ -135,6 +135,33 @@ def add_value(
     parser.add_argument(name, type=value, **more)
 
 
+def add_whole(
+    parser: argparse.ArgumentParser,
+    name: str,
+    what: str,
+    default: int | None = None,
+    least: int = 1,
+    metavar: str = "N",
+) -> None:
+    """Add an option that takes a whole number from ``least`` on."""
+    add_value(parser, name, whole(least), default=default, metavar=metavar, help=what)
+
+
+def add_budget(
+    parser: argparse.ArgumentParser, what: str, default: float | None = None
+) -> None:
+    """Add --budget, in seconds."""
+    add_value(
+        parser, "--budget", seconds, default=default, metavar="SECONDS", help=what
+    )
+
+
+def add_memory(parser: argparse.ArgumentParser) -> None:
+    """Add --memory."""
+    what = "at most this, like 500M or 4G"
+    add_value(parser, "--memory", memory, metavar="SIZE", help=what)
+
+
 def add_names(
     parser: argparse.ArgumentParser,
     name: str,
@@ -204,44 +231,24 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     add_designs(parser)
     add_names(parser, "--without", "leave features out")
     add_names(parser, "--with", "turn features on", dest="having")
-    add_value(
+    add_whole(
         parser,
         "--failures",
-        whole(0),
-        metavar="N",
-        help="let up to N of the calls that may fail do so in a run (--bounds "
+        "let up to N of the calls that may fail do so in a run (--bounds "
         f"{FAILURES.name}=N)",
+        least=0,
     )
     add_value(parser, "--engine", engine, metavar="ENGINE", help=", ".join(engines()))
-    add_value(
-        parser,
-        "--budget",
-        seconds,
-        metavar="SECONDS",
-        help="time for each engine on each design",
-    )
-    add_value(
-        parser, "--depth", whole(0), metavar="STEPS", help="length of the longest runs"
-    )
-    add_value(
-        parser, "--memory", memory, metavar="SIZE", help="at most this, like 500M or 4G"
-    )
-    add_value(
+    add_budget(parser, "time for each engine on each design")
+    add_whole(parser, "--depth", "length of the longest runs", least=0, metavar="STEPS")
+    add_memory(parser)
+    add_whole(
         parser,
         "--threads",
-        whole(1),
-        default=0,
-        metavar="N",
-        help="workers of the native engine (default: one for each core), at most 256",
+        "workers of the native engine (default: one for each core), at most 256",
+        0,
     )
-    add_value(
-        parser,
-        "--seed",
-        whole(0),
-        default=0,
-        metavar="N",
-        help="seed of the fuzz engine; 0 by default",
-    )
+    add_whole(parser, "--seed", "seed of the fuzz engine; 0 by default", 0, least=0)
     parser.add_argument(
         "--no-symmetry", action="store_true", help="visit symmetric states, too"
     )
@@ -272,14 +279,7 @@ def add_no_cache(parser: argparse.ArgumentParser) -> None:
 
 def add_jobs(parser: argparse.ArgumentParser, default: int) -> None:
     """Add how many checks are made at the same time."""
-    add_value(
-        parser,
-        "--jobs",
-        whole(1),
-        default=default,
-        metavar="N",
-        help="run N checks at the same time",
-    )
+    add_whole(parser, "--jobs", "run N checks at the same time", default=default)
     parser.add_argument(
         "--cluster",
         metavar="ADDRESS",

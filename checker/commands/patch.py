@@ -94,13 +94,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write to FILE a design with the methods that must change",
     )
-    shared.add_value(
-        parser,
-        "--budget",
-        shared.seconds,
-        metavar="SECONDS",
-        help=f"time for all specs together; {SECONDS:.0f} by default",
-    )
+    shared.add_budget(parser, f"time for all specs together; {SECONDS:.0f} by default")
     add("--no-run", action="store_true", help="list the specs, but do not run them")
     add(
         "--b4",

@@ -51,13 +51,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     add("--plot", metavar="FILE", help="with --sweep: draw a plot (needs matplotlib)")
     add("--table", action="store_true", help="do not print the failing schedules")
     shared.add_designs(parser)
-    shared.add_value(
+    shared.add_budget(
         parser,
-        "--budget",
-        shared.seconds,
-        default=shared.DEFAULT_SECONDS[shared.AUTO],
-        metavar="SECONDS",
-        help="time for each scenario on each design",
+        "time for each scenario on each design",
+        shared.DEFAULT_SECONDS[shared.AUTO],
     )
     shared.add_no_cache(parser)
     shared.add_jobs(parser, 1)

@@ -10,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from poolproof.checker.commands import options as shared
+from poolproof.checker.commands.axes import add_axes, checked, scenarios
 from poolproof.checker.commands.streams import output
 from poolproof.checker.commands.terminal import Interrupts, Progress, progress
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget
 from poolproof.checker.driver.growth import Point
-from poolproof.checker.driver.size import scenarios_on
-from poolproof.checker.driver.sweep import Axis, SweepCell, sweep
+from poolproof.checker.driver.sweep import sweep
 from poolproof.checker.driver.task import Request
 from poolproof.checker.driver.widening import (
     Searches,
@@ -38,42 +38,11 @@ from poolproof.checker.reports.sweep import (
     widened_json,
 )
 from poolproof.checker.spec import Spec
-from poolproof.checker.spec.numbers import with_range
-from poolproof.model.language import declared, did_you_mean
 
 
 def add_sweep(parser: argparse.ArgumentParser, what: str) -> None:
     """Add --sweep, whose help is ``what``."""
-    shared.add_value(
-        parser,
-        "--sweep",
-        _axes,
-        action="extend",
-        default=[],
-        metavar="NAME=LO..HI[,...]",
-        help=what,
-    )
-
-
-def _axes(text: str) -> list[Axis]:
-    """Read NAME=LO..HI[,NAME=LO..HI]."""
-    found = []
-    for part in text.split(","):
-        name, equals, over = part.partition("=")
-        if not (name and equals):
-            raise argparse.ArgumentTypeError("write it like cold=0..16")
-        found.append((name.strip(), shared.span(over.strip())))
-    return found
-
-
-def _checked(options: argparse.Namespace) -> tuple[Axis, ...]:
-    """Return the axes of --sweep. Raise UserError if a name is given twice."""
-    axes: tuple[Axis, ...] = tuple(options.sweep)
-    names = [name for name, _ in axes]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(None, f"--sweep has {name} twice: once is enough")
-    return axes
+    add_axes(parser, "--sweep", what)
 
 
 # --- least pools ------------------------------------------------------------
@@ -84,7 +53,7 @@ def run_sweep(
 ) -> int:
     """Print the grid of each scenario on each design, and return the exit code: 3
     if a cell is not known, else 0."""
-    axes = _checked(options)
+    axes = checked("sweep", options.sweep)
     if len(axes) > 2:
         raise UserError(None, "size --sweep takes one name, or two")
     if options.json:
@@ -92,25 +61,12 @@ def run_sweep(
     figure = figure_class() if options.plot else None
     done: list[Swept] = []
     with output(options.output) as out:
-        for spec in specs:
-            for scenario, known in scenarios_on(spec, options.design, options.scenario):
-                names = [let.name.text for let in spec.lets] + list(
-                    declared(known.cls)[0]
-                )
-                for name, _ in axes:
-                    if name not in names:
-                        raise UserError(
-                            None,
-                            f"--sweep {name}: {known.name} has no such bound, and "
-                            f"{spec.file} no such let{did_you_mean(name, names)}",
-                        )
-                if options.sizes is not None:
-                    scenario = with_range(scenario, options.sizes)
-                cells: tuple[SweepCell, ...] = tuple(
-                    sweep(scenario, spec, known.cls, bounds, axes, options.budget)
-                )
-                done.append(Swept(scenario, known.name, axes, cells))
-                print("\n".join(sweep_report(spec, done[-1])), file=out, flush=True)
+        for spec, scenario, known in scenarios(options, specs, "sweep", axes):
+            cells = tuple(
+                sweep(scenario, spec, known.cls, bounds, axes, options.budget)
+            )
+            done.append(Swept(scenario, known.name, axes, cells))
+            print("\n".join(sweep_report(spec, done[-1])), file=out, flush=True)
     if not done:
         raise UserError(None, "no such scenario is for these designs")
     if options.csv:
@@ -155,7 +111,7 @@ def run_check_sweep(
 ) -> int:
     """Check the specs at all bounds of the grid, the small ones first, print a line for
     each, and return the exit code."""
-    axes = _checked(options)
+    axes = checked("sweep", options.sweep)
     refuse_other_forms(options, "sweep")
     interrupts = Interrupts()
     how = searches(options, budget, interrupts)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The axes that --sweep and --any take: names with a range of values each."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+
+from poolproof.checker.commands.options import add_value, span
+from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.driver.designs import DesignRef
+from poolproof.checker.driver.size import scenarios_on
+from poolproof.checker.driver.sweep import Axis
+from poolproof.checker.spec import Spec
+from poolproof.checker.spec.numbers import with_range
+from poolproof.checker.spec.syntax import Scenario
+from poolproof.model.language import declared, did_you_mean
+
+
+def add_axes(
+    parser: argparse.ArgumentParser,
+    name: str,
+    what: str,
+    otherwise: range | None = None,
+) -> None:
+    """Add an option that takes axes. A name alone has the values ``otherwise``, or
+    is refused if there are none."""
+    form = "NAME=LO..HI" if otherwise is None else "NAME[=LO..HI]"
+    add_value(
+        parser,
+        name,
+        _reader(otherwise),
+        action="extend",
+        default=[],
+        metavar=f"{form}[,...]",
+        help=what,
+    )
+
+
+def _reader(otherwise: range | None) -> Callable[[str], list[Axis]]:
+    def read(text: str) -> list[Axis]:
+        found = []
+        for part in text.split(","):
+            name, equals, over = part.partition("=")
+            if otherwise is None and not (name and equals):
+                raise argparse.ArgumentTypeError("write it like cold=0..16")
+            values = span(over.strip()) if equals or otherwise is None else otherwise
+            found.append((name.strip(), values))
+        return found
+
+    return read
+
+
+def checked(option: str, axes: Sequence[Axis]) -> tuple[Axis, ...]:
+    """Return the axes. Raise UserError if a name is given twice."""
+    names = [name for name, _ in axes]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(None, f"--{option} has {name} twice: once is enough")
+    return tuple(axes)
+
+
+def scenarios(
+    options: argparse.Namespace,
+    specs: Sequence[Spec],
+    option: str,
+    axes: Sequence[Axis],
+) -> Iterator[tuple[Spec, Scenario, DesignRef]]:
+    """Yield each scenario with each design that it applies to, and its range from
+    --sizes. Raise UserError for an axis that is no bound and no `let` there."""
+    for spec in specs:
+        for scenario, known in scenarios_on(spec, options.design, options.scenario):
+            there = [*(let.name.text for let in spec.lets), *declared(known.cls)[0]]
+            for name, _ in axes:
+                if name not in there:
+                    raise UserError(
+                        None,
+                        f"--{option} {name}: {known.name} has no such bound, and "
+                        f"{spec.file} no such let{did_you_mean(name, there)}",
+                    )
+            if options.sizes is not None:
+                scenario = with_range(scenario, options.sizes)
+            yield spec, scenario, known
