@@ -4,16 +4,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from poolproof.checker.commands.options import add_value, span
 from poolproof.checker.core.diagnostic import UserError
-from poolproof.checker.driver.designs import DesignRef
-from poolproof.checker.driver.size import scenarios_on
+from poolproof.checker.driver.size import SizeTask, size_tasks
 from poolproof.checker.driver.sweep import Axis
 from poolproof.checker.spec import Spec
-from poolproof.checker.spec.numbers import with_range
-from poolproof.checker.spec.syntax import Scenario
 from poolproof.model.language import declared, did_you_mean
 
 
@@ -60,24 +57,24 @@ def checked(option: str, axes: Sequence[Axis]) -> tuple[Axis, ...]:
     return tuple(axes)
 
 
-def scenarios(
-    options: argparse.Namespace,
-    specs: Sequence[Spec],
+def tasks_along(
     option: str,
     axes: Sequence[Axis],
-) -> Iterator[tuple[Spec, Scenario, DesignRef]]:
-    """Yield each scenario with each design that it applies to, and its range from
-    --sizes. Raise UserError for an axis that is no bound and no `let` there."""
+    options: argparse.Namespace,
+    specs: Sequence[Spec],
+    bounds: Mapping[str, int],
+) -> Iterator[SizeTask]:
+    """Yield the scenarios on their designs, with the range of --sizes. Raise UserError
+    for an axis that is neither a bound nor a `let` there."""
     for spec in specs:
-        for scenario, known in scenarios_on(spec, options.design, options.scenario):
-            there = [*(let.name.text for let in spec.lets), *declared(known.cls)[0]]
+        for task in size_tasks(spec, options.design, options.scenario, bounds):
+            lets = (let.name.text for let in spec.lets)
+            there = [*lets, *declared(task.known.cls)[0]]
             for name, _ in axes:
                 if name not in there:
                     raise UserError(
                         None,
-                        f"--{option} {name}: {known.name} has no such bound, and "
+                        f"--{option} {name}: {task.known.name} has no such bound, and "
                         f"{spec.file} no such let{did_you_mean(name, there)}",
                     )
-            if options.sizes is not None:
-                scenario = with_range(scenario, options.sizes)
-            yield spec, scenario, known
+            yield task if options.sizes is None else task.within(options.sizes)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 
-from poolproof.checker.commands.axes import add_axes, checked, scenarios
+from poolproof.checker.commands.axes import add_axes, checked, tasks_along
 from poolproof.checker.commands.streams import output
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.driver.least_formula import least_formula
@@ -37,13 +37,12 @@ def run_any(
     names = [name for name, _ in axes]
     code = 0
     with output(options.output) as out:
-        for spec, scenario, known in scenarios(options, specs, "any", axes):
-            found = least_formula(
-                scenario, spec, known.cls, bounds, axes, options.budget
-            )
-            assert scenario.measure is not None
-            size = scenario.measure.bound.text
-            lines = formula_report(scenario.name.text, known.name, size, names, found)
+        for task in tasks_along("any", axes, options, specs, bounds):
+            found = least_formula(task, axes, options.budget)
+            name, measure = task.scenario.name.text, task.scenario.measure
+            assert measure is not None
+            size = measure.bound.text
+            lines = formula_report(name, task.known.name, size, names, found)
             print("\n".join(lines), file=out, flush=True)
             code = code if found.formula else 3
     return code

@@ -16,11 +16,10 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.driver.designs import find_spec
 from poolproof.checker.driver.jobs import Inapplicable, Lost, SizeJob
-from poolproof.checker.driver.size import Sized, check_given, scenarios_on
+from poolproof.checker.driver.size import Sized, check_given, size_tasks
 from poolproof.checker.reports import json
 from poolproof.checker.reports.size import SizeAnswer, size_report
 from poolproof.checker.spec import Spec, parse
-from poolproof.checker.spec.numbers import with_range
 from poolproof.model.language import did_you_mean
 
 
@@ -103,12 +102,10 @@ def _cells(
     budget, checks = Budget(seconds=options.budget), shared.checks(options)
     if options.jobs > 1 or options.cluster:
         budget = replace(budget, threads=shared.threads(options))
-    jobs = []
-    for scenario, known in scenarios_on(spec, options.design, options.scenario):
-        if options.sizes is not None:
-            scenario = with_range(scenario, options.sizes)
-        jobs.append(SizeJob(scenario, spec, known, bounds, budget, checks))
-    return jobs
+    tasks = size_tasks(spec, options.design, options.scenario, bounds)
+    if options.sizes is not None:
+        tasks = (task.within(options.sizes) for task in tasks)
+    return [SizeJob(task, budget, checks) for task in tasks]
 
 
 def _answers(options: argparse.Namespace, jobs: Sequence[SizeJob]) -> list[SizeAnswer]:
@@ -127,10 +124,10 @@ def _answers(options: argparse.Namespace, jobs: Sequence[SizeJob]) -> list[SizeA
 
 def _answer(job: SizeJob, result: Sized | Lost) -> SizeAnswer:
     if isinstance(result, Inapplicable):
-        return SizeAnswer(job.scenario, job.known.name, None, result.why)
+        return SizeAnswer(job.task.scenario, job.task.known.name, None, result.why)
     if isinstance(result, Lost):
         raise UserError(None, f"{job.title}: nothing is known: {result.why}")
-    return SizeAnswer(job.scenario, job.known.name, result)
+    return SizeAnswer(job.task.scenario, job.task.known.name, result)
 
 
 def _check_names(specs: list[Spec], wanted: list[str]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from poolproof.checker.commands import options as shared
-from poolproof.checker.commands.axes import add_axes, checked, scenarios
+from poolproof.checker.commands.axes import add_axes, checked, tasks_along
 from poolproof.checker.commands.streams import output
 from poolproof.checker.commands.terminal import Interrupts, Progress, progress
 from poolproof.checker.core.diagnostic import UserError
@@ -61,12 +61,11 @@ def run_sweep(
     figure = figure_class() if options.plot else None
     done: list[Swept] = []
     with output(options.output) as out:
-        for spec, scenario, known in scenarios(options, specs, "sweep", axes):
-            cells = tuple(
-                sweep(scenario, spec, known.cls, bounds, axes, options.budget)
-            )
-            done.append(Swept(scenario, known.name, axes, cells))
-            print("\n".join(sweep_report(spec, done[-1])), file=out, flush=True)
+        for task in tasks_along("sweep", axes, options, specs, bounds):
+            cells = tuple(sweep(task, axes, options.budget))
+            done.append(Swept(task.scenario, task.known.name, axes, cells))
+            lines = sweep_report(task.spec, done[-1])
+            print("\n".join(lines), file=out, flush=True)
     if not done:
         raise UserError(None, "no such scenario is for these designs")
     if options.csv:

@@ -287,11 +287,9 @@ def successor(
     return tuple(cells), result
 
 
-def out_of_range(
-    system: TransitionSystem, state: State, params: Mapping[str, int] | None = None
-) -> str | None:
+def out_of_range(system: TransitionSystem, state: State) -> str | None:
     """Return the name of a cell that is outside its declared range, if any."""
-    at = Valuation(system, state, params=params)
+    at = Valuation(system, state)
     for cell, raw in zip(system.cells, state, strict=True):
         lo, hi = cell.variable.lo, cell.variable.hi
         if (lo is not None and raw < at.raw(lo)) or (

@@ -10,7 +10,7 @@ report is the same from any number of workers.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,11 +21,10 @@ from poolproof.checker.driver.against import Compared, compare
 from poolproof.checker.driver.designs import DesignRef
 from poolproof.checker.driver.judging import CheckResult
 from poolproof.checker.driver.kept import Checks
-from poolproof.checker.driver.size import Sized
+from poolproof.checker.driver.size import Sized, SizeTask
 from poolproof.checker.driver.task import Request, Task
 from poolproof.checker.spec import Spec
 from poolproof.checker.spec.names import MissingName
-from poolproof.checker.spec.syntax import Scenario
 
 
 class Job(Protocol):
@@ -128,27 +127,21 @@ class SpecJob:
 
 @dataclass(frozen=True)
 class SizeJob:
-    """A scenario on a design, with bounds and `let`s of its own. Its result is a
-    `Sized`, or `Inapplicable`; Ctrl-C loses it."""
+    """A scenario on a design. Its result is a `Sized`, or `Inapplicable`; Ctrl-C loses
+    it."""
 
-    scenario: Scenario
-    spec: Spec
-    known: DesignRef
-    given: Mapping[str, int]
+    task: SizeTask
     budget: Budget
     checks: Checks
 
     @property
     def title(self) -> str:
-        return f"{self.known.name} {self.scenario.name.text}"
+        return f"{self.task.known.name} {self.task.scenario.name.text}"
 
     def find(self, report: Reporter) -> Sized | Lost:
         """Return the result. Ctrl-C raises KeyboardInterrupt."""
-        find, given = self.checks.find_size, self.given
         try:
-            return find(
-                self.scenario, self.spec, self.known, given, self.budget, report
-            )
+            return self.checks.find_size(self.task, self.budget, report)
         except MissingName as missing:
             return Inapplicable(missing.what)
 

@@ -16,7 +16,7 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -36,7 +36,7 @@ from poolproof.checker.core.verdict import (
 from poolproof.checker.driver import check, size
 from poolproof.checker.driver.designs import DesignRef, designs_for
 from poolproof.checker.driver.judging import CheckResult
-from poolproof.checker.driver.size import Sized
+from poolproof.checker.driver.size import Sized, SizeTask
 from poolproof.checker.driver.sources import digest, of_checker, of_designs
 from poolproof.checker.driver.stated import texts_of
 from poolproof.checker.driver.task import Request, Task
@@ -44,7 +44,6 @@ from poolproof.checker.driver.task import prepare as prepare_anew
 from poolproof.checker.evidence.raw import ReplayDisagrees
 from poolproof.checker.evidence.replay import replay
 from poolproof.checker.spec import Spec
-from poolproof.checker.spec.syntax import Scenario
 
 
 @dataclass(frozen=True)
@@ -54,9 +53,7 @@ class Checks:
 
     prepare: Callable[[Spec, Request], tuple[Task, ...]]
     run: Callable[[Task, str, Budget, Reporter, Callable[[], bool]], CheckResult]
-    find_size: Callable[
-        [Scenario, Spec, DesignRef, Mapping[str, int], Budget, Reporter], Sized
-    ]
+    find_size: Callable[[SizeTask, Budget, Reporter], Sized]
 
 
 ROOM = 100_000_000
@@ -158,18 +155,12 @@ def _answers(
     return outcomes
 
 
-def find_size(
-    scenario: Scenario,
-    spec: Spec,
-    known: DesignRef,
-    given: Mapping[str, int],
-    budget: Budget,
-    report: Reporter,
-) -> Sized:
-    """Return what `size.find_size` returns for the design. A schedule that was kept
+def find_size(task: SizeTask, budget: Budget, report: Reporter) -> Sized:
+    """Return what `size.find_size` returns. A schedule that was kept
     is run again, and must have the same states. Raise as it does."""
-    key = _key_of(spec, Request((known.reference,)))
-    key = key and digest([key, repr(scenario), repr(sorted(given.items()))])
+    key = _key_of(task.spec, Request((task.known.reference,)))
+    asked = [repr(task.scenario), repr(sorted(task.given.items()))]
+    key = key and digest([key, *asked])
     key = key and digest([key, _options(budget)])
     found: Sized | None = _read(key)
     if found is not None:
@@ -178,8 +169,8 @@ def find_size(
             if again != failure.replay:
                 raise ReplayDisagrees("a schedule that was kept has other states now")
         return found
-    found = size.find_size(scenario, spec, known.cls, given, budget, report)
-    whole = len(found.sizes) == len(size.range_of(scenario, spec, known.cls, given))
+    found = size.find_size(task, budget, report)
+    whole = len(found.sizes) == len(size.size_question(task).range)
     if key and whole and not any(_CUT.search(at.unknown) for at in found.sizes):
         _write(key, found)
     return found
@@ -214,19 +205,8 @@ def _key_of(spec: Spec, request: Request) -> str:
     return digest([os.getcwd(), of_checker(), sources, *asked])
 
 
-def _size_anew(
-    scenario: Scenario,
-    spec: Spec,
-    known: DesignRef,
-    given: Mapping[str, int],
-    budget: Budget,
-    report: Reporter,
-) -> Sized:
-    return size.find_size(scenario, spec, known.cls, given, budget, report)
-
-
 KEPT = Checks(prepare, run, find_size)
-ANEW = Checks(prepare_anew, check.run, _size_anew)
+ANEW = Checks(prepare_anew, check.run, size.find_size)
 """With the cache, and without."""
 
 

@@ -10,15 +10,14 @@ programs are unrolled page by page.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 
 from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.driver.size import SizeTask
 from poolproof.checker.driver.sweep import Axis, SweepCell, sweep
-from poolproof.checker.spec.syntax import Scenario, Spec
-from poolproof.model.language import Design
 
 
 @dataclass(frozen=True)
@@ -59,21 +58,14 @@ class Least:
     why: str = ""
 
 
-def least_formula(
-    scenario: Scenario,
-    spec: Spec,
-    cls: type[Design],
-    given: Mapping[str, int],
-    axes: Sequence[Axis],
-    seconds: float,
-) -> Least:
+def least_formula(task: SizeTask, axes: Sequence[Axis], seconds: float) -> Least:
     """Return the least size as a formula of the axes. Each cell has ``seconds`` of
     time. Raise UserError if the spec refuses every cell of the grid."""
     names = tuple(name for name, _ in axes)
 
     def least(values: Sequence[int]) -> Iterator[SweepCell]:
         one = [(n, range(v, v + 1)) for n, v in zip(names, values, strict=True)]
-        return sweep(scenario, spec, cls, given, one, seconds)
+        return sweep(task, one, seconds)
 
     cells: list[SweepCell] = []
     mistake: UserError | None = None

@@ -142,12 +142,10 @@ def _actions(design: type[Design], citation: Citation) -> tuple[str, ...]:
     )
 
 
-def exercising(
-    which: Sequence[Modelled], specs: Sequence[Spec] | None = None
-) -> tuple[Exercised, ...]:
-    """Return the specs (of the shipped ones, by default) whose features enable an
-    action that may call a citing method; those with most such actions first."""
-    every = [parse(p) for p in shipped_specs()] if specs is None else list(specs)
+def exercising(which: Sequence[Modelled]) -> tuple[Exercised, ...]:
+    """Return the shipped specs whose features enable an action that may call a citing
+    method; those with most such actions first."""
+    every = [parse(p) for p in shipped_specs()]
     found = [
         Exercised(spec, m.known, actions)
         for m in which

@@ -13,7 +13,7 @@ from poolproof.checker.driver.designs import designs_named, shipped_scenarios, s
 from poolproof.checker.driver.jobs import Lost, SizeJob, SpecJob, Spread
 from poolproof.checker.driver.judging import CheckResult
 from poolproof.checker.driver.kept import Checks
-from poolproof.checker.driver.size import Sized, scenarios_on
+from poolproof.checker.driver.size import Sized, size_tasks
 from poolproof.checker.driver.task import Request
 from poolproof.checker.spec import parse
 from poolproof.checker.spec.page import Page
@@ -74,7 +74,7 @@ def review(
         if isinstance(result, Lost):
             lost[job.title] = result.why
         else:
-            sizes[scenario_name(job), job.known.name] = result
+            sizes[scenario_name(job), job.task.known.name] = result
     done: list[CheckResult] = []
     for spec_cell, result in zip(specs, results[len(scenarios) :], strict=True):
         if isinstance(result, Lost):
@@ -86,7 +86,7 @@ def review(
 
 def scenario_name(job: SizeJob) -> str:
     """Return FILE.NAME, without the file's folder and ending."""
-    return f"{Path(job.spec.file).stem}.{job.scenario.name.text}"
+    return f"{Path(job.task.spec.file).stem}.{job.task.scenario.name.text}"
 
 
 def scenario_cells(
@@ -102,9 +102,9 @@ def scenario_cells(
     files = {name.partition(".")[0] for name in wanted}
     specs = [parse(p) for p in shipped_scenarios() if Path(p).stem in files]
     jobs = [
-        SizeJob(scenario, spec, known, {}, budget, checks)
+        SizeJob(task, budget, checks)
         for spec in specs
-        for scenario, known in scenarios_on(spec, given)
-        if known.reference in seen
+        for task in size_tasks(spec, given)
+        if task.known.reference in seen
     ]
     return [job for job in jobs if scenario_name(job) in wanted]

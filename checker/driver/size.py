@@ -12,7 +12,7 @@ the design's own class has run it under CPython and the programs allow it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
@@ -46,7 +46,7 @@ from poolproof.checker.evidence.replay import (
     show_step,
 )
 from poolproof.checker.frontend.design import compile_design
-from poolproof.checker.spec.numbers import number, with_lets
+from poolproof.checker.spec.numbers import number, with_lets, with_range
 from poolproof.checker.spec.resolve import resolve
 from poolproof.checker.spec.scenario import (
     GUARANTEED,
@@ -143,10 +143,28 @@ class Sized:
         return failing[-1] if failing else None
 
 
-def scenarios_on(
-    spec: Spec, designs: Sequence[str], names: Collection[str] = ()
-) -> Iterator[tuple[Scenario, DesignRef]]:
-    """Yield each scenario (of ``names``, if there are any) with each design it
+@dataclass(frozen=True)
+class SizeTask:
+    """A scenario of a spec on a design. ``given`` overrides the scenario's bounds and
+    `let`s."""
+
+    scenario: Scenario
+    spec: Spec
+    known: DesignRef
+    given: Mapping[str, int] = field(default_factory=dict)
+
+    def within(self, sizes: range) -> SizeTask:
+        """Return the task with these sizes in place of the scenario's own."""
+        return replace(self, scenario=with_range(self.scenario, sizes))
+
+
+def size_tasks(
+    spec: Spec,
+    designs: Sequence[str],
+    names: Collection[str] = (),
+    given: Mapping[str, int] | None = None,
+) -> Iterator[SizeTask]:
+    """Yield each scenario (of ``names``, if there are any) on each design it
     is for; ``designs`` are those of --design."""
     wanted = [k for r in designs for k in designs_named(r)]
     for scenario in spec.scenarios:
@@ -157,7 +175,7 @@ def scenarios_on(
             chosen = designs_of(words, wanted)
         else:
             chosen = tuple(wanted) or designs_for(replace(spec, designs=words), ())
-        yield from ((scenario, known) for known in chosen)
+        yield from (SizeTask(scenario, spec, known, given or {}) for known in chosen)
 
 
 def check_given(
@@ -167,22 +185,19 @@ def check_given(
     given: Mapping[str, int],
 ) -> None:
     """Raise UserError for a name of ``given`` that means nothing in any of the
-    scenarios that `scenarios_on` yields: neither a bound of a design nor a `let`,
+    scenarios that `size_tasks` yields: neither a bound of a design nor a `let`,
     or only the bound that the size is of."""
-    pairs = [
-        (spec, scenario, known)
-        for spec in specs
-        for scenario, known in scenarios_on(spec, designs, names)
-    ]
-    lets = [let.name.text for spec, _, _ in pairs for let in spec.lets]
-    bounds = [n for _, _, known in pairs for n in declared(known.cls)[0]]
-    mentioned = ", ".join(dict.fromkeys(known.name for _, _, known in pairs))
-    measured = [s.measure.bound.text for _, s, _ in pairs if s.measure is not None]
-    for name, value in given.items() if pairs else ():
+    tasks = [task for spec in specs for task in size_tasks(spec, designs, names)]
+    lets = [let.name.text for task in tasks for let in task.spec.lets]
+    bounds = [n for task in tasks for n in declared(task.known.cls)[0]]
+    mentioned = ", ".join(dict.fromkeys(task.known.name for task in tasks))
+    measures = [task.scenario.measure for task in tasks]
+    measured = [m.bound.text for m in measures if m is not None]
+    for name, value in given.items() if tasks else ():
         if name not in lets and name not in bounds:
             known_names = tuple(dict.fromkeys((*bounds, *lets)))
             raise UserError(None, unknown_name("bound", name, known_names, mentioned))
-        if len(pairs) == len(measured) and {*measured} == {name}:
+        if len(tasks) == len(measured) and {*measured} == {name}:
             raise UserError(
                 None,
                 f"--bounds {name}={value}: the size is of {name}; "
@@ -202,7 +217,7 @@ class SizeExploration:
 
 
 @dataclass(frozen=True)
-class _Question:
+class SizeQuestion:
     """A scenario on a design: the bound that is its size, and the other settings."""
 
     scenario: Scenario
@@ -213,6 +228,7 @@ class _Question:
     range: range
 
     def at(self, size: int) -> SizeExploration:
+        """Return what `find_size` explores at one size. Raise as it does."""
         with doing("compiling the design"):
             own = self.sizes
             bounds = {**own.bounds, self.bound: size}
@@ -232,11 +248,10 @@ class _Question:
         return SizeExploration(whole, compiled, resolved.properties, queries)
 
 
-def _question(
-    scenario: Scenario, spec: Spec, cls: type[Design], given: Mapping[str, int]
-) -> _Question:
-    """Raise UserError for a bound or a feature that the design does not have, or
-    for a size that it cannot have."""
+def size_question(task: SizeTask) -> SizeQuestion:
+    """Return what a task asks. Raise UserError for a bound or a feature that the
+    design does not have, or for a size that it cannot have."""
+    scenario, cls, given = task.scenario, task.known.cls, task.given
     measure = scenario.measure
     if measure is None:
         raise UserError(
@@ -252,7 +267,7 @@ def _question(
             raise UserError(
                 amount.name.span, f"the size is of {name}: leave its bound out"
             )
-    spec = with_lets(spec, given)
+    spec = with_lets(task.spec, given)
     settings, places = _settings(scenario, spec, known, given)
     head = spec.bounds[:1]
     without = [w.text for line in head for w in line.without]
@@ -281,7 +296,7 @@ def _question(
         )
     if reason := outside(cls, known[name], max(hi, known[name].least)):
         raise UserError(measure.bound.span, f"{hi}: {reason}")
-    return _Question(
+    return SizeQuestion(
         scenario,
         spec,
         cls,
@@ -323,37 +338,11 @@ def _settings(
     return {k: v for k, v in settings.items() if k in known and k != size}, places
 
 
-def explored_at(
-    size: int,
-    scenario: Scenario,
-    spec: Spec,
-    cls: type[Design],
-    given: Mapping[str, int],
-) -> SizeExploration:
-    """Return what `find_size` explores at one size. Raise as `find_size` does."""
-    return _question(scenario, spec, cls, given).at(size)
-
-
-def range_of(
-    scenario: Scenario, spec: Spec, cls: type[Design], given: Mapping[str, int]
-) -> range:
-    """Return the sizes that `find_size` explores. Raise as it does."""
-    return _question(scenario, spec, cls, given).range
-
-
-def find_size(
-    scenario: Scenario,
-    spec: Spec,
-    cls: type[Design],
-    given: Mapping[str, int],
-    budget: Budget,
-    report: Reporter,
-) -> Sized:
+def find_size(task: SizeTask, budget: Budget, report: Reporter) -> Sized:
     """Return the answers at all sizes, within one budget; where it is spent, that
-    size is unknown, and none above is explored. ``given`` overrides the scenario's
-    bounds and `let`s. Raise UserError, or MissingName where the design lacks
-    something that the scenario names."""
-    question = _question(scenario, spec, cls, given)
+    size is unknown, and none above is explored. Raise UserError, or MissingName where
+    the design lacks something that the scenario names."""
+    question = size_question(task)
     found: list[AtSize] = []
     budget = replace(budget, indices=True)
     with budget.limited():
@@ -370,7 +359,7 @@ def find_size(
     return Sized(question.bound, tuple(found))
 
 
-def _at(size: int, question: _Question, budget: Budget, report: Reporter) -> AtSize:
+def _at(size: int, question: SizeQuestion, budget: Budget, report: Reporter) -> AtSize:
     what = question.at(size)
     whole = what.product
     outcome = registry.ask("exhaustive", whole.system, what.queries, budget, report)
@@ -382,7 +371,7 @@ def _at(size: int, question: _Question, budget: Budget, report: Reporter) -> AtS
 
 
 def _judged(
-    size: int, question: _Question, what: SizeExploration, outcome: Outcome
+    size: int, question: SizeQuestion, what: SizeExploration, outcome: Outcome
 ) -> AtSize:
     """The answer at one size, without what it assumes."""
     whole, states = what.product, outcome.statistics.states

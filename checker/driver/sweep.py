@@ -9,15 +9,12 @@ explores all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 
 from poolproof.checker.core.verdict import Budget, Silent
-from poolproof.checker.driver.size import AtSize, find_size, range_of
-from poolproof.checker.spec.numbers import with_range
-from poolproof.checker.spec.syntax import Scenario, Spec
-from poolproof.model.language import Design
+from poolproof.checker.driver.size import AtSize, SizeTask, find_size, size_question
 
 Axis = tuple[str, range]
 """A bound, or a `let`, and its values."""
@@ -39,29 +36,21 @@ class SweepCell:
     unknown: str = ""
 
 
-def sweep(
-    scenario: Scenario,
-    spec: Spec,
-    cls: type[Design],
-    given: Mapping[str, int],
-    axes: Sequence[Axis],
-    seconds: float,
-) -> Iterator[SweepCell]:
+def sweep(task: SizeTask, axes: Sequence[Axis], seconds: float) -> Iterator[SweepCell]:
     """Yield the cells, the last axis fastest, with so many seconds for each. Raise
     as `find_size` does."""
     start: int | None = None
     for values in product(*(over for _, over in axes)):
-        here = {**given, **dict(zip((name for name, _ in axes), values, strict=True))}
-        sizes = range_of(scenario, spec, cls, here)
+        names = (name for name, _ in axes)
+        given = {**task.given, **dict(zip(names, values, strict=True))}
+        here = replace(task, given=given)
         budget = Budget(seconds=seconds)
 
-        def at(
-            size: int, here: Mapping[str, int] = here, budget: Budget = budget
-        ) -> AtSize:
-            one = with_range(scenario, range(size, size + 1))
-            return find_size(one, spec, cls, here, budget, Silent()).sizes[0]
+        def at(size: int, here: SizeTask = here, budget: Budget = budget) -> AtSize:
+            one = here.within(range(size, size + 1))
+            return find_size(one, budget, Silent()).sizes[0]
 
-        cell = _cell(values, sizes, start, at)
+        cell = _cell(values, size_question(here).range, start, at)
         start = cell.least
         yield cell
 

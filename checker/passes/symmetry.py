@@ -10,7 +10,7 @@ with whole domains only, commutes with every permutation; one with constants
 does if each transposition of neighbours maps it to itself up to the laws of
 normal form. If that holds for all actions, initial states, ranges and
 properties, the quotient has the same verdicts and shortest traces. The set of
-permutations that `canonicaliser` tries depends on the orbit only, so the
+permutations that `canonical_under` tries depends on the orbit only, so the
 least of the results is the same for all members of an orbit, and is one.
 """
 
@@ -238,18 +238,10 @@ def group(sorts: Iterable[ScalarSort]) -> Iterator[dict[ScalarSort, tuple[int, .
 # --- canonical forms in Python -------------------------------------------
 
 
-def canonicaliser(
-    system: TransitionSystem, properties: Iterable[Property]
-) -> Callable[[State], State]:
-    """Return a function from a state to the canonical state of its orbit under
-    the scalarsets that are interchangeable here."""
-    return canonical_under(system, find_symmetry(system, properties))
-
-
 def canonical_under(
     system: TransitionSystem, found: Symmetry
 ) -> Callable[[State], State]:
-    """Return the `canonicaliser` of a symmetry that was found before."""
+    """Return a function from a state to the canonical state of its orbit."""
     if not found.sorts and not found.indices:
         return lambda state: state
     sort_indices = sorter(system, found.indices)
@@ -379,7 +371,6 @@ __all__ = [
     "Permutation",
     "Symmetry",
     "canonical_under",
-    "canonicaliser",
     "find_symmetry",
     "group",
     "permute",

@@ -45,7 +45,7 @@ class ScheduledStep:
 
 
 def schedule_lines(
-    system: TransitionSystem, calls: Sequence[ScheduledStep], indent: str = "  "
+    system: TransitionSystem, calls: Sequence[ScheduledStep]
 ) -> Iterator[str]:
     """Yield the calls as text, each with the numbers of its steps."""
     rows: list[tuple[str, str, str]] = []
@@ -65,7 +65,7 @@ def schedule_lines(
     wide = max((len(who) for _, who, _ in rows), default=0)
     digits = max((len(number) for number, _, _ in rows), default=0)
     for number, who, text in rows:
-        margin = f"{indent}{number:>{digits}} {who:<{wide}}  "
+        margin = f"  {number:>{digits}} {who:<{wide}}  "
         yield from wrapped(text, margin, " " * len(margin))
 
 

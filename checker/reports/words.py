@@ -21,6 +21,7 @@ from poolproof.checker.core.verdict import (
     Verdict,
     Violated,
 )
+from poolproof.checker.driver.judging import expectation
 
 MARKS = (
     "holds: in all states within the bounds above. V4: violated after 4 steps, "
@@ -170,20 +171,12 @@ def cell_mark(verdict: Verdict) -> str:
 def key(verdict: Verdict) -> str:
     """The verdict's name in JSON."""
     match verdict:
-        case Holds(exhaustive=True):
-            return "holds"
-        case Holds():
+        case Holds(exhaustive=False):
             return "inductive"
-        case Violated():
-            return "violated"
         case Reached():
             return "reached"
-        case Unreachable():
-            return "unreachable"
-        case Vacuous():
-            return "vacuous"
-        case Unknown():
-            return "unknown"
+        case _:
+            return expectation(verdict)
 
 
 def _none_within(kind: Kind, depth: int) -> str:

@@ -13,7 +13,7 @@ from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import TransitionSystem
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.driver.designs import designs_named
-from poolproof.checker.driver.size import explored_at
+from poolproof.checker.driver.size import SizeTask, size_question
 from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.engines.native import native
 from poolproof.checker.engines.space import NO_SYMMETRY, StateSpace, explore
@@ -154,7 +154,7 @@ def test_scenarios(scenario: str, design: str, size: int) -> None:
     (mine,) = (s for s in spec.scenarios if s.name.text == scenario)
     (known,) = designs_named(design)
     given = SCENARIOS[scenario, design, size]
-    what = explored_at(size, mine, spec, known.cls, given)
+    what = size_question(SizeTask(mine, spec, known, given)).at(size)
     system, asked = what.product.system, what.queries
     states = compared(system, asked, 20_000)
     assert states is not None

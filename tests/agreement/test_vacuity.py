@@ -22,7 +22,7 @@ from poolproof.checker.core.verdict import (
 )
 from poolproof.checker.driver.designs import designs_named
 from poolproof.checker.driver.judging import ExpectationStatus, compare
-from poolproof.checker.driver.size import find_size
+from poolproof.checker.driver.size import SizeTask, find_size
 from poolproof.checker.engines import registry
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec import parse, resolve
@@ -294,6 +294,6 @@ def test_a_scenario_that_cannot_start_guarantees_nothing(
     )
     (known,) = designs_named("odd.py")
     spec = parse("odd.spec")
-    found = find_size(spec.scenarios[0], spec, known.cls, {}, Budget(), Silent())
+    found = find_size(SizeTask(spec.scenarios[0], spec, known), Budget(), Silent())
     assert [at.unknown for at in found.sizes] == [f"vacuous: {NOT_THERE}"]
     assert found.smallest is None

@@ -30,7 +30,7 @@ from poolproof.checker.driver.check import run
 from poolproof.checker.driver.designs import designs_for, shipped_specs
 from poolproof.checker.driver.guarantee import Guarantee, ask
 from poolproof.checker.driver.mutate import look
-from poolproof.checker.driver.size import find_size
+from poolproof.checker.driver.size import SizeTask, find_size
 from poolproof.checker.driver.task import Request, Task, prepare
 from poolproof.checker.spec import parse, parse_text
 from poolproof.checker.spec.syntax import Scenario, Spec
@@ -103,7 +103,7 @@ def by_size(task: Task) -> Told:
             continue
         budget = Budget(states=STATES)
         spec = replace(spec, bounds=())  # the scenario has them
-        found = find_size(anything(task), spec, task.known.cls, {}, budget, Silent())
+        found = find_size(SizeTask(anything(task), spec, task.known), budget, Silent())
         (at,) = found.sizes
         if at.failure is not None:
             if at.failure.kind == prop.name:

@@ -11,7 +11,7 @@ import pytest
 
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.driver.designs import designs_named
-from poolproof.checker.driver.size import find_size
+from poolproof.checker.driver.size import SizeTask, find_size
 from poolproof.checker.spec import parse
 from poolproof.model.designs.probes.files import HugetlbfsFiles, ShmemFiles
 from poolproof.model.designs.reserved_thp.files import (
@@ -240,7 +240,7 @@ def test_a_file_that_is_handed_over_is_there_once(
     spec = parse(ROOT / "specs/scenarios/file_upgrade.scenario")
     (known,) = designs_named(design)
     (mine,) = (s for s in spec.scenarios if s.name.text == scenario)
-    found = find_size(mine, spec, known.cls, {}, Budget(seconds=60), Silent())
+    found = find_size(SizeTask(mine, spec, known), Budget(seconds=60), Silent())
     below = found.just_below()
     assert found.smallest == smallest
     assert below is not None

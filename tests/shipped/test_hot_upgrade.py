@@ -11,7 +11,7 @@ import pytest
 
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.driver.designs import designs_named
-from poolproof.checker.driver.size import find_size
+from poolproof.checker.driver.size import SizeTask, find_size
 from poolproof.checker.spec import parse
 
 ROOT = Path(__file__).parents[2]
@@ -72,7 +72,7 @@ def test_hot_upgrade(file: str, scenario: str, design: str) -> None:
     spec = parse(ROOT / file)
     (known,) = designs_named(design)
     (mine,) = (s for s in spec.scenarios if s.name.text == scenario)
-    found = find_size(mine, spec, known.cls, {}, Budget(seconds=60), Silent())
+    found = find_size(SizeTask(mine, spec, known), Budget(seconds=60), Silent())
     below = found.just_below()
     assert below is not None
     assert below.failure is not None

@@ -11,7 +11,7 @@ from poolproof.checker.commands.main import main
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.driver.designs import designs_named
-from poolproof.checker.driver.size import Sized, find_size
+from poolproof.checker.driver.size import Sized, SizeTask, find_size
 from poolproof.checker.reports.size import memory
 from poolproof.checker.spec import parse, parse_text
 from poolproof.checker.spec.numbers import with_range
@@ -33,7 +33,9 @@ scenario a: for ReservedThp
 def answer(size: str, bounds: str = "K = 1", **given: int) -> Sized:
     spec = parse_text(TEXT.format(size=size, bounds=bounds))
     (known,) = designs_named("ReservedThp")
-    return find_size(spec.scenarios[0], spec, known.cls, given, Budget(), Silent())
+    return find_size(
+        SizeTask(spec.scenarios[0], spec, known, given), Budget(), Silent()
+    )
 
 
 def test_the_range_of_a_size_is_arithmetic() -> None:
@@ -153,7 +155,7 @@ def test_least_pools_of_16_by_16(scenario: str, design: str) -> None:
     least, kind = EXPECTED[scenario, design]
     around = range(30, 34) if least is None else range(least - 2, least + 2)
     mine = with_range(mine, around)
-    found = find_size(mine, spec, known.cls, {}, Budget(seconds=200), Silent())
+    found = find_size(SizeTask(mine, spec, known), Budget(seconds=200), Silent())
     below = found.just_below()
     assert below is not None
     assert below.failure is not None

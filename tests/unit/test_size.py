@@ -16,9 +16,10 @@ from poolproof.checker.driver.size import (
     AtSize,
     Failure,
     Sized,
+    SizeTask,
     find_size,
-    range_of,
-    scenarios_on,
+    size_question,
+    size_tasks,
 )
 from poolproof.checker.reports.page import PoolCell, least_pool
 from poolproof.checker.spec import parse
@@ -160,7 +161,7 @@ def test_a_budget_that_ends_between_two_sizes_is_said(
     (known,) = designs_named("counter.py")
     spec = parse("c.scenario")
     two = spec.scenarios[0]
-    found = find_size(two, spec, known.cls, {}, Budget(seconds=0.01), Silent())
+    found = find_size(SizeTask(two, spec, known), Budget(seconds=0.01), Silent())
     assert [bool(a.unknown) for a in found.sizes] == [False, True]
     assert "the time budget of 0.01 s" in found.sizes[-1].unknown
 
@@ -172,7 +173,7 @@ def test_step_properties_are_asked(counter: Path, on: str) -> None:
     (counter / "c.scenario").write_text(SCENARIO.format(claim=claim))
     (known,) = designs_named("counter.py")
     spec = parse("c.scenario")
-    found = find_size(spec.scenarios[0], spec, known.cls, {}, Budget(), Silent())
+    found = find_size(SizeTask(spec.scenarios[0], spec, known), Budget(), Silent())
     one, two = found.sizes
     if on == "on rest":
         reason = "vacuous: slow is about rest, which no program calls"
@@ -303,9 +304,9 @@ def test_sizes_begin_where_the_design_can_have_them() -> None:
     Path("t.scenario").write_text(TAKE.replace("1..2", "0..2"))
     (known,) = designs_named("reserve.py")
     spec = parse("t.scenario")
-    scenario = spec.scenarios[0]
-    assert range_of(scenario, spec, known.cls, {}) == range(1, 3)
-    found = find_size(scenario, spec, known.cls, {}, Budget(states=1), Silent())
+    task = SizeTask(spec.scenarios[0], spec, known)
+    assert size_question(task).range == range(1, 3)
+    found = find_size(task, Budget(states=1), Silent())
     assert [at.size for at in found.sizes] == [1, 2]
     assert all("states" in at.unknown for at in found.sizes)
     assert all(at.states >= 1 for at in found.sizes)
@@ -334,7 +335,7 @@ def test_a_scenario_is_on_its_own_designs_or_on_the_files() -> None:
 
     def named(text: str, *designs: str) -> list[str]:
         Path("t.scenario").write_text(text)
-        return [known.name for _, known in scenarios_on(parse("t.scenario"), designs)]
+        return [t.known.name for t in size_tasks(parse("t.scenario"), designs)]
 
     inner = "    bounds with quota\n"
     assert named(TAKE, *asked) == ["Reserve"]

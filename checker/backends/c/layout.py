@@ -121,9 +121,6 @@ class Layout:
             lines.append(f" * of one value:   {', '.join(fixed)}")
         return "\n".join(["/* The fields of a state:", " *", *lines, " */\n"])
 
-    def unpack(self, words: Sequence[int]) -> tuple[int, ...]:
-        return tuple((words[s.word] >> s.shift & s.mask) + s.lo for s in self.slots)
-
 
 class _Packing:
     """The fields that have a place so far, in as few words as it goes."""
