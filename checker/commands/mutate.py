@@ -10,10 +10,11 @@ from poolproof.checker.commands.streams import output
 from poolproof.checker.commands.terminal import progress
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget
+from poolproof.checker.driver.cluster import on_cluster
 from poolproof.checker.driver.designs import find_spec, shipped_specs, specs_for
-from poolproof.checker.driver.mutate import campaign
+from poolproof.checker.driver.mutation_run import ALONE, Workers, campaign
 from poolproof.checker.driver.task import Request
-from poolproof.checker.driver.workers import cores
+from poolproof.checker.driver.workers import cores, in_processes
 from poolproof.checker.reports import json
 from poolproof.checker.reports.mutate import mutation_report
 from poolproof.checker.spec import parse
@@ -48,6 +49,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "number of processes (default: one for each core)",
         cores(),
     )
+    shared.add_cluster(parser)
     shared.add_output(parser)
 
 
@@ -63,6 +65,7 @@ def run(options: argparse.Namespace) -> int:
             None, f"no shipped spec is for {known.name}: name one with --spec"
         )
     budget = Budget(seconds=options.budget, memory=options.memory)
+    workers = _workers(options, budget)
     with output(options.output) as out, budget.limited():
         with progress(f"{known.name} mutants") as report:
             done = campaign(
@@ -72,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
                 seed=options.seed,
                 states=options.states,
                 report=report,
-                threads=options.threads,
+                workers=workers,
                 inherited=options.inherited,
             )
         if options.json:
@@ -80,3 +83,12 @@ def run(options: argparse.Namespace) -> int:
         else:
             print("\n".join(mutation_report(done)), file=out)
     return 3 if done.stopped else 0
+
+
+def _workers(options: argparse.Namespace, budget: Budget) -> Workers:
+    """Return who tries the mutants: processes of this machine, or other machines."""
+    if options.cluster:
+        return Workers(on_cluster(options.cluster), budget=budget)
+    if options.threads > 1:
+        return Workers(in_processes(options.threads), options.threads)
+    return ALONE

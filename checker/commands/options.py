@@ -280,6 +280,11 @@ def add_no_cache(parser: argparse.ArgumentParser) -> None:
 def add_jobs(parser: argparse.ArgumentParser, default: int) -> None:
     """Add how many checks are made at the same time."""
     add_whole(parser, "--jobs", "run N checks at the same time", default=default)
+    add_cluster(parser)
+
+
+def add_cluster(parser: argparse.ArgumentParser) -> None:
+    """Add the option for other machines."""
     parser.add_argument(
         "--cluster",
         metavar="ADDRESS",

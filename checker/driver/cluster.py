@@ -84,6 +84,7 @@ class _Run:
         self.futures: list[Any] = []
 
     def results(self) -> Iterator[Any]:
+        """Yield each job's result. Who needs no more of them closes this."""
         self.client.subscribe_topic(self.topic, self.hear)
         self.futures = [self.submit(k) for k in range(len(self.jobs))]
         stopped = False
@@ -95,7 +96,11 @@ class _Run:
             except KeyboardInterrupt:
                 stopped = True
                 self.client.cancel(self.futures, force=True)
-            yield result
+            try:
+                yield result
+            except GeneratorExit:
+                self.client.cancel(self.futures, force=True)
+                raise
         self.client.unsubscribe_topic(self.topic)
 
     def submit(self, number: int, times: int = 1) -> Any:

@@ -9,36 +9,26 @@ over runs: it is set apart, and said so.
 
 A mutant's runs are the original's up to the first state, by distance, where a
 step differs; the search goes on from there and ends at the first difference
-that a property tells. A mutant that lives with the first bounds of each spec is
-then checked with the other ones. Budgets are in states: the same call gives the
-same answer.
+that a property tells. Budgets are in states: the same call gives the same answer.
 """
 
 from __future__ import annotations
 
 import ast
-import multiprocessing
-import random
-import signal
-import time
-from collections.abc import Generator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NoReturn
 
 from poolproof.checker.backends.python import Transition
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
-from poolproof.checker.core.limits import Spent, doing, limited, memory_left
-from poolproof.checker.core.limits import look as look_now
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.source import altered, trees_read
 from poolproof.checker.core.system import Action, State, TransitionSystem
-from poolproof.checker.core.verdict import Budget, Reporter
-from poolproof.checker.driver.equivalents import equivalents, key
-from poolproof.checker.driver.mutants import Mutant, base_designs, mutants
-from poolproof.checker.driver.scored_text import text_line
-from poolproof.checker.driver.task import Request, Task, prepare
+from poolproof.checker.core.verdict import Budget
+from poolproof.checker.driver.mutants import Mutant
+from poolproof.checker.driver.task import Task
 from poolproof.checker.engines.space import (
     Enough,
     Explored,
@@ -50,7 +40,7 @@ from poolproof.checker.engines.space import (
 from poolproof.checker.engines.watch import Watch
 from poolproof.checker.frontend.design import ActionsAlone, compile_design
 from poolproof.checker.passes.symmetry import find_symmetry
-from poolproof.checker.spec import Resolved, Spec, resolve_all
+from poolproof.checker.spec import Resolved, resolve_all
 
 # --- when each property is decided -----------------------------------------
 
@@ -347,223 +337,3 @@ def _first_difference(was: Profile, space: StateSpace) -> int | None:
                 if before(state) != after(state):
                     return number
     return None
-
-
-# --- the campaign ---------------------------------------------------------
-
-
-@dataclass
-class MutationRun:
-    """The mutants of a design that were tried. ``total`` counts all mutants,
-    ``chosen`` those that were to be tried; ``stopped`` says why it ended early.
-    ``bases`` are the base designs whose inherited text is not changed here."""
-
-    design: str
-    specs: tuple[str, ...]
-    total: int
-    chosen: int
-    seed: int
-    states: int
-    text: str = ""
-    bases: tuple[str, ...] = ()
-    reasons: Mapping[str, str] = field(default_factory=dict)
-    incomplete: tuple[str, ...] = ()
-    results: list[MutantResult] = field(default_factory=list)
-    stopped: str = ""
-
-    def note(self, place: int, result: MutantResult) -> None:
-        """Record the result of the mutant that was tried as number ``place``, from 0.
-        A mutant that is listed as equivalent counts as that unless a spec kills it."""
-        why = self.reasons.get(key(result.mutant))
-        if why is not None and result.fate is not MutantStatus.KILLED:
-            result = MutantResult(result.mutant, MutantStatus.EQUIVALENT, why)
-        self.results[place : place + 1] = [result]
-
-    @property
-    def refuted(self) -> list[MutantResult]:
-        """Return the mutants that are listed as equivalent but were killed."""
-        killed = self.of(MutantStatus.KILLED)
-        return [r for r in killed if key(r.mutant) in self.reasons]
-
-    def of(self, fate: MutantStatus) -> list[MutantResult]:
-        found = [r for r in self.results if r.fate is fate]
-        return sorted(found, key=lambda r: (_place(r.mutant), r.mutant.what))
-
-    @property
-    def score(self) -> float | None:
-        """Return killed / `counted`, from 0 to 1; None if nothing counts."""
-        return (
-            len(self.of(MutantStatus.KILLED)) / self.counted if self.counted else None
-        )
-
-    @property
-    def counted(self) -> int:
-        """Return the number of mutants that are neither the same nor equivalent.
-        Undecided ones, and those that no spec uses, count as not killed."""
-        left_out = (MutantStatus.SAME, MutantStatus.EQUIVALENT)
-        return sum(r.fate not in left_out for r in self.results)
-
-
-def _place(mutant: Mutant) -> tuple[str, int, int]:
-    return mutant.span.file, mutant.span.line, mutant.span.column
-
-
-def campaign(
-    specs: Sequence[Spec],
-    request: Request,
-    *,
-    sample: int | None,
-    seed: int,
-    states: int,
-    report: Reporter,
-    threads: int = 1,
-    inherited: bool = False,
-) -> MutationRun:
-    """Try the mutants of one design's own text (or with ``inherited``, of all of
-    it) in an order that ``seed`` decides: what the limits in force let through is
-    a sample. They, and Ctrl-C, end it with what
-    is known. Raises Spent if they end it before the designs are compiled."""
-    tasks = [t for s in specs for t in prepare(s, request)]
-    design = tasks[0].compiled.source if tasks else None
-    everything = [] if design is None else list(mutants(design, inherited))
-    random.Random(seed).shuffle(everything)
-    chosen = everything if sample is None else everything[:sample]
-    queries = {t.spec.file: t.spec for t in tasks}
-    done = MutationRun(
-        tasks[0].known.name if tasks else "",
-        tuple(queries),
-        len(everything),
-        len(chosen),
-        seed,
-        states,
-        "" if design is None else text_line(design, queries.values()),
-        ()
-        if design is None or inherited
-        else tuple(c.__name__ for c in base_designs(design)),
-        equivalents(tasks[0].known) if tasks else {},
-    )
-    originals = _originals([(t, "") for t in tasks], done)
-    _try(
-        dict(enumerate(MutantResult(m) for m in chosen)),
-        originals,
-        done,
-        report,
-        threads,
-    )
-    if request.as_written and not done.stopped:
-        lives = {
-            n: r
-            for n, r in enumerate(done.results)
-            if r.fate is not MutantStatus.KILLED
-        }
-        originals = _originals(_at_labels(specs, request) if lives else [], done)
-        _try(lives, originals, done, report, threads)
-    return done
-
-
-def _at_labels(specs: Sequence[Spec], request: Request) -> list[tuple[Task, str]]:
-    """Return the specs with all bounds but the first of each."""
-    return [
-        (task, bounds.label)
-        for spec in specs
-        for bounds in spec.bounds[1:]
-        for task in prepare(spec, replace(request, label=bounds.label))
-    ]
-
-
-def _originals(tasks: Sequence[tuple[Task, str]], done: MutationRun) -> list[Original]:
-    """Visit the states of the unchanged design. Return the specs in an order that
-    soon finds most mutants; none if the limits in force end it."""
-    found: list[Original] = []
-    try:
-        with doing("visiting the original's states"):
-            for task, label in tasks:
-                look_now()
-                found.append(look(task, done.states, label))
-    except Spent as spent:
-        late = dict.fromkeys(t.spec.file for t, _ in tasks[len(found) :])
-        done.stopped = f"{spent}, before {', '.join(late)}"
-        return []
-    # a spec of few designs detects most, and a small one is soon through
-    found.sort(key=lambda o: (len(o.task.spec.designs), o.profile.explored.transitions))
-    partly = (o.name for o in found if not o.profile.complete)
-    done.incomplete += tuple(dict.fromkeys(partly))
-    return found
-
-
-def _try(
-    todo: Mapping[int, MutantResult],
-    originals: Sequence[Original],
-    done: MutationRun,
-    report: Reporter,
-    threads: int,
-) -> None:
-    """Judge the mutants, by their places in the results, until the limits in
-    force, or Ctrl-C, end it."""
-    if not todo or not originals:
-        return
-    begin = time.monotonic()
-    with doing("trying the mutants"):
-        results = _judged([*todo.values()], originals, threads)
-        try:
-            for number, (place, result) in enumerate(zip(todo, results, strict=True)):
-                if isinstance(result, str):
-                    done.stopped = result
-                    break
-                done.note(place, result)
-                report.progress(
-                    mutants=number + 1,
-                    of=len(todo),
-                    killed=sum(r.fate is MutantStatus.KILLED for r in done.results),
-                    seconds=time.monotonic() - begin,
-                )
-        except KeyboardInterrupt:
-            done.stopped = "interrupted"
-        finally:
-            results.close()
-
-
-_work: tuple[Sequence[MutantResult], Sequence[Original]] = ((), ())
-"""The mutants and originals for the workers, which are forks of this process."""
-
-
-def _judge(before: MutantResult, originals: Sequence[Original]) -> MutantResult | str:
-    """Return the mutant's result, or the limit that was reached."""
-    try:
-        look_now()
-        return judge(before.mutant, originals, before.fate)
-    except Spent as spent:
-        return str(spent)
-
-
-def _judge_number(number: int) -> tuple[MutantStatus, str] | str:
-    """Return what can go through a pipe: a mutant cannot."""
-    todo, originals = _work
-    result = _judge(todo[number], originals)
-    return result if isinstance(result, str) else (result.fate, result.by)
-
-
-def _quiet() -> None:
-    """Ctrl-C is for the process that waits."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _judged(
-    todo: Sequence[MutantResult], originals: Sequence[Original], threads: int
-) -> Generator[MutantResult | str, None, None]:
-    """Yield the result of each mutant in order, or the limit that was reached, from
-    so many processes. They are held to the limits in force, with a share of the
-    memory each."""
-    global _work
-    if threads < 2:
-        yield from (_judge(r, originals) for r in todo)
-        return
-    _work = todo, originals
-    memory = memory_left()
-    with (
-        limited(None, None if memory is None else memory // threads),
-        multiprocessing.get_context("fork").Pool(threads, _quiet) as pool,
-    ):
-        tried = pool.imap(_judge_number, range(len(todo)))
-        for before, told in zip(todo, tried, strict=True):
-            yield told if isinstance(told, str) else MutantResult(before.mutant, *told)

@@ -30,7 +30,8 @@ from poolproof.checker.core.verdict import (
 from poolproof.checker.driver.assumptions import AssumptionResult, assumptions
 from poolproof.checker.driver.guarantee import Guarantee
 from poolproof.checker.driver.judging import CheckResult
-from poolproof.checker.driver.mutate import MutantStatus, MutationRun
+from poolproof.checker.driver.mutate import MutantStatus
+from poolproof.checker.driver.mutation_run import MutationRun
 from poolproof.checker.driver.objections import PageCell, PageColumn
 from poolproof.checker.driver.regressions import BugResult, Regression
 from poolproof.checker.driver.size import Failure, Sized

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from poolproof.checker.core.system import Span
 from poolproof.checker.core.text import count
 from poolproof.checker.driver.mutants import Mutant
-from poolproof.checker.driver.mutate import MutantStatus, MutationRun
+from poolproof.checker.driver.mutate import MutantStatus
+from poolproof.checker.driver.mutation_run import MutationRun
 from poolproof.checker.reports.text import table, wrapped
 
 KINDS = {

@@ -135,3 +135,12 @@ def test_the_text_is_that_of_one_machine(
 ) -> None:
     alone = printed(capsys, *argv, "--jobs", "1")
     assert printed(capsys, *argv, "--cluster", address) == alone
+
+
+def test_mutants_are_those_of_one_machine(
+    address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a design with several specs, and bounds with labels for those that live."""
+    argv = ("mutate", "SurplusRace")
+    alone = printed(capsys, *argv, "--threads", "1")
+    assert printed(capsys, *argv, "--cluster", address) == alone

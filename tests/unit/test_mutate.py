@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,17 @@ import pytest
 from poolproof.checker.commands.main import main
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.limits import limited, tick
+from poolproof.checker.core.pickled import dumps, loads
 from poolproof.checker.core.source import altered
-from poolproof.checker.core.verdict import Budget, Shown, Silent
-from poolproof.checker.driver import equivalents, mutate
+from poolproof.checker.core.verdict import Budget, Reporter, Shown, Silent
+from poolproof.checker.driver import equivalents, mutate, mutation_run
 from poolproof.checker.driver.designs import designs_named, shipped_designs
+from poolproof.checker.driver.jobs import Job, Lost
 from poolproof.checker.driver.mutants import mutants
-from poolproof.checker.driver.mutate import MutantStatus, MutationRun, campaign, look
+from poolproof.checker.driver.mutate import MutantStatus, look
+from poolproof.checker.driver.mutation_run import ALONE, MutationRun, Workers, campaign
 from poolproof.checker.driver.task import Request, prepare
+from poolproof.checker.driver.workers import in_processes
 from poolproof.checker.engines.explicit import explicit
 from poolproof.checker.engines.space import StateSpace
 from poolproof.checker.frontend.design import ActionsAlone, compile_design
@@ -89,7 +94,11 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(
-    spec: str = "quota.spec", sample: int | None = None, seed: int = 0, threads: int = 1
+    spec: str = "quota.spec",
+    sample: int | None = None,
+    seed: int = 0,
+    threads: int = 1,
+    workers: Workers = ALONE,
 ) -> MutationRun:
     return campaign(
         [parse(spec)],
@@ -98,7 +107,7 @@ def run(
         seed=seed,
         states=1000,
         report=Silent(),
-        threads=threads,
+        workers=Workers(in_processes(threads), threads) if threads > 1 else workers,
     )
 
 
@@ -222,6 +231,43 @@ def test_processes_tell_the_same() -> None:
 
 
 @pytest.mark.usefixtures("files")
+def test_a_worker_that_knows_nothing_tells_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on another machine: the jobs come as bytes, and nothing is prepared."""
+    sent: list[bytes] = []
+
+    def far(jobs: Sequence[Job], report: Reporter) -> Iterator[Any]:
+        monkeypatch.setattr(mutation_run, "_prepared", None)
+        for job in jobs:
+            sent.append(dumps(job))
+            yield loads(sent[-1]).run(report, lambda: False)
+
+    here, there = run(), run(workers=Workers(far))
+    assert here.results == there.results
+    assert len(sent) == 2
+    job = loads(sent[0])
+    with pytest.raises(UserError, match="another text of the design"):
+        replace(job, plan=replace(job.plan, run="later"), text="old").run(
+            Silent(), lambda: False
+        )
+    late = replace(job, budget=Budget(), until=0.0)
+    assert late.run(Silent(), lambda: False) == [
+        "the time budget of 0 s, while trying the mutants"
+    ]
+
+
+@pytest.mark.usefixtures("files")
+def test_a_lost_job_ends_the_run() -> None:
+    def dying(jobs: Sequence[Job], report: Reporter) -> Iterator[Any]:
+        yield jobs[0].run(report, lambda: False)
+        yield Lost("its process died")
+
+    done = run(workers=Workers(dying))
+    assert (len(done.results), done.stopped) == (8, "its process died")
+
+
+@pytest.mark.usefixtures("files")
 def test_a_counter_that_is_wrong_is_told() -> None:
     done = run()
     fates = {(r.mutant.method, r.mutant.what): r.fate for r in done.results}
@@ -304,7 +350,7 @@ def test_what_is_equivalent_is_left_out_of_the_score(
     (known,) = designs_named("quota.py")
     monkeypatch.setattr(equivalents, "shipped_designs", lambda: (known,))
     said = equivalents.equivalents(known, files / "said.toml")
-    monkeypatch.setattr(mutate, "equivalents", lambda _: said)
+    monkeypatch.setattr(mutation_run, "equivalents", lambda _: said)
     (files / "quota.spec").write_text(SPEC.replace(" and calls == 1", ""))
     done = run()
     (left_out,) = done.of(MutantStatus.EQUIVALENT)
@@ -392,9 +438,10 @@ def test_a_budget_that_ends_within_a_mutant(
         with limited(0.05):
             trying(*args)
 
-    trying = mutate._try
+    spreading = mutation_run._Spreading
+    trying = spreading.try_out
     monkeypatch.setattr(mutate, "judge", forever)
-    monkeypatch.setattr(mutate, "_try", in_time)
+    monkeypatch.setattr(spreading, "try_out", in_time)
     done = run(threads=threads)
     assert done.results == []
     assert done.stopped == "the time budget of 0.05 s, while trying the mutants"

@@ -13,7 +13,7 @@ from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.driver import scores
 from poolproof.checker.driver.check import run
 from poolproof.checker.driver.designs import DesignRef, designs_named, from_file
-from poolproof.checker.driver.mutate import campaign
+from poolproof.checker.driver.mutation_run import campaign
 from poolproof.checker.driver.scored_text import text_line
 from poolproof.checker.driver.scores import stored_scores
 from poolproof.checker.driver.task import Request, prepare
