@@ -2,18 +2,22 @@
 """A kernel built from a source tree, with the configuration of small.config.
 
 The objects stay in the cache, one folder for each tree, so that a tree is built
-once and then only what changed of it. Revisions of a git tree are checked out in
-turn in one clone in the cache, which has its objects from the tree, and each
-one's image is kept. Needs make, gcc, flex, bison, bc; 1 GB in the cache; some
-minutes of CPU.
+once and then only what changed of it. make tells by times; a file that was replaced by
+an older one (by tar, rsync or cp -p) is told by the list of files of the last build.
+Revisions of a git tree are checked out in turn in one clone in the cache, which has its
+objects from the tree, and each one's image is kept. Needs make, gcc, flex, bison, bc;
+1 GB in the cache; some minutes of CPU.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -41,11 +45,15 @@ def build_image(
     folder.mkdir(parents=True, exist_ok=True)
     run = build or _run
     make = ["make", "-s", "-C", str(tree.resolve()), f"O={folder.resolve()}"]
-    if not _is_configured(folder):
-        run([*make, f"KCONFIG_ALLCONFIG={CONFIG}", "allnoconfig"], folder)
-        (folder / "small.config").write_bytes(CONFIG.read_bytes())
-    compiler = ["CC=ccache gcc"] if shutil.which("ccache") else []
-    run([*make, f"-j{jobs}", *compiler, "bzImage"], folder)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _is_configured(folder):
+            run([*make, f"KCONFIG_ALLCONFIG={CONFIG}", "allnoconfig"], folder)
+            (folder / "small.config").write_bytes(CONFIG.read_bytes())
+        if not _sources(tree.resolve(), folder):
+            run([*make, "clean"], folder)
+        compiler = ["CC=ccache gcc"] if shutil.which("ccache") else []
+        run([*make, f"-j{jobs}", *compiler, "bzImage"], folder)
     release = (folder / "include/config/kernel.release").read_text().strip()
     return Image(release, folder / "arch/x86/boot/bzImage", ())
 
@@ -87,6 +95,37 @@ def _name(tree: Path) -> str:
     """A folder's own name, and what tells it from others of that name."""
     digest = hashlib.sha256(os.fsencode(tree.resolve())).hexdigest()
     return f"{tree.resolve().name}-{digest[:12]}"
+
+
+def _sources(tree: Path, folder: Path) -> bool:
+    """Note the tree's files, and remove the objects of those that make would take for
+    unchanged. Return False if one of them is no .c or .S file: then objects of any file
+    may be out of date."""
+    note, begun, now = folder / "sources.json", time.time_ns(), _files(tree)
+    built, before = begun, now
+    if note.is_file():
+        built, before = json.loads(note.read_text())
+    changed = [f for f in now if now[f] != before.get(f) and now[f][0] < built]
+    for file in changed:
+        (folder / file).with_suffix(".o").unlink(missing_ok=True)
+    fresh = note.with_suffix(f".{os.getpid()}")
+    fresh.write_text(json.dumps([begun, now]))
+    fresh.rename(note)
+    return all(file.endswith((".c", ".S")) for file in changed)
+
+
+def _files(tree: Path) -> dict[str, list[int]]:
+    """Return the files that may be compiled, each with its time of change in
+    nanoseconds and its size in bytes."""
+    found: dict[str, list[int]] = {}
+    for place, folders, names in os.walk(tree):
+        folders[:] = [f for f in folders if f not in (".git", "Documentation")]
+        inside = os.path.relpath(place, tree)
+        for name in names:
+            status = os.lstat(os.path.join(place, name))
+            file = os.path.normpath(os.path.join(inside, name))
+            found[file] = [status.st_mtime_ns, status.st_size]
+    return found
 
 
 def _is_configured(folder: Path) -> bool:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,6 +42,46 @@ def test_a_tree_is_configured_once(tmp_path: Path) -> None:
     assert asked == ["allnoconfig", "bzImage", "bzImage"]
     other = build_image(tmp_path / "b/linux", tmp_path, build=run)
     assert other.vmlinuz != image.vmlinuz
+
+
+@pytest.mark.usefixtures("tools")
+@pytest.mark.parametrize(
+    ("file", "makes"), [("mm/a.c", ["bzImage"]), ("mm/a.h", ["clean", "bzImage"])]
+)
+def test_a_file_that_was_replaced_by_an_older_one(
+    tmp_path: Path, file: str, makes: list[str]
+) -> None:
+    """As by tar: make would keep the object, which is newer."""
+    tree, asked = tmp_path / "linux", list[str]()
+    (tree / "mm").mkdir(parents=True)
+    for name in ("mm/a.c", "mm/b.c", "mm/a.h"):
+        (tree / name).write_text("one")
+
+    def run(command: Sequence[str], folder: Path) -> None:
+        asked.append(command[-1])
+        (folder / ".config").touch()
+        for name in ("include/config", "mm"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / "include/config/kernel.release").write_text("6.12.117\n")
+        for name in ("mm/a.o", "mm/b.o"):
+            (folder / name).touch()
+
+    for _ in range(2):
+        folder = build_image(tree, tmp_path, build=run).vmlinuz.parents[3]
+    assert asked == ["allnoconfig", "bzImage", "bzImage"]
+    (tree / "mm/b.c").write_text("newer")  # that make sees by itself
+    (tree / file).write_text("older")
+    os.utime(tree / file, (1, 1))
+    gone: list[bool] = []
+
+    def look(command: Sequence[str], folder: Path) -> None:
+        gone.append((folder / "mm/a.o").exists())
+        run(command, folder)
+
+    build_image(tree, tmp_path, build=look)
+    assert asked[3:] == makes
+    assert gone[-1] is (file != "mm/a.c")
+    assert (folder / "mm/b.o").exists()
 
 
 @pytest.mark.usefixtures("tools")

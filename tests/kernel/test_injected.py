@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -162,8 +163,10 @@ def test_a_kernel_without_injection_says_so() -> None:
 @pytest.mark.parametrize(
     "having", [("split", "mremap", "mremap_part"), ("hugetlbfs", "fork", "truncate")]
 )
-def test_a_kernel_fails_as_the_design_says(having: tuple[str, ...]) -> None:
-    image = own_image()
+def test_a_kernel_fails_as_the_design_says(
+    having: tuple[str, ...], tmp_path: Path
+) -> None:
+    image = own_image(tmp_path)
     plan = Plan(sequences=100, steps=14, seed=3, seconds=300.0, having=having)
     try:
         with Guest(image, cache_folder()) as guest:

@@ -19,9 +19,10 @@ from poolproof.checker.core.verdict import Silent
 from poolproof.checker.kernel.build import build_image
 from poolproof.checker.kernel.fetch import Image
 from poolproof.checker.kernel.guest import Guest, GuestMachine
+from poolproof.checker.kernel.kernel import Unavailable
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from tests.common.acted import compiles
-from tests.common.linux_tree import own_image, own_tree, replace_file
+from tests.common.linux_tree import own_tree, replace_file
 
 pytestmark = pytest.mark.slow
 
@@ -63,19 +64,25 @@ FIXES = (
 @pytest.fixture(scope="module")
 def tree() -> Iterator[Path]:
     """A copy of the tree, whose file is put back in the end."""
-    named, copy = own_tree()
-    original = (named / FILE).read_text()
-    replace_file(copy / FILE, original)
-    yield copy
-    replace_file(copy / FILE, original)
+    with own_tree() as (named, copy):
+        yield copy
+        replace_file(copy / FILE, (named / FILE).read_text())
 
 
 @pytest.fixture(scope="module")
 def base(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The image with both fixes."""
     kept = tmp_path_factory.mktemp(tree.name) / "bzImage"
-    shutil.copyfile(own_image().vmlinuz, kept)
+    shutil.copyfile(built(tree).vmlinuz, kept)
     return kept
+
+
+def built(tree: Path) -> Image:
+    """The tree's image. Skips without one."""
+    try:
+        return build_image(tree, cache_folder())
+    except Unavailable as reason:
+        pytest.skip(str(reason))
 
 
 def reverted(text: str, fix: Fix) -> str:

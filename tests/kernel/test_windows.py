@@ -184,15 +184,17 @@ def test_a_call_waits_where_the_first_task_has_the_lock() -> None:
 
 
 @pytest.fixture(scope="module")
-def kernel() -> Iterator[tuple[Guest, dict[str, int]]]:
-    image = own_image()
+def kernel(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Guest, dict[str, int]]]:
+    image = own_image(tmp_path_factory.mktemp("image"))
     machine = GuestMachine(cpus=2)
     try:
         guest = Guest(image, cache_folder(), machine)
     except Unavailable as reason:
         pytest.skip(str(reason))
     with guest:
-        yield guest, symbols(image.vmlinuz.parents[3] / "System.map")
+        yield guest, symbols(image.vmlinuz.with_name("System.map"))
 
 
 @pytest.mark.slow
