@@ -187,7 +187,7 @@ def _sweep(
             continue
         answers = list(outcome.answers)
         answers[len(before)] = Answer(result, answer.counters)
-        seen = SequenceOutcome(tuple(answers), outcome.clean)
+        seen = replace(outcome, answers=tuple(answers))
         _judge(design, run, at, frames, seen, done)
 
 
@@ -212,7 +212,9 @@ def _judge(
             done.note(kind, verdict)
             break
         said = said or verdict == AS_SAID
-        found.append(Found(expected, shown.answers, shown.clean, difference))
+        found.append(
+            Found(expected, shown.answers, shown.clean, difference, shown.left)
+        )
     else:
         verdict = OTHERWISE if frames else NOT_KNOWN
         done.note(kind, verdict)
@@ -229,9 +231,8 @@ def _shown(expected: Run, rows: int, seen: SequenceOutcome) -> SequenceOutcome:
     """What the kernel did, as far as the design goes."""
     last = len(expected.setup) + len(expected.rows)
     whole = len(expected.rows) == rows
-    return SequenceOutcome(
-        seen.answers[:last], seen.clean if whole else expected.drains
-    )
+    answers = seen.answers[:last]
+    return SequenceOutcome(answers, seen.clean if whole else expected.drains, seen.left)
 
 
 def branch(frames: Sequence[str]) -> str:

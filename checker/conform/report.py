@@ -129,7 +129,7 @@ def _differences(found: Found) -> list[tuple[str, str, str]]:
     run, at = found.run, found.difference.at
     if LEFT_BEHIND in found.difference.what:
         ours = "nothing" if run.drains else "something"
-        theirs = "nothing" if found.clean else "something"
+        theirs = "nothing" if found.clean else found.left or "something"
         return [("left behind by a reset", ours, theirs)]
     answers = found.answers[len(run.setup) :]
     if SILENT in found.difference.what or at >= len(answers):

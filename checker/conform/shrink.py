@@ -27,12 +27,14 @@ R = TypeVar("R")
 @dataclass(frozen=True, slots=True)
 class Found:
     """A run, what a kernel answered to it, and where the two part. ``answers``
-    begin with the setup's and end where the kernel did."""
+    begin with the setup's and end where the kernel did. ``left`` says what outlived the
+    reset, if it is known."""
 
     run: Run
     answers: tuple[Answer, ...]
     clean: bool
     difference: Difference
+    left: str = ""
 
 
 def execute(kernel: Kernel, run: Run, alone: bool = False) -> Found | None:
@@ -51,7 +53,7 @@ def execute(kernel: Kernel, run: Run, alone: bool = False) -> Found | None:
     difference = compare(run, outcome, alone)
     if difference is None:
         return None
-    return Found(run, outcome.answers, outcome.clean, difference)
+    return Found(run, outcome.answers, outcome.clean, difference, outcome.left)
 
 
 class Shrinker:

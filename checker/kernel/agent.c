@@ -10,7 +10,7 @@
  *	RESULT <tab> COUNTERS
  *
  * RESULT	ok [VALUE] | err ENAME | sig SIGNAME code N | killed SIGNAME |
- *		timeout | gone | usage TEXT | dirty [tainted=N]
+ *		timeout | gone | usage TEXT | dirty WHAT...
  * COUNTERS	TOTAL/FREE/RSVD/SURP NR/FREE/SURPLUS (one per node)
  *		[cg:NAME=USAGE/RSVD]... [m:NAME=BLOCKS/FREE]...
  *		[g:NR/FREE/RSVD/SURP] as:KILOBYTES
@@ -30,8 +30,9 @@
  *	w P OP...	OP in process P: process_ops below
  *	counters	nothing; its answer carries the counters, as every one
  *	reset		kill all processes, unmount, remove the cgroups, empty
- *			the pool; "dirty" where something is left or the kernel
- *			has warned
+ *			the pool; "dirty" with what is left: processes, mounts,
+ *			cgroups, pages, corrupted (memory), gigantic (pages);
+ *			warned, where the kernel has
  *	timeout MS	for every later call
  *	go P OP...	as w, without waiting for the end of OP
  *	join P MS	the result of that OP, or "busy" after so many milliseconds
@@ -86,6 +87,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -161,6 +163,7 @@ struct agent {
 	int meminfo, pool[NODES][3], gigantic[4], tainted_file;
 	unsigned long tainted;		/* at the start, as the next four */
 	unsigned long corrupted;	/* kilobytes with memory errors */
+	int segment;			/* which every process has; -1: none */
 	unsigned long nr[NODES], overcommit, gigantic_nr;
 	char enabled[64];		/* controllers we had to enable */
 	int timeout;		/* of a call, in milliseconds */
@@ -894,8 +897,29 @@ static void op_run(struct call *c)
 /* Retried while what was killed is still going away. */
 static void persist(int (*remove)(const char *), const char *path)
 {
-	for (int i = 0; i < 200 && remove(path) && errno == EBUSY; i++)
+	for (int i = 0; i < 2000 && remove(path) && errno == EBUSY; i++)
 		usleep(500);
+}
+
+static unsigned long pool_counter(const char *name)
+{
+	char path[128], text[32];
+
+	snprintf(path, sizeof(path), POOL "%s", name);
+	read_text(path, text, sizeof(text));
+	return strtoul(text, NULL, 10);
+}
+
+/* A file may go a little after its last process (fs/file_table.c:delayed_fput), and
+ * its pages with it.  Those that have leaked stay. */
+static void await_pages(void)
+{
+	for (int i = 0; i < 100; i++) {
+		if (pool_counter("nr_hugepages") == pool_counter("free_hugepages") &&
+		    pool_counter("resv_hugepages") == 0)
+			return;
+		usleep(1000);
+	}
 }
 
 /* No mounts, no cgroups, the pool at zero.  Where that is reached, a page comes
@@ -903,7 +927,7 @@ static void persist(int (*remove)(const char *), const char *path)
 static void op_empty(struct call *c)
 {
 	struct shared *shared = c->shared;
-	char path[128], left[32];
+	char path[128];
 
 	for (int i = shared->mounts.n - 1; i >= 0; i--) {
 		snprintf(path, sizeof(path), MNT "%s", shared->mounts.text[i]);
@@ -918,13 +942,13 @@ static void op_empty(struct call *c)
 	if (shared->remounted)
 		shared->remounted = mount("none", CGROUP, "cgroup2",
 					  MS_REMOUNT, NULL) != 0;
+	await_pages();
 	write_text(POOL "nr_overcommit_hugepages", "0");
 	for (int n = 0; n < shared->nodes; n++) {
 		snprintf(path, sizeof(path), NODE, n, "nr_hugepages");
 		write_text(path, "0");
 	}
-	read_text(POOL "nr_hugepages", left, sizeof(left));
-	if (strtoul(left, NULL, 10) == 0) {
+	if (pool_counter("nr_hugepages") == 0) {
 		write_text(path, "1");
 		write_text(path, "0");
 	}
@@ -1157,8 +1181,25 @@ static bool start(struct agent *a, int which)
 	return pid > 0;
 }
 
+/* A process may be gone before its memory, which a reader of its page tables has
+ * for a moment, too (fs/proc/task_mmu.c, mm/vmscan.c): the pages come back with
+ * the last of them.  Waits for as many processes with our segment as there are. */
+static void await_memory(struct agent *a)
+{
+	unsigned long live = 1;
+	struct shmid_ds s;
+
+	for (int i = 0; i <= WORKERS; i++)
+		live += a->shared->channels[i].pid != 0;
+	for (int i = 0; i < 2000 && a->segment >= 0; i++) {
+		if (shmctl(a->segment, IPC_STAT, &s) || s.shm_nattch <= live)
+			return;
+		usleep(1000);
+	}
+}
+
 /* True where the process is gone; its wait status in *status. */
-static bool reap(struct channel *ch, int milliseconds, int *status)
+static bool reap(struct agent *a, struct channel *ch, int milliseconds, int *status)
 {
 	struct timespec slice = { .tv_nsec = 20000000 };
 	sigset_t child;
@@ -1170,6 +1211,7 @@ static bool reap(struct channel *ch, int milliseconds, int *status)
 
 		if (got == ch->pid || (got < 0 && errno == ECHILD)) {
 			ch->pid = 0;
+			await_memory(a);
 			return true;
 		}
 		if (waited >= milliseconds)
@@ -1228,7 +1270,7 @@ static bool await(struct agent *a, struct channel *ch, int timeout, char *result
 			strcpy(result, ch->result);
 			return true;
 		}
-		if (reap(ch, 0, &status)) {
+		if (reap(a, ch, 0, &status)) {
 			sprintf(result, "killed SIG%s", WIFSIGNALED(status) ?
 				sigabbrev_np(WTERMSIG(status)) : "0");
 			return true;
@@ -1248,7 +1290,7 @@ static void call(struct agent *a, int which, const char *line, int timeout,
 	if (!post(ch, line, result))
 		return;
 	if (!strcmp(line, "exit")) {
-		if (reap(ch, timeout, &status)) {
+		if (reap(a, ch, timeout, &status)) {
 			strcpy(result, "ok");
 			return;
 		}
@@ -1257,7 +1299,7 @@ static void call(struct agent *a, int which, const char *line, int timeout,
 	}
 	kill(ch->pid, SIGKILL);
 	strcpy(result, "timeout");
-	reap(ch, 2000, &status);
+	reap(a, ch, 2000, &status);
 }
 
 /* go P OP..., join P MS: a call's beginning and its end apart. */
@@ -1402,12 +1444,36 @@ static void administer(struct agent *a, const char *line, char *result)
 	}
 }
 
+/* Whether a folder is left for one of the names. */
+static bool has_folder(const char *above, const struct names *names)
+{
+	char path[256];
+
+	for (int i = 0; i < names->n; i++) {
+		snprintf(path, sizeof(path), "%s/%s", above, names->text[i]);
+		if (access(path, F_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Whether the pool is not as it was: empty, by all counters. */
+static bool has_pages(struct agent *a)
+{
+	char text[RESULT], want[256], *at = want;
+
+	at += sprintf(at, "0/0/0/0");
+	for (int n = 0; n < a->shared->nodes; n++)
+		at += sprintf(at, " 0/0/0");
+	counters(a, text);
+	return strncmp(text, want, at - want);
+}
+
 /* Everything gone, the pool empty: "ok" where the kernel agrees. */
 static void reset(struct agent *a, char *result)
 {
-	char text[RESULT], meminfo[4096], want[256], *at = want;
-	unsigned long tainted;
-	bool stuck = false;
+	char text[RESULT], meminfo[4096];
+	bool stuck = false, mounts, cgroups;
 	int status;
 
 	/* one by one: what is left of the pool may depend on their order */
@@ -1415,26 +1481,25 @@ static void reset(struct agent *a, char *result)
 		if (!a->shared->channels[p].pid)
 			continue;
 		kill(a->shared->channels[p].pid, SIGKILL);
-		stuck |= !reap(&a->shared->channels[p], 2000, &status);
+		stuck |= !reap(a, &a->shared->channels[p], 2000, &status);
 	}
 	call(a, ADMIN, "empty", 10000, text);
 	if (!a->shared->channels[ADMIN].pid)
 		start(a, ADMIN);
+	mounts = has_folder(MNT, &a->shared->mounts);
+	cgroups = has_folder(a->shared->base, &a->shared->cgroups);
 	a->shared->mounts.n = 0;
 	while (a->shared->cgroups.n)
 		drop_cgroup(a, a->shared->cgroups.n - 1);
-	at += sprintf(at, "0/0/0/0");
-	for (int n = 0; n < a->shared->nodes; n++)
-		at += sprintf(at, " 0/0/0");
-	counters(a, text);
 	read_meminfo(a, meminfo);
-	tainted = read_counter(a->tainted_file);
-	if (stuck || tainted != a->tainted ||
-	    field(meminfo, "HardwareCorrupted:") != a->corrupted ||
-	    read_counter(a->gigantic[0]) != a->gigantic_nr ||
-	    strncmp(text, want, at - want))
-		sprintf(result, "dirty tainted=%lu", tainted);
-	else
+	sprintf(result, "dirty%s%s%s%s%s%s%s", stuck ? " processes" : "",
+		mounts ? " mounts" : "", cgroups ? " cgroups" : "",
+		has_pages(a) ? " pages" : "",
+		field(meminfo, "HardwareCorrupted:") != a->corrupted ?
+		" corrupted" : "",
+		read_counter(a->gigantic[0]) != a->gigantic_nr ? " gigantic" : "",
+		read_counter(a->tainted_file) != a->tainted ? " warned" : "");
+	if (!strcmp(result, "dirty"))
 		strcpy(result, "ok");
 }
 
@@ -1708,6 +1773,11 @@ int main(void)
 			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (a.shared == MAP_FAILED)
 		die("mmap");
+	a.segment = shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600);
+	if (a.segment >= 0) {
+		shmat(a.segment, NULL, 0);
+		shmctl(a.segment, IPC_RMID, NULL);
+	}
 	if (a.init)
 		boot(&a);
 	else if (unshare(CLONE_NEWNS) ||

@@ -70,8 +70,8 @@ class Answer:
     `result` is one of: "ok", "ok VALUE...", "err ENAME", "sig SIGNAME code N"
     (caught by a handler in the worker), "killed SIGNAME" (the worker died),
     "timeout" (the worker was killed for it), "gone" (no such worker),
-    "usage TEXT" (the agent did not understand), "dirty tainted=N" (a reset
-    after which something was left or the kernel had warned).
+    "usage TEXT" (the agent did not understand), "dirty WHAT..." (a reset after which
+    something was left or the kernel had warned).
     """
 
     result: str
@@ -85,6 +85,12 @@ class Answer:
     def value(self) -> str:
         """Return the words after "ok"; empty if there are none."""
         return self.result[3:] if self.ok else ""
+
+    @property
+    def left(self) -> str:
+        """Return what a reset left behind, in the agent's words; empty if nothing."""
+        word, _, rest = self.result.partition(" ")
+        return rest if word == "dirty" else ""
 
     @property
     def errno(self) -> str | None:

@@ -8,6 +8,7 @@ leaves something behind, restores it in a fraction of a second.
 
 import hashlib
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -134,9 +135,12 @@ class Guest:
 
     def sequence(self, commands: Sequence[str]) -> SequenceOutcome:
         *answers, reset = self.run([*commands, "reset"])
+        left = reset.left
+        if "warned" in left.split():
+            left = f"{left}: {first_warning(self.console())}"
         if not reset.ok:
             self._restore()
-        return SequenceOutcome(tuple(answers), reset.ok)
+        return SequenceOutcome(tuple(answers), reset.ok, left)
 
     def reset(self) -> bool:
         return self.sequence([]).clean
@@ -214,6 +218,15 @@ class _Setup:
             *("-append", machine.command_line()),
         )
         return _Setup(command, folder / f"{name}.state")
+
+
+def first_warning(console: str) -> str:
+    """Return the line of the kernel's first warning, without its time."""
+    for line in console.splitlines():
+        text = line.partition("] ")[2] or line
+        if re.match(r"WARNING:|BUG:|kernel BUG|Oops", text):
+            return text.strip()
+    return "not on the console"
 
 
 def can_accelerate(cpuinfo: Path, device: Path) -> bool:

@@ -44,10 +44,12 @@ class KernelFacts:
 
 @dataclass(frozen=True, slots=True)
 class SequenceOutcome:
-    """One sequence, then a reset. Not `clean`: something outlived the reset."""
+    """One sequence, then a reset. Not `clean`: something outlived the reset, and
+    ``left`` says what, if it is known."""
 
     answers: tuple[Answer, ...]
     clean: bool
+    left: str = ""
 
 
 class Kernel(Protocol):

@@ -12,6 +12,7 @@ from poolproof.checker.core.cache import cache_folder
 from poolproof.checker.kernel.fetch import find_image
 from poolproof.checker.kernel.guest import Guest, GuestMachine
 from poolproof.checker.kernel.kernel import Hung, Unavailable
+from tests.common.acted import compiles, needs_cc
 from tests.kernel.observed import Recording, name_frames, read_observations
 
 RECORDED = read_observations(Path(__file__).with_name("observed.jsonl"))
@@ -155,4 +156,69 @@ def test_a_gigantic_page_comes_back_with_the_saved_state() -> None:
             before, after = (answer.counters for answer in outcome.answers)
             assert (before.gigantic, before.total) == ((1, 1, 0, 0), 0)
             assert (after.gigantic, after.total) == ((0, 0, 0, 0), 512)
-            assert not outcome.clean
+            assert (outcome.clean, outcome.left) == (False, "gigantic")
+
+
+READER = """\
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <unistd.h>
+
+int main(void)
+{
+    static char text[1 << 16];
+    cpu_set_t second;
+
+    if (fork())
+        return 0;
+    CPU_ZERO(&second);
+    CPU_SET(1, &second);
+    sched_setaffinity(0, sizeof(second), &second);
+    close(1);
+    close(2);
+    for (;;) {
+        DIR *processes = opendir("/proc");
+        struct dirent *one;
+
+        while (processes && (one = readdir(processes))) {
+            char path[300];
+            int fd;
+
+            snprintf(path, sizeof(path), "/proc/%s/smaps", one->d_name);
+            fd = open(path, O_RDONLY);
+            while (fd >= 0 && read(fd, text, sizeof(text)) > 0)
+                ;
+            if (fd >= 0)
+                close(fd);
+        }
+        closedir(processes);
+    }
+}
+"""
+"""Reads the page tables of all processes, as a monitor does: it has their memory for
+that long, also if they end meanwhile."""
+
+
+@needs_cc
+def test_a_process_is_gone_when_its_memory_is(tmp_path: Path) -> None:
+    """Of 200 that end by themselves, and in 50 resets."""
+    program = tmp_path / "reader"
+    compiles(READER, "-static", "-s", "-o", str(program))
+    ends = ("spawn 0", "w 0 mmap 0 4 PA -1 0", "w 0 w 0 1", "w 0 w 1 1", "w 0 exit")
+    with _start("6.18", GuestMachine(cpus=2, programs=(program,))) as guest:
+        guest.run([f"run {program.name}"])
+        for _ in range(50):
+            outcome = guest.sequence(["nrnode 0 4", *ends * 4, *ends[:-1]])
+            last = [a.counters for a in outcome.answers[len(ends) : -1 : len(ends)]]
+            assert [(c.free, c.rsvd) for c in last] == [(4, 0)] * 4
+            assert (outcome.clean, outcome.left) == (True, "")
+
+
+def test_a_reset_says_what_is_left(guest: Guest) -> None:
+    outcome = guest.sequence(["nrnode 0 2", "poison 0"])
+    assert outcome.answers[-1].ok
+    assert (outcome.clean, outcome.left) == (False, "corrupted")
+    assert guest.sequence([]).clean

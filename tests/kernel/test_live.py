@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from poolproof.checker.core.cache import cache_folder
-from poolproof.checker.kernel.guest import Guest, can_accelerate
+from poolproof.checker.kernel.guest import Guest, can_accelerate, first_warning
 from poolproof.checker.kernel.kernel import Kernel, Unavailable
 from poolproof.checker.kernel.live import Live
 
@@ -18,6 +18,16 @@ def test_both_are_kernels() -> None:
     kernels: tuple[type[Kernel], ...] = (Guest, Live)
     for name in ("release", "facts", "run", "sequence", "reset", "close"):
         assert all(hasattr(kernel, name) for kernel in kernels)
+
+
+def test_the_first_warning_of_a_console() -> None:
+    lines = (
+        "[    1.2] usual",
+        "[   77.1] WARNING: mm/page_counter.c:58 at x",
+        "BUG: y",
+    )
+    assert first_warning("\n".join(lines)) == "WARNING: mm/page_counter.c:58 at x"
+    assert first_warning("[ 1.2] usual") == "not on the console"
 
 
 @pytest.mark.parametrize(
