@@ -81,7 +81,9 @@ class Pages(Memory):
             moved = node_of == to or self._step("migrate_cached", area.file, index, to)
         if moved in (True, OK):
             return f"ok {node}"
-        return "err EAGAIN" if moved == EBUSY else f"err {moved.name}"
+        if moved == EBUSY and self.now.subpool_vma(area.slot):
+            return "err EAGAIN"  # it is isolated, and then cannot move
+        return f"err {moved.name}"
 
     def _target(self, nodes: Iterable[Any]) -> Any:
         """Where mm/hugetlb.c:alloc_hugetlb_folio_nodemask finds a page, of ``nodes`` in

@@ -91,3 +91,27 @@ def test_a_promise_comes_back_with_a_page_that_moves() -> None:
     run = predict(Hugetlb618, setting, setup(setting), commands)
     assert [row.counters.rsvd for row in run.rows] == [1, 0, 0, -1, 0, 0]
     assert run.drains
+
+
+GOES_OFFLINE_TWICE = (
+    *("w 0 mmap 0 2 PA -1 0", "w 0 w 0 1", "w 0 madv 0 1 101", "w 0 fork 1"),
+    *("w 1 movepage 0 1 all", "w 0 madv 0 1 101", "w 1 w 0 2", "w 1 movepage 0 1"),
+)
+"""The other free page is promised, so a fresh one replaces the first."""
+
+
+@pytest.mark.parametrize(
+    ("design", "said"),
+    [
+        (Hugetlb, ["ok", "ok", "ok 1", "ok"]),
+        (Hugetlb615, ["ok", "ok", "err EBUSY", "err EBUSY"]),
+        (Hugetlb618, ["ok", "ok", "ok 1", "ok"]),
+    ],
+)
+def test_a_page_that_replaced_one_of_its_node(
+    design: type[Hugetlb], said: list[str]
+) -> None:
+    """In 6.18.15 nobody can move it any more, who ever maps it; a copy can move."""
+    setting = Config({**BOUNDS, "blocks": 1}, ("fork", "soft_offline", "migrate"))
+    run = predict(design, setting, setup(setting), GOES_OFFLINE_TWICE)
+    assert [row.result for row in run.rows[2:6]] == said

@@ -3,10 +3,11 @@
 
 from typing import Any
 
-from poolproof.model.blocks.errno import EEXIST
+from poolproof.model.blocks.errno import EBUSY, EEXIST, OK
 from poolproof.model.blocks.folio import RestoringFolios
 from poolproof.model.blocks.hstate import OwingHstate
 from poolproof.model.blocks.quota import CountedSubpool
+from poolproof.model.blocks.stuck_folio import StuckFolios
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.designs.hugetlb.names import (
     CAP,
@@ -26,6 +27,7 @@ from poolproof.model.designs.hugetlb.names import (
     POISON,
     RESIZE,
     SIZE,
+    SOFT_OFFLINE,
     STEP,
     SURPLUS,
     SYSCTL,
@@ -34,6 +36,7 @@ from poolproof.model.designs.hugetlb.names import (
     P,
     V,
 )
+from poolproof.model.language import require
 
 
 class Hugetlb61(Hugetlb):
@@ -199,6 +202,32 @@ class Hugetlb618(Hugetlb70):
 
 class Hugetlb615(Hugetlb618):
     """hugetlb reservations of Linux 6.15 to 6.18 (6.18.15)."""
+
+    anon: Any = StuckFolios(VMAS, PAGES, SOFT_OFFLINE, NODES, CGROUPS, None, CGROUP)
+
+    def soft_offline(self, vma, page, to):
+        """A fresh page of the same node in place of the old one is never marked as
+        migratable, because move_hugetlb_state() returns before that (from
+        ba23f58de896 until "mm/hugetlb: fix missing migratable flag on same-node hugetlb
+        migration", which is in 7.2.6). folio_isolate_hugetlb() then fails for it."""
+        if self.anon.stuck[vma, page]:
+            return EBUSY
+        pooled = self.h.available_huge_pages()
+        fresh = not pooled or not any(self.h.usable(n) > 0 for n in NODES if n == to)
+        same = self.anon.node[vma, page] == to
+        error = super().soft_offline(vma, page, to)
+        if error is OK and same and fresh:
+            for v in VMAS:
+                if v == vma or self.maps_too(vma, v, page):
+                    self.anon.stuck[v, page] = True
+        return error
+
+    def migrate(self, vma, page, to):
+        """__add_folio_for_migration(): -EBUSY for a page that cannot be isolated."""
+        if SOFT_OFFLINE and self.anon.stuck[vma, page]:
+            require(self.anon.node[vma, page] != to)
+            return EBUSY
+        return super().migrate(vma, page, to)
 
     def out_put_pages(self, spool, chg, gbl_reserve):
         """Pages that the pool lacked stay in used_hpages (from 6.15, a833a693a490,
