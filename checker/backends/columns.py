@@ -123,7 +123,7 @@ class Columns:
         self.system, self.states = system, states
         self.whole = (1 << states.count) - 1
         self.cells: dict[int, Partition] = {}
-        self.known = _Known()
+        self.known = _KnownValues()
         self.arguments: dict[Expr, int] = {}
 
     def cell(self, number: int) -> Partition:
@@ -193,7 +193,7 @@ def _only(raw: int) -> bytes:
     return b"0" * raw + b"1" + b"0" * (255 - raw)
 
 
-class _Known(dict[Expr, Value]):
+class _KnownValues(dict[Expr, Value]):
     """Values that were computed. That of an expression with locals is kept as long as
     the last of its locals has its value."""
 

@@ -55,7 +55,7 @@ Successors = Callable[[State], list[Transition]]
 
 
 @dataclass
-class _Writer:
+class _PythonWriter:
     """Expressions to Python text, naming what is used more than once."""
 
     system: TransitionSystem
@@ -102,7 +102,7 @@ def _within(text: str, domain: Domain) -> str:
     return f"{domain.lo} <= {text} <= {domain.hi}"
 
 
-def _constant(w: _Writer, e: Expr) -> str:
+def _constant(w: _PythonWriter, e: Expr) -> str:
     return f"({e.data})" if e.data < 0 else str(e.data)
 
 
@@ -110,14 +110,14 @@ def _state(primed: bool) -> str:
     return "t" if primed else "s"
 
 
-def _variable(w: _Writer, e: Expr) -> str:
+def _variable(w: _PythonWriter, e: Expr) -> str:
     name, primed = e.data
     if isinstance(e.sort, TableSort):
         return ""  # its cells are read by `select`
     return f"{_state(primed)}[{w.system.cell_of[name, ()]}]"
 
 
-def _select(w: _Writer, e: Expr, _: str, *index: str) -> str:
+def _select(w: _PythonWriter, e: Expr, _: str, *index: str) -> str:
     table, *at = e.args
     if table.op != "var":
         raise ValueError(f"{e}: a table that is no variable")
@@ -128,12 +128,12 @@ def _select(w: _Writer, e: Expr, _: str, *index: str) -> str:
     return f"({read} if {' and '.join(checks)} else 0)" if checks else read
 
 
-def _member(w: _Writer, e: Expr, element: str, members: str) -> str:
+def _member(w: _PythonWriter, e: Expr, element: str, members: str) -> str:
     bit, test = bit_number(e.args[0], element, domain_of(e.args[1]), _within)
     return f"({test + ' and ' if test else ''}{members} >> {bit} & 1 == 1)"
 
 
-def _single(w: _Writer, e: Expr, element: str) -> str:
+def _single(w: _PythonWriter, e: Expr, element: str) -> str:
     bit, test = bit_number(e.args[0], element, domain_of(e), _within)
     return f"(1 << {bit} if {test} else 0)" if test else f"(1 << {bit})"
 
@@ -212,7 +212,7 @@ def _formulas(action: Action) -> tuple[Any, ...]:
 
 
 def _successors(system: TransitionSystem, action: Action) -> Successors:
-    w = _Writer(system)
+    w = _PythonWriter(system)
     names = [f"p{k}" for k in range(len(action.parameters))]
     local = {p.local: n for p, n in zip(action.parameters, names, strict=True)}
     parts = list(
@@ -273,7 +273,9 @@ def _successors(system: TransitionSystem, action: Action) -> Successors:
     return found
 
 
-def _obligations(w: _Writer, names: list[str], some: list[tuple[int, Any]]) -> None:
+def _obligations(
+    w: _PythonWriter, names: list[str], some: list[tuple[int, Any]]
+) -> None:
     arguments = "(" + "".join(f"{n}, " for n in names) + ")"
     for k, o in some:
         formula = expand_all((o.formula,))[0]
@@ -292,7 +294,7 @@ def cuts(system: TransitionSystem, action: Action, assumed: Assumption) -> Cuts:
     assumptions cuts: the choices of arguments for which ``cut`` is true. A
     conjunct is tested as soon as the parameters that it mentions are bound;
     parameters that none mentions only multiply."""
-    w = _Writer(system)
+    w = _PythonWriter(system)
     called = f"cuts_{action.name.replace('.', '_')}"
     w.lines.append(f"def {called}(s):")
     left = list(expand_all(conjuncts(assumed.cut)))
@@ -329,7 +331,7 @@ _LARGE = 300
 `and` and `or` are left to end early."""
 
 
-def _share_large(w: _Writer, condition: Expr) -> None:
+def _share_large(w: _PythonWriter, condition: Expr) -> None:
     size: dict[Expr, int] = {}
     for e in subterms(condition):
         size[e] = 1 if e in w.names else 1 + sum(size[a] for a in e.args)
@@ -358,7 +360,7 @@ def values(
 def _of_state(
     system: TransitionSystem, expressions: Iterable[Expr], kind: str
 ) -> Callable[[State], tuple[Any, ...]]:
-    w = _Writer(system)
+    w = _PythonWriter(system)
     w.lines.append("def truth(s):")
     expanded = expand_all(expressions)
     w.share(expanded)
@@ -374,7 +376,7 @@ def step_predicates(
     system: TransitionSystem, action: Action, formulas: Iterable[Expr]
 ) -> StepPredicates:
     """One function of (before, after, arguments, result) for all formulas."""
-    w = _Writer(system)
+    w = _PythonWriter(system)
     w.lines.append("def truth(s, t, p, r):")
     for k, p in enumerate(action.parameters):
         w.names[p.local] = f"p[{k}]"
@@ -389,7 +391,7 @@ def step_predicates(
 
 def in_range(system: TransitionSystem) -> Callable[[State], int | None]:
     """A function of a state: the number of a cell outside its range, or None."""
-    w = _Writer(system)
+    w = _PythonWriter(system)
     w.lines.append("def outside(s):")
     for k, cell in enumerate(system.cells):
         v = cell.variable

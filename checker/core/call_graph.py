@@ -96,12 +96,12 @@ def _owner(design: type, path: str) -> Any:
 @cache
 def _calls(design: type, method: Method) -> tuple[CallSite, ...]:
     _, tree = method_tree(method.function)
-    reader = _Reader(design, method, closure(method.function))
+    reader = _MethodReader(design, method, closure(method.function))
     return tuple(reader.statements(tree.body, {}))
 
 
 @dataclass
-class _Reader:
+class _MethodReader:
     """Reads the calls of one method."""
 
     design: type

@@ -25,7 +25,7 @@ Row = tuple[str, Any, tuple[int, ...], Any]
 def dumps(value: Any) -> bytes:
     """Return the value as bytes, with each of its expressions once."""
     body = io.BytesIO()
-    writer = _Writer(body)
+    writer = _Pickler(body)
     writer.dump(value)
     whole = io.BytesIO()
     pickler = pickle.Pickler(whole, pickle.HIGHEST_PROTOCOL)
@@ -38,7 +38,7 @@ def loads(data: bytes) -> Any:
     must come from this user."""
     file = io.BytesIO(data)
     nodes = _built(pickle.load(file))
-    return _Reader(file, nodes).load()
+    return _Unpickler(file, nodes).load()
 
 
 def _reduced(e: Expr) -> tuple[Any, tuple[Any, ...]]:
@@ -89,7 +89,7 @@ def _built(rows: Iterable[Row]) -> list[Expr]:
     return nodes
 
 
-class _Writer(pickle.Pickler):
+class _Pickler(pickle.Pickler):
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file, pickle.HIGHEST_PROTOCOL)
         self.rows = _Rows()
@@ -98,7 +98,7 @@ class _Writer(pickle.Pickler):
         return self.rows.number(value) if type(value) is Expr else None
 
 
-class _Reader(pickle.Unpickler):
+class _Unpickler(pickle.Unpickler):
     def __init__(self, file: io.BytesIO, nodes: Sequence[Expr]) -> None:
         super().__init__(file)
         self.nodes = nodes

@@ -53,7 +53,7 @@ def on_cluster(address: str) -> Spread:
             raise _refused(address, reason) from None
         with client:
             _check_workers(client, address)
-            yield from _Run(client, jobs, report).results()
+            yield from _ClusterJobs(client, jobs, report).results()
 
     return spread
 
@@ -75,7 +75,7 @@ def _refused(address: str, why: str) -> UserError:
     return UserError(None, f"--cluster {address}: {why}")
 
 
-class _Run:
+class _ClusterJobs:
     """Jobs on a cluster, and what they report."""
 
     def __init__(self, client: Any, jobs: Sequence[Job], report: Reporter) -> None:

@@ -41,7 +41,7 @@ def has_effect(
     ):
         return False
     shared = {c.name for c in off.cells} & {c.name for c in on.cells}
-    one, other = _Side(StateSpace(off), shared), _Side(StateSpace(on), shared)
+    one, other = _System(StateSpace(off), shared), _System(StateSpace(on), shared)
     if one.initial().keys() != other.initial().keys() or one.moved or other.moved:
         return True
     comparison = _Comparison(one, other, over)
@@ -53,7 +53,7 @@ class _Comparison(Visitor):
     """Compares the steps of two systems, while one of them is explored, and
     ends the search at the first difference."""
 
-    def __init__(self, one: _Side, other: _Side, over: Callable[[], bool]) -> None:
+    def __init__(self, one: _System, other: _System, over: Callable[[], bool]) -> None:
         self.one, self.other, self.over = one, other, over
         self.differs = False
         self.steps: set[Change] = set()
@@ -89,7 +89,7 @@ class _Comparison(Visitor):
                 self.beside.setdefault(common, after)
 
 
-class _Side:
+class _System:
     """One of the two systems, seen through the cells that both have.
     ``moved``: another cell of its own has had two values."""
 

@@ -162,6 +162,20 @@ def features_of(known: DesignRef) -> tuple[str, ...]:
     return tuple(sorted(n for n, f in declared(known.cls)[1].items() if not f.default))
 
 
+def _chosen(known: DesignRef, among: Sequence[str]) -> tuple[str, ...]:
+    """Return those of `features_of` that are ``among`` these, all if there are none.
+    Raise UserError for one that the design lacks."""
+    on = features_of(known)
+    for feature in among:
+        if feature not in on:
+            raise UserError(
+                None,
+                f"{known.name} has no feature {feature!r}"
+                f"{did_you_mean(feature, on)}; it has {', '.join(on)}",
+            )
+    return tuple(f for f in on if not among or f in among)
+
+
 def guarantee(
     known: DesignRef,
     spec: Spec,
@@ -195,15 +209,7 @@ def guarantee(
         )
     )
     done = Guarantee(known, spec.file, name, "", mine)
-    on = features_of(known)
-    for feature in among:
-        if feature not in on:
-            raise UserError(
-                None,
-                f"{known.name} has no feature {feature!r}"
-                f"{did_you_mean(feature, on)}; it has {', '.join(on)}",
-            )
-    on = tuple(f for f in on if not among or f in among)
+    on = _chosen(known, among)
     queries = [c for number in range(most + 1) for c in combinations(on, number)]
     try:
         for number, having in enumerate(queries):

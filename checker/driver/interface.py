@@ -58,7 +58,7 @@ class Interface:
 def interface(one: Compiled, other: Compiled, spec: Spec | None) -> Interface:
     """Return the interface that the designs share. Raise UserError if they have no
     call in common, or for a mistake in the spec's lines."""
-    sides = tuple(_Side(c, spec) for c in (one, other))
+    sides = tuple(_Design(c, spec) for c in (one, other))
     _check_names(sides, spec)
     calls = spec.calls if spec is not None and spec.calls else _by_name(sides)
     shared: dict[str, tuple[str, ...]] = {}
@@ -135,7 +135,7 @@ class _Way:
                 yield f"{p.name} of {self.action.name}"
 
 
-class _Side:
+class _Design:
     """One of the two designs."""
 
     def __init__(self, compiled: Compiled, spec: Spec | None) -> None:
@@ -260,7 +260,7 @@ def _asked(spec: Spec | None) -> list[Word]:
     return [w.action for c in calls for w in c.ways]
 
 
-def _check_names(sides: Sequence[_Side], spec: Spec | None) -> None:
+def _check_names(sides: Sequence[_Design], spec: Spec | None) -> None:
     """Raise UserError for an action that neither design has, whatever its features."""
     if spec is None:
         return
@@ -275,7 +275,7 @@ def _check_names(sides: Sequence[_Side], spec: Spec | None) -> None:
             )
 
 
-def _by_name(sides: Sequence[_Side]) -> tuple[UserCall, ...]:
+def _by_name(sides: Sequence[_Design]) -> tuple[UserCall, ...]:
     """Return each action that is not silent as a call of its own."""
     names = dict.fromkeys(
         a.name for side in sides for a in side.compiled.system.actions
@@ -348,7 +348,7 @@ def _alike(one: Sort, other: Sort) -> bool:
 
 
 def _readings(
-    sides: Sequence[_Side], spec: Spec | None
+    sides: Sequence[_Design], spec: Spec | None
 ) -> tuple[list[dict[str, ShownValue]], dict[str, str]]:
     """Return the values that both designs have, for each design, and for the other
     values what a design lacks."""

@@ -88,7 +88,7 @@ def include(
     """Return the differences of the left side from the right one; the processes have
     one alphabet. With ``budget.depth``, return those within as many calls. Raise
     `Erroneous` where a model is in error."""
-    return _Search(left, right, budget, report).run()
+    return _PairSearch(left, right, budget, report).run()
 
 
 Shows = dict[int, int]
@@ -158,7 +158,7 @@ _SILENT = -1
 """In place of an event: a silent step of the left side."""
 
 
-class _Search:
+class _PairSearch:
     joint: Joint
     """The symmetries of both sides: `run` finds them, since that may end, too."""
 

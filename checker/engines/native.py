@@ -104,7 +104,7 @@ def native(
         except lower.Unsupported as why:
             return _nothing(properties, f"{CANNOT}: {why}", begin)
         starts = _Starts.of(system, lowered)
-        run = _Run(lowered, watching=bool(watchers))
+        run = _Output(lowered, watching=bool(watchers))
         try:
             note = search(run, starts, budget, until_decided, report)
         except CompilerFailed as why:
@@ -113,13 +113,13 @@ def native(
             break
     notes = (*found.notes, *([note] if note else []))
     with overtime(), doing("writing down the runs"):
-        done = _Search(system, properties, lowered, starts, run)
+        done = _Finished(system, properties, lowered, starts, run)
         outcome = _outcome(done, notes, float(run.figures.get("seconds", 0.0)))
         return _looked_back(outcome, done, watchers)
 
 
 def _looked_back(
-    outcome: Outcome, done: _Search, watchers: Sequence[Property]
+    outcome: Outcome, done: _Finished, watchers: Sequence[Property]
 ) -> Outcome:
     """Return the outcome with what the properties that only watch saw."""
     if not done.run.states:
@@ -203,7 +203,7 @@ class _Starts:
 
 
 @dataclass
-class _Run:
+class _Output:
     """The output of the program."""
 
     lowered: lower.Lowered
@@ -268,7 +268,7 @@ class _Run:
 
 
 def search(
-    run: _Run,
+    run: _Output,
     starts: _Starts,
     budget: Budget,
     until_decided: bool,
@@ -294,7 +294,7 @@ def search(
 
 
 @contextlib.contextmanager
-def _written_states(run: _Run) -> Iterator[None]:
+def _written_states(run: _Output) -> Iterator[None]:
     """Within, the program may write its states to a file; then the run has them."""
     if not run.watching:
         yield
@@ -307,7 +307,7 @@ def _written_states(run: _Run) -> Iterator[None]:
 
 
 def _search(
-    run: _Run,
+    run: _Output,
     starts: _Starts,
     budget: Budget,
     until_decided: bool,
@@ -401,7 +401,7 @@ class _Child:
             self.process.stdin.write(starts.packed)
             self.process.stdin.close()
 
-    def lines(self, run: _Run, report: Reporter, wait: float | None) -> bool:
+    def lines(self, run: _Output, report: Reporter, wait: float | None) -> bool:
         """Take the program's output, and wait so long for it. Return whether the
         program has ended."""
         assert self.process.stdout is not None
@@ -421,7 +421,7 @@ class _Child:
             run.stop = f"the search died ({code}{': ' + said if said else ''})"
         return True
 
-    def interrupt(self, run: _Run) -> None:
+    def interrupt(self, run: _Output) -> None:
         """Ask the program to end; at a second Ctrl-C, kill it."""
         with contextlib.suppress(KeyboardInterrupt):
             self.process.send_signal(signal.SIGINT)
@@ -451,14 +451,14 @@ _STOPS = {
 
 
 @dataclass(frozen=True)
-class _Search:
+class _Finished:
     """One finished run of the program, and what it was about."""
 
     system: TransitionSystem
     properties: tuple[Property, ...]
     lowered: lower.Lowered
     starts: _Starts
-    run: _Run
+    run: _Output
 
     def traces(self) -> Iterator[tuple[lower.Event, Trace]]:
         """Yield what was found, shortest first, with the run to it."""
@@ -515,7 +515,7 @@ class _Search:
         }
 
 
-def _outcome(done: _Search, notes: tuple[str, ...], seconds: float) -> Outcome:
+def _outcome(done: _Finished, notes: tuple[str, ...], seconds: float) -> Outcome:
     run = done.run
     reason = run.stop or _STOPS.get(run.figures.get("stop", INTERRUPTED), "")
     states, transitions, depth, checked = done.size()

@@ -83,11 +83,11 @@ class Results:
     """What methods became, each found by the answers that decide it."""
 
     def __init__(self) -> None:
-        self.roots: dict[Any, _Node] = {}
+        self.roots: dict[Any, _Decision] = {}
 
     def of(self, key: Any, answers: Answers, make: Callable[[Work], Made]) -> Made:
         """Return what ``make`` makes of the work. ``key`` says of what method."""
-        node: _Node | None = self.roots.get(key)
+        node: _Decision | None = self.roots.get(key)
         while node is not None:
             if node.question is None:
                 made: Made = node.made
@@ -100,19 +100,19 @@ class Results:
         return made
 
     def _keep(self, key: Any, asked: Asked, made: Any) -> None:
-        node = self.roots.setdefault(key, _Node())
+        node = self.roots.setdefault(key, _Decision())
         for question, answer in asked.items():
             node.question = question
-            node = node.then.setdefault(answer, _Node())
+            node = node.then.setdefault(answer, _Decision())
         node.made = made
 
 
 @dataclass
-class _Node:
+class _Decision:
     """The next question and what follows from each answer, or what was made."""
 
     question: Question | None = None
-    then: dict[Any, _Node] = field(default_factory=dict)
+    then: dict[Any, _Decision] = field(default_factory=dict)
     made: Any = None
 
 

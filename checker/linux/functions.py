@@ -62,7 +62,7 @@ class _Token:
 def functions(text: str) -> tuple[CFunction, ...]:
     """Return the definitions in the order of the file. A function that is
     defined twice, under two #ifs, is there twice."""
-    return tuple(sorted(_Reader().read(text), key=lambda f: (f.first, f.last)))
+    return tuple(sorted(_Scanner().read(text), key=lambda f: (f.first, f.last)))
 
 
 def _digest(tokens: list[str]) -> str:
@@ -70,7 +70,7 @@ def _digest(tokens: list[str]) -> str:
 
 
 @dataclass
-class _Reader:
+class _Scanner:
     """Reads a file once. ``head`` has the tokens since the last declaration."""
 
     head: list[_Token] = field(default_factory=list)

@@ -154,12 +154,6 @@ def combine(parts: Sequence[Component], done: Sequence[Outcome]) -> Outcome:
         results |= {key: n * others for key, n in s.results.items()}
         for why, n in s.assumed.items():
             assumed[why] = assumed.get(why, 0) + n * others
-    ends = [s.deadlock for s in figures]
-    deadlock = None
-    if all(end is not None for end in ends):
-        steps = tuple(x for end in ends if end is not None for x in end.steps)
-        assert ends[0] is not None
-        deadlock = Trace(ends[0].initial, steps)
     names = "; ".join(", ".join(a.name for a in p.system.actions) for p in parts)
     notes = (f"searched one by one, as they have nothing in common: {names}",)
     return Outcome(
@@ -176,7 +170,7 @@ def combine(parts: Sequence[Component], done: Sequence[Outcome]) -> Outcome:
             results=results,
             assumed=assumed,
             deadlocks=math.prod(s.deadlocks for s in figures),
-            deadlock=deadlock,
+            deadlock=_deadlock([s.deadlock for s in figures]),
             true_antecedents={
                 n: seen for s in figures for n, seen in s.true_antecedents.items()
             },
@@ -186,3 +180,11 @@ def combine(parts: Sequence[Component], done: Sequence[Outcome]) -> Outcome:
             impossible=frozenset().union(*(s.impossible for s in figures)),
         ),
     )
+
+
+def _deadlock(ends: Sequence[Trace | None]) -> Trace | None:
+    """Return a run into a deadlock of the whole: all parts end somewhere there."""
+    found = [end for end in ends if end is not None]
+    if len(found) < len(ends):
+        return None
+    return Trace(found[0].initial, tuple(step for end in found for step in end.steps))

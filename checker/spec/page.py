@@ -95,7 +95,7 @@ _TOKEN = re.compile(r'\s+|#[^\n]*|"(?P<text>[^"\n]*)"|(?P<name>[A-Za-z_][\w.]*)|
 
 def parse_page(path: str) -> Page:
     """Return the page in a file. Raises UserError with its line and column."""
-    reader = _Reader(path, read_text(path, "a page (columns, objections, runs)"))
+    reader = _Tokens(path, read_text(path, "a page (columns, objections, runs)"))
     items: list[Column | Objection | Upgrade | ShownRun] = []
     while reader.left:
         items.append(_item(reader))
@@ -110,7 +110,7 @@ def parse_page(path: str) -> Page:
     return page
 
 
-def _item(reader: _Reader) -> Column | Objection | Upgrade | ShownRun:
+def _item(reader: _Tokens) -> Column | Objection | Upgrade | ShownRun:
     kind = reader.word("an item")
     if kind.text not in _LINKS:
         raise UserError(
@@ -141,7 +141,7 @@ def _item(reader: _Reader) -> Column | Objection | Upgrade | ShownRun:
             return ShownRun(title, design, shown)
 
 
-class _Reader:
+class _Tokens:
     """The tokens of a file, and where each one stands."""
 
     def __init__(self, file: str, text: str) -> None:

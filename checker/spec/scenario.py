@@ -127,10 +127,10 @@ class Product:
 def programs(scenario: Scenario, spec: Spec, compiled: Compiled) -> Programs:
     """The scenario's programs in raw values. Raises UserError, or Lacks for a
     name that the design does not have."""
-    return _Reader(scenario, spec, compiled).programs()
+    return _ProgramReader(scenario, spec, compiled).programs()
 
 
-class _Reader:
+class _ProgramReader:
     def __init__(self, scenario: Scenario, spec: Spec, compiled: Compiled) -> None:
         self.scenario, self.spec = scenario, spec
         self.names = Lookup(compiled)
@@ -347,7 +347,7 @@ def succeeds(action: Action, result: Expr) -> Expr:
 
 
 @dataclass(frozen=True)
-class _Run:
+class _Repetition:
     """Calls of a task that follow each other: the first is number ``start``, and
     the parameters of ``counted`` are one more in each of the others."""
 
@@ -372,7 +372,7 @@ class _Run:
                 parts.append(_is_one_of(p, allowed))
         return ir.and_(*parts)
 
-    def longer(self, call: Called) -> _Run | None:
+    def longer(self, call: Called) -> _Repetition | None:
         """The run with one more call, if it is one."""
         if call.action is not self.call.action or call.after:
             return None
@@ -390,15 +390,15 @@ class _Run:
         return replace(self, length=self.length + 1, counted=frozenset(counted))
 
 
-def _runs(calls: tuple[Called, ...]) -> Iterator[_Run]:
+def _runs(calls: tuple[Called, ...]) -> Iterator[_Repetition]:
     """The calls of a task, those of a `repeat` together where they can be."""
-    run: _Run | None = None
+    run: _Repetition | None = None
     for number, call in enumerate(calls):
         more = None if run is None else run.longer(call)
         if more is None:
             if run is not None:
                 yield run
-            more = _Run(call, number)
+            more = _Repetition(call, number)
         run = more
     if run is not None:
         yield run

@@ -249,7 +249,7 @@ def test_progress_has_figures() -> None:
     line = b"progress 1000 5000 7 33 4096"
     report = Progress()
     lowered = lower.lower(CLEAN, (FINE,), Symmetry((), (), ()))
-    taken = engine._Run(lowered)
+    taken = engine._Output(lowered)
     taken.take(line, engine.time.monotonic() - 2, report)
     (said,) = report.said
     assert [said[k] for k in ("states", "transitions", "depth", "frontier", "memory")] == [

@@ -56,7 +56,7 @@ def promela(
 ) -> str:
     """Return the system, which has no rigid params, as a model for SPIN, with
     ``head`` in a comment. Raise Inexpressible."""
-    made = _Program(system, properties)
+    made = _PromelaProgram(system, properties)
     steps = [*made.alternatives(), "  :: false"]  # there may be no step at all
     body = [*made.starts(), "end:", "  do", *steps, "  od"]
     return "\n".join(
@@ -83,7 +83,7 @@ def _names(system: TransitionSystem) -> dict[str, str]:
     return names
 
 
-class _Program:
+class _PromelaProgram:
     """The parts of the model."""
 
     def __init__(
