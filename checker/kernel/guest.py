@@ -17,7 +17,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from poolproof.checker.kernel.answer import Answer
 from poolproof.checker.kernel.debugger import Debugger
@@ -26,6 +25,7 @@ from poolproof.checker.kernel.initramfs import build_agent, build_initramfs
 from poolproof.checker.kernel.kernel import (
     Conversation,
     Hung,
+    Kernel,
     KernelFacts,
     SequenceOutcome,
     Unavailable,
@@ -90,8 +90,8 @@ class GuestMachine:
         return _COMMAND_LINE + pages + " irqaffinity=0" * (self.cpus > 1)
 
 
-class Guest:
-    """A `Kernel` under QEMU; a context manager.
+class Guest(Kernel):
+    """A kernel under QEMU.
 
     `call_timeout` is for one call, in seconds; `patience` for an answer to
     arrive at all, and must be longer than a reset; `boot_patience` for one of
@@ -158,17 +158,6 @@ class Guest:
         if self._run is not None:
             self._run.close()
         self._run = None
-
-    def __enter__(self) -> "Guest":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _running(self) -> "_Running":
         if self._run is None:

@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 from poolproof.checker.kernel.answer import Answer, parse_answer
 from poolproof.checker.kernel.link import Link, NoAnswer
@@ -53,7 +53,8 @@ class SequenceOutcome:
 
 
 class Kernel(Protocol):
-    """A kernel with an agent in it. agent.c's table is the command grammar."""
+    """A kernel with an agent in it, closed at the end of a `with`. agent.c's table is
+    the command grammar."""
 
     @property
     def release(self) -> str:
@@ -77,6 +78,12 @@ class Kernel(Protocol):
 
     def close(self) -> None:
         """Ends it and puts back whatever it changed. May be called twice."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
 
 @dataclass(frozen=True, slots=True)

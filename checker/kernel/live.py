@@ -9,13 +9,13 @@ import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
 from poolproof.checker.kernel.answer import Answer
 from poolproof.checker.kernel.initramfs import build_agent
 from poolproof.checker.kernel.kernel import (
     Conversation,
     Hung,
+    Kernel,
     KernelFacts,
     SequenceOutcome,
     Unavailable,
@@ -27,8 +27,8 @@ _POOL = "kernel/mm/hugepages/hugepages-2048kB"
 _SPARE = 512 << 10
 
 
-class Live:
-    """A `Kernel` that is the running one; a context manager.
+class Live(Kernel):
+    """The running kernel.
 
     The agent works in a mount namespace and below a cgroup of its own. The pool
     is emptied for the time being; its size, the overcommit limit and the cgroup
@@ -99,17 +99,6 @@ class Live:
         if process.stderr is not None:
             process.stderr.close()
         self._before.write()
-
-    def __enter__(self) -> "Live":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _start(self) -> Conversation:
         process = subprocess.Popen(
