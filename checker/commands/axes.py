@@ -53,7 +53,7 @@ def checked(option: str, axes: Sequence[Axis]) -> tuple[Axis, ...]:
     names = [name for name, _ in axes]
     for name in names:
         if names.count(name) > 1:
-            raise UserError(None, f"--{option} has {name} twice: once is enough")
+            raise UserError(None, f"--{option} has {name} twice")
     return tuple(axes)
 
 

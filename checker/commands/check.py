@@ -219,7 +219,7 @@ def _request(options: argparse.Namespace, engine: str) -> Request:
     request = shared.request(options)
     if request.any_size and engine not in (shared.AUTO, "prove"):
         raise UserError(
-            None, f"--any is for proofs, and {engine} gives none: --engine prove"
+            None, f"--any is for proofs, which {engine} does not do: use --engine prove"
         )
     return request
 
@@ -309,6 +309,6 @@ def _certify(checked: CheckResult, directory: str) -> list[str]:
         number = count(len(list(paths)), "question")
         where = os.path.join(directory, folder)
         lines += wrapped(
-            f"certificate: {number} in {where}, each should be unsat", "  ", "    "
+            f"certificate: {number} in {where}, each must be unsat", "  ", "    "
         )
     return ["", *(lines or ["  certificate: none, nothing was proved"])]

@@ -148,7 +148,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Ask, print, and return the exit code."""
     if options.base and not options.tree:
-        raise UserError(None, "--base is compared with a --tree: name that, too")
+        raise UserError(
+            None, "--base needs --tree, the kernel that it is compared with"
+        )
     if options.failures and (options.base or options.kernel == LIVE):
         raise UserError(None, "--failures needs one kernel, in a guest")
     if options.gigantic and options.kernel == LIVE:

@@ -59,7 +59,9 @@ def whole(least: int) -> Callable[[str], int]:
 
     def read(text: str) -> int:
         if not re.fullmatch(r"[0-9]+", text) or int(text) < least:
-            raise argparse.ArgumentTypeError(f"a whole number from {least} is wanted")
+            raise argparse.ArgumentTypeError(
+                f"a whole number of at least {least} is expected"
+            )
         return int(text)
 
     return read
@@ -72,7 +74,7 @@ def seconds(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError("seconds above 0 are wanted")
+        raise argparse.ArgumentTypeError("a number of seconds above 0 is expected")
     return value
 
 
@@ -377,7 +379,7 @@ def request(options: argparse.Namespace) -> Request:
     label, bounds = merged(options)
     if options.failures is not None:
         if FAILURES.name in bounds:
-            raise UserError(None, "--failures sets the bound that --bounds sets, too")
+            raise UserError(None, "--failures and --bounds set the same bound")
         bounds[FAILURES.name] = options.failures
     return Request(
         designs=tuple(options.design),
@@ -406,7 +408,7 @@ def compared(reference: str, tasks: Sequence[Task]) -> tuple[DesignRef, list[Tas
     if not others:
         raise UserError(
             None,
-            f"--against {reference}: nothing is compared with it; "
-            "name the other design by --design",
+            f"--against {reference}: there is nothing to compare with it; "
+            "name the other design with --design",
         )
     return base, others

@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
             mine = _answers(options, _cells(options, spec, bounds))
             if not mine:
                 raise UserError(
-                    None, f"{spec.file}: no such scenario is for these designs"
+                    None, f"{spec.file}: none of these scenarios is for these designs"
                 )
             if not options.json:
                 lines = size_report(spec, mine, schedules=not options.table)

@@ -67,7 +67,7 @@ def run_sweep(
             lines = sweep_report(task.spec, done[-1])
             print("\n".join(lines), file=out, flush=True)
     if not done:
-        raise UserError(None, "no such scenario is for these designs")
+        raise UserError(None, "none of these scenarios is for these designs")
     if options.csv:
         _write(options.csv, sweep_csv(done))
     if figure is not None:

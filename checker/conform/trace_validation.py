@@ -141,7 +141,9 @@ def parse(text: str, path: str) -> Log:
                 last.name, last.setup, last.ready, tuple(steps), last.line
             )
         else:
-            raise UserError(where, 'a "step", a "scenario" or "kernels" is wanted here')
+            raise UserError(
+                where, 'a "step", a "scenario" or "kernels" is expected here'
+            )
     if not scenarios:
         raise UserError(Span(path, 1, 1), "no call is in this log")
     return Log(kernels, tuple(scenarios))
@@ -152,10 +154,10 @@ def _object(line: str, where: Span) -> dict[str, Any]:
         entry = json.loads(line)
     except json.JSONDecodeError as e:
         raise UserError(
-            Span(where.file, where.line, e.colno), f"this is no JSON: {e.msg}"
+            Span(where.file, where.line, e.colno), f"this is not JSON: {e.msg}"
         ) from None
     if not isinstance(entry, dict):
-        raise UserError(where, "a JSON object is wanted on each line")
+        raise UserError(where, "a JSON object is expected on each line")
     return entry
 
 

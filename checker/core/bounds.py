@@ -27,7 +27,9 @@ def parse_bounds(text: str) -> dict[str, int]:
             or not equals
             or not re.fullmatch(r"[-+]?[0-9]+", value)
         ):
-            raise UserError(None, f"{part!r} is no bound: write NAME=NUMBER, like V=3")
+            raise UserError(
+                None, f"{part!r} is not a bound: write NAME=NUMBER, like V=3"
+            )
         if name in bounds:
             raise UserError(None, f"the bound {name} is given twice")
         if len(value) > _DIGITS:

@@ -208,7 +208,7 @@ def _single(e: Expr, element: Reader) -> Reader:
     def read(v: Valuation) -> Value:
         raw: int = element(v)
         if raw not in domain:
-            raise Undefined(f"{e}: {raw} is no element")
+            raise Undefined(f"{e}: {raw} is not an element")
         return 1 << raw - domain.lo
 
     return read

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Interval arithmetic, and the one interval analysis of the IR.
 
-An interval is (least, greatest) raw value; None is no bound on that side.
+An interval is (least, greatest) raw value; None: no bound on that side.
 `INTERVALS` is the analysis, as an algebra (`poolproof.checker.core.fold`) over
 what is known about variables (`Leaves`). `Expr.interval` assumes nothing about
 them; `poolproof.checker.core.ranges` assumes their declared ranges and the

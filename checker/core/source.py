@@ -130,7 +130,7 @@ def _method_tree(function: FunctionType) -> tuple[str, ast.FunctionDef]:
     if tree is None:
         raise UserError(
             Span(shown_path(file), first, 1),
-            f"{function.__qualname__} is no plain method: write `def`, with no "
+            f"{function.__qualname__} is not a plain method: write `def`, with no "
             "decorator but @action and @observer",
         )
     return shown_path(file), tree

@@ -18,7 +18,7 @@ def read_text(path: str, what: str) -> str:
     try:
         data = Path(path).read_bytes().removeprefix(BOM_UTF8)
     except FileNotFoundError:
-        raise UserError(head, f"there is no such file; {what} is wanted") from None
+        raise UserError(head, f"there is no such file; {what} is expected") from None
     except IsADirectoryError:
         raise UserError(head, f"this is a directory; name {what} inside it") from None
     except (OSError, ValueError) as e:
@@ -30,13 +30,13 @@ def read_text(path: str, what: str) -> str:
         line = data[: e.start].count(b"\n") + 1
         column = e.start - (data[: e.start].rfind(b"\n") + 1) + 1
         raise UserError(
-            Span(path, line, column), f"this is no UTF-8 text; {what} is wanted here"
+            Span(path, line, column), f"this is not UTF-8 text; {what} is expected here"
         ) from None
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise UserError(
-            Span(path, line, 1), f"this is a binary file; {what} is wanted here"
+            Span(path, line, 1), f"this is a binary file; {what} is expected here"
         )
     if not text.strip():
-        raise UserError(head, f"the file is empty; {what} is wanted here")
+        raise UserError(head, f"the file is empty; {what} is expected here")
     return text

@@ -200,7 +200,7 @@ def check_given(
         if len(tasks) == len(measured) and {*measured} == {name}:
             raise UserError(
                 None,
-                f"--bounds {name}={value}: the size is of {name}; "
+                f"--bounds {name}={value}: {name} is the bound that is sought; "
                 f"write --sizes {value}..{value}",
             )
 
@@ -265,7 +265,7 @@ def size_question(task: SizeTask) -> SizeQuestion:
     for amount in scenario.amounts:
         if amount.name.text == name:
             raise UserError(
-                amount.name.span, f"the size is of {name}: leave its bound out"
+                amount.name.span, f"{name} is the bound that is sought: do not set it"
             )
     spec = with_lets(task.spec, given)
     settings, places = _settings(scenario, spec, known, given)
@@ -292,7 +292,7 @@ def size_question(task: SizeTask) -> SizeQuestion:
     )
     if lo > hi:
         raise UserError(
-            measure.bound.span, f"the least size comes first: {lo}..{hi} has none"
+            measure.bound.span, f"{lo}..{hi} is empty: write the smaller number first"
         )
     if reason := outside(cls, known[name], max(hi, known[name].least)):
         raise UserError(measure.bound.span, f"{hi}: {reason}")

@@ -82,8 +82,8 @@ def refuse_nothing(tasks: Sequence[Task]) -> None:
     name, reason = next(iter(task.resolved.missing.items()))
     raise UserError(
         None,
-        f"{task.spec.file}: no property applies to {task.known.name}, so that "
-        f"nothing can be wrong: {name} is n/a, {reason}",
+        f"{task.spec.file}: no property applies to {task.known.name}, so there "
+        f"is nothing to check: {name} is n/a, {reason}",
     )
 
 
@@ -157,7 +157,7 @@ def _check_not_empty(spec: Spec) -> None:
         )
     raise UserError(
         None,
-        f"{spec.file} has no property, so that nothing can be wrong: "
+        f"{spec.file} has no property, so there is nothing to check: "
         "write one, like `invariant NAME: FORMULA`",
     )
 

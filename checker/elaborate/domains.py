@@ -53,7 +53,7 @@ def domain_of(values: Values, name: str = "") -> ir.Domain:
             end=size_expr(values.hi),
         )
     if not (isinstance(values.lo, int) and isinstance(values.hi, int)):
-        raise UserError(None, f"{values} is no finite domain: give it both ends")
+        raise UserError(None, f"{values} is not a finite domain: give it both ends")
     return ir.Domain(sort_of(values), values.lo, values.hi, name)
 
 

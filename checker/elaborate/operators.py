@@ -92,7 +92,7 @@ def _absent(want: Sort | None, place: Place) -> Expr:
         return ir.const(want, want.size)
     needed = f", and {needed_text(want)} is needed here"
     if want is None:
-        needed = ", and nothing here says of which: compare it with a field"
+        needed = ", but its domain is not known here: compare it with a field"
     elif isinstance(want, ir.TableSort):
         needed = ": index the table that it is compared with"
     message = f"`{place.none}` is the absent element of a Scalarset{needed}"
@@ -106,7 +106,9 @@ def _label(label: Label, want: Sort | None, place: Place) -> Expr:
         if sort in label.sorts:
             return ir.const(sort, sort.labels.index(bare))
         has = ", ".join(sort.labels)
-        raise place.mistake(f"`{label.name}` is no label of {sort.name}: it has {has}")
+        raise place.mistake(
+            f"`{label.name}` is not a label of {sort.name}: it has {has}"
+        )
     if want is None:
         ways = " or ".join(f"`{s.name}.{bare}`" for s in label.sorts)
         raise place.mistake(f"`{label.name}` is a label of several enums: write {ways}")
@@ -117,7 +119,7 @@ def _set(display: Display, want: Sort | None, place: Place, strict: bool) -> Exp
     sort = display.sort if want is None else want
     if sort is None:
         raise place.mistake(
-            "nothing here says of what this set is: compare it with a field, assign "
+            "the domain of this set is not known here: compare it with a field, assign "
             "it to one, or write `x in {...}`"
         )
     if not isinstance(sort, SetSort):
@@ -137,7 +139,7 @@ def _set(display: Display, want: Sort | None, place: Place, strict: bool) -> Exp
 
 
 def within(e: Expr, domain: Domain, whose: str, at: Place) -> Expr:
-    """Return that ``e`` is in the domain that ``whose`` is over. That is a
+    """Return that ``e`` is in the domain of ``whose``. That is a
     mistake where it cannot be, and an obligation where it may not be."""
     inside = at.inside(e, domain)
     if inside is ir.TRUE:
@@ -146,12 +148,12 @@ def within(e: Expr, domain: Domain, whose: str, at: Place) -> Expr:
     open_end = isinstance(domain, ir.OpenDomain)
     hi = ir.show(ir.last(domain)) if open_end else ir.show_raw(domain.sort, domain.hi)
     over = str(domain)
-    ends = "" if over == f"{lo}..{hi}" else f": {lo}..{hi}"
+    ends = "" if over == f"{lo}..{hi}" else f" ({lo}..{hi})"
     if inside is ir.FALSE and at.reached:
-        raise at.mistake(f"{at.named(e)} is not in {over}, which {whose} is over{ends}")
-    why = f"{at.named(e)} may leave {over}, which {whose} is over"
+        raise at.mistake(f"{at.named(e)} is not in {over}{ends}, the domain of {whose}")
+    why = f"{at.named(e)} may be outside {over}, the domain of {whose}"
     if isinstance(domain.sort, ScalarSort):
-        why = f"{at.named(e)} may be {at.none}, which {whose} is not over"
+        why = f"{at.named(e)} may be {at.none}, which is outside the domain of {whose}"
     at.oblige(e, domain, inside, why)
     return inside
 

@@ -333,7 +333,7 @@ class Induction:
         start, kept = self.given(self.initial()), []
         for lemma in lemmas:
             if any(start.refuted(t) for t in self.truths([lemma], self.now)):
-                why[lemma.name] = "an initial state is against it"
+                why[lemma.name] = "an initial state violates it"
             else:
                 kept.append(lemma)
         changed = True

@@ -533,8 +533,8 @@ def _outcome(done: _Finished, notes: tuple[str, ...], seconds: float) -> Outcome
             deadlock = trace
         elif event.kind == "open":
             reason = (
-                f"{event.variable} has no range, and leaves the "
-                f"{lower.OPEN_BITS} bits it is given in {event.action}"
+                f"{event.variable} has no range, and exceeds the "
+                f"{lower.OPEN_BITS} bits that it has in {event.action}"
             )
         else:
             defects.append(Defect(seen.message, trace, seen.obligation))

@@ -165,7 +165,7 @@ def confirm_defect(compiled: Compiled, defect: Defect) -> Replay:
         check_initial(system, trace.initial)
         cell = out_of_range(system, trace.initial)
         if cell is None:
-            raise NotReproduced(f"the initial state is no defect: {defect.message}")
+            raise NotReproduced(f"the initial state is not a defect: {defect.message}")
         return Replay(trace, (), None, f"{cell} starts outside its range")
     *before, last = trace.steps
     check_initial(system, trace.initial)
@@ -178,7 +178,7 @@ def confirm_defect(compiled: Compiled, defect: Defect) -> Replay:
         if not said:
             raise ReplayDisagrees(
                 f"CPython refuses {show_step(system, last)} ({e}), "
-                f"and the IR does not, in\n{show_state(system, runner.state)}"
+                f"but the IR does not, in\n{show_state(system, runner.state)}"
             ) from e
         text = f"{type(e).__name__}: {e}" if str(e) else type(e).__name__
         return Replay(trace, taken, last, text)
@@ -337,7 +337,8 @@ def check_initial(system: TransitionSystem, state: State) -> None:
     """Raise ReplayDisagrees if the state is no initial state of the system."""
     if not is_initial(system, state):
         raise NotReproduced(
-            f"a trace starts in no initial state:\n{show_state(system, state)}", 0
+            f"a trace does not start in an initial state:\n{show_state(system, state)}",
+            0,
         )
 
 

@@ -250,7 +250,7 @@ def _check_key(key: str, rows: Mapping[str, list[TracePiece]], span: Span) -> No
     if key not in _KEYS:
         raise UserError(
             span,
-            f"{key!r} is no line of a trace's heading{did_you_mean(key, _KEYS)}; "
+            f"{key!r} is not a line of a trace's heading{did_you_mean(key, _KEYS)}; "
             f"it has {', '.join(_KEYS)}",
         )
     if key in rows and key not in _SEVERAL:
@@ -279,19 +279,19 @@ def _heading(rows: Mapping[str, list[TracePiece]], steps: int, path: str) -> Hea
         )
     shows, depth = verdict[1], int(verdict[2])
     if depth != steps:
-        raise UserError(where, f"this says {count(depth, 'step')}, and {steps} follow")
+        raise UserError(where, f"this says {count(depth, 'step')}, but {steps} follow")
     if shows in ("violated", "reached"):
         for key in ("spec", "property"):
             if not text(key):
                 raise UserError(
                     where,
-                    f"what is {shows}? The heading needs a line "
+                    f"this does not say what is {shows}: the heading needs a line "
                     f"`{key}: {_EXAMPLE[key]}`",
                 )
     loop = text("loop")
     if loop and not (loop.isdecimal() and int(loop) <= steps):
         raise UserError(
-            rows["loop"][0].span, f"a step from 0 to {steps} is wanted here"
+            rows["loop"][0].span, f"a step from 0 to {steps} is expected here"
         )
     return Heading(
         design=text("design"),
@@ -349,12 +349,12 @@ def _call(line: str, number: int, path: str) -> CallLine:
     begin = len(line) - len(line.lstrip())
     name = _NAME.match(line, begin)
     if name is None:
-        raise wrong(begin, "a call is wanted here, like `mmap(v0, 2) -> OK`")
+        raise wrong(begin, "a call is expected here, like `mmap(v0, 2) -> OK`")
     at = name.end()
     while line[at : at + 1].isspace():
         at += 1
     if line[at : at + 1] != "(":
-        raise wrong(at, f"`(` is wanted after {name[0]}, like `{name[0]}(v0, 2)`")
+        raise wrong(at, f"`(` is expected after {name[0]}, like `{name[0]}(v0, 2)`")
     pieces = list(_split(line, at + 1))
     close = pieces[-1][1]
     if line[close : close + 1] != ")":
@@ -370,7 +370,9 @@ def _call(line: str, number: int, path: str) -> CallLine:
     if rest.text:
         arrow = re.fullmatch(r"->\s*(\S+)", rest.text)
         if arrow is None:
-            raise UserError(rest.span, f"`-> RESULT` is wanted here, not {rest.text!r}")
+            raise UserError(
+                rest.span, f"`-> RESULT` is expected here, not {rest.text!r}"
+            )
         first = rest.span.column - 1 + arrow.start(1)
         result = word(first, first + len(arrow[1]))
     return CallLine(word(begin, name.end()), tuple(arguments), result)
@@ -453,7 +455,8 @@ def _raw(word: TracePiece, domain: Domain, name: str) -> int:
         values = [show_raw(domain.sort, r) for r in domain][:12]
         more = ", ..." if len(domain) > 12 else ""
         raise UserError(
-            word.span, f"{word.text!r} is no {name}: write {', '.join(values)}{more}"
+            word.span,
+            f"{name} cannot be {word.text!r}: write {', '.join(values)}{more}",
         )
     return raw
 
@@ -465,7 +468,7 @@ def _check_result(word: TracePiece, action: Action) -> None:
     if labels and word.text not in labels:
         raise UserError(
             word.span,
-            f"{word.text!r} is no result of {action.name}"
+            f"{word.text!r} is not a result of {action.name}"
             f"{did_you_mean(word.text, labels)}; it returns {', '.join(labels)}",
         )
 
@@ -482,13 +485,16 @@ def _initial(file: TraceFile, system: TransitionSystem) -> State:
             state.append(value if isinstance(value, int) else value[cell.index])
             if hit is not None:
                 raise UserError(
-                    hit[0].span, f"{cell.name} has one start only: leave this out"
+                    hit[0].span,
+                    f"{cell.name} has only one initial value: leave this out",
                 )
             continue
         if hit is None:
             where = file.at.get("design")
             raise UserError(
-                where, f"where does {cell.name} start? Write `start: {cell.name} = ...`"
+                where,
+                f"{cell.name} may start with several values: write "
+                f"`start: {cell.name} = ...`",
             )
         assert variable.lo is not None
         assert variable.hi is not None

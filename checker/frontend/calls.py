@@ -144,7 +144,7 @@ class CallEvaluator:
             whose = owner.cls.__name__
             if ast.unparse(node.func).startswith("super()"):
                 whose = f"a base class of {whose}"
-            raise at.mistake(f"{name!r} is no method of {whose}")
+            raise at.mistake(f"{name!r} is not a method of {whose}")
         arguments = self.arguments(cursor, node, owner, function)
         owner, function = forwarded_to(owner, function)
         if (function, owner.prefix) in self.stack:
@@ -184,7 +184,8 @@ class CallEvaluator:
         for name, value in values.items():
             if value is None:
                 raise at.mistake(
-                    f"{name!r} is given nothing: a helper that returns no value"
+                    f"{name!r} gets no value: its argument calls a helper that "
+                    "returns none"
                 )
         for p in list(signature.parameters.values())[1:]:
             if p.kind is not p.POSITIONAL_OR_KEYWORD:
@@ -222,7 +223,7 @@ class CallEvaluator:
     def requirement(self, cursor: Cursor, node: ast.Call) -> None:
         at = cursor.at(node)
         if not self.effects.may_require:
-            raise at.mistake("require() has its place in actions only")
+            raise at.mistake("require() is allowed only in actions")
         if len(node.args) != 1 or node.keywords:
             raise at.mistake("require(condition) takes one condition")
         truth = self.expressions.condition(cursor, node.args[0])
@@ -233,7 +234,7 @@ class CallEvaluator:
         """assume(condition, "why")."""
         at, effects = cursor.at(node), self.effects
         if not effects.may_require:
-            raise at.mistake("assume() has its place in actions only")
+            raise at.mistake("assume() is allowed only in actions")
         match node.args:
             case [condition, ast.Constant(str(why))] if not node.keywords:
                 pass
@@ -258,7 +259,7 @@ class CallEvaluator:
         """may_fail("call"): return whether it fails."""
         at, effects = cursor.at(node), self.effects
         if not effects.may_require:
-            raise at.mistake("may_fail() has its place in actions only")
+            raise at.mistake("may_fail() is allowed only in actions")
         if effects.skippable:
             raise at.mistake(
                 "Python may skip may_fail() here: write `if may_fail(...):` within "
@@ -283,7 +284,7 @@ class CallEvaluator:
         """bug_on(condition, "text"), warn_on(condition, "text")."""
         at, frame = cursor.at(node), cursor.frame
         if not self.effects.may_require:
-            raise at.mistake(f"{name}() has its place in actions only")
+            raise at.mistake(f"{name}() is allowed only in actions")
         text = ""
         match node.args:
             case [condition] if not node.keywords:

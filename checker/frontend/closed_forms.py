@@ -122,7 +122,7 @@ class OpenLoop:
                 break
             heads |= more
         else:
-            raise self.refusal("the loop changes too many variables in turn")
+            raise self.refusal("the loop changes too many variables one after another")
         _Closing(self, heads, turn, marks).close()
 
     def one_turn(self, heads: Mapping[tuple[str, bool], Value]) -> _Turn:
@@ -160,7 +160,7 @@ class OpenLoop:
             if known and value is not old and value != old:
                 sort = next((v.sort for v in (old, value) if isinstance(v, Expr)), None)
                 if sort is None:
-                    raise self.refusal(f"`{name}` changes, and is of no sort yet")
+                    raise self.refusal(f"`{name}` changes, but has no sort yet")
                 found[name, True] = ir.var(f"{name}'{self.number}", sort)
         return found
 
@@ -253,7 +253,7 @@ class _Closing:
         self.obligations()
         self.start.vars.update(after_vars)
         self.start.locals.update(after_locals)
-        gone = Unusable("the value of a loop's last turn")
+        gone = Unusable("the value of a loop's last iteration")
         for name in self.turn.after.locals:
             if not isinstance(self.start.locals.get(name), Expr | Pending):
                 self.start.locals[name] = gone
@@ -366,7 +366,7 @@ class _Closing:
             value = self.at_start(pointed(ir.select(after, *inside)))
             if self.has_heads(value):
                 raise self.loop.refusal(
-                    f"`{name}` depends on what other turns of the loop do"
+                    f"`{name}` depends on other iterations of the loop"
                 )
             by = {b: i for b, i in zip(binders, index, strict=True)}
             by[self.x] = index[k]
@@ -403,7 +403,7 @@ class _Closing:
                 Operand(value), head.sort, self.loop.cursor.at(None)
             )
         if not isinstance(value, Expr):
-            return Unusable("the value of a loop's last turn")
+            return Unusable("the value of a loop's last iteration")
         try:
             return self.scalar(f"`{name}`", head, value)
         except NotClosed as refused:
@@ -416,7 +416,9 @@ class _Closing:
         if found is None:
             found = self.closed(head, decided(value), before)
         if found is None:
-            raise self.loop.refusal(f"{called} depends on the turns of the loop before")
+            raise self.loop.refusal(
+                f"{called} depends on earlier iterations of the loop"
+            )
         return found
 
     def closed(self, head: Expr, value: Expr, before: Expr) -> Expr | None:
@@ -486,7 +488,7 @@ class _Closing:
                 ir.aggregate("all", self.x, lowest), "a count that falls below zero"
             )
         self.owe(ir.le(ir.num(0), before), "a count below zero")
-        self.owe(falls, "a count that some turns raise")
+        self.owe(falls, "a count that some iterations raise")
         self.grown[head] = least_before
         return after
 
@@ -525,7 +527,7 @@ class _Closing:
                 formula = self.from_start(formula)
             if self.has_heads(formula):
                 raise self.loop.refusal(
-                    f"whether `{due.message}` depends on the turns before", due.span
+                    f"whether `{due.message}` depends on earlier iterations", due.span
                 )
             every = ir.aggregate("all", self.x, formula)
             effects.obligations[k] = number, replace(due, formula=every)

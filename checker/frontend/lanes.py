@@ -69,8 +69,8 @@ class TaskActions:
         if not task:
             raise UserError(
                 text.span,
-                f"{name} yields, and no parameter is the task: call one `t`, or "
-                'write @action(task="NAME")',
+                f"{name} yields, but none of its parameters is the task: call one `t`, "
+                'or write @action(task="NAME")',
             )
         domain = text.arguments[task].domain
         for other, process in self.yielding.items():
@@ -78,7 +78,7 @@ class TaskActions:
                 raise UserError(
                     text.span,
                     f"the tasks of {name} are {domain}, those of {other} "
-                    f"{process.tasks}: all that yields has the same tasks",
+                    f"{process.tasks}: all actions that yield must have the same tasks",
                 )
         if PLACE in work.slots:
             raise UserError(

@@ -75,7 +75,7 @@ class Names:
         if value is not NOTHING:
             return self.static(at, value)
         if hasattr(builtins, name):
-            raise at.mistake(f"{name!r} is no value here")
+            raise at.mistake(f"{name!r} is not a value here")
         own = did_you_mean(name, members(frame.this.owner))
         if own:
             raise at.mistake(f"no {name!r} here" + own.replace("'", "'self.", 1))
@@ -173,7 +173,7 @@ class Names:
             raise at.mistake(f"{name} is a block: assign to its fields")
         if not isinstance(part, Field):
             raise at.mistake(
-                f"{name} is no field of {ref.cls.__name__}: declare it with var() "
+                f"{name} is not a field of {ref.cls.__name__}: declare it with var() "
                 "or table()"
             )
         return self.effects.slots[ref.prefix + name]
@@ -181,13 +181,13 @@ class Names:
     def index_domains(self, at: Written, slot: Slot) -> tuple[ir.Domain, ...]:
         """Return what a table is over."""
         if not slot.index:
-            raise at.mistake(f"{slot.name} is no table: it has no index")
+            raise at.mistake(f"{slot.name} is not a table: it has no index")
         if slot.off:
             return tuple(domain_of(v) for v in slot.index)
         return self.effects.variables[slot.name].index
 
     def domain(self, at: Written, value: Value, name: str = "") -> ir.Domain | None:
-        """Return the finite domain that a value is, None if it is no domain."""
+        """Return the finite domain that a value is, None if it is not a domain."""
         if isinstance(value, type) and issubclass(value, Enum):
             return domain_of(self.effects.binding.values(value))
         if not isinstance(value, Values):

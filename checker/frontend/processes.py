@@ -293,7 +293,7 @@ class Process:
     def _domain(
         self, frame: Frame, annotation: ast.expr, strict: bool = False
     ) -> Values | None:
-        """Return what the annotation of a local says; None if it is no domain.
+        """Return what the annotation of a local says; None if it is not a domain.
         Raise UserError, with ``strict`` for that, too."""
         place = span_of(frame.file, annotation)
         try:
@@ -405,7 +405,7 @@ class Process:
         self, end: Suspension, depth: int, name: str, sort: ir.Sort, origin: ProcessPart
     ) -> Expr:
         """Return what an end leaves in a local, over the state before its part. Raise
-        UserError if that is no value of the sort."""
+        UserError if that is not a value of the sort."""
         activation = end.stack[depth]
         value = activation.locals[name]
         frame = activation.frame

@@ -67,7 +67,7 @@ def no_constant(value: object) -> str:
     if isinstance(value, str):
         return _NO_STRING
     if isinstance(value, float | complex):
-        return f"{value!r} is no integer: count pages"
+        return f"{value!r} is not an integer: count pages"
     return f"{value!r}: only numbers, True, False, None"
 
 

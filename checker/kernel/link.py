@@ -66,7 +66,7 @@ class Link:
             except OSError as error:
                 raise NoAnswer(answers, "has gone") from error
             except UnicodeDecodeError as error:
-                raise NoAnswer(answers, "said what is no text") from error
+                raise NoAnswer(answers, "said what is not text") from error
             if got:
                 answers += got
                 deadline = self._clock() + patience

@@ -79,9 +79,9 @@ def read_patches(data: bytes, name: str) -> tuple[Patch, ...]:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise _wrong(name, "this is UTF-16 text: write the diff as UTF-8")
     if b"\0" in data:
-        raise _wrong(name, "this is a binary file: a diff or a mail is wanted here")
+        raise _wrong(name, "this is a binary file: a diff or a mail is expected here")
     if not data.strip():
-        raise _wrong(name, "there is nothing in it: a diff or a mail is wanted here")
+        raise _wrong(name, "there is nothing in it: a diff or a mail is expected here")
     found = [p for subject, text in _texts(data) if (p := _patch(subject, text, name))]
     if not found:
         raise _wrong(name, "there is no diff in it: no line begins with `--- a/`")

@@ -64,8 +64,8 @@ def version_of(tree: Tree) -> str:
     if "VERSION" not in found or "PATCHLEVEL" not in found:
         raise UserError(
             None,
-            f"{tree.name}: this is no kernel tree: its Makefile has no VERSION; name "
-            "the folder that has mm/ in it",
+            f"{tree.name}: this is not a kernel tree: its Makefile has no VERSION; "
+            "name the folder that has mm/ in it",
         )
     parts = [found["VERSION"], found["PATCHLEVEL"], found.get("SUBLEVEL", "0")]
     return ".".join(parts[: 2 if parts[2] == "0" else 3])

@@ -29,9 +29,9 @@ def drift_report(
 
 def _drift(one: Drift) -> str:
     if one.gone:
-        return f"{one.name}: cited of {one.version}, gone"
+        return f"{one.name}: cited from {one.version}, gone"
     like = f", is as in {one.like[0]}" if one.like else ", is another"
-    return f"{one.name}: cited of {one.version}{like}"
+    return f"{one.name}: cited from {one.version}{like}"
 
 
 def _cited(one: Drift) -> dict[str, None]:

@@ -14,8 +14,8 @@ from poolproof.checker.reports.text import table, wrapped
 
 _HOW = (
     "When a bound grows by one, the number of states is multiplied by a factor. The "
-    "factors at larger bounds continue the trend of those found, and what two bounds "
-    "have in common is taken from their smaller values."
+    "factors at larger bounds continue the trend of those found, and the joint effect "
+    "of two bounds is taken from their smaller values."
 )
 
 

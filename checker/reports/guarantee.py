@@ -12,7 +12,7 @@ from poolproof.checker.evidence.replay import show_step
 from poolproof.checker.reports.text import table, wrapped
 from poolproof.checker.reports.words import assuming
 
-NO_EFFECT = "no effect: at these sizes every run is one without the feature, too."
+NO_EFFECT = "no effect: at these sizes, every run is also possible without the feature."
 
 
 def finding_text(finding: Finding) -> str:
@@ -52,7 +52,7 @@ def _first(g: Guarantee) -> str:
     first = g.first
     if first is None:
         sure = not g.stopped and all(f.complete for f in g.findings)
-        return "nothing" if sure else "nothing that was found"
+        return "nothing" if sure else "nothing found"
     return f"{_named(first)}, after {count(first.depth or 0, 'step')}"
 
 

@@ -25,7 +25,9 @@ def patch_report(
     rows = [_touched(one, exact) for one in found]
     lines += ["", *table(("touched", "+", "-", ""), rows)]
     for file in unfit:
-        words = f"{file}: the tree has another text; by the headers of the hunks"
+        words = (
+            f"{file}: the tree's text differs; functions are those of the hunk headers"
+        )
         lines += wrapped(words, "  ", "    ")
     return lines[not lines[0] :]
 
@@ -33,7 +35,7 @@ def patch_report(
 def _touched(one: Touched, exact: bool) -> tuple[str, str, str, str]:
     what = f"now {one.renamed}" if one.renamed and one.function else ""
     if not one.function:
-        what = "outside of functions" if exact else "--tree DIR says where"
+        what = "outside of functions" if exact else "unknown; use --tree DIR"
     return (one.name, str(one.added), str(one.removed), what)
 
 
@@ -48,7 +50,9 @@ def modelled_report(which: Sequence[Modelled], missing: Sequence[Touched]) -> li
         if m.actions:
             lines += wrapped("actions: " + ", ".join(m.actions), "  ", "    ")
         if m.heirs:
-            lines += wrapped("likewise its heirs " + ", ".join(m.heirs), "  ", "    ")
+            lines += wrapped(
+                "also for its subclasses " + ", ".join(m.heirs), "  ", "    "
+            )
     if missing:
         names = ", ".join(t.name for t in missing)
         lines += ["", *wrapped(f"modelled by no design: {names}", "", "    ")]
@@ -101,7 +105,9 @@ def results_report(
     yield from ["", *table(("spec", "design", ""), rows)]
     if left:
         names = ", ".join(dict.fromkeys(map(_name, left)))
-        yield from wrapped(f"not run, the budget is spent: {names}", "  ", "    ")
+        yield from wrapped(
+            f"not run, because the budget is spent: {names}", "  ", "    "
+        )
 
 
 def _result(checked: CheckResult) -> str:

@@ -74,8 +74,8 @@ def sweep_report(spec: Spec, swept: Swept) -> list[str]:
     lines += [
         "",
         *wrapped(
-            f"the least {swept.bound} of which every interleaving succeeds, while one "
-            "less fails; none: not in the range",
+            f"the least {swept.bound} with which every interleaving succeeds, while "
+            "one less fails; none: not in the range",
             "  ",
         ),
     ]

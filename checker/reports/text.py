@@ -235,7 +235,7 @@ def _never(prop: Property, replayed: Replay) -> list[str]:
         after = "" if prop.formula is TRUE else f"after {show(prop.formula)}, "
         lines += wrapped(f"{after}this is never true: {show(prop.goal)}", "  ", "    ")
     if replayed.trace.loop == len(replayed.taken):
-        lines += wrapped("nothing that is assumed makes the run go on", "  ", "    ")
+        lines += wrapped("no fairness assumption makes the run go on", "  ", "    ")
     words = [
         f"{'strongly' if f.strong else 'weakly'} for {f.action}" for f in prop.fair
     ]
@@ -327,7 +327,7 @@ def _says_little(properties: Sequence[Property], outcome: Outcome) -> Iterator[s
             never = "; ".join(
                 str(a) for a, true in zip(p.antecedents, seen, strict=True) if not true
             )
-            yield f"{p.name} says little, this was never true: {never}"
+            yield f"{p.name} says little: this is never true: {never}"
 
 
 def _deadlocks(s: Statistics) -> Iterator[str]:

@@ -94,7 +94,8 @@ def assuming(
 
 def unobserved(variables: Sequence[str]) -> str:
     """Return the line that names the variables which no state was stored with."""
-    return f"states are without what nothing observes: {', '.join(variables)}"
+    names = ", ".join(variables)
+    return f"states are without the variables that nothing observes: {names}"
 
 
 def short(verdict: Verdict, kind: Kind) -> str:

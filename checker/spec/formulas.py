@@ -213,7 +213,7 @@ class Formulas:
             if not end.is_const:
                 raise self.reading.mistake(
                     start(text),
-                    f"`{ir.show(end)}` is no constant: take a domain, and say in "
+                    f"`{ir.show(end)}` is not a constant: take a domain, and say in "
                     "the formula which of its values count",
                 )
         if hi.data - lo.data >= _MOST_VALUES:

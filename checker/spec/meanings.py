@@ -80,8 +80,8 @@ class Meanings:
         if e.primed and not self.claim.kind.of_steps:
             raise self.mistake(
                 e,
-                f"`{e}` is the state after a step, and "
-                f"`{self.claim.kind.value}` knows none: write a step property",
+                f"`{e}` is about the state after a step, which "
+                f"`{self.claim.kind.value}` does not have: write a step property",
             )
         return e.primed or env.primed
 
@@ -89,7 +89,7 @@ class Meanings:
         """Raise UserError for the prime of something that is no state."""
         if e.primed:
             raise self.mistake(
-                e, f"`{e.text}` is {what}, and no state: it has no prime"
+                e, f"`{e.text}` is {what}, not a part of the state: it has no prime"
             )
 
     def name(self, e: Name, env: Env, strong: bool) -> Value:
@@ -198,8 +198,8 @@ class Meanings:
             return action.returned
         raise self.mistake(
             e,
-            f"`{action.name}` returns {sort_text(value.sort)}: a spec can speak of "
-            "enums and booleans only",
+            f"`{action.name}` returns {sort_text(value.sort)}: a spec can use only "
+            "enums and booleans",
         )
 
     # -- calls and definitions --
@@ -247,7 +247,7 @@ class Meanings:
             return self.functions[name.text](e, env)
         if name.text in env.scope:
             what = env.scope[name.text].what
-            raise self.mistake(e, f"`{name.text}` is {what} here, and no function")
+            raise self.mistake(e, f"`{name.text}` is {what} here, not a function")
         if self.reading.let(name.text, env) is not None:
             return self.expand(name, e.arguments, env, strong)
         observer = self.names.observer(name.text)
@@ -263,7 +263,7 @@ class Meanings:
             table = isinstance(self.table_sort(name.text), TableSort)
             return self.mistake(
                 e,
-                f"`{name.text}` is {what}, and no function"
+                f"`{name.text}` is {what}, not a function"
                 + (": a table is read with `[...]`" if table else ""),
             )
         if name.text in names.system.action_by_name:
@@ -323,11 +323,11 @@ class Meanings:
         if not self.claim.kind.of_steps:
             raise self.mistake(
                 e,
-                f"`{name}` speaks of a step, and "
-                f"`{self.claim.kind.value}` knows none: write a step property",
+                f"`{name}` is about a step, which "
+                f"`{self.claim.kind.value}` does not have: write a step property",
             )
         if env.primed:
-            raise self.mistake(e, f"`{name}` speaks of both states already")
+            raise self.mistake(e, f"`{name}` is about both states already")
 
     def unchanged_but(self, e: CallExpr, env: Env) -> Expr:
         """Return that all fields are as before, but for those named, and for the
@@ -391,14 +391,14 @@ class Meanings:
         ):
             raise self.mistake(
                 name,
-                f"`{name.text}` is {meaning.what} here, and no table: give it "
+                f"`{name.text}` is {meaning.what} here, not a table: give it "
                 f"another name{self.renamed(name.text, meaning)}",
             )
         value = self.read(name, env, False).value
         if isinstance(value, Expr) and isinstance(value.sort, TableSort):
             return value
         at = self.reading.at(name)
-        raise at.mistake(f"`{name.text}` is {at.described(value)}, and no table")
+        raise at.mistake(f"`{name.text}` is {at.described(value)}, not a table")
 
     def table_sort(self, name: str) -> Sort | None:
         """Return the sort of a field of the design, None if it is none."""

@@ -45,7 +45,7 @@ def number(
         case Name(text=text, primed=False) if text in lets:
             let = lets[text]
             if let.parameters or deep == _DEEP:
-                raise UserError(start(e), f"`{text}` is no number here")
+                raise UserError(start(e), f"`{text}` is not a number here")
             return number(let.body, bounds, lets, deep + 1)
         case Name(text=text, primed=False):
             if text not in bounds:

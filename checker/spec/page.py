@@ -115,8 +115,8 @@ def _item(reader: _Tokens) -> Column | Objection | Upgrade | ShownRun:
     if kind.text not in _LINKS:
         raise UserError(
             kind.span,
-            f"`{kind.text}` begins no item{did_you_mean(kind.text, tuple(_LINKS))}; "
-            f"write {', '.join(_LINKS)}",
+            f"`{kind.text}` does not begin an item"
+            f"{did_you_mean(kind.text, tuple(_LINKS))}; write {', '.join(_LINKS)}",
         )
     title = reader.text(f"the {kind.text}'s title")
     link = _LINKS[kind.text]
@@ -178,7 +178,7 @@ class _Tokens:
     def _next(self, kind: str, wanted: str, body: str = "") -> Word:
         have = self._tokens[self._at] if self.left else ("", "", self._end)
         if have[0] != kind or (body and have[1] != body):
-            raise UserError(have[2], f"{wanted} is wanted here")
+            raise UserError(have[2], f"{wanted} is expected here")
         self._at += 1
         return Word(have[1], have[2])
 

@@ -66,14 +66,14 @@ REFUSALS: tuple[Refusal, ...] = (
         found=r'"""[\s\S]*',
     ),
     Refusal(
-        'text stands in double quotes: "..."',
+        'text is written in double quotes: "..."',
         "spec hugetlb",
         wanted=("STRING",),
         found=r"'.*|[A-Za-z].*",
         after=r"\b(spec|source)",
     ),
     Refusal(
-        "text stands in double quotes, not in single ones",
+        "text is written in double quotes, not in single ones",
         "spec \"s\" invariant a 'I1': true",
         found=r"'",
         wanted=("STRING",),
@@ -108,13 +108,13 @@ REFUSALS: tuple[Refusal, ...] = (
         only=True,
     ),
     Refusal(
-        "`{found}` is no number: write whole decimal ones, like 0 or 24",
+        "`{found}` is not a number: write whole decimal ones, like 0 or 24",
         'spec "s" invariant a: resv < 0x10',
         found=r"[0-9].+",
     ),
     # items
     Refusal(
-        "`always` is what an invariant says: write `invariant name: formula`",
+        "an invariant always holds: write `invariant name: formula`",
         'spec "s" always a: true',
         found="always",
         wanted=("LET",),
@@ -140,7 +140,7 @@ REFUSALS: tuple[Refusal, ...] = (
         only=True,
     ),
     Refusal(
-        "fairness is stated of a `leadsto` or `eventually` property, after its "
+        "fairness is stated in a `leadsto` or `eventually` property, after its "
         "formula: `fair recall` or `strongly fair recall`",
         'spec "s" invariant a: resv == 0 fair mmap',
         found="fair|weakly|strongly|fairness",
@@ -151,8 +151,8 @@ REFUSALS: tuple[Refusal, ...] = (
         after=r"\bscenario\s+\w+\s*(\"[^\"]*\"\s*)?:",
     ),
     Refusal(
-        "`{found}` cannot stand in a task: it calls actions, `await`s and `signal`s "
-        "others, and can `repeat p in 0..3: ...`",
+        "`{found}` is not allowed in a task: write calls of actions, `await`, "
+        "`signal` and `repeat p in 0..3: ...`",
         'spec "s" scenario a: task old: if free == 0',
         found=r"[\w(\"'{].*",
         after=r"\btask\s+\w+\s*:",
@@ -311,7 +311,7 @@ REFUSALS: tuple[Refusal, ...] = (
         found=rf"{_ITEMS}||\)|then",
     ),
     Refusal(
-        "the prime stands right after the name: `free'[n]`",
+        "the prime comes right after the name: `free'[n]`",
         'spec "s" step a: free[n]\' == 0',
         found="'",
     ),

@@ -170,6 +170,6 @@ def constant(
     formulas = Formulas(Reading(spec, names, claim))
     value = formulas.sorted(e, Env(meant, len(spec.lets)), want)
     if not value.is_const:
-        raise UserError(start(e), f"`{ir.show(value)}` is no constant")
+        raise UserError(start(e), f"`{ir.show(value)}` is not a constant")
     raw: int = value.data
     return raw

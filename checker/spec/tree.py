@@ -572,7 +572,7 @@ class _Builder(Transformer[Token, Any]):
                 "1 GiB` in the head, above the bounds",
             )
         if size % self._page:
-            raise UserError(place, f"{amount} is no whole number of pages")
+            raise UserError(place, f"{amount} is not a whole number of pages")
         return size // self._page
 
     @_with_place

@@ -93,7 +93,7 @@ def _slot(name: str, field: Field, binding: Binding, where: tuple[type, str]) ->
         if v.counter:
             raise ModelError("a Counter is a field's domain: write Int(0, hi)")
         if not (v.finite or (v.open and isinstance(v.lo, int))):
-            raise ModelError(f"{v} is no index: give the domain both ends")
+            raise ModelError(f"{v} is not an index: give the domain both ends")
         if v.finite and v.hi < v.lo and not off:
             raise ModelError(f"its index, {v}, is empty")
     values = binding.values(field.domain)
@@ -216,7 +216,9 @@ def _leave_out(cls: type, features: dict[str, Feature]) -> None:
     lacks = getattr(cls, "lacks", ())
     for feature in lacks:
         if not isinstance(feature, Feature) or feature.default:
-            raise ModelError(f"lacks: {feature!r} is no feature that is off by default")
+            raise ModelError(
+                f"lacks: {feature!r} is not a feature that is off by default"
+            )
         features.pop(feature.name, None)
     for feature in features.values():
         for need in feature.needs:

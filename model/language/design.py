@@ -234,7 +234,7 @@ class Design(Block):
         for (parameter, values), value in zip(domains.items(), arguments, strict=True):
             if value not in values:
                 raise OutOfDomain(
-                    f"{name}: {parameter} = {value!r} is no value of {values}"
+                    f"{name}: {parameter} = {value!r} is not a value of {values}"
                 )
 
     def check_ranges(self) -> None:

@@ -407,7 +407,7 @@ class Values:
                 return sum(1 << self._bit(v) for v in value)
             case "int" if isinstance(value, int) and not isinstance(value, bool | Enum):
                 return value if self.bits is None else value % (1 << self.bits)
-        raise ModelError(f"{value!r} is no value of {self}")
+        raise ModelError(f"{value!r} is not a value of {self}")
 
     def meant(self, value: Any) -> Any:
         """Return the element or label that a name (``"v0"``) means, or the element at
@@ -433,7 +433,7 @@ class Values:
         assert self.inner is not None
         raw = self.inner.raw(element)
         if not self.inner.lo <= raw <= self.inner.hi:
-            raise OutOfDomain(f"{element} is no element of {self}")
+            raise OutOfDomain(f"{element} is not an element of {self}")
         return int(raw - self.inner.lo)
 
     def __iter__(self) -> Iterator[Any]:
@@ -486,7 +486,7 @@ class Binding:
 
     def size(self, value: Any) -> Any:
         """The int that ``value`` means here, or arithmetic over symbolic
-        bounds, or what it is (None, say) if it is no size."""
+        bounds, or what it is (None, say) if it is not a size."""
         if isinstance(value, Bound):
             if value.name in self.symbolic:
                 return value
@@ -582,18 +582,18 @@ class Binding:
             or (isinstance(end, int) and not isinstance(end, bool))
         ):
             return end
-        raise ModelError(f"{end!r} is no size: write a number or a Bound")
+        raise ModelError(f"{end!r} is not a size: write a number or a Bound")
 
 
 def _no_domain(value: Any) -> ModelError:
-    """Return the error for a value that is no domain, with what to write instead."""
+    """Return the error for a value that is not a domain, with what to write instead."""
     shown = value.__name__ if isinstance(value, type) else repr(value)
     meant = _MEANT.get(value) if isinstance(value, type) else None
     every = (
         "Int(lo, hi), Bool(), an Enum class, Scalarset(...), Maybe(...), SetOf(...), "
         "Wrapping(bits), Counter(hi)"
     )
-    return ModelError(f"{shown} is no domain: write {meant or every}")
+    return ModelError(f"{shown} is not a domain: write {meant or every}")
 
 
 _ARITHMETIC: dict[str, Callable[[int, int], int]] = {

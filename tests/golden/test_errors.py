@@ -123,7 +123,7 @@ IN_ACTION = [
         "bool_for_int",
         "self.count = self.flag",
         n1,
-        "ModelError: False is no value of integers 0..3",
+        "ModelError: False is not a value of integers 0..3",
     ),
     ("disabled", "self.count = n; require(self.count == 0)", n1, "Disabled:"),
     (
@@ -159,7 +159,7 @@ IN_ACTION = [
         "ModelError: count is the design's own: a block calls methods of its "
         "design, like `self.design.get_count()`",
     ),
-    ("int_for_bool", "self.flag = n", n1, "ModelError: 2 is no value of bool"),
+    ("int_for_bool", "self.flag = n", n1, "ModelError: 2 is not a value of bool"),
     (
         "loop_over_table",
         "for k in self.used: self.count = k",
@@ -188,20 +188,25 @@ IN_ACTION = [
         "none_for_int",
         "self.count = node",
         None,
-        "ModelError: None is no value of integers 0..3",
+        "ModelError: None is not a value of integers 0..3",
     ),
-    ("number_as_index", "self.used[n] = n", n1, "ModelError: 2 is no value of NODES"),
+    (
+        "number_as_index",
+        "self.used[n] = n",
+        n1,
+        "ModelError: 2 is not a value of NODES",
+    ),
     (
         "other_scalarset",
         "self.home[vma] = vma",
         n1,
-        "ModelError: v0 is no value of NODES",
+        "ModelError: v0 is not a value of NODES",
     ),
     (
         "other_scalarset_as_index",
         "self.used[vma] = n",
         n1,
-        "ModelError: v0 is no value of NODES",
+        "ModelError: v0 is not a value of NODES",
     ),
     (
         "out_of_range",
@@ -225,9 +230,14 @@ IN_ACTION = [
         "set_of_none",
         "self.mask = {node}",
         None,
-        "OutOfDomain: None is no element of sets of NODES",
+        "OutOfDomain: None is not an element of sets of NODES",
     ),
-    ("set_of_others", "self.mask = {vma}", n1, "ModelError: v0 is no value of NODES"),
+    (
+        "set_of_others",
+        "self.mask = {vma}",
+        n1,
+        "ModelError: v0 is not a value of NODES",
+    ),
     (
         "table_assigned",
         "self.used = n",
@@ -272,12 +282,12 @@ IN_CALL = [
     (
         "argument_of_other_sort",
         lambda design: design.step("act", v0, v0, 1),
-        "ModelError: v0 is no value of NODES",
+        "ModelError: v0 is not a value of NODES",
     ),
     (
         "argument_outside",
         lambda design: design.step("act", v0, n2, 1),
-        "ModelError: n2 is no value of NODES",
+        "ModelError: n2 is not a value of NODES",
     ),
     (
         "no_action",

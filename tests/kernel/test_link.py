@@ -77,7 +77,7 @@ def test_an_agent_that_is_silent() -> None:
 
 def test_an_agent_that_says_what_is_no_text() -> None:
     near, far = socket.socketpair()
-    with near, far, pytest.raises(NoAnswer, match="said what is no text"):
+    with near, far, pytest.raises(NoAnswer, match="said what is not text"):
         far.send(b"ok release=\x80\n")
         Link(near.fileno(), near.fileno()).exchange(["hello"], 5)
 

@@ -94,8 +94,8 @@ def test_either_position_of_the_cursors_may_explain_it() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "calls.jsonl:1:2: this is no JSON"),
-        ("[]", "a JSON object is wanted"),
+        ("{", "calls.jsonl:1:2: this is not JSON"),
+        ("[]", "a JSON object is expected"),
         ('{"stop": 1}', 'a "step", a "scenario" or "kernels"'),
         ('{"step": "nr 1"}', 'a "result" is missing'),
         ('{"step": "nr 1", "result": "ok", "counters": "1/1"}', "not counters"),

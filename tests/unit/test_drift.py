@@ -139,6 +139,6 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert main(arguments) == 1
     out = capsys.readouterr().out
     assert out.startswith("6.12.1: ")
-    assert "mm/util.c:__vm_enough_memory: cited of 6.12.117, gone" in out
+    assert "mm/util.c:__vm_enough_memory: cited from 6.12.117, gone" in out
     assert main(["anchors", "--tree", str(tmp_path / "nowhere")]) == 2
     assert "no such folder" in capsys.readouterr().err

@@ -139,7 +139,7 @@ def test_what_a_design_lacks_cannot_be_selected() -> None:
     [
         ((MOUNT,), "lacks: mount is what size needs"),
         ((FORK,), "off by default"),
-        (("size",), "'size' is no feature"),
+        (("size",), "'size' is not a feature"),
     ],
 )
 def test_what_is_needed_or_on_cannot_be_lacking(

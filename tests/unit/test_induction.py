@@ -163,7 +163,7 @@ def test_a_bit_is_said_as_any_solver_reads_it() -> None:
 
 
 def test_one_step_of_each_orbit() -> None:
-    """Elements come in order of their first use; nobody is no element."""
+    """Elements come in order of their first use; nobody is not an element."""
     work = system(PUT, PAIR)
     taken = work.representatives(frozenset((THINGS,)))
     raws = [
@@ -279,7 +279,7 @@ def test_lemmas_are_dropped_until_the_rest_is_kept() -> None:
     ]
     kept, why = work.strongest(work.representatives(frozenset()), lemmas)
     assert [lemma.name for lemma in kept] == ["fine"]
-    assert why["not at first"] == "an initial state is against it"
+    assert why["not at first"] == "an initial state violates it"
     assert why["small"].startswith("up does not keep x <= 5, e.g. up() where x = 5")
     assert why["two parts"].startswith("up does not keep x <= 7")
     assert why["needs small"].startswith("follow does not keep y <= 5")

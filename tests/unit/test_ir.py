@@ -409,7 +409,7 @@ def test_what_has_no_sort_is_refused(name: str) -> None:
 def test_refusals_say_what_is_wrong() -> None:
     for wrong, text in (
         (WRONG["not"], "x is int, and bool is needed here"),
-        (WRONG["div by zero"], "0 is no positive constant to divide by"),
+        (WRONG["div by zero"], "0 is not a positive constant to divide by"),
         (WRONG["an index too many"], "t takes 1 indices, not 2"),
         (WRONG["no table"], "x is int, not a table"),
         (WRONG["no set"], "x is int, not a set"),

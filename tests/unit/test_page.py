@@ -266,9 +266,9 @@ def test_titles_without_numbers() -> None:
 @pytest.mark.parametrize(
     ("text", "at", "words"),
     [
-        ('colum "a" is "b": Thp', "1:1", "begins no item"),
-        ('column "a" "b": Thp', "1:12", "`is` is wanted here"),
-        ('column "a" is "b" Thp', "1:19", "`:` is wanted here"),
+        ('colum "a" is "b": Thp', "1:1", "does not begin an item"),
+        ('column "a" "b": Thp', "1:12", "`is` is expected here"),
+        ('column "a" is "b" Thp', "1:19", "`:` is expected here"),
         (
             'column "a" is "b": Thp\ncolumn "c" is "d": Thp',
             "2:20",

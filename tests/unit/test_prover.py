@@ -102,7 +102,7 @@ def test_what_is_violated_is_not_shown_and_the_reason_says_why() -> None:
     assert said.startswith("not inductive: up does not keep x <= 5, e.g. up() where")
     assert said.endswith("; some run violates it (ask engine bmc for one)")
     assert reason(le(num(1), X.now), UP) == (
-        "not inductive: an initial state is against it"
+        "not inductive: an initial state violates it"
     )
 
 

@@ -325,7 +325,7 @@ def test_trust_says_what_never_happened() -> None:
         "      states visited",
         "    never possible: close",
         "    results never seen: put -> FULL",
-        "    rings says little, this was never true: alarm",
+        "    rings says little: this is never true: alarm",
         "    2 states without any possible action, the first after 1 step",
         "    a note",
     ]

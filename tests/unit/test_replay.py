@@ -188,7 +188,7 @@ def test_no_run_is_refuted() -> None:
         replay(POOL, trace(POOL, MMAP, MMAP))
     assert found.value.number == 2
     elsewhere = Trace((1, *start_of(POOL)[1:]), ())
-    with pytest.raises(NotReproduced, match="no initial state"):
+    with pytest.raises(NotReproduced, match="not start in an initial state"):
         replay(POOL, elsewhere)
 
 
@@ -274,10 +274,10 @@ def test_a_start_outside_its_range_is_a_defect() -> None:
     played = confirm_defect(wrong, defect)
     assert played.failure == "resv starts outside its range"
     assert (played.trace, played.taken, played.failing) == (defect.trace, (), None)
-    with pytest.raises(NotReproduced, match="no initial state"):
+    with pytest.raises(NotReproduced, match="not start in an initial state"):
         confirm_defect(POOL, defect)
     with pytest.raises(
-        NotReproduced, match="the initial state is no defect: it breaks"
+        NotReproduced, match="the initial state is not a defect: it breaks"
     ):
         confirm_defect(POOL, Defect("it breaks", trace(POOL)))
 

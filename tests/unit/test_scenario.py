@@ -159,7 +159,7 @@ def test_a_schedule_that_the_programs_do_not_allow_is_refuted() -> None:
         ("task a: signal up task b: await up", "no call that would wait"),
         ("task a: signal up task b: signal up", "is signalled twice"),
         ("task a: repeat p in 0..9999: touch(v0, p)", "more than 1000 times"),
-        ("task a: mmap(t0, v0, h.resv_huge_pages)", "is no constant"),
+        ("task a: mmap(t0, v0, h.resv_huge_pages)", "is not a constant"),
     ],
 )
 def test_mistakes(text: str, message: str) -> None:

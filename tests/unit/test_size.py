@@ -264,7 +264,7 @@ def test_what_the_answer_assumes(
     out = capsys.readouterr().out
     assert "assuming one block has a quota: 8 steps cut\n" in out
     assert "assuming used is not negative: cut nothing\n" in out
-    assert "states are without what nothing observes: calls\n" in out
+    assert "states are without the variables that nothing observes: calls\n" in out
     main([*reserve, "--json"])
     [answer] = json.loads(capsys.readouterr().out)["answers"]
     assert answer["unobserved"] == ["calls"]
@@ -276,12 +276,12 @@ def test_what_the_answer_assumes(
     ("old", "new", "says"),
     [
         ("B = 1..2", "C = 1..2", "5:10: Reserve has no bound `C`"),
-        ("B = 1..2", "B = 2..1", "5:10: the least size comes first: 2..1 has none"),
+        ("B = 1..2", "B = 2..1", "5:10: 2..1 is empty: write the smaller number first"),
         ("B = 1..2", "B = 1..2000000000000", "5:10: 2000000000000: "),
         ("size B = 1..2", "", "3:10: of which bound? Write `size blocks = 0..8`"),
         ("with quota", "with quote", "3:10: Reserve has no feature `quote`"),
         ("with quota", "MOST = 0 with quota", "4:12: MOST = 0: "),
-        ("with quota", "B = 1 with quota", "4:12: the size is of B: "),
+        ("with quota", "B = 1 with quota", "4:12: B is the bound that is sought: "),
     ],
 )
 def test_a_size_that_the_design_cannot_have(
@@ -318,7 +318,9 @@ def test_a_bound_that_means_nothing(
     assert main([*reserve, "--bounds", "C=1"]) == 2
     assert "no bound 'C'" in capsys.readouterr().err
     assert main([*reserve, "--bounds", "B=1"]) == 2
-    assert "the size is of B; write --sizes 1..1" in capsys.readouterr().err
+    assert (
+        "B is the bound that is sought; write --sizes 1..1" in capsys.readouterr().err
+    )
     Path("t.scenario").write_text(TAKE.replace("for Reserve\n", ""))
     assert main([*reserve[:2], *OTHER, "--bounds", "MOTS=8"]) == 2
     said = capsys.readouterr().err

@@ -296,7 +296,7 @@ def test_an_index_that_nothing_guards_is_an_obligation() -> None:
     assert due.kind is Kind.INVARIANT
     assert str(due.span) == "<spec>:2:23"
     assert due.title == (
-        "`cgroup[v]` may be none, which `usage` is not over: write "
+        "`cgroup[v]` may be none, which is outside the domain of `usage`: write "
         "`cgroup[v] != none implies ...`"
     )
     verdict = run(resolved).verdicts[due.name]
@@ -348,7 +348,7 @@ def test_obligations_of_steps_concern_the_action() -> None:
 def test_obligations_of_observers_come_along() -> None:
     resolved = read("invariant a: next_used", MASKS)
     (due,) = resolved.obligations
-    assert due.title.startswith("`next_used`: `self.next` may leave ")
+    assert due.title.startswith("`next_used`: `self.next` may be outside ")
     assert isinstance(run(resolved, MASKS).verdicts[due.name], Violated)
     assert read("invariant a: next < K implies slot[next]", MASKS).obligations == ()
 

@@ -103,7 +103,7 @@ def mod(a: Expr, b: Expr) -> Expr:
 def _quotient(op: str, a: Expr, b: Expr, fold: Callable[[int, int], int]) -> Expr:
     want(INT, a, b)
     if not b.is_const or b.data <= 0:
-        raise SortError(f"{show(b)} is no positive constant to divide by")
+        raise SortError(f"{show(b)} is not a positive constant to divide by")
     if a.is_const:
         return num(fold(a.data, b.data))
     lo, hi = a.interval

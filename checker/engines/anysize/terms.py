@@ -112,7 +112,7 @@ class PlainTerms:
 
 
 def _or_none(e: Expr, fact: Expr) -> Expr:
-    """The fact, or that e is no element: all that a sort says of its values."""
+    """The fact, or that e is not an element: all that a sort says of its values."""
     if not isinstance(e.sort, ir.ScalarSort):
         return fact
     return Expr("or", BOOL, (ir.eq(e, ir.const(e.sort, e.sort.size)), fact))

@@ -15,7 +15,7 @@ class Wrong(Design):
 class Wrong(Design):
     count = var(Int(0, 3))
 
-    # 1: Wrong.act is no plain method: write `def`, with no decorator but @action and @observer
+    # 1: Wrong.act is not a plain method: write `def`, with no decorator but @action and @observer
     @action
     async def act(self):
         self.count = 0
@@ -97,7 +97,7 @@ class Wrong(Design):
 
     @observer
     def seen(self):
-        # 9: bug_on() has its place in actions only
+        # 9: bug_on() is allowed only in actions
         bug_on(self.count == 2)
         return self.count
 
@@ -118,7 +118,7 @@ class Wrong(Design):
 
 # === builtin_domain
 class Wrong(Design):
-    # 5: flag: bool is no domain: write Bool()
+    # 5: flag: bool is not a domain: write Bool()
     flag = var(bool)
 
     @action
@@ -138,7 +138,7 @@ class Wrong(Design):
 
 # === decorated
 def twice(method):
-    # 1: twice.<locals>.both is no plain method: write `def`, with no decorator but @action and @observer
+    # 1: twice.<locals>.both is not a plain method: write `def`, with no decorator but @action and @observer
     def both(*arguments):
         method(*arguments)
         method(*arguments)
@@ -213,7 +213,7 @@ class Wrong(Design):
 
 # === float_size
 class Wrong(Design):
-    # 5: count: 0.5 is no size: write a number or a Bound
+    # 5: count: 0.5 is not a size: write a number or a Bound
     count = var(Int(0, 0.5))
 
     @action
@@ -230,7 +230,7 @@ class Wrong(Design):
 
     @action
     def act(self):
-        # 31: integers 0..inf is no finite domain: give it both ends
+        # 31: integers 0..inf is not a finite domain: give it both ends
         require(self.count in ALL)
 
 
@@ -252,14 +252,14 @@ class Wrong(Design):
 
     @action
     def act(self):
-        # 9: `3` is not in 0..2, which this set is over
+        # 9: `3` is not in 0..2, the domain of this set
         self.pages = {3}
 
 
 # === lambda_method
 class Wrong(Design):
     count = var(Int(0, 3))
-    # 1: Wrong.<lambda> is no plain method: write `def`, with no decorator but @action and @observer
+    # 1: Wrong.<lambda> is not a plain method: write `def`, with no decorator but @action and @observer
     act = action(lambda self: None)
 
 
@@ -272,7 +272,7 @@ class Wrong(Design):
 
     @action
     def act(self):
-        # 18: integers 0..inf is no finite domain: give it both ends
+        # 18: integers 0..inf is not a finite domain: give it both ends
         for k in ALL:
             self.count = 0
 
@@ -312,7 +312,7 @@ class Wrong(Design):
 
 # === no_domain
 class Wrong(Design):
-    # 5: count: 3 is no domain: write Int(lo, hi), Bool(), an Enum class, Scalarset(...), Maybe(...), SetOf(...), Wrapping(bits), Counter(hi)
+    # 5: count: 3 is not a domain: write Int(lo, hi), Bool(), an Enum class, Scalarset(...), Maybe(...), SetOf(...), Wrapping(bits), Counter(hi)
     count = var(3)
 
     @action
@@ -345,7 +345,7 @@ class Wrong(Design):
 
     @action
     def act(self):
-        # 9: LIMIT is no field of Wrong: declare it with var() or table()
+        # 9: LIMIT is not a field of Wrong: declare it with var() or table()
         self.LIMIT = 4
 
 
@@ -364,7 +364,7 @@ class Wrong(Design):
 
 # === open_index
 class Wrong(Design):
-    # 5: used: integers 0..inf is no index: give the domain both ends
+    # 5: used: integers 0..inf is not an index: give the domain both ends
     used = table(Natural(), Bool())
 
     @action
@@ -378,7 +378,7 @@ class Right(Design):
 
     @action
     def act(self):
-        # 9: 'less' is no method of Wrong
+        # 9: 'less' is not a method of Wrong
         self.less()
 
     def less(self):
@@ -456,7 +456,7 @@ class Right(Design):
 class Wrong(Right):
     @action
     def act(self):
-        # 9: 'act' is no method of a base class of Wrong
+        # 9: 'act' is not a method of a base class of Wrong
         super().act()
 
 
@@ -508,7 +508,7 @@ class Wrong(Design):
 
     @action
     def act(self):
-        # 22: 0.5 is no integer: count pages
+        # 22: 0.5 is not an integer: count pages
         self.count = RATIO
 
 

@@ -28,7 +28,7 @@ class Wrong(Design):
 
     # === annotation_is_no_domain
     @action
-    # 19: int is no domain: write Int(lo, hi)
+    # 19: int is not a domain: write Int(lo, hi)
     def act(self, n: int):
         self.count = n
 
@@ -43,7 +43,7 @@ class Wrong(Design):
     # === call_of_field
     @action
     def act(self):
-        # 9: 'count' is no method of Wrong
+        # 9: 'count' is not a method of Wrong
         self.count()
 
     # === helper_result_in_local
@@ -133,14 +133,14 @@ class Wrong(Design):
 
     # === open_parameter
     @action
-    # 19: integers 0..inf is no finite domain: give it both ends
+    # 19: integers 0..inf is not a finite domain: give it both ends
     def act(self, n: Natural()):
         self.count = n
 
     # === assume_in_observer
     @observer
     def act(self):
-        # 9: assume() has its place in actions only
+        # 9: assume() is allowed only in actions
         assume(self.count > 0, "some page")
         return self.count
 
@@ -186,7 +186,7 @@ class Wrong(Design):
     # === require_in_observer
     @observer
     def act(self):
-        # 9: require() has its place in actions only
+        # 9: require() is allowed only in actions
         require(self.count > 0)
         return self.count
 
@@ -208,7 +208,7 @@ class Wrong(Design):
 
     # === result_is_no_domain
     @action
-    # 5: what act returns: float is no domain: write Int(lo, hi), Bool(), an Enum class, Scalarset(...), Maybe(...), SetOf(...), Wrapping(bits), Counter(hi)
+    # 5: what act returns: float is not a domain: write Int(lo, hi), Bool(), an Enum class, Scalarset(...), Maybe(...), SetOf(...), Wrapping(bits), Counter(hi)
     def act(self) -> float:
         return self.count
 
@@ -287,7 +287,7 @@ class Wrong(Design):
     # === may_fail_observer
     @observer
     def act(self) -> Bool():
-        # 16: may_fail() has its place in actions only
+        # 16: may_fail() is allowed only in actions
         return may_fail("kmalloc")
 
     # === may_fail_skipped

@@ -46,7 +46,7 @@ class Wrong(Design):
     # === builtin_as_value
     @action
     def act(self):
-        # 20: 'min' is no value here
+        # 20: 'min' is not a value here
         smallest = min
         self.count = 0
 
@@ -65,7 +65,7 @@ class Wrong(Design):
     # === constant_index
     @action
     def act(self, vma: VMAS):
-        # 24: `3` is not in PAGES, which `page` is over: 0..2
+        # 24: `3` is not in PAGES (0..2), the domain of `page`
         self.page[vma, 3] = True
 
     # === division
@@ -110,7 +110,7 @@ class Wrong(Design):
     # === index_of_scalar
     @action
     def act(self):
-        # 20: count is no table: it has no index
+        # 20: count is not a table: it has no index
         self.count[0] = 1
 
     # === int_as_condition
@@ -179,7 +179,7 @@ class Wrong(Design):
     # === none_as_index
     @action
     def act(self):
-        # 19: `None` is not in NODES, which `used` is over: n0..n1
+        # 19: `None` is not in NODES (n0..n1), the domain of `used`
         self.used[None] = 0
 
     # === none_for_int

@@ -97,7 +97,7 @@ class Wrong(Design):
     # === float
     @action
     def act(self):
-        # 22: 0.5 is no integer: count pages
+        # 22: 0.5 is not an integer: count pages
         self.count = 0.5
 
     # === for_else

@@ -18,7 +18,7 @@ class Wrong(Design):
 
     # === no_task
     @action
-    # 5: act yields, and no parameter is the task: call one `t`, or write @action(task="NAME")
+    # 5: act yields, but none of its parameters is the task: call one `t`, or write @action(task="NAME")
     def act(self, vma: VMAS):
         yield
 
@@ -34,7 +34,7 @@ class Wrong(Design):
         yield
 
     @action(task="vma")
-    # 5: the tasks of other are VMAS, those of act TASKS: all that yields has the same tasks
+    # 5: the tasks of other are VMAS, those of act TASKS: all actions that yield must have the same tasks
     def other(self, vma: VMAS):
         yield
 
@@ -85,14 +85,14 @@ class Wrong(Design):
     # === received_from_a_python_type
     @action
     def act(self, t: TASKS):
-        # 16: bool is no domain: write Bool()
+        # 16: bool is not a domain: write Bool()
         fails: bool = yield "allocation"
         self.flag = fails
 
     # === received_from_an_open_range
     @action
     def act(self, t: TASKS):
-        # 15: integers 0..inf is no finite domain: give it both ends
+        # 15: integers 0..inf is not a finite domain: give it both ends
         more: Int(0) = yield "allocation"
         self.count = more
 
