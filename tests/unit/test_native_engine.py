@@ -207,7 +207,7 @@ def test_a_variable_without_range_that_grows_is_said() -> None:
     fine = Property("fine", Kind.INVARIANT, ir.le(ir.num(0), X.now))
     verdict = run(system, fine).verdicts["fine"]
     assert isinstance(verdict, Unknown)
-    assert verdict.reason == "x has no range, and exceeds the 32 bits it is given in up"
+    assert verdict.reason == "x has no range, and exceeds the 32 bits that it has in up"
 
 
 def test_what_it_cannot_lower_is_said() -> None:
