@@ -85,12 +85,12 @@ def _sorted(modules: Iterable[ModuleType]) -> tuple[DesignRef, ...]:
 
 def shipped_scenarios() -> tuple[str, ...]:
     """The files of specs/scenarios/, as a user would type them, sorted."""
-    return tuple(sorted(shown_path(str(p)) for p in ROOT.glob("specs/**/*.scenario")))
+    return _shipped("scenario")
 
 
 def shipped_interfaces() -> tuple[str, ...]:
     """Return the shipped `.interface` files, as a user would type them, sorted."""
-    return tuple(sorted(shown_path(str(p)) for p in ROOT.glob("specs/**/*.interface")))
+    return _shipped("interface")
 
 
 def find_spec(name: str) -> str:
@@ -112,7 +112,11 @@ def find_spec(name: str) -> str:
 
 def shipped_specs() -> tuple[str, ...]:
     """Return the files of specs/, as a user would type them, sorted."""
-    return tuple(sorted(shown_path(str(p)) for p in ROOT.glob("specs/**/*.spec")))
+    return _shipped("spec")
+
+
+def _shipped(ending: str) -> tuple[str, ...]:
+    return tuple(sorted(shown_path(str(p)) for p in ROOT.glob(f"specs/**/*.{ending}")))
 
 
 def _designs_in(module: ModuleType) -> list[type[Design]]:

@@ -157,12 +157,13 @@ class Induction:
         """Return the term in the context of this induction's solvers."""
         return term if self.context is None else term.translate(self.context)
 
-    def state(self) -> list[Value]:
-        """Unknowns for the cells. Their ranges are lemmas, not assumptions."""
+    def state(self, mark: str = "") -> list[Value]:
+        """Unknowns for the cells, with the ``mark`` behind their names. Their ranges
+        are lemmas, not assumptions."""
         return [
-            unknown(self.encoding, c.name, element, None)
+            unknown(self.encoding, c.name + mark, element, None)
             if (element := c.variable.element) is BOOL or isinstance(element, SetSort)
-            else self.encoding.fresh(c.name, None, None)
+            else self.encoding.fresh(c.name + mark, None, None)
             for c in self.system.cells
         ]
 
@@ -564,13 +565,11 @@ def _is_set(bit: Term) -> Term:
     return z3.Extract(k, k, bit.arg(0)) == z3.BitVecVal(1, 1)
 
 
-def unknowns(term: Term) -> set[str]:
-    """The names of the unknowns in a term."""
-    return {
-        str(t)
-        for t in subterms(term)
-        if z3.is_const(t) and z3.is_app_of(t, z3.Z3_OP_UNINTERPRETED)
-    }
+def unknowns(term: Term) -> Iterator[Term]:
+    """Yield the unknowns in a term."""
+    for t in subterms(term):
+        if z3.is_const(t) and z3.is_app_of(t, z3.Z3_OP_UNINTERPRETED):
+            yield t
 
 
 def subterms(term: Term) -> Iterator[Term]:

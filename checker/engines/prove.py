@@ -106,7 +106,7 @@ def _not_kept(
     """Return which of the lemmas ``kept``, obligations and step properties some
     step breaks; '' if none."""
     before = [term_of(v) for v in work.now]
-    mentioned = [unknowns(lemma) for lemma in kept]
+    mentioned = [{str(t) for t in unknowns(lemma)} for lemma in kept]
     known = work.given(kept)
     for action in work.system.actions:
         for step in work.instances(action):

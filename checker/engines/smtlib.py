@@ -41,13 +41,16 @@ from poolproof.checker.backends.smt import (
     disjunction,
     negation,
     term_of,
-    unknown,
 )
-from poolproof.checker.core.ir import BOOL, SetSort
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Action, TransitionSystem
 from poolproof.checker.core.verdict import Certificate
-from poolproof.checker.engines.induction import Induction, SymbolicStep
+from poolproof.checker.engines.induction import (
+    Induction,
+    SymbolicStep,
+    subterms,
+    unknowns,
+)
 
 KEPT = "|lemmas that each step keeps|"
 DEEP = "|lemmas that need k states|"
@@ -217,12 +220,7 @@ class _Questions:
         """The unknowns of the state after n steps."""
         if not n:
             return self.work.now
-        return [
-            unknown(self.work.encoding, c.name + "'" * n, element, None)
-            if (element := c.variable.element) is BOOL or isinstance(element, SetSort)
-            else self.work.encoding.fresh(c.name + "'" * n, None, None)
-            for c in self.system.cells
-        ]
+        return self.work.state("'" * n)
 
     def of(self, lemmas: str, n: int) -> str:
         """Some lemmas' conjunction in the state after n steps."""
@@ -244,7 +242,7 @@ class _Questions:
         states = [[term_of(v) for v in self.cells(n)] for n in range(steps + 1)]
         symbols = {
             t.decl().name(): t
-            for t in (*sizes, *(t for cells in states for t in cells), *_symbols(whole))
+            for t in (*sizes, *(t for cells in states for t in cells), *unknowns(whole))
         }
         lines = [
             *(f"; {line}" for line in self.about),
@@ -274,33 +272,12 @@ def _function(name: str, lemmas: Sequence[str], cells: Sequence[Term]) -> list[s
     return [f"(define-fun {name} ({' '.join(sorted_cells)}) Bool", f"  {body})"]
 
 
-def _symbols(term: Term) -> list[Term]:
-    """The unknowns in a term."""
-    return [t for t in _subterms(term) if _unknown(t)]
-
-
-def _unknown(t: Term) -> bool:
-    return bool(z3.is_const(t) and t.decl().kind() == z3.Z3_OP_UNINTERPRETED)
-
-
-def _subterms(term: Term) -> list[Term]:
-    seen: set[int] = set()
-    found, stack = [], [term]
-    while stack:
-        t = stack.pop()
-        if t.get_id() not in seen:
-            seen.add(t.get_id())
-            found.append(t)
-            stack.extend(t.children())
-    return found
-
-
 def _logic(terms: Iterable[Term], symbols: Iterable[Term]) -> str:
     """QF_LIA where everything is in it, else ALL."""
     for t in symbols:
         if z3.is_bv(t):
             return "ALL"
-    for t in (t for whole in terms for t in _subterms(whole)):
+    for t in (t for whole in terms for t in subterms(whole)):
         if z3.is_bv(t) or z3.is_idiv(t) or z3.is_mod(t):
             return "ALL"
         if z3.is_mul(t) and sum(not z3.is_int_value(a) for a in t.children()) > 1:
