@@ -103,9 +103,7 @@ def assertions_summary(checked: CheckResult) -> str:
 
 def assumed_lines(checked: CheckResult) -> list[str]:
     """Return a line for each assumption of the design, and what it cut."""
-    return [
-        assuming(a.why, a.cut, a.complete, a.unneeded) for a in assumptions(checked)
-    ]
+    return [assuming(a) for a in assumptions(checked)]
 
 
 def _counted(answers: Sequence[PropertyResult]) -> str:

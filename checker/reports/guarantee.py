@@ -82,8 +82,7 @@ def _design_report(g: Guarantee) -> list[str]:
         )
     lines += ["", *wrapped(_counted(g), "  ", "    ")]
     for a in g.assumptions:
-        text = assuming(a.why, a.cut, a.complete, a.unneeded)
-        lines += wrapped(text, "  ", "    ")
+        lines += wrapped(assuming(a), "  ", "    ")
     first = g.first
     if first is not None and first.replay is not None and first.compiled is not None:
         lines += ["", *wrapped(f"first broken with {_named(first)}:", "  ", "    ")]

@@ -225,7 +225,7 @@ def assumed_in(column: PageColumn) -> list[AssumptionResult]:
 
 def column_assumptions(column: PageColumn) -> list[str]:
     """Return `assumed_in` in words."""
-    return [assuming(a.why, a.cut, a.complete, a.unneeded) for a in assumed_in(column)]
+    return [assuming(a) for a in assumed_in(column)]
 
 
 def taken_for_granted(column: PageColumn) -> list[str]:

@@ -62,10 +62,7 @@ def _trust(answers: Sequence[SizeAnswer]) -> Iterator[str]:
             by.setdefault(a.design, []).append((a.scenario.name.text, a.found))
     for design, some in by.items():
         for assumed in together(found.assumptions for _, found in some):
-            text = assuming(
-                assumed.why, assumed.cut, assumed.complete, assumed.unneeded
-            )
-            yield from wrapped(f"{design}: {text}", "  ", "    ")
+            yield from wrapped(f"{design}: {assuming(assumed)}", "  ", "    ")
         alike: dict[tuple[str, ...], list[str]] = {}
         for name, found in some:
             alike.setdefault(found.unobserved, []).append(name)

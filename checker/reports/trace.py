@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.verdict import Defect, Shown, shown_by
+from poolproof.checker.driver.assumptions import AssumptionResult
 from poolproof.checker.driver.judging import PropertyResult
 from poolproof.checker.driver.stored import Replayed
 from poolproof.checker.driver.task import Task
@@ -27,7 +28,7 @@ def trace_report(replayed: Replayed) -> list[str]:
         lines += wrapped(f"({heading.source})", "  ", "   ")
     lines += wrapped(_circumstances(heading), "  ", "    ")
     for reason in heading.assuming:
-        lines += wrapped(assuming(reason), "  ", "    ")
+        lines += wrapped(assuming(AssumptionResult(reason)), "  ", "    ")
     lines += ["", *run(replayed.compiled, replayed.replay)]
     if replayed.prop is not None:
         lines += why(system, replayed.prop, replayed.replay)

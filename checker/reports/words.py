@@ -21,6 +21,7 @@ from poolproof.checker.core.verdict import (
     Verdict,
     Violated,
 )
+from poolproof.checker.driver.assumptions import AssumptionResult
 from poolproof.checker.driver.judging import expectation
 
 MARKS = (
@@ -81,15 +82,13 @@ def _visited(states: int) -> str:
     return count(states, "state") if states else "all runs"
 
 
-def assuming(
-    why: str, cut: int | None = None, complete: bool = True, unneeded: bool = False
-) -> str:
+def assuming(a: AssumptionResult) -> str:
     """Return ``assuming no fork together with mremap: 1,204 steps cut``; without
     a figure if nothing was counted."""
-    if cut is None:
-        return f"assuming {why}" + (": not needed" if unneeded else "")
-    told = f"{count(cut, 'step')} cut" if cut else "cut nothing"
-    return f"assuming {why}: {told}" + ("" if complete else " so far")
+    if a.cut is None:
+        return f"assuming {a.why}" + (": not needed" if a.unneeded else "")
+    steps = f"{count(a.cut, 'step')} cut" if a.cut else "cut nothing"
+    return f"assuming {a.why}: {steps}" + ("" if a.complete else " so far")
 
 
 def unobserved(variables: Sequence[str]) -> str:
