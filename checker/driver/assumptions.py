@@ -80,7 +80,7 @@ def assumptions(checked: CheckResult) -> list[AssumptionResult]:
     return [
         *assumed_by(system, replace(best, unneeded=unneeded)),
         *(
-            AssumptionResult(f"{name} stays just outside once it has wrapped")
+            AssumptionResult(f"{name} stays outside its range once it has left it")
             for name in wrapped
         ),
     ]
