@@ -213,8 +213,8 @@ def _design(reference: str) -> type[Hugetlb]:
 
 
 def conform(chosen: Options, report: Reporter) -> tuple[list[str], int]:
-    """The lines to print, and the exit code: 0 agreement, 1 disagreement, 3
-    where the kernel cannot be asked. Raises UserError."""
+    """Return the lines to print and the exit code: 0 agreement, 1 disagreement, 3 if
+    the kernel cannot be used. Raise UserError for wrong options."""
     if chosen.log:
         matches = list(match(chosen.design, load(chosen.log)))
         code = 0 if all(m.accepted for m in matches) else 1

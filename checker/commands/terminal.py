@@ -53,8 +53,8 @@ def progress(what: str) -> Iterator[Reporter]:
 
 @dataclass
 class Interrupts:
-    """Ctrl-C ends the engine that runs; the report has what is known by then.
-    Called, it says whether there was one."""
+    """Ctrl-C ends the engine that runs; the report has what is known by then. Calling
+    it returns whether there was one."""
 
     count: int = 0
 

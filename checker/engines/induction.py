@@ -97,7 +97,7 @@ class Facts:
         self.model: Any = None
 
     def assume(self, terms: Iterable[Term]) -> None:
-        """Until `forget`."""
+        """Add terms, until `forget`."""
         self.solver.push()
         self.solver.add(*(self.work.own(t) for t in terms))
 
@@ -158,8 +158,8 @@ class Induction:
         return term if self.context is None else term.translate(self.context)
 
     def state(self, mark: str = "") -> list[Value]:
-        """Unknowns for the cells, with the ``mark`` behind their names. Their ranges
-        are lemmas, not assumptions."""
+        """Return unknowns for the cells, with the ``mark`` behind their names. Their
+        ranges are lemmas, not assumptions."""
         return [
             unknown(self.encoding, c.name + mark, element, None)
             if (element := c.variable.element) is BOOL or isinstance(element, SetSort)
@@ -191,8 +191,8 @@ class Induction:
         return self.step(action, arguments, self.now, [])
 
     def representatives(self, sorts: frozenset[ir.Sort]) -> list[SymbolicStep]:
-        """Every action with arguments of which one of each orbit is taken:
-        elements of the given scalarsets in order of their first use."""
+        """Return every action with one choice of arguments from each orbit: the one in
+        which elements of the given scalarsets first appear in order."""
         found = []
         for action in self.system.actions:
             for raw in action.valuations():
@@ -212,7 +212,7 @@ class Induction:
         return found
 
     def any_step(self, action: Action, now: Sequence[Value], name: str) -> SymbolicStep:
-        """The action from a state, its arguments unknown."""
+        """Return the action from a state, with unknown arguments."""
         domains, arguments = [], []
         for p in action.parameters:
             label = f"argument {p.name}{name}"
@@ -382,8 +382,8 @@ class Induction:
     def broken_rules(
         self, steps: Sequence[SymbolicStep], kept: Sequence[Candidate]
     ) -> dict[Broken, str]:
-        """Which ranges, indices and asserts some step from a state with the
-        lemmas may break, by action; why."""
+        """Return, by action, the ranges, indices and asserts that some step from a
+        state with the lemmas may break, and why."""
         found: dict[Broken, str] = {}
         known = self.given(self.ranges(self.now), self.truths(kept, self.now))
         for step in steps:
@@ -453,9 +453,9 @@ class Induction:
             yield path
 
     def deep_inductive(self, shallow: list[Term], deep: list[Term], k: int) -> str:
-        """'' where the deep terms hold in the first k states of every run and
-        then, held k times in a row (the shallow ones always hold), in the
-        next one; else why that is not known."""
+        """Return '' if the deep terms hold in the first k states of every run and,
+        after k states in a row in which they hold, in the next one, with the shallow
+        ones always given. Else return why that is not known."""
         before = [term_of(v) for v in self.now]
 
         def at(terms: list[Term], state: Sequence[Value]) -> list[Term]:
@@ -540,14 +540,14 @@ class Induction:
 
 
 def number_of(low: Lowering, e: Expr) -> Number:
-    """The number that an integer expression lowers to."""
+    """Return the number that an integer expression lowers to."""
     value = low(e)
     assert isinstance(value, Number)
     return value
 
 
 def moves(before: list[Term], after: Sequence[Value]) -> list[tuple[Term, Term]]:
-    """The substitution that turns a term over a state into one over the next."""
+    """Return the substitution that turns a term over a state into one over the next."""
     pairs = zip(before, (term_of(v) for v in after), strict=True)
     return [(b, a) for b, a in pairs if not b.eq(a)]
 

@@ -153,8 +153,8 @@ class Unrolling:
         self.used = {s: self.encoding.constant(0) for s in self.ordered}
 
     def offer(self) -> list[StepChoice]:
-        """Every action from the last state; nothing is asserted but the
-        domains of their arguments."""
+        """Return every action from the last state; only the domains of their arguments
+        are asserted."""
         depth = len(self.choices)
         made = []
         for action in self.system.actions:
@@ -186,7 +186,8 @@ class Unrolling:
         return made
 
     def leaves(self, choice: StepChoice) -> list[tuple[int, Term]]:
-        """Where an update may leave a cell's range: (cell, that it does)."""
+        """Return (cell, term) for each update that may leave its cell's range: the term
+        says that it does."""
         found = []
         for k, value in choice.updates.items():
             lo, hi = self.ranges[k]
@@ -197,7 +198,8 @@ class Unrolling:
         return found
 
     def model_questions(self, c: StepChoice) -> list[RunQuestion]:
-        """The ranges, indices and asserts that taking an action may break."""
+        """Return the questions whether taking an action breaks a range, an index or an
+        assert."""
         found = []
         name = c.action.name
         for k, bad in self.leaves(c):
@@ -251,7 +253,7 @@ class Unrolling:
         before: list[Value],
         after: list[Value],
     ) -> Lowering:
-        """How formulas about a choice's step are read."""
+        """Return the lowering for formulas about a choice's step."""
         low = Lowering(
             self.system, self.encoding, before, after, dict(c.lowering.locals)
         )
@@ -260,7 +262,7 @@ class Unrolling:
         return low
 
     def advance(self) -> None:
-        """One more step: some action is taken, its guard true."""
+        """Add one more step: some action is taken, and its guard is true."""
         choices = self.choices[-1]
         self.solver.add(disjunction(c.taken for c in choices))
         used = dict(self.used)
@@ -291,7 +293,8 @@ class Unrolling:
         self.solver.add(*now.all(self.facts))
 
     def named(self, name: str, k: int, value: Value) -> Value:
-        """A fresh constant equal to the value: the solver's own variable."""
+        """Return a fresh constant that equals the value, a variable of the solver's
+        own."""
         element = self.system.cells[k].variable.element
         if not isinstance(value, Number):
             fresh = unknown(self.encoding, name, element, None)
@@ -302,8 +305,8 @@ class Unrolling:
         return number
 
     def name_in_order(self, c: StepChoice, sort: ir.ScalarSort) -> Number:
-        """Asserts that an element that is new is the least unused one; how
-        many are used after the action."""
+        """Assert that a new element is the least unused one, and return how many are
+        used after the action."""
         used = self.used[sort]
         for p in c.action.parameters:
             value = c.lowering.locals[p.local]
@@ -319,7 +322,7 @@ class Unrolling:
         return used
 
     def run(self, model: Any, steps: int) -> Trace:
-        """The run of so many steps that a model describes."""
+        """Return the run of so many steps that a model describes."""
         initial: State = tuple(raw_of(model, v) for v in self.states[0])
         found = []
         for made in self.choices[:steps]:

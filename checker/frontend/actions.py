@@ -63,8 +63,8 @@ class Work:
     """What tells bound names from others of the same name."""
 
     def naming(self, method: str) -> Work:
-        """Return the work for a method. The names that it binds are its own: it binds
-        the same ones whatever else is translated."""
+        """Return the work for a method, with a numbering of its own for the names that
+        it binds, so that they do not depend on what else is translated."""
         return replace(self, fresh=(f"{method}.{k}" for k in count(1)))
 
     def effects(
@@ -73,8 +73,8 @@ class Work:
         choices: Choices | None = None,
         may_require: bool = True,
     ) -> Effects:
-        """Return an empty collection for executing a method. All it has is that a
-        call can fail only if a failure is left."""
+        """Return an empty collection for executing a method. Its only guard is that a
+        call fails only if a failure is left."""
         effects = Effects(
             self.binding,
             self.slots,
@@ -113,8 +113,8 @@ _MOST = 1 << 20
 def parameters_of(
     this: Ref, work: Work, name: str, function: FunctionType
 ) -> dict[str, Parameter]:
-    """The parameters of a method of ``this``; ``name`` is its name in the
-    design."""
+    """Return the parameters of a method of ``this``; ``name`` is its name in the
+    design. Raise UserError for a domain that an action cannot take."""
     file, tree = method_tree(function)
     if not tree.args.args:
         raise UserError(span_of(file, tree), "a method takes self first")
@@ -144,7 +144,8 @@ def parameters_of(
 
 @dataclass(frozen=True)
 class ActionText:
-    """An action as it is written: its name, the text and whose it is."""
+    """An action as it is written: its name, its method, and the design or block that
+    the method belongs to."""
 
     name: str
     this: Ref
@@ -166,9 +167,9 @@ class ActionText:
 
 @dataclass(frozen=True)
 class Hidden:
-    """What an action does besides its text, where actions yield: it is possible
-    under ``guard`` only, and leaves the values in the variables. ``returns``:
-    whether it ever comes to its end."""
+    """What an action does besides its text, in a design whose actions yield: it is
+    possible only under ``guard``, and assigns ``updates``. ``returns`` is False if it
+    never comes to its end."""
 
     guard: Expr = ir.TRUE
     updates: Mapping[Expr, Expr] = field(default_factory=dict)
@@ -176,7 +177,8 @@ class Hidden:
 
 
 def executed(work: Work, written: ActionText) -> Executed:
-    """Execute an action; if calls may fail, with the choice of the one that fails."""
+    """Return the result of executing an action; if calls may fail, with the choice of
+    the one that fails."""
     this, text, arguments = written.this, written.text, written.arguments
     if LEFT not in work.slots:
         return work.execute(this, text, arguments)
@@ -338,8 +340,8 @@ def _facts(guard: Expr) -> dict[Expr, Expr]:
 
 
 def obligations_of(effects: Effects) -> tuple[Obligation, ...]:
-    """Each obligation counts where every `require` before it was true; it is
-    early where another `require` follows."""
+    """Return the obligations, each under the `require`s before it. It is early if
+    another `require` follows."""
     found: dict[Expr, Obligation] = {}
     for count_, due in effects.obligations:
         before = ir.and_(*effects.guards[:count_])

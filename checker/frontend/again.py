@@ -86,7 +86,8 @@ class Results:
         self.roots: dict[Any, _Decision] = {}
 
     def of(self, key: Any, answers: Answers, make: Callable[[Work], Made]) -> Made:
-        """Return what ``make`` makes of the work. ``key`` says of what method."""
+        """Return what ``make`` returns for the work: an earlier result, if its
+        questions have the same answers now. ``key`` says which method it is about."""
         node: _Decision | None = self.roots.get(key)
         while node is not None:
             if node.question is None:
@@ -127,8 +128,9 @@ class Methods:
         self.answers = Answers(self.work)
 
     def made(self, name: str, key: Any, make: Callable[[Work], Made]) -> Made:
-        """Return what ``make`` makes of a method, for the work that is given it.
-        ``key`` tells what it makes from everything else that is made."""
+        """Return what ``make`` returns for a method: an earlier result, if its
+        questions have the same answers now. ``key`` distinguishes it from everything
+        else that is made."""
 
         def named(work: Work) -> Made:
             return make(work.naming(name))

@@ -204,7 +204,7 @@ class Frame:
         return {**self.function.__globals__, **closure(self.function)}
 
     def outer(self, name: str) -> Any:
-        """Return what a name that is no local means, or NOTHING."""
+        """Return what a name that is not a local means, or NOTHING."""
         if name in self.function.__code__.co_freevars:
             return closure(self.function).get(name, NOTHING)
         return self.function.__globals__.get(name, NOTHING)
@@ -240,8 +240,8 @@ class Cursor:
             self.effects.fork(BranchSide(where, site, what, taken))
 
     def sized(self, test: ast.expr) -> bool:
-        """Return whether a condition that is decided mentions sizes or numbers and no
-        feature: at other bounds it may be decided otherwise."""
+        """Return whether a condition that is decided mentions sizes or numbers, but no
+        feature: other bounds may decide it differently."""
         found = False
         for node in ast.walk(test):
             match node:
@@ -269,8 +269,8 @@ class Cursor:
         return Written(self, node, shows)
 
     def either(self, c: Expr, a: Value, b: Value) -> Value:
-        """Return the value that is ``a`` where c holds, else ``b``; Unusable,
-        which matters only if it is used, where there is no such value."""
+        """Return the value that is ``a`` where c holds, else ``b``. If the two have no
+        common sort, return an Unusable, which is an error only if it is used."""
         simple = not isinstance(a, Expr) and not isinstance(b, Expr)
         if a is b or (simple and a == b):
             return a
@@ -339,7 +339,8 @@ class Written(Place):
         self.due("index", inside, message)
 
     def due(self, kind: str, truth: Expr, message: str) -> None:
-        """Note an obligation of the kind for where this place is reached."""
+        """Note an obligation of the kind, which must hold wherever this place is
+        reached."""
         self.cursor.effects.oblige(kind, self.cursor.pc, truth, message, self.span)
 
     def under(self, condition: Expr) -> Written:

@@ -32,7 +32,7 @@ class Deciding:
 
     @property
     def has_first(self) -> bool:
-        """Whether no element of the domain is -1, which stands for none."""
+        """True if -1, which stands for none, is not an element of the domain."""
         return self.domain.lo >= 0
 
     def after(self, head: Expr, value: Expr, before: Expr) -> Expr | None:

@@ -23,9 +23,9 @@ Made = TypeVar("Made")
 
 @dataclass
 class Choices:
-    """Which of the calls that may fail in an action does. ``times`` says for each
-    call how often a path comes to it at most; with ``counting`` that is found
-    out, from above, and there is no parameter yet."""
+    """The choice of the call that fails in an action. ``times`` is the greatest number
+    of times that a path comes to each call. With ``counting`` these numbers are still
+    being determined, and there is no parameter yet."""
 
     action: str
     times: dict[str, int] = field(default_factory=dict)
@@ -42,7 +42,8 @@ class Choices:
         self._unknown = count()
 
     def start(self) -> Mapping[str, Expr]:
-        """Return what the store has besides the variables when the action starts."""
+        """Return the counts that the store has when the action starts, beside the
+        variables."""
         return {} if self.counting else {_times(c): ir.num(0) for c in self.times}
 
     def is_chosen(self, label: str) -> Expr:
@@ -52,8 +53,8 @@ class Choices:
 
     @property
     def possible(self) -> Expr:
-        """The action came to the call that should fail, if any. While the calls are
-        counted there is no choice yet."""
+        """True if the action came to the call that should fail, if any; always while
+        calls are counted, because there is no choice yet."""
         if self.counting:
             return ir.TRUE
         return ir.or_(self.is_chosen(NONE_FAILS), *self.met.values())

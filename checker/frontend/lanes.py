@@ -113,7 +113,7 @@ class TaskActions:
 
     @property
     def at(self) -> Variable:
-        """The variable that says where each task stands."""
+        """The variable that says at which place each task is."""
         names = (IDLE, *(part.name for _, part in self.later))
         sort = ir.table_sort((self.domain,), ir.enum_sort("Place", names))
         idle, last = (ir.const(sort.element, k) for k in (0, len(names) - 1))
@@ -196,7 +196,7 @@ class TaskActions:
                 yield cell.table, ir.store(cell.table, part.task, left)
 
     def deadlock(self, actions: Sequence[Action]) -> Property:
-        """The property that of the tasks inside an action, one can go on."""
+        """Return the property: if tasks are in an action, one of them can go on."""
         domain, at = self.domain, self.at
         by_name = {a.name: a for a in actions}
         task = ir.local("t#deadlock", domain)

@@ -165,7 +165,7 @@ class Names:
         return parts[name]
 
     def slot(self, at: Written, ref: Value, name: str) -> Slot:
-        """Return the state variable that an attribute is."""
+        """Return the state variable that an attribute names."""
         if not isinstance(ref, Ref):
             raise at.mistake(f"{at.described(ref)} has no field {name!r}")
         part = self.part(at, ref, name)
@@ -179,7 +179,7 @@ class Names:
         return self.effects.slots[ref.prefix + name]
 
     def index_domains(self, at: Written, slot: Slot) -> tuple[ir.Domain, ...]:
-        """Return what a table is over."""
+        """Return the index domains of a table."""
         if not slot.index:
             raise at.mistake(f"{slot.name} is not a table: it has no index")
         if slot.off:

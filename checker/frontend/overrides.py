@@ -42,9 +42,9 @@ misspelling of an inherited one. ``munmap`` is like ``mmap`` by 0.8."""
 
 @cache
 def check_overrides(design: type[Design]) -> None:
-    """Raise UserError, at the line of the heir, for a method whose parameters
-    are not those of the method it overrides, and for one that nobody calls
-    and whose name is nearly that of an inherited one."""
+    """Raise UserError, at the line of the subclass, for a method whose parameters are
+    not those of the method that it overrides, and for a method that is never called and
+    has nearly the name of an inherited one."""
     for _, _, value, inherited in _members(design):
         if value is not None:
             known = inherited.get(value.__name__)
@@ -66,9 +66,9 @@ def check_overrides(design: type[Design]) -> None:
 
 
 def idle_methods(design: type[Design]) -> tuple[tuple[Span, str], ...]:
-    """Return the places and names of the methods that have no effect: they
-    override nothing, nothing calls them, and they are neither actions nor
-    observers. One that an heir removes (``name = None``) is none of them."""
+    """Return the places and names of the methods without effect: they override nothing,
+    nothing calls them, and they are neither actions nor observers. A method that a
+    subclass removes (``name = None``) does not count."""
     found = [
         (_place(cls, name, value), name)
         for cls, name, value, _ in _idle(design)

@@ -75,7 +75,7 @@ class LocalTable:
 
     @property
     def interval(self) -> Interval:
-        """The values at the places where it is kept."""
+        """The interval of its values at the places where it is kept."""
         if self.declared is None:
             return self.range or interval.ANY
         lo, hi = (
@@ -404,8 +404,8 @@ class Process:
     def value(
         self, end: Suspension, depth: int, name: str, sort: ir.Sort, origin: ProcessPart
     ) -> Expr:
-        """Return what an end leaves in a local, over the state before its part. Raise
-        UserError if that is not a value of the sort."""
+        """Return the value that an end leaves in a local, over the state before its
+        part. Raise UserError if it is not a value of the sort."""
         activation = end.stack[depth]
         value = activation.locals[name]
         frame = activation.frame
@@ -496,7 +496,7 @@ class Process:
         return result
 
     def stands(self, part: ProcessPart, raw: Mapping[Path, Expr], idle: Expr) -> Expr:
-        """Return where the task stands after a part."""
+        """Return the place of the task after a part."""
         result = idle
         for k, end in enumerate(part.ends):
             first = k == 0 and part.finished is ir.FALSE

@@ -21,7 +21,7 @@ ERROR = "ERROR: "
 
 
 def modelled_lines(which: Sequence[Modelled]) -> Iterator[str]:
-    """A warning for each touched function that designs model."""
+    """Return a warning for each touched function that designs model."""
     found: dict[str, dict[str, None]] = {}
     for m in which:
         for place in m.places:
@@ -71,8 +71,8 @@ def as_json(lines: Sequence[str]) -> str:
 
 
 def violated_lines(done: Sequence[CheckResult]) -> Iterator[str]:
-    """An error for each property that is not as expected, and for each mistake of a
-    design or a spec that some run showed."""
+    """Return an error for each property that is not as expected, and for each mistake
+    in a design or a spec that some run showed."""
     for checked in done:
         for answer in checked.answers:
             if answer.status is ExpectationStatus.UNMET:

@@ -27,8 +27,8 @@ from poolproof.model.language import declared
 def check_report(
     checked: CheckResult, stored: Mapping[str, str], verbose: bool
 ) -> list[str]:
-    """The verdicts of one spec on one design, what they rest on, and the
-    runs that nobody expected (with ``verbose``, all runs)."""
+    """Return the verdicts of one spec on one design, what they rest on, and the runs
+    that nobody expected (with ``verbose``, all runs)."""
     task = checked.task
     lines = wrapped(f"{task.spec.file}: {task.spec.title}", "", "    ")
     lines += wrapped(_circumstances(task), "  ", "    ")
@@ -82,7 +82,7 @@ def _circumstances(task: Task) -> str:
 
 
 def settings(task: Task) -> str:
-    """``B=2 V=3, with fork, split, without swap``."""
+    """Return ``B=2 V=3, with fork, split, without swap``."""
     parts = [show_bounds(task.set_bounds)]
     if task.sizes.having:
         parts.append("with " + " ".join(task.sizes.having))
@@ -156,7 +156,7 @@ def _verdict_text(answer: PropertyResult, words: Callable[[Verdict, Kind], str])
 
 
 def answer_run(task: Task, answer: PropertyResult) -> list[str]:
-    """A property's run in full, and why it counts."""
+    """Return a property's run in full, and why it counts."""
     prop, system = answer.prop, task.compiled.system
     title = f": {prop.title}" if prop.title else ""
     lines = wrapped(f"{prop.name}{title}", "", "    ")

@@ -31,7 +31,7 @@ def finding_text(finding: Finding) -> str:
 
 
 def guarantee_report(done: Sequence[Guarantee]) -> list[str]:
-    """Each design by itself, then all of them, in 75 columns."""
+    """Return a table for each design, then one for all of them, in 75 columns."""
     lines: list[str] = []
     for one in done:
         lines += [*_design_report(one), ""]

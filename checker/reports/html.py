@@ -104,7 +104,7 @@ its head first."""
 
 
 def page(view: Overview) -> str:
-    """The whole review as one HTML file."""
+    """Return the whole review as one HTML file."""
     sections = list(each_spec(view.done))
     anchors = {
         id(c): (number, k)

@@ -25,8 +25,8 @@ _SAFE = 2**53
 
 
 def itf(heading: Heading, system: TransitionSystem, replayed: Replay) -> dict[str, Any]:
-    """The run in Apalache's format. A block's variables are one record; the
-    step that led to a state is named as Quint names it."""
+    """Return the run in Apalache's format. A block's variables are one record; the step
+    that led to a state is named as Quint names it."""
     names = list(dict.fromkeys(v.name.partition(".")[0] for v in system.variables))
     about = heading.property or heading.shows
     found: dict[str, Any] = {

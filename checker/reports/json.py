@@ -55,7 +55,7 @@ from poolproof.checker.reports.words import key
 
 
 def text(value: Any) -> str:
-    """JSON text, the same every time."""
+    """Return JSON text, the same every time."""
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -63,7 +63,7 @@ def text(value: Any) -> str:
 
 
 def plain(sort: Sort, raw: int) -> Any:
-    """A raw value as JSON has it: numbers, booleans, names, lists, null."""
+    """Return a raw value as JSON has it: numbers, booleans, names, lists, null."""
     match sort:
         case ScalarSort(size=size) if raw == size:
             return None
@@ -78,7 +78,7 @@ def plain(sort: Sort, raw: int) -> Any:
 
 
 def state_json(system: TransitionSystem, state: State) -> dict[str, Any]:
-    """Every cell by its name."""
+    """Return every cell by its name."""
     return {
         cell.name: plain(cell.variable.element, raw)
         for cell, raw in zip(system.cells, state, strict=True)
@@ -94,7 +94,7 @@ def _arguments(system: TransitionSystem, taken: ReplayedStep) -> dict[str, Any]:
 
 
 def run_json(system: TransitionSystem, replayed: Replay) -> dict[str, Any]:
-    """The initial state, and per step the call and what it changed."""
+    """Return the initial state and, for each step, the call and what it changed."""
     steps = []
     before = replayed.trace.initial
     for taken in replayed.taken:
@@ -131,7 +131,7 @@ def run_json(system: TransitionSystem, replayed: Replay) -> dict[str, Any]:
 def trace_json(
     heading: Heading, system: TransitionSystem, replayed: Replay
 ) -> dict[str, Any]:
-    """A stored trace: its heading, and the run."""
+    """Return a stored trace: its heading, and the run."""
     return {
         "design": heading.design,
         "bounds": dict(sorted(heading.bounds.items())),
@@ -153,12 +153,13 @@ def trace_json(
 
 
 def check_json(checked: Sequence[CheckResult], code: int) -> dict[str, Any]:
-    """All that a check says."""
+    """Return everything that a check prints."""
     return {"exit": code, "checks": [one_check(c) for c in checked]}
 
 
 def review_json(view: Overview, code: int) -> dict[str, Any]:
-    """All that a review says: its checks, its scenarios, and the page's table."""
+    """Return everything that a review prints: its checks, its scenarios, and the page's
+    table."""
     made = check_json(view.done, code)
     made["columns"] = [_column(c, view) for c in view.columns]
     made["objections"] = [
@@ -314,7 +315,7 @@ def _assumptions(found: Sequence[AssumptionResult]) -> list[dict[str, Any]]:
 
 
 def sizes_json(answers: Sequence[SizeAnswer], code: int) -> dict[str, Any]:
-    """All that `size` says."""
+    """Return everything that `size` prints."""
     return {"exit": code, "answers": [_size_answer(a) for a in answers]}
 
 
@@ -326,7 +327,7 @@ def _size_answer(answer: SizeAnswer) -> dict[str, Any]:
 
 
 def size_json(scenario: str, design: str, found: Sized) -> dict[str, Any]:
-    """A scenario's answer on one design: each size, and how it fails."""
+    """Return a scenario's answer on one design: each size, and how it fails."""
     return {
         "scenario": scenario,
         "design": design,
@@ -353,7 +354,7 @@ def _failure_json(failure: Failure) -> dict[str, Any]:
 
 
 def guarantee_json(done: Sequence[Guarantee]) -> list[dict[str, Any]]:
-    """The same for programs, every pair included."""
+    """Return the report of `guarantee`, with every combination."""
     return [
         {
             "design": g.known.name,
@@ -382,7 +383,7 @@ def guarantee_json(done: Sequence[Guarantee]) -> list[dict[str, Any]]:
 
 
 def triples_json(done: Sequence[Triples], code: int) -> dict[str, Any]:
-    """Specs asked with any three features together."""
+    """Return the results of the specs with any three features together."""
     return {
         "exit_code": code,
         "specs": [
@@ -422,7 +423,7 @@ def triples_json(done: Sequence[Triples], code: int) -> dict[str, Any]:
 
 
 def bugs_json(found: Sequence[BugResult]) -> list[dict[str, Any]]:
-    """The catalogue of bugs: what finds each of them."""
+    """Return the catalogue of bugs, with what finds each of them."""
     return [_found(f) for f in found]
 
 
@@ -456,7 +457,7 @@ def _found(f: BugResult) -> dict[str, Any]:
 
 
 def mutation_json(done: MutationRun) -> dict[str, Any]:
-    """The same for programs; texts in full."""
+    """Return the report of `mutate`, with all texts in full."""
     fates = [r.fate for r in done.results]
     return {
         "design": done.design,

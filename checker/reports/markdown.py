@@ -29,7 +29,7 @@ from poolproof.checker.reports.text import why
 
 
 def markdown(view: Overview) -> str:
-    """The page, then the tables, what they rest on, and each run as a list of
+    """Return the page, then the tables, what they rest on, and each run as a list of
     calls."""
     lines = ["# Review", "", *_page(view)]
     for some in each_spec(view.done):

@@ -82,7 +82,7 @@ def _place(place: CitingMethod) -> str:
 
 
 def specs_report(which: Sequence[Exercised]) -> list[str]:
-    """The specs that exercise it."""
+    """Return the specs that exercise it."""
     names = dict.fromkeys(_name(e) for e in which)
     if not names:
         return ["", "no spec exercises it"]
@@ -97,7 +97,7 @@ def _name(e: Exercised) -> str:
 def results_report(
     done: Sequence[CheckResult], left: Sequence[Exercised]
 ) -> Iterator[str]:
-    """A line for each spec that was run, and what was not."""
+    """Return a line for each spec that was run, and what was not run."""
     rows = [
         (c.task.spec.file.rpartition("/")[2], c.task.known.name, _result(c))
         for c in done

@@ -23,7 +23,8 @@ from poolproof.checker.reports.text import is_strips, letters
 
 
 def pictures(compiled: Compiled, replayed: Replay) -> Iterator[str]:
-    """The start, then each step with the call that led there, in its task's lane."""
+    """Return the initial state and each step, with its call, in the lane of its
+    task."""
     system, lanes = compiled.system, Lanes(compiled)
     drawn = [v for v in _drawn(system, replayed.states) if v.name not in lanes.hidden]
     tops = _tops(system, drawn, replayed.states)

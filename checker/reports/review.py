@@ -29,8 +29,8 @@ from poolproof.model.language import declared
 
 
 def review_report(checked: Sequence[CheckResult], scores: Scores) -> list[str]:
-    """One spec on all its designs: the bounds, a row for each property, a
-    column for each design, what the columns rest on, and the traces."""
+    """Return one spec on all its designs: the bounds, a row for each property, a column
+    for each design, what the columns rest on, and the traces."""
     spec = checked[0].task.spec
     lines = wrapped(f"{spec.file}: {spec.title}", "", "    ")
     for c in checked:

@@ -43,8 +43,7 @@ from poolproof.checker.reports.words import sentence, unobserved
 
 
 def wrapped(text: str, first: str = "", rest: str = "") -> list[str]:
-    """The text in lines of at most 75 columns; a word longer than that is
-    broken."""
+    """Return the text in lines of at most 75 columns; a longer word is broken."""
     return textwrap.wrap(
         text,
         WIDTH,
@@ -58,8 +57,8 @@ def wrapped(text: str, first: str = "", rest: str = "") -> list[str]:
 
 
 def letters(sort: Sort) -> dict[int, str] | None:
-    """One letter for each raw value of the sort; None where it has too many
-    values or is no kind of label."""
+    """Return one letter for each raw value of the sort; None if it has too many values,
+    or values without letters."""
     match sort:
         case EnumSort(labels=labels) if len(labels) <= 27:
             return {0: ".", **dict(enumerate(ascii_uppercase[: len(labels) - 1], 1))}
@@ -77,7 +76,7 @@ def is_strips(variable: Variable) -> bool:
 
 
 def strip(system: TransitionSystem, variable: Variable, row: int, state: State) -> str:
-    """One row of a drawn table: ``AA.B``."""
+    """Return one row of a drawn table: ``AA.B``."""
     letter = letters(variable.element)
     assert letter is not None
     at = (state[system.cell_of[variable.name, (row, k)]] for k in variable.index[1])
@@ -85,7 +84,7 @@ def strip(system: TransitionSystem, variable: Variable, row: int, state: State) 
 
 
 def memory(system: TransitionSystem, state: State) -> list[str]:
-    """Every drawn table, its rows side by side, and what the letters mean."""
+    """Return every drawn table, its rows side by side, and what the letters mean."""
     drawn = [v for v in system.variables if is_strips(v)]
     wide = max((len(v.name) for v in drawn), default=0)
     lines: list[str] = []
@@ -146,8 +145,8 @@ def _changes(
 
 
 def run(compiled: Compiled, replayed: Replay) -> list[str]:
-    """The run step by step, with what changed at each step only, and the
-    memory at its end."""
+    """Return the run step by step, with only what changed at each step, and the memory
+    at its end."""
     system, lanes = compiled.system, Lanes(compiled)
     lines: list[str] = lanes.head()
     free = [
@@ -376,8 +375,8 @@ def _unknown(properties: Sequence[Property], outcome: Outcome) -> Iterator[str]:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Columns as wide as they must be; the last takes what is left and
-    continues below itself."""
+    """Return columns as wide as they must be; the last one takes the rest of the line,
+    and is wrapped."""
     body = [list(row) for row in rows]
     everything = [list(head), *body] if any(head) else body
     if not everything:

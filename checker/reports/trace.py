@@ -18,7 +18,7 @@ from poolproof.checker.reports.words import assuming, key, sentence
 
 
 def trace_report(replayed: Replayed) -> list[str]:
-    """The run in plain text, and why it counts."""
+    """Return the run in plain text, and why it counts."""
     heading, system = replayed.heading, replayed.compiled.system
     title = heading.property or heading.shows
     if heading.title:
@@ -55,13 +55,13 @@ def _circumstances(heading: Heading) -> str:
 
 
 def trace_text(task: Task, answer: PropertyResult) -> str:
-    """The trace file of a violated property, or of a witness."""
+    """Return the trace file of a violated property, or of a witness."""
     shown = replayed_of(task, answer)
     return write(shown.heading, task.compiled, shown.replay)
 
 
 def replayed_of(task: Task, answer: PropertyResult) -> Replayed:
-    """The run of a violated property, or of a witness, as its trace file will
+    """Return the run of a violated property, or of a witness, as its trace file will
     have it."""
     assert answer.replay is not None
     assert isinstance(answer.verdict, Shown)
@@ -77,7 +77,7 @@ def replayed_of(task: Task, answer: PropertyResult) -> Replayed:
 
 
 def defect_text(task: Task, defect: Defect, replayed: Replay) -> str:
-    """The trace file of an error of the model."""
+    """Return the trace file of an error of the model."""
     heading = replace(_heading(task, "defect", replayed), title=defect.message)
     return write(heading, task.compiled, replayed)
 

@@ -40,9 +40,9 @@ def sentence(
     bounds: Mapping[str, int],
     least: Mapping[str, int | None] | None = None,
 ) -> str:
-    """One line of plain words. ``least`` has the least value of each bound
-    that a certificate holds for any value of. Without ``bounds`` they stand
-    elsewhere."""
+    """Return the verdict in one line of plain words. ``least`` has the least value of
+    each bound that a certificate leaves open. Without ``bounds`` the line does not name
+    them."""
     within = f" within {show_bounds(bounds)}" if bounds else ""
     match verdict:
         case Holds(exhaustive=True, states=states, depth=depth):
@@ -92,13 +92,13 @@ def assuming(a: AssumptionResult) -> str:
 
 
 def unobserved(variables: Sequence[str]) -> str:
-    """Return the line that names the variables which no state was stored with."""
+    """Return the line that names the variables that no stored state has."""
     names = ", ".join(variables)
     return f"states are without the variables that nothing observes: {names}"
 
 
 def short(verdict: Verdict, kind: Kind) -> str:
-    """`sentence` without what stands in the trust lines."""
+    """Return `sentence` without what the lines about trust say."""
     match verdict:
         case Holds(exhaustive=True):
             return "no violation"
@@ -118,7 +118,7 @@ def short(verdict: Verdict, kind: Kind) -> str:
 
 
 def cell(verdict: Verdict) -> str:
-    """For one cell of a table."""
+    """Return the verdict for one cell of a table."""
     match verdict:
         case Holds(exhaustive=True):
             return "holds"
@@ -138,7 +138,7 @@ def cell(verdict: Verdict) -> str:
 
 
 def mark(verdict: Verdict) -> str:
-    """At most five columns, see MARKS."""
+    """Return the verdict in at most five columns; see MARKS."""
     match verdict:
         case Holds(exhaustive=True):
             return "holds"
@@ -157,8 +157,8 @@ def mark(verdict: Verdict) -> str:
 
 
 def cell_mark(verdict: Verdict) -> str:
-    """At most three columns: what a property that should hold, or be reached, came
-    to."""
+    """Return in at most three columns what a property that should hold, or be reached,
+    came to."""
     match verdict:
         case Holds() | Reached():
             return "ok"
@@ -169,7 +169,7 @@ def cell_mark(verdict: Verdict) -> str:
 
 
 def key(verdict: Verdict) -> str:
-    """The verdict's name in JSON."""
+    """Return the verdict's name in JSON."""
     match verdict:
         case Holds(exhaustive=False):
             return "inductive"

@@ -98,7 +98,7 @@ class ClaimReader:
         return ir.and_(self.returns(antecedent), antecedent)
 
     def returns(self, formula: Expr) -> Expr:
-        """Return the condition that a step has the result that the formula mentions."""
+        """Return the condition that a step has the result that the formula is about."""
         action, processes = self.reading.action, self.names.compiled.processes
         if (
             action is None

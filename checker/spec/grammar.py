@@ -30,8 +30,8 @@ AGGREGATES = _aggregates()
 
 
 class Stopped(Exception):
-    """The text is no spec from offset ``at`` on; reading could have gone on
-    with one of the terminals ``wanted``."""
+    """The text stops being a spec at offset ``at``, where one of the terminals
+    ``wanted`` could have followed."""
 
     def __init__(self, at: int, wanted: set[str]) -> None:
         super().__init__(f"stopped at {at}")
@@ -88,8 +88,8 @@ def terminals() -> dict[str, str]:
 
 @cache
 def soft() -> tuple[str, ...]:
-    """Return the terminals of the keywords that are names, too, where no
-    keyword can stand: what the rule `name` lists."""
+    """Return the terminals of those keywords that are also names where no keyword can
+    stand: the ones that the rule `name` lists."""
     rules = (r for r in parser().rules if r.origin.name == "name")
     return tuple(s.name for r in rules for s in r.expansion if s.name != "NAME")
 

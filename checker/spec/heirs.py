@@ -21,7 +21,7 @@ def lineage(cls: type) -> tuple[str, ...]:
 
 
 def nearest_named(cls: type, names: Iterable[str]) -> str | None:
-    """Return which of ``names`` means the design: its own, or else that of the
-    nearest base. None: no name does."""
+    """Return the one of ``names`` that means the design: its own name, or else that of
+    its nearest base. Return None if there is none."""
     given = frozenset(names)
     return next((name for name in lineage(cls) if name in given), None)

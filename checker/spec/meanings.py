@@ -86,7 +86,7 @@ class Meanings:
         return e.primed or env.primed
 
     def rigid(self, e: Name, what: str) -> None:
-        """Raise UserError for the prime of something that is no state."""
+        """Raise UserError for a prime on something that is not part of the state."""
         if e.primed:
             raise self.mistake(
                 e, f"`{e.text}` is {what}, not a part of the state: it has no prime"
@@ -318,7 +318,8 @@ class Meanings:
         return operators.extremum(e.function.text, len(e.arguments), operands, at)
 
     def of_step(self, e: CallExpr, env: Env) -> None:
-        """Raise UserError where there is no step that something could change in."""
+        """Raise UserError if the property is not about steps, or the call is inside
+        something of the state after."""
         name = e.function.text
         if not self.claim.kind.of_steps:
             raise self.mistake(

@@ -94,7 +94,8 @@ _TOKEN = re.compile(r'\s+|#[^\n]*|"(?P<text>[^"\n]*)"|(?P<name>[A-Za-z_][\w.]*)|
 
 
 def parse_page(path: str) -> Page:
-    """Return the page in a file. Raises UserError with its line and column."""
+    """Return the page in a file. Raise UserError, with line and column, if it is not
+    one."""
     reader = _Tokens(path, read_text(path, "a page (columns, objections, runs)"))
     items: list[Column | Objection | Upgrade | ShownRun] = []
     while reader.left:

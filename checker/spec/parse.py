@@ -16,7 +16,8 @@ from poolproof.checker.spec.tree import build
 
 
 def parse(path: str | Path) -> Spec:
-    """The spec in a file. Raises UserError for whatever is no spec."""
+    """Return the spec in a file. Raise UserError, with line and column, if it is not
+    one."""
     file = str(path)
     head = Span(file, 1, 1)
     try:
@@ -40,7 +41,8 @@ _JUNK = "this is not text: a spec is UTF-8"
 
 
 def parse_text(text: str, file: str = "<spec>") -> Spec:
-    """The spec that ``text`` is; ``file`` is what messages call it."""
+    """Return the spec that ``text`` is; messages call it ``file``. Raise UserError if
+    it is not one."""
     junk = re.search(r"[^\S\t\n\r\f ]|[\x00-\x08\x0e-\x1f\x7f]", text)
     if junk:
         raise UserError(place(file, text, junk.start()), _JUNK)

@@ -45,19 +45,19 @@ class Resolved:
 
     @staticmethod
     def owner(obligation: str) -> str:
-        """The name of the property that an obligation belongs to."""
+        """Return the name of the property that an obligation belongs to."""
         return obligation.partition("@")[0]
 
 
 def resolve(spec: Spec, compiled: Compiled) -> Resolved:
-    """The spec's properties for one design. Raises UserError for whatever is
-    wrong in any design; a name this one lacks only makes a property n/a."""
+    """Return the spec's properties for one design. Raise UserError for what is wrong in
+    every design; a name that only this design lacks makes the property n/a."""
     return _resolve(spec, compiled)[0]
 
 
 def resolve_all(spec: Spec, designs: Sequence[Compiled]) -> tuple[Resolved, ...]:
-    """`resolve` for each of the designs a spec is for. Raises UserError for a
-    property that applies to none of them: its names are misspelt."""
+    """Return `resolve` for each design of the spec. Raise UserError for a property that
+    applies to none of them: a name in it is misspelt."""
     resolved, lacking = [], []
     for compiled in designs:
         found, lacks = _resolve(spec, compiled)

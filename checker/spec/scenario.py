@@ -93,13 +93,13 @@ class Product:
     cells: int
 
     def projected(self, trace: Trace) -> Trace:
-        """The design's own run in a run of the product."""
+        """Return the design's own run in a run of the product."""
         steps = (Step(self.origin[s.action][1], s.arguments) for s in trace.steps)
         return Trace(trace.initial[: self.cells], tuple(steps))
 
     def claimed(self, claim: Property) -> Iterator[Property]:
-        """The design's property, of the product: of a step property on one
-        action, one for each of the product's actions that are it."""
+        """Return the design's property for the product. A step property on one action
+        becomes one for each action of the product that takes it."""
         if claim.action is None:
             yield claim
             return
@@ -109,24 +109,24 @@ class Product:
 
     @property
     def called(self) -> frozenset[str]:
-        """The design's actions that a program, or the environment, calls."""
+        """Return the design's actions that a program or the environment calls."""
         return frozenset(action for _, action in self.origin.values())
 
     def of_design(self, claim: Property) -> Property:
-        """The design's property that `claimed` made this one of."""
+        """Return the design's property from which `claimed` made this one."""
         if claim.action is None:
             return claim
         name, _, _ = claim.name.rpartition(" of ")
         return replace(claim, name=name, action=self.origin[claim.action][1])
 
     def who(self, trace: Trace) -> tuple[str, ...]:
-        """Who takes each step."""
+        """Return who takes each step."""
         return tuple(self.origin[s.action][0] for s in trace.steps)
 
 
 def programs(scenario: Scenario, spec: Spec, compiled: Compiled) -> Programs:
-    """The scenario's programs in raw values. Raises UserError, or Lacks for a
-    name that the design does not have."""
+    """Return the scenario's programs in raw values. Raise UserError, or MissingName for
+    a name that the design does not have."""
     return _ProgramReader(scenario, spec, compiled).programs()
 
 
@@ -337,7 +337,7 @@ def _when_due(
 
 
 def succeeds(action: Action, result: Expr) -> Expr:
-    """The condition that a call succeeded: it returns OK, or true."""
+    """Return the condition that a call succeeded: it returned OK, or true."""
     if result.sort is BOOL:
         return result
     labels: tuple[str, ...] = getattr(result.sort, "labels", ())

@@ -92,7 +92,8 @@ T = TypeVar("T")
 
 
 def build(tree: Tree[Token], file: str) -> Spec:
-    """Return the spec that lark's tree is. Raises UserError."""
+    """Return the spec from lark's tree. Raise UserError for what the grammar allows and
+    a spec does not."""
     try:
         spec: Spec = _Builder(file).transform(tree)
     except VisitError as e:

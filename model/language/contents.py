@@ -227,7 +227,7 @@ def _leave_out(cls: type, features: dict[str, Feature]) -> None:
 
 
 def structural(cls: type) -> frozenset[str]:
-    """The bounds that decide how many variables, actions or loop rounds
+    """Return the bounds that decide how many variables, actions or loop iterations
     there are; the others can stay symbolic in a proof for any size."""
     needed: set[str] = set()
 

@@ -261,15 +261,15 @@ LANGUAGE = frozenset(("builtins", __name__, "poolproof.model.language.design"))
 
 
 def own_classes(thing: Any) -> tuple[type, ...]:
-    """The class (of a block) and its bases that a user wrote, most derived
+    """Return the class (of a block) and its bases that a user wrote, most derived
     first."""
     cls = thing if isinstance(thing, type) else type(thing)
     return tuple(c for c in cls.__mro__ if c.__module__ not in LANGUAGE)
 
 
 def members(thing: Any) -> dict[str, Any]:
-    """All attributes of a design class, or of a block as declared: base
-    classes first, then the class, then what __init__ set."""
+    """Return all attributes of a design class, or of a block as declared: base classes
+    first, then the class, then what __init__ set."""
     found: dict[str, Any] = {}
     for base in reversed(own_classes(thing)):
         found.update(vars(base))

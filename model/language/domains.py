@@ -291,7 +291,7 @@ def Maybe(domain: Any) -> Any:
 
 
 def SetOf(domain: Any) -> Any:
-    """The subsets of a small domain: node masks."""
+    """The subsets of a small domain, such as node masks."""
     return _SetOf(domain)
 
 
@@ -485,8 +485,8 @@ class Binding:
     """Whether symbolic bounds may decide how many values a domain has."""
 
     def size(self, value: Any) -> Any:
-        """The int that ``value`` means here, or arithmetic over symbolic
-        bounds, or what it is (None, say) if it is not a size."""
+        """Return the int that ``value`` means here, or arithmetic over symbolic bounds.
+        Something that is not a size (None, say) is returned as it is."""
         if isinstance(value, Bound):
             if value.name in self.symbolic:
                 return value

@@ -93,7 +93,7 @@ def features_of(owner: Any, name: str, mark: ActionMark) -> tuple[Feature, ...]:
 
 
 def observer_methods(owner: Any) -> dict[str, FunctionType]:
-    """The observers by name; overridden and removed as actions are."""
+    """Return the observers by name; they are overridden and removed as actions are."""
     found: dict[str, FunctionType] = {}
     for base in reversed(own_classes(owner)):
         for name, value in vars(base).items():
@@ -155,8 +155,8 @@ def forwarded(function: FunctionType) -> Forward | None:
 
 
 def resolved(owner: Any, function: FunctionType) -> tuple[Any, FunctionType]:
-    """The block and its method that a method of a design class stands for;
-    the two themselves if it is no forwarder."""
+    """Return the block and its method that a method of a design class stands for; the
+    two themselves if it is not a forwarder."""
     block, method = _followed(owner, function)
     if method is None:
         raise ModelError(f"{function.__name__}: its block has no such method now")
@@ -177,7 +177,7 @@ def _followed(owner: Any, function: FunctionType) -> tuple[Any, FunctionType | N
 
 
 def add_forwarders(cls: type) -> None:
-    """Gives a design class the actions and observers of its blocks."""
+    """Give a design class the actions and observers of its blocks."""
     known = dict(blocks(cls))
     for name, value in list(vars(cls).items()):
         if isinstance(value, MethodType):  # name = block.method
@@ -191,8 +191,8 @@ def add_forwarders(cls: type) -> None:
 
 
 def check_forwarders(cls: type) -> None:
-    """Raises ModelError, at the block, where the name of one of its actions
-    or observers means something else in the design."""
+    """Raise ModelError, at the block, if the name of one of its actions or observers
+    means something else in the design."""
     for link, _, clash in _missing(cls):
         if clash:
             other = f"{link.block.replace('.', '_')}_{link.method}"
