@@ -161,16 +161,8 @@ class _Asked:
         return len(done.disagreements) < done.plan.enough
 
     def _disagree(self, found: Found) -> None:
-        kind = kind_of(found)
+        kind = found.kind
         self.done.repeated[kind] += 1
         if self.done.repeated[kind] == 1:
             shrinker = Shrinker(self.done.design, self.kernel, self.done.plan.alone)
             self.done.disagreements.append(shrinker.shrink(found))
-
-
-def kind_of(found: Found) -> tuple[str, ...]:
-    """What disagreements have in common: the call and the observables."""
-    at, rows = found.difference.at, found.run.rows
-    words = rows[at].command.split() if 0 <= at < len(rows) else []
-    call = "".join(words[2:3] if words[:1] == ["w"] else words[:1])
-    return (call, *found.difference.what)

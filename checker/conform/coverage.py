@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
-from poolproof.checker.core.source import methods, shown_path
+from poolproof.checker.core.source import methods, shown_source
 from poolproof.model.language import Design
 
 
@@ -36,7 +36,7 @@ def show(branches: Iterable[Branch]) -> list[str]:
     """``file:line method: true, false``, a line for each `if`."""
     ways: dict[str, list[str]] = {}
     for b in branches:
-        place = f"{shown_path(b.file)}:{b.line} {b.method}"
+        place = f"{shown_source(b.file)}:{b.line} {b.method}"
         ways.setdefault(place, []).append("true" if b.way else "false")
     return [f"{place}: {', '.join(some)}" for place, some in ways.items()]
 

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from poolproof.checker.conform.campaign import Plan, kind_of
+from poolproof.checker.conform.campaign import Plan
 from poolproof.checker.conform.coverage import Coverage
 from poolproof.checker.conform.environment import Config
 from poolproof.checker.conform.generate import Generator, Tally
@@ -80,7 +80,7 @@ def compare_kernels(
 
 
 def _note(done: Pair, shrinker: _Shrinker, found: Found) -> None:
-    kind = kind_of(found)
+    kind = found.kind
     done.repeated[kind] += 1
     if done.repeated[kind] == 1:
         done.differences.append(shrinker.shrink(found))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from poolproof.checker.conform.c_calls import operation
 from poolproof.checker.conform.environment import Config, NotExpressible
 from poolproof.checker.conform.hugetlb import setup
 from poolproof.checker.conform.sequence import SILENT, Difference, Run, compare, predict
@@ -35,6 +36,23 @@ class Found:
     clean: bool
     difference: Difference
     left: str = ""
+
+    @property
+    def call(self) -> str:
+        """Return the call that differs, like "munmap"; empty for a setup or a reset."""
+        at, rows = self.difference.at, self.run.rows
+        return operation(rows[at].command) if 0 <= at < len(rows) else ""
+
+    @property
+    def kind(self) -> tuple[str, ...]:
+        """Return what differences of one cause have in common: the call and the
+        observables."""
+        return (self.call, *self.difference.what)
+
+    def resembles(self, other: Found) -> bool:
+        """Return whether both have the call, and some observable, in common."""
+        common = {*self.difference.what} & {*other.difference.what}
+        return self.call == other.call and bool(common)
 
 
 def execute(kernel: Kernel, run: Run, alone: bool = False) -> Found | None:
@@ -87,7 +105,7 @@ class Shrinker:
     def _again(
         self, like: Found, setting: Config, setup: Sequence[str], commands: list[str]
     ) -> Found | None:
-        """What the candidate shows, where it is the same observables."""
+        """What the candidate shows, if that is like it."""
         if self.tries <= 0:
             return None
         try:
@@ -98,10 +116,7 @@ class Shrinker:
             return None
         self.tries -= 1
         found = execute(self.kernel, run, self.alone)
-        if found is None:
-            return None
-        common = {*found.difference.what} & {*like.difference.what}
-        return found if common else None
+        return found if found is not None and found.resembles(like) else None
 
     def _fewer_commands(self, found: Found) -> Found:
         run = found.run

@@ -22,7 +22,7 @@ from poolproof.checker.conform.environment import (
     Refused,
     Taken,
 )
-from poolproof.checker.core.source import shown_path
+from poolproof.checker.core.source import shown_source
 from poolproof.checker.kernel.answer import Charge, Counters, Gigantic, NodePool, Space
 from poolproof.model.blocks.errno import Errno
 from poolproof.model.designs.hugetlb import names as hugetlb
@@ -273,4 +273,4 @@ def failed_require(disabled: Disabled) -> str:
     frames = traceback.extract_tb(disabled.__traceback__)
     guards = (require.__name__, assume.__name__)
     place = next((f for f in reversed(frames) if f.name not in guards), frames[-1])
-    return f"{shown_path(place.filename)}:{place.lineno}: {place.line}"
+    return f"{shown_source(place.filename)}:{place.lineno}: {place.line}"

@@ -13,9 +13,10 @@ import pytest
 from poolproof.checker.conform.campaign import Plan, campaign
 from poolproof.checker.conform.environment import Config
 from poolproof.checker.conform.generate import Generator
+from poolproof.checker.conform.hugetlb import setup
 from poolproof.checker.conform.report import campaign_report
-from poolproof.checker.conform.sequence import LEFT_BEHIND, predict
-from poolproof.checker.conform.shrink import execute, plainer
+from poolproof.checker.conform.sequence import LEFT_BEHIND, Difference, predict
+from poolproof.checker.conform.shrink import Found, execute, plainer
 from poolproof.checker.core.cache import cache_folder
 from poolproof.checker.kernel.fetch import find_image
 from poolproof.checker.kernel.guest import Guest
@@ -139,6 +140,25 @@ def test_a_feature_goes_with_those_that_need_it() -> None:
     assert all({*with_needs(FEATURES, tuple(f))} == f for f in fewer)
     assert {*having} - {"sysctl"} in fewer
     assert {*having} - {"sysctl", "surplus"} in fewer
+
+
+def test_a_shorter_sequence_shows_the_same_call() -> None:
+    """Else what it shows may have another cause."""
+    bounds = {"nodes": 2, "blocks": 1, "OC": 0, "T": 1, "V": 2, "P": 2, "CAP": 4}
+    setting = Config(bounds, ())
+    commands = ["w 0 mmap 0 1 PA -1 0", "w 0 mmap 4 1 PA -1 0", "w 0 munmap 0 1"]
+    run = predict(Hugetlb, setting, setup(setting), commands)
+
+    def found(at: int, *what: str) -> Found:
+        return Found(run, (), True, Difference(at, what))
+
+    late = found(2, "HugePages_Rsvd")
+    assert late.call == "munmap"
+    assert late.resembles(found(2, "result", "HugePages_Rsvd"))
+    assert not late.resembles(found(2, "HugePages_Free"))
+    assert not late.resembles(found(1, "HugePages_Rsvd"))
+    assert found(0, "result").resembles(found(1, "result"))
+    assert found(3, LEFT_BEHIND).call == found(-1, "result").call == ""
 
 
 class DropsTooMuch(Hugetlb):
