@@ -27,6 +27,8 @@ from poolproof.model.language import (
     resolved,
 )
 
+_PACKAGE, _PACKAGE_NAME = Path(__file__).resolve().parents[2], __name__.split(".")[0]
+
 
 @dataclass(frozen=True)
 class _Trees:
@@ -67,6 +69,17 @@ def shown_path(file: str) -> str:
     except ValueError:
         return file
     return relative if len(relative) < len(file) else file
+
+
+def shown_source(file: str) -> str:
+    """Return the file of a class: as a user would type it, or if it is one of this
+    package, and not below the current folder, by its place there."""
+    shown = shown_path(file)
+    if shown.startswith("..") or os.path.isabs(shown):
+        inside = os.path.relpath(_real(os.path.abspath(file)), _PACKAGE)
+        if not inside.startswith(".."):
+            return os.path.join(_PACKAGE_NAME, inside)
+    return shown
 
 
 @cache
@@ -129,11 +142,11 @@ def _method_tree(function: FunctionType) -> tuple[str, ast.FunctionDef]:
     tree = _trees(file).functions.get((function.__name__, first))
     if tree is None:
         raise UserError(
-            Span(shown_path(file), first, 1),
+            Span(shown_source(file), first, 1),
             f"{function.__qualname__} is not a plain method: write `def`, with no "
             "decorator but @action and @observer",
         )
-    return shown_path(file), tree
+    return shown_source(file), tree
 
 
 @cache
@@ -170,7 +183,7 @@ def class_tree(cls: type) -> tuple[str, ast.ClassDef] | None:
 def class_span(cls: type) -> Span | None:
     """Return the place of the class."""
     found = class_tree(cls)
-    return None if found is None else span_of(shown_path(found[0]), found[1])
+    return None if found is None else span_of(shown_source(found[0]), found[1])
 
 
 def member_span(cls: type, name: str) -> Span | None:
@@ -182,7 +195,7 @@ def member_span(cls: type, name: str) -> Span | None:
             continue
         file, tree = found
         if (node := _members(tree).get(name)) is not None:
-            return span_of(shown_path(file), node)
+            return span_of(shown_source(file), node)
     return class_span(cls)
 
 

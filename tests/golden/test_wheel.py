@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -11,6 +13,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests.golden.test_documents import (
+    README,
+    abridged_blocks,
+    console_blocks,
+    written_files,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = (
@@ -121,7 +130,7 @@ TRACE = "Hugetlb/hugetlb_mempolicy.promise_is_kept.trace"
         ("check promise_plain --design Thp", 0, "violated after 6 steps, as expected"),
         (f"trace counterexamples/{TRACE}", 0, "violated after 5 steps"),
         ("review --help", 0, "usage: poolproof review"),
-        ("review --design Thp --engine explicit --depth 1", 3, "15 unknown"),
+        ("review --design Thp --engine explicit --depth 1", 3, "unknown"),
         ("guarantee --design GlobalPool --single --states 50", 0, "nothing on"),
         ("mutate Thp --spec promise_plain --sample 1 --states 50", 0, "mutant"),
         ("size hot_upgrade_4 --scenario shmem --table", 0, "7 fails early"),
@@ -135,3 +144,42 @@ def test_it_works_outside_a_checkout(
     assert (done.returncode, done.stderr) == (code, "")
     assert printed in done.stdout
     assert str(ROOT) not in done.stdout
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Path:
+    """The folder of somebody who has written down README's files."""
+    for name, text in written_files().items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("command", "pieces"),
+    [*((c, [printed]) for c, printed in console_blocks()), *abridged_blocks()],
+    ids=lambda v: v if isinstance(v, str) else "",
+)
+def test_the_readmes_commands_outside_a_checkout(
+    command: str, pieces: list[str], python: Path, reader: Path
+) -> None:
+    words = shlex.split(command)
+    assert words[0] == "poolproof"
+    done = run(python, "-m", *words, cwd=reader)
+    assert done.stderr == ""
+    at = 0
+    for piece in pieces:
+        assert piece in done.stdout[at:]
+        at = done.stdout.index(piece, at) + len(piece)
+
+
+def test_the_readmes_call_from_python(python: Path, reader: Path) -> None:
+    (example,) = re.findall(
+        r"^```python\n(from poolproof import check\n.*?)^```$", README, re.M | re.S
+    )
+    (reader / "my_pool.spec").write_text(
+        'spec "s"\nfor Quota\ninvariant exact: used <= total\n'
+    )
+    code = f"from my_pool import Quota as MyPool\n{example}"
+    done = run(python, "-c", code, cwd=reader)
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert "holds" in done.stdout
