@@ -193,7 +193,7 @@ class Inodes(Block):
         return freed
 
     def exit(self, task):
-        """exit_mmap. How many private pages were freed."""
+        """exit_mmap. Return how many private pages were freed."""
         freed = sum(
             1
             for v in self.vmas
@@ -208,7 +208,7 @@ class Inodes(Block):
     # -- the page cache, mm/filemap.c --
 
     def round_down(self, page):
-        """To a whole huge page."""
+        """Return the first page of the huge page."""
         return page // self.unit * self.unit
 
     def round_up(self, page):
@@ -218,7 +218,7 @@ class Inodes(Block):
         return sum(1 for p in self.pages if self.i_pages[inode, p] != HOLE)
 
     def private_pages(self):
-        """Pages that mappings have for themselves."""
+        """Return how many pages mappings have for themselves."""
         return sum(1 for v in self.vmas for p in self.pages if self.entry[v, p] == COW)
 
     def holes(self, inode, unit, start, end):
@@ -248,8 +248,8 @@ class Inodes(Block):
                     self.entry[vma, p] = EMPTY
 
     def unmap_mapping_range(self, inode, start, end, even_cows):
-        """mm/memory.c:unmap_mapping_range, every mapping of start..end. How
-        many private pages were freed."""
+        """mm/memory.c:unmap_mapping_range, every mapping of start..end. Return how many
+        private pages were freed."""
         freed = sum(
             1
             for v in self.vmas
@@ -267,9 +267,9 @@ class Inodes(Block):
         return freed
 
     def remove_huge(self, inode, unit):
-        """mm/truncate.c:truncate_inode_folio, filemap_remove_folio of
-        hugetlbfs: mapped it is no more. With a reference elsewhere the folio
-        leaves the file, but is not free."""
+        """mm/truncate.c:truncate_inode_folio, filemap_remove_folio of hugetlbfs. Return
+        the pages freed: none if there is another reference, which keeps the folio
+        outside the file."""
         self.unmap_mapping_range(inode, unit * self.unit, (unit + 1) * self.unit, False)
         for p in self.pages:
             if p // self.unit == unit:
@@ -306,7 +306,7 @@ class ShmemInodes(Inodes):
         self.fallocend = table(inodes, Int(0, self.size))
 
     def shmem_recalc_inode(self, inode):
-        """Frees what the mm dropped: more was counted than is there."""
+        """Free what the mm dropped: more was counted than is there."""
         self.alloced[inode] = min(self.alloced[inode], self.nrpages(inode))
 
     def can_be_huge(self, inode, unit, room):
@@ -316,8 +316,8 @@ class ShmemInodes(Inodes):
         return empty and room >= self.unit
 
     def get_folio(self, inode, page, room):
-        """mm/shmem.c:shmem_get_folio_gfp of a page that is not there: huge,
-        else small, else nothing. How many pages it took."""
+        """mm/shmem.c:shmem_get_folio_gfp of a page that is not there: huge, else small,
+        else nothing. Return how many pages it took."""
         unit = page // self.unit
         if self.can_be_huge(inode, unit, room):
             self.add_huge(inode, unit)
@@ -369,8 +369,8 @@ class ShmemInodes(Inodes):
         return freed
 
     def shmem_undo_range(self, inode, start, end):
-        """What is in start..end goes; a huge folio that is cut is split, or
-        else stays, zeroed. How many pages were freed."""
+        """Remove what is in start..end, and return how many pages were freed. A huge
+        folio that is cut is split, or else stays, zeroed."""
         if start < self.fallocend[inode] <= end:
             self.fallocend[inode] = start
         freed = 0
@@ -469,7 +469,7 @@ class ShmemInodes(Inodes):
         return page >= self.i_size[inode]
 
     def cow_needs(self):
-        """Pages of a private copy."""
+        """Return the pages of a private copy."""
         return 1
 
     def cow(self, vma, page):
@@ -484,7 +484,7 @@ class HugetlbfsInodes(Inodes):
 
     def get_folio(self, inode, page, room):
         """mm/hugetlb.c:hugetlb_no_page of a shared mapping, and
-        hugetlb_add_to_page_cache. How many pages it took."""
+        hugetlb_add_to_page_cache. Return how many pages it took."""
         if room < self.unit:
             return 0
         self.add_huge(inode, page // self.unit)
@@ -514,8 +514,8 @@ class HugetlbfsInodes(Inodes):
         return took
 
     def remove_inode_hugepages(self, inode, start, end):
-        """fs/hugetlbfs/inode.c:remove_inode_hugepages, with
-        hugetlb_unreserve_pages for i_blocks. How many pages were freed."""
+        """fs/hugetlbfs/inode.c:remove_inode_hugepages, with hugetlb_unreserve_pages for
+        i_blocks. Return how many pages were freed."""
         freed = 0
         for u in self.units:
             first = u * self.unit
@@ -525,8 +525,8 @@ class HugetlbfsInodes(Inodes):
         return freed
 
     def punch_hole(self, inode, start, end):
-        """fs/hugetlbfs/inode.c:hugetlbfs_punch_hole: private pages go, too;
-        what is no whole page of the hole is zeroed and stays."""
+        """fs/hugetlbfs/inode.c:hugetlbfs_punch_hole: private pages go, too; a page that
+        is only partly in the hole is zeroed, and stays."""
         hole_start = self.round_up(start)
         hole_end = self.round_down(end)
         freed = 0
@@ -564,7 +564,7 @@ class HugetlbfsInodes(Inodes):
         return beyond and self.i_pages[inode, page] == HOLE
 
     def cow_needs(self):
-        """Pages of a private copy."""
+        """Return the pages of a private copy."""
         return self.unit
 
     def cow(self, vma, page):

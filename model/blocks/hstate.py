@@ -96,23 +96,23 @@ class Hstate(Block):
             self.resv_huge_pages = resv
 
     def room(self, nid):
-        """Huge pages that the buddy allocator can make on a node, by compaction
-        of all that has no unmovable page."""
+        """Return how many huge pages the buddy allocator can make on a node, by
+        compaction of all blocks without an unmovable page."""
         return self.capacity - self.nr_huge_pages_node[nid] - self.spoilt[nid]
 
     # -- the free lists --
 
     def usable(self, nid):
-        """Free pages of a node without a memory error."""
+        """Return the free pages of a node without a memory error."""
         return self.free_huge_pages_node[nid] - self.bad[nid]
 
     def enqueue_hugetlb_folio(self, nid):
         self.free_huge_pages_node[nid] += 1
 
     def dequeue_hugetlb_folio_nodemask(self, nodes, first=None):
-        """The first node of ``nodes`` with a free page, which is taken; or
-        None. mm/hugetlb.c:dequeue_hugetlb_folio_nodemask, which skips pages
-        with HWPoison. ``first`` is tried before the others, if it is one of them."""
+        """Take a free page of the first of ``nodes`` that has one; return the node, or
+        None. mm/hugetlb.c:dequeue_hugetlb_folio_nodemask, which skips pages with
+        HWPoison. ``first`` is tried before the others, if it is one of them."""
         nid = None
         for n in self.nodes:
             if n == first and n in nodes and self.usable(n) > 0:
@@ -139,7 +139,7 @@ class Hstate(Block):
     # -- node cursors: mm/hugetlb.c:hstate_next_node_to_alloc, _to_free --
 
     def next_node_allowed(self, nid, nodes_allowed):
-        """The node of the mask after ``nid``, the first one after the last."""
+        """Return the node of the mask after ``nid``; the first after the last."""
         first = None
         after = None
         passed = False
@@ -168,8 +168,8 @@ class Hstate(Block):
         return nid
 
     def remove_pool_hugetlb_folio(self, nodes_allowed, acct_surplus):
-        """A free page leaves the pool, from the next node that has one (and
-        has surplus, where that is asked)."""
+        """Take a free page out of the pool, from the next node that has one (with
+        ``acct_surplus``, one that also has surplus)."""
         found = None
         for _round in self.nodes:
             if found is None:
@@ -212,8 +212,8 @@ class Hstate(Block):
     # -- pages from the buddy allocator --
 
     def alloc_fresh_hugetlb_folio(self, nodes, first=None):
-        """The first of ``nodes`` with room gives a fresh page, which is
-        counted at once; its node, or None. ``first`` is tried before the others."""
+        """Allocate and count a fresh page on the first of ``nodes`` with room; return
+        the node, or None. ``first`` is tried before the others."""
         nid = None
         for n in self.nodes:
             if n == first and n in nodes and self.room(n) > 0:
@@ -227,8 +227,8 @@ class Hstate(Block):
         return nid
 
     def alloc_surplus_hugetlb_folio(self, nodes, first=None):
-        """A fresh page above the persistent pool, up to nr_overcommit; its
-        node, or None. mm/hugetlb.c:alloc_surplus_hugetlb_folio."""
+        """Allocate a fresh surplus page, up to nr_overcommit; return its node, or None.
+        mm/hugetlb.c:alloc_surplus_hugetlb_folio."""
         nid = None
         if self.surplus and self.surplus_huge_pages() < self.nr_overcommit_huge_pages:
             nid = self.alloc_fresh_hugetlb_folio(nodes, first)
@@ -248,8 +248,8 @@ class Hstate(Block):
                     self.surplus_huge_pages_node[to] += 1
 
     def add_surplus(self, nid, pages):
-        """Up to ``pages`` fresh free surplus pages on a node. How many more
-        it has no room for."""
+        """Add up to ``pages`` fresh free surplus pages on a node, and return for how
+        many more it has no room."""
         fit = min(pages, self.room(nid))
         self.nr_huge_pages_node[nid] += fit
         self.surplus_huge_pages_node[nid] += fit

@@ -43,7 +43,7 @@ class Lending(Block):
         self.spare = var(Int(0, spare), init=spare, when=lending)
 
     def total(self):
-        """Huge pages that are lent."""
+        """Return how many huge pages are lent."""
         return sum(self.lent[n] for n in self.nodes)
 
     @invariant(when="pins")
@@ -70,7 +70,7 @@ class Lending(Block):
         return self.spare > 0
 
     def move_away(self, node):
-        """A block's pages go there."""
+        """Move a block's pages there."""
         self.spare -= 1
 
     def can_call_back(self, node):

@@ -50,11 +50,11 @@ class HugepageSubpool(Block):
         self.used_hpages = -1 if self.used_hpages < 0 or used < 0 else used
 
     def fits(self, delta):
-        """Return whether get_pages would not say -ENOMEM."""
+        """Return whether get_pages would not return -ENOMEM."""
         return not self.size or self.used_hpages + delta <= self.max_hpages
 
     def get_pages(self, delta):
-        """mm/hugetlb.c:hugepage_subpool_get_pages, for a delta that fits. How
+        """mm/hugetlb.c:hugepage_subpool_get_pages, for a delta that fits. Return how
         many of the pages must come from the global pool."""
         if self.size:
             self.change_used(delta)
@@ -65,9 +65,9 @@ class HugepageSubpool(Block):
         return ret
 
     def put_pages(self, delta):
-        """mm/hugetlb.c:hugepage_subpool_put_pages. How many global promises
-        must be dropped. Without size= used_hpages stays 0, so the minimum
-        takes pages back even where more than the minimum is in use."""
+        """mm/hugetlb.c:hugepage_subpool_put_pages. Return how many global promises must
+        be dropped. Without size= used_hpages stays 0, so the minimum takes pages back
+        even where more than the minimum is in use."""
         if self.size:
             self.change_used(-delta)
         ret = delta
@@ -127,7 +127,7 @@ class PageCounters(Block):
         return self.limit
 
     def try_charge(self, cgroup, pages):
-        """page_counter_try_charge: whether the pages are within the limit."""
+        """page_counter_try_charge: return whether the pages fit."""
         if cgroup is None:
             return True
         usage = max(0, self.usage[cgroup]) + pages
@@ -152,7 +152,7 @@ class MemoryMax(PageCounters):
         self.group, self.when = group, when
 
     def fits(self):
-        """Return whether one more is within the limit."""
+        """Return whether one more page is within the limit."""
         if self.when:
             return all(self.usage[g] < self.limit for g in self.group)
         return True

@@ -95,8 +95,8 @@ class ResvMap(Block):
         return max(1, self.gaps(owner, f, t))
 
     def has_stock(self, owner, needed):
-        """Return whether the stock has so many descriptors that no change in
-        progress needs."""
+        """Return whether the stock has ``needed`` descriptors besides those that
+        changes in progress need."""
         have = self.region_cache_count[owner]
         if self.adds:
             have -= self.adds_in_progress[owner]

@@ -74,7 +74,7 @@ class SwapDevice(Block):
         self.inuse_pages = var(Counter(), when=when)
 
     def free_slots(self):
-        """nr_swap_pages, if this is the only device."""
+        """Return nr_swap_pages, if this is the only device."""
         return sum(self.pages for c in self.clusters) - self.inuse_pages
 
     def vm_swap_full(self, wanted):
@@ -93,7 +93,7 @@ class SwapDevice(Block):
         return None
 
     def count(self, cluster):
-        """ci->count."""
+        """Return ci->count."""
         return sum(1 for s in self.slots if self.swap_map[cluster, s] != UNUSED)
 
     # -- what is freed --
@@ -131,9 +131,9 @@ class SwapDevice(Block):
     # -- one slot --
 
     def scan(self, cluster, start, full):
-        """mm/swapfile.c:cluster_scan_range: the first slot from ``start`` on
-        that is unused, or (``full``) that a folio in memory keeps; ``pages``
-        where there is none."""
+        """mm/swapfile.c:cluster_scan_range: return the first slot from ``start`` on
+        that is unused, or (``full``) kept by a folio in memory; ``pages`` if there is
+        none."""
         for s in self.slots:
             if s >= start and (
                 self.swap_map[cluster, s] == UNUSED
@@ -143,7 +143,7 @@ class SwapDevice(Block):
         return self.pages
 
     def scan_next(self, cpu, full):
-        """The CPU's own cluster, from where it stopped."""
+        """`scan` of the CPU's own cluster, from where it stopped."""
         at = self.next_cluster[cpu]
         if at is None:
             return self.pages
@@ -152,8 +152,8 @@ class SwapDevice(Block):
         return self.scan(at, self.next_slot[cpu], full)
 
     def rank(self, cluster):
-        """In which order lists are tried when no cluster is free; what was
-        taken whole once comes last."""
+        """Return the rank of the cluster's list when no cluster is free; what was taken
+        whole once comes last."""
         if self.flags[cluster] in {FREE, FULL}:
             return NEVER
         if self.huge[cluster]:
@@ -192,9 +192,9 @@ class SwapDevice(Block):
             self.flags[cluster] = FULL
 
     def alloc_slot(self, cpu, cluster, reclaimed, full):
-        """mm/swapfile.c:cluster_alloc_swap_entry, order 0. The slot of
-        ``cluster`` that is CACHED now, or ``pages``. ``reclaimed`` is the full
-        cluster that is reclaimed from on the way, or None."""
+        """mm/swapfile.c:cluster_alloc_swap_entry, order 0. Return the slot of
+        ``cluster`` that is now CACHED, or ``pages``. ``reclaimed`` is the full cluster
+        that is reclaimed from on the way, or None."""
         slot = self.scan_next(cpu, full)
         if slot == self.pages:
             slot = self.scan_lists(cluster, reclaimed, full)
@@ -212,8 +212,8 @@ class SwapDevice(Block):
     # -- a whole cluster --
 
     def alloc_cluster(self, cluster, reclaimed, full):
-        """mm/swapfile.c:cluster_alloc_swap_entry, PMD_ORDER: a free cluster
-        or none. Its slots are CACHED then."""
+        """mm/swapfile.c:cluster_alloc_swap_entry, PMD_ORDER: return whether there was a
+        free cluster. Its slots are CACHED then."""
         if not self.has(FREE):
             if full:
                 self.reclaim_full(reclaimed)

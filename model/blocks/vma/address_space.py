@@ -106,7 +106,7 @@ class AddressSpace(VmaRemap):
     # -- mmap, munmap, brk --
 
     def vm_flags_of(self, prot, shared, noreserve, lock, close):
-        """The vm_flags that do_mmap makes of its arguments."""
+        """Return the vm_flags that do_mmap makes of its arguments."""
         return {
             f
             for f in VM
@@ -312,7 +312,7 @@ class AddressSpace(VmaRemap):
         return Errno.EAGAIN if error is ENOMEM else error
 
     def advised_flags(self, vm_flags, advice):
-        """The flags that a VMA with ``vm_flags`` has after the advice."""
+        """Return the flags of a VMA with ``vm_flags`` after the advice."""
         if advice is Advice.DONTFORK:
             return vm_flags | {VM.DONTCOPY}
         if advice is Advice.DOFORK:
@@ -445,7 +445,7 @@ class AddressSpace(VmaRemap):
         return OK
 
     def dup_vma(self, task, child, start, end):
-        """One round of dup_mmap: False is -ENOMEM."""
+        """One iteration of dup_mmap: return False for -ENOMEM."""
         pages = end - start
         old = self.vm_flags[task, start]
         new = self.child_flags(old)

@@ -66,8 +66,8 @@ class VmaRemap(VmaUnmap):
         )
 
     def sensible(self, addr, old_len, new_len, how, new_addr):
-        """mm/mremap.c:check_mremap_params: where it is not, the arguments
-        alone are -EINVAL."""
+        """mm/mremap.c:check_mremap_params: return False if the arguments alone are
+        -EINVAL."""
         if how in (Remap.IN_PLACE, Remap.MAYMOVE):
             return new_len > 0
         apart = addr + old_len <= new_addr or new_addr + new_len <= addr
