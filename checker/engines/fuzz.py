@@ -183,7 +183,7 @@ def _fuzz(
 
 @contextmanager
 def _elsewhere() -> Iterator[None]:
-    """hypothesis keeps files; not in the user's working directory."""
+    """Within, hypothesis keeps its files outside the user's working directory."""
     with TemporaryDirectory() as home:
         set_hypothesis_home_dir(home)
         try:
@@ -194,15 +194,15 @@ def _elsewhere() -> Iterator[None]:
 
 @contextmanager
 def _no_constants() -> Iterator[None]:
-    """hypothesis prefers numbers that it finds in the text of loaded modules. So a
-    seed would mean other runs after any change anywhere."""
+    """Within, hypothesis does not prefer numbers from the text of loaded modules: a
+    seed would then mean other runs after any change anywhere."""
     name = "_maybe_draw_constant"
     with patch.object(HypothesisProvider, name, lambda *_, **__: None):
         yield
 
 
 def _hunt(hunt: _Hunt, budget: Budget) -> None:
-    """RUNS runs; with a time budget, as many as there is time for."""
+    """Make RUNS runs; with a time budget, as many as there is time for."""
     for more in count():
         machine = seed(budget.seed + more)(_machine(hunt))
         config = settings(
@@ -220,7 +220,7 @@ def _hunt(hunt: _Hunt, budget: Budget) -> None:
             with warnings.catch_warnings(), suppress(Unsatisfiable):
                 warnings.simplefilter("ignore", HypothesisWarning)
                 run_state_machine_as_test(machine, settings=config)
-        except HypothesisException:  # it takes a run that stops short for a flaky one
+        except HypothesisException:  # a run that stops early looks flaky to it
             look()
             if hunt.over():
                 raise _Stop from None
@@ -230,9 +230,9 @@ def _hunt(hunt: _Hunt, budget: Budget) -> None:
 
 
 def _shrink(hunt: _Hunt, key: str) -> None:
-    """Leaves out steps of the trace and lowers arguments while it still ends
-    as it does. (hypothesis' own shrinker works on its choices, cannot see
-    that two steps undo each other, and takes a hundred times as long.)"""
+    """Leave out steps of the trace and lower arguments, as long as it ends in the
+    same way. (hypothesis' own shrinker works on its choices, cannot see that two
+    steps undo each other, and takes a hundred times as long.)"""
     best, before = hunt.best[key], None
     while best != before:
         before = best
@@ -286,9 +286,9 @@ def _lower_arguments(hunt: _Hunt, key: str, best: Trace) -> Trace:
 
 
 def _again(hunt: _Hunt, key: str, trace: Trace, move: bool) -> Trace | None:
-    """The run of those steps that are possible (with ``move``: or of the
-    next possible arguments), up to where it shows the same again; None where
-    it never does."""
+    """Return the run of those steps that are possible (with ``move``, also with the
+    next possible arguments), up to where it shows the same again; None if it never
+    does."""
     runner, watch = hunt.runner, hunt.watch
     tick(_WORK * (1 + len(trace)))
     runner.load(trace.initial)

@@ -208,7 +208,7 @@ class _Output:
 
     lowered: lower.Lowered
     watching: bool = False
-    """Whether the states are wanted, if they are not too many."""
+    """True if the run also has the states, unless they are too many."""
     file: str = ""
     states: bytes = b""
     figures: dict[str, str] = field(default_factory=dict)

@@ -241,7 +241,7 @@ def parse(text: str, path: str) -> TraceFile:
 
 
 def _without_comment(line: str) -> str:
-    """Cuts at a # that begins the line or follows a space."""
+    """Return the line up to a # that begins it or follows a space."""
     found = re.search(r"(^|\s)#", line)
     return line[: found.start()].rstrip() if found else line
 

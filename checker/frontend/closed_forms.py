@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Loops over a domain whose size is open, as closed forms.
 
-The body is executed once, its element x unknown and every changed variable a
-*head*: its value as the turn begins. What a variable is after the loop follows
-from what one turn does to its head:
+The body is executed once, for an unknown element x. A *turn* is one iteration. Each
+changed variable is a *head*: its value when the turn begins. The value of a variable
+after the loop follows from what one turn does to its head:
 
 - a table changed in x's row only, which reads changed tables in x's row only:
   each row is changed by its own turn (`ir.row_wise`);
@@ -20,9 +20,9 @@ from what one turn does to its head:
 - min(h, d(x)), max(h, d(x)), d between two constants: how many of the numbers between
   them no d(x) is beyond.
 
-Anything else is refused with `NotClosed`, which names the line. The order of
-turns matters to "first" and "last" only. tests/agreement/test_any_size.py
-closes the sizes again and compares each system with the unrolled one.
+Anything else raises `NotClosed`, which names the line. The order of turns matters
+only for "first" and "last". tests/agreement/test_any_size.py substitutes sizes and
+compares each system with the unrolled one.
 """
 
 from __future__ import annotations

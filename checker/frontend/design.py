@@ -122,8 +122,8 @@ def compile_design(
 
 
 _KEPT = 8
-"""Designs at their sizes that are not compiled again: several specs, or traces, are
-asked of one after the other."""
+"""How many compiled designs are kept: several specs, or traces, often use the same
+design at the same sizes one after the other."""
 
 
 @lru_cache(maxsize=_KEPT)
@@ -260,7 +260,7 @@ class ActionsAlone:
 
 
 def _try_values(binding: Binding, domain: Any) -> Values | None:
-    """None where the domain would need a symbolic size."""
+    """Return the domain's values; None if it would need a symbolic size."""
     try:
         return binding.values(domain)
     except ModelError:
@@ -268,7 +268,7 @@ def _try_values(binding: Binding, domain: Any) -> Values | None:
 
 
 def _is_open(values: Values) -> bool:
-    """Return whether it is a domain with an open end, and not empty."""
+    """Return whether these are the values of a non-empty domain with an open end."""
     if not values.open:
         return False
     try:
@@ -281,7 +281,7 @@ def _is_open(values: Values) -> bool:
 def _observers(
     methods: Methods,
 ) -> tuple[dict[str, Observer], dict[str, NotClosed]]:
-    """The observers, and at open sizes those that have no closed form."""
+    """Return the observers, and at open sizes those without a closed form."""
     found: dict[str, Observer] = {}
     refused: dict[str, NotClosed] = {}
     for name, function in observer_methods(methods.work.this.cls).items():
@@ -295,8 +295,8 @@ def _observers(
 def _readable(
     system: TransitionSystem, some: Iterable[BranchSide]
 ) -> Iterator[BranchSide]:
-    """The branches that depend on variables only: a local of a task that waits is one
-    if something else than the branch reads it."""
+    """Yield the branches that depend on variables only. A local of a waiting task is a
+    variable if something other than the branch reads it."""
     for b in some:
         names = {e.data[0] for e in ir.subterms(b.taken) if e.op == "var"}
         if names <= system.by_name.keys():

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """An action that yields, as the atomic parts between its `yield`s.
 
-Each part is executed like an action, from a place at which the task's locals are
-what every part that leads there may leave in them. A local that has one value
-there, whatever the state (a constant, the task itself), is that value; any other
-is read from a table over the tasks. Of these tables a place keeps what the parts
-after it still read; the rest is reset, so that it multiplies no states.
+Each part is executed like an action, from a place. The task's locals have the
+values there that some part which leads to the place leaves in them. If a local has
+the same value in every state (a constant, or the task itself), it is that value.
+Any other is read from a table over the tasks. A place keeps the rows that later
+parts still read; the others are reset, so that they do not multiply the states.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the grammar refuses, and what to write instead.
 
-The first row of `REFUSALS` that fits the place says it. Every row has an
-example, and tests/golden/test_spec_errors.py checks that each example gets
+The message is that of the first row of `REFUSALS` that fits the place. Every row
+has an example, and tests/golden/test_spec_errors.py checks that each example gets
 its own row.
 """
 

@@ -2,12 +2,12 @@
 """Files that live in memory: inodes, who holds them, and their page cache.
 
 include/linux/fs.h, fs/inode.c, mm/shmem.c, mm/truncate.c, fs/hugetlbfs/inode.c,
-v6.12. A folio of the cache is a huge page, or a base page: what a huge folio of
-shmem is split into where a hole or the end of the file cuts it. hugetlbfs never
-splits: what a hole cuts is zeroed, and stays.
+v6.12. A folio of the cache is a huge page or a base page. A huge folio of shmem is
+split into base pages if a hole or the end of the file cuts it. hugetlbfs never
+splits: a page that a hole cuts is zeroed, and stays.
 
-Pages are taken from nowhere and go nowhere: what allocates says how many pages
-it took of the ``room`` it was given, what frees how many it freed.
+Where free pages are is up to the design: a method that allocates returns how many
+pages of the given ``room`` it took, one that frees returns how many it freed.
 
 Left out: contents; orders between a base page and a huge page; swap; seals;
 leases; mount options; fault-around, MAP_POPULATE and read() (a fault is what fills
