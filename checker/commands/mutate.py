@@ -36,17 +36,23 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also change the text that the design inherits",
     )
-    shared.add_whole(parser, "--sample", "try only so many mutants")
-    shared.add_whole(parser, "--seed", "decides their order; 0 by default", 0, least=0)
+    shared.add_whole(parser, "--sample", "try only N mutants")
     shared.add_whole(
-        parser, "--states", "states of each original; 4000 by default", 4000
+        parser, "--seed", "seed of the mutants' order; 0 by default", 0, least=0
     )
-    shared.add_budget(parser, "time for all; 120 by default", 120.0)
+    shared.add_whole(
+        parser,
+        "--states",
+        "visit at most N states of the unchanged design under each spec; 4000 by "
+        "default",
+        4000,
+    )
+    shared.add_budget(parser, "time for all mutants together; 120 by default", 120.0)
     shared.add_memory(parser)
     shared.add_whole(
         parser,
         "--threads",
-        "number of processes (default: one for each core)",
+        "run N processes (default: one for each core)",
         cores(),
     )
     shared.add_cluster(parser)
