@@ -340,26 +340,3 @@ def pool_properties(system: TransitionSystem) -> tuple[Property, ...]:
         "no_sigbus": not_(sigbus),
     }
     return tuple(Property(name, Kind.INVARIANT, f) for name, f in formulas.items())
-
-
-def pool_lemma(system: TransitionSystem) -> Property:
-    """A dead VMA is empty, and there are no pages behind a VMA's end."""
-    by = system.by_name
-    vma_d, page_d = by["page"].index
-    vma, pg = local("lemma.vma", vma_d), local("lemma.page", page_d)
-    live, cgroup, length, page = (
-        by[name].now for name in ("live", "cgroup", "length", "page")
-    )
-    empty = and_(
-        eq(select(length, vma), num(0)),
-        eq(select(cgroup, vma), const(cgroup.sort.element, 2)),  # type: ignore[attr-defined]
-    )
-    behind = implies(
-        ne(select(page, vma, pg), const(page.sort.element, 2)),  # type: ignore[attr-defined]
-        lt(pg, select(length, vma)),
-    )
-    formula = and_(
-        aggregate("all", vma, or_(select(live, vma), empty)),
-        aggregate("all", vma, aggregate("all", pg, behind)),
-    )
-    return Property("dead_is_empty", Kind.INVARIANT, formula)
