@@ -70,8 +70,9 @@ from poolproof.checker.core.verdict import (
     shown_by,
 )
 from poolproof.checker.engines.candidates import guesses
-from poolproof.checker.engines.induction import Candidate, Induction, conjuncts
+from poolproof.checker.engines.induction import Induction
 from poolproof.checker.engines.interruptible import interruptible
+from poolproof.checker.engines.symbolic import Candidate, conjuncts
 from poolproof.checker.engines.unrolling import (
     TRUE_TERM,
     Incremental,

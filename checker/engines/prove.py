@@ -36,16 +36,17 @@ from poolproof.checker.core.verdict import (
     Verdict,
 )
 from poolproof.checker.engines.candidates import guesses
-from poolproof.checker.engines.induction import (
+from poolproof.checker.engines.induction import Induction
+from poolproof.checker.engines.interruptible import interruptible
+from poolproof.checker.engines.symbolic import (
     Candidate,
     Facts,
-    Induction,
     SymbolicStep,
+    SymbolicSystem,
     conjuncts,
     moves,
     unknowns,
 )
-from poolproof.checker.engines.interruptible import interruptible
 from poolproof.checker.passes.symmetry import find_symmetry
 
 _FALSE = z3.BoolVal(False)
@@ -69,7 +70,7 @@ def check_certificate(
     and are inductive for the system, and imply its ranges, indices, asserts
     and the claimed properties; else what is missing. Solvers have a context
     of their own, and every action is taken with all arguments."""
-    work = Induction(system, context=z3.Context())
+    work = SymbolicSystem(system, context=z3.Context())
     lemmas = work.read(certificate.lemmas)
     kept, deep = lemmas[: certificate.base], lemmas[certificate.base :]
     if deep and certificate.k < 1:
@@ -87,7 +88,7 @@ def check_certificate(
 
 
 def _not_implied(
-    work: Induction, claimed: tuple[Property, ...], lemmas: list[Term]
+    work: SymbolicSystem, claimed: tuple[Property, ...], lemmas: list[Term]
 ) -> str:
     """Return which range or property of states the lemmas do not imply; '' if none."""
     known = work.given(lemmas)
@@ -101,7 +102,10 @@ def _not_implied(
 
 
 def _not_kept(
-    work: Induction, claimed: tuple[Property, ...], kept: list[Term], all_known: Facts
+    work: SymbolicSystem,
+    claimed: tuple[Property, ...],
+    kept: list[Term],
+    all_known: Facts,
 ) -> str:
     """Return which of the lemmas ``kept``, obligations and step properties some
     step breaks; '' if none."""
@@ -132,7 +136,7 @@ def _not_kept(
     return ""
 
 
-def _obligation_not_met(work: Induction, known: Facts, step: SymbolicStep) -> str:
+def _obligation_not_met(work: SymbolicSystem, known: Facts, step: SymbolicStep) -> str:
     for due in step.action.obligations:
         claim = step.lowering.truth(work.plain(due.formula))
         given = step.sizes if due.early else step.given

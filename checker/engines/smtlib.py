@@ -19,7 +19,7 @@ actions are unknowns within their domains.
 
 Shared with the search and with `prove.check_certificate`: the frontend, and the
 terms of initial states, steps, ranges and properties, which
-`checker.backends.smt` and `checker.engines.induction` make and z3 prints. Not
+`checker.backends.smt` and `checker.engines.symbolic` make and z3 prints. Not
 shared: the solver and its parser, the choice of arguments, the substitution
 into the next state, and the omission of lemmas that an action does not touch
 (nothing is omitted here).
@@ -45,9 +45,9 @@ from poolproof.checker.backends.smt import (
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Action, TransitionSystem
 from poolproof.checker.core.verdict import Certificate
-from poolproof.checker.engines.induction import (
-    Induction,
+from poolproof.checker.engines.symbolic import (
     SymbolicStep,
+    SymbolicSystem,
     subterms,
     unknowns,
 )
@@ -100,7 +100,7 @@ class _Questions:
         self, system: TransitionSystem, certificate: Certificate, about: Sequence[str]
     ) -> None:
         self.system = system
-        self.work = Induction(system)
+        self.work = SymbolicSystem(system)
         self.about = about
         self.k = certificate.k
         self.kept = certificate.lemmas[: certificate.base]

@@ -109,6 +109,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "unrolling": ("tests/agreement/test_bmc.py",),
     "candidates": ("tests/agreement/test_prove.py",),
     "induction": ("tests/unit/test_induction.py",),
+    "symbolic": ("tests/unit/test_induction.py",),
     "prove": ("tests/unit/test_prover.py",),
     "smtlib": ("tests/agreement/test_certificate_files.py",),
     "size": ("tests/unit/test_size.py", "tests/unit/test_scenario.py"),

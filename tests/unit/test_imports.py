@@ -51,6 +51,7 @@ HOMES = {
         "engines.interruptible",
         "engines.prove",
         "engines.smtlib",
+        "engines.symbolic",
         "engines.unrolling",
     ),
     "distributed": ("driver.cluster",),

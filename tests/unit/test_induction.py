@@ -43,15 +43,10 @@ from poolproof.checker.core.system import (
     Variable,
 )
 from poolproof.checker.core.verdict import Budget, Silent, Unknown
-from poolproof.checker.engines import induction
-from poolproof.checker.engines.induction import (
-    Candidate,
-    Induction,
-    conjuncts,
-    standard,
-    unknowns,
-)
+from poolproof.checker.engines import symbolic
+from poolproof.checker.engines.induction import Induction, standard
 from poolproof.checker.engines.prove import prove
+from poolproof.checker.engines.symbolic import Candidate, conjuncts, unknowns
 
 X = Variable("x", INT, num(0), num(9), num(0))
 Y = Variable("y", INT, num(0), num(9), None)
@@ -78,7 +73,7 @@ def system(*actions: Action, initial: Expr = TRUE, **least: int | None) -> Induc
 
 
 def cell(work: Induction, name: str, *index: int) -> z3.ExprRef:
-    return induction.term_of(work.now[work.system.cell_of[name, index]])
+    return symbolic.term_of(work.now[work.system.cell_of[name, index]])
 
 
 # --- states and steps ---------------------------------------------------------
@@ -98,7 +93,7 @@ def test_the_initial_states_have_initial_values_or_any_of_the_range() -> None:
 def test_a_size_has_its_least_value_or_none() -> None:
     work = system(B=2, C=None)
     start = work.given(work.initial())
-    b, c = (induction.term_of(work.params[n]) for n in "BC")
+    b, c = (symbolic.term_of(work.params[n]) for n in "BC")
     assert start.refuted(b >= 2) == ""
     assert start.refuted(b >= 3)
     assert start.refuted(c >= 0)
@@ -119,11 +114,11 @@ def test_ranges_are_claims_about_each_cell() -> None:
 def test_unknown_arguments_are_in_their_domains() -> None:
     work = system(PUT)
     step = work.any_step(PUT, work.now, " 0")
-    assert [str(induction.term_of(a)) for a in step.arguments] == [
+    assert [str(symbolic.term_of(a)) for a in step.arguments] == [
         "argument p 0",
         "argument n 0",
     ]
-    thing, n = (induction.term_of(a) for a in step.arguments)
+    thing, n = (symbolic.term_of(a) for a in step.arguments)
     taken = work.given(step.given)
     for claim in (thing >= 0, thing <= 2, n >= 2, n <= 4, cell(work, "x") < n):
         assert taken.refuted(claim) == ""
@@ -141,7 +136,7 @@ def test_the_state_after_a_step() -> None:
     step = work.instance(act, (1,))
     after = {c.name: step.after[k] for k, c in enumerate(work.system.cells)}
     taken = work.given(step.given)
-    x = induction.term_of(after["x"])
+    x = symbolic.term_of(after["x"])
     assert taken.refuted(x == cell(work, "x") + 1) == ""
     assert taken.refuted(after["on[t1]"] != cell(work, "on", 1)) == ""
     for k in (0, 2):
@@ -167,7 +162,7 @@ def test_one_step_of_each_orbit() -> None:
     work = system(PUT, PAIR)
     taken = work.representatives(frozenset((THINGS,)))
     raws = [
-        (s.action.name, *(induction.raw_of(_model(), a) for a in s.arguments))
+        (s.action.name, *(symbolic.raw_of(_model(), a) for a in s.arguments))
         for s in taken
     ]
     assert raws == [
@@ -212,7 +207,7 @@ def test_what_is_assumed_is_forgotten() -> None:
 def test_nothing_follows_when_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
     work = system()
     facts = work.given([cell(work, "x") > 1])
-    monkeypatch.setattr(induction, "left", lambda: 0.0)
+    monkeypatch.setattr(symbolic, "left", lambda: 0.0)
     assert facts.refuted(cell(work, "x") > 0) == "time is up for"
 
 
@@ -387,7 +382,7 @@ def test_paths_are_all_sequences() -> None:
     first, second = next(iter(work.paths(2)))
     x = cell(work, "x")
     facts = work.given([x == 3], first.given, second.given)
-    after = induction.term_of(second.after[0])
+    after = symbolic.term_of(second.after[0])
     assert facts.refuted(after == 5) == ""
 
 
@@ -403,10 +398,10 @@ def test_spacer_finds_what_is_missing() -> None:
     known = work.given(terms)
     assert known.refuted(claim) == ""
     step = work.instance(act, ())
-    before = [induction.term_of(v) for v in work.now]
+    before = [symbolic.term_of(v) for v in work.now]
     known.assume(step.given)
     for term in terms:
-        moved = z3.substitute(term, *induction.moves(before, step.after))
+        moved = z3.substitute(term, *symbolic.moves(before, step.after))
         assert known.refuted(moved) == ""
     start = work.given(work.initial())
     assert all(start.refuted(term) == "" for term in terms)
