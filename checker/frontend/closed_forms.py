@@ -15,7 +15,7 @@ after the loop follows from what one turn does to its head:
 - a value that depends neither on heads nor on x: that value, for the domain is not
   empty;
 - c(x) ? f : h, f free of x: f if c holds of some x; with f(x), and x a number: f of
-  the last x with c;
+  the last x with c; with f(x), and "x == t" a part of c: f(t) if c holds of some x;
 - h == none and c(x) ? f(x) : h: f of the first x with c (`first`);
 - min(h, d(x)), max(h, d(x)), d between two constants: how many of the numbers between
   them no d(x) is beyond.
@@ -255,7 +255,8 @@ class _Closing:
         self.start.locals.update(after_locals)
         gone = Unusable("the value of a loop's last iteration")
         for name in self.turn.after.locals:
-            if not isinstance(self.start.locals.get(name), Expr | Pending):
+            kept = isinstance(self.start.locals.get(name), Expr | Pending)
+            if not kept and name not in after_locals:
                 self.start.locals[name] = gone
         self.start.locals[self.loop.name] = gone
 

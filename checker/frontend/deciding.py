@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from poolproof.checker.core import ir
 from poolproof.checker.core.ir import INT, Domain, Expr
 from poolproof.checker.core.ranges import Ranges
-from poolproof.checker.frontend.turns import decided, kept_where
+from poolproof.checker.frontend.turns import decided, kept_where, only_one
 
 _VALUES = 16
 """Upper limit on the distance of two constants that the least or greatest of some
@@ -69,12 +69,15 @@ class Deciding:
     ) -> Expr | None:
         """Return the value of the last turn that changes the variable; ``found`` is
         where a turn does, and to what. Elements of a scalarset have no last one,
-        except where each turn would do the same."""
+        except where one turn at most changes it, or each would do the same."""
         known = self.without_heads(found)
         if known is None:
             return None
         where, value = known
-        if self.x in value.free:
+        one = only_one(self.x, where)
+        if one is not None:
+            value = ir.substitute(value, {self.x: one})
+        elif self.x in value.free:
             if self.domain.sort is not INT or not self.has_first:
                 return None
             where = self.counted_down(where, self.x)

@@ -138,6 +138,17 @@ def kept_where(head: Expr, value: Expr) -> tuple[Expr, Expr | None] | None:
     return where, ir.ite(c, then[1], other[1])
 
 
+def only_one(x: Expr, where: Expr) -> Expr | None:
+    """Return the element that x is wherever the condition holds; None if the condition
+    does not say."""
+    for part in where.args if where.op == "and" else (where,):
+        if part.op == "eq" and x in part.args:
+            other = part.args[part.args[0] is x]
+            if x not in other.free:
+                return other
+    return None
+
+
 class Unclamped:
     """A value, provided that no ``h + d`` that it compares with zero is below zero.
     ``asked`` has each d with a condition under which it is compared. ``whole``: all

@@ -77,6 +77,7 @@ from tests.common.open_designs import (
     Forms,
     Homes,
     Masks,
+    Moves,
     Owners,
     Stuck,
     random_text,
@@ -116,7 +117,7 @@ def same_steps(a: TransitionSystem, b: TransitionSystem, states: int) -> int:
     return len(seen)
 
 
-@pytest.mark.parametrize("cls", [Forms, Falls, Masks, Owners, Choices])
+@pytest.mark.parametrize("cls", [Forms, Falls, Masks, Owners, Choices, Moves])
 @pytest.mark.parametrize(
     "sizes", [{"V": 1, "P": 1}, {"V": 2, "P": 1}, {"V": 1, "P": 3}, {"V": 2, "P": 2}]
 )

@@ -393,6 +393,40 @@ class Choices(Design):
         self.kept = kept
 
 
+class Moves(Design):
+    """Loops of which one turn at most does something."""
+
+    used = table(ROWS, PLACES, Int(0, 3), init=0)
+    ends = table(PLACES, Int(-1, P - 1), init=-1)
+    taken = var(Int(0, 3), init=0)
+    last = var(Int(-1, P - 1), init=-1)
+
+    @action
+    def put(self, row: ROWS, place: PLACES):
+        self.used[row, place] = min(self.used[row, place] + 1, 3)
+        self.ends[place] = place
+
+    @action
+    def take(self, row: ROWS, other: Maybe(ROWS), place: PLACES):
+        """All of a row's place, which goes to another row."""
+        left = self.taken
+        for r in ROWS:
+            if r == other and self.used[r, place] > 0:
+                left = self.used[r, place]
+                self.used[r, place] = 0
+        if other is not None:
+            self.used[row, place] = left
+        self.taken = left
+
+    @action
+    def close(self, place: PLACES, limit: PLACES):
+        """Nothing changes if the place is beyond the limit."""
+        for p in PLACES:
+            if p == place and p <= limit:
+                self.last = self.ends[p]
+                self.ends[p] = -1
+
+
 class Trap(Design):
     """What is in every trap."""
 
