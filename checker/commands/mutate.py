@@ -56,6 +56,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         cores(),
     )
     shared.add_cluster(parser)
+    shared.add_no_cache(parser)
     shared.add_output(parser)
 
 
@@ -83,6 +84,7 @@ def run(options: argparse.Namespace) -> int:
                 report=report,
                 workers=workers,
                 inherited=options.inherited,
+                keep=not options.no_cache,
             )
         if options.json:
             out.write(json.text(json.mutation_json(done)))

@@ -66,14 +66,14 @@ _CUT = re.compile(f"memory|time|the search died|{FAILS}|{INTERRUPTED}")
 
 def prepare(spec: Spec, request: Request) -> tuple[Task, ...]:
     """Return what `task.prepare` returns. Raise as it does."""
-    key = _key_of(spec, request)
-    kept = _read(key)
+    key = key_of(spec, request)
+    kept = read(key)
     if kept is not None:
         return tuple(replace(task, spec=spec) for task in kept)
     tasks = prepare_anew(spec, request)
     if key:
         tasks = tuple(replace(task, key=key) for task in tasks)
-        _write(key, tasks)
+        write(key, tasks)
     return tasks
 
 
@@ -104,11 +104,11 @@ def on_design(
     if sources is None:
         return make(task, known)
     key = digest([task.key, repr(task.sizes), known.reference, sources])
-    found: Task | None = _read(key)
+    found: Task | None = read(key)
     if found is not None:
         return replace(found, spec=task.spec)
     made = replace(make(task, known), key=key)
-    _write(key, made)
+    write(key, made)
     return made
 
 
@@ -144,25 +144,25 @@ def _answers(
     interrupted: Callable[[], bool] = lambda: False,
 ) -> tuple[Outcome, ...]:
     """Return what ``ask`` returns. It is kept unless something cut it short."""
-    found: tuple[Outcome, ...] | None = _read(key)
+    found: tuple[Outcome, ...] | None = read(key)
     if found is not None:
         return found
     begin = time.monotonic()
     outcomes = ask()
     late = budget.seconds is not None and time.monotonic() - begin > budget.seconds
     if key and not late and not interrupted() and not any(map(_cut, outcomes)):
-        _write(key, outcomes)
+        write(key, outcomes)
     return outcomes
 
 
 def find_size(task: SizeTask, budget: Budget, report: Reporter) -> Sized:
     """Return what `size.find_size` returns. A schedule that was kept
     is run again, and must have the same states. Raise as it does."""
-    key = _key_of(task.spec, Request((task.known.reference,)))
+    key = key_of(task.spec, Request((task.known.reference,)))
     asked = [repr(task.scenario), repr(sorted(task.given.items()))]
     key = key and digest([key, *asked])
     key = key and digest([key, _options(budget)])
-    found: Sized | None = _read(key)
+    found: Sized | None = read(key)
     if found is not None:
         for failure in (at.failure for at in found.sizes if at.failure is not None):
             again = replay(failure.compiled, failure.replay.trace)
@@ -172,7 +172,7 @@ def find_size(task: SizeTask, budget: Budget, report: Reporter) -> Sized:
     found = size.find_size(task, budget, report)
     whole = len(found.sizes) == len(size.size_question(task).range)
     if key and whole and not any(_CUT.search(at.unknown) for at in found.sizes):
-        _write(key, found)
+        write(key, found)
     return found
 
 
@@ -188,7 +188,7 @@ def _cut(outcome: Outcome) -> bool:
     return failed or any(map(_CUT.search, reasons))
 
 
-def _key_of(spec: Spec, request: Request) -> str:
+def key_of(spec: Spec, request: Request) -> str:
     """Return the digest of what decides the tasks; '' if that is not known."""
     try:
         designs = list(designs_for(spec, request.designs))
@@ -213,7 +213,7 @@ ANEW = Checks(prepare_anew, check.run, size.find_size)
 # --- files ----------------------------------------------------------------
 
 
-def _read(key: str) -> Any:
+def read(key: str) -> Any:
     """Return what was kept; None if there is nothing, or no key."""
     if not key:
         return None
@@ -226,7 +226,7 @@ def _read(key: str) -> Any:
     return None
 
 
-def _write(key: str, value: Any) -> None:
+def write(key: str, value: Any) -> None:
     with contextlib.suppress(OSError):
         folder = files.own_folder()
         files.keep(folder / f"answer-{digest([key])}", dumps(value))

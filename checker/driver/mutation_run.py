@@ -5,7 +5,8 @@ A mutant that lives with the first bounds of each spec is then checked with the 
 ones. Mutants are jobs, for the cores of this machine or for others. A mutant is a
 change of syntax trees, which only the process that has parsed the design can name, so
 a job has the mutants' numbers. Each worker finds the mutants and visits the original's
-states by itself, once for all jobs of a run.
+states by itself, once for all jobs of a run. A result can be kept in the cache
+(driver/kept.py), so that a run that was interrupted goes on from there.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from uuid import uuid4
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.limits import Spent, doing, left, limited, look, memory_left
 from poolproof.checker.core.verdict import Budget, Reporter, Silent
-from poolproof.checker.driver import mutate
+from poolproof.checker.driver import kept, mutate
 from poolproof.checker.driver.equivalents import equivalents, key
 from poolproof.checker.driver.jobs import Lost, Spread, in_turn
 from poolproof.checker.driver.mutants import Mutant, base_designs, mutants
 from poolproof.checker.driver.mutate import MutantResult, MutantStatus, Original
 from poolproof.checker.driver.scored_text import text_line
+from poolproof.checker.driver.sources import digest
 from poolproof.checker.driver.task import Request, Task, prepare
 from poolproof.checker.spec import Spec
 
@@ -106,7 +108,8 @@ def _place(mutant: Mutant) -> tuple[str, int, int]:
 @dataclass(frozen=True)
 class MutationPlan:
     """What decides the mutants, their order and what they are checked with: the specs
-    at their first bounds, or ``labels`` for all others. ``run`` names the run, so that
+    at their first bounds, or ``labels`` for all others. ``key`` is a digest of what
+    decides a mutant's result; '' if none is kept. ``run`` names the run, so that
     nothing is left of an earlier one on a worker."""
 
     specs: tuple[Spec, ...]
@@ -115,6 +118,7 @@ class MutationPlan:
     states: int
     inherited: bool
     labels: bool = False
+    key: str = ""
     run: str = field(default_factory=lambda: uuid4().hex)
 
     def tasks(self) -> list[tuple[Task, str]]:
@@ -154,12 +158,15 @@ def campaign(
     report: Reporter,
     workers: Workers = ALONE,
     inherited: bool = False,
+    keep: bool = False,
 ) -> MutationRun:
     """Try the mutants of one design's own text (or with ``inherited``, of all of
     it) in an order that ``seed`` decides: what the limits in force let through is
-    a sample. They, and Ctrl-C, end it with what is known. Raise Spent if the limits end
-    it before the designs are compiled."""
-    plan = MutationPlan(tuple(specs), request, seed, states, inherited)
+    a sample. They, and Ctrl-C, end it with what is known. With ``keep``, results are
+    taken from the cache and kept there. Raise Spent if the limits end it before the
+    designs are compiled."""
+    key = _decides(specs, request, states) if keep else ""
+    plan = MutationPlan(tuple(specs), request, seed, states, inherited, key=key)
     tasks = plan.tasks()
     everything = plan.mutants(tasks)
     chosen = everything if sample is None else everything[:sample]
@@ -189,6 +196,12 @@ def campaign(
     return done
 
 
+def _decides(specs: Sequence[Spec], request: Request, states: int) -> str:
+    """Return a digest of what decides a mutant's result; '' if that is not known."""
+    keys = [kept.key_of(spec, request) for spec in specs]
+    return digest([*keys, str(states)]) if all(keys) else ""
+
+
 def _names_of_bases(task: Task) -> tuple[str, ...]:
     return tuple(c.__name__ for c in base_designs(task.compiled.source))
 
@@ -203,6 +216,20 @@ class _Prepared:
     plan: MutationPlan
     mutants: Sequence[Mutant]
     originals: Sequence[Original]
+
+    def judge(self, number: int, fate: MutantStatus) -> tuple[MutantStatus, str]:
+        """Return the status of a mutant and what killed it. ``fate`` is its status so
+        far."""
+        mutant, plan = self.mutants[number], self.plan
+        asked = [plan.key, str(plan.labels), str(mutant), fate.value]
+        key = plan.key and digest(asked)
+        found: tuple[str, str] | None = kept.read(key)
+        if found is not None:
+            return MutantStatus(found[0]), found[1]
+        result = mutate.judge(mutant, self.originals, fate)
+        if key:
+            kept.write(key, (result.fate.value, result.by))
+        return result.fate, result.by
 
 
 _prepared: _Prepared | None = None
@@ -257,9 +284,7 @@ class MutantsJob:
                 prepared = self._prepare()
                 for number, fate in self.todo:
                     look()
-                    mutant = prepared.mutants[number]
-                    result = mutate.judge(mutant, prepared.originals, fate)
-                    done.append((result.fate, result.by))
+                    done.append(prepared.judge(number, fate))
                     report.progress(mutants=len(done), of=len(self.todo))
         except (Spent, _Late) as reason:
             done.append(str(reason))

@@ -211,7 +211,7 @@ def test_a_kept_run_is_replayed() -> None:
     lies = replace(outcome, verdicts={**outcome.verdicts, "low": wrong})
     of = [task.key, "D", repr(task.sizes), "explicit", kept._options(PLENTY)]
     of[1] = task.known.reference
-    kept._write(sources.digest(of), (lies,))
+    kept.write(sources.digest(of), (lies,))
     with pytest.raises(ReplayDisagrees):
         checked()
 

@@ -21,8 +21,8 @@ from poolproof.checker.core.verdict import Budget, Reporter, Shown, Silent
 from poolproof.checker.driver import equivalents, mutate, mutation_run
 from poolproof.checker.driver.designs import designs_named, shipped_designs
 from poolproof.checker.driver.jobs import Job, Lost
-from poolproof.checker.driver.mutants import mutants
-from poolproof.checker.driver.mutate import MutantStatus, look
+from poolproof.checker.driver.mutants import Mutant, mutants
+from poolproof.checker.driver.mutate import MutantResult, MutantStatus, look
 from poolproof.checker.driver.mutation_run import ALONE, MutationRun, Workers, campaign
 from poolproof.checker.driver.task import Request, prepare
 from poolproof.checker.driver.workers import in_processes
@@ -99,6 +99,7 @@ def run(
     seed: int = 0,
     threads: int = 1,
     workers: Workers = ALONE,
+    keep: bool = False,
 ) -> MutationRun:
     return campaign(
         [parse(spec)],
@@ -108,6 +109,7 @@ def run(
         states=1000,
         report=Silent(),
         workers=Workers(in_processes(threads), threads) if threads > 1 else workers,
+        keep=keep,
     )
 
 
@@ -392,6 +394,28 @@ def test_the_same_again() -> None:
     assert [r.mutant for r in first.results] != [
         r.mutant for r in run(sample=5, seed=4).results
     ]
+
+
+def test_an_interrupted_campaign_goes_on(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(files / "cache"))
+    judged: list[str] = []
+    ask = mutate.judge
+
+    def counted(mutant: Mutant, *more: Any) -> MutantResult:
+        judged.append(str(mutant))
+        if len(judged) == 10:
+            raise KeyboardInterrupt
+        return ask(mutant, *more)
+
+    monkeypatch.setattr(mutate, "judge", counted)
+    first = run(keep=True)
+    assert first.stopped == "interrupted"
+    again = run(keep=True)
+    assert judged[9] == judged[10]  # the others are known
+    assert len(judged) == 1 + len(again.results)
+    assert again.results == run().results
 
 
 def test_a_wrong_model_has_no_mutants(files: Path) -> None:
