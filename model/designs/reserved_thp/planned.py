@@ -142,7 +142,10 @@ class ReservedThpPlanned(ReservedThp):
         super().put_frame(vma, block)
 
     def move_block(self, vma, new, block):
+        """mm/mremap.c:move_ptes moves swap entries, too."""
         self.lru.move(vma, new, block)
+        self.cluster[new, block] = self.cluster[vma, block]
+        self.cluster[vma, block] = None
         super().move_block(vma, new, block)
 
     def is_victim(self, vma, block):
