@@ -9,8 +9,8 @@ fast path or by the slow one, or fail. A folio may be pinned for I/O, and is fre
 when the last reference goes, in whatever context; or split.
 
 Left out, as posted.py has them: advice of mapped memory, mremap, fork, swap, nodes
-and memcgs. One fault at a time is in the slow path. The VMA that split a folio is
-mapped by base pages until it goes.
+and memcgs, I/O on base pages. One fault at a time is in the slow path. A block
+whose folio is split is mapped by base pages until its VMA goes.
 """
 
 from typing import Any
@@ -57,6 +57,7 @@ class ReservedThpAllocator(PageAllocator):
     length = table(VMAS, Int(0, P), doc="in blocks; 0: no VMA")
     node = table(VMAS, INDICES, Maybe(NODES))
     block = table(VMAS, INDICES, Maybe(PAGEBLOCKS), doc="whose folio it maps")
+    by_pages = table(VMAS, INDICES, Bool(), when=SPLIT, doc="mapped by base pages")
     pinned = table(VMAS, INDICES, Bool(), when=IO)
     slow = table(VMAS, INDICES, Bool(), when=SLOWPATH, doc="in the slow path")
     failed = var(Bool(), doc="a promised fault has failed")
@@ -79,12 +80,12 @@ class ReservedThpAllocator(PageAllocator):
             1
             for v in VMAS
             for i in INDICES
-            if i < self.length[v] and self.block[v, i] is None
+            if i < self.length[v] and not self.is_mapped(v, i)
         )
 
     @observer
     def populated(self):
-        return sum(1 for v in VMAS for i in INDICES if self.block[v, i] is not None)
+        return sum(1 for v in VMAS for i in INDICES if self.is_mapped(v, i))
 
     @observer
     def entitled(self):
@@ -93,14 +94,7 @@ class ReservedThpAllocator(PageAllocator):
     @observer
     def small(self):
         """Blocks that are mapped by base pages."""
-        return sum(
-            1
-            for v in VMAS
-            for i in INDICES
-            for n in NODES
-            for b in PAGEBLOCKS
-            if self.maps(v, i, n, b) and self.pb.whole[n, b] != RESERVED
-        )
+        return sum(1 for v in VMAS for i in INDICES if self.by_pages[v, i])
 
     @observer
     def in_limbo(self):
@@ -118,6 +112,9 @@ class ReservedThpAllocator(PageAllocator):
         """reserved_thp_total"""
         return RESERVED_NR * N
 
+    def is_mapped(self, vma, index):
+        return self.block[vma, index] is not None or self.by_pages[vma, index]
+
     def maps(self, vma, index, node, block):
         return self.node[vma, index] == node and self.block[vma, index] == block
 
@@ -126,7 +123,8 @@ class ReservedThpAllocator(PageAllocator):
         return any(self.maps(v, i, node, block) for v in VMAS for i in INDICES)
 
     def put_folio(self, vma, index):
-        """The mapping goes. What is pinned, or split, is freed later."""
+        """The mapping goes. What is pinned is freed later, as are the pages of what is
+        split."""
         for n in NODES:
             for b in PAGEBLOCKS:
                 if (
@@ -138,6 +136,7 @@ class ReservedThpAllocator(PageAllocator):
                     self.count_free(n, b, K)
         self.node[vma, index] = None
         self.block[vma, index] = None
+        self.by_pages[vma, index] = False
         self.pinned[vma, index] = False
         if SLOWPATH and self.slow[vma, index]:
             self.slow[vma, index] = False
@@ -167,7 +166,7 @@ class ReservedThpAllocator(PageAllocator):
     def may_fault(self, vma, index):
         return (
             index < self.length[vma]
-            and self.block[vma, index] is None
+            and not self.is_mapped(vma, index)
             and not self.slow[vma, index]
         )
 
@@ -231,6 +230,9 @@ class ReservedThpAllocator(PageAllocator):
         """Copy-on-write, MADV_GUARD_INSTALL, reclaim: not of a pinned folio."""
         require(self.maps(vma, index, node, block) and not self.pinned[vma, index])
         super().split_reserved(node, block)
+        self.node[vma, index] = None
+        self.block[vma, index] = None
+        self.by_pages[vma, index] = True
 
     def free_whole(self, node, block):
         """A folio that nobody maps: its last pin goes."""
