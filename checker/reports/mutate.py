@@ -84,9 +84,10 @@ def _statuses(done: MutationRun) -> list[str]:
 
 
 def _score(done: MutationRun, score: float) -> str:
-    """Return the score as one line, which the review prints."""
+    """Return the score as one line, which the review prints. It is rounded down: 100 %
+    means that no mutant lives."""
     killed = len(done.of(MutantStatus.KILLED))
-    text = f"score: {killed} of {done.counted} killed, {100 * score:.0f} %"
+    text = f"score: {killed} of {done.counted} killed, {int(100 * score)} %"
     if len(done.results) < done.total:
         text += f", in a sample of {len(done.results)}"
     if done.bases:

@@ -142,7 +142,7 @@ class ReservedThpPlanned(ReservedThp):
         super().put_frame(vma, block)
 
     def move_block(self, vma, new, block):
-        """mm/mremap.c:move_ptes moves swap entries, too."""
+        """mm/mremap.c:move_vma moves page tables, and swap entries with them."""
         self.lru.move(vma, new, block)
         self.cluster[new, block] = self.cluster[vma, block]
         self.cluster[vma, block] = None
