@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from poolproof.checker.backends.c import steps
+from poolproof.checker.backends.c import copies
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.verdict import Budget, Silent, Statistics, Step
 from poolproof.checker.driver.designs import designs_named
@@ -121,12 +121,12 @@ def test_every_search_counts_what_cpython_refuses(tmp_path: Path) -> None:
     assert set(tried) == {"reason 0", "reason 1", "reason 2"}
 
 
-@pytest.mark.parametrize("room", [steps.SMALL, 0])
+@pytest.mark.parametrize("room", [copies.SMALL, 0])
 def test_the_program_counts_the_same(
     room: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether actions are written out for all arguments or are loops."""
-    monkeypatch.setattr(steps, "SMALL", room)
+    monkeypatch.setattr(copies, "SMALL", room)
     this = compiled(50, tmp_path, assuming=True)
     small = reduce(this.system, ()).system
     assert len(small.variables) < len(this.system.variables)

@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from poolproof.checker.backends import python
-from poolproof.checker.backends.c import steps
+from poolproof.checker.backends.c import copies
 from poolproof.checker.backends.c.build import compiler
 from poolproof.checker.backends.c.expressions import facts_of
 from poolproof.checker.backends.c.program import Unsupported, lower
@@ -260,10 +260,10 @@ def made(name: str) -> tuple[TransitionSystem, Exploration]:
 
 
 @pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
-@pytest.mark.parametrize("small", [0, steps.SMALL], ids=["loops", "copies"])
+@pytest.mark.parametrize("small", [0, copies.SMALL], ids=["loops", "copies"])
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_as_c(name: str, small: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps, "SMALL", small)
+    monkeypatch.setattr(copies, "SMALL", small)
     system, right = made(name)
     budget = Budget(symmetry=False, threads=1)
     found = native(system, (), budget, Silent())
@@ -409,12 +409,12 @@ def many(defects: bool) -> tuple[Case, Exploration]:
 
 
 @pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
-@pytest.mark.parametrize("copies", [0, steps.SMALL], ids=["loops", "copies"])
+@pytest.mark.parametrize("room", [0, copies.SMALL], ids=["loops", "copies"])
 @pytest.mark.parametrize("defects", [False, True])
 def test_systems_as_c(
-    defects: bool, copies: int, monkeypatch: pytest.MonkeyPatch
+    defects: bool, room: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(steps, "SMALL", copies)
+    monkeypatch.setattr(copies, "SMALL", room)
     case, right = many(defects)
     budget = Budget(symmetry=False, threads=1)
     found = native(case.system, case.properties, budget, Silent())
@@ -481,9 +481,9 @@ def wide_cells() -> TransitionSystem:
 
 
 @pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
-@pytest.mark.parametrize("copies", [0, steps.SMALL], ids=["loops", "copies"])
-def test_a_table_in_several_words(copies: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps, "SMALL", copies)
+@pytest.mark.parametrize("room", [0, copies.SMALL], ids=["loops", "copies"])
+def test_a_table_in_several_words(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "SMALL", room)
     system = wide_cells()
     budget = Budget(symmetry=False, threads=1, depth=2)
     right = explicit(system, (), budget, Silent()).statistics
@@ -492,14 +492,12 @@ def test_a_table_in_several_words(copies: int, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.skipif(compiler() is None, reason="there is no C compiler")
-@pytest.mark.parametrize("copies", [0, steps.SMALL], ids=["loops", "copies"])
-def test_a_change_under_a_condition(
-    copies: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("room", [0, copies.SMALL], ids=["loops", "copies"])
+def test_a_change_under_a_condition(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two counters of 0 to 3 that go up and down while a flag is set. All 32 states
     are reached: flip has a step from each; from the 4 * 4 * 2 states, up has
     3 * 4 * 2 for each counter, down as many."""
-    monkeypatch.setattr(steps, "SMALL", copies)
+    monkeypatch.setattr(copies, "SMALL", room)
     place = Domain(INT, 1, 2)
     t = Variable("t", ir.table_sort((place,), INT), num(0), num(3), num(0))
     on = Variable("on", BOOL, num(0), num(1), ir.FALSE)
@@ -534,7 +532,7 @@ def _sum(t: Variable, place: Domain) -> Expr:
 @pytest.mark.parametrize("most", [29, 30, 31, 35, 61])
 def test_an_element_of_a_large_set(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a loop: no number in the program needs so many bits as its sets."""
-    monkeypatch.setattr(steps, "SMALL", 0)
+    monkeypatch.setattr(copies, "SMALL", 0)
     domain = Domain(INT, 0, most)
     sort = ir.set_sort(domain)
     s = Variable("s", sort, num(0), num((1 << most + 1) - 1), ir.const(sort, 0))

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from poolproof.checker.backends.c import build as build_c
+from poolproof.checker.backends.c import copies
 from poolproof.checker.backends.c import program as lower
-from poolproof.checker.backends.c import steps
 from poolproof.checker.backends.c.build import compiler
 from poolproof.checker.core.ir import (
     BOOL,
@@ -184,7 +184,7 @@ def test_loops_and_copies_agree(case: Case) -> None:
     right = explore(case.system, case.properties)
     if right.complete:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(steps, "SMALL", 0)
+            patch.setattr(copies, "SMALL", 0)
             budget = Budget(symmetry=False, threads=1)
             outcome = native(case.system, case.properties, budget, Silent())
         agree(case, right, outcome)

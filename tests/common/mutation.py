@@ -89,7 +89,7 @@ TESTS: Mapping[str, tuple[str, ...]] = {
     "expressions": ("tests/agreement/test_backends.py",),
     "program": _C,
     **dict.fromkeys(
-        ("instances", "lowered", "steps", "successor"),
+        ("copies", "effects", "instances", "loops", "lowered", "steps", "successor"),
         ("tests/unit/test_native_engine.py", "tests/agreement/test_backends.py"),
     ),
     "python": ("tests/agreement/test_backends.py", "tests/unit/test_space.py"),

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from poolproof.checker.backends.c import copies
 from poolproof.checker.backends.c import program as lower
-from poolproof.checker.backends.c import steps
 from poolproof.checker.backends.c.build import (
     FAST,
     QUICK,
@@ -161,10 +161,10 @@ def test_it_stops_where_all_is_decided_if_asked() -> None:
     assert isinstance(both.verdicts["fine"], Holds)
 
 
-@pytest.mark.parametrize("small", [0, steps.SMALL], ids=["loops", "copies"])
+@pytest.mark.parametrize("small", [0, copies.SMALL], ids=["loops", "copies"])
 def test_cut_steps_are_counted(small: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of each choice of arguments, also of those that the reason does not mention."""
-    monkeypatch.setattr(steps, "SMALL", small)
+    monkeypatch.setattr(copies, "SMALL", small)
     far = ir.and_(ir.eq(X.now, ir.num(3)), ir.eq(N, ir.num(2)))
     one = ir.eq(X.now, ir.num(1))
     up = replace(
