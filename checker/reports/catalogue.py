@@ -19,7 +19,7 @@ def catalogue(designs: Sequence[DesignRef], specs: Sequence[Spec]) -> list[str]:
     """Return the designs, and the specs by folder. ``specs`` are sorted by
     their paths."""
     rows = [(k.name, _first_line(k.cls.__doc__)) for k in designs]
-    lines = ["designs (poolproof list --design NAME says more)"]
+    lines = ["designs (poolproof list --design NAME shows more)"]
     lines += table(("", ""), rows)
     for folder, some in groupby(specs, key=lambda s: str(Path(s.file).parent)):
         titles = [(Path(s.file).stem, f"{s.title} ({_counted(s)})") for s in some]

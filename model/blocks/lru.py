@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Pages that reclaim passes over now: those touched since it last looked, and those
+"""Pages that reclaim skips for now: those touched since it last looked, and those
 that somebody has taken off their LRU list (mm/vmscan.c, v6.12).
 
 Less literal than the kernel: there is one list, and reclaim may look at any of its

@@ -91,7 +91,7 @@ FALLOCATE = Feature("fallocate", False, "fallocate")
 TRUNCATE = Feature("truncate", False, "ftruncate to a smaller size")
 PUNCH = Feature("punch", False, "FALLOC_FL_PUNCH_HOLE")
 SWAP_ON = Feature("swap", False, "a swap device")
-LRU = Feature("lru", False, "pages that reclaim passes over now", needs=SWAP_ON)
+LRU = Feature("lru", False, "pages that reclaim skips for now", needs=SWAP_ON)
 LRU_WAITS = Feature(
     "lru_waits", False, "a promised fault waits for such pages", needs=LRU
 )

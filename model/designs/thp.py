@@ -344,7 +344,7 @@ class Thp(ThpMemory, Design):
 class Thp1g(Thp):
     """Anonymous memory in runs of 1 GiB: no patch is merged (Zi Yan, 2020; Usama
     Arif, February 2026). A block is a run and a base page a part of 2 MiB; a run
-    is had by alloc_contig_pages(), and khugepaged makes none."""
+    comes from alloc_contig_pages(), and khugepaged makes none."""
 
     collapse: Any = None
 

@@ -11,9 +11,7 @@ from contextlib import contextmanager
 
 from poolproof.model.language.domains import Bound, Disabled, KernelBug
 
-FAILURES = Bound(
-    "failures", 0, least=0, doc="calls that fail in a run, of those that may"
-)
+FAILURES = Bound("failures", 0, least=0, doc="calls that fail in a run, at most")
 """A bound of each design in which something may fail."""
 
 LEFT = "failures_left"

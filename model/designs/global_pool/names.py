@@ -65,14 +65,14 @@ KINDS = Feature("kinds", False, "hugetlbfs and guest_memfd beside shmem")
 PARTIAL = Feature("partial", False, "guests share parts of pages", needs=KINDS)
 THP = Feature("thp", False, "processes' own THPs take idle blocks")
 SIZES = Feature("sizes", False, "files with pages of 1 GiB")
-HANDOVER = Feature("handover", False, "another task gets the file", needs=NUMA)
+HANDOVER = Feature("handover", False, "a file is handed to another task", needs=NUMA)
 LIMIT_CHANGE = Feature(
     "limit_change", False, "memory.max is lowered later", needs=MEMCG
 )
 RMDIR = Feature("rmdir", False, "cgroups are removed", needs=MEMCG)
 RESIZE = Feature("resize", False, "the pool grows and shrinks at runtime")
 FRAGMENTED = Feature(
-    "fragmented", False, "others' pages are where the pool grows", needs=RESIZE
+    "fragmented", False, "others' pages are where the pool would grow", needs=RESIZE
 )
 OFFLINE = Feature("offline", False, "the memory of a node is removed")
 SWAP_OTHERS = Feature("swap_others", False, "others' base pages in swap", needs=SWAP_ON)
@@ -80,15 +80,15 @@ SWAP_OTHERS = Feature("swap_others", False, "others' base pages in swap", needs=
 # -- choices --
 
 CPUSET_UNCHECKED = Feature(
-    "cpuset_unchecked", False, "rebinding looks at no promise", needs=NUMA
+    "cpuset_unchecked", False, "rebinding ignores promises", needs=NUMA
 )
 HANDOVER_UNCHECKED = Feature(
-    "handover_unchecked", False, "nor does whoever gets a file", needs=HANDOVER
+    "handover_unchecked", False, "handing over a file ignores promises", needs=HANDOVER
 )
 HOLE_UNCHECKED = Feature(
     "hole_unchecked",
     False,
-    "rebinding looks at promises, and not at pages that a hole makes promises of",
+    "rebinding checks promises, but not pages that a hole turns into promises",
     needs=(NUMA, PUNCH),
 )
 PROMISE_WINS = Feature(
@@ -99,7 +99,7 @@ PROMISE_WINS = Feature(
 )
 HOLE_DROPS = Feature("hole_drops", False, "a hole gives the promise up", needs=PUNCH)
 CHARGE_AT_FAULT = Feature(
-    "charge_at_fault", False, "a promise costs no charge", needs=MEMCG
+    "charge_at_fault", False, "the fault is charged, not the promise", needs=MEMCG
 )
 LIMIT_REFUSED = Feature(
     "limit_refused", False, "a limit below the usage is refused", needs=LIMIT_CHANGE
@@ -112,7 +112,7 @@ OVERCOMMIT = Feature(
     "overcommit", False, "promises up to the pool and its swap", needs=SWAP_ON
 )
 LAST_SLOT = Feature(
-    "last_slot", False, "... to the last cluster of swap", needs=OVERCOMMIT
+    "last_slot", False, "promises up to the last cluster of swap", needs=OVERCOMMIT
 )
 PINS_REFUSED: Any = Feature(
     "pins_refused",
@@ -123,7 +123,7 @@ PINS_REFUSED: Any = Feature(
 KINDS_UNCHECKED = Feature(
     "kinds_unchecked",
     False,
-    "promises of what swap can never take count as others do",
+    "promises of pages that swap can never take count like others",
     needs=(KINDS, OVERCOMMIT),
 )
 SLOTS_UNRESERVED: Any = Feature(
@@ -133,7 +133,7 @@ SLOTS_UNRESERVED: Any = Feature(
     needs=(SWAP_ON, OVERCOMMIT),
 )
 COUNTED = Feature(
-    "counted", False, "a promise looks at the number of free blocks only", needs=SIZES
+    "counted", False, "a promise checks only the number of free blocks", needs=SIZES
 )
 ANY_PLACE = Feature("any_place", False, "2 MiB are taken from any area", needs=SIZES)
 MARGIN = Feature(

@@ -229,12 +229,12 @@ class Vmas(Design):
 
 
 class Vmas618(Vmas):
-    """The same on v6.18."""
+    """VMAs as in v6.18."""
 
     mm = AddressSpace618(TASKS, P, INODES, POLICIES, M, C)
 
 
 class Vmas612(Vmas):
-    """The same on v6.12."""
+    """VMAs as in v6.12."""
 
     mm = AddressSpace612(TASKS, P, INODES, POLICIES, M, C)

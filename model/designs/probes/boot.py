@@ -167,7 +167,7 @@ class BootHugetlb(Design):
 
 
 class BootHugetlbOneThread(BootHugetlb):
-    """... in 6.1, and in 6.18 on a machine with fewer than eight CPUs."""
+    """hugepages= in 6.1, and in 6.18 on fewer than eight CPUs: one thread."""
 
     assumed: tuple[str, ...] = ()
 

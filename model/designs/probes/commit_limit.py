@@ -47,7 +47,7 @@ GROW = Feature("grow", False, "nr_hugepages is written at runtime")
 
 
 class CommitLimit(Design):
-    """Beside hugetlb: tasks whose mappings were accepted."""
+    """Strict overcommit beside hugetlb: tasks whose mappings were accepted."""
 
     nr = var(Int(0, POOL), init=POOL, doc="pages that only the pool's users get")
     granted = var(Int(0, POOL), init=0, doc="... that its users were promised")
@@ -162,15 +162,15 @@ class CommitLimit(Design):
 
 
 class CommitLimitCma(CommitLimit):
-    """Beside hugetlb on CMA areas: others may use what hugetlb has not taken, and the
-    limit counts it. The pool starts empty; writes to nr_hugepages call it back."""
+    """Strict overcommit beside hugetlb on CMA: others may use what hugetlb has not
+    taken, and the limit counts it. The pool starts empty, and grows by nr_hugepages."""
 
     nr = var(Int(0, POOL), init=0, doc="pages that hugetlb has taken of the areas")
 
 
 class CommitLimitPool(CommitLimit):
-    """Beside a pool that the limit leaves out, like hugetlb's, and that lends its
-    idle blocks; a promise calls them back."""
+    """Strict overcommit beside a pool that the limit leaves out, like hugetlb's, and
+    that lends its idle blocks; a promise calls them back."""
 
     @observer
     def free(self):
@@ -193,8 +193,8 @@ class CommitLimitPool(CommitLimit):
 
 
 class CommitLimitReservedThp(CommitLimit):
-    """Beside pageblocks of type RESERVED_THP, whose users have private writable
-    memory, and are charged for it as others are."""
+    """Strict overcommit beside pageblocks of type RESERVED_THP, whose users have
+    private writable memory, and are charged for it as others are."""
 
     @observer
     def users_charged(self):
@@ -215,9 +215,9 @@ class CommitLimitReservedThp(CommitLimit):
 
 
 class CommitLimitTao(CommitLimitReservedThp):
-    """Beside ZONE_NOSPLIT, in which requests below its order get nothing. Others
-    may have its huge pages, if they touch so much at once. A page is a huge page's
-    worth here."""
+    """Strict overcommit beside ZONE_NOSPLIT, in which requests below its order get
+    nothing. Others may have its huge pages, if they touch so much at once. A page is a
+    huge page's worth here."""
 
     zone = table(TASKS, Int(0, POOL), doc="huge pages of the zone in use")
 
@@ -245,8 +245,8 @@ class CommitLimitTao(CommitLimitReservedThp):
 
 
 class CommitLimitShmem(CommitLimit):
-    """Beside files of shmem, from memory that is for all. A memfd is charged by the
-    block as it is filled (VM_NORESERVE)."""
+    """Strict overcommit beside files of shmem, from memory that all share. A memfd is
+    charged by the block as it is filled (VM_NORESERVE)."""
 
     nr = var(Int(0, POOL), init=0, doc="pages of files")
 
@@ -281,7 +281,7 @@ class CommitLimitShmem(CommitLimit):
 
 
 class CommitLimitThp(CommitLimit):
-    """Without a pool: a huge page belongs to one VMA, which is charged by length."""
+    """Strict overcommit without a pool: a VMA is charged by length for huge pages."""
 
     nr = var(Int(0, POOL), init=0, doc="no pool")
 

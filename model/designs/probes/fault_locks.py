@@ -53,7 +53,7 @@ SPINLOCKS = frozenset({Lock.HUGETLB_LOCK})
 
 
 class FaultLocks(Design):
-    """A file with one page, mapped by one VMA."""
+    """The locks around a page of a file that one VMA maps."""
 
     order = LockOrder(TASKS, Lock, SPINLOCKS, LOCKDEP)
     mmap_lock = Rwsem(TASKS, ONE, "waits for mmap_lock", Lock.MMAP_LOCK)

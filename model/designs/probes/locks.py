@@ -47,7 +47,7 @@ SPINLOCKS = frozenset({Lock.HUGETLB_LOCK})
 
 
 class Locks(Design):
-    """One counter, and the locks on the way to it."""
+    """One counter, and the locks taken on the way to it."""
 
     free_huge_pages = var(Counter(2), init=2)
     in_use = var(Counter(2))

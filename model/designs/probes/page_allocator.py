@@ -96,7 +96,7 @@ WATERMARK = Feature("watermark", False, "ordinary requests stop at a mark")
 
 
 class PageAllocator(Design):
-    """Pageblocks, and who asks for pages."""
+    """Pageblocks, and those who request pages."""
 
     pb = Pageblocks(NODES, PAGEBLOCKS, K, PCP, PINS, CONTIG, POISON, SPLIT, NOFRAGMENT)
     nr_free_reserved_thp = table(NODES, Int(0, B * K), init=RESERVED_NR * K)

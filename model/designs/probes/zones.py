@@ -39,7 +39,7 @@ SUBTRACTED = Feature("subtracted", doc="watermarks leave free reserved blocks ou
 
 
 class Zones(Design):
-    """Beside hugetlb's pool, whose pages are taken from the allocator."""
+    """Two zones beside hugetlb's pool, whose pages come from the allocator."""
 
     lower = var(Int(0, LOWER), doc="others' pages of the lower zone")
     upper = var(Int(0, UPPER), doc="others' pages of the upper zone")
@@ -137,8 +137,8 @@ class Zones(Design):
 
 
 class ZonesReservedThp(Zones):
-    """Beside pageblocks of type RESERVED_THP, whose free pages the allocator counts.
-    Without ``subtracted``, a watermark counts them, too."""
+    """Two zones beside pageblocks of type RESERVED_THP, whose free pages the allocator
+    counts. Without ``subtracted``, a watermark counts them, too."""
 
     @observer
     def free_upper(self):
@@ -150,8 +150,8 @@ class ZonesReservedThp(Zones):
 
 
 class ZonesUnmanaged(Zones):
-    """Beside a pool whose pages no zone manages, with reserves computed without
-    them."""
+    """Two zones beside a pool whose pages no zone manages, with reserves computed
+    without them."""
 
     @observer
     def managed_upper(self):

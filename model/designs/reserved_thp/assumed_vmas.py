@@ -98,6 +98,6 @@ class ReservedThpVmasAssumed(ReservedThpVmas):
 
 
 class ReservedPagesVmas(ReservedThpVmasAssumed):
-    """The same, with a quota of base pages: nothing is rounded."""
+    """The quota over VMAs, in base pages: nothing is rounded."""
 
     mm = PagesSpace(TASKS, P, INODES, POLICIES, M, C, block=K, total=K * TOTAL)
