@@ -153,4 +153,4 @@ def test_the_configuration_has_what_conformance_needs() -> None:
 
 def test_base_wants_a_tree(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["conform", "--base", "/nowhere"]) == 2
-    assert "--base is compared with a --tree" in capsys.readouterr().err
+    assert "--base needs --tree" in capsys.readouterr().err

@@ -288,7 +288,7 @@ def test_json(capsys: pytest.CaptureFixture[str], spec: str) -> None:
 def test_nothing_to_compare(capsys: pytest.CaptureFixture[str], spec: str) -> None:
     base = f"{__name__}:Pool"
     assert main(["check", spec, "--design", base, "--against", base]) == 2
-    assert "name the other design by --design" in capsys.readouterr().err
+    assert "name the other design with --design" in capsys.readouterr().err
 
 
 def test_several_at_a_time(

@@ -163,5 +163,6 @@ class Pool(Design):
         assert found.loader is not None
         module = sys.modules[path.stem] = importlib.util.module_from_spec(found)
         found.loader.exec_module(module)
-        with pytest.raises(UserError, match=f"`7` is not in {name}, which `used`"):
+        message = rf"`7` is not in {name} \(0\.\.6\), the domain of `used`"
+        with pytest.raises(UserError, match=message):
             compile_design(module.Pool)

@@ -156,7 +156,7 @@ def test_what_is_a_range() -> None:
 def test_the_version_of_a_tree(tree: Folder, tmp_path: Path) -> None:
     assert version_of(tree) == "6.12.7"
     (tmp_path / "Makefile").write_text("all:\n")
-    with pytest.raises(UserError, match="no kernel tree"):
+    with pytest.raises(UserError, match="not a kernel tree"):
         folder_of(str(tmp_path))
     with pytest.raises(UserError, match="no such folder"):
         folder_of(str(tmp_path / "nowhere"))

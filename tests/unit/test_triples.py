@@ -214,7 +214,7 @@ def test_a_base_that_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) 
     hidden = " ".join(text.split()).partition("Toy violates the same with ")[2]
     assert "; delta: 2 sets with these features searched again, for runs" in hidden
     assert main([*asked, "--against", "heir.py:Heir"]) == 2
-    assert "name the other design by --design" in capsys.readouterr().err
+    assert "name the other design with --design" in capsys.readouterr().err
 
 
 def test_no_difference_says_what_was_not_asked(
