@@ -526,10 +526,10 @@ def _member(low: Lowering, e: Expr, i: Value, s: Term) -> Value:
 
 
 def _single(low: Lowering, e: Expr, i: Value) -> Value:
-    result = constant(low.encoding, e.sort, 0)
-    for k, v in enumerate(domain_of(e)):
+    result, domain = constant(low.encoding, e.sort, 0), domain_of(e)
+    for k, v in enumerate(domain):
         one = constant(low.encoding, e.sort, 1 << k)
-        result = low.choose(low.is_at(i, v, domain_of(e)), one, result)
+        result = low.choose(low.is_at(i, v, domain), one, result)
     return result
 
 

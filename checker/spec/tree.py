@@ -227,9 +227,8 @@ _with_place = v_args(meta=True)
 # --- the rules --------------------------------------------------------------
 
 
-class _Builder(Transformer[Token, Any]):
-    """The rules. Spans of expressions are where they begin, but for those of
-    operators with an operand on each side."""
+class _Words(Transformer[Token, Any]):
+    """Names, texts and amounts."""
 
     def __init__(self, file: str) -> None:
         super().__init__()
@@ -277,48 +276,18 @@ class _Builder(Transformer[Token, Any]):
     def label(self, parts: Parts) -> Word:
         return _own(parts[0], "a label")
 
-    # -- the whole --
-
-    def start(self, parts: Parts) -> Spec:
-        designs = _words(parts, "for")
-        lets, claims = _all(parts, Let), _all(parts, Claim)
-        scenarios, assertions = _all(parts, Scenario), _all(parts, Assertion)
-        once(designs, "is named twice")
-        once((d.name for d in lets), "is defined twice")
-        once((c.name for c in claims), "is the name of two properties")
-        once((c.name for c in scenarios), "is the name of two scenarios")
-        once((a.name for a in assertions), "stands twice: put the lines together")
-        calls = tuple(c for p in _all(parts, _Calls) for c in p.calls)
-        observed = _all(parts, Observed)
-        silent = tuple(s for p in _all(parts, _Silent) for s in p.actions)
-        once((o.name for o in observed), "is the name of two values")
-        once((s.way.action for s in silent), "is named twice")
-        lines = (*(c.expects for c in claims), *(a.expects for a in assertions))
-        bounds = _all(parts, Bounds)
-        once(
-            (Word(b.label, b.span) for b in bounds),
-            "is the label of two bounds: write `bounds wide: V = 3`",
-        )
-        for expects in lines:
-            check_designs(expects, designs)
-            check_labels(expects, [b.label for b in bounds if b.label])
-        doc = next((cleandoc(str(p)[3:-3]) for p in _all(parts, Token)), "")
-        return Spec(
-            self._file,
-            _title(parts),
-            doc,
-            designs,
-            _source(parts),
-            bounds,
-            lets,
-            claims,
-            scenarios,
-            assertions,
-            self._page,
-            calls,
-            silent,
-            observed,
-        )
+    def _in_pages(self, amount: Token) -> int:
+        """Return the number of pages that so much memory is."""
+        place, size = self._at(amount), _bytes(amount)
+        if not self._page:
+            raise UserError(
+                place,
+                f"{amount} is how many pages? Write `pages of 2 MiB` or `pages of "
+                "1 GiB` in the head, above the bounds",
+            )
+        if size % self._page:
+            raise UserError(place, f"{amount} is not a whole number of pages")
+        return size // self._page
 
     @_with_place
     def pages(self, meta: Meta, parts: Parts) -> _Pages:
@@ -351,7 +320,9 @@ class _Builder(Transformer[Token, Any]):
         once(words, "is the name of two parameters")
         return Let(_own(name, "a definition"), words, body)
 
-    # -- claims --
+
+class _Claims(_Words):
+    """Properties, and what is expected of them."""
 
     def kind(self, parts: Parts) -> Kind:
         return Kind(str(parts[0]))
@@ -442,7 +413,9 @@ class _Builder(Transformer[Token, Any]):
             actions=_words(rest, "on"),
         )
 
-    # -- what compare compares --
+
+class _Comparisons(_Words):
+    """The lines of an interface: what `compare` compares."""
 
     def user(self, parts: Parts) -> _Calls:
         return _Calls(tuple(parts))
@@ -483,7 +456,9 @@ class _Builder(Transformer[Token, Any]):
         (formula,) = (p for p in rest if isinstance(p, Expression))
         return Observed(_own(name, "a value's name"), _title(rest), formula)
 
-    # -- scenarios --
+
+class _Scenarios(_Words):
+    """Scenarios and their programs."""
 
     @_with_place
     def amounts(self, meta: Meta, parts: Parts) -> _Amounts:
@@ -553,7 +528,10 @@ class _Builder(Transformer[Token, Any]):
     def given(self, parts: Parts) -> Range | Expression:
         return _range(parts)
 
-    # -- expressions --
+
+class _Expressions(_Words):
+    """Expressions. Their spans are where they begin, but for those of operators with
+    an operand on each side."""
 
     @_with_place
     def number(self, meta: Meta, parts: Parts) -> Numeral:
@@ -562,19 +540,6 @@ class _Builder(Transformer[Token, Any]):
     @_with_place
     def memory(self, meta: Meta, parts: Parts) -> Numeral:
         return Numeral(self._in_pages(parts[0]), self._at(meta))
-
-    def _in_pages(self, amount: Token) -> int:
-        """Return the number of pages that so much memory is."""
-        place, size = self._at(amount), _bytes(amount)
-        if not self._page:
-            raise UserError(
-                place,
-                f"{amount} is how many pages? Write `pages of 2 MiB` or `pages of "
-                "1 GiB` in the head, above the bounds",
-            )
-        if size % self._page:
-            raise UserError(place, f"{amount} is not a whole number of pages")
-        return size // self._page
 
     @_with_place
     def literal(self, meta: Meta, parts: Parts) -> Literal:
@@ -630,6 +595,51 @@ class _Builder(Transformer[Token, Any]):
     def if_else(self, meta: Meta, parts: Parts) -> IfElse:
         then, condition, otherwise = parts
         return IfElse(then, condition, otherwise, self._at(meta))
+
+
+class _Builder(_Claims, _Comparisons, _Scenarios, _Expressions):
+    """All rules, and the whole."""
+
+    def start(self, parts: Parts) -> Spec:
+        designs = _words(parts, "for")
+        lets, claims = _all(parts, Let), _all(parts, Claim)
+        scenarios, assertions = _all(parts, Scenario), _all(parts, Assertion)
+        once(designs, "is named twice")
+        once((d.name for d in lets), "is defined twice")
+        once((c.name for c in claims), "is the name of two properties")
+        once((c.name for c in scenarios), "is the name of two scenarios")
+        once((a.name for a in assertions), "stands twice: put the lines together")
+        calls = tuple(c for p in _all(parts, _Calls) for c in p.calls)
+        observed = _all(parts, Observed)
+        silent = tuple(s for p in _all(parts, _Silent) for s in p.actions)
+        once((o.name for o in observed), "is the name of two values")
+        once((s.way.action for s in silent), "is named twice")
+        lines = (*(c.expects for c in claims), *(a.expects for a in assertions))
+        bounds = _all(parts, Bounds)
+        once(
+            (Word(b.label, b.span) for b in bounds),
+            "is the label of two bounds: write `bounds wide: V = 3`",
+        )
+        for expects in lines:
+            check_designs(expects, designs)
+            check_labels(expects, [b.label for b in bounds if b.label])
+        doc = next((cleandoc(str(p)[3:-3]) for p in _all(parts, Token)), "")
+        return Spec(
+            self._file,
+            _title(parts),
+            doc,
+            designs,
+            _source(parts),
+            bounds,
+            lets,
+            claims,
+            scenarios,
+            assertions,
+            self._page,
+            calls,
+            silent,
+            observed,
+        )
 
     def __default__(self, data: Any, children: list[Any], meta: Meta) -> Any:
         """The rules whose names are words of Python."""
