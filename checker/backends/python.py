@@ -67,14 +67,19 @@ class _PythonWriter:
     def emit(self, line: str) -> None:
         self.lines.append(self.indent + line)
 
-    def share(self, roots: Iterable[Expr]) -> None:
-        """Assigns locals for the subterms that several users have."""
+    def share(
+        self, roots: Iterable[Expr], unbound: frozenset[Expr] = frozenset()
+    ) -> None:
+        """Assign locals to the subterms that several users have, except those that
+        mention an ``unbound`` parameter."""
         roots = tuple(roots)
         order = [e for e in subterms(*roots) if e not in self.names]
         uses = Counter(a for e in order for a in e.args)
         for r in roots:
             uses[r] += 1
         for e in order:
+            if unbound and not e.free.isdisjoint(unbound):
+                continue
             if e.args and uses[e] > 1 and e.op not in ("store", "fill"):
                 text = self.text(e)
                 self.fresh += 1
@@ -234,6 +239,11 @@ def _successors(system: TransitionSystem, action: Action) -> Successors:
     }
     if early:
         depth_of = dict.fromkeys(parts, len(names))
+    updates = dict(
+        zip(action.updates, expand_all(action.updates.values()), strict=True)
+    )
+    result = expand_all((action.result,))[0] if action.result is not None else None
+    taken = [*_values(updates), *([result] if result is not None else [])]
     for depth in range(len(names) + 1):
         if depth:
             p = action.parameters[depth - 1]
@@ -250,12 +260,11 @@ def _successors(system: TransitionSystem, action: Action) -> Successors:
         for c in (c for c in parts if depth_of[c] == depth):
             _share_large(w, c)
             w.emit(f"if not {w.text(c)}: {'continue' if depth else 'return out'}")
+        unbound = action.parameters[depth:]
+        if unbound and len(unbound[0].domain) > 1:  # what a loop does not change
+            w.share(taken, frozenset(p.local for p in unbound))
     _obligations(w, names, late)
-    updates = dict(
-        zip(action.updates, expand_all(action.updates.values()), strict=True)
-    )
-    result = expand_all((action.result,))[0] if action.result is not None else None
-    w.share([*_values(updates), *([result] if result is not None else [])])
+    w.share(taken)
     w.emit("t = list(s)")
     for name, update in updates.items():
         for at, value in writes(update):
