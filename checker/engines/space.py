@@ -31,7 +31,7 @@ _WORK = 100
 """Least cost of visiting a state, in the units of checker.core.limits."""
 
 _REMEMBERED = 200_000
-"""Upper limit on the states whose representatives are remembered."""
+"""Upper limit on the states whose representatives a search remembers."""
 
 NO_SYMMETRY = Symmetry((), (), ())
 
@@ -74,22 +74,8 @@ class StateSpace:
 
     @cached_property
     def canonical(self) -> Callable[[State], State]:
-        """A function from a state to the representative of its orbit. Most steps
-        lead to a state that another one led to, so recent ones are remembered."""
-        canonical = canonical_under(self.system, self.symmetry)
-        if not self.symmetry.sorts and not self.symmetry.indices:
-            return canonical
-        known: dict[State, State] = {}
-
-        def remembered(state: State) -> State:
-            form = known.get(state)
-            if form is None:
-                if len(known) >= _REMEMBERED:
-                    known.clear()
-                form = known[state] = canonical(state)
-            return form
-
-        return remembered
+        """A function from a state to the representative of its orbit."""
+        return canonical_under(self.system, self.symmetry)
 
     @cached_property
     def outside(self) -> Callable[[State], int | None]:
@@ -252,6 +238,9 @@ class _Exploration:
             )
             for a in space.system.actions
         ]
+        self.forms: dict[State, State] = {}
+        """The representatives of states in range that steps led to lately: most steps
+        lead to a state that another one led to."""
         self.begin = time.monotonic()
 
     def run(self) -> Explored:
@@ -311,7 +300,7 @@ class _Exploration:
             found.stopped = budget.depth_spent
             return []
         parents = found.parents
-        canonical, outside = self.space.canonical, self.space.outside
+        canonical, outside, forms = self.space.canonical, self.space.outside, self.forms
         visiting = [v.state for v in _overriding(self.visitors, "state")]
         expanding = [v.expanded for v in _overriding(self.visitors, "expanded")]
         depth, rows = found.depth + 1, self.rows
@@ -336,14 +325,18 @@ class _Exploration:
                     if broken is not None:
                         self.broken(state, row.action, taken)
                         continue
-                    cell = outside(after)
-                    if cell is not None:
-                        self.leaves(state, row.action, taken, cell)
-                        continue
+                    form = forms.get(after)
+                    if form is None:
+                        cell = outside(after)
+                        if cell is not None:
+                            self.leaves(state, row.action, taken, cell)
+                            continue
+                        if len(forms) >= _REMEMBERED:
+                            forms.clear()
+                        form = forms[after] = canonical(after)
                     results[result] = results.get(result, 0) + 1
                     for call in on_step:
                         call(state, taken)
-                    form = canonical(after)
                     if form not in parents:
                         parents[form] = state
                         further.append(form)
