@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any
 
 from poolproof.checker.core.ir import Domain, EnumSort, Expr, and_, not_
@@ -47,7 +48,7 @@ class Vocabulary:
     observers: Mapping[str, Observer]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Compiled:
     """A design bound to sizes. ``design()`` makes a fresh CPython instance
     whose `dump`/`load` states have the layout of ``system.cells``.
@@ -59,6 +60,9 @@ class Compiled:
     ``branches`` are those of each action's text, the helpers' included; one that a
     feature decides is not among them. ``stated``: formulas that other specs state of
     its states, which may be false.
+
+    One that was unpickled is read when something is asked of it for the first time,
+    and is pickled again as the same bytes.
     """
 
     source: type
@@ -73,6 +77,7 @@ class Compiled:
     refused: Mapping[str, Any] = field(default_factory=dict)
     branches: Mapping[str, tuple[BranchSide, ...]] = field(default_factory=dict)
     stated: tuple[Expr, ...] = ()
+    written: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     def suspended(self, action: str, arguments: tuple[int, ...], after: State) -> bool:
         """Return whether a step ended at a `yield`, so that it returned nothing."""
@@ -80,7 +85,18 @@ class Compiled:
         return known is not None and known.suspended(action, arguments, after)
 
     def __reduce__(self) -> tuple[Any, tuple[bytes]]:
-        return _again, (dumps([getattr(self, f.name) for f in fields(self)]),)
+        if not self.written:
+            written = dumps([getattr(self, name) for name in _names()])
+            object.__setattr__(self, "written", written)
+        return _unread, (self.written,)
+
+    def __getattr__(self, name: str) -> Any:
+        """Called for what was not read yet."""
+        if name not in _names():
+            raise AttributeError(name)
+        for each, value in zip(_names(), loads(self.written), strict=True):
+            object.__setattr__(self, each, value)
+        return getattr(self, name)
 
     def stops(self, action: str) -> Expr:
         """Return the condition under which a step of the action ends at a `bug_on`,
@@ -96,5 +112,12 @@ class Compiled:
         return self.source(self.bounds, self.without, self.having)
 
 
-def _again(written: bytes) -> Compiled:
-    return Compiled(*loads(written))
+@cache
+def _names() -> tuple[str, ...]:
+    return tuple(f.name for f in fields(Compiled) if f.init)
+
+
+def _unread(written: bytes) -> Compiled:
+    made = object.__new__(Compiled)
+    object.__setattr__(made, "written", written)
+    return made
