@@ -67,7 +67,8 @@ class Valuation:
         """The value of e. Raises Undefined for an index out of its domain.
         and/or/if are evaluated from the left and stop early. Shared nodes
         are evaluated once."""
-        found: Value = fold((e,), VALUES, known=_READ)[0](self)
+        read = _READ.get(e) or fold((e,), VALUES, known=_READ)[0]
+        found: Value = read(self)
         return found
 
     def scope(self, e: Expr) -> Valuation:
@@ -79,7 +80,7 @@ class Valuation:
         return at
 
     def raw(self, e: Expr) -> int:
-        value = self.value(e)
+        value = e.data if e.is_const else self.value(e)
         assert isinstance(value, int)
         return value
 
