@@ -31,7 +31,6 @@ from poolproof.checker.reports.markdown import markdown
 from poolproof.checker.reports.page import Overview, all_rows, overview, page
 from poolproof.checker.reports.review import each_spec, review_report, totals
 from poolproof.checker.reports.triples import triples_report
-from poolproof.checker.spec import parse
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     paths = shipped_specs()
     if not paths:
         raise UserError(None, f"there are no specs in {ROOT / 'specs'}")
-    specs = [parse(path) for path in paths]
+    specs = [checks.parse(path) for path in paths]
     asked = requests(specs, request)
     if options.against:
         budget = replace(budget, branches=True)

@@ -44,13 +44,15 @@ from poolproof.checker.driver.task import prepare as prepare_anew
 from poolproof.checker.evidence.raw import ReplayDisagrees
 from poolproof.checker.evidence.replay import replay
 from poolproof.checker.spec import Spec
+from poolproof.checker.spec import parse as parse_anew
 
 
 @dataclass(frozen=True)
 class Checks:
-    """The functions that prepare specs, run tasks and find sizes: those of `check` and
-    `size`, or others that store what they find."""
+    """The functions that read and prepare specs, run tasks and find sizes: those of
+    `parse`, `check` and `size`, or others that store what they find."""
 
+    parse: Callable[[str], Spec]
     prepare: Callable[[Spec, Request], tuple[Task, ...]]
     run: Callable[[Task, str, Budget, Reporter, Callable[[], bool]], CheckResult]
     find_size: Callable[[SizeTask, Budget, Reporter], Sized]
@@ -62,6 +64,20 @@ ROOM = 100_000_000
 _NAME = re.compile("answer-[0-9a-f]{64}")
 _CUT = re.compile(f"memory|time|the search died|{FAILS}|{INTERRUPTED}")
 """Reasons of Unknown that another run may not give."""
+
+
+def parse(path: str) -> Spec:
+    """Return what `spec.parse` returns. Raise as it does."""
+    try:
+        text = Path(path).read_text(encoding="utf-8", errors="surrogateescape")
+    except (OSError, ValueError):
+        return parse_anew(path)
+    key = digest([of_checker(), path, text])
+    found: Spec | None = read(key)
+    if found is None:
+        found = parse_anew(path)
+        write(key, found)
+    return found
 
 
 def prepare(spec: Spec, request: Request) -> tuple[Task, ...]:
@@ -205,8 +221,8 @@ def key_of(spec: Spec, request: Request) -> str:
     return digest([os.getcwd(), of_checker(), sources, *asked])
 
 
-KEPT = Checks(prepare, run, find_size)
-ANEW = Checks(prepare_anew, check.run, size.find_size)
+KEPT = Checks(parse, prepare, run, find_size)
+ANEW = Checks(parse_anew, prepare_anew, check.run, size.find_size)
 """With the cache, and without."""
 
 

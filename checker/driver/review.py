@@ -15,7 +15,6 @@ from poolproof.checker.driver.judging import CheckResult
 from poolproof.checker.driver.kept import Checks
 from poolproof.checker.driver.size import Sized, size_tasks
 from poolproof.checker.driver.task import Request
-from poolproof.checker.spec import parse
 from poolproof.checker.spec.page import Page
 from poolproof.checker.spec.syntax import Spec
 
@@ -100,7 +99,7 @@ def scenario_cells(
     are none) whose references are in ``seen``."""
     wanted = {w.text for u in page.upgrades for w in u.scenarios}
     files = {name.partition(".")[0] for name in wanted}
-    specs = [parse(p) for p in shipped_scenarios() if Path(p).stem in files]
+    specs = [checks.parse(p) for p in shipped_scenarios() if Path(p).stem in files]
     jobs = [
         SizeJob(task, budget, checks)
         for spec in specs
