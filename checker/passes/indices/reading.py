@@ -156,9 +156,7 @@ class _Apart:
         self.fresh = 0
 
     def rename(self, root: Expr) -> Expr:
-        for e in subterms(root):
-            if e in self.done:
-                continue
+        for e in subterms(root, known=self.done):
             args = tuple(self.done[a] for a in e.args)
             data = e.data
             if e.op in BINDERS:

@@ -72,10 +72,8 @@ class FewValues:
         """Return the values that e, a number over the state, can have; None if they
         are many, or not known."""
         known = self.known
-        if e not in known:
-            for node in subterms(e):
-                if node not in known:
-                    known[node] = self._node(node, [known[a] for a in node.args])
+        for node in subterms(e, known=known):
+            known[node] = self._node(node, [known[a] for a in node.args])
         return known[e]
 
     def _node(
