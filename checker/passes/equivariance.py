@@ -10,6 +10,7 @@ those that differ.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from poolproof.checker.core.ir import (
     BINDERS,
@@ -353,6 +354,15 @@ def partial(domain: Domain, sort: ScalarSort) -> bool:
     )
 
 
+@cache
+def commutes(e: Expr, sort: ScalarSort) -> bool:
+    """Return whether e is found to commute with the permutations of the sort. The
+    answer does not depend on what was asked before, so it is kept: the formulas of a
+    design are mostly the same at its other sizes."""
+    return Equivariance(sort).equivariant(e)
+
+
+@cache
 def partial_domain(e: Expr, sort: ScalarSort) -> Domain | None:
     """Return a domain in e that has some, but not all, of the elements."""
     for node in subterms(e):

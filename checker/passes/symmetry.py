@@ -45,7 +45,7 @@ from poolproof.checker.core.system import (
     Variable,
 )
 from poolproof.checker.passes.equivariance import (
-    Equivariance,
+    commutes,
     partial,
     partial_domain,
     scalar_in,
@@ -143,7 +143,6 @@ def _obstacle(
     for a in system.actions:
         if any(partial(p.domain, sort) for p in a.parameters):
             return f"{a.name} takes a part of it", []
-    check = Equivariance(sort)
     for action, where, e in _expressions(system, properties):
         if action in doubted:
             continue
@@ -151,7 +150,7 @@ def _obstacle(
             if action is None:
                 return f"{where} ranges over a part of it", []
             doubted[action] = None
-        elif not check.equivariant(e):
+        elif not commutes(e, sort):
             if action is None:
                 return f"{where} names one of its elements", []
             doubted[action] = None
