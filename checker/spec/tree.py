@@ -227,7 +227,7 @@ _with_place = v_args(meta=True)
 # --- the rules --------------------------------------------------------------
 
 
-class _Words(Transformer[Token, Any]):
+class _WordRules(Transformer[Token, Any]):
     """Names, texts and amounts."""
 
     def __init__(self, file: str) -> None:
@@ -321,7 +321,7 @@ class _Words(Transformer[Token, Any]):
         return Let(_own(name, "a definition"), words, body)
 
 
-class _Claims(_Words):
+class _ClaimRules(_WordRules):
     """Properties, and what is expected of them."""
 
     def kind(self, parts: Parts) -> Kind:
@@ -414,7 +414,7 @@ class _Claims(_Words):
         )
 
 
-class _Comparisons(_Words):
+class _ComparisonRules(_WordRules):
     """The lines of an interface: what `compare` compares."""
 
     def user(self, parts: Parts) -> _Calls:
@@ -457,7 +457,7 @@ class _Comparisons(_Words):
         return Observed(_own(name, "a value's name"), _title(rest), formula)
 
 
-class _Scenarios(_Words):
+class _ScenarioRules(_WordRules):
     """Scenarios and their programs."""
 
     @_with_place
@@ -529,7 +529,7 @@ class _Scenarios(_Words):
         return _range(parts)
 
 
-class _Expressions(_Words):
+class _ExpressionRules(_WordRules):
     """Expressions. Their spans are where they begin, but for those of operators with
     an operand on each side."""
 
@@ -597,7 +597,7 @@ class _Expressions(_Words):
         return IfElse(then, condition, otherwise, self._at(meta))
 
 
-class _Builder(_Claims, _Comparisons, _Scenarios, _Expressions):
+class _Builder(_ClaimRules, _ComparisonRules, _ScenarioRules, _ExpressionRules):
     """All rules, and the whole."""
 
     def start(self, parts: Parts) -> Spec:

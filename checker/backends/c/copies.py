@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from poolproof.checker.backends.c.effects import Effects
+from poolproof.checker.backends.c.effects import EffectWriter
 from poolproof.checker.backends.c.expressions import (
     CWriter,
     FiniteRanges,
@@ -36,7 +36,7 @@ SMALL = 40_000
 """Specialise an action for its arguments while the copies have fewer nodes."""
 
 
-class Copies(Effects):
+class CopyWriter(EffectWriter):
     """Prints actions with their arguments put in."""
 
     def small(self) -> set[str]:

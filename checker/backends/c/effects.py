@@ -33,7 +33,7 @@ from poolproof.checker.core.system import (
 
 
 @dataclass
-class Effects:
+class EffectWriter:
     """Prints what follows once a guard holds, and numbers what a program may
     report."""
 

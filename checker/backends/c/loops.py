@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from poolproof.checker.backends.c.effects import Effects
+from poolproof.checker.backends.c.effects import EffectWriter
 from poolproof.checker.backends.c.expressions import (
     CWriter,
     facts_of,
@@ -30,7 +30,7 @@ from poolproof.checker.core.system import (
 )
 
 
-class Loops(Effects):
+class LoopWriter(EffectWriter):
     """Prints actions as loops."""
 
     def loop(self, w: CWriter, a: Action) -> None:

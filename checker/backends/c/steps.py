@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from poolproof.checker.backends.c.copies import Copies
+from poolproof.checker.backends.c.copies import CopyWriter
 from poolproof.checker.backends.c.expressions import (
     CWriter,
 )
 from poolproof.checker.backends.c.instances import Counting, Instance
-from poolproof.checker.backends.c.loops import Loops
+from poolproof.checker.backends.c.loops import LoopWriter
 from poolproof.checker.core.ir import (
     FALSE,
 )
@@ -19,7 +19,7 @@ from poolproof.checker.core.system import (
 )
 
 
-class Steps(Copies, Loops):
+class Steps(CopyWriter, LoopWriter):
     """Prints the functions that read and make states: small actions as copies, large
     ones as loops."""
 
