@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from types import FrameType
 from typing import Any, NoReturn
 
 _INTERRUPTED = 130
@@ -22,14 +23,23 @@ def _leave(*_: object) -> NoReturn:
     os._exit(_INTERRUPTED)
 
 
+_came: list[int] = []
+"""The interrupts that came."""
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    _came.append(number)
+    signal.default_int_handler(number, frame)
+
+
 def _again(dropped: Any) -> None:
-    """Python drops what is raised while an object is freed. Ctrl-C is not
-    for that object: it is sent once more."""
+    """Handle an exception in a ``__del__``, which Python drops. Ctrl-C is sent once
+    more; other exceptions after it are those of objects that it left half made."""
     if issubclass(dropped.exc_type, KeyboardInterrupt):
         from threading import Timer
 
         Timer(_SOON, os.kill, (os.getpid(), signal.SIGINT)).start()
-    else:
+    elif not _came:
         sys.__unraisablehook__(dropped)
 
 
@@ -44,7 +54,7 @@ def command() -> int:
     from poolproof.checker.commands.main import main
 
     try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, _interrupt)
         code = main()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     except KeyboardInterrupt:

@@ -249,9 +249,10 @@ def _interrupts_apart() -> Iterator[None]:
     came: list[int] = []
     handler = signal.getsignal(signal.SIGINT)
 
-    def note(number: int, _frame: FrameType | None) -> None:
+    def note(number: int, frame: FrameType | None) -> None:
         came.append(number)
-        raise KeyboardInterrupt
+        if callable(handler):
+            handler(number, frame)
 
     ours = callable(handler) and threading.current_thread() is threading.main_thread()
     if ours:

@@ -352,6 +352,25 @@ def test_ctrl_c_in_the_first_second(delay: float) -> None:
     assert err == "poolproof: interrupted; nothing is known yet\n"
 
 
+HALF_MADE = """
+import os, signal, time
+class Half:
+    def __init__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        self.whole = time.sleep(5)
+    def __del__(self):
+        self.whole
+Half()
+"""
+
+
+def test_ctrl_c_leaves_an_object_half_made() -> None:
+    Path("half.py").write_text(HALF_MADE + COUNTER)
+    done = run("check", "d.spec", "--design", "half.py")
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "poolproof: interrupted; nothing is known yet\n"
+
+
 # --- the grammar's tables --------------------------------------------------
 
 
