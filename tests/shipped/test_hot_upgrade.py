@@ -17,6 +17,7 @@ from poolproof.checker.spec import parse
 ROOT = Path(__file__).parents[2]
 FOUR = "specs/scenarios/hot_upgrade_4.scenario"
 EIGHT = "specs/scenarios/hot_upgrade_8.scenario"
+SIXTEEN = "specs/scenarios/hot_upgrade.scenario"
 
 EXPECTED = {
     (FOUR, "hugetlb", "Hugetlb"): (8, "early"),
@@ -45,6 +46,8 @@ EXPECTED = {
     (FOUR, "thp_others", "Thp"): (None, "nothing_small"),
     (EIGHT, "hugetlb", "Hugetlb"): (16, "early"),
     (EIGHT, "pool_handed_over", "GlobalPool"): (8, "early"),
+    (SIXTEEN, "shmem_handed_over", "Shmem1g"): (16, "early"),
+    (SIXTEEN, "pool_cold", "GlobalPool"): (23, "early"),
 }
 
 
@@ -57,6 +60,8 @@ DEAR = {
     (FOUR, "hugetlb_limit", "Hugetlb"),
     (EIGHT, "hugetlb", "Hugetlb"),
     (EIGHT, "pool_handed_over", "GlobalPool"),
+    (SIXTEEN, "shmem_handed_over", "Shmem1g"),
+    (SIXTEEN, "pool_cold", "GlobalPool"),
 }
 """More than two seconds each. Others of the same file and design are in the gate."""
 
