@@ -24,7 +24,7 @@ from poolproof.checker.core.verdict import (
     Silent,
     Unknown,
 )
-from poolproof.checker.engines import effort, induction
+from poolproof.checker.engines import effort, symbolic
 from poolproof.checker.engines import prove as inductive
 from poolproof.checker.engines.bmc import bmc
 from poolproof.checker.engines.prove import prove
@@ -186,7 +186,7 @@ def test_what_is_printed_is_the_same_on_a_slow_machine(patience: int) -> None:
 def test_prove_gives_up_as_early_on_a_slow_machine(
     most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(induction, "_QUERY", most)
+    monkeypatch.setattr(symbolic, "_QUERY", most)
     monkeypatch.setattr(inductive, "_SPACER", most)
     once = ask(prove, pool(2, 2, 1), Kind.INVARIANT)
     usual = once()
