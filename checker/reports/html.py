@@ -253,7 +253,8 @@ def _runs(view: Overview, anchors: Anchors) -> Iterator[str]:
 
 
 def _answers(view: Overview, anchors: Anchors) -> Iterator[str]:
-    """All answers, and the radio buttons that choose among them."""
+    """Yield all answers, those of a check below its design and bounds, and the radio
+    buttons that choose among them. A group has the classes of all its rows."""
     designs = list(dict.fromkeys(c.task.known.name for c in view.done))
     questions = [o for o, _ in objection_rows(view)]
     choices = {
@@ -263,20 +264,20 @@ def _answers(view: Overview, anchors: Anchors) -> Iterator[str]:
     }
     yield '<section id="answers"><h2>All answers</h2><style>'
     for what, some in choices.items():
-        yield from (
-            f"#answers:has(#{what}{k}:checked) tbody tr:not(.{what}{k}){{display:none}}"
-            for k in range(len(some))
-        )
+        rows = "tbody" if what == "design" else ":is(tbody,tbody tr:not(.of))"
+        for k in range(len(some)):
+            name = f"{what[0]}{k}"
+            yield f"#answers:has(#{name}:checked) {rows}:not(.{name}){{display:none}}"
     yield '</style><div class="filter">'
     for what, some in choices.items():
         yield f"<fieldset><legend>{what}</legend><label>"
         yield f'<input type="radio" name="{what}" checked> all</label>'
         for k, text in enumerate(some):
-            button = f'<input type="radio" name="{what}" id="{what}{k}">'
+            button = f'<input type="radio" name="{what}" id="{what[0]}{k}">'
             yield f"<label>{button} {escape(text)}</label>"
         yield "</fieldset>"
-    yield '</div><div class="wide"><table><thead><tr><th>design</th><th>property</th>'
-    yield "<th>verdict</th><th>bounds</th></tr></thead><tbody>"
+    yield '</div><div class="wide"><table><thead><tr><th>property</th>'
+    yield "<th>verdict</th></tr></thead>"
     about: dict[str, list[int]] = {}
     for k, objection in enumerate(questions):
         for word in objection.properties:
@@ -284,23 +285,28 @@ def _answers(view: Overview, anchors: Anchors) -> Iterator[str]:
     for c in view.done:
         stem = Path(c.task.spec.file).stem
         number, column = anchors[id(c)]
+        kinds = {f"d{designs.index(c.task.known.name)}": None}
+        lines: list[str] = []
         for answer in listed(c):
             kind = severity(answer.verdict)
-            kinds = [f"design{designs.index(c.task.known.name)}"]
-            kinds += [
-                f"question{k}" for k in about.get(f"{stem}.{answer.prop.name}", ())
-            ]
-            kinds.append(f"verdict{list(GLYPHS).index(kind)}")
+            mine = [f"q{k}" for k in about.get(f"{stem}.{answer.prop.name}", ())]
+            mine.append(f"v{list(GLYPHS).index(kind)}")
+            kinds.update(dict.fromkeys(mine))
             there = f"#spec{number}"
             if answer.replay is not None:
                 there = f"#{_anchor(number, column, answer.prop.name)}"
-            yield f'<tr class="{" ".join(kinds)}"><td>{escape(c.task.known.name)}</td>'
             title = escape(plain_title(answer.prop.title) or answer.prop.name)
-            yield f"<td>{title}</td>"
             text = escape(cell_text(c, answer.prop.name))
-            yield f'<td class="{kind}"><a href="{there}">{GLYPHS[kind]} {text}</a></td>'
-            yield f"<td>{escape(settings(c.task))}</td></tr>"
-    yield "</tbody></table></div></section>"
+            lines.append(
+                f'<tr class="{" ".join(mine)}"><td>{title}</td><td class="{kind}">'
+                f'<a href="{there}">{GLYPHS[kind]} {text}</a></td></tr>'
+            )
+        yield f'<tbody class="{" ".join(kinds)}"><tr class="of"><th colspan="2">'
+        yield f"{escape(c.task.known.name)} "
+        yield f'<span class="soft">{escape(settings(c.task))}</span></th></tr>'
+        yield from lines
+        yield "</tbody>"
+    yield "</table></div></section>"
 
 
 def _section(
@@ -358,11 +364,9 @@ def _run(
     prop, system, replayed = answer.prop, task.compiled.system, answer.replay
     assert replayed is not None
     yield f'<article class="trace" id="{anchor}"><h3>{escape(task.known.name)}, '
-    yield f"<code>{escape(prop.name)}</code>: {escape(prop.title)}</h3>"
+    yield f"<code>{escape(prop.name)}</code></h3>"
     word = short(answer.verdict, prop.kind)
-    said = f"{word}; {settings(task)}"
-    yield f'<p class="soft">{escape(said)}'
-    yield f"<br>{escape(prop.source)}</p>" if prop.source else "</p>"
+    yield f'<p class="soft">{escape(f"{word}; {settings(task)}")}</p>'
     if shown:
         yield from pictures(task.compiled, replayed)
     else:

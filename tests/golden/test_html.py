@@ -135,16 +135,23 @@ def test_the_objections_come_first(text: str) -> None:
 
 
 def test_a_filter_for_each_choice(text: str) -> None:
-    """Each rule hides rows by a class that some row or none has, and each class of
-    a row has a button."""
+    """Each rule hides what lacks the class of its button; each class has a button.
+    A group has its design's class, and those of all its rows."""
     buttons = set(re.findall(r'<input type="radio" name="\w+" id="(\w+)">', text))
     rules = set(
-        re.findall(r"#answers:has\(#(\w+):checked\) tbody tr:not\(\.\1\)", text)
+        re.findall(
+            r"#answers:has\(#(\w+):checked\) (?:tbody|:is\(tbody,tbody tr:not\(\.of\)\))"
+            r":not\(\.\1\)",
+            text,
+        )
     )
     assert buttons == rules
-    rows = re.findall(r'<tr class="([^"]+)">', text)
-    assert rows
-    assert {name for row in rows for name in row.split()} <= buttons
+    groups = re.findall(r'<tbody class="(d\d+) ([^"]+)">(.*?)</tbody>', text, re.S)
+    assert groups
+    for design, classes, rows in groups:
+        of_rows = " ".join(re.findall(r'<tr class="([qv][^"]*)">', rows)).split()
+        assert set(classes.split()) == set(of_rows)
+        assert {design, *of_rows} <= buttons
 
 
 def test_changes_have_a_frame_and_are_told(text: str) -> None:
@@ -219,11 +226,13 @@ def test_in_a_browser(tmp_path: Path, text: str, wide: int) -> None:
       const shown = () => [...document.querySelectorAll('#answers tbody tr')].filter(
         r => r.getBoundingClientRect().height > 0).length;
       const all = shown();
-      document.getElementById('verdict0').checked = true;
+      document.getElementById('d0').checked = true;
+      const one = shown();
+      document.getElementById('v0').checked = true;
       const some = shown(), page = document.documentElement;
       document.body.setAttribute('data-probe',
         `empty ${empty.length} bare ${bare.length} spill ${spill.length} ` +
-        `filter ${0 < some && some < all} wide ${page.scrollWidth > innerWidth}`);
+        `filter ${0 < some && some < one && one < all} wide ${page.scrollWidth > innerWidth}`);
     });</script>"""
     page = tmp_path / "review.html"
     page.write_text(text.replace("</body>", probe + "</body>"))
