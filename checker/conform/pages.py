@@ -68,9 +68,10 @@ class Pages(Memory):
             raise NotExpressible("move_pages() of a page without access")
         index = area.index(page)
         node_of = self.now.anon.node[area.slot, index]
-        if node_of is not None:
-            if not (self._is_alone(area, index) or list(mode) == ["all"]):
-                return "err EACCES"  # mm/migrate.c:add_folio_for_migration
+        if node_of is not None:  # mm/migrate.c:__add_folio_for_migration
+            alone = self._is_alone(area, index) or list(mode) == ["all"]
+            if node_of != to and not alone:
+                return "err EACCES"
             moved = node_of == to or self._step("migrate", area.slot, index, to)
         elif area.file is None:
             return "err ENOENT"
