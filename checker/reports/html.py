@@ -44,7 +44,6 @@ from poolproof.checker.reports.pictures import pictures
 from poolproof.checker.reports.review import answer_of, cell_text, each_spec, rests_on
 from poolproof.checker.reports.schedule import ScheduledStep, schedule_lines
 from poolproof.checker.reports.text import broken_by, why
-from poolproof.checker.reports.words import short
 
 # --- the page -------------------------------------------------------------
 
@@ -88,8 +87,7 @@ _FILTER = """\
 .filter { display: grid; gap: .6rem; margin: 1rem 0; }
 .filter fieldset { border: 1px solid var(--line); border-radius: 4px; }
 .filter label { display: inline-block; margin: .1rem .8rem .1rem 0; font-size: .85rem; }
-.bad { color: var(--bad); } .good { color: var(--good); }
-.open, .vacuous { color: var(--mark); } .none { color: var(--soft); }
+.none { color: var(--soft); }
 .cells td { white-space: nowrap; } .cells tbody th { min-width: 9rem; }
 .cells a { text-decoration: none; }
 .back { font-size: .85rem; }
@@ -97,6 +95,9 @@ _FILTER = """\
 
 GLYPHS = {"bad": "\u2717", "open": "?", "vacuous": "\u2205", "good": "\u2713"}
 """A sign for each severity, beside its colour."""
+
+INKS = {"bad": "--bad", "open": "--mark", "vacuous": "--mark", "good": "--good"}
+"""The colour of each severity."""
 
 LENGTH = 1_450_000
 """Most characters of a page. Pictures of runs fill what is left, those of the runs at
@@ -268,6 +269,8 @@ def _answers(view: Overview, anchors: Anchors) -> Iterator[str]:
         for k in range(len(some)):
             name = f"{what[0]}{k}"
             yield f"#answers:has(#{name}:checked) {rows}:not(.{name}){{display:none}}"
+    for k, kind in enumerate(GLYPHS):
+        yield f".{kind}, .v{k} td+td {{ color: var({INKS[kind]}); }}"
     yield '</style><div class="filter">'
     for what, some in choices.items():
         yield f"<fieldset><legend>{what}</legend><label>"
@@ -292,17 +295,16 @@ def _answers(view: Overview, anchors: Anchors) -> Iterator[str]:
             mine = [f"q{k}" for k in about.get(f"{stem}.{answer.prop.name}", ())]
             mine.append(f"v{list(GLYPHS).index(kind)}")
             kinds.update(dict.fromkeys(mine))
-            there = f"#spec{number}"
-            if answer.replay is not None:
-                there = f"#{_anchor(number, column, answer.prop.name)}"
             title = escape(plain_title(answer.prop.title) or answer.prop.name)
-            text = escape(cell_text(c, answer.prop.name))
+            text = f"{GLYPHS[kind]} {escape(cell_text(c, answer.prop.name))}"
+            if answer.replay is not None:
+                there = _anchor(number, column, answer.prop.name)
+                text = f'<a href="#{there}">{text}</a>'
             lines.append(
-                f'<tr class="{" ".join(mine)}"><td>{title}</td><td class="{kind}">'
-                f'<a href="{there}">{GLYPHS[kind]} {text}</a></td></tr>'
+                f'<tr class="{" ".join(mine)}"><td>{title}</td><td>{text}</td></tr>'
             )
         yield f'<tbody class="{" ".join(kinds)}"><tr class="of"><th colspan="2">'
-        yield f"{escape(c.task.known.name)} "
+        yield f'<a href="#spec{number}">{escape(c.task.known.name)}</a> '
         yield f'<span class="soft">{escape(settings(c.task))}</span></th></tr>'
         yield from lines
         yield "</tbody>"
@@ -365,8 +367,6 @@ def _run(
     assert replayed is not None
     yield f'<article class="trace" id="{anchor}"><h3>{escape(task.known.name)}, '
     yield f"<code>{escape(prop.name)}</code></h3>"
-    word = short(answer.verdict, prop.kind)
-    yield f'<p class="soft">{escape(f"{word}; {settings(task)}")}</p>'
     if shown:
         yield from pictures(task.compiled, replayed)
     else:
