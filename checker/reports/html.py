@@ -270,7 +270,7 @@ def _answers(view: Overview, anchors: Anchors) -> Iterator[str]:
             name = f"{what[0]}{k}"
             yield f"#answers:has(#{name}:checked) {rows}:not(.{name}){{display:none}}"
     for k, kind in enumerate(GLYPHS):
-        yield f".{kind}, .v{k} td+td {{ color: var({INKS[kind]}); }}"
+        yield f".{kind}, tr.v{k} td+td {{ color: var({INKS[kind]}); }}"
     yield '</style><div class="filter">'
     for what, some in choices.items():
         yield f"<fieldset><legend>{what}</legend><label>"

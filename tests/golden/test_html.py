@@ -226,12 +226,16 @@ def test_in_a_browser(tmp_path: Path, text: str, wide: int) -> None:
       const shown = () => [...document.querySelectorAll('#answers tbody tr')].filter(
         r => r.getBoundingClientRect().height > 0).length;
       const all = shown();
+      const inks = new Set([...document.querySelectorAll('tr.v0 td+td')].map(
+        d => getComputedStyle(d).color));
+      const good = getComputedStyle(document.querySelector('tr.v3 td+td')).color;
       document.getElementById('d0').checked = true;
       const one = shown();
       document.getElementById('v0').checked = true;
       const some = shown(), page = document.documentElement;
       document.body.setAttribute('data-probe',
         `empty ${empty.length} bare ${bare.length} spill ${spill.length} ` +
+        `red ${inks.size == 1 && !inks.has(good)} ` +
         `filter ${0 < some && some < one && one < all} wide ${page.scrollWidth > innerWidth}`);
     });</script>"""
     page = tmp_path / "review.html"
@@ -254,7 +258,8 @@ def test_in_a_browser(tmp_path: Path, text: str, wide: int) -> None:
         timeout=120,
         check=False,
     )
-    assert 'data-probe="empty 0 bare 0 spill 0 filter true wide false"' in ran.stdout, (
-        ran.stdout[-300:]
-    )
+    assert (
+        'data-probe="empty 0 bare 0 spill 0 red true filter true wide false"'
+        in ran.stdout
+    ), ran.stdout[-300:]
     assert "CONSOLE" not in ran.stderr
