@@ -36,8 +36,9 @@ from poolproof.checker.core.ir import (
 )
 from poolproof.checker.core.limits import tick
 
-SPLITS = 300
-"""Upper limit on the case distinctions for one expression."""
+COMPARISONS = 300
+"""Upper limit on the expressions that are compared with their images to answer for
+one: its cases, and the conditions that might tell cases apart."""
 
 
 class Equivariance:
@@ -55,20 +56,23 @@ class Equivariance:
         self.fuel = 0
 
     def equivariant(self, e: Expr) -> bool:
-        self.fuel = SPLITS
+        self.fuel = COMPARISONS
         return self._equivariant(e)
 
     def _equivariant(self, e: Expr) -> bool:
         hit = self.known.get(e)
         if hit is None:
             hit = self._commutes(e)
-            if hit or self.fuel > 0:
+            if hit or self.fuel >= 0:
                 self.known[e] = hit
         return hit
 
     def _commutes(self, e: Expr) -> bool:
         if not self._names_elements(e):
             return True
+        self.fuel -= 1
+        if self.fuel < 0:
+            return False
         normal = self.normalise(e)
         if all(
             self.normalise(self.image(normal, k)) is normal
@@ -79,10 +83,9 @@ class Equivariance:
         # value") is a constant that does no harm: e is e[c := true] where c
         # holds and e[c := false] elsewhere, so all three commuting suffices.
         for c in self._conditions(e):
-            if self.fuel <= 0:
+            if self.fuel < 0:
                 return False
             if self._equivariant(c):
-                self.fuel -= 1
                 cases = (
                     {c: TRUE, not_(c): FALSE, **_same(c)},
                     {c: FALSE, not_(c): TRUE},
@@ -107,10 +110,12 @@ class Equivariance:
                 waiting = list(node.args)
             while waiting:
                 c = waiting.pop()
+                if c in seen:
+                    continue
+                seen.add(c)
                 if c.op in ("and", "or", "not"):
                     waiting.extend(reversed(c.args))
-                elif c not in seen and not any(x.data[0] in bound for x in c.free):
-                    seen.add(c)
+                elif not any(x.data[0] in bound for x in c.free):
                     yield c
 
     def _names_elements(self, e: Expr) -> bool:

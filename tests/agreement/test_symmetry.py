@@ -468,8 +468,8 @@ def test_the_cases_of_one_expression_are_limited(
     limit: int, fine: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three conditions, each of which decides whether a0 is read: 1 + 2 + 4
-    distinctions of cases."""
-    monkeypatch.setattr(equivariance, "SPLITS", limit)
+    expressions name an element."""
+    monkeypatch.setattr(equivariance, "COMPARISONS", limit)
     monkeypatch.setattr(symmetry, "commutes", equivariance.commutes.__wrapped__)
     terms = []
     for k in range(3):
@@ -477,6 +477,28 @@ def test_the_cases_of_one_expression_are_limited(
         read = select(X.now, ite(c, P, E0))
         terms.append(choice(c, mul(read, num(1 << k)), num(0)))
     assert accepted(store(X.now, P, Expr("add", INT, tuple(terms))), X, P) is fine
+
+
+@pytest.mark.parametrize(("limit", "fine"), [(3, True), (2, False)])
+def test_conditions_that_do_not_commute_count(
+    limit: int, fine: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The formula is c. Two conditions on a0 come first, and tell no cases apart."""
+    monkeypatch.setattr(equivariance, "COMPARISONS", limit)
+    c = lt(num(0), select(X.now, P))
+    a0 = select(X.now, E0)
+    either = Expr("or", BOOL, (c, eq(a0, num(1)), eq(a0, num(0))))
+    assert Equivariance(A).equivariant(Expr("and", BOOL, (either, c))) is fine
+
+
+def test_conditions_that_share_parts() -> None:
+    """Each of 60 conditions has the one before twice: 2 ** 60 paths lead to a0."""
+    e = eq(select(X.now, E0), num(0))
+    for k in range(60):
+        a1 = select(X.now, E1)
+        sides = [Expr("and", BOOL, (e, eq(a1, num(n)))) for n in (2 * k, 2 * k + 1)]
+        e = Expr("or", BOOL, tuple(sides))
+    assert not Equivariance(A).equivariant(e)
 
 
 def test_an_equation_has_no_order() -> None:
