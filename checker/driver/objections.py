@@ -27,6 +27,7 @@ from poolproof.checker.driver.designs import (
 from poolproof.checker.driver.judging import CheckResult, PropertyResult
 from poolproof.checker.spec import parse
 from poolproof.checker.spec.page import (
+    Lacking,
     Objection,
     Page,
     Upgrade,
@@ -63,11 +64,12 @@ class Asked:
 @dataclass(frozen=True)
 class PageCell:
     """The answers of a column's designs to an objection, the worst first. If there is
-    none, ``missing`` names what the designs lack, so that the objection does not
-    apply."""
+    none, ``missing`` says why: the objection does not apply to what the designs have,
+    or the answer is ``unknown``."""
 
     answers: tuple[Asked, ...] = ()
     missing: str = ""
+    unknown: bool = False
 
 
 def shipped_page(specs: Sequence[Spec]) -> Page:
@@ -159,17 +161,18 @@ def answered(objection: Objection, column: PageColumn) -> PageCell:
             same = [a for a in checked.answers if a.prop.name == name]
             found += [Asked(checked, a) for a in same]
             missing = missing or checked.task.resolved.missing.get(name, "")
-    missing = missing or lacked(objection, column)
-    return PageCell(tuple(sorted(found, key=_goodness)), missing)
+    answers = tuple(sorted(found, key=_goodness))
+    said = None if missing else lacked(objection, column)
+    if said is None:
+        return PageCell(answers, missing)
+    return PageCell(answers, said.reason, said.unknown)
 
 
-def lacked(row: Objection | Upgrade, column: PageColumn) -> str:
-    """Return why the row does not apply to the column's designs, as the page says;
-    empty if it says nothing."""
+def lacked(row: Objection | Upgrade, column: PageColumn) -> Lacking | None:
+    """Return why the row has no answer for the column's designs, as the page says;
+    None if it says nothing."""
     names = {k.name for k in column.designs}
-    return next(
-        (x.reason for x in row.lacking if names & {d.text for d in x.designs}), ""
-    )
+    return next((x for x in row.lacking if names & {d.text for d in x.designs}), None)
 
 
 def severity(verdict: Verdict) -> str:

@@ -47,8 +47,8 @@ from poolproof.model.language import declared
 
 KEY = (
     "V5.a: violated after 5 steps, in spec a; no.a: never happens, and should; "
-    "ok.a: no violation within bounds like those of spec a; ?3: unknown beyond 3 "
-    "steps; vac: vacuous; n/a: does not apply; -: not checked; !: not as expected. "
+    "ok.a: no violation within bounds like those of spec a; ?: unknown, ?3: beyond "
+    "3 steps; vac: vacuous; n/a: does not apply; -: not checked; !: not as expected. "
     "22e: the least pool; with one less, e: a promise is refused early, l: a fault "
     "fails late, s: all wait forever, b: an invariant breaks."
 )
@@ -117,10 +117,11 @@ def objection_rows(view: Overview) -> Iterator[tuple[Objection, list[PageCell]]]
 @dataclass(frozen=True)
 class PoolCell:
     """The largest of a column's least pools, None if no scenario asks; ``missing``:
-    why the row does not apply to it."""
+    why the row does not apply to it, or why the answer is ``unknown``."""
 
     found: Sized | None
-    missing: str
+    missing: str = ""
+    unknown: bool = False
 
 
 def upgrade_rows(view: Overview) -> Iterator[tuple[Upgrade, list[PoolCell]]]:
@@ -137,7 +138,12 @@ def upgrade_rows(view: Overview) -> Iterator[tuple[Upgrade, list[PoolCell]]]:
                 if (w.text, k.name) in view.sizes.found
             ]
             largest = max(found, key=_needed, default=None)
-            cells.append(PoolCell(largest, lacked(upgrade, column)))
+            said = lacked(upgrade, column)
+            cells.append(
+                PoolCell(largest)
+                if said is None
+                else PoolCell(largest, said.reason, said.unknown)
+            )
         if any(cell.found for cell in cells):
             yield upgrade, cells
 
@@ -149,19 +155,26 @@ def _needed(found: Sized) -> float:
 def cell_text(cell: PageCell, view: Overview) -> str:
     """Return ``V5.a``: the worst answer, and the key of its spec."""
     if not cell.answers:
-        return "n/a" if cell.missing else "-"
+        return _no_answer(cell)
     worst = cell.answers[0]
     odd = any(a.answer.status is ExpectationStatus.UNMET for a in cell.answers)
     word = cell_mark(worst.answer.verdict)
     return f"{word}.{view.key(worst.checked)}" + ("!" if odd else "")
 
 
+def _no_answer(cell: PageCell | PoolCell) -> str:
+    """Return what stands in a cell without an answer."""
+    if cell.unknown:
+        return "?"
+    return "n/a" if cell.missing else "-"
+
+
 def least_pool(cell: PoolCell) -> str:
     """Return the least size and how the one below fails, by the first letter:
-    ``8e``. ``>9l``: not even at 9. ``-``: no such scenario."""
+    ``8e``. ``>9l``: not even at 9. ``?``: not known. ``-``: no such scenario."""
     found = cell.found
     if found is None:
-        return "n/a" if cell.missing else "-"
+        return _no_answer(cell)
     below = found.just_below()
     how = "" if below is None or below.failure is None else below.failure.kind
     if how not in ("early", "late", "stuck"):
@@ -456,12 +469,11 @@ def _basis(view: Overview) -> list[str]:
         agree += conformance(column, view)
         if not some and not taken_for_granted(column):
             bare.append(letter)
-    pointless = _pointless(view)
     lines = ["", *wrapped("What the columns are based on:")]
     if granted:
         lines += wrapped(f"- taken for granted: {_by_columns(granted)}", "", "  ")
-    if pointless:
-        lines += wrapped(f"- n/a: {_by_columns(pointless)}", "", "  ")
+    for sign, reasons in _unanswered(view).items():
+        lines += wrapped(f"- {sign}: {_by_columns(reasons)}", "", "  ")
     if cut:
         parts = [f"{why} ({' '.join(some)})" for why, some in cut.items()]
         none = f"; none: {', '.join(bare)}" if bare else ""
@@ -472,9 +484,10 @@ def _basis(view: Overview) -> list[str]:
     if not own and not agree:
         return [*lines, f"- {NO_FIGURES}"]
     if own:
-        told = "; ".join(by_score(own)) + _unscored(view)
+        told = "; ".join(by_score(dict.fromkeys(own))) + _unscored(view)
         lines += wrapped(f"- {_KILLED}: {told}", "", "  ")
-    return lines + wrapped(f"- {'; '.join(agree)}", "", "  ") if agree else lines
+    words = "; ".join(dict.fromkeys(agree))
+    return lines + wrapped(f"- {words}", "", "  ") if agree else lines
 
 
 def _by_columns(said: Mapping[str, Sequence[str]]) -> str:
@@ -493,16 +506,20 @@ def _unscored(view: Overview) -> str:
     return "; others: none" if any(mutants(k.cls) for k in left) else ""
 
 
-def _pointless(view: Overview) -> dict[str, list[str]]:
-    """Return why rows do not apply, as the page says, with the letters of their
-    columns."""
+def _unanswered(view: Overview) -> dict[str, dict[str, list[str]]]:
+    """Return, for ``n/a`` and ``?``, the page's reasons for such cells, each with the
+    letters of its columns."""
     rows: list[Objection | Upgrade] = [*view.page.objections, *view.page.upgrades]
-    found: dict[str, dict[str, None]] = {}
+    found: dict[str, dict[str, list[str]]] = {"n/a": {}, "?": {}}
     for row in rows:
         for letter, column in zip(_capitals(), view.columns, strict=False):
-            if why := lacked(row, column):
-                found.setdefault(why, {})[letter] = None
-    return {why: list(some) for why, some in found.items()}
+            said = lacked(row, column)
+            if said is not None:
+                reasons = found["?" if said.unknown else "n/a"]
+                letters = reasons.setdefault(said.reason, [])
+                if letter not in letters:
+                    letters.append(letter)
+    return {sign: reasons for sign, reasons in found.items() if reasons}
 
 
 def _run(run: PageRun) -> list[str]:

@@ -8,11 +8,13 @@ ending, and so is a scenario::
     objection "it's not NUMA aware" by "Hildenbrand": promise_numa.q3_promise_kept
     upgrade "the pool for 16 + 16": hot_upgrade.hugetlb
         lacks "anonymous memory has no file": Thp
+        unknown "not found within 60 s": Shmem1g
     run "a file on the wrong node" of Hugetlb: promise_numa.q3_promise_kept
 
-A column is one design, and more designs that are parts of it. ``lacks``, below an
-objection or an upgrade, says why it has no meaning for some designs. Comments begin
-with ``#``; names are separated by commas.
+A column is one design, and more designs that are parts of it; columns may share
+parts. Below an objection or an upgrade, ``lacks`` says why it has no meaning for some
+designs, and ``unknown`` why they have no answer. Comments begin with ``#``; names are
+separated by commas.
 """
 
 from __future__ import annotations
@@ -40,10 +42,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Lacking:
-    """Designs for which a row has no meaning, and why."""
+    """Designs that a row has no answer for, and why: it has no meaning for them, or
+    the answer is ``unknown``."""
 
     reason: str
     designs: tuple[Word, ...]
+    unknown: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,8 @@ class Page:
 _LINKS = {"column": "is", "objection": "by", "upgrade": "", "run": "of"}
 """The items, and the word before what stands behind the title."""
 
+_NO_ANSWER = (("name", "lacks"), ("name", "unknown"))
+
 _TOKEN = re.compile(r'\s+|#[^\n]*|"(?P<text>[^"\n]*)"|(?P<name>[A-Za-z_][\w.]*)|[:,]')
 
 
@@ -107,7 +113,9 @@ def parse_page(path: str) -> Page:
         tuple(i for i in items if isinstance(i, Upgrade)),
         tuple(i for i in items if isinstance(i, ShownRun)),
     )
-    once((d for c in page.columns for d in c.designs), "is in a column already")
+    once((c.designs[0] for c in page.columns), "is in a column already")
+    for column in page.columns:
+        once(column.designs, "is in this column already")
     return page
 
 
@@ -193,12 +201,17 @@ class _Tokens:
         self._next("mark" if body in ":," else "name", f"`{body}`", body)
 
     def lacking(self) -> tuple[Lacking, ...]:
-        """Return the `lacks` lines of the item."""
+        """Return the `lacks` and `unknown` lines of the item."""
         found = []
-        while self.left and self._tokens[self._at][:2] == ("name", "lacks"):
+        while self.left and self._tokens[self._at][:2] in _NO_ANSWER:
+            unknown = self._tokens[self._at][1] == "unknown"
             self._at += 1
-            reason = self.text("why it has no meaning for them")
-            found.append(Lacking(reason, self.names()))
+            reason = self.text(
+                "why they have no answer"
+                if unknown
+                else "why it has no meaning for them"
+            )
+            found.append(Lacking(reason, self.names(), unknown))
         return tuple(found)
 
     def names(self, dots: bool = False) -> tuple[Word, ...]:

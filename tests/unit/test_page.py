@@ -244,6 +244,25 @@ def test_a_row_without_a_meaning(folder: Path, view: Overview) -> None:
     assert "- n/a: (A) no tap" in shown
 
 
+def test_an_answer_that_is_not_known(folder: Path, view: Overview) -> None:
+    """It is not "does not apply"."""
+    text = (
+        'objection "a" by "b": other.low lacks "no tap": Tank unknown "slow": Leaking'
+    )
+    (folder / "unknown.page").write_text(text)
+    rows = parse_page(str(folder / "unknown.page")).objections
+    shown = page(replace(view, page=replace(view.page, objections=rows)))
+    assert shown[shown.index('"a" (b)') + 1].split() == ["n/a", "?"]
+    assert {"- n/a: (A) no tap", "- ?: (B) slow"} <= set(shown)
+
+
+def test_columns_share_parts(folder: Path) -> None:
+    """A part counts in each column that has it."""
+    file = folder / "shared.page"
+    file.write_text('column "a" is "b": Thp, Tao column "c" is "d": Thp1g, Tao')
+    assert [len(c.designs) for c in parse_page(str(file)).columns] == [2, 2]
+
+
 def test_runs_in_full(view: Overview) -> None:
     """A run of the page is of a shipped design: a user's of that name is not it."""
     assert not any("two steps" in line for line in page(view))
@@ -274,6 +293,7 @@ def test_titles_without_numbers() -> None:
             "2:20",
             "in a column already",
         ),
+        ('column "a" is "b": Thp, Tao, Tao', "1:30", "in this column already"),
         ('column "a" is "b": Tph', "1:20", "no design 'Tph'"),
         ('objection "a" by "b": promise_plain', "1:23", "write SPEC.promise_plain"),
         ('objection "a" by "b": promise_plan.q1', "1:23", "no spec 'promise_plan'"),
@@ -286,6 +306,7 @@ def test_titles_without_numbers() -> None:
             "no design 'Tph'",
         ),
         ('upgrade "a": hot_upgrade.cold lacks Thp', "1:37", "no meaning for them"),
+        ('upgrade "a": hot_upgrade.cold unknown Thp', "1:39", "they have no answer"),
         ('run "a" of Nobody: tank.low', "1:12", "no design 'Nobody'"),
         ('run "a" of Thp: tank.low, tank.full', "1:27", "of one property"),
         ('objection "a', "1:11", "does not end on its line"),
