@@ -65,7 +65,7 @@ class Asked:
 class PageCell:
     """The answers of a column's designs to an objection, the worst first. If there is
     none, ``missing`` says why: the objection does not apply to what the designs have,
-    or the answer is ``unknown``."""
+    or the answer is ``unknown``. Where the page says so, good answers do not count."""
 
     answers: tuple[Asked, ...] = ()
     missing: str = ""
@@ -162,9 +162,11 @@ def answered(objection: Objection, column: PageColumn) -> PageCell:
             found += [Asked(checked, a) for a in same]
             missing = missing or checked.task.resolved.missing.get(name, "")
     answers = tuple(sorted(found, key=_goodness))
-    said = None if missing else lacked(objection, column)
+    said = lacked(objection, column)
     if said is None:
         return PageCell(answers, missing)
+    if answers and severity(answers[0].answer.verdict) == "good":
+        answers = ()
     return PageCell(answers, said.reason, said.unknown)
 
 

@@ -472,8 +472,8 @@ def _basis(view: Overview) -> list[str]:
     lines = ["", *wrapped("What the columns are based on:")]
     if granted:
         lines += wrapped(f"- taken for granted: {_by_columns(granted)}", "", "  ")
-    for sign, reasons in _unanswered(view).items():
-        lines += wrapped(f"- {sign}: {_by_columns(reasons)}", "", "  ")
+    if unanswered := _unanswered(view):
+        lines += wrapped(f"- {unanswered}", "", "  ")
     if cut:
         parts = [f"{why} ({' '.join(some)})" for why, some in cut.items()]
         none = f"; none: {', '.join(bare)}" if bare else ""
@@ -506,8 +506,8 @@ def _unscored(view: Overview) -> str:
     return "; others: none" if any(mutants(k.cls) for k in left) else ""
 
 
-def _unanswered(view: Overview) -> dict[str, dict[str, list[str]]]:
-    """Return, for ``n/a`` and ``?``, the page's reasons for such cells, each with the
+def _unanswered(view: Overview) -> str:
+    """Return the page's reasons for ``n/a``, then those for ``?``, each with the
     letters of its columns."""
     rows: list[Objection | Upgrade] = [*view.page.objections, *view.page.upgrades]
     found: dict[str, dict[str, list[str]]] = {"n/a": {}, "?": {}}
@@ -519,7 +519,11 @@ def _unanswered(view: Overview) -> dict[str, dict[str, list[str]]]:
                 letters = reasons.setdefault(said.reason, [])
                 if letter not in letters:
                     letters.append(letter)
-    return {sign: reasons for sign, reasons in found.items() if reasons}
+    for reasons in found.values():
+        for letters in reasons.values():
+            letters.sort(key=lambda letter: (len(letter), letter))
+    said_of = {sign: _by_columns(reasons) for sign, reasons in found.items()}
+    return "; ".join(f"{sign}: {words}" for sign, words in said_of.items() if words)
 
 
 def _run(run: PageRun) -> list[str]:

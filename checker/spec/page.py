@@ -13,8 +13,8 @@ ending, and so is a scenario::
 
 A column is one design, and more designs that are parts of it; columns may share
 parts. Below an objection or an upgrade, ``lacks`` says why it has no meaning for some
-designs, and ``unknown`` why they have no answer. Comments begin with ``#``; names are
-separated by commas.
+designs, and ``unknown`` why they have no answer: good answers of theirs do not count,
+and others do. Comments begin with ``#``; names are separated by commas.
 """
 
 from __future__ import annotations
