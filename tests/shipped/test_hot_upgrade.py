@@ -48,6 +48,8 @@ EXPECTED = {
     (EIGHT, "pool_handed_over", "GlobalPool"): (8, "early"),
     (SIXTEEN, "shmem_handed_over", "Shmem1g"): (16, "early"),
     (SIXTEEN, "pool_cold", "GlobalPool"): (23, "early"),
+    (SIXTEEN, "thp_cold", "Thp"): (22, "late"),
+    (SIXTEEN, "shmem_cold", "Shmem1g"): (22, "early"),
 }
 
 
@@ -62,6 +64,8 @@ DEAR = {
     (EIGHT, "pool_handed_over", "GlobalPool"),
     (SIXTEEN, "shmem_handed_over", "Shmem1g"),
     (SIXTEEN, "pool_cold", "GlobalPool"),
+    (SIXTEEN, "thp_cold", "Thp"),
+    (SIXTEEN, "shmem_cold", "Shmem1g"),
 }
 """More than two seconds each. Others of the same file and design are in the gate."""
 
