@@ -267,11 +267,17 @@ def conformance(column: PageColumn, view: Overview) -> list[str]:
     ]
 
 
-_KILLED = "mutants detected (* earlier text, + own lines, ~ sample)"
+_MARKS = {"*": "earlier text", "+": "own lines", "~": "sample"}
+
+
+def marks_key(told: str) -> str:
+    """Return what the marks mean that scores as text have; empty without any."""
+    here = [f"{mark} {why}" for mark, why in _MARKS.items() if mark in told]
+    return f" ({', '.join(here)})" if here else ""
 
 
 def brief(score: str) -> tuple[str, str]:
-    """Return a score as ``95 %``, and the marks that `_KILLED` explains."""
+    """Return a score as ``95 %``, and its marks (see `marks_key`)."""
     found = re.match(r"\d+ of \d+ killed, (\d+ %)(.*)", score)
     if found is None:
         return score, ""
@@ -485,7 +491,7 @@ def _basis(view: Overview) -> list[str]:
         return [*lines, f"- {NO_FIGURES}"]
     if own:
         told = "; ".join(by_score(dict.fromkeys(own))) + _unscored(view)
-        lines += wrapped(f"- {_KILLED}: {told}", "", "  ")
+        lines += wrapped(f"- mutants detected{marks_key(told)}: {told}", "", "  ")
     words = "; ".join(dict.fromkeys(agree))
     return lines + wrapped(f"- {words}", "", "  ") if agree else lines
 

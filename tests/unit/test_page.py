@@ -41,6 +41,7 @@ from poolproof.checker.reports.page import (
     Overview,
     brief,
     by_score,
+    marks_key,
     overview,
     page,
     plain_title,
@@ -141,7 +142,7 @@ def test_what_a_column_rests_on(view: Overview) -> None:
     (tank, _) = view.columns
     scored = replace(view, scores={tank.designs[0].cls: "3 of 4 killed, 75 %"})
     said = " ".join(" ".join(page(scored)).split())
-    assert "~ sample): 75 %: Tank; others: none" in said
+    assert "mutants detected: 75 %: Tank; others: none" in said
     assert "- mutants and conformance: none stored" in lines
 
 
@@ -401,3 +402,5 @@ def test_a_score_is_short_and_says_what_it_is_of() -> None:
     scores = {"A": "3 of 4 killed, 75 %", "B": "4 of 4 killed, 100 %"}
     scores["C"] = f"6 of 8 killed, 75 %{rest}"
     assert by_score(scores.items()) == ["100 %: B", "75 %: A, C*+~"]
+    assert marks_key("75 %: A, C*~") == " (* earlier text, ~ sample)"
+    assert marks_key("75 %: A") == ""
