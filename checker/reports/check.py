@@ -67,7 +67,7 @@ def check_report(
 def _below(checked: CheckResult) -> list[str]:
     """Return the lines below the verdicts: assertions, assumptions, branches."""
     asserted = assertions_summary(checked)
-    lines = ["", f"  {asserted}"] if asserted else []
+    lines = ["", *wrapped(asserted, "  ", "    ")] if asserted else []
     assumed = assumed_lines(checked)
     if assumed:
         lines.append("")
