@@ -10,8 +10,8 @@ for all nodes, or a number for each; what the pool gets, and whether the log rep
 shortage; memory that others free after boot; writes to nr_hugepages.
 
 Reserved THP's pages come from the node where the pool has fewest: init's memory policy
-interleaves (mm/mempolicy.c:numa_policy_init). hugetlb's come in chunks, one for each
-thread, and every chunk starts at the first node.
+interleaves (mm/mempolicy.c:numa_policy_init). hugetlb's threads allocate in chunks,
+and every chunk starts at the first node.
 
 Left out: gigantic pages from memblock, memory that a parameter takes from what the
 kernel itself needs, repeated parameters.
@@ -20,6 +20,7 @@ kernel itself needs, repeated parameters.
 from typing import Any
 
 from poolproof.model.blocks.errno import EINVAL, OK, Errno
+from poolproof.model.blocks.hstate import Hstate
 from poolproof.model.designs.names import NODES, N
 from poolproof.model.language import (
     ANY,
@@ -52,6 +53,8 @@ class BootHugetlb(Design):
     )
 
     threads: Any = 2 * N
+    nodes: Any = NODES
+    next_node_allowed = Hstate.next_node_allowed
 
     memory = table(NODES, Int(0, BLOCKS), init=ANY, doc="whole and free")
     pool = table(NODES, Int(0, BLOCKS), doc="the pool's")
@@ -86,38 +89,27 @@ class BootHugetlb(Design):
                 self.memory[n] -= self.unit()
                 self.pool[n] += self.unit()
 
-    def node_after(self, node):
-        """mm/hugetlb.c:next_node_allowed. Return the first node after the last."""
-        first = None
-        after = None
-        passed = False
-        for n in NODES:
-            if first is None:
-                first = n
-            if passed and after is None:
-                after = n
-            if n == node:
-                passed = True
-        return first if after is None else after
-
     def alloc_pool_huge_folio(self, next_node):
         """Allocate from the first node that has a page, from next_node on (None: from
         the first node). Return the node to begin with the next time."""
-        node = self.node_after(None) if next_node is None else next_node
+        nodes = {n for n in NODES}
+        node = next_node
+        if node is None:
+            node = self.next_node_allowed(None, nodes)
         done = False
         for _turn in NODES:
             if not done:
                 done = self.has(node)
                 if done:
                     self.take(node)
-                node = self.node_after(node)
+                node = self.next_node_allowed(node, nodes)
         return node
 
     # -- at boot --
 
     @action(kernel="mm/hugetlb.c:hugetlb_hstate_alloc_pages")
     def boot(self, pages: COUNT) -> Errno:
-        """hugepages=COUNT: hugetlb_pages_alloc_boot() gives each thread a chunk, and
+        """hugepages=COUNT: hugetlb_pages_alloc_boot() hands out chunks to threads, and
         hugetlb_pages_alloc_boot_node() starts each chunk at first_online_node. A page
         that is missing is not tried again: nr_hugepages becomes what there is."""
         require(self.asked == 0)
