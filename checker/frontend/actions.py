@@ -244,7 +244,7 @@ def action_of(
         assumptions=tuple(effects.assumptions),
     )
     asserted = _asserted(name, written.mark.kernel, effects, facts, memo)
-    sides = tuple(effects.branches.values())
+    sides = tuple(effects.branches())
     taken = ir.substitute_all((b.taken for b in sides), facts, memo)
     branches = (replace(b, taken=e) for b, e in zip(sides, taken, strict=True))
     return action, asserted, tuple(branches)

@@ -119,7 +119,7 @@ class Comprehensions:
         condition = ir.TRUE
         guards, dues = len(effects.guards), len(effects.obligations)
         assertions = len(effects.assertions)
-        branches, effects.branches = effects.branches, {}
+        sides, effects.sides = effects.sides, {}
         for g in generators:
             if not isinstance(g.target, ast.Name):
                 raise at.mistake("bind one name at a time")
@@ -147,8 +147,8 @@ class Comprehensions:
             (n, replace(due, formula=operators.for_all(binders, due.formula)))
             for n, due in effects.obligations[dues:]
         ]
-        inside, effects.branches = effects.branches, branches
-        for b in inside.values():
+        inside, effects.sides = tuple(effects.branches()), sides
+        for b in inside:
             effects.fork(replace(b, taken=_for_any(binders, b.taken)))
         return Generated(binders, condition, value)
 

@@ -139,9 +139,9 @@ class Effects:
     """Each with the number of guards that came before it."""
     assertions: list[KernelAssertion] = field(default_factory=list)
     assumptions: list[Assumption] = field(default_factory=list)
-    branches: dict[tuple[Span, str], BranchSide] = field(default_factory=dict)
-    """The sides of conditions, by their places: one in a loop, or in a helper that is
-    called twice, is one."""
+    sides: dict[tuple[Span, str], list[BranchSide]] = field(default_factory=dict)
+    """The sides of conditions, by their places, once for each time that control comes
+    there: in a loop, or in a helper that is called twice."""
     running: Expr = ir.TRUE
     """No `bug_on` so far has ended the action."""
     choices: Choices | None = None
@@ -167,11 +167,14 @@ class Effects:
 
     def fork(self, branch: BranchSide) -> None:
         """Note that control takes the branch where ``branch.taken`` is true."""
-        key = branch.span, branch.what
         taken = ir.and_(self.running, branch.taken)
-        if key in self.branches:
-            taken = ir.or_(self.branches[key].taken, taken)
-        self.branches[key] = replace(branch, taken=taken)
+        same = self.sides.setdefault((branch.span, branch.what), [])
+        same.append(replace(branch, taken=taken))
+
+    def branches(self) -> Iterator[BranchSide]:
+        """Yield the sides of conditions, one for each place."""
+        for same in self.sides.values():
+            yield replace(same[0], taken=ir.or_(*(b.taken for b in same)))
 
 
 # --- state during execution -----------------------------------------------

@@ -70,9 +70,8 @@ class Naming:
             raise NoIndexSymmetry(f"{self.scope} keeps {root.data[0]} as a value")
         if root in self.named:
             return
-        for e in subterms(root):
-            if e not in self.named:
-                self.named[e], self.special[e] = self._node(e)
+        for e in subterms(root, known=self.named):
+            self.named[e], self.special[e] = self._node(e)
 
     def _node(self, e: Expr) -> tuple[Named | None, bool]:
         """The indices that e names; and whether they must be looked at where they

@@ -314,25 +314,30 @@ class _Sums:
     chosen."""
 
     def __init__(self) -> None:
-        self.known: dict[Expr, Counter[Expr]] = {}
+        self.known: dict[Expr, Counter[Expr] | None] = {}
+        """The terms of each node that was met; None for what is no number."""
 
     def terms(self, e: Expr) -> Counter[Expr]:
-        """Return the terms that e is the sum of."""
-        for node in subterms(e):
-            if node.sort is INT and node not in self.known:
-                found = self._node(node)
-                tick(len(found))
-                self.known[node] = found
-        return self.known[e]
+        """Return the terms that e, a number, is the sum of."""
+        for node in subterms(e, known=self.known):
+            found = self._node(node) if node.sort is INT else None
+            tick(len(found or ()))
+            self.known[node] = found
+        return self._terms(e)
+
+    def _terms(self, e: Expr) -> Counter[Expr]:
+        found = self.known[e]
+        assert found is not None
+        return found
 
     def _node(self, e: Expr) -> Counter[Expr]:
         if e.op == "add":
             found: Counter[Expr] = Counter()
             for part in e.args:
-                found.update(self.known[part])
+                found.update(self._terms(part))
             return found
         if e.op == "ite":
-            a, b = (self.known[x] for x in e.args[1:])
+            a, b = (self._terms(x) for x in e.args[1:])
             both = a & b
             if both:
                 more, less = (ir.add(*(x - both).elements()) for x in (a, b))
