@@ -12,14 +12,13 @@ import re
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from poolproof.checker.kernel.answer import Answer
-from poolproof.checker.kernel.debugger import Debugger
 from poolproof.checker.kernel.fetch import Image, require_tool
 from poolproof.checker.kernel.initramfs import build_agent, build_initramfs
 from poolproof.checker.kernel.kernel import (
@@ -121,10 +120,6 @@ class Guest(Kernel):
     def facts(self) -> KernelFacts:
         return self._running().conversation.facts
 
-    @property
-    def release(self) -> str:
-        return self.facts.release
-
     def run(self, commands: Sequence[str]) -> list[Answer]:
         try:
             return self._running().conversation.run(commands)
@@ -142,17 +137,15 @@ class Guest(Kernel):
             self._restore()
         return SequenceOutcome(tuple(answers), reset.ok, left)
 
-    def reset(self) -> bool:
-        return self.sequence([]).clean
-
     def console(self) -> str:
         """Return the kernel's messages since the state was saved: warnings and
         worse."""
         return self._running().console()
 
-    def debugger(self) -> Debugger:
-        """A debugger, which stops the guest first. One at a time."""
-        return self._running().debugger(self._patience)
+    @property
+    def monitor(self) -> Monitor:
+        """QEMU's monitor."""
+        return self._running().monitor
 
     def close(self) -> None:
         if self._run is not None:
@@ -241,8 +234,8 @@ class _Running:
 
     def __init__(self, setup: _Setup, patience: float, restore: bool) -> None:
         self._console = os.memfd_create("console")
-        self._served: tempfile.TemporaryDirectory[str] | None = None
-        self.monitor, monitor = socket.socketpair()
+        self._patience = patience
+        self._control, monitor = socket.socketpair()
         self._agent, agent = socket.socketpair()
         with monitor, agent, open(setup.state if restore else os.devnull) as state:
             plugged = (
@@ -269,26 +262,14 @@ class _Running:
         size = os.fstat(self._console).st_size
         return os.pread(self._console, size, 0).decode(errors="replace")
 
-    def debugger(self, patience: float) -> Debugger:
-        channel = socket.socket(socket.AF_UNIX)
-        try:
-            if self._served is None:
-                self._served = tempfile.TemporaryDirectory()
-                Monitor(self.monitor, patience).serve_debugger(self._debugger_path())
-            channel.connect(str(self._debugger_path()))
-        except (MonitorError, OSError) as error:
-            raise Unavailable(f"no debugger: {error}") from error
-        return Debugger(channel, patience)
-
-    def _debugger_path(self) -> Path:
-        assert self._served is not None
-        return Path(self._served.name) / "debugger"
+    @cached_property
+    def monitor(self) -> Monitor:
+        """The monitor, which greets once."""
+        return Monitor(self._control, self._patience)
 
     def close(self) -> None:
         self._end()
         os.close(self._console)
-        if self._served is not None:
-            self._served.cleanup()
 
     def _greet(self, patience: float) -> Conversation:
         descriptor = self._agent.fileno()
@@ -314,7 +295,7 @@ class _Running:
         """Ends QEMU; what it had to say."""
         self._qemu.kill()
         _, said = self._qemu.communicate()
-        self.monitor.close()
+        self._control.close()
         self._agent.close()
         return said.decode(errors="replace").strip()
 
@@ -328,7 +309,7 @@ def _boot_and_save(setup: _Setup, patience: float) -> None:
     fresh = setup.state.with_name(f"{setup.state.name}.{os.getpid()}")
     try:
         running.conversation.run(_WARM_UP)
-        Monitor(running.monitor, patience).save(fresh, patience)
+        running.monitor.save(fresh, patience)
         fresh.rename(setup.state)
         _forget_old(setup.state)
     except (Hung, MonitorError, OSError) as error:

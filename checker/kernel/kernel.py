@@ -57,11 +57,12 @@ class Kernel(Protocol):
     the command grammar."""
 
     @property
-    def release(self) -> str:
-        """uname -r."""
+    def facts(self) -> KernelFacts: ...
 
     @property
-    def facts(self) -> KernelFacts: ...
+    def release(self) -> str:
+        """uname -r."""
+        return self.facts.release
 
     def run(self, commands: Sequence[str]) -> list[Answer]:
         """Runs the commands in order, all in one round trip. Raises Hung."""
@@ -75,6 +76,7 @@ class Kernel(Protocol):
 
     def reset(self) -> bool:
         """No process, mount, cgroup or page left; False where that took more."""
+        return self.sequence([]).clean
 
     def close(self) -> None:
         """Ends it and puts back whatever it changed. May be called twice."""

@@ -57,10 +57,6 @@ class Live(Kernel):
     def facts(self) -> KernelFacts:
         return self._conversation.facts
 
-    @property
-    def release(self) -> str:
-        return self.facts.release
-
     def run(self, commands: Sequence[str]) -> list[Answer]:
         if self._process is None:
             raise Unavailable("the running kernel is closed")
@@ -79,9 +75,6 @@ class Live(Kernel):
                 f"({reset.result}; {reset.counters}): only a reboot helps"
             )
         return SequenceOutcome(tuple(answers), reset.ok)
-
-    def reset(self) -> bool:
-        return self.sequence([]).clean
 
     def close(self) -> None:
         process, self._process = self._process, None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The little of QEMU's monitor protocol that is needed: saving, a debugger."""
+"""The little of QEMU's monitor protocol that is needed."""
 
 import json
 import socket
@@ -38,9 +38,8 @@ class Monitor:
                 time.sleep(0.02)
                 status = self._execute("query-migrate").get("status", "")
 
-    def serve_debugger(self, path: Path) -> None:
-        """Have QEMU wait for a debugger at a socket of that name."""
-        line = f"gdbserver unix:{path},server=on,wait=off"
+    def obey(self, line: str) -> None:
+        """Do a command of the monitor for humans."""
         self._execute("human-monitor-command", {"command-line": line})
 
     def _execute(

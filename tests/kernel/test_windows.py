@@ -10,15 +10,6 @@ from functools import cache
 
 import pytest
 
-from poolproof.checker.conform.windows import (
-    STOPS,
-    Call,
-    Order,
-    orders,
-    replay,
-    setup,
-    symbols,
-)
 from poolproof.checker.core.cache import cache_folder
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.kernel.guest import Guest, GuestMachine
@@ -29,6 +20,7 @@ from poolproof.model.designs.hugetlb.bugs.steps import (
 )
 from poolproof.model.designs.hugetlb.steps import HugetlbSteps
 from tests.common.linux_tree import own_image
+from tests.kernel.windows import STOPS, Call, Order, orders, replay, setup, symbols
 
 
 def shared(task: int, end: int = 1, noreserve: int = 0) -> Call:

@@ -24,6 +24,7 @@ from poolproof.checker.evidence.runner import Runner
 from poolproof.checker.kernel.answer import Answer, Counters
 from poolproof.checker.kernel.guest import Guest
 from poolproof.model.language import Disabled
+from tests.kernel.debugger import attached
 
 FIRST, SECOND = 0, 1
 """The tasks, numbered like their processes. The first task runs on CPU 1; CPU 0 has
@@ -387,7 +388,7 @@ def _result(answer: Answer) -> str:
 def _stopped(guest: Guest, stop: Stop, address: int, words: str) -> Iterator[None]:
     """The first task's call has begun, and its CPU stands; the rest of the guest
     goes on."""
-    debugger = guest.debugger()
+    debugger = attached(guest)
     try:
         debugger.break_at(address)
         debugger.resume()

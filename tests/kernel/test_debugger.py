@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from poolproof.checker.kernel.debugger import Debugger
 from poolproof.checker.kernel.kernel import Unavailable
+from tests.kernel.debugger import Debugger
 
 
 def packet(text: str) -> bytes:

@@ -11,8 +11,30 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 
+from poolproof.checker.core.cache import temporary_folder
+from poolproof.checker.kernel.guest import Guest
 from poolproof.checker.kernel.kernel import Unavailable
+from poolproof.checker.kernel.qmp import Monitor
+
+_PATIENCE = 40.0
+
+
+def attached(guest: Guest) -> Debugger:
+    """Return a debugger of a guest, which has stopped then. One at a time."""
+    channel = socket.socket(socket.AF_UNIX)
+    channel.connect(str(_served(guest.monitor)))
+    return Debugger(channel, _PATIENCE)
+
+
+@cache
+def _served(monitor: Monitor) -> Path:
+    """Return the socket at which QEMU waits for a debugger from now on."""
+    path = temporary_folder() / f"debugger-{id(monitor)}"
+    monitor.obey(f"gdbserver unix:{path},server=on,wait=off")
+    return path
 
 
 class Debugger:
