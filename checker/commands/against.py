@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 from poolproof.checker.commands import options as shared
+from poolproof.checker.commands.parser import Options, Parser
 from poolproof.checker.commands.streams import output
-from poolproof.checker.commands.terminal import Interrupts, progress
+from poolproof.checker.commands.terminal import Interrupts
 from poolproof.checker.commands.triples import each_triples
 from poolproof.checker.core.verdict import Budget
 from poolproof.checker.driver.against import Compared, exit_code
 from poolproof.checker.driver.check import EXHAUSTIVE
-from poolproof.checker.driver.designs import DesignRef
 from poolproof.checker.driver.jobs import AgainstJob, Lost
 from poolproof.checker.driver.task import Task
 from poolproof.checker.driver.triples import Triples
@@ -28,7 +26,7 @@ from poolproof.checker.reports.against import (
 from poolproof.checker.reports.triples import triples_report
 
 
-def add_against(parser: argparse.ArgumentParser) -> None:
+def add_against(parser: Parser) -> None:
     """Add --against."""
     parser.add_argument(
         "--against",
@@ -38,7 +36,7 @@ def add_against(parser: argparse.ArgumentParser) -> None:
 
 
 def run_against(
-    options: argparse.Namespace,
+    options: Options,
     tasks: Sequence[Task],
     late: bool,
     budget: Budget,
@@ -49,10 +47,13 @@ def run_against(
     ``late``: some specs are missing, because the budget was spent. ``sets`` are
     tasks to check with any three features together."""
     base, mine = shared.compared(options.against, tasks)
+    engine = options.engine or EXHAUSTIVE
+    budget = shared.budget_of_each(options, budget)
+    jobs = [AgainstJob(task, base, engine, budget) for task in mine]
     interrupts = Interrupts()
     done: list[Compared] = []
     with output(options.output) as out:
-        for compared in _results(options, mine, base, budget, interrupts):
+        for compared in shared.each_result(options, "against", jobs, interrupts):
             if isinstance(compared, Lost):
                 continue
             lines = [] if options.json else against_report(compared)
@@ -72,28 +73,3 @@ def run_against(
         else:
             print("\n".join(against_totals(done, together)), file=out)
     return code
-
-
-def _results(
-    options: argparse.Namespace,
-    tasks: Sequence[Task],
-    base: DesignRef,
-    budget: Budget,
-    interrupts: Interrupts,
-) -> Iterator[Compared | Lost]:
-    """Yield the comparison of each task, in their order. If several run at the same
-    time, none is yielded before all are done."""
-    engine = options.engine or EXHAUSTIVE
-    spread = options.jobs > 1 or bool(options.cluster)
-    if spread:
-        budget = replace(budget, threads=shared.threads(options))
-    jobs = [AgainstJob(task, base, engine, budget) for task in tasks]
-    if not spread:
-        for job in jobs:
-            if interrupts():
-                break
-            with progress(job.title) as report, interrupts.caught():
-                result = job.run(report, interrupts)
-            yield result
-        return
-    yield from shared.results(options, "against", jobs, interrupts)

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import argparse
-
+from poolproof.checker.commands.parser import Options, Parser
 from poolproof.checker.commands.streams import output, writable
 from poolproof.checker.driver.citations import all_citations
 from poolproof.checker.driver.designs import designs_named
@@ -28,29 +27,22 @@ exit codes: 0 all cited functions are as cited, 1 some are not
 """
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """Add the arguments of the verb."""
     parser.epilog = _EXAMPLES
     add = parser.add_argument
     add("--tree", metavar="DIR", required=True, help="a kernel tree")
     add("--base", metavar="DIR", help="print the difference from this tree, too")
-    add(
+    parser.several(
         "--design",
-        action="append",
-        default=[],
-        metavar="DESIGN",
-        help="check the functions that these cite; by default, those of all "
-        "shipped designs",
+        "DESIGN",
+        "check the functions that these cite; by default, those of all shipped designs",
     )
-    add(
-        "--store",
-        action="store_true",
-        help="store the digests of this tree as those of its release",
-    )
+    parser.flag("--store", "store the digests of this tree as those of its release")
     add("-o", metavar="FILE", dest="output", help="print to FILE")
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: Options) -> int:
     """Compare, print, and return the exit code."""
     tree, anchors = folder_of(options.tree), stored_anchors()
     base = Source(folder_of(options.base)) if options.base else None

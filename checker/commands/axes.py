@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from poolproof.checker.commands.options import add_value, span
+from poolproof.checker.commands.parser import Options, Parser, span
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.driver.size import SizeTask, size_tasks
 from poolproof.checker.driver.sweep import Axis
@@ -15,7 +15,7 @@ from poolproof.model.language import declared, did_you_mean
 
 
 def add_axes(
-    parser: argparse.ArgumentParser,
+    parser: Parser,
     name: str,
     what: str,
     otherwise: range | None = None,
@@ -23,8 +23,7 @@ def add_axes(
     """Add an option that takes axes. A name alone has the values ``otherwise``, or
     is refused if there are none."""
     form = "NAME=LO..HI" if otherwise is None else "NAME[=LO..HI]"
-    add_value(
-        parser,
+    parser.value(
         name,
         _reader(otherwise),
         action="extend",
@@ -60,7 +59,7 @@ def checked(option: str, axes: Sequence[Axis]) -> tuple[Axis, ...]:
 def tasks_along(
     option: str,
     axes: Sequence[Axis],
-    options: argparse.Namespace,
+    options: Options,
     specs: Sequence[Spec],
     bounds: Mapping[str, int],
 ) -> Iterator[SizeTask]:

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 
 from poolproof.checker.commands import options as shared
+from poolproof.checker.commands.parser import Options, Parser
 from poolproof.checker.commands.streams import output
 from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.verdict import Budget
@@ -28,7 +28,7 @@ from poolproof.checker.reports.regressions import (
 )
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """Add the arguments of the verb."""
     add = parser.add_argument
     add(
@@ -39,14 +39,14 @@ def add(parser: argparse.ArgumentParser) -> None:
         "in it",
     )
     only = "only bugs with these fixes; the beginning of a hash is enough"
-    shared.add_names(parser, "--only", only, one="HASH")
-    shared.add_budget(parser, "time for each search; 60 by default", SECONDS)
-    add("-v", "--verbose", action="store_true", help="print each run, too")
-    add("--markdown", action="store_true", help="print Markdown")
+    parser.names("--only", only, one="HASH")
+    parser.budget("time for each search; 60 by default", SECONDS)
+    parser.verbose("print each run, too")
+    parser.flag("--markdown", "print Markdown")
     shared.add_output(parser)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: Options) -> int:
     """Ask, print, and return the exit code."""
     among = entries(options.only)
     budget = Budget(seconds=options.budget)
@@ -72,9 +72,7 @@ def run(options: argparse.Namespace) -> int:
     return 3 if missed or len(found) < len(among) else 0
 
 
-def _of_design(
-    options: argparse.Namespace, among: Sequence[BugEntry], budget: Budget
-) -> int:
+def _of_design(options: Options, among: Sequence[BugEntry], budget: Budget) -> int:
     known = shared.one_design(options.design)
     interrupts = Interrupts()
     with output(options.output) as out, interrupts.caught():

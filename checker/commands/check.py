@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-import argparse
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
 from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.against import add_against, run_against
 from poolproof.checker.commands.estimate import add_estimate, run_estimate
+from poolproof.checker.commands.parser import Options, Parser
 from poolproof.checker.commands.streams import (
     Stream,
     complain,
@@ -44,7 +43,7 @@ from poolproof.checker.reports.trace import defect_text, replayed_of, trace_text
 from poolproof.checker.spec import Spec
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """Add the arguments of the verb."""
     parser.epilog = shared.engines_help()
     add = parser.add_argument
@@ -66,41 +65,28 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="write what was proved as SMT-LIB 2 files to DIR",
     )
-    add(
-        "-v",
-        "--verbose",
-        action="store_true",
-        help="print the runs of expected violations and of witnesses, too",
-    )
-    add(
-        "--strict",
-        action="store_true",
-        help="exit with 3 if a property is vacuous, as review does",
-    )
-    add(
+    parser.verbose("print the runs of expected violations and of witnesses, too")
+    parser.flag("--strict", "exit with 3 if a property is vacuous, as review does")
+    parser.flag(
         "--mail",
-        action="store_true",
-        help="print a bug report for each unexpected violation (with -v, for "
+        "print a bug report for each unexpected violation (with -v, for "
         "expected ones, too)",
     )
     shared.add_cases(parser)
     add_triples(parser)
     add_estimate(parser)
     add_sweep(parser, "check at all these bounds, the smallest first, within --budget")
-    add(
+    parser.flag(
         "--table",
-        action="store_true",
-        help="print one table of the designs, those with the fewest violations first",
+        "print one table of the designs, those with the fewest violations first",
     )
-    add(
-        "--no-branches",
-        action="store_true",
-        help="do not list branches of the design's text that no step takes",
+    parser.flag(
+        "--no-branches", "do not list branches of the design's text that no step takes"
     )
     add_against(parser)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: Options) -> int:
     """Check, print, and return the exit code."""
     engine = options.engine or shared.AUTO
     budget, request = shared.budget(options, engine), _request(options, engine)
@@ -123,10 +109,12 @@ def run(options: argparse.Namespace) -> int:
         return run_estimate(options, tasks, request, budget)
     if options.against:
         return run_against(options, tasks, late, budget)
+    budget = shared.budget_of_each(options, budget)
+    jobs = [CheckJob(task, engine, budget, checks) for task in tasks]
     interrupts = Interrupts()
     done: list[CheckResult] = []
     with output(options.output) as out:
-        for checked in _results(options, tasks, budget, checks, interrupts):
+        for checked in shared.each_result(options, "check", jobs, interrupts):
             if isinstance(checked, Lost):
                 continue
             _print_one(options, checked, bool(done), out)
@@ -139,29 +127,8 @@ def run(options: argparse.Namespace) -> int:
     return code
 
 
-def _results(
-    options: argparse.Namespace,
-    tasks: Sequence[Task],
-    budget: Budget,
-    checks: Checks,
-    interrupts: Interrupts,
-) -> Iterator[CheckResult | Lost]:
-    """Yield the result of each task, in their order. If several run at the same time,
-    none is yielded before all are done."""
-    engine = options.engine or shared.AUTO
-    if options.jobs < 2 and not options.cluster:
-        for task in tasks:
-            if interrupts():
-                break
-            yield check(task, engine, budget, interrupts, checks)
-        return
-    budget = replace(budget, threads=shared.threads(options))
-    jobs = [CheckJob(task, engine, budget, checks) for task in tasks]
-    yield from shared.results(options, "check", jobs, interrupts)
-
-
 def _print_one(
-    options: argparse.Namespace, checked: CheckResult, later: bool, out: Stream
+    options: Options, checked: CheckResult, later: bool, out: Stream
 ) -> None:
     """Print one check, and write the files that the options ask for; ``later``: it is
     not the first."""
@@ -177,7 +144,7 @@ def _print_one(
 
 
 def _print_all(
-    options: argparse.Namespace, done: Sequence[CheckResult], code: int, out: Stream
+    options: Options, done: Sequence[CheckResult], code: int, out: Stream
 ) -> None:
     """Print what comes after the last check."""
     if options.json:
@@ -204,7 +171,7 @@ def _mails(checked: CheckResult, verbose: bool) -> str:
     )
 
 
-def _specs(options: argparse.Namespace) -> list[Spec]:
+def _specs(options: Options) -> list[Spec]:
     """Return what is to be checked."""
     names = options.spec or (shipped_specs() if options.since else ())
     if not names:
@@ -215,7 +182,7 @@ def _specs(options: argparse.Namespace) -> list[Spec]:
     return some
 
 
-def _request(options: argparse.Namespace, engine: str) -> Request:
+def _request(options: Options, engine: str) -> Request:
     request = shared.request(options)
     if request.any_size and engine not in (shared.AUTO, "prove"):
         raise UserError(
@@ -257,7 +224,7 @@ def check(
         return checks.run(task, engine, budget, report, interrupts)
 
 
-def write_junit(options: argparse.Namespace, done: Sequence[CheckResult]) -> None:
+def write_junit(options: Options, done: Sequence[CheckResult]) -> None:
     """Write the file of --junit."""
     if options.junit:
         with writable(options.junit) as file:

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 
 from poolproof.checker.commands import options as shared
+from poolproof.checker.commands.parser import Options, Parser
 from poolproof.checker.commands.streams import Stream, output
 from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.diagnostic import UserError
@@ -47,7 +47,7 @@ design has are listed, but not compared.
 """
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """Add the arguments of the verb."""
     parser.epilog = _EPILOG
     add = parser.add_argument
@@ -60,50 +60,32 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="a spec with the sizes, and with `user`, `kernel`, `observe` lines; with "
         "--property-wise, the specs to check",
     )
-    add(
-        "--bounds",
-        action="append",
-        type=shared.bounds,
-        default=[],
-        metavar="K=V[,K=V]",
-        help="set bounds, or choose labelled bounds of the spec",
+    shared.add_bounds(parser)
+    shared.add_features(parser)
+    parser.whole(
+        "--failures", "let up to N of the calls that may fail do so in a run", least=0
     )
-    shared.add_names(parser, "--without", "leave features out")
-    shared.add_names(parser, "--with", "turn features on", dest="having")
-    shared.add_whole(
-        parser,
-        "--failures",
-        "let up to N of the calls that may fail do so in a run",
-        least=0,
-    )
-    shared.add_budget(parser, "time for the comparison; 60 by default", 60.0)
-    shared.add_whole(parser, "--depth", "longest sequence to try", metavar="CALLS")
-    shared.add_memory(parser)
-    add(
+    parser.budget("time for the comparison; 60 by default", 60.0)
+    parser.whole("--depth", "longest sequence to try", metavar="CALLS")
+    parser.memory()
+    parser.flag(
         "--property-wise",
-        action="store_true",
-        help="instead, compare the verdicts of specs that apply to both designs; "
+        "instead, compare the verdicts of specs that apply to both designs; "
         "without SPEC, of all shipped ones",
     )
-    shared.add_value(
-        parser,
+    parser.value(
         "--engine",
         shared.engine,
         metavar="ENGINE",
         help="the engine for --property-wise, as in check",
     )
     shared.add_no_cache(parser)
-    add("--no-symmetry", action="store_true", help="visit symmetric states, too")
-    add(
-        "-v",
-        "--verbose",
-        action="store_true",
-        help="print the runs of all differences, not only of the first",
-    )
+    parser.flag("--no-symmetry", "visit symmetric states, too")
+    parser.verbose("print the runs of all differences, not only of the first")
     shared.add_output(parser)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: Options) -> int:
     """Compare, print, and return the exit code."""
     options.design = []
     designs = shared.one_design(options.one), shared.one_design(options.other)
@@ -132,7 +114,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _by_verdicts(
-    options: argparse.Namespace,
+    options: Options,
     designs: tuple[DesignRef, DesignRef],
     specs: Sequence[Spec],
     budget: Budget,
@@ -172,9 +154,7 @@ def _compared(pair: DesignPair, budget: Budget) -> Comparison:
         return compare(pair, budget, report)
 
 
-def _print(
-    options: argparse.Namespace, comparison: Comparison, code: int, out: Stream
-) -> None:
+def _print(options: Options, comparison: Comparison, code: int, out: Stream) -> None:
     if options.json:
         out.write(json.text(compare_json(comparison, code)))
     else:

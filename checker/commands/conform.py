@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from poolproof.checker.commands import options as shared
+from poolproof.checker.commands.parser import Options, Parser
 from poolproof.checker.commands.streams import output
 from poolproof.checker.commands.terminal import progress
 from poolproof.checker.conform.c_difference import c_difference
@@ -72,23 +71,7 @@ examples:
 """
 
 
-@dataclass(frozen=True)
-class Options:
-    """The options of the command."""
-
-    design: type[Hugetlb]
-    kernel: str
-    plan: Plan
-    log: str
-    install: bool
-    tree: str = ""
-    base: str = ""
-    programs: str = ""
-    failures: bool = False
-    gigantic: int = 0
-
-
-def add(parser: argparse.ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """Add the arguments of the verb."""
     parser.epilog = _EXAMPLES
     add = parser.add_argument
@@ -113,39 +96,27 @@ def add(parser: argparse.ArgumentParser) -> None:
         default="6.12",
         help=f"{LIVE}, {names} or the path of an image",
     )
-    shared.add_whole(
-        parser, "--sequences", "number of sequences; 1000 by default", 1000
+    parser.whole("--sequences", "number of sequences; 1000 by default", 1000)
+    parser.whole("--steps", "actions in each sequence; 26 by default", 26)
+    parser.whole("--seed", "seed of the sequences; 0 by default", 0, least=0)
+    parser.names("--with", "features that every sequence has", "having")
+    parser.names("--without", "features that no sequence has")
+    parser.budget("end after this time")
+    parser.flag(
+        "--failures", "make allocations fail, one at a time (needs CONFIG_FAILSLAB)"
     )
-    shared.add_whole(parser, "--steps", "actions in each sequence; 26 by default", 26)
-    shared.add_whole(
-        parser, "--seed", "seed of the sequences; 0 by default", 0, least=0
-    )
-    shared.add_names(parser, "--with", "features that every sequence has", "having")
-    shared.add_names(parser, "--without", "features that no sequence has")
-    shared.add_budget(parser, "end after this time")
-    add(
-        "--failures",
-        action="store_true",
-        help="make allocations fail, one at a time (needs CONFIG_FAILSLAB)",
-    )
-    shared.add_whole(
-        parser,
-        "--gigantic",
-        "a guest with N pages of 1 GiB, which can be demoted",
-        0,
-        least=0,
+    parser.whole(
+        "--gigantic", "a guest with N pages of 1 GiB, which can be demoted", 0, least=0
     )
     add("--c", metavar="DIR", help="write each difference to DIR as a C program")
     add("--log", metavar="FILE", help="match a log of calls instead of a kernel")
-    add(
-        "--install",
-        action="store_true",
-        help="install QEMU and gcc and download the kernel if they are missing",
+    parser.flag(
+        "--install", "install QEMU and gcc and download the kernel if they are missing"
     )
     shared.add_output(parser, json=False)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: Options) -> int:
     """Ask, print, and return the exit code."""
     if options.base and not options.tree:
         raise UserError(
@@ -169,21 +140,9 @@ def run(options: argparse.Namespace) -> int:
         having=tuple(options.having),
         without=tuple(options.without),
     )
-    chosen = Options(
-        design,
-        options.kernel,
-        plan,
-        options.log or "",
-        options.install,
-        options.tree or "",
-        options.base or "",
-        options.c or "",
-        options.failures,
-        options.gigantic,
-    )
     with output(options.output) as out:
         with progress("conform") as report:
-            lines, code = conform(chosen, report)
+            lines, code = conform(design, plan, options, report)
         print("\n".join(lines), file=out)
     return code
 
@@ -212,45 +171,49 @@ def _design(reference: str) -> type[Hugetlb]:
     return cls
 
 
-def conform(chosen: Options, report: Reporter) -> tuple[list[str], int]:
+def conform(
+    design: type[Hugetlb], plan: Plan, options: Options, report: Reporter
+) -> tuple[list[str], int]:
     """Return the lines to print and the exit code: 0 agreement, 1 disagreement, 3 if
     the kernel cannot be used. Raise UserError for wrong options."""
-    if chosen.log:
-        matches = list(match(chosen.design, load(chosen.log)))
+    if options.log:
+        matches = list(match(design, load(options.log)))
         code = 0 if all(m.accepted for m in matches) else 1
-        return log_report(chosen.log, matches), code
+        return log_report(options.log, matches), code
     try:
-        if chosen.base:
-            return _pair(chosen, report)
-        with _kernel(chosen) as kernel:
-            if chosen.failures:
-                injected = inject(chosen.design, kernel, chosen.plan, report)
-                lines = injected_report(chosen.design.__name__, injected)
+        if options.base:
+            return _pair(design, plan, options, report)
+        with _kernel(options) as kernel:
+            if options.failures:
+                injected = inject(design, kernel, plan, report)
+                lines = injected_report(design.__name__, injected)
                 return lines, 1 if injected.differences else 0
-            done = campaign(chosen.design, kernel, chosen.plan, report)
+            done = campaign(design, kernel, plan, report)
     except Unavailable as reason:
         return wrapped(f"not run: {reason}", "", "  "), 3
     code = 1 if done.unexplained else 3 if done.ended else 0
     violated = [broken(done.design, found) for found in done.disagreements]
     sides = ("model", f"Linux {done.release}")
-    written = _programs(chosen.programs, done.disagreements, violated, sides)
+    written = _programs(options.c, done.disagreements, violated, sides)
     return campaign_report(done, violated, written), code
 
 
-def _pair(chosen: Options, report: Reporter) -> tuple[list[str], int]:
+def _pair(
+    design: type[Hugetlb], plan: Plan, options: Options, report: Reporter
+) -> tuple[list[str], int]:
     """Return what the patch of a tree changed for user space."""
     cache = cache_folder()
-    base_image, head_image = _images(chosen, cache)
+    base_image, head_image = _images(options, cache)
     with (
-        _guest(base_image, chosen, cache) as base,
-        _guest(head_image, chosen, cache) as head,
+        _guest(base_image, options, cache) as base,
+        _guest(head_image, options, cache) as head,
     ):
-        pair = compare_kernels(chosen.design, base, head, chosen.plan, report)
-    design = variant(chosen.design, pair.base)
-    found = [broken(design, f) for f in pair.differences]
+        pair = compare_kernels(design, base, head, plan, report)
+    taken = variant(design, pair.base)
+    found = [broken(taken, f) for f in pair.differences]
     code = 1 if pair.differences else 3 if pair.ended else 0
-    written = _programs(chosen.programs, pair.differences, found, ("base", "head"))
-    return pair_report(pair, found, (chosen.base, chosen.tree), written), code
+    written = _programs(options.c, pair.differences, found, ("base", "head"))
+    return pair_report(pair, found, (options.base, options.tree), written), code
 
 
 def _programs(
@@ -279,55 +242,54 @@ def _programs(
     return said
 
 
-def _images(chosen: Options, cache: Path) -> tuple[Image, Image]:
+def _images(options: Options, cache: Path) -> tuple[Image, Image]:
     """The base is a tree, an image, or a revision of the tree; then the head is
     what the tree has committed."""
-    base = Path(chosen.base)
+    base, tree = Path(options.base), Path(options.tree)
     if base.is_dir():
-        return _built(chosen.base, chosen, cache), _built(chosen.tree, chosen, cache)
+        return _built(base, options, cache), _built(tree, options, cache)
     if base.is_file():
-        return Image(base.name, base, ()), _built(chosen.tree, chosen, cache)
-    folder_of(chosen.tree)
-    tree = Path(chosen.tree)
-    old = build_revision(tree, chosen.base, cache)
+        return Image(base.name, base, ()), _built(tree, options, cache)
+    folder_of(options.tree)
+    old = build_revision(tree, options.base, cache)
     return old, build_revision(tree, "HEAD", cache)
 
 
-def _built(tree: str, chosen: Options, cache: Path) -> Image:
-    folder_of(tree)
-    if chosen.install:
+def _built(tree: Path, options: Options, cache: Path) -> Image:
+    folder_of(str(tree))
+    if options.install:
         install_tools()
-    return build_image(Path(tree), cache)
+    return build_image(tree, cache)
 
 
 @contextmanager
-def _guest(image: Image, chosen: Options, cache: Path) -> Iterator[Kernel]:
-    machine = GuestMachine(gigantic=chosen.gigantic) if chosen.gigantic else None
+def _guest(image: Image, options: Options, cache: Path) -> Iterator[Kernel]:
+    machine = GuestMachine(gigantic=options.gigantic) if options.gigantic else None
     with Guest(image, cache, machine) as kernel:
         yield kernel
 
 
 @contextmanager
-def _kernel(chosen: Options) -> Iterator[Kernel]:
+def _kernel(options: Options) -> Iterator[Kernel]:
     cache = cache_folder()
-    if not chosen.tree and chosen.kernel == LIVE:
+    if not options.tree and options.kernel == LIVE:
         with Live(cache) as live:
             yield live
         return
-    if chosen.tree:
-        image = _built(chosen.tree, chosen, cache)
+    if options.tree:
+        image = _built(Path(options.tree), options, cache)
     else:
-        if chosen.install:
+        if options.install:
             install_tools()
-        image = _image(chosen, cache)
-    with _guest(image, chosen, cache) as kernel:
+        image = _image(options, cache)
+    with _guest(image, options, cache) as kernel:
         yield kernel
 
 
-def _image(chosen: Options, cache: Path) -> Image:
-    name = chosen.kernel
+def _image(options: Options, cache: Path) -> Image:
+    name = options.kernel
     if name in PACKAGES:
-        return fetch_image(name, cache) if chosen.install else find_image(name, cache)
+        return fetch_image(name, cache) if options.install else find_image(name, cache)
     path = Path(name)
     if path.is_file():
         return Image(path.name, path, ())

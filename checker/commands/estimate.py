@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 
+from poolproof.checker.commands.parser import Options, Parser
 from poolproof.checker.commands.streams import output
 from poolproof.checker.commands.sweep import cells_of, refuse_other_forms, searches
 from poolproof.checker.commands.terminal import Interrupts
@@ -16,18 +16,17 @@ from poolproof.checker.reports import json
 from poolproof.checker.reports.estimate import estimate_json, estimate_report
 
 
-def add_estimate(parser: argparse.ArgumentParser) -> None:
+def add_estimate(parser: Parser) -> None:
     """Add --estimate."""
-    parser.add_argument(
+    parser.flag(
         "--estimate",
-        action="store_true",
-        help="do not check, but estimate the states, memory and time of the check "
+        "do not check, but estimate the states, memory and time of the check "
         "from searches at smaller bounds within --budget",
     )
 
 
 def run_estimate(
-    options: argparse.Namespace,
+    options: Options,
     tasks: Sequence[Task],
     request: Request,
     budget: Budget,

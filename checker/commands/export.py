@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 from pathlib import Path
 
 from poolproof.checker.commands import options as shared
+from poolproof.checker.commands.parser import Options, Parser
 from poolproof.checker.commands.streams import output, writable
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.driver.designs import find_spec, shipped_specs
@@ -21,7 +21,7 @@ from poolproof.checker.driver.export import (
 from poolproof.checker.spec import parse
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """Add the arguments of the verb."""
     add = parser.add_argument
     add(
@@ -30,8 +30,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="a .spec file or a shipped spec, or a design without one",
     )
     shared.add_designs(parser)
-    shared.add_names(parser, "--without", "leave features out")
-    shared.add_names(parser, "--with", "turn features on", dest="having")
+    shared.add_features(parser)
     form = parser.add_mutually_exclusive_group(required=True)
     form.add_argument("--promela", action="store_true", help="for SPIN")
     form.add_argument(
@@ -44,7 +43,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(failures=None)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: Options) -> int:
     """Print the model, and return the exit code."""
     request, what = shared.request(options), options.what
     shipped = {Path(path).stem for path in shipped_specs()}
@@ -65,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _module(options: argparse.Namespace, found: ToExport) -> str:
+def _module(options: Options, found: ToExport) -> str:
     """Return the module's name, which TLA+ requires to be its file's. Raise UserError
     if the file cannot have such a name."""
     if not options.output:

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from poolproof.checker.commands import options as shared
+from poolproof.checker.commands.parser import Options, Parser
 from poolproof.checker.commands.streams import output
 from poolproof.checker.commands.terminal import progress
 from poolproof.checker.core.bounds import parse_bounds
@@ -18,16 +18,10 @@ from poolproof.checker.reports.guarantee import guarantee_report
 from poolproof.checker.spec import parse
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """Add the arguments of the verb."""
     add = parser.add_argument
-    add(
-        "--design",
-        action="append",
-        default=[],
-        metavar="DESIGN",
-        help="as for check; by default, those of the spec",
-    )
+    parser.several("--design", "DESIGN", "as for check; by default, those of the spec")
     name = Path(SPEC).stem
     add("--spec", default=name, metavar="SPEC", help=f"a spec; {name} by default")
     add(
@@ -36,28 +30,19 @@ def add(parser: argparse.ArgumentParser) -> None:
         default=PROPERTY,
         help=f"the promise, a property of the spec; {PROPERTY} by default",
     )
-    add(
-        "--bounds",
-        action="append",
-        type=parse_bounds,
-        default=[],
-        metavar="K=V[,K=V]",
-        help="bounds to try; repeat the option for others",
+    what = "bounds to try; repeat the option for others"
+    shared.add_bounds(parser, what, parse_bounds)
+    parser.whole(
+        "--states", "visit at most N states in each search; 3000 by default", 3000
     )
-    shared.add_whole(
-        parser,
-        "--states",
-        "visit at most N states in each search; 3000 by default",
-        3000,
-    )
-    shared.add_budget(parser, "time for all searches together; 300 by default", 300.0)
-    shared.add_whole(parser, "--most", "combine at most N features; 2 by default", 2)
-    add("--single", action="store_true", help="try no pairs (--most 1)")
-    shared.add_names(parser, "--among", "combine only these features")
+    parser.budget("time for all searches together; 300 by default", 300.0)
+    parser.whole("--most", "combine at most N features; 2 by default", 2)
+    parser.flag("--single", "try no pairs (--most 1)")
+    parser.names("--among", "combine only these features")
     shared.add_output(parser)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: Options) -> int:
     """Try the features, print the tables, and return the exit code."""
     spec = parse(find_spec(options.spec))
     wanted = options.design or [w.text for w in spec.designs]

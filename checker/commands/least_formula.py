@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 
 from poolproof.checker.commands.axes import add_axes, checked, tasks_along
+from poolproof.checker.commands.parser import Options, Parser
 from poolproof.checker.commands.streams import output
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.driver.least_formula import least_formula
@@ -17,7 +17,7 @@ _VALUES = range(1, 4)
 """The values of a name that is given without a range."""
 
 
-def add_any(parser: argparse.ArgumentParser) -> None:
+def add_any(parser: Parser) -> None:
     """Add --any."""
     what = (
         "find the least size as a formula of bounds or lets: fitted to these "
@@ -26,9 +26,7 @@ def add_any(parser: argparse.ArgumentParser) -> None:
     add_axes(parser, "--any", what, _VALUES)
 
 
-def run_any(
-    options: argparse.Namespace, specs: Sequence[Spec], bounds: Mapping[str, int]
-) -> int:
+def run_any(options: Options, specs: Sequence[Spec], bounds: Mapping[str, int]) -> int:
     """Print the formula of each scenario on each design, and return the exit code: 3
     if one has none, else 0."""
     if options.json:

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import argparse
-
+from poolproof.checker.commands.parser import Options, Parser
 from poolproof.checker.driver.designs import (
     designs_named,
     shipped_designs,
@@ -16,7 +15,7 @@ from poolproof.checker.reports.catalogue import catalogue, design_text
 from poolproof.checker.spec import parse
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """Add the arguments of the verb."""
     parser.add_argument(
         "--design",
@@ -25,7 +24,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: Options) -> int:
     """Print, and return the exit code."""
     if options.design:
         for number, known in enumerate(designs_named(options.design)):

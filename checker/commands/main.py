@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from poolproof import __version__
+from poolproof.checker.commands.parser import Parser
 from poolproof.checker.commands.streams import complain, pointed, standard_output
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.limits import Spent
@@ -117,7 +118,7 @@ class _Help(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, max_help_position=22, width=WIDTH)
 
 
-class _Verb(argparse.ArgumentParser):
+class _Verb(Parser):
     """A verb's parser. Its module is loaded when it is asked for something."""
 
     verb = ""

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import argparse
-
 from poolproof.checker.commands import options as shared
+from poolproof.checker.commands.parser import Options, Parser
 from poolproof.checker.commands.streams import output
 from poolproof.checker.commands.terminal import progress
 from poolproof.checker.core.diagnostic import UserError
@@ -20,47 +19,29 @@ from poolproof.checker.reports.mutate import mutation_report
 from poolproof.checker.spec import parse
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """Add the arguments of the verb."""
     add = parser.add_argument
     add("design", metavar="DESIGN", help="as for check --design")
-    add(
-        "--spec",
-        action="append",
-        default=[],
-        metavar="SPEC",
-        help="use only this spec; all shipped ones by default",
-    )
-    add(
-        "--inherited",
-        action="store_true",
-        help="also change the text that the design inherits",
-    )
-    shared.add_whole(parser, "--sample", "try only N mutants")
-    shared.add_whole(
-        parser, "--seed", "seed of the mutants' order; 0 by default", 0, least=0
-    )
-    shared.add_whole(
-        parser,
+    parser.several("--spec", "SPEC", "use only this spec; all shipped ones by default")
+    parser.flag("--inherited", "also change the text that the design inherits")
+    parser.whole("--sample", "try only N mutants")
+    parser.whole("--seed", "seed of the mutants' order; 0 by default", 0, least=0)
+    parser.whole(
         "--states",
         "visit at most N states of the unchanged design under each spec; 4000 by "
         "default",
         4000,
     )
-    shared.add_budget(parser, "time for all mutants together; 120 by default", 120.0)
-    shared.add_memory(parser)
-    shared.add_whole(
-        parser,
-        "--threads",
-        "run N processes (default: one for each core)",
-        cores(),
-    )
+    parser.budget("time for all mutants together; 120 by default", 120.0)
+    parser.memory()
+    parser.whole("--threads", "run N processes (default: one for each core)", cores())
     shared.add_cluster(parser)
     shared.add_no_cache(parser)
     shared.add_output(parser)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: Options) -> int:
     """Try the mutants, print the score, and return the exit code."""
     known = shared.one_design(options.design)
     paths = [find_spec(name) for name in options.spec] or shipped_specs()
@@ -93,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     return 3 if done.stopped else 0
 
 
-def _workers(options: argparse.Namespace, budget: Budget) -> Workers:
+def _workers(options: Options, budget: Budget) -> Workers:
     """Return who tries the mutants: processes of this machine, or other machines."""
     if options.cluster:
         return Workers(on_cluster(options.cluster), budget=budget)

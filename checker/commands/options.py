@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The options that several verbs share, and readers of their values.
-
-A reader takes the text of one option and returns its value, or raises
-ArgumentTypeError with the reason; `add_value` puts the option before it.
-"""
+"""The options that several verbs share, and what they mean."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
+from poolproof.checker.commands.parser import Options, Parser
 from poolproof.checker.commands.streams import complain
 from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.bounds import parse_bounds
@@ -51,52 +48,7 @@ def engines_help() -> str:
     )
 
 
-# --- readers --------------------------------------------------------------
-
-
-def whole(least: int) -> Callable[[str], int]:
-    """Return a reader of whole numbers from ``least`` on."""
-
-    def read(text: str) -> int:
-        if not re.fullmatch(r"[0-9]+", text) or int(text) < least:
-            raise argparse.ArgumentTypeError(
-                f"a whole number of at least {least} is expected"
-            )
-        return int(text)
-
-    return read
-
-
-def seconds(text: str) -> float:
-    """Return a finite number of seconds above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError("a number of seconds above 0 is expected")
-    return value
-
-
-def memory(text: str) -> int:
-    """Return the bytes of ``500M`` or ``4G``."""
-    found = re.fullmatch(r"([0-9]+)([KMG]?)B?", text.upper())
-    if found is None or int(found[1]) == 0:
-        raise argparse.ArgumentTypeError("write bytes, or like 500M, 4G")
-    return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2]]
-
-
-def span(text: str) -> range:
-    """Return the numbers of ``LO..HI``, both ends included."""
-    lo, dots, hi = text.partition("..")
-    if not (dots and lo.isdecimal() and hi.isdecimal() and int(lo) <= int(hi)):
-        raise argparse.ArgumentTypeError("write two sizes, like 20..24")
-    return range(int(lo), int(hi) + 1)
-
-
-def names(text: str) -> list[str]:
-    """Return the names of ``A,B``."""
-    return text.replace(",", " ").split()
+# --- options --------------------------------------------------------------
 
 
 def engine(text: str) -> str:
@@ -116,160 +68,83 @@ def bounds(text: str) -> list[str | dict[str, int]]:
     return [parse_bounds(part) if "=" in part else part for part in parts if part]
 
 
-# --- options --------------------------------------------------------------
+def add_output(parser: Parser, json: bool = True) -> None:
+    """Add -o, and --json unless the verb has forms of its own."""
+    if json:
+        parser.flag("--json", "print JSON")
+    parser.add_argument("-o", metavar="FILE", dest="output", help="print to FILE")
 
 
-def add_value(
-    parser: argparse.ArgumentParser,
-    name: str,
-    read: Callable[[str], Any],
-    **more: Any,
-) -> None:
-    """Add an option whose text ``read`` reads. The parser raises UserError,
-    with the option and its text, where ``read`` refuses."""
-
-    def value(text: str) -> Any:
-        try:
-            return read(text)
-        except argparse.ArgumentTypeError as e:
-            raise UserError(None, f"{name} {text}: {e}") from None
-
-    parser.add_argument(name, type=value, **more)
-
-
-def add_whole(
-    parser: argparse.ArgumentParser,
-    name: str,
-    what: str,
-    default: int | None = None,
-    least: int = 1,
-    metavar: str = "N",
-) -> None:
-    """Add an option that takes a whole number from ``least`` on."""
-    add_value(parser, name, whole(least), default=default, metavar=metavar, help=what)
-
-
-def add_budget(
-    parser: argparse.ArgumentParser, what: str, default: float | None = None
-) -> None:
-    """Add --budget, in seconds."""
-    add_value(
-        parser, "--budget", seconds, default=default, metavar="SECONDS", help=what
+def add_designs(parser: Parser) -> None:
+    """Add which designs a spec is asked of, and at which bounds."""
+    what = (
+        "instead of the spec's `for`: Hugetlb, package.module:Class, my.py:Class, "
+        "or my.py"
     )
+    parser.several("--design", "DESIGN", what)
+    add_bounds(parser)
 
 
-def add_memory(parser: argparse.ArgumentParser) -> None:
-    """Add --memory."""
-    what = "at most this, like 500M or 4G"
-    add_value(parser, "--memory", memory, metavar="SIZE", help=what)
-
-
-def add_names(
-    parser: argparse.ArgumentParser,
-    name: str,
-    what: str,
-    dest: str | None = None,
-    one: str = "FEATURE",
+def add_bounds(
+    parser: Parser,
+    what: str = "set bounds, or choose labelled bounds of the spec",
+    read: Callable[[str], object] = bounds,
 ) -> None:
-    """Add an option that takes features, or what ``one`` says, and may be
-    repeated."""
-    add_value(
-        parser,
-        name,
-        names,
-        action="extend",
+    """Add --bounds, whose text ``read`` reads. Raises UserError as that does."""
+    parser.add_argument(
+        "--bounds",
+        action="append",
+        type=read,
         default=[],
-        metavar=f"{one}[,{one}]",
-        dest=dest,
+        metavar="K=V[,K=V]",
         help=what,
     )
 
 
-def add_output(parser: argparse.ArgumentParser, json: bool = True) -> None:
-    """Add -o, and --json unless the verb has forms of its own."""
-    if json:
-        parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("-o", metavar="FILE", dest="output", help="print to FILE")
+def add_features(parser: Parser) -> None:
+    """Add --without and --with."""
+    parser.names("--without", "leave features out")
+    parser.names("--with", "turn features on", dest="having")
 
 
-def add_designs(parser: argparse.ArgumentParser) -> None:
-    """Add which designs a spec is asked of, and at which bounds."""
-    add = parser.add_argument
-    add(
-        "--design",
-        action="append",
-        default=[],
-        metavar="DESIGN",
-        help="instead of the spec's `for`: Hugetlb, package.module:Class, "
-        "my.py:Class, or my.py",
-    )
-    add(
-        "--bounds",
-        action="append",
-        type=bounds,
-        default=[],
-        metavar="K=V[,K=V]",
-        help="set bounds, or choose labelled bounds of the spec",
-    )
-
-
-def add_any(parser: argparse.ArgumentParser) -> None:
+def add_any(parser: Parser) -> None:
     """Add which sizes a proof leaves open."""
-    add_value(
-        parser,
-        "--any",
-        names,
-        action="extend",
-        default=[],
-        metavar="BOUND[,BOUND]",
-        dest="any_size",
-        help="leave these bounds open in proofs, or `all` bounds (engines prove "
-        "and auto)",
-    )
+    what = "leave these bounds open in proofs, or `all` bounds (engines prove and auto)"
+    parser.names("--any", what, dest="any_size", one="BOUND")
 
 
-def add_engine(parser: argparse.ArgumentParser) -> None:
+def add_engine(parser: Parser) -> None:
     """Add what is checked, by which engine, and for how long."""
     add_designs(parser)
-    add_names(parser, "--without", "leave features out")
-    add_names(parser, "--with", "turn features on", dest="having")
-    add_whole(
-        parser,
+    add_features(parser)
+    parser.whole(
         "--failures",
         "let up to N of the calls that may fail do so in a run (--bounds "
         f"{FAILURES.name}=N)",
         least=0,
     )
-    add_value(parser, "--engine", engine, metavar="ENGINE", help=", ".join(engines()))
-    add_budget(parser, "time for each engine on each design")
-    add_whole(parser, "--depth", "length of the longest runs", least=0, metavar="STEPS")
-    add_memory(parser)
-    add_whole(
-        parser,
+    parser.value("--engine", engine, metavar="ENGINE", help=", ".join(engines()))
+    parser.budget("time for each engine on each design")
+    parser.whole("--depth", "length of the longest runs", least=0, metavar="STEPS")
+    parser.memory()
+    parser.whole(
         "--threads",
         "workers of the native engine (default: one for each core), at most 256",
         0,
     )
-    add_whole(parser, "--seed", "seed of the fuzz engine; 0 by default", 0, least=0)
-    parser.add_argument(
-        "--no-symmetry", action="store_true", help="visit symmetric states, too"
-    )
-    parser.add_argument(
-        "--indices",
-        action="store_true",
-        help="also use the symmetry of ints that are only indices",
-    )
-    parser.add_argument(
+    parser.whole("--seed", "seed of the fuzz engine; 0 by default", 0, least=0)
+    parser.flag("--no-symmetry", "visit symmetric states, too")
+    parser.flag("--indices", "also use the symmetry of ints that are only indices")
+    parser.flag(
         "--partial-order",
-        action="store_true",
-        help="explicit, native: take steps that concern only their own task first; "
+        "explicit, native: take steps that concern only their own task first; "
         "fewer states, but not the shortest runs",
     )
     add_no_cache(parser)
     add_output(parser)
 
 
-def add_no_cache(parser: argparse.ArgumentParser) -> None:
+def add_no_cache(parser: Parser) -> None:
     """Add whether to use what the cache has."""
     parser.add_argument(
         "--no-cache",
@@ -279,13 +154,13 @@ def add_no_cache(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_jobs(parser: argparse.ArgumentParser, default: int) -> None:
+def add_jobs(parser: Parser, default: int) -> None:
     """Add how many checks are made at the same time."""
-    add_whole(parser, "--jobs", "run N checks at the same time", default=default)
+    parser.whole("--jobs", "run N checks at the same time", default=default)
     add_cluster(parser)
 
 
-def add_cluster(parser: argparse.ArgumentParser) -> None:
+def add_cluster(parser: Parser) -> None:
     """Add the option for other machines."""
     parser.add_argument(
         "--cluster",
@@ -294,18 +169,18 @@ def add_cluster(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_cases(parser: argparse.ArgumentParser) -> None:
+def add_cases(parser: Parser) -> None:
     """Add the forms of the answers that other tools read as test cases."""
     parser.add_argument(
         "--junit", metavar="FILE", help="write the answers as JUnit XML, too"
     )
-    parser.add_argument("--ktap", action="store_true", help="print the answers as KTAP")
+    parser.flag("--ktap", "print the answers as KTAP")
 
 
 # --- what they mean -------------------------------------------------------
 
 
-def budget(options: argparse.Namespace, engine: str) -> Budget:
+def budget(options: Options, engine: str) -> Budget:
     """Return the limits of the options for an engine."""
     otherwise = DEFAULT_SECONDS.get(engine)
     return Budget(
@@ -321,12 +196,12 @@ def budget(options: argparse.Namespace, engine: str) -> Budget:
     )
 
 
-def checks(options: argparse.Namespace) -> Checks:
+def checks(options: Options) -> Checks:
     """Return the functions that check, with the cache or without it."""
     return ANEW if options.no_cache else KEPT
 
 
-def threads(options: argparse.Namespace) -> int:
+def threads(options: Options) -> int:
     """Return the workers of the native engine for each check."""
     given: int = getattr(options, "threads", 0)  # size has no such option
     if options.cluster:
@@ -334,7 +209,13 @@ def threads(options: argparse.Namespace) -> int:
     return given or max(1, cores() // options.jobs)
 
 
-def spread(options: argparse.Namespace, interrupted: Callable[[], bool]) -> Spread:
+def budget_of_each(options: Options, budget: Budget) -> Budget:
+    """Return the limits of each job: its share of the cores if several may run at the
+    same time."""
+    return replace(budget, threads=threads(options)) if is_spread(options) else budget
+
+
+def spread(options: Options, interrupted: Callable[[], bool]) -> Spread:
     """Return how jobs are done."""
     jobs: int = options.jobs
     if options.cluster:
@@ -343,7 +224,7 @@ def spread(options: argparse.Namespace, interrupted: Callable[[], bool]) -> Spre
 
 
 def results(
-    options: argparse.Namespace,
+    options: Options,
     verb: str,
     jobs: Sequence[Job],
     interrupts: Interrupts,
@@ -358,7 +239,28 @@ def results(
     return found
 
 
-def merged(options: argparse.Namespace) -> tuple[str, dict[str, int]]:
+def each_result(
+    options: Options, verb: str, jobs: Sequence[Job], interrupts: Interrupts
+) -> Iterator[Any]:
+    """Yield the result of each job, in their order. If several run at the same time,
+    none is yielded before all are done; else those after Ctrl-C are left out."""
+    if is_spread(options):
+        yield from results(options, verb, jobs, interrupts)
+        return
+    for job in jobs:
+        if interrupts():
+            return
+        with progress(job.title) as report, interrupts.caught():
+            result = job.run(report, interrupts)
+        yield result
+
+
+def is_spread(options: Options) -> bool:
+    """Return whether several jobs may run at the same time."""
+    return options.jobs > 1 or bool(options.cluster)
+
+
+def merged(options: Options) -> tuple[str, dict[str, int]]:
     """Return the label and the bounds of all --bounds. Raises UserError if
     they contradict each other."""
     parts = [part for some in options.bounds for part in some]
@@ -374,7 +276,7 @@ def merged(options: argparse.Namespace) -> tuple[str, dict[str, int]]:
     return "".join(labels), bounds
 
 
-def request(options: argparse.Namespace) -> Request:
+def request(options: Options) -> Request:
     """Return what the options add to a spec. Raises UserError."""
     label, bounds = merged(options)
     if options.failures is not None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.check import check, prepared
+from poolproof.checker.commands.parser import Options, Parser
 from poolproof.checker.commands.streams import output, writable
 from poolproof.checker.commands.terminal import Interrupts
 from poolproof.checker.core.diagnostic import UserError
@@ -68,7 +68,7 @@ read, 3 the budget was spent
 """
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """Add the arguments of the verb."""
     parser.epilog = _EXAMPLES
     add = parser.add_argument
@@ -82,32 +82,27 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="a kernel tree, with or without the patch; for REV..REV, its git",
     )
-    add(
-        "--design",
-        action="append",
-        default=[],
-        metavar="DESIGN",
-        help="consider only these: Hugetlb, my.py:Class, or my.py",
+    parser.several(
+        "--design", "DESIGN", "consider only these: Hugetlb, my.py:Class, or my.py"
     )
     add(
         "--skeleton",
         metavar="FILE",
         help="write to FILE a design with the methods that must change",
     )
-    shared.add_budget(parser, f"time for all specs together; {SECONDS:.0f} by default")
-    add("--no-run", action="store_true", help="list the specs, but do not run them")
-    add(
+    parser.budget(f"time for all specs together; {SECONDS:.0f} by default")
+    parser.flag("--no-run", "list the specs, but do not run them")
+    parser.flag(
         "--b4",
-        action="store_true",
-        help="act as a check command of b4: print a line for each warning, and run "
+        "act as a check command of b4: print a line for each warning, and run "
         "the specs only on designs of --design",
     )
-    add("--json", action="store_true", help="with --b4: print what `b4 review` reads")
+    parser.flag("--json", "with --b4: print what `b4 review` reads")
     shared.add_no_cache(parser)
     shared.add_output(parser, json=False)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: Options) -> int:
     """Read the patch, look and run, print, and return the exit code."""
     if options.json and not options.b4:
         raise UserError(None, "--json is for `b4 review`: write --b4 --json")
@@ -187,7 +182,7 @@ def _run(
     return done, []
 
 
-def _answer_b4(which: Sequence[Modelled], options: argparse.Namespace) -> int:
+def _answer_b4(which: Sequence[Modelled], options: Options) -> int:
     lines = list(modelled_lines(which))
     if options.design:
         seconds = options.budget or B4_SECONDS

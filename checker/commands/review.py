@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 
 from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.against import add_against, run_against
 from poolproof.checker.commands.check import complain_of_mistakes, prepared, write_junit
+from poolproof.checker.commands.parser import Options, Parser
 from poolproof.checker.commands.streams import Stream, complain, output, writable
 from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.diagnostic import UserError
@@ -33,21 +33,20 @@ from poolproof.checker.reports.review import each_spec, review_report, totals
 from poolproof.checker.reports.triples import triples_report
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """Add the arguments of the verb."""
     parser.epilog = shared.engines_help()
     shared.add_engine(parser)
     shared.add_jobs(parser, cores())
     add = parser.add_argument
-    add("--page", action="store_true", help="print the page only")
-    add("--all", action="store_true", help="print all rows after the page, too")
-    add("--markdown", action="store_true", help="print Markdown")
+    parser.flag("--page", "print the page only")
+    parser.flag("--all", "print all rows after the page, too")
+    parser.flag("--markdown", "print Markdown")
     add("--html", metavar="FILE", help="write a page with pictures of runs, too")
     shared.add_cases(parser)
-    add(
+    parser.flag(
         "--triples",
-        action="store_true",
-        help="also check with any three features together (the default for a "
+        "also check with any three features together (the default for a "
         "--design of your own)",
     )
     add_against(parser)
@@ -61,7 +60,7 @@ SECONDS = 120.0
 """For each scenario on each design, without --budget."""
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: Options) -> int:
     """Check everything, print it, and return the exit code."""
     engine = options.engine or EXHAUSTIVE
     budget, request = shared.budget(options, engine), shared.request(options)
@@ -122,7 +121,7 @@ def run(options: argparse.Namespace) -> int:
 def _print(
     view: Overview,
     together: Sequence[Triples],
-    options: argparse.Namespace,
+    options: Options,
     code: int,
     out: Stream,
 ) -> None:
@@ -141,7 +140,7 @@ def _print(
         print("\n".join(lines), file=out)
 
 
-def _text(view: Overview, options: argparse.Namespace) -> list[str]:
+def _text(view: Overview, options: Options) -> list[str]:
     """The page and the totals; what else the options ask for comes in between."""
     lines = page(view)
     if options.all or options.design:

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.least_formula import add_any, run_any
+from poolproof.checker.commands.parser import Options, Parser, span
 from poolproof.checker.commands.streams import output
 from poolproof.checker.commands.sweep import add_sweep, run_sweep
 from poolproof.checker.commands.terminal import Interrupts, progress
@@ -23,21 +22,14 @@ from poolproof.checker.spec import Spec, parse
 from poolproof.model.language import did_you_mean
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+def add(parser: Parser) -> None:
     """Add the arguments of the verb."""
     add = parser.add_argument
     add("spec", nargs="+", metavar="FILE", help="a .scenario file, or a shipped one")
-    add(
-        "--scenario",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="run only these scenarios",
-    )
-    shared.add_value(
-        parser,
+    parser.several("--scenario", "NAME", "run only these scenarios")
+    parser.value(
         "--sizes",
-        shared.span,
+        span,
         metavar="LO..HI",
         help="try these sizes instead of the scenario's range",
     )
@@ -48,19 +40,17 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_any(parser)
     add("--csv", metavar="FILE", help="with --sweep: write the sizes as CSV")
     add("--plot", metavar="FILE", help="with --sweep: draw a plot (needs matplotlib)")
-    add("--table", action="store_true", help="do not print the failing schedules")
+    parser.flag("--table", "do not print the failing schedules")
     shared.add_designs(parser)
-    shared.add_budget(
-        parser,
-        "time for each scenario on each design",
-        shared.DEFAULT_SECONDS[shared.AUTO],
+    parser.budget(
+        "time for each scenario on each design", shared.DEFAULT_SECONDS[shared.AUTO]
     )
     shared.add_no_cache(parser)
     shared.add_jobs(parser, 1)
     shared.add_output(parser)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: Options) -> int:
     """Find the sizes, print them, and return the exit code."""
     label, bounds = shared.merged(options)
     if label:
@@ -95,23 +85,20 @@ def run(options: argparse.Namespace) -> int:
     return code
 
 
-def _cells(
-    options: argparse.Namespace, spec: Spec, bounds: Mapping[str, int]
-) -> list[SizeJob]:
+def _cells(options: Options, spec: Spec, bounds: Mapping[str, int]) -> list[SizeJob]:
     """Return the scenarios of a spec that are asked for, on their designs."""
-    budget, checks = Budget(seconds=options.budget), shared.checks(options)
-    if options.jobs > 1 or options.cluster:
-        budget = replace(budget, threads=shared.threads(options))
+    budget = shared.budget_of_each(options, Budget(seconds=options.budget))
+    checks = shared.checks(options)
     tasks = size_tasks(spec, options.design, options.scenario, bounds)
     if options.sizes is not None:
         tasks = (task.within(options.sizes) for task in tasks)
     return [SizeJob(task, budget, checks) for task in tasks]
 
 
-def _answers(options: argparse.Namespace, jobs: Sequence[SizeJob]) -> list[SizeAnswer]:
+def _answers(options: Options, jobs: Sequence[SizeJob]) -> list[SizeAnswer]:
     """Return what comes out of each job. Raise KeyboardInterrupt at Ctrl-C."""
     results: list[Sized | Lost]
-    if options.jobs == 1 and not options.cluster:
+    if not shared.is_spread(options):
         results = [job.find(Silent()) for job in jobs]
     else:
         interrupts = Interrupts()

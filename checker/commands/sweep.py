@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from poolproof.checker.commands import options as shared
 from poolproof.checker.commands.axes import add_axes, checked, tasks_along
+from poolproof.checker.commands.parser import Options, Parser
 from poolproof.checker.commands.streams import output
 from poolproof.checker.commands.terminal import Interrupts, Progress, progress
 from poolproof.checker.core.diagnostic import UserError
@@ -40,7 +39,7 @@ from poolproof.checker.reports.sweep import (
 from poolproof.checker.spec import Spec
 
 
-def add_sweep(parser: argparse.ArgumentParser, what: str) -> None:
+def add_sweep(parser: Parser, what: str) -> None:
     """Add --sweep, whose help is ``what``."""
     add_axes(parser, "--sweep", what)
 
@@ -49,7 +48,7 @@ def add_sweep(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 def run_sweep(
-    options: argparse.Namespace, specs: Sequence[Spec], bounds: Mapping[str, int]
+    options: Options, specs: Sequence[Spec], bounds: Mapping[str, int]
 ) -> int:
     """Print the grid of each scenario on each design, and return the exit code: 3
     if a cell is not known, else 0."""
@@ -103,7 +102,7 @@ _ALL = 1_000
 
 
 def run_check_sweep(
-    options: argparse.Namespace,
+    options: Options,
     specs: Sequence[Spec],
     request: Request,
     budget: Budget,
@@ -132,7 +131,7 @@ def run_check_sweep(
     return code
 
 
-def refuse_other_forms(options: argparse.Namespace, mine: str) -> None:
+def refuse_other_forms(options: Options, mine: str) -> None:
     """Raise UserError for an option that does not go with ``mine``."""
     for name in _OTHER_FORMS:
         if vars(options).get(name):
@@ -140,14 +139,11 @@ def refuse_other_forms(options: argparse.Namespace, mine: str) -> None:
             raise UserError(None, f"--{mine} and --{shown}: leave one of them out")
 
 
-def searches(
-    options: argparse.Namespace, budget: Budget, interrupts: Interrupts
-) -> Searches:
+def searches(options: Options, budget: Budget, interrupts: Interrupts) -> Searches:
     """Return how cells are searched, by the options."""
     spread = shared.spread(options, interrupts)
     together = _ALL if options.cluster else max(options.jobs, 1)
-    if together > 1:
-        budget = replace(budget, threads=shared.threads(options))
+    budget = shared.budget_of_each(options, budget)
     engine = every_state(options.engine)
     return Searches(engine, budget, shared.checks(options), spread, together)
 

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import argparse
-
 from poolproof.checker.commands import options as shared
+from poolproof.checker.commands.parser import Options, Parser
 from poolproof.checker.commands.streams import output
 from poolproof.checker.conform.c_trace import c_program
 from poolproof.checker.conform.mail import mail, quote
@@ -19,28 +18,32 @@ from poolproof.checker.reports import json
 from poolproof.checker.reports.itf import itf
 from poolproof.checker.reports.trace import trace_report
 
+_FORMS = {
+    "json": "print JSON",
+    "itf": "print Apalache's trace format (ITF)",
+    "c": "print the calls as a C program (kselftest)",
+    "syz": "print a syzkaller program",
+    "mail": "print a bug report with a C reproducer",
+    "quote": "print a comment for a patch review",
+}
+"""The forms of a trace, each with its help."""
 
-def add(parser: argparse.ArgumentParser) -> None:
+
+def add(parser: Parser) -> None:
     """Add the arguments of the verb."""
     parser.add_argument("file", nargs="+", metavar="FILE", help="a .trace file")
-    add = parser.add_mutually_exclusive_group().add_argument
-    add("--json", action="store_true", help="print JSON")
-    add("--itf", action="store_true", help="print Apalache's trace format (ITF)")
-    add("--c", action="store_true", help="print the calls as a C program (kselftest)")
-    add("--syz", action="store_true", help="print a syzkaller program")
-    add("--mail", action="store_true", help="print a bug report with a C reproducer")
-    add("--quote", action="store_true", help="print a comment for a patch review")
-    parser.add_argument(
+    forms = parser.add_mutually_exclusive_group()
+    for name, what in _FORMS.items():
+        forms.add_argument(f"--{name}", action="store_true", help=what)
+    parser.several(
         "--ran",
-        action="append",
-        default=[],
-        metavar="VERSION",
-        help="state in the report that the C program showed it on this kernel",
+        "VERSION",
+        "state in the report that the C program showed it on this kernel",
     )
     shared.add_output(parser, json=False)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: Options) -> int:
     """Replay, print, and return the exit code."""
     alone = options.json or options.itf or options.c or options.syz or options.mail
     if len(options.file) > 1 and alone:
@@ -62,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     return code
 
 
-def _text(replayed: Replayed, options: argparse.Namespace) -> str:
+def _text(replayed: Replayed, options: Options) -> str:
     """The trace in the form that was chosen. Raises UserError where system
     calls cannot bring it about."""
     system = replayed.compiled.system

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 
 from poolproof.checker.commands import options as shared
+from poolproof.checker.commands.parser import Options, Parser
 from poolproof.checker.commands.streams import output
 from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.verdict import Budget
@@ -26,18 +26,14 @@ from poolproof.checker.reports.triples import triples_report
 from poolproof.checker.spec import Spec
 
 
-def add_triples(parser: argparse.ArgumentParser) -> None:
+def add_triples(parser: Parser) -> None:
     """Add --triples."""
-    parser.add_argument(
-        "--triples",
-        action="store_true",
-        help="check with any three features together, at the bounds `triples`",
+    parser.flag(
+        "--triples", "check with any three features together, at the bounds `triples`"
     )
 
 
-def run_triples(
-    options: argparse.Namespace, specs: Sequence[Spec], request: Request
-) -> int:
+def run_triples(options: Options, specs: Sequence[Spec], request: Request) -> int:
     """Ask the specs with any three features, print, and return the exit code."""
     base: DesignRef | None = None
     tasks = [t for s in specs for t in prepare(s, labelled(request, s))]
@@ -62,7 +58,7 @@ def run_triples(
 
 
 def each_triples(
-    options: argparse.Namespace,
+    options: Options,
     tasks: Sequence[Task],
     base: DesignRef | None,
     interrupts: Interrupts,

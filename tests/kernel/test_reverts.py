@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from poolproof.checker.commands.conform import Options, conform
+from poolproof.checker.commands.conform import conform
+from poolproof.checker.commands.parser import Options
 from poolproof.checker.conform.campaign import Plan
 from poolproof.checker.core.cache import cache_folder
 from poolproof.checker.core.verdict import Silent
@@ -97,12 +98,11 @@ def test_a_fix_taken_out_is_found(
 ) -> None:
     original = (tree / FILE).read_text()
     plan = Plan(20_000, seconds=900.0, enough=1, having=fix.having)
-    asked = Options(
-        Hugetlb, "", plan, "", False, str(tree), str(base), programs=str(tmp_path)
-    )
+    asked = Options(log="", failures=False, gigantic=0, install=False, c=str(tmp_path))
+    asked.tree, asked.base = str(tree), str(base)
     replace_file(tree / FILE, reverted(original, fix))
     try:
-        lines, code = conform(asked, Silent())
+        lines, code = conform(Hugetlb, plan, asked, Silent())
         head = build_image(tree, cache_folder()).vmlinuz
     finally:
         replace_file(tree / FILE, original)

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kinds of options that verbs have, and readers of their values.
+
+A reader takes the text of one option and returns its value, or raises
+ArgumentTypeError with the reason; `Parser.value` puts the option before it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+from typing import Any
+
+from poolproof.checker.core.diagnostic import UserError
+
+Options = argparse.Namespace
+"""The options of a call."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser, with the kinds of options that verbs have."""
+
+    def value(self, name: str, read: Callable[[str], Any], **more: Any) -> None:
+        """Add an option whose text ``read`` reads. The parser raises UserError,
+        with the option and its text, where ``read`` refuses."""
+
+        def value(text: str) -> Any:
+            try:
+                return read(text)
+            except argparse.ArgumentTypeError as e:
+                raise UserError(None, f"{name} {text}: {e}") from None
+
+        self.add_argument(name, type=value, **more)
+
+    def flag(self, name: str, what: str) -> None:
+        """Add an option without a value."""
+        self.add_argument(name, action="store_true", help=what)
+
+    def verbose(self, what: str) -> None:
+        """Add -v."""
+        self.add_argument("-v", "--verbose", action="store_true", help=what)
+
+    def several(self, name: str, metavar: str, what: str) -> None:
+        """Add an option that may be repeated."""
+        self.add_argument(name, action="append", default=[], metavar=metavar, help=what)
+
+    def whole(
+        self,
+        name: str,
+        what: str,
+        default: int | None = None,
+        least: int = 1,
+        metavar: str = "N",
+    ) -> None:
+        """Add an option that takes a whole number from ``least`` on."""
+        self.value(name, whole(least), default=default, metavar=metavar, help=what)
+
+    def budget(self, what: str, default: float | None = None) -> None:
+        """Add --budget, in seconds."""
+        self.value("--budget", seconds, default=default, metavar="SECONDS", help=what)
+
+    def memory(self) -> None:
+        """Add --memory."""
+        what = "at most this, like 500M or 4G"
+        self.value("--memory", memory, metavar="SIZE", help=what)
+
+    def names(
+        self, name: str, what: str, dest: str | None = None, one: str = "FEATURE"
+    ) -> None:
+        """Add an option that takes features, or what ``one`` says, and may be
+        repeated."""
+        self.value(
+            name,
+            names,
+            action="extend",
+            default=[],
+            metavar=f"{one}[,{one}]",
+            dest=dest,
+            help=what,
+        )
+
+
+# --- readers --------------------------------------------------------------
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """Return a reader of whole numbers from ``least`` on."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[0-9]+", text) or int(text) < least:
+            raise argparse.ArgumentTypeError(
+                f"a whole number of at least {least} is expected"
+            )
+        return int(text)
+
+    return read
+
+
+def seconds(text: str) -> float:
+    """Return a finite number of seconds above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError("a number of seconds above 0 is expected")
+    return value
+
+
+def memory(text: str) -> int:
+    """Return the bytes of ``500M`` or ``4G``."""
+    found = re.fullmatch(r"([0-9]+)([KMG]?)B?", text.upper())
+    if found is None or int(found[1]) == 0:
+        raise argparse.ArgumentTypeError("write bytes, or like 500M, 4G")
+    return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2]]
+
+
+def span(text: str) -> range:
+    """Return the numbers of ``LO..HI``, both ends included."""
+    lo, dots, hi = text.partition("..")
+    if not (dots and lo.isdecimal() and hi.isdecimal() and int(lo) <= int(hi)):
+        raise argparse.ArgumentTypeError("write two sizes, like 20..24")
+    return range(int(lo), int(hi) + 1)
+
+
+def names(text: str) -> list[str]:
+    """Return the names of ``A,B``."""
+    return text.replace(",", " ").split()
