@@ -3,7 +3,8 @@
 
 The workers need this poolproof, and the user's files at the same paths. A job is
 done in one thread of a process at a time, because limits belong to a process. If a
-worker is lost, dask gives its jobs to another one.
+worker is lost, dask gives its jobs to another one. If all are lost and none comes
+back in time, the jobs that are left are lost, too.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from poolproof.checker.core.diagnostic import UserError
@@ -28,6 +29,15 @@ _PATIENCE = "10 s"
 
 _PAUSE = 0.5
 """Least seconds between two reports of a job."""
+
+_LOOK = 5.0
+"""Seconds between two looks whether there are workers."""
+
+_DESERTED = 120.0
+"""Upper limit on the seconds without workers: one that was killed needs some to start
+again, but dask's LocalCluster and its kin may give it up for good."""
+
+NO_WORKERS = "the cluster has no workers"
 
 
 def on_cluster(address: str) -> Spread:
@@ -75,6 +85,10 @@ def _refused(address: str, why: str) -> UserError:
     return UserError(None, f"--cluster {address}: {why}")
 
 
+class _NoWorkers(Exception):
+    """All workers are lost."""
+
+
 class _ClusterJobs:
     """Jobs on a cluster, and what they report."""
 
@@ -87,17 +101,20 @@ class _ClusterJobs:
         """Yield each job's result. Who needs no more of them closes this."""
         self.client.subscribe_topic(self.topic, self.hear)
         self.futures = [self.submit(k) for k in range(len(self.jobs))]
-        stopped = False
+        why = ""
         for number in range(len(self.jobs)):
-            result: Any = Lost(INTERRUPTED)
+            result: Any = None
             try:
-                if not stopped:
+                if not why:
                     result = self.result(number)
             except KeyboardInterrupt:
-                stopped = True
+                why = INTERRUPTED
+                self.client.cancel(self.futures, force=True)
+            except _NoWorkers:
+                why = NO_WORKERS
                 self.client.cancel(self.futures, force=True)
             try:
-                yield result
+                yield Lost(why) if why else result
             except GeneratorExit:
                 self.client.cancel(self.futures, force=True)
                 raise
@@ -117,13 +134,13 @@ class _ClusterJobs:
         from distributed import KilledWorker
 
         try:
-            data = self.futures[number].result()
+            data = self.wait(self.futures[number].result)
         except KilledWorker:
             for other in self.futures:
-                other.exception()  # waits for its end
+                self.wait(other.exception)
             self.futures[number] = self.submit(number, 2)
             try:
-                data = self.futures[number].result()
+                data = self.wait(self.futures[number].result)
             except KilledWorker:
                 return Lost(DIED)
         result = loads(data)
@@ -132,6 +149,20 @@ class _ClusterJobs:
         done = sum(f.done() for f in self.futures)
         self.report.progress(done=done, of=len(self.jobs))
         return result
+
+    def wait(self, ask: Callable[..., Any]) -> Any:
+        """Return what a future is asked for, once it has ended. Raise _NoWorkers if
+        nobody is left to work on it."""
+        seen = time.monotonic()
+        while True:
+            try:
+                return ask(timeout=_LOOK)
+            except TimeoutError:
+                now = time.monotonic()
+                if self.client.nthreads():
+                    seen = now
+                elif now - seen > _DESERTED:
+                    raise _NoWorkers from None
 
     def hear(self, event: Any) -> None:
         """Pass on what a worker reports."""

@@ -18,7 +18,8 @@ import pytest
 from poolproof.checker.commands.main import main
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Reporter, Silent
-from poolproof.checker.driver.cluster import on_cluster
+from poolproof.checker.driver import cluster
+from poolproof.checker.driver.cluster import NO_WORKERS, on_cluster
 from poolproof.checker.driver.jobs import Job, Lost
 from poolproof.checker.driver.workers import DIED
 
@@ -28,10 +29,17 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None
-    ) as cluster:
-        yield cluster.scheduler_address
+    dask = pytest.importorskip("dask")
+    # a LocalCluster looks for a lost worker once, after this time, and if it is not
+    # back then, it is never started again: on a busy machine, 15 s are too few
+    patient = dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"})
+    with (
+        patient,
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as local,
+    ):
+        yield local.scheduler_address
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,26 @@ def test_a_lost_workers_cell_is_done_again(address: str, tmp_path: Path) -> None
 def test_a_cell_that_kills_every_worker_is_lost(address: str, tmp_path: Path) -> None:
     jobs: list[Job] = [Notes(0, str(tmp_path), "kill"), Notes(1, str(tmp_path))]
     assert list(on_cluster(address)(jobs, Silent())) == [Lost(DIED), 1]
+
+
+def test_cells_are_lost_when_all_workers_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are stopped in the middle of the second job."""
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(cluster, "_LOOK", 0.2)
+    monkeypatch.setattr(cluster, "_DESERTED", 1.0)
+    folder = str(tmp_path)
+    jobs: list[Job] = [Notes(0, folder), Notes(1, folder, "once"), Notes(2, folder)]
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address=None
+    ) as local:
+        results = on_cluster(local.scheduler_address)(jobs, Silent())
+        assert next(results) == 0
+        while not (tmp_path / "1").exists():
+            time.sleep(0.02)
+        local.scale(0)
+        assert list(results) == [Lost(NO_WORKERS), Lost(NO_WORKERS)]
 
 
 def test_a_mistake_comes_back(address: str, tmp_path: Path) -> None:
