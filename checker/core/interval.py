@@ -163,14 +163,11 @@ class _Structure:
     scalarsets have raw values beyond their own."""
 
     def variable(self, e: Node) -> Interval:
-        return of_sort(e.sort) if e.sort is BOOL or _is_set(e.sort) else ANY
+        structured = e.sort is BOOL or isinstance(e.sort, SetSort)
+        return of_sort(e.sort) if structured else ANY
 
     def cell(self, e: Node, index: tuple[Interval, ...]) -> Interval:
         return self.variable(e)
-
-
-def _is_set(sort: Sort) -> bool:
-    return isinstance(sort, SetSort)
 
 
 STRUCTURE: Leaves = _Structure()

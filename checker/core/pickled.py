@@ -15,8 +15,7 @@ import pickle
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from poolproof.checker.core.ir import Expr
-from poolproof.checker.core.limits import tick
+from poolproof.checker.core.ir import Expr, subterms
 
 Row = tuple[str, Any, tuple[int, ...], Any]
 """Operator, sort, numbers of the arguments, data."""
@@ -64,18 +63,7 @@ class _Rows:
     def number(self, e: Expr) -> int:
         """Return the expression's number, after giving one to all it is built of."""
         numbers = self.numbers
-        stack = [e]
-        while stack:
-            node = stack[-1]
-            if node in numbers:
-                stack.pop()
-                continue
-            waiting = [a for a in node.args if a not in numbers]
-            if waiting:
-                stack += waiting
-                continue
-            stack.pop()
-            tick()
+        for node in subterms(e, known=numbers):
             numbers[node] = len(self.rows)
             of = tuple([numbers[a] for a in node.args])
             self.rows.append((node.op, node.sort, of, node.data))

@@ -8,7 +8,7 @@ is that of `poolproof.checker.core.interval`; a guard's comparisons narrow it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Self
 
 from poolproof.checker.core.fold import Algebra, fold
@@ -153,16 +153,12 @@ class Ranges:
         return None
 
 
-def _narrowed(op: str) -> Algebra[Interval]:
-    plain = INTERVALS[op]
-
+def _narrowed(plain: Callable[..., Interval]) -> Callable[..., Interval]:
     def read(given: Ranges, e: Expr, *args: Interval) -> Interval:
         return given.narrowed(e, plain(given, e, *args))
 
-    return {op: read}
+    return read
 
 
-_NARROWED: Algebra[Interval] = {
-    op: read for name in INTERVALS for op, read in _narrowed(name).items()
-}
+_NARROWED: Algebra[Interval] = {op: _narrowed(f) for op, f in INTERVALS.items()}
 """`INTERVALS`, and of each node what the facts say."""

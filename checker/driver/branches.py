@@ -23,7 +23,7 @@ from poolproof.checker.core.verdict import Budget, Outcome
 from poolproof.checker.engines.watch import LOOK_BACK
 from poolproof.checker.passes.components import independent
 from poolproof.checker.passes.equivariance import Equivariance
-from poolproof.checker.passes.reduce import Reduction, mentioned, reduce
+from poolproof.checker.passes.reduce import Reduction, reduce
 
 _PREFIX = "branches of "
 
@@ -48,8 +48,8 @@ def watching(
     for a in compiled.system.actions:
         conditions = dict.fromkeys(b.taken for b in compiled.branches.get(a.name, ()))
         mine = [e for e in conditions if not e.is_const]
-        if left_out[a.name] & mentioned(mine):
-            mine = [e for e in mine if not left_out[a.name] & mentioned((e,))]
+        if left_out[a.name] & ir.variables_in(*mine):
+            mine = [e for e in mine if not left_out[a.name] & ir.variables_in(e)]
         if mine:
             name = _PREFIX + a.name
             found.append(
@@ -76,7 +76,7 @@ def _left_out(
         formulas = [f.expr for a in part.system.actions for f in a.formulas()]
         formulas += [e for p in part.properties for e in p.formulas()]
         written = {name for a in part.system.actions for name in a.updates}
-        mine = mentioned(formulas) | written
+        mine = ir.variables_in(*formulas) | written
         others = {v.name for v in system.variables if v.name not in mine}
         found |= {a.name: others for a in part.system.actions}
     return found

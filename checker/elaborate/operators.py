@@ -378,10 +378,3 @@ def aggregate(
                 e = ir.and_(counts, e)
         e = ir.aggregate(op, binder, e)
     return e
-
-
-def for_all(binders: Sequence[Expr], formula: Expr) -> Expr:
-    """Return that the formula holds for all values of the binders."""
-    for binder in reversed(binders):
-        formula = ir.aggregate("all", binder, formula)
-    return formula

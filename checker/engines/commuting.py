@@ -341,7 +341,7 @@ def _leaving(at: At) -> At:
     return replace(at, leads=constants(update, besides=row))
 
 
-def _read(system: TransitionSystem, p: Property) -> set[str]:
+def _read(system: TransitionSystem, p: Property) -> frozenset[str]:
     """Return the variables that a property of steps reads, those of the result that
     it mentions included."""
     formulas = list(p.formulas())
@@ -349,7 +349,7 @@ def _read(system: TransitionSystem, p: Property) -> set[str]:
         action = system.action_by_name[p.action]
         if action.result is not None and action.returned in ir.subterms(*formulas):
             formulas.append(action.result)
-    return {e.data[0] for e in ir.subterms(*formulas) if e.op == "var"}
+    return ir.variables_in(*formulas)
 
 
 def implied(given: Sequence[Term], claims: Sequence[Term]) -> Term:

@@ -85,7 +85,7 @@ class Induction(SymbolicSystem):
         """Return the relevant part of a state from which the step breaks ``part``."""
         if model is None:
             return ""
-        names = {e.data[0] for e in ir.subterms(part) if e.op == "var"}
+        names = ir.variables_in(part)
         cells = zip(self.system.cells, self.now, strict=True)
         values = [
             f"{c.name} = {show_raw(c.variable.element, raw_of(model, value))}"

@@ -51,8 +51,7 @@ class Candidate:
 
     @cached_property
     def variables(self) -> frozenset[str]:
-        nodes = ir.subterms(*self.parts)
-        return frozenset(e.data[0] for e in nodes if e.op == "var")
+        return ir.variables_in(*self.parts)
 
 
 @dataclass

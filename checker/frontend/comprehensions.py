@@ -144,16 +144,10 @@ class Comprehensions:
         if len(effects.assertions) > assertions:
             raise at.mistake("no bug_on() or warn_on() inside: write bug_on(any(...))")
         effects.obligations[dues:] = [
-            (n, replace(due, formula=operators.for_all(binders, due.formula)))
+            (n, replace(due, formula=ir.nested("all", binders, due.formula)))
             for n, due in effects.obligations[dues:]
         ]
         inside, effects.sides = tuple(effects.branches()), sides
         for b in inside:
-            effects.fork(replace(b, taken=_for_any(binders, b.taken)))
+            effects.fork(replace(b, taken=ir.nested("any", binders, b.taken)))
         return Generated(binders, condition, value)
-
-
-def _for_any(binders: list[Expr], formula: Expr) -> Expr:
-    for binder in reversed(binders):
-        formula = ir.aggregate("any", binder, formula)
-    return formula

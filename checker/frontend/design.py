@@ -298,8 +298,7 @@ def _readable(
     """Yield the branches that depend on variables only. A local of a waiting task is a
     variable if something other than the branch reads it."""
     for b in some:
-        names = {e.data[0] for e in ir.subterms(b.taken) if e.op == "var"}
-        if names <= system.by_name.keys():
+        if ir.variables_in(b.taken) <= system.by_name.keys():
             yield b
 
 
@@ -417,8 +416,6 @@ def _counted(work: Work) -> Iterator[Property]:
         formula = ir.le(ir.num(0), cell)
         if v.hi is not None:
             formula = ir.and_(formula, ir.lt(cell, v.hi))
-        for binder in reversed(index):
-            formula = ir.aggregate("all", binder, formula)
         within = (
             f"0..{slot.values.hi - 1}"
             if isinstance(slot.values.hi, int)
@@ -427,7 +424,7 @@ def _counted(work: Work) -> Iterator[Property]:
         yield Property(
             f"counter.{slot.name}",
             Kind.INVARIANT,
-            formula,
+            ir.nested("all", index, formula),
             title=f"the count stays within {within}",
             source=slot.field.doc,
             span=v.span,

@@ -206,9 +206,8 @@ class TaskActions:
             action = by_name[part.name]
             # a step that an `assume` cuts is possible in the kernel
             possible = ir.or_(action.guard, *(a.cut for a in action.assumptions))
-            for p in action.parameters:
-                if p.local is not part.task:
-                    possible = ir.aggregate("any", p.local, possible)
+            others = [p.local for p in action.parameters if p.local is not part.task]
+            possible = ir.nested("any", others[::-1], possible)
             goes_on.append(ir.substitute(possible, {part.task: task}))
         return Property(
             DEADLOCK,

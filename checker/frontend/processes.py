@@ -448,7 +448,7 @@ class Process:
             for (depth, name), cell in then.cells.items():
                 if cell.name in then.kept:
                     found.append(self.value(end, depth, name, cell.sort, part))
-        return own & {e.data[0] for e in ir.subterms(*found) if e.op == "var"}
+        return own & ir.variables_in(*found)
 
     def _expressions(self, part: ProcessPart) -> Iterator[Expr]:
         """Everything that a part reads, but for what it leaves in locals."""

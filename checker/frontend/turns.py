@@ -6,7 +6,7 @@ A *head* is a symbol for a variable's value as the turn begins.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from poolproof.checker.core import ir
 from poolproof.checker.core.ir import Expr
@@ -221,22 +221,9 @@ def pointed(e: Expr) -> Expr:
     while True:
         by: dict[Expr, Expr] = {}
         for node in ir.subterms(e):
-            if node.op == "and" and (made := _as_equation(node.args)) is not None:
+            if node.op == "and" and (made := ir.as_equation(node.args)) is not None:
                 by[node] = made
         changed = ir.substitute(e, by) if by else e
         if changed is e:
             return e
         e = changed
-
-
-def _as_equation(parts: Iterable[Expr]) -> Expr | None:
-    parts = list(parts)
-    for low in parts:
-        if low.op != "le":
-            continue
-        a, q = low.args
-        for high in parts:
-            if high.op == "lt" and high.args == (q, ir.add(a, ir.num(1))):
-                rest = [p for p in parts if p is not low and p is not high]
-                return ir.and_(ir.eq(q, a), *rest)
-    return None

@@ -131,10 +131,7 @@ def _all_parts(system: TransitionSystem) -> list[Part]:
 
 def _possible(a: Action) -> Expr:
     """Return that some step of the action is possible."""
-    some = a.guard
-    for p in reversed(a.parameters):
-        some = ir.aggregate("any", p.local, some)
-    return some
+    return ir.nested("any", [p.local for p in a.parameters], a.guard)
 
 
 # --- what a part touches ---------------------------------------------------------

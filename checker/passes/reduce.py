@@ -147,7 +147,7 @@ def observed(system: TransitionSystem, properties: Sequence[Property]) -> set[st
     ranges = {v.name: declared(v) for v in system.variables}
     seen = [f.expr for f in system.formulas() if _observes(f)]
     seen += [e for p in properties for e in p.formulas()]
-    waiting = set(mentioned(seen))
+    waiting = set(ir.variables_in(*seen))
     waiting.update(v.name for v in system.variables if not _starts_well(system, v))
     for a in system.actions:
         waiting.update(_leaving(a, ranges))
@@ -159,7 +159,7 @@ def observed(system: TransitionSystem, properties: Sequence[Property]) -> set[st
         kept.add(name)
         for a in system.actions:
             if name in a.updates:
-                waiting |= mentioned((a.updates[name],)) - kept
+                waiting |= ir.variables_in(a.updates[name]) - kept
     return kept
 
 
@@ -171,11 +171,6 @@ def _observes(f: Formula) -> bool:
         Role.OBLIGATION,
         Role.ASSUMPTION,
     )
-
-
-def mentioned(roots: Iterable[Expr]) -> set[str]:
-    """Return the names of the variables that occur in expressions."""
-    return {n.data[0] for n in subterms(*roots) if n.op == "var"}
 
 
 def _starts_well(system: TransitionSystem, v: Variable) -> bool:
@@ -215,7 +210,7 @@ def _leaving(action: Action, ranges: Mapping[str, Interval]) -> Iterator[str]:
     for name, update in action.updates.items():
         lo, hi = ranges[name]
         for index, value in writes(update):
-            yield from mentioned(index)
+            yield from ir.variables_in(*index)
             least, most = known.of(value)
             low = lo is None or (least is not None and lo <= least)
             high = hi is None or (most is not None and most <= hi)

@@ -9,9 +9,8 @@ designs): it raises MissingName, and the property does not apply.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any
 
 from poolproof.checker.core import ir
 from poolproof.checker.core.compiled import Compiled, Observer
@@ -19,11 +18,8 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.ir import Domain, EnumSort, Expr, ScalarSort
 from poolproof.checker.core.ranges import Ranges
 from poolproof.checker.core.system import Action, Span, Variable
-from poolproof.checker.elaborate.domains import domain_of, size_expr, sort_of
+from poolproof.checker.elaborate.domains import domain_of, start_of
 from poolproof.model.language import (
-    ANY,
-    Arithmetic,
-    Bound,
     Slot,
     action_methods,
     bind,
@@ -92,9 +88,7 @@ class Lookup:
             c.source, c.bounds, c.without, c.having, symbolic, c.open_domains
         )
         return {
-            slot.name: _constant(slot, binding.size)
-            for slot in slots(c.source, binding)
-            if slot.off
+            slot.name: _constant(slot) for slot in slots(c.source, binding) if slot.off
         }
 
     @cached_property
@@ -206,15 +200,9 @@ class Lookup:
         )
 
 
-def _constant(slot: Slot, size: Callable[[Any], Any]) -> Expr:
+def _constant(slot: Slot) -> Expr:
     """Return the value that a field reads as if its feature is off."""
-    init = slot.field.default(slot.values)
-    init = slot.values.python(slot.values.lo) if init is ANY else size(init)
-    value = (
-        size_expr(init)
-        if isinstance(init, Bound | Arithmetic)
-        else ir.const(sort_of(slot.values), slot.values.raw(init))
-    )
+    value = start_of(slot)
     if not slot.index:
         return value
     index = tuple(domain_of(v) for v in slot.index)

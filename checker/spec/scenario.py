@@ -436,6 +436,4 @@ def _possible(action: Action) -> Expr:
         if c.op == "eq" and c.args[0].op == "local" and c.args[1].is_const
     }
     (formula,) = ir.substitute_all((action.guard,), by)
-    for p in reversed(action.parameters):
-        formula = ir.aggregate("any", p.local, formula)
-    return formula
+    return ir.nested("any", [p.local for p in action.parameters], formula)

@@ -30,6 +30,7 @@ from poolproof.checker.core.ir.aggregates import (
     above,
     aggregate,
     last,
+    nested,
     number_of_values,
 )
 from poolproof.checker.core.ir.arithmetic import (
@@ -66,8 +67,11 @@ from poolproof.checker.core.ir.nodes import (
     sort_of_table,
     subterms,
     var,
+    variables_in,
 )
 from poolproof.checker.core.ir.readings import (
+    JOINED,
+    as_equation,
     defined,
     expand,
     expand_all,
@@ -129,6 +133,7 @@ __all__ = [
     "BUILD",
     "FALSE",
     "INT",
+    "JOINED",
     "OPERATORS",
     "TRUE",
     "Domain",
@@ -144,6 +149,7 @@ __all__ = [
     "add",
     "aggregate",
     "and_",
+    "as_equation",
     "as_written",
     "binder_of",
     "boolean",
@@ -174,6 +180,7 @@ __all__ = [
     "mul",
     "ne",
     "neg",
+    "nested",
     "not_",
     "num",
     "number_of_values",
@@ -198,4 +205,5 @@ __all__ = [
     "table_sort",
     "union",
     "var",
+    "variables_in",
 ]

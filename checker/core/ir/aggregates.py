@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from poolproof.checker.core.ir.arithmetic import add, mul, sub
 from poolproof.checker.core.ir.nodes import (
     Expr,
@@ -50,6 +52,13 @@ def aggregate(op: str, binder: Expr, body: Expr) -> Expr:
         if binder not in body.free:
             return mul(body, number_of_values(domain)) if op == "sum" else body
     return Expr(op, sort, (body,), (name, domain))
+
+
+def nested(op: str, binders: Sequence[Expr], body: Expr) -> Expr:
+    """Return the `aggregate` over several binders, the first of them outermost."""
+    for binder in reversed(binders):
+        body = aggregate(op, binder, body)
+    return body
 
 
 def number_of_values(domain: Domain) -> Expr:

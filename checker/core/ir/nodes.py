@@ -217,5 +217,10 @@ def subterms(*roots: Expr, known: Container[Expr] = ()) -> Iterator[Expr]:
     tick(len(seen))
 
 
+def variables_in(*roots: Expr) -> frozenset[str]:
+    """Return the names of the variables that occur in expressions, primed or not."""
+    return frozenset(e.data[0] for e in subterms(*roots) if e.op == "var")
+
+
 TRUE = const(BOOL, 1)
 FALSE = const(BOOL, 0)

@@ -4,7 +4,7 @@ condition under which it has a value."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from poolproof.checker.core.fold import Algebra, fold
 from poolproof.checker.core.ir.aggregates import aggregate
@@ -15,6 +15,7 @@ from poolproof.checker.core.ir.nodes import (
     Expr,
     binder_of,
     const,
+    num,
     sort_of_set,
     sort_of_table,
 )
@@ -56,16 +57,15 @@ _WITHOUT_BINDERS: dict[Expr, Expr] = {}
 """Cache of `expand`: several engines, and the way back of a search, expand the same."""
 
 
+JOINED: dict[str, Callable[..., Expr]] = {"sum": add, "all": and_, "any": or_}
+"""For a binder, how the values of its body become that of the aggregate."""
+
+
 def _written_out(_: None, e: Expr, body: Expr) -> Expr:
     binder, domain = binder_of(e), e.data[1]
     parts = [expand(substitute(body, {binder: const(domain.sort, v)})) for v in domain]
-    match e.op:
-        case "sum":
-            return add(*parts)
-        case "all":
-            return and_(*parts)
-        case "any":
-            return or_(*parts)
+    if e.op in JOINED:
+        return JOINED[e.op](*parts)
     result = empty = const(e.sort, 0)
     for k, part in enumerate(parts):
         result = union(result, ite(part, const(e.sort, 1 << k), empty))
@@ -90,6 +90,19 @@ _EXPANDED: Algebra[Expr] = {
     "first": _open,
     "eq": _cell_by_cell,
 }
+
+
+def as_equation(conjuncts: Sequence[Expr]) -> Expr | None:
+    """Return the conjunction with ``a <= q and q < a + 1`` in it written as ``q == a``;
+    None if it has no such conjuncts."""
+    for low in conjuncts:
+        if low.op == "le":
+            a, q = low.args
+            high = lt(q, add(a, num(1)))
+            if high in conjuncts:
+                rest = (p for p in conjuncts if p is not low and p is not high)
+                return and_(eq(q, a), *rest)
+    return None
 
 
 def defined(e: Expr) -> Expr:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
+from poolproof.checker.core.ir.aggregates import last
 from poolproof.checker.core.ir.arithmetic import le
 from poolproof.checker.core.ir.logic import and_, not_, or_
 from poolproof.checker.core.ir.nodes import (
@@ -56,13 +57,10 @@ def member(e: Expr, s: Expr) -> Expr:
 def in_domain(e: Expr, domain: Domain) -> Expr:
     if certainly_in(e, domain):
         return TRUE
-    if isinstance(domain, OpenDomain):
-        if e.sort is INT:
-            return and_(le(num(domain.lo), e), le(e, domain.end))
-        none = const(e.sort, -1)
-        return TRUE if domain.lo < 0 else ne(e, none)
     if e.sort is INT:
-        return and_(le(num(domain.lo), e), le(e, num(domain.hi)))
+        return and_(le(num(domain.lo), e), le(e, last(domain)))
+    if isinstance(domain, OpenDomain):
+        return TRUE if domain.lo < 0 else ne(e, const(e.sort, -1))
     return or_(*(eq(e, const(e.sort, v)) for v in domain))
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
-from itertools import count
+from itertools import count, product
 
+from poolproof.checker.core.ir.aggregates import aggregate
 from poolproof.checker.core.ir.logic import and_, not_, or_
 from poolproof.checker.core.ir.nodes import (
     FALSE,
@@ -56,7 +57,7 @@ def eq(a: Expr, b: Expr) -> Expr:
         a, b = b, a
     if b.is_const and not isinstance(a.sort, TableSort):
         if a.op == "first" and b.data == -1:
-            return not_(_is_any(a))
+            return not_(aggregate("any", binder_of(a), a.args[0]))
         if _chooses_constant(a):
             return in_branches(a, lambda leaf: eq(leaf, b), _chooses_constant)
         lo, hi = a.interval
@@ -92,14 +93,6 @@ def chooses(e: Expr) -> bool:
 
 def _chooses_constant(e: Expr) -> bool:
     return e.op == "ite" and any(a.is_const or a.op == "first" for a in e.args[1:])
-
-
-def _is_any(first: Expr) -> Expr:
-    """Return that there is such an element."""
-    (body,) = first.args
-    if binder_of(first) not in body.free:
-        return body
-    return Expr("any", BOOL, (body,), first.data)
 
 
 def ne(a: Expr, b: Expr) -> Expr:
@@ -353,16 +346,7 @@ _FRESH = count()
 
 def index_space(sort: TableSort) -> Iterator[tuple[Expr, ...]]:
     """All indices of a table as constants, last index fastest."""
-
-    def walk(domains: tuple[Domain, ...]) -> Iterator[tuple[Expr, ...]]:
-        if not domains:
-            yield ()
-            return
-        for v in domains[0]:
-            for rest in walk(domains[1:]):
-                yield (const(domains[0].sort, v), *rest)
-
-    return walk(sort.index)
+    return product(*([const(d.sort, v) for v in d] for d in sort.index))
 
 
 BUILD.update(

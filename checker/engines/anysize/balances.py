@@ -78,7 +78,7 @@ def observed(observer: Observer) -> Iterator[Expr]:
         binders = [p.local for p in observer.parameters]
         fresh = [ir.local(f"{b.data[0]}#seen", b.data[1]) for b in binders]
         body = ir.substitute(observer.body, dict(zip(binders, fresh, strict=True)))
-        yield _sum(fresh, body)
+        yield ir.nested("sum", fresh, body)
 
 
 def of_element(v: Variable, x: Expr) -> Iterator[Expr]:
@@ -94,7 +94,7 @@ def of_element(v: Variable, x: Expr) -> Iterator[Expr]:
             yield from _summed(v, row, index[1:])
     if v.element is x.sort:
         named = ir.eq(ir.select(v.now, *index), x)
-        yield _sum(index, ir.ite(named, ir.num(1), ir.num(0)))
+        yield ir.nested("sum", index, ir.ite(named, ir.num(1), ir.num(0)))
 
 
 def _summed(
@@ -102,18 +102,12 @@ def _summed(
 ) -> Iterator[Expr]:
     cell = ir.select(v.now, *index)
     if v.element is INT:
-        yield _sum(binders, cell)
+        yield ir.nested("sum", binders, cell)
     elif v.element is BOOL:
-        yield _sum(binders, ir.ite(cell, ir.num(1), ir.num(0)))
+        yield ir.nested("sum", binders, ir.ite(cell, ir.num(1), ir.num(0)))
     elif isinstance(v.element, ir.ScalarSort):
         there = ir.ne(cell, ir.const(v.element, v.element.size))
-        yield _sum(binders, ir.ite(there, ir.num(1), ir.num(0)))
-
-
-def _sum(binders: Sequence[Expr], body: Expr) -> Expr:
-    for b in reversed(binders):
-        body = ir.aggregate("sum", b, body)
-    return body
+        yield ir.nested("sum", binders, ir.ite(there, ir.num(1), ir.num(0)))
 
 
 def _table(v: Variable) -> ir.TableSort:
@@ -138,10 +132,7 @@ def _orthogonal(
             ir.add(*(ir.mul(e, ir.num(abs(a))) for a, e in terms if (a > 0) is up))
             for up in (True, False)
         )
-        formula = ir.eq(left, right)
-        for x in of:
-            formula = ir.aggregate("all", x, formula)
-        yield f"{name} {number}", formula
+        yield f"{name} {number}", ir.nested("all", of, ir.eq(left, right))
 
 
 def _values(

@@ -30,7 +30,7 @@ def guesses(
         if v.element is ir.INT and (v.lo is None or _is_negative(v.lo)):
             index = _index(v)
             cell = ir.select(v.now, *index) if index else v.now
-            yield f"{v.name} >= 0", _for_all(index, ir.le(ir.num(0), cell))
+            yield f"{v.name} >= 0", ir.nested("all", index, ir.le(ir.num(0), cell))
     tables = [v for v in system.variables if v.index]
     for t in tables:
         for u in tables:
@@ -41,8 +41,11 @@ def guesses(
             if start is None or other is None:
                 continue
             names = f"{t.name}, {u.name}"
-            yield f"{names}: while", _for_all(index, ir.or_(ir.not_(other), start))
-            yield f"{names}: unless", _for_all(index, ir.or_(other, start))
+            yield (
+                f"{names}: while",
+                ir.nested("all", index, ir.or_(ir.not_(other), start)),
+            )
+            yield f"{names}: unless", ir.nested("all", index, ir.or_(other, start))
             if u.element is not ir.INT:
                 continue
             cell = ir.select(u.now, *index[: len(u.index)])
@@ -51,14 +54,17 @@ def guesses(
                     before = ir.lt(position, cell)
                     yield (
                         f"{names}: from",
-                        _for_all(index, ir.or_(ir.not_(before), start)),
+                        ir.nested("all", index, ir.or_(ir.not_(before), start)),
                     )
-                    yield f"{names}: before", _for_all(index, ir.or_(before, start))
+                    yield (
+                        f"{names}: before",
+                        ir.nested("all", index, ir.or_(before, start)),
+                    )
             if len(t.index) == len(u.index) + 1 and u.index and _counts(t):
                 yield f"{names}: count at most", _counted(t, index, cell)
             if t.element is ir.INT and t.index == u.index:
                 mine = ir.select(t.now, *index)
-                yield f"{names}: at most", _for_all(index, ir.le(mine, cell))
+                yield f"{names}: at most", ir.nested("all", index, ir.le(mine, cell))
 
 
 def _counts(t: Variable) -> bool:
@@ -70,7 +76,7 @@ def _counted(t: Variable, index: list[Expr], most: Expr) -> Expr:
     start = _start(t, index)
     assert start is not None
     count = ir.aggregate("sum", index[-1], ir.ite(start, ir.num(0), ir.num(1)))
-    return _for_all(index[:-1], ir.le(count, most))
+    return ir.nested("all", index[:-1], ir.le(count, most))
 
 
 def _is_negative(e: Expr) -> bool:
@@ -85,12 +91,6 @@ def _index(v: Variable) -> list[Expr]:
         again = sum(1 for e in found if e.data[0].startswith(letter))
         found.append(ir.local(f"{letter}{again or ''}#lemma {v.name} {k}", d))
     return found
-
-
-def _for_all(index: list[Expr], formula: Expr) -> Expr:
-    for i in reversed(index):
-        formula = ir.aggregate("all", i, formula)
-    return formula
 
 
 def _start(v: Variable, index: list[Expr]) -> Expr | None:

@@ -28,16 +28,8 @@ def _prepared(_: None, e: Expr, *args: Expr) -> Expr:
 
 def _prepared_and(_: None, e: Expr, *args: Expr) -> Expr:
     made = ir.and_(*args)
-    if made.op == "and":
-        parts = list(made.args)
-        for low in parts:
-            if low.op == "le":
-                a, q = low.args
-                high = ir.lt(q, ir.add(a, ir.num(1)))
-                if high in parts:
-                    rest = [p for p in parts if p is not low and p is not high]
-                    return ir.and_(ir.eq(q, a), *rest)
-    return made
+    equation = ir.as_equation(made.args) if made.op == "and" else None
+    return equation or made
 
 
 def _prepared_local(_: None, e: Expr) -> Expr:
@@ -56,15 +48,10 @@ def _prepared_binder(_: None, e: Expr, body: Expr) -> Expr:
         if e.op == "all":
             return every(binder, body)
         return ir.aggregate(e.op, binder, body)
-    parts = [ir.substitute(body, {binder: ir.const(domain.sort, v)}) for v in domain]
-    match e.op:
-        case "sum":
-            return ir.add(*parts)
-        case "all":
-            return ir.and_(*parts)
-        case "any":
-            return ir.or_(*parts)
-    return ir.aggregate("setof", binder, body)
+    if e.op not in ir.JOINED:
+        return ir.aggregate(e.op, binder, body)
+    parts = (ir.substitute(body, {binder: ir.const(domain.sort, v)}) for v in domain)
+    return ir.JOINED[e.op](*parts)
 
 
 def every(x: Expr, body: Expr) -> Expr:
@@ -195,9 +182,7 @@ def _same_cells(a: Expr, b: Expr) -> Expr:
     assert isinstance(a.sort, ir.TableSort)
     at = [ir.local(f"same{k}#{d}", d) for k, d in enumerate(a.sort.index)]
     same = ir.eq(ir.select(a, *at), ir.select(b, *at))
-    for i in reversed(at):
-        same = ir.aggregate("all", i, same)
-    return prepared(same)
+    return prepared(ir.nested("all", at, same))
 
 
 def _prepared_lt(_: None, e: Expr, a: Expr, b: Expr) -> Expr:

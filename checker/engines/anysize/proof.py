@@ -78,8 +78,7 @@ class Lemma:
 
     @property
     def variables(self) -> frozenset[str]:
-        nodes = ir.subterms(self.formula)
-        return frozenset(e.data[0] for e in nodes if e.op == "var")
+        return ir.variables_in(self.formula)
 
 
 @dataclass
@@ -261,9 +260,7 @@ def in_range(v: Variable) -> Expr:
         )
     else:
         return ir.TRUE
-    for i in reversed(index):
-        formula = ir.aggregate("all", i, formula)
-    return formula
+    return ir.nested("all", index, formula)
 
 
 def relations(system: TransitionSystem) -> tuple[Expr, ...]:

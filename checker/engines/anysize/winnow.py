@@ -33,13 +33,7 @@ class Clauses:
     @property
     def formula(self) -> Expr:
         """Return the conjunction of the remaining clauses, for all elements."""
-        return self.of(ir.and_(*self.left))
-
-    def of(self, clause: Expr) -> Expr:
-        for b in reversed(self.binders):
-            if b in clause.free:
-                clause = ir.aggregate("all", b, clause)
-        return clause
+        return ir.nested("all", self.binders, ir.and_(*self.left))
 
 
 class Winnow:
