@@ -8,7 +8,7 @@ action's own parameters and rigid params, unless said otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
@@ -21,6 +21,7 @@ from poolproof.checker.core.ir import (
     ScalarSort,
     Sort,
     TableSort,
+    const,
     local,
     scalarsets,
     show_raw,
@@ -202,6 +203,18 @@ class Action:
         for raw in product(*(p.domain for p in self.parameters)):
             tick()
             yield raw
+
+    def constants(self, arguments: Iterable[int]) -> dict[Expr, Expr]:
+        """Return the parameters, each with its argument (a raw value) as a constant."""
+        return {
+            p.local: const(p.local.sort, raw)
+            for p, raw in zip(self.parameters, arguments, strict=True)
+        }
+
+    def call(self, arguments: Iterable[int]) -> str:
+        """Return the action with its arguments (raw values), as a user writes it."""
+        sorts = (p.local.sort for p in self.parameters)
+        return f"{self.name}({', '.join(map(show_raw, sorts, arguments))})"
 
     def formulas(self) -> Iterator[Formula]:
         """Every expression of the action with its role."""

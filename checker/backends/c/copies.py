@@ -4,6 +4,7 @@ inside a tree of the conditions that the copies share."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +12,6 @@ from dataclasses import replace
 from poolproof.checker.backends.c.effects import EffectWriter
 from poolproof.checker.backends.c.expressions import (
     CWriter,
-    FiniteRanges,
     facts_of,
     unroll,
     weight,
@@ -22,9 +22,7 @@ from poolproof.checker.core.ir import (
     TRUE,
     Expr,
     and_,
-    const,
     not_,
-    show_raw,
     substitute_all,
 )
 from poolproof.checker.core.system import (
@@ -50,9 +48,7 @@ class CopyWriter(EffectWriter):
 
     def estimate(self, a: Action) -> int:
         """Nodes to print when the action is specialised."""
-        copies = 1
-        for p in a.parameters:
-            copies *= len(p.domain)
+        copies = math.prod(len(p.domain) for p in a.parameters)
         roots = [a.guard, *a.updates.values(), *(o.formula for o in a.obligations)]
         return copies * (10 + sum(weight(e) for e in roots))
 
@@ -61,10 +57,7 @@ class CopyWriter(EffectWriter):
         base = unroll(a.guard)
         updates = {n: unroll(u) for n, u in a.updates.items()}
         for raw in a.valuations():
-            by = {
-                p.local: const(p.local.sort, r)
-                for p, r in zip(a.parameters, raw, strict=True)
-            }
+            by = a.constants(raw)
             memo: dict[Expr, Expr] = {}
 
             def put(
@@ -74,7 +67,7 @@ class CopyWriter(EffectWriter):
 
             (guard,) = self.bounds.decide(put(base))
             obligations = tuple(
-                replace(o, formula=self.prepared(put(o.formula), bounds=self.bounds)[0])
+                replace(o, formula=self.prepared(put(o.formula))[0])
                 for o in a.obligations
             )
             if guard is FALSE and all(o.formula is TRUE for o in obligations):
@@ -101,11 +94,8 @@ class CopyWriter(EffectWriter):
             counter = self.cut_counter(assumed)
             seen: Counter[Expr] = Counter()
             for raw in a.valuations():
-                by = {
-                    p.local: const(p.local.sort, r)
-                    for p, r in zip(a.parameters, raw, strict=True)
-                }
-                seen.update(self.bounds.decide(*substitute_all((base,), by)))
+                with_arguments = substitute_all((base,), a.constants(raw))
+                seen.update(self.bounds.decide(*with_arguments))
             for cut, times in seen.items():
                 if cut is not FALSE:
                     yield Counting(conjuncts(cut), f"{counter} += {times};")
@@ -172,23 +162,9 @@ class CopyWriter(EffectWriter):
                 replace(o, formula=put(o.formula)) for o in i.obligations
             ),
         )
-        w.line(f"/* {self.call(i)} */")
-        if i.conjuncts:
-            self.branch(w, i, bounds, given)
-        else:
-            w.open("")
-            self.effect(w, i, bounds, given)
-            w.close()
-
-    def branch(
-        self, w: CWriter, i: Instance, bounds: FiniteRanges, given: Mapping[Expr, Expr]
-    ) -> None:
-        w.open(f"if ({' && '.join(w.text(c) for c in i.conjuncts)})")
+        _, raw = self.steps[i.numbers.start]
+        w.line(f"/* {i.action.call(raw)} */")
+        test = " && ".join(w.text(c) for c in i.conjuncts)
+        w.open(f"if ({test})" if test else "")
         self.effect(w, i, bounds, given)
         w.close()
-
-    def call(self, i: Instance) -> str:
-        """The action with its arguments, as a user writes it."""
-        _, raw = self.steps[i.numbers.start]
-        sorts = (p.local.sort for p in i.action.parameters)
-        return f"{i.action.name}({', '.join(map(show_raw, sorts, raw))})"

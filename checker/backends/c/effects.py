@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from poolproof.checker.backends.c.expressions import (
     CWriter,
     FiniteRanges,
-    bounds_of,
     unroll,
 )
 from poolproof.checker.backends.c.instances import Instance
@@ -50,7 +49,7 @@ class EffectWriter:
     most: int = 0
 
     def __post_init__(self) -> None:
-        self.bounds = bounds_of(self.widths.ranges)
+        self.bounds = FiniteRanges(self.widths.ranges, outside=(0, 0))
         for p in self.properties:
             if p.kind.of_states:
                 self.event(Event("state", prop=p.name))
@@ -64,9 +63,9 @@ class EffectWriter:
             self.events.append(e)
         return self.events.index(e)
 
-    def prepared(self, *roots: Expr, bounds: FiniteRanges) -> tuple[Expr, ...]:
+    def prepared(self, *roots: Expr) -> tuple[Expr, ...]:
         """Small aggregates written out, comparisons decided."""
-        return bounds.decide(*(unroll(e) for e in roots))
+        return self.bounds.decide(*map(unroll, roots))
 
     def function(self, head: str, w: CWriter, tail: str = "") -> str:
         self.least, self.most = min(self.least, w.least), max(self.most, w.most)
@@ -166,11 +165,12 @@ class EffectWriter:
                 test = w.text(bad)
                 w.line(f"if (UNLIKELY({test})) event(T, {event}, s, {i.number});")
             for k, e in enumerate(p.antecedents):
-                true = put(e)
-                if true is FALSE:
-                    continue
-                j = numbers[p.name, k]
-                w.open(f"if (UNLIKELY(!T->antecedent[{j}]))")
-                w.share(true)
-                w.line(f"if ({w.text(true)}) T->antecedent[{j}] = 1;")
-                w.close()
+                self.note_antecedent(w, numbers[p.name, k], put(e))
+
+    def note_antecedent(self, w: CWriter, number: int, true: Expr) -> None:
+        """Note that an antecedent comes true, if it does for the first time."""
+        if true is not FALSE:
+            w.open(f"if (UNLIKELY(!T->antecedent[{number}]))")
+            w.share(true)
+            w.line(f"if ({w.text(true)}) T->antecedent[{number}] = 1;")
+            w.close()

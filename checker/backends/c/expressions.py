@@ -8,7 +8,7 @@ forbids it is checked), so any subterm may be computed early.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 
 from poolproof.checker.backends.c.layout import (
@@ -17,9 +17,9 @@ from poolproof.checker.backends.c.layout import (
     PackedCell,
     Unsupported,
 )
+from poolproof.checker.backends.templates import joined, template
 from poolproof.checker.core import ir
 from poolproof.checker.core.fold import Algebra, fold
-from poolproof.checker.core.interval import Interval
 from poolproof.checker.core.ir import (
     BINDERS,
     BOOL,
@@ -49,11 +49,6 @@ class FiniteRanges(Ranges):
         if lo is None or hi is None:
             raise Unsupported(f"{e} has no bounds")
         return lo, hi
-
-
-def bounds_of(ranges: Mapping[str, Interval]) -> FiniteRanges:
-    """All variables in these ranges; reads outside a table give 0."""
-    return FiniteRanges(ranges, outside=(0, 0))
 
 
 class CWriter:
@@ -286,15 +281,7 @@ def _number(read: Callable[..., str]) -> Callable[..., str]:
 
 def _template(text: str) -> Callable[..., str]:
     """Text over the arguments' texts a, b and c."""
-
-    def read(w: CWriter, e: Expr, *args: str) -> str:
-        return text.format(**dict(zip("abc", args, strict=False)))
-
-    return _number(read)
-
-
-def _joined(symbol: str) -> Callable[..., str]:
-    return lambda w, e, *args: "(" + f" {symbol} ".join(args) + ")"
+    return _number(template(text))
 
 
 def _constant(w: CWriter, e: Expr) -> str:
@@ -376,8 +363,8 @@ TEXT: Algebra[str] = {
     "var": _number(_variable),
     "local": _number(_unbound),
     "not": _template("!{a}"),
-    "and": _joined("&&"),
-    "or": _joined("||"),
+    "and": joined("&&"),
+    "or": joined("||"),
     "eq": _eq,
     "lt": _template("({a} < {b})"),
     "le": _template("({a} <= {b})"),

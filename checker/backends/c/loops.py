@@ -37,10 +37,9 @@ class LoopWriter(EffectWriter):
         """The action as loops over its parameters, conditions outermost."""
         first = len(self.steps)
         self.steps.extend((a.name, raw) for raw in a.valuations())
-        guard = self.prepared(a.guard, bounds=self.bounds)[0]
+        guard = self.prepared(a.guard)[0]
         obligations = tuple(
-            replace(o, formula=self.prepared(o.formula, bounds=self.bounds)[0])
-            for o in a.obligations
+            replace(o, formula=self.prepared(o.formula)[0]) for o in a.obligations
         )
         stride, terms = 1, [str(first)]
         over = ", ".join(
@@ -140,7 +139,7 @@ class LoopWriter(EffectWriter):
         """Write the code that counts the steps which the action's assumptions cut, as
         loops over the parameters that they mention."""
         for assumed in a.assumptions:
-            (cut,) = self.prepared(assumed.cut, bounds=self.bounds)
+            (cut,) = self.prepared(assumed.cut)
             if cut is FALSE:
                 continue
             mine = [p.local for p in a.parameters if p.local in cut.free]

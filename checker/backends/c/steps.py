@@ -27,22 +27,15 @@ class Steps(CopyWriter, LoopWriter):
         """C: which state properties fail (or are witnessed) in a state."""
         w = CWriter(self.layout, self.bounds)
         bad = [p.deciding for p in self.properties if p.kind.of_states]
-        bad = list(self.prepared(*bad, bounds=self.bounds))
+        bad = list(self.prepared(*bad))
         w.share(*bad)
         for k, e in enumerate(bad):
             if e is not FALSE:
                 w.line(f"if (UNLIKELY({w.text(e)})) event(T, {k}, s, 0);")
         for k, (name, j) in enumerate(self.antecedents):
             p = next(p for p in self.properties if p.name == name)
-            if not p.kind.of_states:
-                continue
-            (e,) = self.prepared(p.antecedents[j], bounds=self.bounds)
-            if e is FALSE:
-                continue
-            w.open(f"if (UNLIKELY(!T->antecedent[{k}]))")
-            w.share(e)
-            w.line(f"if ({w.text(e)}) T->antecedent[{k}] = 1;")
-            w.close()
+            if p.kind.of_states:
+                self.note_antecedent(w, k, *self.prepared(p.antecedents[j]))
         return self.function("void check(Thread *T, const u64 *s)", w)
 
     def expand(self, name: str, actions: Sequence[Action], small: set[str]) -> str:

@@ -9,6 +9,7 @@ hold of states is an alternative that is never enabled; of steps, an assertion.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -33,7 +34,6 @@ from poolproof.checker.core.ir import (
     const,
     expand_all,
     not_,
-    show_raw,
     substitute_all,
 )
 from poolproof.checker.core.limits import tick
@@ -104,9 +104,7 @@ class _PromelaProgram:
             kind = "byte" if lo >= 0 and hi < 1 << 8 else "short"
         if max(-(lo or 0) - 1, hi or 0) >= 1 << 31:
             raise Inexpressible(f"{v.name} needs more than 32 bits")
-        cells = 1
-        for d in v.index:
-            cells *= len(d)
+        cells = math.prod(map(len, v.index))
         return f"{kind} {self.names[v.name]}{f'[{cells}]' if v.index else ''};"
 
     def starts(self) -> Iterator[str]:
@@ -188,20 +186,14 @@ class _PromelaProgram:
 
     def instance(self, a: Action, raw: tuple[int, ...]) -> Iterator[str]:
         """Yield the action with these arguments."""
-        by = {
-            p.local: const(p.local.sort, r)
-            for p, r in zip(a.parameters, raw, strict=True)
-        }
+        by = a.constants(raw)
         memo: dict[Expr, Expr] = {}
 
         def put(e: Expr) -> Expr:
             tick(10)
             return expand_all(substitute_all((e,), by, memo))[0]
 
-        call = ", ".join(
-            show_raw(p.local.sort, r) for p, r in zip(a.parameters, raw, strict=True)
-        )
-        yield f"  /* {a.name}({call}) */"
+        yield f"  /* {a.call(raw)} */"
         for o in a.obligations:
             if o.early:
                 yield from self.never(not_(put(o.formula)))
