@@ -25,9 +25,10 @@ from typing import Any, Protocol
 import z3
 
 from poolproof.checker.core import interval
-from poolproof.checker.core.fold import Algebra, fold
+from poolproof.checker.core.fold import Algebra, beyond, fold
 from poolproof.checker.core.interval import Interval
 from poolproof.checker.core.ir import (
+    BINDERS,
     BOOL,
     Domain,
     Expr,
@@ -38,7 +39,7 @@ from poolproof.checker.core.ir import (
     expand_all,
     sort_of_table,
 )
-from poolproof.checker.core.system import TransitionSystem
+from poolproof.checker.core.system import Action, TransitionSystem
 
 Term = Any
 """A z3 term. z3 has no type annotations worth the name."""
@@ -435,6 +436,33 @@ class Lowering:
 
         return {at: self.choose(here(at), value, old) for at, old in cells.items()}
 
+    def updates(self, action: Action) -> dict[int, Value]:
+        """Return what an action assigns, by the numbers of the cells."""
+        found: dict[int, Value] = {}
+        values = self.all(action.updates.values())
+        for name, value in zip(action.updates, values, strict=True):
+            cells = value if isinstance(value, dict) else {(): value}
+            for index, cell in cells.items():
+                found[self.system.cell_of[name, index]] = cell
+        return found
+
+    def state_after(self, action: Action) -> list[Value]:
+        """Return the state after a step of the action from this one."""
+        after = list(self.now)
+        for k, cell in self.updates(action).items():
+            after[k] = cell
+        return after
+
+    def of_step(
+        self, action: Action, after: Sequence[Value], result: Value | None = None
+    ) -> Lowering:
+        """Return the lowering of formulas about a step of the action from this state,
+        with the same arguments."""
+        known = dict(self.locals)
+        if result is not None:
+            known[action.returned] = result
+        return Lowering(self.system, self.encoding, self.now, after, known, self.params)
+
     def cells_of(self, name: str, primed: bool) -> Value:
         cells = self.after if primed else self.now
         if cells is None:
@@ -558,10 +586,6 @@ def _fill(low: Lowering, e: Expr, value: Value) -> Value:
     return dict.fromkeys(product(*e.sort.index), value)
 
 
-def _written_out(low: Lowering, e: Expr, *body: Value) -> Value:
-    raise ValueError(f"{e}: `Lowering.all` writes aggregates out")
-
-
 def _less(low: Lowering, e: Expr, a: Number, b: Number) -> Value:
     return negation(low.at_most(b, a))
 
@@ -594,11 +618,6 @@ LOWER: Algebra[Value] = {
     "select": _select,
     "store": _store,
     "fill": _fill,
-    "map": _written_out,
-    "first": _written_out,
-    "sum": _written_out,
-    "all": _written_out,
-    "any": _written_out,
-    "setof": _written_out,
+    **dict.fromkeys(BINDERS | {"map"}, beyond),
 }
 """The IR as z3 terms."""

@@ -8,7 +8,7 @@ violated conjuncts and tests use it; engines use their own lowering.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import product
 from typing import Any
 
@@ -21,6 +21,7 @@ from poolproof.checker.core.ir import (
 )
 from poolproof.checker.core.limits import tick
 from poolproof.checker.core.system import Action, Obligation, State, TransitionSystem
+from poolproof.checker.core.verdict import Step
 
 Value = int | dict[tuple[int, ...], int]
 """A raw value; a table is a dict from raw index to raw value."""
@@ -286,6 +287,19 @@ def successor(
                 cells[system.cell_of[name, index]] = r
     result = None if action.result is None else at.raw(action.result)
     return tuple(cells), result
+
+
+def states_of(
+    system: TransitionSystem, initial: State, steps: Iterable[Step]
+) -> list[State]:
+    """Return the states of a run. Raise AssertionError if a step is not enabled."""
+    states = [initial]
+    for step in steps:
+        action = system.action_by_name[step.action]
+        taken = successor(system, action, states[-1], step.arguments)
+        assert taken is not None, f"{step} is not enabled"
+        states.append(taken[0])
+    return states
 
 
 def out_of_range(system: TransitionSystem, state: State) -> str | None:

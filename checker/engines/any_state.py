@@ -72,17 +72,6 @@ class AnyState:
     def given(self, terms: Iterable[Term]) -> None:
         self.solver.add(*(t.translate(self.solver.ctx) for t in terms))
 
-    def after(self, action: Action, low: Lowering) -> list[Value]:
-        """Return the state after an action's step. ``low`` has the state before, and
-        its arguments."""
-        after = list(low.now)
-        for name, update in action.updates.items():
-            value = low(update)
-            cells = value if isinstance(value, dict) else {(): value}
-            for index, cell in cells.items():
-                after[self.system.cell_of[name, index]] = cell
-        return after
-
     def follows(self, claim: Term) -> bool:
         """Return whether z3 proves the claim; False also if the work is used up.
         Raise Late if the time was already over."""

@@ -41,6 +41,7 @@ from poolproof.checker.core.evaluate import (
     broken,
     initial_states,
     out_of_range,
+    states_of,
     successor,
 )
 from poolproof.checker.core.ir import Expr
@@ -55,7 +56,7 @@ from poolproof.checker.core.limits import (
 )
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.ranges import declared
-from poolproof.checker.core.system import State, TransitionSystem
+from poolproof.checker.core.system import TransitionSystem
 from poolproof.checker.core.verdict import (
     INTERRUPTED,
     Budget,
@@ -193,7 +194,7 @@ class _Deepening:
             if answer == z3.unsat:
                 self.complete = True
                 return
-            if self.left() == 0.0:
+            if left() == 0.0:
                 self.gave_up()
                 return
 
@@ -245,10 +246,6 @@ class _Deepening:
     def done(self) -> int:
         """Return the units of work since the engine was started."""
         return worked() - self.worked
-
-    def left(self) -> float | None:
-        """Return the seconds left of the budget; None without one."""
-        return left()
 
     def sound(self, unrolling: Unrolling, depth: int) -> None:
         """Asks whether a step from here breaks the model, with little work;
@@ -343,7 +340,7 @@ class _Deepening:
 
     def step_fails(self, unrolling: Unrolling, c: StepChoice, p: Property) -> Term:
         after = unrolling.state_after(c)
-        low = unrolling.step_low(c, unrolling.states[-1], after)
+        low = c.lowering.of_step(c.action, after, c.result)
         fine = [negation(q.bad) for q in unrolling.model_questions(c)]
         return conjunction((c.taken, c.guard, *fine, negation(low.truth(p.formula))))
 
@@ -372,7 +369,7 @@ class _Deepening:
         return True
 
     def gave_up(self) -> None:
-        if self.left() == 0.0:
+        if left() == 0.0:
             self.stopped = f"the time budget of {self.budget.seconds:g} s"
         else:
             self.stopped = "z3 gave up"
@@ -489,7 +486,7 @@ class _Never:
         }
         steps = {
             key: disjunction(
-                self.taken_with(choices, c, a, states[depth], states[depth + 1])
+                self.taken_with(choices, c, a, states[depth + 1])
                 for c in choices
                 if p.about(c.action)
             )
@@ -504,11 +501,10 @@ class _Never:
         choices: list[StepChoice],
         c: StepChoice,
         antecedent: Expr,
-        before: list[Value],
         after: list[Value],
     ) -> Term:
         """That this step, and no other, is taken with the antecedent true."""
-        low = self.unrolling.step_low(c, before, after)
+        low = c.lowering.of_step(c.action, after, c.result)
         alone = (negation(other.taken) for other in choices if other is not c)
         return conjunction((c.taken, *alone, low.truth(antecedent)))
 
@@ -531,18 +527,6 @@ class _Never:
 # --- evidence --------------------------------------------------------------
 
 
-def _replayed(system: TransitionSystem, trace: Trace) -> list[State]:
-    """The states before the last step, by the plain reading of the IR."""
-    states = [trace.initial]
-    for step in trace.steps[:-1]:
-        taken = successor(
-            system, system.action_by_name[step.action], states[-1], step.arguments
-        )
-        assert taken is not None, f"{step} is not enabled"
-        states.append(taken[0])
-    return states
-
-
 def confirm(system: TransitionSystem, trace: Trace, p: Property) -> None:
     """Raise AssertionError if the run does not show what z3 says."""
     if p.kind.of_steps:
@@ -552,7 +536,7 @@ def confirm(system: TransitionSystem, trace: Trace, p: Property) -> None:
         at = Valuation(system, trace.initial)
         assert at.true(p.formula) == p.kind.wants_witness, trace
         return
-    before = _replayed(system, trace)[-1]
+    before = states_of(system, trace.initial, trace.steps[:-1])[-1]
     last = trace.steps[-1]
     action = system.action_by_name[last.action]
     taken = successor(system, action, before, last.arguments)
@@ -570,7 +554,7 @@ def confirm(system: TransitionSystem, trace: Trace, p: Property) -> None:
 
 def confirm_defect(system: TransitionSystem, trace: Trace) -> None:
     """Raise AssertionError if the model is not wrong there."""
-    before = _replayed(system, trace)[-1]
+    before = states_of(system, trace.initial, trace.steps[:-1])[-1]
     last = trace.steps[-1]
     action = system.action_by_name[last.action]
     if broken(system, action, before, last.arguments) is not None:

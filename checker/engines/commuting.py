@@ -147,7 +147,7 @@ def _held(system: TransitionSystem, places: Sequence[Expr]) -> list[Expr]:
             state = AnyState(system, _MOST)
             state.low.locals.update(state.arguments(action))
             state.given(state.low.all([*kept.values(), action.guard]))
-            after = Lowering(system, state.encoding, state.after(action, state.low))
+            after = Lowering(system, state.encoding, state.low.state_after(action))
             claims = {h: after.truth(kept[h]) for h in touched}
             if state.follows(conjunction(claims.values())):
                 continue
@@ -168,13 +168,7 @@ def _is_proved(system: TransitionSystem, p: Property, held: Sequence[Expr]) -> b
         return False
     state.low.locals.update(state.arguments(action))
     state.given(state.low.all([*held, action.guard]))
-    step = Lowering(
-        system,
-        state.encoding,
-        state.low.now,
-        state.after(action, state.low),
-        dict(state.low.locals),
-    )
+    step = state.low.of_step(action, state.low.state_after(action))
     return state.follows(step.truth(p.formula))
 
 
@@ -232,7 +226,7 @@ class _Move:
         return Lowering(self.state.system, self.state.encoding, cells, locals=known)
 
     def after(self, low: Lowering) -> list[Value]:
-        return self.state.after(self.action, low)
+        return low.state_after(self.action)
 
     def owed(self) -> list[Expr]:
         """Return the action's obligations and the formulas of its assumptions."""

@@ -71,12 +71,11 @@ class _Question:
 
     def step(self) -> Lowering:
         """Return the lowering of formulas about the action's step."""
-        after = self.state.after(self.action, self.low)
-        known = dict(self.low.locals)
-        if self.action.result is not None:
-            known[self.action.returned] = self.low(self.action.result)
-        return Lowering(
-            self.state.system, self.state.encoding, self.low.now, after, known
+        result = self.action.result
+        return self.low.of_step(
+            self.action,
+            self.low.state_after(self.action),
+            None if result is None else self.low(result),
         )
 
     def same(self, e: Expr, k: int, low: Lowering) -> bool:

@@ -150,7 +150,7 @@ class Induction(SymbolicSystem):
             if (name, due) in found:
                 continue
             known.assume(step.sizes if due.early else step.given)
-            claim = step.lowering.truth(self.plain(due.formula))
+            claim = step.lowering.truth(due.formula)
             if reason := known.refuted(claim):
                 where = f"{due.span}: " if due.span else ""
                 yield due, f"{where}{name} {reason}: {due.message}"

@@ -138,7 +138,7 @@ def _not_kept(
 
 def _obligation_not_met(work: SymbolicSystem, known: Facts, step: SymbolicStep) -> str:
     for due in step.action.obligations:
-        claim = step.lowering.truth(work.plain(due.formula))
+        claim = step.lowering.truth(due.formula)
         given = step.sizes if due.early else step.given
         if lacking := _refuted(known, given, [(claim, due.message)]):
             return lacking
@@ -277,11 +277,7 @@ class _Proofs:
             action = self.system.action_by_name[name]
             parts: dict[ir.Expr, None] = {}
             for raw in action.valuations():
-                by = {
-                    p.local: ir.const(p.local.sort, r)
-                    for p, r in zip(action.parameters, raw, strict=True)
-                }
-                part = self.work.plain(ir.substitute(rule.formula, by))
+                part = ir.expand(ir.substitute(rule.formula, action.constants(raw)))
                 if part is not ir.TRUE:
                     parts[part] = None
             lemma = f"{name}: {rule.message}"

@@ -165,7 +165,7 @@ class _Questions:
         guard = conjunction(step.given)
         claims = []
         for due in action.obligations:
-            claim = step.lowering.truth(self.work.plain(due.formula))
+            claim = step.lowering.truth(due.formula)
             claims.append(claim if due.early else disjunction((negation(guard), claim)))
         return self.state(
             f"obligations-{action.name}",

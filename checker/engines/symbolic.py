@@ -27,7 +27,7 @@ from poolproof.checker.backends.smt import (
     unknown,
 )
 from poolproof.checker.core import ir
-from poolproof.checker.core.ir import BOOL, Expr, SetSort, show_raw
+from poolproof.checker.core.ir import BOOL, Expr, SetSort
 from poolproof.checker.core.limits import SECOND, left, look, tick, work_left
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Action, TransitionSystem, Variable
@@ -69,12 +69,7 @@ class SymbolicStep:
     next: Lowering
 
     def show(self, model: Any) -> str:
-        raws = (raw_of(model, a) for a in self.arguments)
-        values = (
-            show_raw(p.local.sort, raw)
-            for p, raw in zip(self.action.parameters, raws, strict=True)
-        )
-        return f"{self.action.name}({', '.join(values)})"
+        return self.action.call([raw_of(model, a) for a in self.arguments])
 
 
 class Facts:
@@ -130,7 +125,6 @@ class SymbolicSystem:
     queries: int = 0
     params: dict[str, Value] = field(default_factory=dict)
     sizes: list[Term] = field(default_factory=list)
-    expanded: dict[Expr, Expr] = field(default_factory=dict)
 
     encoding = Integers()
 
@@ -159,12 +153,6 @@ class SymbolicSystem:
 
     def lowering(self, now: Sequence[Value]) -> Lowering:
         return Lowering(self.system, self.encoding, now, params=self.params)
-
-    def plain(self, e: Expr) -> Expr:
-        """Return e with its aggregates expanded, cached for all steps."""
-        if e not in self.expanded:
-            self.expanded[e] = ir.expand(e)
-        return self.expanded[e]
 
     # -- steps --
 
@@ -225,14 +213,9 @@ class SymbolicSystem:
         for p, value in zip(action.parameters, arguments, strict=True):
             low.locals[p.local] = value
         sizes = [*self.sizes, *domains]
-        given = [*sizes, low.truth(self.plain(action.guard))]
-        after = list(now)
-        updates = [self.plain(u) for u in action.updates.values()]
-        for name, value in zip(action.updates, low.all(updates), strict=True):
-            cells = value if isinstance(value, dict) else {(): value}
-            for index, cell in cells.items():
-                after[self.system.cell_of[name, index]] = cell
-        result = None if action.result is None else low(self.plain(action.result))
+        given = [*sizes, low.truth(action.guard)]
+        after = low.state_after(action)
+        result = None if action.result is None else low(action.result)
         return SymbolicStep(
             action, arguments, given, sizes, after, low, result, self.lowering(after)
         )
@@ -249,7 +232,7 @@ class SymbolicSystem:
             facts.assume(step.sizes)
             for assumed in action.assumptions:
                 if assumed.why not in needed:
-                    cut = step.lowering.truth(self.plain(assumed.cut))
+                    cut = step.lowering.truth(assumed.cut)
                     if facts.refuted(negation(cut)):
                         needed.add(assumed.why)
             facts.forget()
@@ -298,19 +281,10 @@ class SymbolicSystem:
     def holds(self, p: Property, step: SymbolicStep | None = None) -> Term:
         """Return the term: an invariant (or, for a step, a step property) is true and
         reads no table outside its domain."""
-        formula = self.plain(ir.and_(ir.defined(p.formula), p.formula))
+        formula = ir.and_(ir.defined(p.formula), p.formula)
         if step is None:
             return self.low.truth(formula)
-        low = Lowering(
-            self.system,
-            self.encoding,
-            step.lowering.now,
-            step.after,
-            dict(step.lowering.locals),
-            self.params,
-        )
-        if step.result is not None and step.action.result is not None:
-            low.locals[step.action.returned] = step.result
+        low = step.lowering.of_step(step.action, step.after, step.result)
         return low.truth(formula)
 
     # -- k-induction, for what one step does not keep --

@@ -171,14 +171,11 @@ class Unrolling:
                     self.solver.add(*bounded(self.encoding, value, *ends))
                 low.locals[p.local] = value
             guard = low.truth(action.guard)
-            updates: dict[int, Value] = {}
-            lowered = low.all(action.updates.values())
-            for name, value in zip(action.updates, lowered, strict=True):
-                cells = value if isinstance(value, dict) else {(): value}
-                for index, cell in cells.items():
-                    k = self.system.cell_of[name, index]
-                    if cell is not self.states[-1][k]:
-                        updates[k] = cell
+            updates = {
+                k: cell
+                for k, cell in low.updates(action).items()
+                if cell is not self.states[-1][k]
+            }
             result = None if action.result is None else low(action.result)
             taken = z3.Bool(f"{action.name}@{depth}")
             made.append(StepChoice(action, taken, low, guard, updates, result))
@@ -201,41 +198,23 @@ class Unrolling:
         """Return the questions whether taking an action breaks a range, an index or an
         assert."""
         found = []
-        name = c.action.name
+
+        def ask(key: str, bad: Term, message: str, kind: str, n: int) -> None:
+            due = c.action.obligations[n] if kind == "due" else None
+            taken, number = conjunction((c.taken, bad)), (c.action.name, kind, n)
+            if number not in self.closed and not z3.is_false(taken):
+                found.append(RunQuestion(key, taken, c, None, due, message, number))
+
         for k, bad in self.leaves(c):
             cell = self.system.cells[k]
-            key = f"range {cell.variable.name} {name}"
-            message = f"{cell.name} leaves its range"
-            found.append(
-                RunQuestion(
-                    key,
-                    conjunction((c.taken, bad)),
-                    c,
-                    None,
-                    None,
-                    message,
-                    (name, "range", k),
-                )
-            )
+            key = f"range {cell.variable.name} {c.action.name}"
+            ask(key, bad, f"{cell.name} leaves its range", "range", k)
         for n, due in enumerate(c.action.obligations):
             bad = negation(c.lowering.truth(due.formula))
             if not due.early:
                 bad = conjunction((c.guard, bad))
-            key = f"{due.span} {due.message}"
-            found.append(
-                RunQuestion(
-                    key,
-                    conjunction((c.taken, bad)),
-                    c,
-                    None,
-                    due,
-                    due.message,
-                    (name, "due", n),
-                )
-            )
-        return [
-            q for q in found if q.number not in self.closed and not z3.is_false(q.bad)
-        ]
+            ask(f"{due.span} {due.message}", bad, due.message, "due", n)
+        return found
 
     def state_after(self, c: StepChoice) -> list[Value]:
         """Return the next state if an action is taken and breaks no range."""
@@ -246,20 +225,6 @@ class Unrolling:
                 self.encoding.fit(value, lo, hi) if isinstance(value, Number) else value
             )
         return after
-
-    def step_low(
-        self,
-        c: StepChoice,
-        before: list[Value],
-        after: list[Value],
-    ) -> Lowering:
-        """Return the lowering for formulas about a choice's step."""
-        low = Lowering(
-            self.system, self.encoding, before, after, dict(c.lowering.locals)
-        )
-        if c.result is not None and c.action.result is not None:
-            low.locals[c.action.returned] = c.result
-        return low
 
     def advance(self) -> None:
         """Add one more step: some action is taken, and its guard is true."""

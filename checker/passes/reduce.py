@@ -18,7 +18,7 @@ from enum import Enum
 from functools import cached_property
 
 from poolproof.checker.core import ir
-from poolproof.checker.core.evaluate import Valuation, successor
+from poolproof.checker.core.evaluate import Valuation, states_of
 from poolproof.checker.core.interval import Interval
 from poolproof.checker.core.ir import Expr, substitute_all, subterms
 from poolproof.checker.core.property import Property
@@ -88,12 +88,7 @@ class Reduced:
         lifted = replace(trace, initial=self.lift_state(trace.initial))
         if trace.loop is None:
             return lifted
-        states = [lifted.initial]
-        for step in trace.steps:
-            action = self.whole.action_by_name[step.action]
-            taken = successor(self.whole, action, states[-1], step.arguments)
-            assert taken is not None, f"{step} is not enabled"
-            states.append(taken[0])
+        states = states_of(self.whole, lifted.initial, lifted.steps)
         return lifted if states[-1] == states[trace.loop] else None
 
 
