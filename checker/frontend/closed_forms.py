@@ -54,6 +54,7 @@ from poolproof.checker.frontend.turns import (
     at_cell,
     decided,
     pointed,
+    rewritten,
     without,
 )
 
@@ -209,6 +210,9 @@ class _Marks:
         effects.running = self.running
 
 
+_GONE = Unusable("the value of a loop's last iteration")
+
+
 class _Closing:
     """From one turn to the state after the loop."""
 
@@ -253,12 +257,11 @@ class _Closing:
         self.obligations()
         self.start.vars.update(after_vars)
         self.start.locals.update(after_locals)
-        gone = Unusable("the value of a loop's last iteration")
         for name in self.turn.after.locals:
             kept = isinstance(self.start.locals.get(name), Expr | Pending)
             if not kept and name not in after_locals:
-                self.start.locals[name] = gone
-        self.start.locals[self.loop.name] = gone
+                self.start.locals[name] = _GONE
+        self.start.locals[self.loop.name] = _GONE
 
     def refuse_effects(self) -> None:
         effects, marks = self.loop.effects, self.marks
@@ -272,14 +275,10 @@ class _Closing:
     def collect(self) -> None:
         for (name, is_local), head in self.heads.items():
             if is_local:
-                before = self.start.locals[name]
-                if isinstance(before, Pending):
-                    before = operators.coerce(
-                        Operand(before), head.sort, self.loop.cursor.at(None)
-                    )
-                if not isinstance(before, Expr):
+                value = self.typed(self.start.locals[name], head)
+                if value is None:
                     raise self.loop.refusal(f"`{name}` changes its sort")
-                self.symbols[head] = before
+                self.symbols[head] = value
                 continue
             before = self.start.vars[name]
             if not isinstance(head.sort, TableSort):
@@ -290,6 +289,13 @@ class _Closing:
                 for index in ir.index_space(head.sort):
                     cell = ir.select(head, *index)
                     self.symbols[cell] = ir.select(before, *index)
+
+    def typed(self, value: Value, head: Expr) -> Expr | None:
+        """Return the value of a local as one of the head's sort; None if it is none."""
+        if isinstance(value, Pending):
+            at = self.loop.cursor.at(None)
+            value = operators.coerce(Operand(value), head.sort, at)
+        return value if isinstance(value, Expr) else None
 
     def name_of(self, head: Expr) -> str:
         return next(n for (n, _), h in self.heads.items() if h is head)
@@ -314,26 +320,15 @@ class _Closing:
     def at_start(self, e: Expr) -> Expr:
         """e with what the loop has not changed yet as it was before the loop: x's
         row of the tables that are changed row by row."""
-        by: dict[Expr, Expr] = {}
-        for node in ir.subterms(e):
+
+        def cell_before(node: Expr) -> Expr | None:
             if node.op == "select" and (row := self.rows.get(node.args[0])):
                 k, before = row
                 if node.args[1 + k] is self.x:
-                    by[node] = self.row_before(before, node.args[1:])
-        while by:
-            changed = ir.substitute(e, by)
-            if changed is e:
-                break
-            e, by = changed, {}
-            for node in ir.subterms(e):
-                if node.op == "select" and (row := self.rows.get(node.args[0])):
-                    k, before = row
-                    if node.args[1 + k] is self.x:
-                        by[node] = self.row_before(before, node.args[1:])
-        return e
+                    return ir.select(before, *node.args[1:])
+            return None
 
-    def row_before(self, before: Expr, index: tuple[Expr, ...]) -> Expr:
-        return ir.select(before, *index)
+        return rewritten(e, cell_before)
 
     def has_heads(self, e: Expr) -> bool:
         return any(
@@ -398,13 +393,9 @@ class _Closing:
     def local(self, name: str, head: Expr) -> Value:
         """A local after the loop: only its use is refused where it has no
         closed form."""
-        value = self.turn.after.locals[name]
-        if isinstance(value, Pending):
-            value = operators.coerce(
-                Operand(value), head.sort, self.loop.cursor.at(None)
-            )
-        if not isinstance(value, Expr):
-            return Unusable("the value of a loop's last iteration")
+        value = self.typed(self.turn.after.locals[name], head)
+        if value is None:
+            return _GONE
         try:
             return self.scalar(f"`{name}`", head, value)
         except NotClosed as refused:

@@ -6,7 +6,7 @@ A *head* is a symbol for a variable's value as the turn begins.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from poolproof.checker.core import ir
 from poolproof.checker.core.ir import Expr
@@ -166,16 +166,15 @@ class Unclamped:
 
     def free(self, e: Expr) -> Expr:
         """Return e, provided that none of them is below zero."""
-        while True:
-            by: dict[Expr, Expr] = {}
-            for node in ir.subterms(e):
-                if (added := _asks(self.head, node)) is not None:
-                    by[node] = ir.FALSE
-                    self.dropped.add(added)
-            changed = ir.substitute(e, by) if by else e
-            if changed is e:
-                return e
-            e = changed
+
+        def never(node: Expr) -> Expr | None:
+            added = _asks(self.head, node)
+            if added is None:
+                return None
+            self.dropped.add(added)
+            return ir.FALSE
+
+        return rewritten(e, never)
 
     def look(self, e: Expr, path: Expr) -> None:
         """Note the comparisons in e, where ``path`` holds."""
@@ -218,11 +217,14 @@ def _mentions(e: Expr, head: Expr) -> bool:
 
 def pointed(e: Expr) -> Expr:
     """Return e with ``a <= q and q < a + 1`` written as ``q == a``."""
+    return rewritten(e, lambda n: ir.as_equation(n.args) if n.op == "and" else None)
+
+
+def rewritten(e: Expr, new: Callable[[Expr], Expr | None]) -> Expr:
+    """Return e with what ``new`` says in place of its parts (None: as they are), until
+    that changes nothing more."""
     while True:
-        by: dict[Expr, Expr] = {}
-        for node in ir.subterms(e):
-            if node.op == "and" and (made := ir.as_equation(node.args)) is not None:
-                by[node] = made
+        by = {n: made for n in ir.subterms(e) if (made := new(n)) is not None}
         changed = ir.substitute(e, by) if by else e
         if changed is e:
             return e
