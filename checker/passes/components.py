@@ -28,6 +28,7 @@ from poolproof.checker.core.verdict import (
     Unreachable,
     Verdict,
 )
+from poolproof.checker.passes.classes import Classes
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def independent(
     fixed = system.initial is TRUE and all(v.init is not None for v in system.variables)
     if anywhere or not fixed:
         return whole
-    same = _Classes()
+    same = Classes()
     for a in system.actions:
         same.join(f"action {a.name}", *_of_action(a, symmetry))
     for p in properties:
@@ -82,24 +83,6 @@ def independent(
         )
         for c in classes
     )
-
-
-class _Classes:
-    """Equivalence classes of names (union-find)."""
-
-    def __init__(self) -> None:
-        self.parent: dict[str, str] = {}
-
-    def of(self, name: str) -> str:
-        self.parent.setdefault(name, name)
-        while self.parent[name] != name:
-            name = self.parent[name]
-        return name
-
-    def join(self, first: str, *others: str) -> None:
-        root = self.of(first)
-        for other in others:
-            self.parent[self.of(other)] = root
 
 
 def _of_action(action: Action, symmetry: bool) -> set[str]:

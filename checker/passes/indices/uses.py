@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from poolproof.checker.core.ir import (
     INT,
     Domain,
@@ -13,6 +11,7 @@ from poolproof.checker.core.ir import (
     sort_of_table,
     subterms,
 )
+from poolproof.checker.passes.classes import Classes
 from poolproof.checker.passes.indices.reading import SimplifiedFormulas
 
 
@@ -42,7 +41,7 @@ class Uses:
         self.rows: dict[tuple[str, Expr], set[RowTerms]] = {}
         self.terms: dict[str, set[Expr]] = {s.name: set() for s in read.scopes}
         self.tables: dict[tuple[str, Expr], set[str]] = {}
-        self.parent = {name: name for name in self.place}
+        self.tied = Classes()
         self.base: dict[Expr, str | None] = {}
         for scope in read.scopes:
             for root in scope.roots:
@@ -52,7 +51,7 @@ class Uses:
         """The tables that only one permutation may move, as they are tied."""
         found: dict[str, list[str]] = {}
         for name in self.place:
-            found.setdefault(self._top(name), []).append(name)
+            found.setdefault(self.tied.of(name), []).append(name)
         return [tuple(names) for names in found.values()]
 
     def table_of(self, e: Expr) -> str | None:
@@ -67,16 +66,6 @@ class Uses:
             self.base[above] = self.base[e]
         return self.base[e]
 
-    def _top(self, name: str) -> str:
-        while self.parent[name] != name:
-            name = self.parent[name]
-        return name
-
-    def _tie(self, names: Iterable[str]) -> None:
-        tops = {self._top(n) for n in names}
-        for other in sorted(tops)[1:]:
-            self.parent[other] = min(tops)
-
     def _read(self, scope: str, root: Expr) -> None:
         named: set[str] = set()
         for e in subterms(root):
@@ -84,17 +73,17 @@ class Uses:
                 self._cell(scope, e, named)
             elif e.op == "eq" and isinstance(e.args[0].sort, TableSort):
                 whole = [self.table_of(a) for a in e.args]
-                self._tie(n for n in whole if n in self.place)
+                self.tied.join(*(n for n in whole if n in self.place))
             elif e.op == "ite" and isinstance(e.sort, TableSort):
                 for n in subterms(e):
                     if n.op == "var" and n.data[0] in self.place:
                         self.wrong[n.data[0]] = f"{n.data[0]} is chosen as a whole"
-        self._tie(named)
+        self.tied.join(*named)
         for e in subterms(root):
             if e.op == "eq":
                 both = [self.tables.get((scope, a)) for a in e.args]
                 if both[0] and both[1]:
-                    self._tie((both[0] | both[1]) - {""})
+                    self.tied.join(*(both[0] | both[1]) - {""})
 
     def _cell(self, scope: str, e: Expr, named: set[str]) -> None:
         name = self.table_of(e.args[0])
@@ -116,7 +105,7 @@ class Uses:
                 self.terms[scope].update(others)
                 mine = self.tables.setdefault((scope, i), set())
                 mine.add(name)
-                self._tie(mine - {""})
+                self.tied.join(*mine - {""})
             elif i.is_const:
                 named.add(name)
             else:
