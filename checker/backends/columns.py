@@ -28,6 +28,7 @@ from poolproof.checker.core.ir import (
     expand_all,
 )
 from poolproof.checker.core.limits import tick
+from poolproof.checker.core.remembered import Remembered
 from poolproof.checker.core.system import Action, State, TransitionSystem, conjuncts
 
 Partition = dict[int, int]
@@ -122,15 +123,10 @@ class Columns:
     def __init__(self, system: TransitionSystem, states: CellSource) -> None:
         self.system, self.states = system, states
         self.whole = (1 << states.count) - 1
-        self.cells: dict[int, Partition] = {}
+        self.cell = Remembered(states.partition).__getitem__
+        """The partition of a cell, by its number."""
         self.known = _KnownValues()
         self.arguments: dict[Expr, int] = {}
-
-    def cell(self, number: int) -> Partition:
-        """Return the partition of a cell."""
-        if number not in self.cells:
-            self.cells[number] = self.states.partition(number)
-        return self.cells[number]
 
     @contextmanager
     def given(self, local: Expr, raw: int) -> Iterator[None]:

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from poolproof.checker.core.limits import Spent, look, tick
+from poolproof.checker.core.remembered import Remembered
 from poolproof.checker.core.text import count as count_of
 from poolproof.checker.core.verdict import INTERRUPTED, Budget, Reporter, Step, Trace
 from poolproof.checker.engines.joint import Joint
@@ -104,8 +105,10 @@ class _Sets:
         self.process = process
         self.members: list[frozenset[int]] = []
         self._numbers: dict[frozenset[int], int] = {}
-        self._closed: dict[int, int] = {}
-        self._after: dict[int, dict[int, Shows]] = {}
+        self._closed = Remembered(self._find_closed)
+        self.after = Remembered(self._find, _REMEMBERED).__getitem__
+        """Of a closed set, for each event that some member allows: what it may show,
+        with the set after it before silent steps."""
 
     def number(self, states: frozenset[int]) -> int:
         """Return the number of a set."""
@@ -120,21 +123,12 @@ class _Sets:
         """Return the number of the set with all that silent steps lead to."""
         if not self.process.view.silent:
             return number
-        found = self._closed.get(number)
-        if found is None:
-            every = (self.process.reach(k) for k in self.members[number])
-            found = self.number(frozenset().union(*every))
-            self._closed[number] = self._closed[found] = found
-        return found
+        return self._closed[number]
 
-    def after(self, number: int) -> dict[int, Shows]:
-        """Return, for each event that some member of a closed set allows, what it may
-        show, with the set after it before silent steps."""
-        found = self._after.get(number)
-        if found is None:
-            if len(self._after) >= _REMEMBERED:
-                self._after.clear()
-            found = self._after[number] = self._find(number)
+    def _find_closed(self, number: int) -> int:
+        every = (self.process.reach(k) for k in self.members[number])
+        found = self.number(frozenset().union(*every))
+        self._closed[found] = found
         return found
 
     def _find(self, number: int) -> dict[int, Shows]:
@@ -170,11 +164,12 @@ class _PairSearch:
         self.sets = _Sets(right)
         self.parents: dict[Pair, tuple[Pair, int, int] | None] = {}
         """The pair before, the event, and what it showed."""
-        self.stand: dict[Pair, Pair] = {}
-        """Which pair stands for one, of those met of late."""
+        self.stand = Remembered(self._stands, _PAIRS)
+        """Which pair stands for all that differ from one by a permutation, its set
+        closed; of those met of late."""
         self.found = Included()
         self.classes: set[object] = set()
-        self.reasons: dict[Pair, str] = {}
+        self.reasons = Remembered(self._left_out)
         """Why an `assume` of the right side leaves a call out, by set and event."""
         self.both: set[tuple[int, int]] = set()
         self.later: set[Pair] = set()
@@ -209,17 +204,8 @@ class _PairSearch:
 
     # -- pairs --
 
-    def pair(self, state: int, number: int) -> Pair:
-        """Return the pair that stands for all that differ by a permutation, its set
-        closed."""
-        found = self.stand.get((state, number))
-        if found is None:
-            if len(self.stand) >= _PAIRS:
-                self.stand.clear()
-            found = self.stand[state, number] = self._stands(state, number)
-        return found
-
-    def _stands(self, state: int, number: int) -> Pair:
+    def _stands(self, pair: Pair) -> Pair:
+        state, number = pair
         if self.joint.sorts:
             members = self.sets.members[number]
             left, right = self.joint.form(
@@ -242,7 +228,7 @@ class _PairSearch:
         before, if a reading leads to it."""
         left = [(parent, state, number)]
         for before, at, among in left:
-            pair = self.pair(at, among)
+            pair = self.stand[at, among]
             if pair in self.parents and (further or pair not in self.later):
                 continue
             self.parents[pair] = before
@@ -317,21 +303,18 @@ class _PairSearch:
         key = name if call is None else (name, shown, frozenset(theirs))
         if key in self.classes:
             return
-        why = self.left_out(pair[1], event)
+        why = self.reasons[pair[1], event]
         if why:
             self.found.assumed[why] = self.found.assumed.get(why, 0) + 1
             return
         self.classes.add(key)
         self.found.differences.append(self.difference(pair, move, theirs))
 
-    def left_out(self, number: int, event: int) -> str:
+    def _left_out(self, of: tuple[int, int]) -> str:
         """Return why an `assume` leaves a call out in some state of a set, or ""."""
-        found = self.reasons.get((number, event))
-        if found is None:
-            members = sorted(self.sets.members[number])
-            every = (self.right.assumed(k, event) for k in members)
-            found = self.reasons[number, event] = next(filter(None, every), "")
-        return found
+        number, event = of
+        members = sorted(self.sets.members[number])
+        return next(filter(None, (self.right.assumed(k, event) for k in members)), "")
 
     def difference(self, pair: Pair, move: Move, theirs: Shows) -> TraceDifference:
         """Return the run to a move of a pair that the right side cannot make."""
@@ -367,12 +350,12 @@ class _PairSearch:
             passed.append((at, parent[1], parent[2]))
             at = parent[0]
         starts = self.sets.number(frozenset(self.right.starts()))
-        start = next(s for s in self.left.starts() if self.pair(s, starts) == at)
+        start = next(s for s in self.left.starts() if self.stand[s, starts] == at)
         here = start, starts
         way: list[tuple[int, Move]] = []
         for to, event, shown in reversed(passed):
             move, after = next(
-                (m, p) for m, p in self.ways(here, event, shown) if self.pair(*p) == to
+                (m, p) for m, p in self.ways(here, event, shown) if self.stand[p] == to
             )
             way.append((here[0], move))
             here = after

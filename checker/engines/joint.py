@@ -13,6 +13,7 @@ from math import factorial
 
 from poolproof.checker.core.ir import Expr, ScalarSort, Sort, scalarsets
 from poolproof.checker.core.limits import tick
+from poolproof.checker.core.remembered import Remembered
 from poolproof.checker.core.system import State
 from poolproof.checker.engines.visible import Form, View
 from poolproof.checker.passes.equivariance import Equivariance, partial_domain
@@ -34,14 +35,14 @@ class Joint:
             (mover(left.system, by), mover(right.system, by))
             for by in group(self.sorts)
         ]
-        self._known: dict[State, tuple[State, tuple[int, ...]]] = {}
+        self._least = Remembered(self._find_least, _REMEMBERED)
 
     def form(
         self, state: State, states: Sequence[State]
     ) -> tuple[State, Sequence[State]]:
         """Return the least image of a state, and the least image of a set by one of
         the permutations that give it."""
-        least, ways = self._least(state)
+        least, ways = self._least[state]
         if len(ways) == 1:
             move = self._moves[ways[0]][1]
             return least, [tuple(move(s)) for s in states]
@@ -49,17 +50,11 @@ class Joint:
         images = (sorted([tuple(self._moves[k][1](s)) for s in states]) for k in ways)
         return least, min(images)
 
-    def _least(self, state: State) -> tuple[State, tuple[int, ...]]:
-        found = self._known.get(state)
-        if found is None:
-            tick(len(self._moves))
-            images = [move(state) for move, _ in self._moves]
-            least = min(images)
-            ways = tuple([k for k, image in enumerate(images) if image == least])
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            found = self._known[state] = tuple(least), ways
-        return found
+    def _find_least(self, state: State) -> tuple[State, tuple[int, ...]]:
+        tick(len(self._moves))
+        images = [move(state) for move, _ in self._moves]
+        least = min(images)
+        return tuple(least), tuple([k for k, i in enumerate(images) if i == least])
 
 
 def _common(left: View, right: View) -> Iterator[ScalarSort]:

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
 from typing import TypeVar
 
 from poolproof.checker.backends import python as lower
 from poolproof.checker.core.ir import BOOL, Expr, show_raw
 from poolproof.checker.core.limits import tick
+from poolproof.checker.core.remembered import Remembered
 from poolproof.checker.core.system import Action, State, TransitionSystem
 from poolproof.checker.core.verdict import Step
 from poolproof.checker.engines.space import StateSpace
@@ -145,9 +147,10 @@ class ViewGraph:
         self.space = StateSpace(view.system)
         self.states: list[State] = []
         self._numbers: dict[State, int] = {}
-        self._moves: dict[int, list[Move]] = {}
-        self._reach: dict[int, frozenset[int]] = {}
-        self._takes: dict[int, frozenset[int]] = {}
+        self.moves = Remembered(self._find_moves, _REMEMBERED).__getitem__
+        """All that can be called and read, by state."""
+        self._reach = Remembered(self._find_reach)
+        self._possible = Remembered(self._find_possible)
         self._forms = [
             _Form(name, form, view, alphabet)
             for name, some in view.calls.items()
@@ -192,19 +195,13 @@ class ViewGraph:
             raise Erroneous(self.system, f"{action.name}: {message}")
         return self.number(taken.after)
 
-    def moves(self, state: int) -> list[Move]:
-        """Return all that can be called and read."""
-        found = self._moves.get(state)
-        if found is None:
-            if len(self._moves) >= _REMEMBERED:
-                self._moves.clear()
-            found = []
-            if not self._is_busy(state):
-                found += [move for move, _, _ in self._steps(state)]
-                found += self._nothing(state)
-                found += self._read(state)
-            self._moves[state] = found
-            tick(_WORK + len(found))
+    def _find_moves(self, state: int) -> list[Move]:
+        found: list[Move] = []
+        if not self._is_busy(state):
+            found += [move for move, _, _ in self._steps(state)]
+            found += self._nothing(state)
+            found += self._read(state)
+        tick(_WORK + len(found))
         return found
 
     def _is_busy(self, state: int) -> bool:
@@ -234,7 +231,7 @@ class ViewGraph:
         if not self.view.total:
             return
         reached = self.reach(state)
-        possible = {e for k in reached for e in self._possible(k)}
+        possible = {e for k in reached for e in self._possible[k]}
         for name in sorted(self.view.total):
             forms = self.view.calls[name]
             cut = any(form.action.assumptions for form in forms)
@@ -246,32 +243,28 @@ class ViewGraph:
                 ):
                     yield event, self.alphabet.show(OK), state
 
-    def _possible(self, state: int) -> frozenset[int]:
+    def _find_possible(self, state: int) -> frozenset[int]:
         """Return the calls in ``total`` that some action takes."""
-        found = self._takes.get(state)
-        if found is None and self._is_busy(state):
-            found = self._takes[state] = frozenset()
-        if found is None:
-            events, total = self.alphabet.events, self.view.total
-            every = (move[0] for move, _, _ in self._steps(state))
-            found = frozenset(e for e in every if events[e][0] in total)
-            self._takes[state] = found
-        return found
+        if self._is_busy(state):
+            return frozenset()
+        events, total = self.alphabet.events, self.view.total
+        every = (move[0] for move, _, _ in self._steps(state))
+        return frozenset(e for e in every if events[e][0] in total)
 
     def reach(self, start: int) -> frozenset[int]:
         """Return all that silent steps lead to from a state, itself included."""
         if not self.view.silent:
             return frozenset({start})
-        found = self._reach.get(start)
-        if found is None:
-            seen, left = {start}, [start]
-            for k in left:
-                for after in self.silent(k):
-                    if after not in seen:
-                        seen.add(after)
-                        left.append(after)
-            found = self._reach[start] = frozenset(seen)
-        return found
+        return self._reach[start]
+
+    def _find_reach(self, start: int) -> frozenset[int]:
+        seen, left = {start}, [start]
+        for k in left:
+            for after in self.silent(k):
+                if after not in seen:
+                    seen.add(after)
+                    left.append(after)
+        return frozenset(seen)
 
     def _read(self, state: int) -> Iterator[Move]:
         values = self._values(self.states[state])
@@ -320,7 +313,7 @@ class _Form:
 
     def __init__(self, name: str, form: Form, view: View, alphabet: Alphabet) -> None:
         self.form = form
-        self.events = _Events(name, form, alphabet)
+        self.events = Remembered(partial(_event, name, form, alphabet))
         self.shown = {
             raw: alphabet.show(result_text(form.action, raw))
             for raw in (None, *_results(form.action))
@@ -333,18 +326,10 @@ class _Form:
             self.stops = lambda before, given: true(before, before, given, None)[0]
 
 
-class _Events(dict[tuple[int, ...], int]):
-    """The numbers of calls by the arguments of the action."""
-
-    def __init__(self, name: str, form: Form, alphabet: Alphabet) -> None:
-        super().__init__()
-        self.name, self.form, self.alphabet = name, form, alphabet
-
-    def __missing__(self, given: tuple[int, ...]) -> int:
-        call = self.form.call(given)
-        found = -1 if call is None else self.alphabet.event((self.name, call))
-        self[given] = found
-        return found
+def _event(name: str, form: Form, alphabet: Alphabet, given: tuple[int, ...]) -> int:
+    """Return the number of the call by the arguments of the action, or -1."""
+    call = form.call(given)
+    return -1 if call is None else alphabet.event((name, call))
 
 
 def _results(action: Action) -> Sequence[int]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from poolproof.checker.core.remembered import Remembered
 from poolproof.checker.linux.functions import CFunction, functions
 from poolproof.checker.linux.tree import Tree, version_of
 
@@ -123,12 +124,12 @@ class Source:
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
-        self._files: dict[str, tuple[str, tuple[CFunction, ...]]] = {}
+        self._files = Remembered(self._file)
 
     def definitions(self, name: str) -> tuple[CFunction, ...]:
         """Return the definitions of ``file:function``."""
         file, _, function = name.partition(":")
-        _, found = self._file(file)
+        _, found = self._files[file]
         for wanted in (function, function + _WRAPPED):
             if some := tuple(f for f in found if f.name == wanted):
                 return some
@@ -140,12 +141,10 @@ class Source:
 
     def text(self, name: str) -> list[str]:
         """Return the lines of the definitions."""
-        text, _ = self._file(name.partition(":")[0])
+        text, _ = self._files[name.partition(":")[0]]
         lines = text.split("\n")
         return [x for f in self.definitions(name) for x in lines[f.first - 1 : f.last]]
 
     def _file(self, path: str) -> tuple[str, tuple[CFunction, ...]]:
-        if path not in self._files:
-            text = self.tree.read(path) or ""
-            self._files[path] = (text, functions(text))
-        return self._files[path]
+        text = self.tree.read(path) or ""
+        return text, functions(text)

@@ -37,6 +37,7 @@ from poolproof.checker.core.ir import (
 )
 from poolproof.checker.core.limits import tick
 from poolproof.checker.core.property import Property
+from poolproof.checker.core.remembered import Remembered
 from poolproof.checker.core.system import (
     Cell,
     Role,
@@ -291,13 +292,15 @@ def mover(system: TransitionSystem, by: Permutation) -> Callable[[State], list[i
     source = [0] * len(system.cells)
     tables: list[dict[int, int] | None] = [None] * len(system.cells)
     identity = {s: p for s, p in by.items() if p != tuple(range(s.size))}
-    cache: dict[Sort, dict[int, int]] = {}
+    values = Remembered[Sort, dict[int, int]](
+        lambda sort: Remembered(lambda raw: permute_raw(sort, raw, by))
+    )
     for k, cell in enumerate(system.cells):
         target = system.cell_of[cell.variable.name, _moved(cell, by)]
         source[target] = k
         element = cell.variable.element
         if scalar_in(element) in identity:
-            tables[target] = cache.setdefault(element, _Lazy(element, by))
+            tables[target] = values[element]
 
     def moved(state: State) -> list[int]:
         return [
@@ -306,16 +309,6 @@ def mover(system: TransitionSystem, by: Permutation) -> Callable[[State], list[i
         ]
 
     return moved
-
-
-class _Lazy(dict[int, int]):
-    def __init__(self, sort: Sort, by: Permutation) -> None:
-        super().__init__()
-        self.sort, self.by = sort, by
-
-    def __missing__(self, raw: int) -> int:
-        self[raw] = value = permute_raw(self.sort, raw, self.by)
-        return value
 
 
 def _key_cells(
