@@ -179,15 +179,21 @@ class Proof:
             if group.left:
                 yield f"rows {', '.join(map(str, group.binders))}", group.formula
 
-    def about_step(self, action: Action | None) -> Question:
-        """Return a question about a state with all lemmas that the action's guard
-        allows, or about an initial one."""
+    def about_step(
+        self,
+        action: Action | None,
+        lemmas: Iterable[Lemma] | None = None,
+        early: bool = False,
+    ) -> Question:
+        """Return a question about a state with all lemmas (or these) that the action's
+        guard allows (``early``: or not), or about an initial one."""
         question = Question(self.plain, self.relations)
         if action is None:
             question.know("", self.at_start(self.system.initial))
             return question
-        question.know("", action.guard)
-        for lemma in self.lemmas.values():
+        if not early:
+            question.know("", action.guard)
+        for lemma in self.lemmas.values() if lemmas is None else lemmas:
             question.know(lemma.name, lemma.formula)
         return question
 
@@ -207,14 +213,7 @@ class Proof:
     def question(self, claim: Claim, lemmas: Iterable[Lemma]) -> Answer:
         self.queries += 1
         self.report.progress(lemmas=len(self.lemmas), queries=self.queries)
-        question = Question(self.plain, self.relations)
-        if claim.action is None:
-            question.know("", self.at_start(self.system.initial))
-        elif not claim.early:
-            question.know("", claim.action.guard)
-        if claim.action is not None:
-            for lemma in lemmas:
-                question.know(lemma.name, lemma.formula)
+        question = self.about_step(claim.action, lemmas, claim.early)
         question.deny(claim.formula)
         return question.ask()
 
@@ -394,7 +393,9 @@ class _Run:
             before = proof.size
             proof.settle()
             wrong, left_open = self.of_rules(rules)
-            steps = {p.name: self.of_steps(p) for p in self.properties}
+            steps = {
+                p.name: self.first_wrong(self.step_claims(p)) for p in self.properties
+            }
             proof.settle()
             if proof.size == before:
                 break
@@ -439,9 +440,6 @@ class _Run:
             if not answer.proved:
                 return self.proof.reason(claim, answer)
         return ""
-
-    def of_steps(self, p: Property) -> str:
-        return self.first_wrong(self.step_claims(p))
 
     def step_claims(self, p: Property) -> list[Claim]:
         return [self.step(p, a) for a in self.system.actions if p.about(a)]
@@ -507,14 +505,14 @@ class _Run:
             tuple(texts),
             tuple(ir.show(e) for e in proof.relations),
         )
-        self.nothing(proof, proved)
+        self.nothing(proved)
         for p in proved:
             self.verdicts[p.name] = Holds(False, certificate=certificate)
 
-    def nothing(self, proof: Proof, proved: list[Property]) -> None:
+    def nothing(self, proved: list[Property]) -> None:
         """Find what the lemmas exclude: a start, actions, antecedents. Whatever was
         visited at small sizes is possible, and needs no question."""
-        never = Claim("a start", ir.FALSE)
+        never, proof = Claim("a start", ir.FALSE), self.proof
         visits = proof.visits
         impossible = frozenset(
             a.name
@@ -523,8 +521,7 @@ class _Run:
             and proof.ask(Claim(f"no {a.name}", ir.FALSE, a)).proved
         )
         true = {
-            p.name: tuple(self.may_be_true(proof, p, a) for a in p.antecedents)
-            for p in proved
+            p.name: tuple(self.may_be_true(p, a) for a in p.antecedents) for p in proved
         }
         self.statistics = Statistics(
             no_start=not visits.each[0].states and proof.ask(never).proved,
@@ -532,8 +529,8 @@ class _Run:
             true_antecedents=true,
         )
 
-    def may_be_true(self, proof: Proof, p: Property, antecedent: Expr) -> bool:
-        claim = ir.not_(antecedent)
+    def may_be_true(self, p: Property, antecedent: Expr) -> bool:
+        claim, proof = ir.not_(antecedent), self.proof
         if p.kind.of_states and not proof.visits.true({"": claim}):
             return True
         if p.kind.of_states:

@@ -189,11 +189,13 @@ class Question:
     def at_skolem(self, every: Expr) -> Expr:
         """The body of an `all` at an unknown element."""
         binder = ir.binder_of(every)
+        return ir.substitute(every.args[0], {binder: self.unknown(binder)})
+
+    def unknown(self, binder: Expr) -> Expr:
+        """Return a new name for some element of the binder's domain."""
         self.fresh += 1
-        chosen = ir.local(
-            f"{binder.data[0].split('#')[0]}?{self.fresh}", binder.data[1]
-        )
-        return ir.substitute(every.args[0], {binder: chosen})
+        name = f"{binder.data[0].split('#')[0]}?{self.fresh}"
+        return ir.local(name, binder.data[1])
 
     def with_names(self, e: Expr) -> Expr:
         """e, with a name for the first of some elements, unless these depend on what
@@ -218,9 +220,7 @@ class Question:
     def choose(self, first: Expr) -> None:
         """Name the first element of which the body is true."""
         binder, (body,) = ir.binder_of(first), first.args
-        self.fresh += 1
-        name = f"{binder.data[0].split('#')[0]}?{self.fresh}"
-        chosen = ir.local(name, binder.data[1])
+        chosen = self.unknown(binder)
         nothing = every(binder, ir.not_(body))
         none = ir.const(first.sort, -1)
         self.chosen[first] = ir.ite(nothing, none, chosen)
@@ -422,12 +422,14 @@ class _Attempt:
         fact = self.question.with_names(fact)
         if has_first(fact):
             return ir.TRUE  # the fact is left out
+        self.facts.append((u.of, self.where_inside(u, at, fact)))
+        return fact
+
+    def where_inside(self, u: Universal, at: tuple[Expr, ...], fact: Expr) -> Term:
+        """Return the fact, where its condition holds and the elements are inside."""
         inside = [self.inside(t, b.data[1]) for t, b in zip(at, u.binders, strict=True)]
         given = [] if u.given is None else [u.given]
-        self.facts.append(
-            (u.of, implies(conjunction([*given, *inside]), self.lower(fact)))
-        )
-        return fact
+        return implies(conjunction([*given, *inside]), self.lower(fact))
 
     def counterexample(self, every: Expr) -> Expr:
         """Add the axiom that an `all` inside a formula is true, or false at an element.
@@ -459,18 +461,15 @@ class _Attempt:
         if e not in self.opaque:
             value = z3.Bool(f"all {len(self.opaque)}")
             self.opaque[e] = value
-            self.question_universal(e, value)
+            at = Question(self.plain)
+            at.universal("", [], e, value)
+            self.universals += at.universals
             for each in summed(e):
                 self.axioms.append(implies(value, self.of_unnamed(each)))
             if e in COUNTS:
                 self.axioms.append(equal(value, equal(self.lower(COUNTS[e]), _ZERO)))
             self.waiting.append(e)
         return self.opaque[e]
-
-    def question_universal(self, e: Expr, given: Term) -> None:
-        at = Question(self.plain)
-        at.universal("", [], e, given)
-        self.universals += at.universals
 
     # -- the answer --
 
@@ -490,13 +489,6 @@ class _Attempt:
         add(solver, (fact for make in self.witnesses for fact in make()))
         return self.check(solver)
 
-    def under_label(self, name: str, fact: Term) -> Term:
-        """The fact where its label is true; without a name, always."""
-        if not name:
-            return fact
-        label = self.labels.setdefault(name, z3.Bool(f"fact {name}"))
-        return implies(label, fact)
-
     def solver(self) -> Any:
         solver = z3.Solver()
         add(solver, self.axioms)
@@ -508,25 +500,28 @@ class _Attempt:
         return solver
 
     def labelled(self, named: Iterable[tuple[str, Term]]) -> list[Term]:
-        """The facts, each where its label is true; those of one label together."""
+        """The facts, each where its label is true (without a name, always); those of
+        one label together."""
         groups: dict[str, list[Term]] = {}
         for name, fact in named:
             groups.setdefault(name, []).append(fact)
-        return [self.under_label(n, conjunction(facts)) for n, facts in groups.items()]
+        found = []
+        for name, facts in groups.items():
+            fact = conjunction(facts)
+            if name:
+                label = self.labels.setdefault(name, z3.Bool(f"fact {name}"))
+                fact = implies(label, fact)
+            found.append(fact)
+        return found
 
     def check(self, solver: Any) -> Answer:
-        labels = self.labels
-        tick(200)
-        answer = effort.within(
-            solver, _QUERY, left(), lambda: solver.check(*labels.values())
-        )
+        answer = self.asked(solver)
         if answer == z3.unsat:
-            core = {c.get_id() for c in solver.unsat_core()}
-            used = frozenset(n for n, t in labels.items() if t.get_id() in core)
+            used = self.used(solver)
             scripts = [self.script(of, by) for of, by in self.listed]
-            by = [labels[n] for n in sorted(used)]
+            by = [used[n] for n in sorted(used)]
             scripts.append(self.script(solver.assertions(), by))
-            return Answer(True, used, tuple(scripts))
+            return Answer(True, frozenset(used), tuple(scripts))
         if answer == z3.sat:
             return Answer(
                 False,
@@ -535,6 +530,17 @@ class _Attempt:
                 state=FoundState(self, solver.model()),
             )
         return Answer(False, why=f"z3 gave up ({solver.reason_unknown()}) on")
+
+    def asked(self, solver: Any) -> Any:
+        """Return z3's answer, where all facts with a label hold."""
+        labels = self.labels.values()
+        tick(200)
+        return effort.within(solver, _QUERY, left(), lambda: solver.check(*labels))
+
+    def used(self, solver: Any) -> dict[str, Term]:
+        """Return the labels, by name, of the facts that a contradiction needs."""
+        core = {c.get_id() for c in solver.unsat_core()}
+        return {n: t for n, t in self.labels.items() if t.get_id() in core}
 
     def script(self, assertions: Iterable[Term], used: list[Term]) -> Script:
         """Return the script without the facts that are not used."""
@@ -595,7 +601,6 @@ class _Attempt:
         rests: list[Rest],
     ) -> str:
         binders, named = rests[0].binders, rests[0].named
-        labels = self.labels
         axioms, leaves = len(self.axioms), set(self.named)
         conditions = [r.condition for r in rests]
         totals = [r.term for r in rests]
@@ -608,29 +613,24 @@ class _Attempt:
         ranges = self.plain.axioms_of(self.named - leaves)
         more = [*self.axioms[axioms:], *self.labelled(ranges)]
         add(solver, more)
-        listing = solver
         sizes: list[tuple[Term, list[bool]]] = []
         solver.push()
-        add(listing, self.labelled(about))
+        add(solver, self.labelled(about))
         while True:
-            tick(200)
-            answer = effort.within(
-                listing, _QUERY, left(), lambda: listing.check(*labels.values())
-            )
+            answer = self.asked(solver)
             if answer == z3.unsat:
                 break
             if answer != z3.sat:
                 return "z3 gave up on the regions of a sum for"
             if len(sizes) == _REGIONS:
                 return "a sum has too many regions for"
-            model = listing.model()
+            model = solver.model()
             vector = [z3.is_true(model.eval(v, model_completion=True)) for v in values]
             sizes.append((z3.Int(f"region {number}.{len(sizes)}"), vector))
             other = zip(values, vector, strict=True)
-            add(listing, [disjunction([negated(v) if b else v for v, b in other])])
-        core = {c.get_id() for c in listing.unsat_core()}
-        used = [t for t in labels.values() if t.get_id() in core]
-        self.listed.append((listing.assertions(), used))
+            add(solver, [disjunction([negated(v) if b else v for v, b in other])])
+        used = list(self.used(solver).values())
+        self.listed.append((solver.assertions(), used))
         solver.pop()
         add(solver, (at_most(_ZERO, size) for size, _ in sizes))
         said = [*more, *self.labelled(about)]
@@ -689,13 +689,7 @@ class _Attempt:
             for at in mixed.with_new(u.binders, binders):
                 body = ir.substitute(u.body, dict(zip(u.binders, at, strict=True)))
                 bodies.append(body)
-                inside = [
-                    self.inside(t, b.data[1])
-                    for t, b in zip(at, u.binders, strict=True)
-                ]
-                given = [] if u.given is None else [u.given]
-                fact = implies(conjunction([*given, *inside]), self.lower(body))
-                about.append((u.of, fact))
+                about.append((u.of, self.where_inside(u, at, body)))
         return about, bodies
 
 
@@ -747,7 +741,8 @@ class Elements:
             if not e.free.isdisjoint(bound):
                 continue
             if e.op == "local":
-                self.note(e)
+                if isinstance(e.data[1], OpenDomain):
+                    self.at(e.data[1])[e] = None
             elif e.op == "select":
                 sort = ir.sort_of_table(e.args[0])
                 for i, d in zip(e.args[1:], sort.index, strict=True):
@@ -756,15 +751,7 @@ class Elements:
 
     def by_domain(self) -> dict[Any, list[Expr]]:
         """Return the elements of each domain that sums may be over."""
-        found: dict[Any, list[Expr]] = {}
-        for domain, key in self.domains.items():
-            found[domain] = list(self.of[key])
-        return found
-
-    def note(self, e: Expr) -> None:
-        domain = e.data[1]
-        if isinstance(domain, OpenDomain):
-            self.at(domain)[e] = None
+        return {domain: list(self.of[key]) for domain, key in self.domains.items()}
 
     def at(self, domain: OpenDomain) -> dict[Expr, None]:
         key = self.domains[domain] = key_of(domain)

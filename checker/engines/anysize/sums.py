@@ -175,10 +175,14 @@ class Sums:
             return choice(self.terms.lower(fixed), yes, no)
         if not binders:
             if not rests:
-                value = self.terms.lower(ir.ite(condition, weight, ir.num(0)))
-                return value
+                return self.terms.lower(ir.ite(condition, weight, ir.num(0)))
             return self.rest(rests, condition, weight)
         x, *others = binders
+
+        def inner(where: Expr, value: Expr, more: tuple[Expr, ...] = ()) -> Any:
+            seen = (*rests, *more)
+            return self.apart(tuple(others), seen, where, value, cases, unnamed)
+
         point = self.point(x, condition, weight, bound)
         if point is not None:
             by = {x: point}
@@ -186,27 +190,14 @@ class Sums:
             if x is unnamed:
                 named = self.named(x, (condition, weight), bound)
                 there += [ir.ne(point, t) for t in named]
-            return self.apart(
-                tuple(others),
-                rests,
-                ir.and_(*there, ir.substitute(condition, by)),
-                ir.substitute(weight, by),
-                cases,
-                unnamed,
-            )
+            where, value = ir.substitute_all((condition, weight), by)
+            return inner(ir.and_(*there, where), value)
         domain = x.data[1]
         named = self.named(x, (condition, weight), bound)
         total = []
         for k, t in enumerate(named if x is not unnamed else ()):
-            by = {x: t}
-            mine = self.apart(
-                tuple(others),
-                rests,
-                ir.substitute(condition, by),
-                ir.substitute(weight, by),
-                cases,
-                unnamed,
-            )
+            where, value = ir.substitute_all((condition, weight), {x: t})
+            mine = inner(where, value)
             new = [self.terms.lower(ir.ne(t, u)) for u in named[:k]]
             counts = conjunction([self.terms.inside(t, domain), *new])
             total.append(choice(counts, mine, _ZERO))
@@ -215,11 +206,7 @@ class Sums:
         by |= {ir.eq(t, x): ir.FALSE for t in named}
         condition, weight = ir.substitute_all((condition, weight), by)
         condition, weight = ir.substitute_all((condition, weight), {x: canonical})
-        total.append(
-            self.apart(
-                tuple(others), (*rests, canonical), condition, weight, cases, unnamed
-            )
-        )
+        total.append(inner(condition, weight, (canonical,)))
         return plus(total)
 
     def point(
