@@ -10,6 +10,12 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.system import Span
 
 
+def place(file: str, text: str, offset: int) -> Span:
+    """Return the line and column of an offset."""
+    before = text[:offset]
+    return Span(file, before.count("\n") + 1, offset - before.rfind("\n"))
+
+
 def read_text(path: str, what: str) -> str:
     """Return the text of the user's file, without a byte order mark. ``what`` names the
     kind of file, for messages. Raises UserError if the file cannot be read or is not

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.system import Span
-from poolproof.checker.core.user_file import read_text
+from poolproof.checker.core.user_file import place, read_text
 from poolproof.checker.spec.syntax import Word, once
 from poolproof.model.language import did_you_mean
 
@@ -154,7 +154,6 @@ class _Tokens:
     """The tokens of a file, and where each one stands."""
 
     def __init__(self, file: str, text: str) -> None:
-        self.file = file
         self._tokens: list[tuple[str, str, Span]] = []
         at = 0
         while at < len(text):
@@ -162,7 +161,7 @@ class _Tokens:
             if found is None:
                 unclosed = text[at] == '"'
                 raise UserError(
-                    self._span(text, at),
+                    place(file, text, at),
                     "this text does not end on its line"
                     if unclosed
                     else f"`{text[at]}` means nothing here",
@@ -170,15 +169,10 @@ class _Tokens:
             if found["text"] is not None or found["name"] or found[0] in ":,":
                 kind = found.lastgroup or "mark"
                 body = found[kind] if found.lastgroup else found[0]
-                self._tokens.append((kind, body, self._span(text, at)))
+                self._tokens.append((kind, body, place(file, text, at)))
             at = found.end()
-        self._end = self._span(text, len(text.rstrip()))
+        self._end = place(file, text, len(text.rstrip()))
         self._at = 0
-
-    def _span(self, text: str, at: int) -> Span:
-        return Span(
-            self.file, text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
-        )
 
     @property
     def left(self) -> bool:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from poolproof.checker.core.diagnostic import UserError, together
 from poolproof.checker.core.system import Span
+from poolproof.checker.core.user_file import place
 from poolproof.checker.spec.grammar import Stopped, read_tree
-from poolproof.checker.spec.refusals import place, refusal
+from poolproof.checker.spec.refusals import refusal
 from poolproof.checker.spec.syntax import Spec
 from poolproof.checker.spec.tree import build
 

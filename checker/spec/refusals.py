@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from poolproof.checker.core.diagnostic import UserError
-from poolproof.checker.core.system import Span
+from poolproof.checker.core.user_file import place
 from poolproof.checker.spec.grammar import AGGREGATES, reserved, soft, terminals
 from poolproof.model.language import nearest_name
 
@@ -401,12 +401,6 @@ REFUSALS: tuple[Refusal, ...] = (
 )
 
 _OPERATOR = r"[&|!<>=\-~/*+^%\\@$?;]"
-
-
-def place(file: str, text: str, offset: int) -> Span:
-    """Return the line and column of an offset."""
-    before = text[:offset]
-    return Span(file, before.count("\n") + 1, offset - before.rfind("\n"))
 
 
 def refusal(text: str, file: str, at: int, wanted: Iterable[str]) -> UserError:

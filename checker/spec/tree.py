@@ -120,31 +120,10 @@ class _Origin:
 
 @dataclass(frozen=True)
 class _Names:
-    """Names after the keyword ``of``."""
+    """The names of a rule that has only names."""
 
-    of: str
+    rule: str
     words: tuple[Word, ...]
-
-
-@dataclass(frozen=True)
-class _Calls:
-    """A `user` line."""
-
-    calls: tuple[UserCall, ...]
-
-
-@dataclass(frozen=True)
-class _Silent:
-    """A `kernel` line."""
-
-    actions: tuple[KernelLine, ...]
-
-
-@dataclass(frozen=True)
-class _Pages:
-    """`pages of 2 MiB`, in bytes."""
-
-    size: int
 
 
 @dataclass(frozen=True)
@@ -181,8 +160,8 @@ def _title(parts: Parts) -> str:
     return next((p.text for p in _all(parts, _Text)), "")
 
 
-def _words(parts: Parts, of: str) -> tuple[Word, ...]:
-    return tuple(w for p in _all(parts, _Names) if p.of == of for w in p.words)
+def _words(parts: Parts, rule: str) -> tuple[Word, ...]:
+    return tuple(w for p in _all(parts, _Names) if p.rule == rule for w in p.words)
 
 
 def _stages(parts: Parts) -> tuple[Stage, ...]:
@@ -255,24 +234,6 @@ class _WordRules(Transformer[Token, Any]):
     def origin(self, parts: Parts) -> _Origin:
         return _Origin(parts[0].text)
 
-    def designs(self, parts: Parts) -> _Names:
-        return _Names("for", parts[0])
-
-    def under(self, parts: Parts) -> _Names:
-        return _Names("under", parts[0])
-
-    def actions(self, parts: Parts) -> _Names:
-        return _Names("on", parts[0])
-
-    def without(self, parts: Parts) -> _Names:
-        return _Names("without", parts[0])
-
-    def having(self, parts: Parts) -> _Names:
-        return _Names("having", parts[0])
-
-    def early(self, parts: Parts) -> _Names:
-        return _Names("early", parts[0])
-
     def label(self, parts: Parts) -> Word:
         return _own(parts[0], "a label")
 
@@ -290,14 +251,13 @@ class _WordRules(Transformer[Token, Any]):
         return size // self._page
 
     @_with_place
-    def pages(self, meta: Meta, parts: Parts) -> _Pages:
+    def pages(self, meta: Meta, parts: Parts) -> None:
         """In the head: numbers of bytes below it become numbers of pages."""
         if self._page:
             raise UserError(self._at(meta), "`pages of` stands twice")
         self._page = _bytes(parts[0])
         if not self._page:
             raise UserError(self._at(parts[0]), "a page has a size")
-        return _Pages(self._page)
 
     def setting(self, parts: Parts) -> Setting:
         word, digits = parts
@@ -403,22 +363,15 @@ class _ClaimRules(_WordRules):
                 f"`{verdict.text}` has no trace: only violated and reachable are "
                 "`at` a number of steps",
             )
-        designs, labels = _words(rest, "for"), _words(rest, "under")
+        designs, labels = _words(rest, "designs"), _words(rest, "under")
+        actions = _words(rest, "actions")
         return Expect(
-            verdict.text,
-            depth,
-            designs,
-            labels,
-            verdict.span,
-            actions=_words(rest, "on"),
+            verdict.text, depth, designs, labels, verdict.span, actions=actions
         )
 
 
 class _ComparisonRules(_WordRules):
     """The lines of an interface: what `compare` compares."""
-
-    def user(self, parts: Parts) -> _Calls:
-        return _Calls(tuple(parts))
 
     def same(self, parts: Parts) -> UserCall:
         words = _all(parts, Word)
@@ -441,7 +394,7 @@ class _ComparisonRules(_WordRules):
     def taken(self, parts: Parts) -> Given:
         return Given(parts[0], parts[1] if len(parts) > 1 else None)
 
-    def silent(self, parts: Parts) -> _Silent:
+    def silent(self, parts: Parts) -> tuple[KernelLine, ...]:
         first = bool(_all(parts, Token))
         for given in (g for w in _all(parts, Way) for g in w.arguments or ()):
             if given.value is None:
@@ -449,7 +402,7 @@ class _ComparisonRules(_WordRules):
                     given.parameter.span,
                     f"which {given.parameter.text}? Write a value, or leave it out",
                 )
-        return _Silent(tuple(KernelLine(w, first) for w in _all(parts, Way)))
+        return tuple(KernelLine(w, first) for w in _all(parts, Way))
 
     def observe(self, parts: Parts) -> Observed:
         name, *rest = parts
@@ -473,7 +426,7 @@ class _ScenarioRules(_WordRules):
 
     def scenario(self, parts: Parts) -> Scenario:
         name, *rest = parts
-        designs, early = _words(rest, "for"), _words(rest, "early")
+        designs, early = _words(rest, "designs"), _words(rest, "early")
         programs, around = _all(rest, TaskProgram), _all(rest, _Around)
         word = _own(name, "a scenario's name")
         once(designs, "is named twice")
@@ -601,7 +554,7 @@ class _Builder(_ClaimRules, _ComparisonRules, _ScenarioRules, _ExpressionRules):
     """All rules, and the whole."""
 
     def start(self, parts: Parts) -> Spec:
-        designs = _words(parts, "for")
+        designs = _words(parts, "designs")
         lets, claims = _all(parts, Let), _all(parts, Claim)
         scenarios, assertions = _all(parts, Scenario), _all(parts, Assertion)
         once(designs, "is named twice")
@@ -609,9 +562,8 @@ class _Builder(_ClaimRules, _ComparisonRules, _ScenarioRules, _ExpressionRules):
         once((c.name for c in claims), "is the name of two properties")
         once((c.name for c in scenarios), "is the name of two scenarios")
         once((a.name for a in assertions), "stands twice: put the lines together")
-        calls = tuple(c for p in _all(parts, _Calls) for c in p.calls)
         observed = _all(parts, Observed)
-        silent = tuple(s for p in _all(parts, _Silent) for s in p.actions)
+        silent = tuple(line for lines in _all(parts, tuple) for line in lines)
         once((o.name for o in observed), "is the name of two values")
         once((s.way.action for s in silent), "is named twice")
         lines = (*(c.expects for c in claims), *(a.expects for a in assertions))
@@ -636,14 +588,16 @@ class _Builder(_ClaimRules, _ComparisonRules, _ScenarioRules, _ExpressionRules):
             scenarios,
             assertions,
             self._page,
-            calls,
+            _all(parts, UserCall),
             silent,
             observed,
         )
 
     def __default__(self, data: Any, children: list[Any], meta: Meta) -> Any:
-        """The rules whose names are words of Python."""
+        """The rules that have only names, or whose names are words of Python."""
         match str(data):
+            case "designs" | "under" | "actions" | "without" | "having" | "early":
+                return _Names(str(data), children[0])
             case "and" | "or":
                 return Junction(str(data), tuple(children), self._at(meta))
             case "await":
