@@ -83,21 +83,9 @@ class CallEvaluator:
 
     # -- methods --
 
-    def execute(
-        self,
-        cursor: Cursor,
-        this: Ref,
-        function: FunctionType,
-        arguments: Mapping[str, Value],
-    ) -> tuple[dict[str, Expr], Value]:
-        """Return the variables' values after a method and what it returns
-        (None: nothing). ``cursor`` gives the values before."""
-        file, tree = method_tree(function)
-        frame = Frame(this, function, file, tree)
-        return outcome(frame, self.run(cursor, frame, arguments))
-
     def run(self, cursor: Cursor, frame: Frame, arguments: Mapping[str, Value]) -> Flow:
-        """Execute a method's text with these locals."""
+        """Execute a method's text with these locals. ``cursor`` gives the variables'
+        values before."""
         if not frame.tree.args.args:
             place = span_of(frame.file, frame.tree)
             raise UserError(place, "a method takes self first")

@@ -31,6 +31,7 @@ from poolproof.checker.core.source import (
     class_span,
     member_span,
     method_tree,
+    parts,
     reads_matter,
     span_of,
 )
@@ -66,13 +67,11 @@ from poolproof.model.language import (
     ANY,
     Arithmetic,
     Binding,
-    Block,
     Bound,
     Design,
     Domain,
     ModelError,
     Slot,
-    Values,
     action_methods,
     bind,
     blocks,
@@ -210,14 +209,10 @@ def _vocabulary(
     with the reason."""
     work = methods.work
     binding = work.binding
-    values = {n: _try_values(binding, d) for n, d in work.named.items()}
+    domains = {n: _domain(binding, d, n) for n, d in work.named.items()}
     observers, refused = _observers(methods)
     vocabulary = Vocabulary(
-        domains={
-            n: domain_of(v, n)
-            for n, v in values.items()
-            if v is not None and (v.finite or _is_open(v))
-        },
+        domains={n: d for n, d in domains.items() if d is not None},
         bounds={
             n: ir.param(n) if n in binding.symbolic else ir.num(v)
             for n, v in binding.bounds.items()
@@ -259,23 +254,19 @@ class ActionsAlone:
         return action_of(work, text, executed(work, text), Hidden())[0]
 
 
-def _try_values(binding: Binding, domain: Any) -> Values | None:
-    """Return the domain's values; None if it would need a symbolic size."""
+def _domain(binding: Binding, domain: Any, name: str) -> ir.Domain | None:
+    """Return the domain of that name; None if it would need a symbolic size, is not
+    finite, or may be empty where its end is open."""
     try:
-        return binding.values(domain)
+        values = binding.values(domain)
     except ModelError:
         return None
-
-
-def _is_open(values: Values) -> bool:
-    """Return whether these are the values of a non-empty domain with an open end."""
-    if not values.open:
-        return False
     try:
-        domain_of(values)
+        return domain_of(values, name)
     except UserError:
-        return False
-    return True
+        if values.finite:
+            raise
+        return None
 
 
 def _observers(
@@ -350,15 +341,10 @@ def _named_domains(cls: type[Design]) -> dict[str, Any]:
             if isinstance(value, Domain) and not name.startswith("_"):
                 found.setdefault(name, value)
 
-    def visit(owner: Any) -> None:
-        for base in own_classes(owner if isinstance(owner, type) else type(owner)):
+    for part in parts(cls):
+        for base in own_classes(part):
             note(vars(base))
             note(_around(base))
-        for part in members(owner).values():
-            if isinstance(part, Block):
-                visit(part)
-
-    visit(cls)
     return found
 
 
@@ -442,11 +428,7 @@ def _invariants(methods: Methods) -> Iterator[Property]:
         for name, (function, mark) in invariant_methods(this.owner).items():
             if not all(work.binding.on(f) for f in mark.when):
                 continue
-            observed = _observed(methods, this, name, function)
-            if observed.body.sort is not ir.BOOL or observed.parameters:
-                raise UserError(
-                    member_span(this.cls, name), f"{name}(self) returns a condition"
-                )
+            observed = _condition(_observed(methods, this, name, function), this.cls)
             formula = ir.and_(*(o.formula for o in observed.obligations), observed.body)
             if formula is not ir.TRUE:
                 yield Property(
@@ -466,11 +448,11 @@ def _observer(methods: Methods, function: FunctionType) -> Observer:
 
 def _observed(methods: Methods, this: Ref, name: str, text: FunctionType) -> Observer:
     """A pure method of ``this``; ``name`` is its name in the design."""
-
-    def observed(work: Work) -> Observer:
-        return _as_observer(work, this, name, text)
-
-    return methods.made(this.prefix + name, (this.prefix, name, text), observed)
+    return methods.made(
+        this.prefix + name,
+        (this.prefix, name, text),
+        lambda work: _as_observer(work, this, name, text),
+    )
 
 
 def _as_observer(work: Work, this: Ref, name: str, text: FunctionType) -> Observer:
@@ -494,8 +476,12 @@ def _initial(methods: Methods) -> Expr:
     function = members(cls).get("initial")
     if function is None:
         return ir.TRUE
-    observed = _observer(methods, function)
+    return _condition(_observer(methods, function), cls).body
+
+
+def _condition(observed: Observer, cls: type) -> Observer:
+    """Return what a method of the class became, which must be a condition."""
     if observed.body.sort is not ir.BOOL or observed.parameters:
-        where = member_span(cls, "initial")
-        raise UserError(where, "initial(self) returns a condition")
-    return observed.body
+        where, name = member_span(cls, observed.name), observed.name
+        raise UserError(where, f"{name}(self) returns a condition")
+    return observed

@@ -7,7 +7,7 @@ the task is idle. A design in which nothing yields has none of this.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from types import FunctionType
 
@@ -28,7 +28,7 @@ from poolproof.checker.frontend.actions import (
 )
 from poolproof.checker.frontend.again import Methods
 from poolproof.checker.frontend.cursor import Frame
-from poolproof.checker.frontend.processes import Process, ProcessPart
+from poolproof.checker.frontend.processes import Process, ProcessPart, after
 from poolproof.checker.frontend.yields import Path
 from poolproof.model.language import (
     ActionMark,
@@ -88,8 +88,6 @@ class TaskActions:
             )
         process = self.yielding[name] = Process(
             name,
-            text.this,
-            text.text,
             Frame(text.this, text.text, *method_tree(text.text)),
             text.arguments,
             task,
@@ -173,7 +171,7 @@ class TaskActions:
         }
         idle = ir.const(at.element, 0)
         for part in process.parts:
-            place = process.stands(part, places, idle)
+            place = after(part, lambda end: places[end.path], idle)
             updates = {at.now: ir.store(at.now, part.task, place)}
             updates |= dict(self._kept(process, part))
             hidden = Hidden(
@@ -186,13 +184,11 @@ class TaskActions:
 
     def _kept(self, process: Process, part: ProcessPart) -> Iterator[tuple[Expr, Expr]]:
         """The tables of locals that the part writes, with what it leaves."""
-        by_path: Mapping[Path, ProcessPart] = {p.path: p for p in process.parts}
-        touched = set(part.kept)
-        for end in part.ends:
-            touched |= by_path[end.path].kept
+        by_path = process.by_path
+        touched = part.kept.union(*(by_path[end.path].kept for end in part.ends))
         for cell in process.cells.values():
             if cell.name in touched:
-                left = process.left(part, cell, cell.reset)
+                left = process.left(part, cell)
                 yield cell.table, ir.store(cell.table, part.task, left)
 
     def deadlock(self, actions: Sequence[Action]) -> Property:

@@ -18,6 +18,7 @@ from poolproof.checker.core.ir import Expr
 from poolproof.checker.core.source import method_tree
 from poolproof.checker.elaborate import operators
 from poolproof.checker.elaborate.values import Operand
+from poolproof.checker.frontend.calls import outcome
 from poolproof.checker.frontend.cursor import (
     Cursor,
     Effects,
@@ -38,7 +39,6 @@ class Executed:
     """The result of executing a method: the variables' final values, the value returned
     (None: nothing) and what was collected on the way."""
 
-    function: FunctionType
     final: dict[str, Expr]
     value: Value
     effects: Effects
@@ -46,7 +46,7 @@ class Executed:
 
     def result(self, sort: ir.Sort | None) -> Expr:
         """Return the value returned, of the sort."""
-        called = f"what {self.function.__name__} returns"
+        called = f"what {self.end.frame.function.__name__} returns"
         at = Written(self.end, self.end.frame.tree, called=called)
         return operators.coerce(Operand(self.value), sort, at)
 
@@ -63,9 +63,8 @@ def execute(
     start = Store({name: v.now for name, v in effects.variables.items()}, {})
     if effects.choices is not None:
         start.vars.update(effects.choices.start())
-    cursor = Cursor(
-        effects, Frame(this, function, *method_tree(function)), start, ir.TRUE
-    )
+    frame = Frame(this, function, *method_tree(function))
+    cursor = Cursor(effects, frame, start, ir.TRUE)
     calls = Statements(Expressions(Names(effects))).calls
-    final, value = calls.execute(cursor, this, function, arguments)
-    return Executed(function, final, value, effects, cursor)
+    final, value = outcome(frame, calls.run(cursor, frame, arguments))
+    return Executed(final, value, effects, cursor)

@@ -15,7 +15,6 @@ import heapq
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import FunctionType
 
 from poolproof.checker.core import interval, ir
 from poolproof.checker.core.diagnostic import UserError
@@ -33,7 +32,6 @@ from poolproof.checker.frontend.cursor import (
     Cursor,
     Effects,
     Frame,
-    Ref,
     Store,
     Tuple,
     Unusable,
@@ -139,13 +137,11 @@ class ProcessPart:
 
 @dataclass
 class Process:
-    """The action ``name`` of the method ``function`` of ``this``. ``task`` is the
+    """The action ``name`` of the method of ``frame``. ``task`` is the
     one of its ``arguments`` that is the task; ``effects`` makes the collection for
     a part, from the variables' ranges and the choices of the call that fails."""
 
     name: str
-    this: Ref
-    function: FunctionType
     frame: Frame
     arguments: Mapping[str, Parameter]
     task: str
@@ -252,7 +248,7 @@ class Process:
                 final = end.vars
             else:
                 final = merge_vars(end.condition, end.vars, final)
-        done = Executed(self.function, final, value, effects, cursor)
+        done = Executed(final, value, effects, cursor)
         return done, finished, yields.found
 
     def _named(self, end: Suspension) -> tuple[str, str]:
@@ -441,7 +437,7 @@ class Process:
     def _read(self, part: ProcessPart) -> set[str]:
         """Return the names of the tables that a part and those after it read."""
         own = {c.name for c in part.cells.values()}
-        by_path = {p.path: p for p in self.parts}
+        by_path = self.by_path
         found: list[Expr] = list(self._expressions(part))
         for end in part.ends:
             then = by_path[end.path]
@@ -481,28 +477,22 @@ class Process:
                         f"known: write `{name}: Int(0, 3) = ...` where it is assigned",
                     )
 
-    def left(self, part: ProcessPart, cell: LocalTable, reset: Expr) -> Expr:
+    @property
+    def by_path(self) -> dict[Path, ProcessPart]:
+        return {p.path: p for p in self.parts}
+
+    def left(self, part: ProcessPart, cell: LocalTable) -> Expr:
         """Return what is in a cell of the task after a part."""
-        by_path = {p.path: p for p in self.parts}
-        result = reset
-        for k, end in enumerate(part.ends):
-            then = by_path[end.path]
-            value = reset
+        by_path = self.by_path
+
+        def at_end(end: Suspension) -> Expr:
+            value, then = cell.reset, by_path[end.path]
             for (depth, name), other in then.cells.items():
                 if other is cell and cell.name in then.kept:
                     value = self.value(end, depth, name, cell.sort, part)
-            first = k == 0 and part.finished is ir.FALSE
-            result = value if first else ir.ite(end.condition, value, result)
-        return result
+            return value
 
-    def stands(self, part: ProcessPart, raw: Mapping[Path, Expr], idle: Expr) -> Expr:
-        """Return the place of the task after a part."""
-        result = idle
-        for k, end in enumerate(part.ends):
-            first = k == 0 and part.finished is ir.FALSE
-            there = raw[end.path]
-            result = there if first else ir.ite(end.condition, there, result)
-        return result
+        return after(part, at_end, cell.reset)
 
     # -- for replays and reports --
 
@@ -542,6 +532,15 @@ class Process:
         """Return the variables that hold what is kept."""
         used = {name for part in self.parts for name in part.kept}
         return [c.variable() for c in self.cells.values() if c.name in used]
+
+
+def after(part: ProcessPart, at_end: Callable[[Suspension], Expr], idle: Expr) -> Expr:
+    """Return what is so after a part: ``at_end`` of where it stops, or ``idle``."""
+    result = idle
+    for k, end in enumerate(part.ends):
+        first = k == 0 and part.finished is ir.FALSE
+        result = at_end(end) if first else ir.ite(end.condition, at_end(end), result)
+    return result
 
 
 def _is_fixed(value: Value) -> bool:
