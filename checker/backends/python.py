@@ -32,6 +32,7 @@ from poolproof.checker.core.limits import tick
 from poolproof.checker.core.system import (
     Action,
     Assumption,
+    Parameter,
     State,
     TransitionSystem,
     conjuncts,
@@ -66,6 +67,15 @@ class _PythonWriter:
 
     def emit(self, line: str) -> None:
         self.lines.append(self.indent + line)
+
+    def loop(self, name: str, p: Parameter, inside: Sequence[Parameter]) -> None:
+        """Begin the loop over a parameter; those over others are ``inside``."""
+        self.names[p.local] = name
+        self.emit(f"for {name} in range({p.domain.lo}, {p.domain.hi + 1}):")
+        self.indent += "    "
+        inner = math.prod(len(q.domain) for q in inside)
+        if inner >= _LONG:
+            self.emit(f"tick({inner})")
 
     def share(
         self, roots: Iterable[Expr], unbound: frozenset[Expr] = frozenset()
@@ -219,7 +229,6 @@ def _formulas(action: Action) -> tuple[Any, ...]:
 def _successors(system: TransitionSystem, action: Action) -> Successors:
     w = _PythonWriter(system)
     names = [f"p{k}" for k in range(len(action.parameters))]
-    local = {p.local: n for p, n in zip(action.parameters, names, strict=True)}
     parts = list(
         expand_all(action.guard.args if action.guard.op == "and" else (action.guard,))
     )
@@ -247,14 +256,7 @@ def _successors(system: TransitionSystem, action: Action) -> Successors:
     for depth in range(len(names) + 1):
         if depth:
             p = action.parameters[depth - 1]
-            w.emit(
-                f"for {names[depth - 1]} in range({p.domain.lo}, {p.domain.hi + 1}):"
-            )
-            w.indent += "    "
-            inner = math.prod(len(q.domain) for q in action.parameters[depth:])
-            if inner >= _LONG:
-                w.emit(f"tick({inner})")
-            w.names[p.local] = local[p.local]
+            w.loop(names[depth - 1], p, action.parameters[depth:])
         if depth == len(names) and early:
             _obligations(w, names, early)
         for c in (c for c in parts if depth_of[c] == depth):
@@ -315,12 +317,7 @@ def cuts(system: TransitionSystem, action: Action, assumed: Assumption) -> Cuts:
         if depth:
             p = used[depth - 1]
             waiting.remove(p.local)
-            w.names[p.local] = name = f"p{depth}"
-            w.emit(f"for {name} in range({p.domain.lo}, {p.domain.hi + 1}):")
-            w.indent += "    "
-            inner = math.prod(len(q.domain) for q in used[depth:])
-            if inner >= _LONG:
-                w.emit(f"tick({inner})")
+            w.loop(f"p{depth}", p, used[depth:])
         for c in [c for c in left if not c.free & waiting]:
             left.remove(c)
             _share_large(w, c)
@@ -371,11 +368,16 @@ def _of_state(
 ) -> Callable[[State], tuple[Any, ...]]:
     w = _PythonWriter(system)
     w.lines.append("def truth(s):")
+    found: Callable[[State], tuple[Any, ...]] = _returning(w, expressions, kind)
+    return found
+
+
+def _returning(w: _PythonWriter, expressions: Iterable[Expr], kind: str) -> Any:
+    """Return the function `truth`, which returns all expressions."""
     expanded = expand_all(expressions)
     w.share(expanded)
     w.emit("return (" + "".join(f"{kind}({w.text(e)}), " for e in expanded) + ")")
-    found: Callable[[State], tuple[Any, ...]] = _compiled("\n".join(w.lines), "truth")
-    return found
+    return _compiled("\n".join(w.lines), "truth")
 
 
 StepPredicates = Callable[[State, State, tuple[int, ...], int | None], tuple[bool, ...]]
@@ -391,10 +393,7 @@ def step_predicates(
         w.names[p.local] = f"p[{k}]"
     if action.result is not None:
         w.names[action.returned] = "r"
-    expanded = expand_all(formulas)
-    w.share(expanded)
-    w.emit("return (" + "".join(f"bool({w.text(e)}), " for e in expanded) + ")")
-    found: StepPredicates = _compiled("\n".join(w.lines), "truth")
+    found: StepPredicates = _returning(w, formulas, "bool")
     return found
 
 

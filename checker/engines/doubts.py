@@ -9,14 +9,12 @@ over them does that was unrolled. The search need not watch an action that
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from poolproof.checker.core.cache import intact, own_folder, seal
+from poolproof.checker.core.cache import content, keep, own_folder
 from poolproof.checker.core.digest import digest
 from poolproof.checker.core.ir import Expr
 from poolproof.checker.core.limits import doing
@@ -57,9 +55,9 @@ def _answer(
     if key in _answers:
         return _answers[key]
     with contextlib.suppress(OSError):
-        file = own_folder() / key
-        if intact(file):
-            _answers[key] = file.read_bytes().startswith(_YES)
+        kept = content(own_folder() / key)
+        if kept is not None:
+            _answers[key] = kept == _YES
             return _answers[key]
     from poolproof.checker.engines.equivariant import equivariant
 
@@ -68,7 +66,7 @@ def _answer(
         return False
     _answers[key] = answer
     with contextlib.suppress(OSError):
-        _keep(own_folder(), key, _YES if answer else _NO)
+        keep(own_folder() / key, _YES if answer else _NO)
     return answer
 
 
@@ -94,12 +92,3 @@ def _versions() -> str:
     checker = Path(__file__).parents[1]
     texts = [(checker / name).read_text(encoding="utf-8") for name in _SOURCES]
     return "\0".join([version("z3-solver"), *texts])
-
-
-def _keep(folder: Path, key: str, answer: bytes) -> None:
-    """Write the answer to the cache, where `build.prune` removes it one day."""
-    handle, made = tempfile.mkstemp(dir=folder, prefix=".building-")
-    with os.fdopen(handle, "wb") as file:
-        file.write(answer)
-    seal(Path(made))
-    os.replace(made, folder / key)

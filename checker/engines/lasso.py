@@ -45,9 +45,9 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from poolproof.checker.core.limits import tick
 from poolproof.checker.core.property import Fairness
@@ -114,7 +114,11 @@ def _prefixes(
         level.append(node)
     while level:
         if found := [node for node in level if node in wanted]:
-            return {node[0]: _back(came, node) for node in found}
+            ways = {node: _way(came, node) for node in found}
+            return {
+                node[0]: (start[0], [label for label, _ in way])
+                for node, (start, way) in ways.items()
+            }
         following = []
         tick(4 * len(level))
         for node in level:
@@ -128,15 +132,19 @@ def _prefixes(
     raise AssertionError("no fair component is reachable")
 
 
-def _back(
-    came: dict[tuple[int, bool], tuple[tuple[int, bool], Label] | None],
-    node: tuple[int, bool],
-) -> tuple[int, list[Label]]:
-    labels: list[Label] = []
+_Node = TypeVar("_Node")
+
+
+def _way(
+    came: Mapping[_Node, tuple[_Node, Label] | None], node: _Node
+) -> tuple[_Node, list[tuple[Label, _Node]]]:
+    """Return where the way to a node begins, and its edges."""
+    edges: list[tuple[Label, _Node]] = []
     while (step := came[node]) is not None:
-        node, label = step
-        labels.append(label)
-    return node[0], labels[::-1]
+        before, label = step
+        edges.append((label, node))
+        node = before
+    return node, edges[::-1]
 
 
 @dataclass(frozen=True)
@@ -255,7 +263,7 @@ class _Walks:
                     seen.unserved & ~self.possible(t)[0]
                 )
                 if served or (seen.done and t == entry):
-                    return [*_way(came, k), (label, t)]
+                    return [*_way(came, k)[1], (label, t)]
                 if t not in came:
                     came[t] = k, label
                     queue.append(t)
@@ -278,7 +286,8 @@ class _Walks:
                 continue
             closed.add(seen)
             if seen.done and seen.node == entry:
-                return _Loop(entry, _labels(came, seen))
+                _, way = _way(came, seen)
+                return _Loop(entry, tuple(label for label, _ in way))
             for label, t in self.edges[seen.node]:
                 if t not in home:
                     continue
@@ -317,21 +326,3 @@ class _Walks:
                     home[t] = home[k] + 1
                     queue.append(t)
         return home
-
-
-def _way(came: dict[int, tuple[int, Label] | None], k: int) -> list[tuple[Label, int]]:
-    way: list[tuple[Label, int]] = []
-    while (step := came[k]) is not None:
-        way.append((step[1], k))
-        k = step[0]
-    return way[::-1]
-
-
-def _labels(
-    came: dict[_Seen, tuple[_Seen, Label] | None], seen: _Seen
-) -> tuple[Label, ...]:
-    labels: list[Label] = []
-    while (step := came[seen]) is not None:
-        seen, label = step
-        labels.append(label)
-    return tuple(reversed(labels))

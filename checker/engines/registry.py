@@ -52,13 +52,15 @@ def _compiler() -> bool:
 
 
 COMPILER = Need("a C compiler", "install gcc or clang", _compiler)
-Z3 = Need("z3", "pip install z3-solver", lambda: find_spec("z3") is not None)
-HYPOTHESIS = Need(
-    "hypothesis", "pip install hypothesis", lambda: find_spec("hypothesis") is not None
-)
-NETWORKX = Need(
-    "networkx", "pip install networkx", lambda: find_spec("networkx") is not None
-)
+
+
+def _library(name: str, package: str) -> Need:
+    return Need(name, f"pip install {package}", lambda: find_spec(name) is not None)
+
+
+Z3 = _library("z3", "z3-solver")
+HYPOTHESIS = _library("hypothesis", "hypothesis")
+NETWORKX = _library("networkx", "networkx")
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,8 @@ class _Module:
             cells.setdefault(cell.variable.name, {})[cell.index] = raw
         parts = []
         for v in self.system.variables:
-            value = _table(v, cells[v.name]) if v.index else _value(v, cells[v.name])
+            of = cells[v.name]
+            value = _table(v, of) if v.index else constant(v.element, of[()])
             parts.append(f"/\\ {self.names[v.name]} = {value}")
         return "\n     ".join(parts)
 
@@ -256,10 +257,6 @@ def _values(v: Variable) -> str:
     if lo is None or hi is None:
         return "Int"
     return f"({number(lo)} .. {number(hi)})"
-
-
-def _value(v: Variable, cells: dict[tuple[int, ...], int]) -> str:
-    return constant(v.element, cells[()])
 
 
 def _table(v: Variable, cells: dict[tuple[int, ...], int]) -> str:
