@@ -162,11 +162,9 @@ class Formulas:
         )
 
     def membership(self, left: Expression, right: Expression, env: Env) -> Expr:
-        at = self.reading.at(right)
-        domain = self.meanings.domain(right, env)
         x = self.read(left, env)
-        of = self.read(right, env) if domain is None else Operand(domain, at)
-        return operators.member(x, of, at)
+        of = self.meanings.collection(right, env)
+        return operators.member(x, of, self.reading.at(right))
 
     # -- binders --
 

@@ -63,6 +63,13 @@ class Meanings:
             return self.names.domains.get(e.text)
         return None
 
+    def collection(self, e: Expression, env: Env) -> Operand:
+        """Return the domain that an expression names, or else its value."""
+        domain = self.domain(e, env)
+        if domain is None:
+            return self.read(e, env, False)
+        return Operand(domain, self.reading.at(e))
+
     def known(self, name: str, env: Env) -> bool:
         """Return whether the name means anything here."""
         return bool(
@@ -306,11 +313,8 @@ class Meanings:
 
     def length(self, e: CallExpr, env: Env) -> Expr:
         self.arity(e.function, ["set"], e.arguments)
-        at = self.reading.at(e.arguments[0])
-        domain = self.domain(e.arguments[0], env)
-        if domain is not None:
-            return operators.size(Operand(domain, at), at)
-        return operators.size(self.read(e.arguments[0], env, False), at)
+        (of,) = e.arguments
+        return operators.size(self.collection(of, env), self.reading.at(of))
 
     def extremum(self, e: CallExpr, env: Env) -> Expr:
         operands = (self.read(a, env, False) for a in e.arguments)

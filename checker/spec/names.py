@@ -105,12 +105,13 @@ class Lookup:
     @cached_property
     def labels(self) -> dict[str, tuple[EnumSort, ...]]:
         """Return every label, bare and as Enum.LABEL, with the sorts that have it."""
-        found: dict[str, dict[EnumSort, None]] = {}
-        for name, sort in self.vocabulary.enums.items():
-            for label in sort.labels:
-                found.setdefault(label, {})[sort] = None
-                found.setdefault(f"{name}.{label}", {})[sort] = None
-        return {label: tuple(sorts) for label, sorts in found.items()}
+        enums = self.vocabulary.enums
+        return _by_label(
+            (shown, sort)
+            for name, sort in enums.items()
+            for label in sort.labels
+            for shown in (label, f"{name}.{label}")
+        )
 
     @cached_property
     def labels_elsewhere(self) -> dict[str, tuple[EnumSort, ...]]:
@@ -122,12 +123,12 @@ class Lookup:
             *(p.sort for p in parameters),
         )
         named = set(self.vocabulary.enums.values())
-        found: dict[str, dict[EnumSort, None]] = {}
-        for sort in sorts:
-            if isinstance(sort, EnumSort) and sort not in named:
-                for label in sort.labels:
-                    found.setdefault(label, {})[sort] = None
-        return {label: tuple(known) for label, known in found.items()}
+        return _by_label(
+            (label, sort)
+            for sort in sorts
+            if isinstance(sort, EnumSort) and sort not in named
+            for label in sort.labels
+        )
 
     @cached_property
     def domains(self) -> Mapping[str, Domain]:
@@ -198,6 +199,16 @@ class Lookup:
             f"unknown {what} `{name}`{suggestion(name, known, also)}: "
             f"{self.design} has {listed(known)}",
         )
+
+
+def _by_label(
+    labels: Iterable[tuple[str, EnumSort]],
+) -> dict[str, tuple[EnumSort, ...]]:
+    """Return each label with the sorts that have it, each once."""
+    found: dict[str, dict[EnumSort, None]] = {}
+    for label, sort in labels:
+        found.setdefault(label, {})[sort] = None
+    return {label: tuple(sorts) for label, sorts in found.items()}
 
 
 def _constant(slot: Slot) -> Expr:
