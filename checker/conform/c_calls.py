@@ -58,10 +58,12 @@ def operation(command: str) -> str:
 
 def call_text(command: str, nodes: int) -> str:
     """Return the C of a command in one line, without what is done with its
-    result: ``munmap(PAGE(0), 1 * HPAGE)``."""
+    result: ``process 0: munmap(PAGE(0), 1 * HPAGE)``."""
+    words = command.split()
+    who = f"process {words[1]}: " if words[0] == "w" else ""
     text = " ".join(" ".join(statement(command, nodes)).split())
     text = text.partition("\t/*")[0].removeprefix("returned = ").removesuffix(";")
-    return text.removesuffix(" == MAP_FAILED ? -1 : 0")
+    return who + text.removesuffix(" == MAP_FAILED ? -1 : 0")
 
 
 def statement(command: str, nodes: int) -> list[str]:

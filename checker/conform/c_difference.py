@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from poolproof.checker.conform.c_calls import LOOKS, call_text, operation
-from poolproof.checker.conform.c_program import Program, comment_lines, text
+from poolproof.checker.conform.c_program import Program, comment_lines, directions, text
 from poolproof.checker.conform.environment import NotExpressible
 from poolproof.checker.conform.own_counters import Broken
 from poolproof.checker.conform.script import Calls, Command
@@ -21,8 +21,8 @@ from poolproof.checker.conform.sequence import (
     LEFT_BEHIND,
     SILENT,
     Row,
+    as_shown,
     observables,
-    pages_as_shown,
 )
 from poolproof.checker.conform.shrink import Found
 from poolproof.checker.core.bounds import show_bounds
@@ -79,18 +79,13 @@ def _steps(found: Found) -> Iterator[Command]:
 
 
 def _command(row: Row, nodes: int) -> Command:
-    words = row.command.split()
-    who = f"process {words[1]}: " if words[0] == "w" else ""
-    name = who + call_text(row.command, nodes)
+    name = call_text(row.command, nodes)
     return Command(name, _result(row), (row.command,), 0, row.counters)
 
 
 def _result(row: Row) -> str:
     """The answer in the C program's words."""
-    seen = row.result
-    if operation(row.command) == "pmap":
-        seen = pages_as_shown(seen)
-    first, _, rest = seen.partition(" ")
+    first, _, rest = as_shown(row.command, row.result).partition(" ")
     if first == "ok":
         return rest if rest and operation(row.command) in LOOKS else "OK"
     if first in ("err", "sig", "killed"):
@@ -125,10 +120,7 @@ def _comment(
             f"The {otherwise}'s counters violate {one.prop.name}: {title} ({one.spec})"
         )
     yield ""
-    yield from comment_lines(
-        "Written by `poolproof conform --c`. Run it as root on a machine whose huge "
-        "pages are unused; it puts back what it changes."
-    )
+    yield from directions("conform --c")
     yield from comment_lines(f"Exit: 0 as the {expected}, 1 not so, 4 skipped.")
 
 

@@ -62,6 +62,14 @@ def comment_lines(text: str) -> list[str]:
     return textwrap.wrap(text, 74, break_on_hyphens=False)
 
 
+def directions(command: str) -> list[str]:
+    """Return what the comment says of a program that a command wrote."""
+    return comment_lines(
+        f"Written by `poolproof {command}`. Run it as root on a machine whose huge "
+        "pages are unused; it puts back what it changes."
+    )
+
+
 _ORDER = (
     "base",
     "mounts",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from poolproof.checker.conform.hugetlb import COUNTED, KNOWN, group
+from poolproof.checker.conform.hugetlb import KNOWN, counter_of
 from poolproof.checker.conform.shown import Showing
 from poolproof.checker.core.evaluate import arguments
 from poolproof.checker.core.ir import (
@@ -163,10 +163,9 @@ def _c(e: Expr, observed: Sequence[str]) -> str:
 
 def _place(e: Expr, observed: Sequence[str]) -> int:
     table = e.args[0] if e.args else e
-    if table.op != "var" or table.data[0] not in COUNTED:
+    if table.op != "var" or not all(a.is_const for a in e.args[1:]):
         raise _Unseen
-    index = [a.data for a in e.args[1:] if a.is_const]
-    name = COUNTED[table.data[0]].format(*index, group=group(*index[:1] or (0,)))
-    if len(index) != len(e.args[1:]) or name not in observed:
+    name = counter_of(table.data[0], [a.data for a in e.args[1:]])
+    if name not in observed:
         raise _Unseen
     return observed.index(name)

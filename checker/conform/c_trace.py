@@ -15,7 +15,13 @@ For a `reachable` property, 0 and 1 are exchanged: to reach it is good.
 
 from __future__ import annotations
 
-from poolproof.checker.conform.c_program import Program, comment_lines, observed, text
+from poolproof.checker.conform.c_program import (
+    Program,
+    comment_lines,
+    directions,
+    observed,
+    text,
+)
 from poolproof.checker.conform.c_property import c_property
 from poolproof.checker.conform.script import Script
 from poolproof.checker.conform.shown import Showing
@@ -53,10 +59,7 @@ def _comment(showing: Showing) -> tuple[str, ...]:
         "",
         *comment_lines(_how_it_shows(showing)),
         "",
-        *comment_lines(
-            "Written by `poolproof trace FILE --c`. Run it as root on a machine "
-            "whose huge pages are unused; it puts back what it changes."
-        ),
+        *directions("trace FILE --c"),
         *comment_lines(_exit_codes(showing)),
     )
 

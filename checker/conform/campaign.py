@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from poolproof.checker.conform.coverage import Coverage
 from poolproof.checker.conform.generate import Generator, Place, Tally
@@ -23,6 +24,12 @@ from poolproof.checker.conform.shrink import Found, Shrinker, execute
 from poolproof.checker.core.verdict import Reporter, Silent
 from poolproof.checker.kernel.kernel import Kernel, KernelFacts, Unavailable
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
+
+
+class Ending(Protocol):
+    """What may end early, and says why."""
+
+    ended: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,18 @@ class Plan:
             self.having,
             self.without,
         )
+
+    def runs(
+        self, design: type[Hugetlb], facts: KernelFacts, done: Ending
+    ) -> Iterator[Run]:
+        """Yield the plan's sequences. ``done`` says so if the time is over before."""
+        made = Generator(design, self.place(facts), self.seed, self.steps).runs()
+        begun = time.monotonic()
+        for _ in range(self.sequences):
+            if self.seconds is not None and time.monotonic() - begun > self.seconds:
+                done.ended = f"the budget of {self.seconds:g} s is spent"
+                return
+            yield next(made)
 
 
 @dataclass

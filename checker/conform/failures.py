@@ -11,7 +11,6 @@ calls are compared, too, because they may show hidden damage.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,7 +24,6 @@ from poolproof.checker.conform.environment import (
     Config,
     NotExpressible,
 )
-from poolproof.checker.conform.generate import Generator
 from poolproof.checker.conform.hugetlb import variant
 from poolproof.checker.conform.known import known_differences
 from poolproof.checker.conform.machine import ModelMachine
@@ -130,16 +128,9 @@ def inject(
     plan's sequences. Raise Unavailable if the kernel has no fault injection."""
     facts = kernel.facts
     design = variant(design, facts.release)
-    place = plan.place(facts)
-    runs = Generator(design, place, plan.seed, plan.steps).runs()
     chance = Random(plan.seed)
     done = Injected(facts.release)
-    begun = time.monotonic()
-    for _ in range(plan.sequences):
-        if plan.seconds is not None and time.monotonic() - begun > plan.seconds:
-            done.ended = f"the budget of {plan.seconds:g} s is spent"
-            break
-        run = next(runs)
+    for run in plan.runs(design, facts, done):
         rows = [k for k, row in enumerate(run.rows) if operation(row.command) in _CALLS]
         if rows:
             # few kinds of calls make up most of a sequence

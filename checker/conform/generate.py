@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import wraps
 from random import Random
 from typing import Any
 
@@ -227,6 +228,18 @@ class _BelowZero(Exception):
     """A counter fell below zero in the middle of several commands."""
 
 
+def _of_an_area(call: Callable[[_One, Area], None]) -> Callable[[_One], None]:
+    """The call of some area; nothing where nothing is mapped."""
+
+    @wraps(call)
+    def chosen(self: _One) -> None:
+        areas = self.machine.around.areas
+        if areas:
+            call(self, self.chance.choice(areas))
+
+    return chosen
+
+
 class _One:
     """One run in the making."""
 
@@ -405,10 +418,6 @@ class _One:
     def _length(self) -> int:
         return self.chance.randint(1, self.machine.bounds["P"])
 
-    def _some_area(self) -> Area | None:
-        areas = self.machine.around.areas
-        return self.chance.choice(areas) if areas else None
-
     def _exit(self) -> None:
         """exit(), most often of a process that has several mappings."""
         places = list(self.machine.around.places)
@@ -431,11 +440,9 @@ class _One:
             self._ask(command)
         self._ask(f"w {child} maps")
 
-    def _munmap_range(self) -> None:
+    @_of_an_area
+    def _munmap_range(self, area: Area) -> None:
         """munmap() of what may be more than one mapping."""
-        area = self._some_area()
-        if area is None:
-            return
         start = self.chance.randint(area.start, area.end - 1)
         length = self.chance.randint(1, 2 * self.machine.bounds["P"])
         self._ask(f"w {area.process} munmap {start} {length}")
@@ -446,22 +453,18 @@ class _One:
         at = self.writer.room(process, length)
         self._ask(f"w {process} mmap {at} {length} PAL -1 0")
 
-    def _map_over(self) -> None:
+    @_of_an_area
+    def _map_over(self, area: Area) -> None:
         """mmap(MAP_FIXED) over what is mapped, or over a part of it."""
-        area = self._some_area()
-        if area is None:
-            return
         start = self.chance.randint(area.start, area.end - 1)
         flags = "PAF" + self.chance.choice(("", "L"))
         length = self._length()
         self._ask(f"w {area.process} mmap {start} {length} {flags} -1 0")
         self._ask(f"w {area.process} maps")
 
-    def _move_onto(self) -> None:
+    @_of_an_area
+    def _move_onto(self, area: Area) -> None:
         """mremap(MREMAP_FIXED) of a mapping onto another one, or beside it."""
-        area = self._some_area()
-        if area is None:
-            return
         other = self.chance.choice(self.machine.areas_of(area.process))
         at = self.chance.randint(other.start - 1, other.end) if other.start else 0
         old = area.length
@@ -475,10 +478,8 @@ class _One:
         self._ask(f"w {process} mmap {at} {length} SA -1 0")
         self._ask(f"w {process} maps")
 
-    def _mprotect(self) -> None:
-        area = self._some_area()
-        if area is None:
-            return
+    @_of_an_area
+    def _mprotect(self, area: Area) -> None:
         start = self.chance.randint(area.start, area.end - 1)
         length = self.chance.randint(1, area.end - start)
         protection = self.chance.choice((0, 1, 3, 3))
@@ -497,37 +498,29 @@ class _One:
         for command in (*opened, f"w {process} falloc {fd} {mode} {offset} {length}"):
             self._ask(command)
 
-    def _dontneed(self) -> None:
-        area = self._some_area()
-        if area is None:
-            return
+    @_of_an_area
+    def _dontneed(self, area: Area) -> None:
         words = f"{area.start} {area.length} {DONTNEED}"
         self._ask(f"w {area.process} madv {words}")
 
-    def _copy_what_is_not_there(self) -> None:
+    @_of_an_area
+    def _copy_what_is_not_there(self, area: Area) -> None:
         """UFFDIO_COPY from memory that has to be faulted in first."""
-        area = self._some_area()
-        if area is None:
-            return
         page = self.chance.randrange(area.start, area.end)
         words = f"{area.start} {area.length} {page} cold"
         self._ask(f"w {area.process} uffdcopy {words}")
 
-    def _mbind_and_move(self) -> None:
+    @_of_an_area
+    def _mbind_and_move(self, area: Area) -> None:
         """mbind(MPOL_BIND, MPOL_MF_MOVE) of a mapping to one node."""
-        area = self._some_area()
-        if area is None:
-            return
         static = STATIC if self.machine.features["cpuset"] else 0
         policy = f"{BIND | static} {1 << self.chance.choice(self.machine.nodes).index}"
         self._ask(f"w {area.process} mbind {area.start} {area.length} {policy} {MOVE}")
         self._ask(f"w {area.process} maps")
 
-    def _refused(self) -> None:
+    @_of_an_area
+    def _refused(self, area: Area) -> None:
         """Calls that must change nothing."""
-        area = self._some_area()
-        if area is None:
-            return
         p, start, length = area.process, area.start, area.length
         self._ask(
             self.chance.choice(

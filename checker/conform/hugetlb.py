@@ -88,6 +88,13 @@ def group(k: int) -> str:
     return f"c{k}"
 
 
+def counter_of(field: str, index: Sequence[int]) -> str:
+    """Return the observable that a cell is; "" where it is no counter."""
+    if field not in COUNTED:
+        return ""
+    return COUNTED[field].format(*index, group=group(*index[:1] or (0,)))
+
+
 def leaf(place: str, task: int) -> str:
     """The cgroup in a cgroup (or in UNLIMITED) with a task's memory nodes."""
     return f"{place}/t{task}"

@@ -165,9 +165,7 @@ def _calls(replayed: Replayed, made: Script | None) -> Iterator[str]:
 
 
 def _call(command: str, made: Script) -> str:
-    words = command.split()
-    who = f"process {words[1]}: " if words[0] == "w" else ""
-    return who + call_text(command, made.setting.bounds["nodes"])
+    return call_text(command, made.setting.bounds["nodes"])
 
 
 # --- what is seen ---------------------------------------------------------

@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from poolproof.checker.conform.hugetlb import group
+from poolproof.checker.conform.hugetlb import counter_of
 from poolproof.checker.conform.sequence import ask, begin, observables
 from poolproof.checker.conform.shrink import Found
+from poolproof.checker.conform.state import bounds_for
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.evaluate import Undefined
@@ -62,10 +63,7 @@ def broken(design: type[Hugetlb], found: Found) -> tuple[Broken, ...]:
 
 def _compiled(design: type[Hugetlb], found: Found) -> Compiled:
     setting = found.run.setting
-    bounds, features = declared(design)
-    given = {n: v for n, v in setting.bounds.items() if n in bounds}
-    if "STEP" in bounds:
-        given["STEP"] = given["nodes"] * given["CAP"]
+    features, given = declared(design)[1], bounds_for(design, setting)
     on = bind(design, given, (), setting.having).features
     without = tuple(n for n in features if not on[n])
     return compile_design(design, given, without, setting.having)
@@ -74,15 +72,8 @@ def _compiled(design: type[Hugetlb], found: Found) -> Compiled:
 def _with(compiled: Compiled, state: State, counters: Counters) -> State:
     """The state with the kernel's counters."""
     seen = observables(counters)
-    names = {"h.resv_huge_pages": "HugePages_Rsvd"}
-    for k in range(len(counters.nodes)):
-        for ours, theirs in (("nr", "nr"), ("free", "free"), ("surplus", "surplus")):
-            names[f"h.{ours}_huge_pages_node[n{k}]"] = f"node{k} {theirs}"
-    for k in range(len(counters.cgroups)):
-        for block in ("usage", "rsvd"):
-            names[f"{block}.usage[cg{k}]"] = f"cg:{group(k)} {block}"
     return tuple(
-        seen.get(names.get(cell.name, ""), raw)
+        seen.get(counter_of(cell.variable.name, cell.index), raw)
         for cell, raw in zip(compiled.system.cells, state, strict=True)
     )
 

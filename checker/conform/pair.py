@@ -8,17 +8,14 @@ not count here.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from poolproof.checker.conform.campaign import Plan
-from poolproof.checker.conform.coverage import Coverage
 from poolproof.checker.conform.environment import Config
-from poolproof.checker.conform.generate import Generator, Tally
 from poolproof.checker.conform.hugetlb import variant
-from poolproof.checker.conform.sequence import Run, pages_as_shown, predict
+from poolproof.checker.conform.sequence import Run, as_shown, predict
 from poolproof.checker.conform.shrink import Found, Shrinker, execute
 from poolproof.checker.core.verdict import Reporter, Silent
 from poolproof.checker.kernel.kernel import Hung, Kernel, Unavailable
@@ -49,33 +46,23 @@ def compare_kernels(
     """Return how the two differ, as far as the plan goes."""
     facts = base.facts
     design = variant(design, facts.release)
-    place = plan.place(facts)
-    watching = Coverage(design).watching
-    runs = Generator(design, place, plan.seed, plan.steps, Tally(), watching).runs()
     done = Pair(facts.release, head.release)
-    begun = time.monotonic()
-    for _ in range(plan.sequences):
-        if plan.seconds is not None and time.monotonic() - begun > plan.seconds:
-            done.ended = f"the budget of {plan.seconds:g} s is spent"
-            break
-        try:
-            run = next(runs)
+    try:
+        for run in plan.runs(design, facts, done):
             found = _execute(base, head, run, plan.alone)
             done.sequences += 1
             done.calls += len(run.rows)
             if found is not None:
-                _note(done, _Shrinker(design, base, head, plan.alone), found)
-        except Unavailable as reason:
-            done.ended = str(reason)
-            break
-        except KeyboardInterrupt:
-            done.ended = "interrupted"
-            break
-        (report or Silent()).progress(
-            sequences=done.sequences, differences=sum(done.repeated.values())
-        )
-        if len(done.differences) >= plan.enough:
-            break
+                _note(done, _Shrinker(design, head, plan.alone, base=base), found)
+            (report or Silent()).progress(
+                sequences=done.sequences, differences=sum(done.repeated.values())
+            )
+            if len(done.differences) >= plan.enough:
+                break
+    except Unavailable as reason:
+        done.ended = str(reason)
+    except KeyboardInterrupt:
+        done.ended = "interrupted"
     return done
 
 
@@ -101,28 +88,18 @@ def _told(base: Kernel, run: Run) -> Run | None:
     first = len(run.setup)
     answers = outcome.answers[first:]
     rows = tuple(
-        replace(row, result=_plain(row.command, a.result), counters=a.counters)
+        replace(row, result=as_shown(row.command, a.result), counters=a.counters)
         for row, a in zip(run.rows, answers, strict=True)
     )
     ready = outcome.answers[first - 1].counters if first else run.ready
     return replace(run, ready=ready, rows=rows, drains=outcome.clean, wrapped=False)
 
 
-def _plain(command: str, result: str) -> str:
-    """An answer without what differs from boot to boot: frames, and addresses."""
-    if command.split()[2:3] == ["pmap"]:
-        return pages_as_shown(result)
-    return result
-
-
+@dataclass
 class _Shrinker(Shrinker):
     """As `Shrinker`, with the base's answers in place of the design's."""
 
-    def __init__(
-        self, design: type[Hugetlb], base: Kernel, head: Kernel, alone: bool
-    ) -> None:
-        super().__init__(design, head, alone)
-        self.base = base
+    base: Kernel = field(kw_only=True)
 
     def expected(
         self, setting: Config, setup: Sequence[str], commands: Sequence[str]

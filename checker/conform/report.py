@@ -17,8 +17,8 @@ from poolproof.checker.conform.sequence import (
     LEFT_BEHIND,
     SILENT,
     Row,
+    as_shown,
     observables,
-    pages_as_shown,
 )
 from poolproof.checker.conform.shrink import Found
 from poolproof.checker.conform.trace_validation import Match
@@ -152,9 +152,7 @@ def _differences(found: Found) -> list[tuple[str, str, str]]:
 def _result(row: Row | None, answer: Answer | None) -> str:
     if answer is None:
         return "no answer"
-    if row is not None and row.command.split()[2:3] == ["pmap"]:
-        return pages_as_shown(answer.result)
-    return answer.result
+    return answer.result if row is None else as_shown(row.command, answer.result)
 
 
 def _counters(counters: Counters) -> str:

@@ -151,21 +151,19 @@ def _word(want: str, got: str) -> bool:
     return want == got
 
 
-def pages_as_shown(result: str) -> str:
-    """The agent's answer to pmap with frames as the design knows them: `x`
-    mapped once, `s` mapped more often."""
-    word, *frames = result.split()
-    if word != "ok":
+def as_shown(command: str, result: str) -> str:
+    """The agent's answer without what differs from boot to boot. Frames are as the
+    design knows them: `x` mapped once, `s` mapped more often."""
+    if command.split()[2:3] != ["pmap"] or not result.startswith("ok"):
         return result
+    _, *frames = result.split()
     shown = ("-" if f == "-" else "x" if f.endswith("x") else "s" for f in frames)
     return " ".join(["ok", *shown])
 
 
 def differing(row: Row, answer: Answer) -> tuple[str, ...]:
     """The observables of a row that are not as the design says."""
-    seen = answer.result
-    if row.command.split()[2:3] == ["pmap"]:
-        seen = pages_as_shown(seen)
+    seen = as_shown(row.command, answer.result)
     found = [] if agrees(row.command, row.result, seen) else ["result"]
     found += _counters_differing(row.counters, answer.counters)
     if len(row.taken) > 1:

@@ -74,20 +74,14 @@ def execute(kernel: Kernel, run: Run, alone: bool = False) -> Found | None:
     return Found(run, outcome.answers, outcome.clean, difference, outcome.left)
 
 
+@dataclass
 class Shrinker:
     """Tries at most ``tries`` candidates on the kernel."""
 
-    def __init__(
-        self,
-        design: type[Hugetlb],
-        kernel: Kernel,
-        alone: bool = False,
-        tries: int = 300,
-    ) -> None:
-        self.design = design
-        self.kernel = kernel
-        self.alone = alone
-        self.tries = tries
+    design: type[Hugetlb]
+    kernel: Kernel
+    alone: bool = False
+    tries: int = 300
 
     def shrink(self, found: Found) -> Found:
         """The same kind of difference, after as few commands as can be had."""

@@ -42,6 +42,16 @@ from poolproof.model.language.failures import choice
 OK = Errno.OK
 
 
+def bounds_for(design: type[Hugetlb], setting: Config) -> dict[str, int]:
+    """Return those of the setting's bounds that the design has, and what follows from
+    them."""
+    known = declared(design)[0]
+    bounds = {n: v for n, v in setting.bounds.items() if n in known}
+    if "STEP" in known:
+        bounds["STEP"] = bounds["nodes"] * bounds["CAP"]
+    return bounds
+
+
 class State:
     """The design in a state, and its environment.
 
@@ -76,12 +86,8 @@ class State:
 
     def _make(self) -> None:
         setting = self.setting
-        known = declared(self.design)[0]
-        bounds = {n: v for n, v in setting.bounds.items() if n in known}
-        if "STEP" in known:
-            bounds["STEP"] = bounds["nodes"] * bounds["CAP"]
         design: Any = self.design
-        self.now: Any = design(bounds, having=setting.having)
+        self.now: Any = design(bounds_for(self.design, setting), having=setting.having)
         binding = self.now._binding
         self.bounds: Mapping[str, int] = binding.bounds
         self.features: Mapping[str, bool] = binding.features

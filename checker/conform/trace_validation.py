@@ -32,10 +32,10 @@ from poolproof.checker.conform.hugetlb import roomy, variant
 from poolproof.checker.conform.machine import ModelMachine
 from poolproof.checker.conform.sequence import (
     Row,
+    as_shown,
     ask,
     differing,
     observables,
-    pages_as_shown,
 )
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.system import Span
@@ -290,9 +290,7 @@ def _compared(
         ours[name] = str(model.get(name, ""))
         theirs[name] = str(kernels.get(name, "missing"))
         if name == "result":
-            pages = row.command.split()[2:3] == ["pmap"]
-            ours[name] = row.result
-            theirs[name] = pages_as_shown(result) if pages else result
+            ours[name], theirs[name] = row.result, as_shown(row.command, result)
     return Match(
         scenario.name, kernel, at, len(scenario.steps), row.command, "", ours, theirs
     )

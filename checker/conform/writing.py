@@ -8,6 +8,7 @@ tests/kernel/test_writing.py.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -40,15 +41,15 @@ _OF_A_PAGE = frozenset(
 """Actions on a page of a VMA."""
 
 
+@dataclass
 class CommandWriter:
     """Says an action in the state that its machine is in.
 
     Where there are several ways it takes the first, or one by ``chance``.
     """
 
-    def __init__(self, machine: ModelMachine, chance: Random | None = None) -> None:
-        self.machine = machine
-        self.chance = chance
+    machine: ModelMachine
+    chance: Random | None = None
 
     def commands(self, action: str, arguments: Mapping[str, Any]) -> list[str]:
         """The commands for an action with arguments by name. Raises
