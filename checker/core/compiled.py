@@ -15,6 +15,7 @@ from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import (
     BranchSide,
     Obligation,
+    Outline,
     Parameter,
     State,
     TransitionSystem,
@@ -62,7 +63,8 @@ class Compiled:
     its states, which may be false.
 
     One that was unpickled is read when something is asked of it for the first time,
-    and is pickled again as the same bytes.
+    and is pickled again as the same bytes. What a run under CPython needs is read
+    apart from the formulas, which take long.
     """
 
     source: type
@@ -77,26 +79,38 @@ class Compiled:
     refused: Mapping[str, Any] = field(default_factory=dict)
     branches: Mapping[str, tuple[BranchSide, ...]] = field(default_factory=dict)
     stated: tuple[Expr, ...] = ()
-    written: bytes = field(default=b"", init=False, repr=False, compare=False)
+    outline: Outline = field(init=False, repr=False, compare=False)
+    """The system without the formulas of its actions."""
+    written: tuple[bytes, bytes] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
+    """What `_RUNS` names, and the rest."""
 
     def suspended(self, action: str, arguments: tuple[int, ...], after: State) -> bool:
         """Return whether a step ended at a `yield`, so that it returned nothing."""
         known = self.processes
         return known is not None and known.suspended(action, arguments, after)
 
-    def __reduce__(self) -> tuple[Any, tuple[bytes]]:
-        if not self.written:
-            written = dumps([getattr(self, name) for name in _names()])
-            object.__setattr__(self, "written", written)
+    def __reduce__(self) -> tuple[Any, tuple[tuple[bytes, bytes]]]:
+        if self.written is None:
+            parts = [[getattr(self, name) for name in names] for names in _parts()]
+            object.__setattr__(self, "written", tuple(map(dumps, parts)))
+        assert self.written is not None
         return _unread, (self.written,)
 
     def __getattr__(self, name: str) -> Any:
         """Called for what was not read yet."""
-        if name not in _names():
-            raise AttributeError(name)
-        for each, value in zip(_names(), loads(self.written), strict=True):
-            object.__setattr__(self, each, value)
-        return getattr(self, name)
+        if self.written is None:
+            if name != "outline":
+                raise AttributeError(name)
+            object.__setattr__(self, name, self.system.outline())
+            return self.outline
+        for names, written in zip(_parts(), self.written, strict=True):
+            if name in names:
+                for each, value in zip(names, loads(written), strict=True):
+                    object.__setattr__(self, each, value)
+                return getattr(self, name)
+        raise AttributeError(name)
 
     def stops(self, action: str) -> Expr:
         """Return the condition under which a step of the action ends at a `bug_on`,
@@ -112,12 +126,17 @@ class Compiled:
         return self.source(self.bounds, self.without, self.having)
 
 
+_RUNS = ("source", "bounds", "without", "having", "processes", "outline")
+"""The fields that a run under CPython needs."""
+
+
 @cache
-def _names() -> tuple[str, ...]:
-    return tuple(f.name for f in fields(Compiled) if f.init)
+def _parts() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    rest = (f.name for f in fields(Compiled) if f.init and f.name not in _RUNS)
+    return _RUNS, tuple(rest)
 
 
-def _unread(written: bytes) -> Compiled:
+def _unread(written: tuple[bytes, bytes]) -> Compiled:
     made = object.__new__(Compiled)
     object.__setattr__(made, "written", written)
     return made

@@ -20,7 +20,14 @@ from poolproof.checker.core.ir import (
     domain_of,
 )
 from poolproof.checker.core.limits import tick
-from poolproof.checker.core.system import Action, Obligation, State, TransitionSystem
+from poolproof.checker.core.system import (
+    Action,
+    Layout,
+    Obligation,
+    Signature,
+    State,
+    TransitionSystem,
+)
 from poolproof.checker.core.verdict import Step
 
 Value = int | dict[tuple[int, ...], int]
@@ -37,7 +44,7 @@ class Valuation:
 
     def __init__(
         self,
-        system: TransitionSystem,
+        system: Layout,
         state: State,
         after: State | None = None,
         locals_: Mapping[Expr, int] | None = None,
@@ -253,7 +260,7 @@ VALUES: Algebra[Reader] = {
 }
 
 
-def arguments(action: Action, raw: tuple[int, ...]) -> dict[Expr, int]:
+def arguments(action: Action | Signature, raw: tuple[int, ...]) -> dict[Expr, int]:
     """The action's parameters bound to raw arguments."""
     return {p.local: r for p, r in zip(action.parameters, raw, strict=True)}
 

@@ -161,6 +161,24 @@ class BranchSide:
 
 
 @dataclass(frozen=True)
+class Signature:
+    """How an action is called, and what it returns. ``returns`` is the sort of that,
+    None if it returns nothing. ``results`` are the raw values among which it is chosen;
+    none if the action returns nothing, or what is not one of a few constants."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    returns: Sort | None
+    results: tuple[int, ...]
+
+    @cached_property
+    def returned(self) -> Expr:
+        """The local by which formulas about a step mention the result. Raises
+        ValueError for an action without one."""
+        return _returned(self.name, self.returns)
+
+
+@dataclass(frozen=True)
 class Action:
     """A guarded simultaneous update.
 
@@ -182,21 +200,24 @@ class Action:
     span: Span | None = None
     assumptions: tuple[Assumption, ...] = ()
 
+    @property
+    def returns(self) -> Sort | None:
+        """See `Signature`."""
+        return None if self.result is None else self.result.sort
+
     @cached_property
     def returned(self) -> Expr:
-        """The local by which formulas about a step mention the result. Raises
-        ValueError for an action without one."""
-        if self.result is None:
-            raise ValueError(f"{self.name} returns nothing")
-        sort = self.result.sort
-        size = len(getattr(sort, "labels", (0, 1)))
-        return local("result", Domain(sort, 0, size - 1, "result"))
+        """See `Signature.returned`."""
+        return _returned(self.name, self.returns)
 
     @cached_property
     def results(self) -> tuple[int, ...]:
-        """The raw values among which the result is chosen; none if the action
-        returns nothing, or what is not one of a few constants."""
+        """See `Signature`."""
         return () if self.result is None else tuple(sorted(set(_chosen(self.result))))
+
+    def signature(self) -> Signature:
+        """Return the action without its formulas."""
+        return Signature(self.name, self.parameters, self.returns, self.results)
 
     def valuations(self) -> Iterator[tuple[int, ...]]:
         """All arguments, as raw values, last parameter fastest."""
@@ -242,6 +263,13 @@ class Action:
                 replace(assumed, cut=f(assumed.cut)) for assumed in self.assumptions
             ),
         )
+
+
+def _returned(action: str, sort: Sort | None) -> Expr:
+    if sort is None:
+        raise ValueError(f"{action} returns nothing")
+    size = len(getattr(sort, "labels", (0, 1)))
+    return local("result", Domain(sort, 0, size - 1, "result"))
 
 
 def _chosen(e: Expr) -> Iterator[int]:
@@ -325,8 +353,57 @@ class Cell:
         return f"{self.variable.name}[{', '.join(indices)}]"
 
 
+class Layout:
+    """The variables of a system, its initial states and how its actions are called:
+    all that it takes to run it under CPython, and to evaluate formulas in its states.
+    """
+
+    variables: tuple[Variable, ...]
+    initial: Expr
+
+    @property
+    def signatures(self) -> Mapping[str, Action | Signature]:
+        """How each action is called, by its name."""
+        raise NotImplementedError
+
+    @cached_property
+    def by_name(self) -> dict[str, Variable]:
+        return {v.name: v for v in self.variables}
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """The layout of a `State`: variables in order, tables row-major."""
+        return tuple(
+            Cell(v, index) for v in self.variables for index in product(*v.index)
+        )
+
+    @cached_property
+    def layout(self) -> tuple[tuple[str, tuple[Domain, ...]], ...]:
+        """What decides the cells: systems of one layout have equal `cell_of`."""
+        return tuple((v.name, v.index) for v in self.variables)
+
+    @cached_property
+    def cell_of(self) -> dict[tuple[str, tuple[int, ...]], int]:
+        """(variable, raw index) -> position in a `State`."""
+        return {(c.variable.name, c.index): k for k, c in enumerate(self.cells)}
+
+
 @dataclass(frozen=True)
-class TransitionSystem:
+class Outline(Layout):
+    """A system without the formulas of its actions, which are nearly all of it."""
+
+    variables: tuple[Variable, ...]
+    calls: tuple[Signature, ...]
+    initial: Expr
+    assumptions: tuple[str, ...]
+
+    @cached_property
+    def signatures(self) -> Mapping[str, Signature]:
+        return {call.name: call for call in self.calls}
+
+
+@dataclass(frozen=True)
+class TransitionSystem(Layout):
     """The input of every engine. ``initial`` constrains the initial states
     beyond each variable's ``init``. ``least`` gives, for each rigid param,
     the smallest value it may take (None: any integer). ``lacking`` has the
@@ -372,29 +449,17 @@ class TransitionSystem:
         return tuple(dict.fromkeys((*self.lacking, *self.cutting)))
 
     @cached_property
-    def by_name(self) -> dict[str, Variable]:
-        return {v.name: v for v in self.variables}
-
-    @cached_property
     def action_by_name(self) -> dict[str, Action]:
         return {a.name: a for a in self.actions}
 
-    @cached_property
-    def cells(self) -> tuple[Cell, ...]:
-        """The layout of a `State`: variables in order, tables row-major."""
-        return tuple(
-            Cell(v, index) for v in self.variables for index in product(*v.index)
-        )
+    @property
+    def signatures(self) -> Mapping[str, Action]:
+        return self.action_by_name
 
-    @cached_property
-    def layout(self) -> tuple[tuple[str, tuple[Domain, ...]], ...]:
-        """What decides the cells: systems of one layout have equal `cell_of`."""
-        return tuple((v.name, v.index) for v in self.variables)
-
-    @cached_property
-    def cell_of(self) -> dict[tuple[str, tuple[int, ...]], int]:
-        """(variable, raw index) -> position in a `State`."""
-        return {(c.variable.name, c.index): k for k, c in enumerate(self.cells)}
+    def outline(self) -> Outline:
+        """Return the system without the formulas of its actions."""
+        calls = tuple(a.signature() for a in self.actions)
+        return Outline(self.variables, calls, self.initial, self.assumptions)
 
     @cached_property
     def scalars(self) -> tuple[ScalarSort, ...]:

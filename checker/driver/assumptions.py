@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from poolproof.checker.core.system import TransitionSystem
+from poolproof.checker.core.system import Outline, TransitionSystem
 from poolproof.checker.core.verdict import Statistics, Violated
 from poolproof.checker.driver.judging import CheckResult
 
@@ -31,7 +31,7 @@ class AssumptionResult:
 
 
 def assumed_by(
-    system: TransitionSystem, statistics: Statistics
+    system: TransitionSystem | Outline, statistics: Statistics
 ) -> tuple[AssumptionResult, ...]:
     """Return what the verdicts of one search of the system assume."""
     cut, unneeded = statistics.assumed, statistics.unneeded
@@ -76,7 +76,7 @@ def assumptions(checked: CheckResult) -> list[AssumptionResult]:
         for a in checked.answers
         if a.prop.assertion == "counter" and isinstance(a.verdict, Violated)
     ]
-    system = checked.task.compiled.system
+    system = checked.task.compiled.outline
     return [
         *assumed_by(system, replace(best, unneeded=unneeded)),
         *(

@@ -70,11 +70,16 @@ def asked(
 
 
 def judged(
-    task: Task, outcomes: tuple[Outcome, ...], budget: Budget, interrupted: bool
+    task: Task,
+    outcomes: tuple[Outcome, ...],
+    budget: Budget,
+    interrupted: bool,
+    kept: bool = False,
 ) -> CheckResult:
-    """Return what the outcomes say of each property, with every run replayed."""
+    """Return what the outcomes say of each property, with every run replayed; see
+    `judge`."""
     with budget.limited(), doing("replaying the runs"):
-        checked = judge(task, outcomes, interrupted)
+        checked = judge(task, outcomes, interrupted, kept)
         return replace(checked, branches=coverage(task.compiled, outcomes, budget))
 
 

@@ -76,7 +76,11 @@ class CheckResult:
     branches: BranchCoverage | None = None
 
 
-def judge(task: Task, outcomes: tuple[Outcome, ...], interrupted: bool) -> CheckResult:
+def judge(
+    task: Task, outcomes: tuple[Outcome, ...], interrupted: bool, kept: bool = False
+) -> CheckResult:
+    """Return the result; ``kept`` are outcomes that were judged before, see
+    `replay.again`."""
     verdicts: dict[str, list[tuple[str, Verdict]]] = {}
     for outcome in outcomes:
         for name, verdict in outcome.verdicts.items():
@@ -98,7 +102,7 @@ def judge(task: Task, outcomes: tuple[Outcome, ...], interrupted: bool) -> Check
             ]
         else:
             found = _ranked(prop, verdicts.get(prop.name, []))
-        answers.append(_answer(task, prop, found, interrupted))
+        answers.append(_answer(task, prop, found, interrupted, kept))
     defects = tuple(
         (d, confirm_defect(task.compiled, d)) for o in outcomes for d in o.defects
     )
@@ -108,7 +112,11 @@ def judge(task: Task, outcomes: tuple[Outcome, ...], interrupted: bool) -> Check
 
 
 def _answer(
-    task: Task, prop: Property, found: list[tuple[str, Verdict]], interrupted: bool
+    task: Task,
+    prop: Property,
+    found: list[tuple[str, Verdict]],
+    interrupted: bool,
+    kept: bool,
 ) -> PropertyResult:
     if not found:
         reason = "interrupted" if interrupted else "no engine checked it"
@@ -117,7 +125,7 @@ def _answer(
     replayed = None
     if isinstance(first, Shown):
         try:
-            replayed = confirm(task.compiled, prop, first.trace, first.shortest)
+            replayed = confirm(task.compiled, prop, first.trace, first.shortest, kept)
         except Spent as spent:
             first = Unknown(str(spent))
             found = [(found[0][0], first)]

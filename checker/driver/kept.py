@@ -5,9 +5,10 @@ searched again.
 An answer is found by a digest of all that decides it: the text of the spec, of
 the designs and of the checker, the request, the engine and its options; with open
 sizes also the text of the specs whose invariants may be lemmas. Only what engines
-said is kept. Its runs are replayed each time, and it is compared with the
-expectations anew. An answer that a limit of time or memory, or Ctrl-C, cut short is
-not kept, nor one without a program because a compiler failed.
+said is kept, once its runs are replayed. Each time, CPython takes their steps again,
+and the answer is compared with the expectations anew. An answer that a limit of time
+or memory, or Ctrl-C, cut short is not kept, nor one without a program because a
+compiler failed.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from poolproof.checker.core.verdict import (
     Outcome,
     Reporter,
     Unknown,
+    Verdict,
 )
 from poolproof.checker.driver import check, size
 from poolproof.checker.driver.designs import DesignRef, designs_for
@@ -42,7 +44,7 @@ from poolproof.checker.driver.stated import texts_of
 from poolproof.checker.driver.task import Request, Task
 from poolproof.checker.driver.task import prepare as prepare_anew
 from poolproof.checker.evidence.raw import ReplayDisagrees
-from poolproof.checker.evidence.replay import replay
+from poolproof.checker.evidence.replay import again
 from poolproof.checker.spec import Spec
 from poolproof.checker.spec import parse as parse_anew
 
@@ -100,15 +102,21 @@ def run(
     report: Reporter,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> CheckResult:
-    """Return what `check.run` returns."""
+    """Return what `check.run` returns. Outcomes are kept once their runs are replayed,
+    so those that were kept are replayed without the IR."""
     key = _of_task(task, engine, budget)
-    outcomes = _answers(
-        key,
+    found: tuple[Outcome, ...] | None = read(key)
+    if found is not None:
+        return check.judged(task, found, budget, interrupted(), kept=True)
+    outcomes, whole = _asked(
         budget,
         lambda: check.asked(task, engine, budget, report, interrupted),
         interrupted,
     )
-    return check.judged(task, outcomes, budget, interrupted())
+    checked = check.judged(task, outcomes, budget, interrupted())
+    if key and whole and not any(_is_cut(a.verdict) for a in checked.answers):
+        write(key, outcomes)
+    return checked
 
 
 def on_design(
@@ -139,7 +147,13 @@ def outcome(
     the query, and ``what`` tells it from their other queries."""
     keys = [_of_task(task, engine, budget) for task in tasks]
     key = digest([what, *keys]) if all(keys) else ""
-    return _answers(key, budget, lambda: (ask(),))[0]
+    found: tuple[Outcome, ...] | None = read(key)
+    if found is not None:
+        return found[0]
+    outcomes, whole = _asked(budget, lambda: (ask(),))
+    if key and whole:
+        write(key, outcomes)
+    return outcomes[0]
 
 
 def _of_task(task: Task, engine: str, budget: Budget) -> str:
@@ -153,22 +167,16 @@ def _of_task(task: Task, engine: str, budget: Budget) -> str:
     return digest(of)
 
 
-def _answers(
-    key: str,
+def _asked(
     budget: Budget,
     ask: Callable[[], tuple[Outcome, ...]],
     interrupted: Callable[[], bool] = lambda: False,
-) -> tuple[Outcome, ...]:
-    """Return what ``ask`` returns. It is kept unless something cut it short."""
-    found: tuple[Outcome, ...] | None = read(key)
-    if found is not None:
-        return found
+) -> tuple[tuple[Outcome, ...], bool]:
+    """Return what ``ask`` returns, and whether nothing cut it short."""
     begin = time.monotonic()
     outcomes = ask()
     late = budget.seconds is not None and time.monotonic() - begin > budget.seconds
-    if key and not late and not interrupted() and not any(map(_cut, outcomes)):
-        write(key, outcomes)
-    return outcomes
+    return outcomes, not (late or interrupted() or any(map(_cut, outcomes)))
 
 
 def find_size(task: SizeTask, budget: Budget, report: Reporter) -> Sized:
@@ -181,8 +189,7 @@ def find_size(task: SizeTask, budget: Budget, report: Reporter) -> Sized:
     found: Sized | None = read(key)
     if found is not None:
         for failure in (at.failure for at in found.sizes if at.failure is not None):
-            again = replay(failure.compiled, failure.replay.trace)
-            if again != failure.replay:
+            if again(failure.compiled, failure.replay.trace) != failure.replay:
                 raise ReplayDisagrees("a schedule that was kept has other states now")
         return found
     found = size.find_size(task, budget, report)
@@ -199,9 +206,12 @@ def _options(budget: Budget) -> str:
 
 
 def _cut(outcome: Outcome) -> bool:
-    reasons = [v.reason for v in outcome.verdicts.values() if isinstance(v, Unknown)]
     failed = any(FAILS in note for note in outcome.statistics.notes)
-    return failed or any(map(_CUT.search, reasons))
+    return failed or any(map(_is_cut, outcome.verdicts.values()))
+
+
+def _is_cut(verdict: Verdict) -> bool:
+    return isinstance(verdict, Unknown) and _CUT.search(verdict.reason) is not None
 
 
 def key_of(spec: Spec, request: Request) -> str:

@@ -24,7 +24,13 @@ from poolproof.checker.core.evaluate import (
 )
 from poolproof.checker.core.ir import BOOL, show_raw
 from poolproof.checker.core.property import Property
-from poolproof.checker.core.system import Action, Parameter, State, TransitionSystem
+from poolproof.checker.core.system import (
+    Action,
+    Layout,
+    Parameter,
+    State,
+    TransitionSystem,
+)
 from poolproof.checker.core.verdict import Defect, Step, Trace
 from poolproof.checker.evidence.raw import ReplayDisagrees
 from poolproof.checker.evidence.runner import MODEL_IS_WRONG, Runner
@@ -97,18 +103,40 @@ def replay(compiled: Compiled, trace: Trace) -> Replay:
     return Replay(trace, _take_all(_runner(compiled), trace.initial, trace.steps))
 
 
+def again(compiled: Compiled, trace: Trace) -> Replay:
+    """Return what `replay` returns for a trace that it has replayed before, of a
+    design and a checker of the same texts. CPython takes the steps again. The IR is
+    not asked again: it is a function of these texts, and agreed with CPython. Raise
+    as `replay` does."""
+    check_initial(compiled.outline, trace.initial)
+    runner = _runner(compiled)
+    runner.load(trace.initial)
+    taken: list[ReplayedStep] = []
+    try:
+        for step in trace.steps:
+            result = runner.take(step)
+            taken.append(ReplayedStep(step, result, runner.state))
+    except (Disabled, ReplayDisagrees, *MODEL_IS_WRONG):
+        return replay(compiled, trace)  # it says what differs
+    return Replay(trace, tuple(taken))
+
+
 def confirm(
-    compiled: Compiled, prop: Property, trace: Trace, shortest: bool = False
+    compiled: Compiled,
+    prop: Property,
+    trace: Trace,
+    shortest: bool = False,
+    kept: bool = False,
 ) -> Replay:
-    """`replay`, and check that the last step violates the property (or is the
-    witness of a reachable one); with ``shortest``, that no earlier step does. A
-    counterexample to `leads to` is a fair lasso that avoids the goal. Raise
-    NotReproduced otherwise."""
-    replayed = replay(compiled, trace)
+    """`replay`, or `again` if the trace is ``kept``, and check that the last step
+    violates the property (or is the witness of a reachable one); with ``shortest``,
+    that no earlier step does. A counterexample to `leads to` is a fair lasso that
+    avoids the goal. Raise NotReproduced otherwise."""
+    replayed = again(compiled, trace) if kept else replay(compiled, trace)
     if prop.kind.of_runs:
         _confirm_lasso(compiled.system, prop, replayed)
         return replayed
-    found = deciding(compiled.system, prop, replayed)
+    found = deciding(compiled.outline, prop, replayed)
     if not found or found[-1] != len(trace):
         raise NotReproduced(
             f"{prop.name} is not decided by the last state of the trace:\n"
@@ -312,7 +340,7 @@ def _difference(
     return "\n".join(lines)
 
 
-def is_initial(system: TransitionSystem, state: State) -> bool:
+def is_initial(system: Layout, state: State) -> bool:
     """Return whether the state is an initial state of the system."""
     if len(state) != len(system.cells):
         return False
@@ -333,7 +361,7 @@ def is_initial(system: TransitionSystem, state: State) -> bool:
     return at.true(system.initial)
 
 
-def check_initial(system: TransitionSystem, state: State) -> None:
+def check_initial(system: Layout, state: State) -> None:
     """Raise ReplayDisagrees if the state is no initial state of the system."""
     if not is_initial(system, state):
         raise NotReproduced(
@@ -345,7 +373,7 @@ def check_initial(system: TransitionSystem, state: State) -> None:
 # --- what decides a property ----------------------------------------------
 
 
-def deciding(system: TransitionSystem, prop: Property, replayed: Replay) -> list[int]:
+def deciding(system: Layout, prop: Property, replayed: Replay) -> list[int]:
     """Return every number of steps after which the run decides the property: an
     invariant is false there, a reachable formula true, or a step property false
     of the step that ends there."""
@@ -364,13 +392,13 @@ def deciding(system: TransitionSystem, prop: Property, replayed: Replay) -> list
     ]
 
 
-def decided_by(system: TransitionSystem, prop: Property, state: State) -> bool:
+def decided_by(system: Layout, prop: Property, state: State) -> bool:
     """Return whether a state violates the invariant, or is the witness."""
     return Valuation(system, state).true(prop.formula) is prop.kind.wants_witness
 
 
 def breaks_step(
-    system: TransitionSystem,
+    system: Layout,
     prop: Property,
     before: State,
     step: Step,
@@ -385,14 +413,14 @@ def breaks_step(
 
 
 def at_step(
-    system: TransitionSystem,
+    system: Layout,
     before: State,
     step: Step,
     result: int | None,
     after: State,
 ) -> Valuation:
     """Return the valuation for a formula over one step."""
-    action = system.action_by_name[step.action]
+    action = system.signatures[step.action]
     bound = arguments(action, step.arguments)
     if result is not None:
         bound[action.returned] = result
@@ -437,13 +465,13 @@ def show_result(action: Action, result: int | None) -> str:
     return show_raw(action.result.sort, result)
 
 
-def show_state(system: TransitionSystem, state: State) -> str:
+def show_state(system: Layout, state: State) -> str:
     """Return the state as text, one line for each cell."""
     cells = named(system, state).items()
     return "\n".join(f"  {name} = {text}" for name, text in cells)
 
 
-def named(system: TransitionSystem, state: State) -> Mapping[str, str]:
+def named(system: Layout, state: State) -> Mapping[str, str]:
     """Return the value of each cell as the user writes it, by the cell's name."""
     return {
         cell.name: show_raw(cell.variable.element, raw)

@@ -43,7 +43,7 @@ class Runner:
                 for domain in parameters(compiled.source, function).values()
             )
             for name, (function, _) in action_methods(compiled.source).items()
-            if name in compiled.system.action_by_name
+            if name in compiled.outline.signatures
         }
 
         self.tasks: Generators | None = None
@@ -91,7 +91,7 @@ class Runner:
 
     def fails(self, step: Step) -> str:
         """Return the call that fails in the step, as Design.step has it."""
-        action = self.compiled.system.action_by_name[step.action]
+        action = self.compiled.outline.signatures[step.action]
         for p, raw in zip(action.parameters, step.arguments, strict=True):
             if p.implicit:
                 return show_raw(p.domain.sort, raw)
@@ -113,5 +113,5 @@ class Runner:
             return None
         if value is SUSPENDED:
             return None
-        result = self.compiled.system.action_by_name[step.action].result
-        return None if result is None else raw_of(result.sort, value)
+        returns = self.compiled.outline.signatures[step.action].returns
+        return None if returns is None else raw_of(returns, value)

@@ -181,7 +181,7 @@ def rests_on(checked: CheckResult, scores: Scores, covered: bool = True) -> list
     basis: list[str] = []
     for outcome in checked.outcomes:
         lines = trust(
-            task.compiled.system,
+            task.compiled.outline,
             task.resolved.properties,
             outcome,
             task.set_bounds,

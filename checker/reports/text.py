@@ -25,7 +25,13 @@ from poolproof.checker.core.ir import (
     show_raw,
 )
 from poolproof.checker.core.property import Kind, Property
-from poolproof.checker.core.system import Obligation, State, TransitionSystem, Variable
+from poolproof.checker.core.system import (
+    Layout,
+    Obligation,
+    State,
+    TransitionSystem,
+    Variable,
+)
 from poolproof.checker.core.text import WIDTH, count
 from poolproof.checker.core.vacuity import NO_START, NO_STEP, never_possible
 from poolproof.checker.core.verdict import (
@@ -259,7 +265,7 @@ def broken_by(
 
 
 def trust(
-    system: TransitionSystem,
+    system: Layout,
     properties: Sequence[Property],
     outcome: Outcome,
     bounds: Mapping[str, int],
@@ -291,20 +297,20 @@ def _visited(s: Statistics) -> Iterator[str]:
         yield f"{', '.join(parts)}, depth {s.depth}; {whole} visited"
 
 
-def _never_happens(system: TransitionSystem, s: Statistics) -> Iterator[str]:
+def _never_happens(system: Layout, s: Statistics) -> Iterator[str]:
     if s.no_start:
         yield NO_START
-    elif never_possible(system, s) == {a.name for a in system.actions}:
+    elif never_possible(system, s) == system.signatures.keys():
         yield NO_STEP
     if not any(s.fired.values()):
         return
-    idle = [a.name for a in system.actions if not s.fired.get(a.name)]
+    idle = [name for name in system.signatures if not s.fired.get(name)]
     if idle:
         yield "never possible: " + ", ".join(idle)
     unseen = [
-        f"{a.name} -> {show_raw(a.result.sort, raw)}"
-        for a in system.actions
-        if a.result is not None and a.name not in idle
+        f"{a.name} -> {show_raw(a.returns, raw)}"
+        for a in system.signatures.values()
+        if a.returns is not None and a.name not in idle
         for raw in a.results
         if not s.results.get((a.name, raw))
     ]

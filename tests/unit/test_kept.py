@@ -29,6 +29,7 @@ from poolproof.checker.driver.judging import CheckResult
 from poolproof.checker.driver.task import Request
 from poolproof.checker.driver.task import prepare as prepare_anew
 from poolproof.checker.engines import exhaustive, registry
+from poolproof.checker.evidence import replay
 from poolproof.checker.evidence.raw import ReplayDisagrees
 from poolproof.checker.spec import parse
 
@@ -202,18 +203,44 @@ def test_every_shipped_design_is_kept() -> None:
         assert sources.of_designs([known.cls]) is not None, known.name
 
 
-def test_a_kept_run_is_replayed() -> None:
-    """Whatever is in the cache, a run that shows nothing is no answer."""
+@pytest.mark.parametrize("steps", [1, 4])
+def test_a_kept_run_is_replayed(steps: int) -> None:
+    """Whatever is in the cache, a run that shows nothing, or that CPython refuses, is
+    no answer."""
     first = checked()
     [task] = kept.prepare(parse("d.spec"), Request())
     [outcome] = first.outcomes
-    wrong = Violated(Trace((0,), (Step("up", ()),)))
+    wrong = Violated(Trace((0,), (Step("up", ()),) * steps))
     lies = replace(outcome, verdicts={**outcome.verdicts, "low": wrong})
     of = [task.key, "D", repr(task.sizes), "explicit", kept._options(PLENTY)]
     of[1] = task.known.reference
     kept.write(sources.digest(of), (lies,))
     with pytest.raises(ReplayDisagrees):
         checked()
+
+
+def test_a_kept_run_is_replayed_without_the_formulas() -> None:
+    """They take long to read, and say nothing that a run under CPython does not."""
+    first, again = checked(), checked()
+    assert [a.replay for a in again.answers] == [a.replay for a in first.answers]
+    compiled = again.task.compiled
+    with pytest.raises(AttributeError):
+        object.__getattribute__(compiled, "system")
+    assert compiled.outline == compiled.system.outline()
+
+
+def test_a_run_on_which_cpython_and_the_ir_differ_is_not_kept(
+    asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def differ(*_: object) -> None:
+        raise ReplayDisagrees("they differ")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(replay, "_same_assertions", differ)
+        with pytest.raises(ReplayDisagrees):
+            checked()
+    checked()
+    assert asked == ["explicit", "explicit"]
 
 
 @pytest.mark.parametrize("harm", ["cut", "flip", "open", "link"])
