@@ -88,14 +88,9 @@ class CountedSubpool(HugepageSubpool):
     2026: a minimum takes back only what is not in use elsewhere."""
 
     def __init__(
-        self,
-        max_hpages: Any,
-        min_hpages: Any,
-        mount: Feature,
-        size: Feature,
-        min_size: Feature,
+        self, max_hpages: Any, min_hpages: Any, mount: Any, *rest: Any
     ) -> None:
-        super().__init__(max_hpages, min_hpages, mount, size, min_size)
+        super().__init__(max_hpages, min_hpages, mount, *rest)
         self.used_hpages = var(Int(-1), init=0, when=mount)
 
     def get_pages(self, delta):

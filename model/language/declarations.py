@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
+from weakref import WeakKeyDictionary
 
 from poolproof.model.language.domains import (
     Feature,
@@ -231,6 +233,14 @@ class Block:
 
     design: Any
 
+    def __new__(cls, *given: Any, **named: Any) -> Any:
+        block: Any = object.__new__(cls)
+        _GIVEN[block] = given, named
+        return block
+
+    def __init__(self) -> None:
+        pass
+
     def __setattr__(self, name: str, value: Any) -> None:
         fields: dict[str, tuple[Values, bool]] | None = self.__dict__.get("_scalars")
         if fields is None:  # still being declared
@@ -254,6 +264,32 @@ class Block:
             f"{type(self).__name__} has no field {name!r}: declare it with var(...)"
             + nearest(name, fields)
         )
+
+
+_GIVEN: WeakKeyDictionary[Block, tuple[tuple[Any, ...], dict[str, Any]]]
+_GIVEN = WeakKeyDictionary()
+"""What each block was made from."""
+
+
+def made_like(block: Any, cls: type, **others: Any) -> Any:
+    """Return a block of the class ``cls``, made from what ``block`` was made from.
+    ``others`` are given in place of the parameters of these names, which are those
+    of ``block``'s class:
+
+        class SharedPool(Pool):
+            pages = made_like(Pool.pages, SharedPages, most=B + T)
+
+    Raise ModelError for a name that is no parameter."""
+    given, named = _GIVEN[block]
+    made_from = inspect.signature(type(block).__init__).bind(block, *given, **named)
+    for name in others:
+        if name not in made_from.signature.parameters:
+            raise ModelError(
+                f"{type(block).__name__} has no parameter {name!r}"
+                + nearest(name, made_from.arguments)
+            )
+    made_from.arguments.update(others)
+    return cls(*made_from.args[1:], **made_from.kwargs)
 
 
 LANGUAGE = frozenset(("builtins", __name__, "poolproof.model.language.design"))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.driver.designs import DesignRef, from_file, shipped_designs
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.frontend.overrides import check_overrides, idle_methods
+from poolproof.model.language import Block, Bound, Int, ModelError, made_like, table
 
 BASE = """\
 from poolproof.model.language import Block, Bound, Design, Int, Scalarset
@@ -191,3 +193,23 @@ def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     file.write_text(BASE + "    pass\n", encoding="utf-8-sig")
     *_, marked = from_file(str(file))
     assert compile_design(marked.cls, {}).system.action_by_name["mmap"]
+
+
+class Pool(Block):
+    def __init__(self, nodes: Any, pages: Any, **named: Any) -> None:
+        self.free = table(nodes, Int(0, pages), **named)
+
+
+class SharedPool(Pool):
+    """Another class."""
+
+
+def test_a_block_made_like_another() -> None:
+    nodes, more = Int(0, 1), Bound("more", 3)
+    base = Pool(nodes, 2, doc="free pages")
+    same, other = made_like(base, SharedPool), made_like(base, SharedPool, pages=more)
+    assert type(same) is type(other) is SharedPool
+    assert (same.free.index, same.free.domain) == ((nodes,), Int(0, 2))
+    assert (other.free.domain, other.free.doc) == (Int(0, more), "free pages")
+    with pytest.raises(ModelError, match=r"Pool has no parameter 'page'.*pages"):
+        made_like(base, SharedPool, page=more)

@@ -10,33 +10,20 @@ from poolproof.model.blocks.quota import CountedSubpool
 from poolproof.model.blocks.stuck_folio import StuckFolios
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.designs.hugetlb.names import (
-    CAP,
     CGROUP,
     CGROUPS,
     FORK,
-    FRAGMENTS,
     IO,
-    MAX,
-    MIN,
-    MIN_SIZE,
     MOUNT,
     NODES,
-    OC,
     PAGES,
-    PINS,
-    POISON,
-    RESIZE,
     SIZE,
     SOFT_OFFLINE,
-    STEP,
-    SURPLUS,
-    SYSCTL,
     VMAS,
-    B,
     P,
     V,
 )
-from poolproof.model.language import require
+from poolproof.model.language import made_like, require
 
 
 class Hugetlb61(Hugetlb):
@@ -150,11 +137,8 @@ class Hugetlb70(Hugetlb):
 class Hugetlb618(Hugetlb70):
     """hugetlb reservations of Linux 6.18 (6.18.44)."""
 
-    h: Any = OwingHstate(
-        *(NODES, CAP, B, OC, STEP, SURPLUS, RESIZE, SYSCTL, POISON, PINS),
-        *(V * P + IO, FRAGMENTS),
-    )
-    anon: Any = RestoringFolios(VMAS, PAGES, NODES, CGROUPS, None, CGROUP)
+    h = made_like(Hugetlb.h, OwingHstate, pinned=V * P + IO)
+    anon = made_like(Hugetlb.anon, RestoringFolios)
 
     def unmap_hugepage_range(self, vma, page, surplus=False):
         """The owner has its promise back although a child still maps the page: the
@@ -242,7 +226,7 @@ class HugetlbCounted(Hugetlb70):
     counts what it uses with min_size= alone, too, and a reservation or a fault that
     fails takes back what the subpool did not give."""
 
-    spool: Any = CountedSubpool(MAX, MIN, MOUNT, SIZE, MIN_SIZE)
+    spool = made_like(Hugetlb.spool, CountedSubpool)
 
     def out_put_pages(self, spool, chg, gbl_reserve):
         if MOUNT and spool:

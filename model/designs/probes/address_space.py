@@ -38,6 +38,7 @@ from poolproof.model.language import (
     Maybe,
     Scalarset,
     action,
+    made_like,
     observer,
     require,
 )
@@ -231,10 +232,10 @@ class Vmas(Design):
 class Vmas618(Vmas):
     """VMAs as in v6.18."""
 
-    mm = AddressSpace618(TASKS, P, INODES, POLICIES, M, C)
+    mm = made_like(Vmas.mm, AddressSpace618)
 
 
 class Vmas612(Vmas):
     """VMAs as in v6.12."""
 
-    mm = AddressSpace612(TASKS, P, INODES, POLICIES, M, C)
+    mm = made_like(Vmas.mm, AddressSpace612)

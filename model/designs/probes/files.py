@@ -39,6 +39,7 @@ from poolproof.model.language import (
     Int,
     Scalarset,
     action,
+    made_like,
     may_fail,
     observer,
     require,
@@ -445,9 +446,7 @@ class HugetlbfsFiles(ShmemFiles):
 
     collapse: Any = None
 
-    f: Any = HugetlbfsInodes(
-        FILES, TASKS, VMAS, UNITS, PAGES, P * K, K, LINKS, MMAP, MMAP, SEND, PINS
-    )
+    f = made_like(ShmemFiles.f, HugetlbfsInodes)
 
     @action(kernel="fs/hugetlbfs/inode.c:hugetlbfs_fallocate", when=FALLOCATE)
     def fallocate(

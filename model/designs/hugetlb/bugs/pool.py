@@ -1,26 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The pool, mm/hugetlb.c: its size, surplus pages, memory that goes offline."""
 
-from typing import Any
-
 from poolproof.model.blocks.hstate import Hstate
 from poolproof.model.designs.bug import Bug
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.designs.hugetlb.names import (
     CAP,
-    FRAGMENTS,
-    IO,
     NODES,
-    OC,
-    PINS,
-    POISON,
-    RESIZE,
-    STEP,
-    SURPLUS,
-    SYSCTL,
     TASKS,
-    B,
 )
+from poolproof.model.language import made_like
 
 
 class Before6b0c880dfefe(Hugetlb):
@@ -68,9 +57,7 @@ class Before348e1e04b522(Hugetlb):
         detected="hugetlb_resize.shrink_frees_first",
     )
 
-    h: Any = WritersNodes(
-        NODES, CAP, B, OC, STEP, SURPLUS, RESIZE, SYSCTL, POISON, PINS, IO, FRAGMENTS
-    )
+    h = made_like(Hugetlb.h, WritersNodes)
 
     def writers_nodes(self):
         return {

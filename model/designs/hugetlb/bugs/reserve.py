@@ -6,18 +6,15 @@ from poolproof.model.blocks.quota import HugepageSubpool
 from poolproof.model.designs.bug import Bug
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.designs.hugetlb.names import (
-    MAX,
-    MIN,
-    MIN_SIZE,
     MOUNT,
     PAGES,
-    SIZE,
 )
 from poolproof.model.designs.hugetlb.versions import (
     Hugetlb61,
     Hugetlb70,
     HugetlbCounted,
 )
+from poolproof.model.language import made_like
 
 
 class Beforec79fb75e5a51(Hugetlb61):
@@ -161,4 +158,4 @@ class UncountedMinimum(HugetlbCounted):
         detected="hugetlb_invariants.min_exact",
     )
 
-    spool = HugepageSubpool(MAX, MIN, MOUNT, SIZE, MIN_SIZE)
+    spool = made_like(Hugetlb.spool, HugepageSubpool)

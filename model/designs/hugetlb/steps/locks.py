@@ -1,44 +1,40 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The locks of hugetlb, and the folio that a task has in hand between two of them."""
 
-from typing import Any
-
 from poolproof.model.blocks.folio import Folios
 from poolproof.model.blocks.hstate import Hstate
 from poolproof.model.blocks.locks import Mutex, Rwsem, Spinlock
 from poolproof.model.blocks.reserve_map import ChargedResvMap
 from poolproof.model.designs.hugetlb.administration import Resizing
 from poolproof.model.designs.hugetlb.names import (
-    CAP,
     CGROUP,
     CGROUPS,
-    DESCRIPTORS,
     FILES,
     FORK,
-    FRAGMENTS,
-    HUGETLBFS,
-    IO,
     MOUNT,
     NODES,
-    OC,
     ONE,
     PAGES,
-    PINS,
-    POISON,
     PRIVATE_FILES,
-    REGIONS,
     RESIZE,
     STEP,
-    SURPLUS,
-    SYSCTL,
     TASKS,
     VMAS,
-    B,
     P,
     T,
 )
 from poolproof.model.designs.hugetlb.policies import Policies
-from poolproof.model.language import Bool, Feature, Int, Maybe, require, table, var
+from poolproof.model.designs.hugetlb.state import HugetlbState
+from poolproof.model.language import (
+    Bool,
+    Feature,
+    Int,
+    Maybe,
+    made_like,
+    require,
+    table,
+    var,
+)
 
 STEPS = Feature(
     "steps",
@@ -59,19 +55,8 @@ class Locking(Policies, Resizing):
     """Who holds which lock, and what a task has in hand: a folio that is not yet in a
     page table or the page cache, or is no longer there."""
 
-    h: Any = SharedHstate(
-        NODES, CAP, B, OC, STEP, SURPLUS, RESIZE, SYSCTL, POISON, PINS, IO, FRAGMENTS
-    )
-    i_resv_map: Any = ChargedResvMap(
-        FILES,
-        PAGES,
-        CGROUPS,
-        HUGETLBFS,
-        (HUGETLBFS, CGROUP),
-        REGIONS,
-        DESCRIPTORS,
-        T * P,
-    )
+    h = made_like(HugetlbState.h, SharedHstate)
+    i_resv_map = made_like(HugetlbState.i_resv_map, ChargedResvMap, most=T * P)
     inode_lock = Mutex(TASKS, FILES, "waits for inode_lock")
     fault_mutex = Mutex(TASKS, PAGES, "waits for the fault mutex")
     vma_lock = Rwsem(TASKS, VMAS, "waits for the vma_lock")

@@ -5,16 +5,8 @@ from poolproof.model.blocks.errno import ENOMEM
 from poolproof.model.blocks.vma.address_space import VM, AddressSpace, Lock
 from poolproof.model.blocks.vma.versions import AddressSpace612
 from poolproof.model.designs.bug import Bug
-from poolproof.model.designs.probes.address_space import (
-    INODES,
-    POLICIES,
-    TASKS,
-    C,
-    M,
-    P,
-    Vmas,
-    Vmas612,
-)
+from poolproof.model.designs.probes.address_space import Vmas, Vmas612
+from poolproof.model.language import made_like
 
 
 class KeptSourceUncharged(AddressSpace612):
@@ -38,7 +30,7 @@ class Before51df7bcb6151(Vmas612):
         detected="vma_mremap_failures.just_right",
     )
 
-    mm = KeptSourceUncharged(TASKS, P, INODES, POLICIES, M, C)
+    mm = made_like(Vmas.mm, KeptSourceUncharged)
 
 
 class UncheckedDontunmap(AddressSpace612):
@@ -65,7 +57,7 @@ class Beforead8ee77ea9db(Vmas612):
         detected="vma_invariants.commit_limit",
     )
 
-    mm = UncheckedDontunmap(TASKS, P, INODES, POLICIES, M, C)
+    mm = made_like(Vmas.mm, UncheckedDontunmap)
 
 
 class ExpansionStaysCharged(AddressSpace612):
@@ -90,7 +82,7 @@ class Afterfdbef6149135(Vmas612):
         detected="vma_mremap_failures.copy_gives_back",
     )
 
-    mm = ExpansionStaysCharged(TASKS, P, INODES, POLICIES, M, C)
+    mm = made_like(Vmas.mm, ExpansionStaysCharged)
 
 
 class UnchargedHead(AddressSpace):
@@ -120,7 +112,7 @@ class Before937582ee8e8d(Vmas):
         detected="vma_invariants.writable_committed",
     )
 
-    mm = UnchargedHead(TASKS, P, INODES, POLICIES, M, C)
+    mm = made_like(Vmas.mm, UnchargedHead)
 
 
 class LockedTwice(AddressSpace):
@@ -148,4 +140,4 @@ class Before0cf2f6f6dc60(Vmas):
         detected="vma_mlock.fails",
     )
 
-    mm = LockedTwice(TASKS, P, INODES, POLICIES, M, C)
+    mm = made_like(Vmas.mm, LockedTwice)

@@ -5,21 +5,8 @@ from typing import Any
 
 from poolproof.model.blocks.file import ShmemInodes
 from poolproof.model.designs.bug import Bug
-from poolproof.model.designs.names import SEND
-from poolproof.model.designs.probes.files import (
-    FILES,
-    LINKS,
-    MMAP,
-    PAGES,
-    PINS,
-    TASKS,
-    UNITS,
-    VMAS,
-    K,
-    P,
-    ShmemFiles,
-)
-from poolproof.model.language import Int, table
+from poolproof.model.designs.probes.files import ShmemFiles
+from poolproof.model.language import Int, made_like, table
 
 
 class ChargedHoles(ShmemInodes):
@@ -49,6 +36,4 @@ class Beforeaaa52e340073(ShmemFiles):
         detected="file_cache.counted",
     )
 
-    f: Any = ChargedHoles(
-        FILES, TASKS, VMAS, UNITS, PAGES, P * K, K, LINKS, MMAP, MMAP, SEND, PINS
-    )
+    f = made_like(ShmemFiles.f, ChargedHoles)

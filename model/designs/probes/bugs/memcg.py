@@ -3,15 +3,8 @@
 
 from poolproof.model.blocks.memcg import Cgroups
 from poolproof.model.designs.bug import Bug
-from poolproof.model.designs.probes.memcg_tree import (
-    CGROUPS,
-    OFFLINE_ON,
-    RSVD,
-    C,
-    F,
-    MemcgTree,
-    P,
-)
+from poolproof.model.designs.probes.memcg_tree import RSVD, MemcgTree
+from poolproof.model.language import made_like
 
 
 class WaitsForReservations(Cgroups):
@@ -39,7 +32,7 @@ class Before7a5bde37983d(MemcgTree):
         detected="memcg_zombie.m7_offline",
     )
 
-    cgroups = WaitsForReservations(CGROUPS, 1 + C + 3 * F * P, (), OFFLINE_ON)
+    cgroups = made_like(MemcgTree.cgroups, WaitsForReservations)
 
     def has_reservations(self, cgroup):
         return RSVD and self.rsvd.usage[cgroup] > 0
