@@ -73,107 +73,107 @@ class LockOrder(Block):
         return all(lock not in self.after[lock] for lock in self.locks)
 
 
-class Mutex(Block):
-    """struct mutex, one for each of ``indices``: hugetlb_fault_mutex_table by hash.
-    ``waits`` names the place where tasks wait. ``lock`` is its class in the design's
-    `LockOrder`; None if it has none."""
+class Lock(Block):
+    """A lock for each of ``indices``. ``waits`` names the place where tasks wait.
+    ``lock`` is its class in the design's `LockOrder`; None if it has none."""
 
     tasks = domain()
 
-    def __init__(
-        self, tasks: Any, indices: Any, waits: str = "mutex_lock", lock: Any = None
-    ) -> None:
+    def __init__(self, tasks: Any, indices: Any, waits: str, lock: Any = None) -> None:
         self.tasks, self.indices = tasks, indices
         self.waits, self.lock, self.ordered = waits, lock, lock is not None
-        self.holder = table(indices, Maybe(tasks))
 
-    def mutex_lock(self, t, index):
-        """include/linux/mutex.h:mutex_lock."""
+    def might_sleep(self, t):
+        """Tell the design's `LockOrder`, as the next two do."""
         if self.ordered:
             self.design.lock_order().might_sleep(t)
+
+    def taken(self, t):
+        if self.ordered:
+            self.design.lock_order().taken(t, self.lock)
+
+    def dropped(self, t):
+        if self.ordered:
+            self.design.lock_order().dropped(t, self.lock)
+
+
+class HeldLock(Lock):
+    """A lock that one task holds at a time."""
+
+    def __init__(self, tasks: Any, indices: Any, waits: str, lock: Any = None) -> None:
+        super().__init__(tasks, indices, waits, lock)
+        self.holder = table(indices, Maybe(tasks))
+
+    def take(self, t, index):
+        """Wait for the lock, and take it."""
         yield self.waits
         require(self.holder[index] is None)
         self.holder[index] = t
-        if self.ordered:
-            self.design.lock_order().taken(t, self.lock)
+        self.taken(t)
+
+    def drop(self, t, index):
+        """Drop the lock, which the task holds."""
+        self.holder[index] = None
+        self.dropped(t)
+
+
+class Mutex(HeldLock):
+    """struct mutex: hugetlb_fault_mutex_table by hash."""
+
+    def mutex_lock(self, t, index):
+        """include/linux/mutex.h:mutex_lock."""
+        self.might_sleep(t)
+        yield from self.take(t, index)
 
     def mutex_unlock(self, t, index):
         """kernel/locking/mutex.c:mutex_unlock."""
         bug_on(self.holder[index] != t, "a mutex is dropped by who does not hold it")
-        self.holder[index] = None
-        if self.ordered:
-            self.design.lock_order().dropped(t, self.lock)
+        self.drop(t, index)
 
 
-class Spinlock(Block):
-    """spinlock_t, one for each of ``indices``; hugetlb_lock is one. As `Mutex`, but
-    whoever holds it must not sleep."""
-
-    tasks = domain()
-
-    def __init__(
-        self, tasks: Any, indices: Any, waits: str = "spin_lock", lock: Any = None
-    ) -> None:
-        self.tasks, self.indices = tasks, indices
-        self.waits, self.lock, self.ordered = waits, lock, lock is not None
-        self.holder = table(indices, Maybe(tasks))
+class Spinlock(HeldLock):
+    """spinlock_t; hugetlb_lock is one. Whoever holds it must not sleep."""
 
     def spin_lock(self, t, index):
         """include/linux/spinlock.h:spin_lock."""
-        yield self.waits
-        require(self.holder[index] is None)
-        self.holder[index] = t
-        if self.ordered:
-            self.design.lock_order().taken(t, self.lock)
+        yield from self.take(t, index)
 
     def spin_unlock(self, t, index):
         """include/linux/spinlock.h:spin_unlock."""
         bug_on(self.holder[index] != t, "a spinlock is dropped by who does not hold it")
-        self.holder[index] = None
-        if self.ordered:
-            self.design.lock_order().dropped(t, self.lock)
+        self.drop(t, index)
 
 
-class Rwsem(Block):
-    """struct rw_semaphore, one for each of ``indices``: mmap_lock by mm, vma_lock,
-    i_mmap_rwsem by file. As `Mutex`, but several may read at once."""
+class Rwsem(Lock):
+    """struct rw_semaphore: mmap_lock by mm, vma_lock, i_mmap_rwsem by file. Several
+    tasks may read at once."""
 
-    tasks = domain()
-
-    def __init__(
-        self, tasks: Any, indices: Any, waits: str = "rwsem", lock: Any = None
-    ) -> None:
-        self.tasks, self.indices = tasks, indices
-        self.waits, self.lock, self.ordered = waits, lock, lock is not None
+    def __init__(self, tasks: Any, indices: Any, waits: str, lock: Any = None) -> None:
+        super().__init__(tasks, indices, waits, lock)
         self.writer = table(indices, Maybe(tasks))
         self.readers = table(indices, SetOf(tasks))
 
     def down_read(self, t, index):
         """kernel/locking/rwsem.c:down_read."""
-        if self.ordered:
-            self.design.lock_order().might_sleep(t)
+        self.might_sleep(t)
         yield self.waits
         require(self.writer[index] is None)
         self.readers[index] = self.readers[index] | {t}
-        if self.ordered:
-            self.design.lock_order().taken(t, self.lock)
+        self.taken(t)
 
     def up_read(self, t, index):
         """kernel/locking/rwsem.c:up_read."""
         bug_on(t not in self.readers[index], "a rwsem is dropped by who does not read")
         self.readers[index] = self.readers[index] - {t}
-        if self.ordered:
-            self.design.lock_order().dropped(t, self.lock)
+        self.dropped(t)
 
     def down_write(self, t, index):
         """kernel/locking/rwsem.c:down_write."""
-        if self.ordered:
-            self.design.lock_order().might_sleep(t)
+        self.might_sleep(t)
         yield self.waits
         require(self.writer[index] is None and len(self.readers[index]) == 0)
         self.writer[index] = t
-        if self.ordered:
-            self.design.lock_order().taken(t, self.lock)
+        self.taken(t)
 
     def down_write_trylock(self, t, index):
         """kernel/locking/rwsem.c:down_write_trylock. Return whether it succeeded."""
@@ -188,8 +188,7 @@ class Rwsem(Block):
         """kernel/locking/rwsem.c:up_write."""
         bug_on(self.writer[index] != t, "a rwsem is dropped by who does not write")
         self.writer[index] = None
-        if self.ordered:
-            self.design.lock_order().dropped(t, self.lock)
+        self.dropped(t)
 
     def downgrade_write(self, t, index):
         """kernel/locking/rwsem.c:downgrade_write."""
