@@ -7,60 +7,15 @@ as ``partial``. hugetlb's full account and the probes have shorter names of
 bounds (``N``, ``F``) in their specs, and their own declarations.
 """
 
-from poolproof.model.blocks.errno import (
-    EAGAIN,
-    EBUSY,
-    ENOMEM,
-    ENOSPC,
-    OK,
-    OOM,
-    SIGBUS,
-    Errno,
-)
+from poolproof.model.blocks.errno import EAGAIN as EAGAIN
+from poolproof.model.blocks.errno import EBUSY as EBUSY
+from poolproof.model.blocks.errno import ENOMEM as ENOMEM
+from poolproof.model.blocks.errno import ENOSPC as ENOSPC
+from poolproof.model.blocks.errno import OK as OK
+from poolproof.model.blocks.errno import OOM as OOM
+from poolproof.model.blocks.errno import SIGBUS as SIGBUS
+from poolproof.model.blocks.errno import Errno as Errno
 from poolproof.model.language import Bound, Feature, Int, Scalarset
-
-__all__ = [
-    "BLOCKS",
-    "CGROUPS",
-    "DONTNEED",
-    "EAGAIN",
-    "EBUSY",
-    "ENOMEM",
-    "ENOSPC",
-    "FALLOCATE",
-    "FILES",
-    "FORK",
-    "INDICES",
-    "LENDING",
-    "LIMIT",
-    "LRU",
-    "LRU_WAITS",
-    "MBIND",
-    "MEMCG",
-    "MEMPOLICY",
-    "NODES",
-    "NUMA",
-    "OK",
-    "OOM",
-    "PINS",
-    "POISON",
-    "PUNCH",
-    "SEND",
-    "SIGBUS",
-    "SLOTS",
-    "SPARE",
-    "SWAP_ON",
-    "TASKS",
-    "TRUNCATE",
-    "VMAS",
-    "C",
-    "Errno",
-    "F",
-    "N",
-    "P",
-    "T",
-    "V",
-]
 
 BLOCKS = Bound("blocks", 2, doc="huge pages of the pool, of each node")
 N = Bound("nodes", 1)

@@ -23,45 +23,22 @@ from enum import Enum
 
 from poolproof.model.blocks.errno import EINVAL, ENOMEM, OK, Errno
 from poolproof.model.blocks.vma.merge import Merge
-from poolproof.model.blocks.vma.mremap import Remap, VmaRemap
-from poolproof.model.blocks.vma.state import (
-    BRK,
-    CLOSE,
-    COMMIT,
-    FAILURES,
-    FAULTS,
-    FILES,
-    FORK,
-    MLOCK,
-    POLICY,
-    SEVERAL,
-    VM,
-    Fail,
-    Mark,
-)
+from poolproof.model.blocks.vma.mremap import Remap as Remap
+from poolproof.model.blocks.vma.mremap import VmaRemap
+from poolproof.model.blocks.vma.state import BRK as BRK
+from poolproof.model.blocks.vma.state import CLOSE as CLOSE
+from poolproof.model.blocks.vma.state import COMMIT as COMMIT
+from poolproof.model.blocks.vma.state import FAILURES as FAILURES
+from poolproof.model.blocks.vma.state import FAULTS as FAULTS
+from poolproof.model.blocks.vma.state import FILES as FILES
+from poolproof.model.blocks.vma.state import FORK as FORK
+from poolproof.model.blocks.vma.state import MLOCK as MLOCK
+from poolproof.model.blocks.vma.state import POLICY as POLICY
+from poolproof.model.blocks.vma.state import SEVERAL as SEVERAL
+from poolproof.model.blocks.vma.state import VM as VM
+from poolproof.model.blocks.vma.state import Fail as Fail
+from poolproof.model.blocks.vma.state import Mark as Mark
 from poolproof.model.language import assume, require
-
-__all__ = [
-    "BRK",
-    "CLOSE",
-    "COMMIT",
-    "FAILURES",
-    "FAULTS",
-    "FILES",
-    "FORK",
-    "MLOCK",
-    "POLICY",
-    "SEVERAL",
-    "VM",
-    "AddressSpace",
-    "Advice",
-    "Fail",
-    "Lock",
-    "Mark",
-    "Place",
-    "Prot",
-    "Remap",
-]
 
 
 class Prot(Enum):
