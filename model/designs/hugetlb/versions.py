@@ -127,6 +127,10 @@ class Hugetlb70(Hugetlb):
         surplus pages")."""
         if self.h.resv_huge_pages < 0:
             return self.h.nr_huge_pages()
+        return self.reserved_or_in_use()
+
+    def reserved_or_in_use(self):
+        """Return the persistent pages that are in use, and what is promised."""
         persistent = self.h.persistent_huge_pages()
         free = self.h.free_huge_pages()
         if free > persistent:
@@ -176,11 +180,7 @@ class Hugetlb618(Hugetlb70):
     def min_count(self):
         """As in 7.0. Promises that are owed are missing in the sum, which wraps only
         if it is below zero itself."""
-        persistent = self.h.persistent_huge_pages()
-        free = self.h.free_huge_pages()
-        if free > persistent:
-            free = max(0, free - self.h.surplus_huge_pages())
-        count = self.h.resv_huge_pages + persistent - free
+        count = self.reserved_or_in_use()
         return count if count >= 0 else self.h.nr_huge_pages()
 
 

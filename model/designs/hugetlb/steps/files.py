@@ -198,14 +198,7 @@ class FileSteps(VmaSteps):
                 self.i_resv_map.region_del(file, page)
             yield from self.put_steps(task, MOUNT)
             return ENOMEM
-        self.page_cache.set(
-            file,
-            page,
-            self.folio.node[task, 0],
-            self.folio.cg[task, 0],
-            self.folio.cg_rsvd[task, 0],
-        )
-        self.let_go(task)
+        self.place(task, self.page_cache, file, page)
         return OK
 
     # -- mounts --

@@ -174,6 +174,17 @@ class Locking(Policies, Resizing):
             folio_of.cg_rsvd[owner, page],
         )
 
+    def place(self, task, folio_of, owner, page):
+        """The folio in hand goes into a page table or page cache."""
+        folio_of.set(
+            owner,
+            page,
+            self.folio.node[task, 0],
+            self.folio.cg[task, 0],
+            self.folio.cg_rsvd[task, 0],
+        )
+        self.let_go(task)
+
     def let_go(self, task):
         """The task has no folio in hand any more."""
         self.folio.clear(task, 0)

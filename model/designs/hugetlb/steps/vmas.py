@@ -157,15 +157,8 @@ class VmaSteps(UserfaultSteps):
         if self.anon.node[vma, page] is None:
             yield from self.put_steps(task, self.subpool_vma(new))
             return OK
-        self.anon.set(
-            new,
-            page,
-            self.folio.node[task, 0],
-            self.folio.cg[task, 0],
-            self.folio.cg_rsvd[task, 0],
-        )
+        self.place(task, self.anon, new, page)
         self.mappers.alone(new, page)
-        self.let_go(task)
         return OK
 
     # -- pins --
