@@ -138,6 +138,13 @@ class ShmemFiles(Design):
             own = sum(1 for p in PAGES if start <= p < end and self.is_kept(file, p))
         return self.free - self.kept() + own
 
+    def grant(self, file, start, end):
+        """fallocate() has promised what is in start..end."""
+        if PROMISE:
+            for p in PAGES:
+                if start <= p < end:
+                    self.promise[file, p] = True
+
     def forget(self, file, start):
         """Beyond its end a file has no promise."""
         if PROMISE:
@@ -256,10 +263,7 @@ class ShmemFiles(Design):
         if self.f.falloc_needs(file, start, end, room) > room:
             return ENOSPC
         self.free -= self.f.falloc(file, start, end, keep_size, room)
-        if PROMISE:
-            for p in PAGES:
-                if start <= p < end:
-                    self.promise[file, p] = True
+        self.grant(file, start, end)
         return OK
 
     @action(kernel="fs/open.c:vfs_fallocate", when=PUNCH)
@@ -469,10 +473,7 @@ class HugetlbfsFiles(ShmemFiles):
         self.free -= self.f.falloc(file, start, end, keep_size, room)
         if needs > room:
             return ENOSPC
-        if PROMISE:
-            for p in PAGES:
-                if first <= p < last:
-                    self.promise[file, p] = True
+        self.grant(file, first, last)
         return OK
 
     @action(kernel="fs/hugetlbfs/inode.c:hugetlbfs_setattr")

@@ -154,9 +154,9 @@ class SwapSpace(Design):
     def is_victim(self, range_):
         return not self.pinned[range_] and not self.locked[range_]
 
-    def can_reclaim(self, cgroup):
-        """Whether a charge waits: a page of the memcg can still go out."""
-        return any(
+    def reclaim(self, cgroup):
+        """A charge waits while a page of the memcg can still go out."""
+        can_reclaim = any(
             self.cgroup(r) == cgroup
             and self.is_victim(r)
             and any(
@@ -165,6 +165,7 @@ class SwapSpace(Design):
             )
             for r in RANGES
         )
+        assume(not can_reclaim, "a fault waits while something can be reclaimed")
 
     def has_room(self, range_, cgroup):
         if WHOLE and self.huge[range_]:
@@ -200,16 +201,10 @@ class SwapSpace(Design):
                 self.join(range_, cgroup)
                 return OK
             if WHOLE:
-                assume(
-                    not self.can_reclaim(cgroup),
-                    "a fault waits while something can be reclaimed",
-                )
+                self.reclaim(cgroup)
                 return OOM
         if not self.memory.try_charge(cgroup, 1):
-            assume(
-                not self.can_reclaim(cgroup),
-                "a fault waits while something can be reclaimed",
-            )
+            self.reclaim(cgroup)
             return OOM
         self.mapped[range_, page] = True
         self.join(range_, cgroup)
@@ -322,10 +317,7 @@ class SwapSpace(Design):
         if WHOLE:
             require(page == 0)
         if not self.memory.try_charge(cgroup, K if WHOLE else 1):
-            assume(
-                not self.can_reclaim(cgroup),
-                "a fault waits while something can be reclaimed",
-            )
+            self.reclaim(cgroup)
             return OOM
         for p in PAGES:
             if WHOLE or p == page:
