@@ -23,6 +23,7 @@ from typing import Any
 from poolproof.model.blocks.errno import ENOMEM, ENOSPC, OK, OOM, Errno
 from poolproof.model.designs.names import SLOTS, SWAP_ON
 from poolproof.model.language import (
+    Block,
     Bool,
     Bound,
     Design,
@@ -214,17 +215,21 @@ class CommitLimitReservedThp(CommitLimit):
         return OK
 
 
-class CommitLimitTao(CommitLimitReservedThp):
-    """Strict overcommit beside ZONE_NOSPLIT, in which requests below its order get
-    nothing. Others may have its huge pages, if they touch so much at once. A page is a
-    huge page's worth here."""
-
-    zone = table(TASKS, Int(0, POOL), doc="huge pages of the zone in use")
+class NoPromises(Block):
+    """Nobody is promised pages of a pool, and none is grown or shrunk."""
 
     mmap_pool: Any = None
     munmap_pool: Any = None
     grow: Any = None
     shrink: Any = None
+
+
+class CommitLimitTao(NoPromises, CommitLimitReservedThp):
+    """Strict overcommit beside ZONE_NOSPLIT, in which requests below its order get
+    nothing. Others may have its huge pages, if they touch so much at once. A page is a
+    huge page's worth here."""
+
+    zone = table(TASKS, Int(0, POOL), doc="huge pages of the zone in use")
 
     def touch(self, task):
         in_use = self.touched[task] + self.swapped[task] + self.zone[task]
@@ -244,16 +249,11 @@ class CommitLimitTao(CommitLimitReservedThp):
         self.zone[task] = 0
 
 
-class CommitLimitShmem(CommitLimit):
+class CommitLimitShmem(NoPromises, CommitLimit):
     """Strict overcommit beside files of shmem, from memory that all share. A memfd is
     charged by the block as it is filled (VM_NORESERVE)."""
 
     nr = var(Int(0, POOL), init=0, doc="pages of files")
-
-    mmap_pool: Any = None
-    munmap_pool: Any = None
-    grow: Any = None
-    shrink: Any = None
 
     @observer
     def users_charged(self):
@@ -280,15 +280,10 @@ class CommitLimitShmem(CommitLimit):
         self.nr -= 1
 
 
-class CommitLimitThp(CommitLimit):
+class CommitLimitThp(NoPromises, CommitLimit):
     """Strict overcommit without a pool: a VMA is charged by length for huge pages."""
 
     nr = var(Int(0, POOL), init=0, doc="no pool")
-
-    mmap_pool: Any = None
-    munmap_pool: Any = None
-    grow: Any = None
-    shrink: Any = None
 
     @action(kernel="mm/huge_memory.c:do_huge_pmd_anonymous_page")
     def touch_huge(self, task: TASKS):
