@@ -218,15 +218,6 @@ def _moved(cell: Cell, by: Permutation) -> tuple[int, ...]:
     )
 
 
-def permute(system: TransitionSystem, state: State, by: Permutation) -> State:
-    """Return the state with every element renamed."""
-    result = list(state)
-    for cell, raw in zip(system.cells, state, strict=True):
-        target = system.cell_of[cell.variable.name, _moved(cell, by)]
-        result[target] = permute_raw(cell.variable.element, raw, by)
-    return tuple(result)
-
-
 def group(sorts: Iterable[ScalarSort]) -> Iterator[dict[ScalarSort, tuple[int, ...]]]:
     """Yield every permutation of the scalarsets, the identity first."""
     sorts = tuple(sorts)
@@ -288,7 +279,7 @@ def cells_by_row(cells: Sequence[Cell], sort: ScalarSort) -> list[list[int]]:
 
 
 def mover(system: TransitionSystem, by: Permutation) -> Callable[[State], list[int]]:
-    """Return `permute` for one permutation, as a function of the state."""
+    """Return a function from a state to its cells with every element renamed."""
     source = [0] * len(system.cells)
     tables: list[dict[int, int] | None] = [None] * len(system.cells)
     identity = {s: p for s, p in by.items() if p != tuple(range(s.size))}
@@ -356,15 +347,3 @@ def _orders(
         for new, old in enumerate(e for part in choice for e in part):
             moved[old] = new
         yield tuple(moved)
-
-
-__all__ = [
-    "Doubt",
-    "Permutation",
-    "Symmetry",
-    "canonical_under",
-    "find_symmetry",
-    "group",
-    "permute",
-    "permute_raw",
-]

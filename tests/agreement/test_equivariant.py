@@ -46,7 +46,7 @@ from poolproof.checker.core.system import (
 from poolproof.checker.core.verdict import Budget, Silent
 from poolproof.checker.engines import any_state, doubts, equivariant
 from poolproof.checker.engines.native import native, usable_symmetry
-from poolproof.checker.passes.symmetry import find_symmetry, permute
+from poolproof.checker.passes.symmetry import find_symmetry
 from tests.agreement.test_symmetry import (
     elements,
     everything,
@@ -54,6 +54,7 @@ from tests.agreement.test_symmetry import (
     system_of,
     table,
 )
+from tests.common.random_systems import permuted
 
 A = scalar_sort("A", 3, "a")
 A_D = Domain(A, 0, 2, "A")
@@ -199,11 +200,11 @@ def commutes(name: str) -> bool:
         swap = {A: by}
         for state, raw in product(everything(system), range(3)):
             one = says(system, assertions, state, (raw,))
-            image = permute(system, state, swap)
+            image = permuted(system, state, swap)
             other = says(system, assertions, image, (by[raw],))
             conditions, after, result, truths = one
             if after is not None:
-                after = permute(system, after, swap)
+                after = permuted(system, after, swap)
             if action.result is not None and action.result.sort is A and result != 3:
                 result = None if result is None else by[result]
             if (conditions, after, result, truths) != other:
