@@ -21,6 +21,7 @@ from poolproof.checker.core.ir import (
     ScalarSort,
     Sort,
     TableSort,
+    changes_of,
     const,
     local,
     scalarsets,
@@ -321,13 +322,10 @@ Write = tuple[tuple[Expr, ...], Expr]
 
 def writes(update: Expr) -> list[Write]:
     """Return the changes that a variable's update makes, in order."""
-    found: list[Write] = []
-    while update.op == "store":
-        found.append((update.args[1:-1], update.args[-1]))
-        update = update.args[0]
-    if update.op != "var" or not isinstance(update.sort, TableSort):
-        found.append(((), update))
-    return found[::-1]
+    base, found = changes_of(update)
+    if base.op == "var" and isinstance(base.sort, TableSort):
+        return found
+    return [((), base), *found]
 
 
 def conjuncts(e: Expr) -> tuple[Expr, ...]:

@@ -97,6 +97,9 @@ Verdict = Holds | Violated | Reached | Unknown | Unreachable | Vacuous
 INTERRUPTED = "interrupted"
 """The reason of Unknown after Ctrl-C."""
 
+MODEL_IS_WRONG = "the model itself is wrong (see the defects)"
+"""The reason of Unknown where there are defects."""
+
 Shown = Violated | Reached
 """The verdicts that come with a run."""
 

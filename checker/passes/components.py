@@ -20,6 +20,7 @@ from poolproof.checker.core.ir import TRUE, Expr, Sort, scalarsets, subterms
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Action, TransitionSystem
 from poolproof.checker.core.verdict import (
+    MODEL_IS_WRONG,
     Holds,
     Outcome,
     Statistics,
@@ -121,8 +122,7 @@ def combine(parts: Sequence[Component], done: Sequence[Outcome]) -> Outcome:
         for name, verdict in outcome.verdicts.items():
             match verdict:
                 case Holds() | Unreachable() if defects:
-                    wrong = "the model itself is wrong (see the defects)"
-                    verdict = Unknown(wrong, outcome.statistics.depth)
+                    verdict = Unknown(MODEL_IS_WRONG, outcome.statistics.depth)
                 case Holds() if complete:
                     verdict = Holds(True, states, depth)
                 case Unreachable() if complete:

@@ -25,6 +25,7 @@ from poolproof.checker.core.ir import (
     Sort,
     TableSort,
     binder_of,
+    changes_of,
     const,
     eq,
     local,
@@ -248,12 +249,8 @@ class Equivariance:
         return Expr("add", INT, tuple(sorted(kept, key=self._order)))
 
     def _normal_stores(self, node: Expr, args: tuple[Expr, ...]) -> Expr:
-        chain = []
-        top = Expr("store", node.sort, args)
-        while top.op == "store":
-            chain.append(top.args[1:])
-            top = top.args[0]
-        chain.reverse()
+        top, changes = changes_of(Expr("store", node.sort, args))
+        chain = [(*index, value) for index, value in changes]
         while chain:
             free = [
                 k

@@ -37,6 +37,7 @@ from poolproof.checker.core.system import (
     Action,
     Role,
     TransitionSystem,
+    Write,
     conjuncts,
     writes,
 )
@@ -172,29 +173,18 @@ def _reads(e: Expr, own: set[Expr]) -> set[Row]:
         if node in done:
             continue
         done.add(node)
-        table = _root(node) if node.op == "select" and node.args[1] in own else node
+        table, changes = node, list[Write]()
+        if node.op == "select" and node.args[1] in own:
+            table, changes = ir.changes_of(node.args[0])
         if table.op == "var":
             row = None if table is node else node.args[1]
             found.add((table.data[0], row))
-        todo += node.args if table is node or table.op != "var" else _within(node)
+        if table is node or table.op != "var":
+            todo += node.args
+        else:
+            todo += (e for index, value in changes for e in (*index, value))
+            todo += node.args[1:]
     return found
-
-
-def _root(select: Expr) -> Expr:
-    """Return the table below the stores, of which a row is read."""
-    table = select.args[0]
-    while table.op == "store":
-        table = table.args[0]
-    return table
-
-
-def _within(select: Expr) -> Iterator[Expr]:
-    """Yield the indices and the values of a row that is read."""
-    table = select.args[0]
-    while table.op == "store":
-        yield from table.args[1:]
-        table = table.args[0]
-    yield from select.args[1:]
 
 
 # --- the conditions --------------------------------------------------------------

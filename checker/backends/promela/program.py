@@ -156,17 +156,13 @@ class _PromelaProgram:
     def never(self, bad: Expr) -> Iterator[str]:
         """An alternative that is taken only where something is wrong."""
         if bad is not FALSE:
-            yield from self.alternative(
-                bad, ["assert(false);"], PromelaWriter(self.names)
-            )
+            yield from self.alternative(bad, ["assert(false);"])
 
-    def alternative(
-        self, guard: Expr, then: Sequence[str], w: PromelaWriter
-    ) -> Iterator[str]:
+    def alternative(self, guard: Expr, then: Sequence[str]) -> Iterator[str]:
         """``then`` where the guard holds. A large guard needs temporaries, and is
         asked in a step that is always enabled and changes nothing otherwise."""
         if size(guard) <= LARGE:
-            text = w.text(guard)
+            text = PromelaWriter(self.names).text(guard)
             yield f"  :: d_step {{ {text} ->"
             yield from (f"       {line}" for line in then)
             yield "     }"
@@ -207,7 +203,7 @@ class _PromelaProgram:
             a, by, updates, None if a.result is None else put(a.result)
         )
         lines = self.effect(w, due, updates)
-        yield from self.alternative(guard, lines, PromelaWriter(self.names))
+        yield from self.alternative(guard, lines)
 
     def promises(
         self,

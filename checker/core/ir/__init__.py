@@ -92,6 +92,7 @@ from poolproof.checker.core.ir.substitution import (
     substitute_all,
 )
 from poolproof.checker.core.ir.tables import (
+    changes_of,
     eq,
     fill,
     index_space,
@@ -155,6 +156,7 @@ __all__ = [
     "boolean",
     "card",
     "certainly_in",
+    "changes_of",
     "const",
     "defined",
     "diff",

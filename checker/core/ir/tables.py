@@ -144,8 +144,8 @@ Change = tuple[tuple[Expr, ...], Expr]
 """An index, and the value stored there."""
 
 
-def _changes(table: Expr) -> tuple[Expr, list[Change]]:
-    """The table without stores, and its stores, innermost first."""
+def changes_of(table: Expr) -> tuple[Expr, list[Change]]:
+    """Return the table without stores, and its stores, innermost first."""
     changes: list[Change] = []
     while table.op == "store":
         changes.append((table.args[1:-1], table.args[-1]))
@@ -155,8 +155,8 @@ def _changes(table: Expr) -> tuple[Expr, list[Change]]:
 
 
 def _merge_tables(c: Expr, a: Expr, b: Expr) -> Expr:
-    base, left = _changes(a)
-    other_base, right = _changes(b)
+    base, left = changes_of(a)
+    other_base, right = changes_of(b)
     if "map" in (base.op, other_base.op):
         sort = sort_of_table(a)
         return row_wise(sort, lambda *at: ite(c, select(a, *at), select(b, *at)))
