@@ -59,6 +59,7 @@ from poolproof.checker.core.ranges import declared
 from poolproof.checker.core.system import TransitionSystem
 from poolproof.checker.core.verdict import (
     INTERRUPTED,
+    MODEL_IS_WRONG,
     Budget,
     Defect,
     Outcome,
@@ -154,7 +155,7 @@ class _Deepening:
             self.stopped = f"{names} left open: bmc needs numbers"
             return
         if self.starts_wrong():
-            self.stopped = "the model itself is wrong (see the defects)"
+            self.stopped = MODEL_IS_WRONG
             return
         for p in self.properties:
             if p.kind.of_runs:
@@ -184,7 +185,7 @@ class _Deepening:
             unrolling.offer()
             self.sound(unrolling, depth)
             if self.defects:
-                self.stopped = "the model itself is wrong (see the defects)"
+                self.stopped = MODEL_IS_WRONG
                 return
             if not self.settle(unrolling, self.step_questions(unrolling), depth):
                 return

@@ -73,9 +73,9 @@ def commuting(
         open_ = [p for p in properties if not _is_proved(system, p, held)]
         found = []
         for place in places:
-            asked = _Place(system, open_, stands, place, held)
-            if asked.is_private():
-                found += asked.mine
+            mine = [_leaving(at) for at in stands if at.place is place]
+            if _Place(system, open_, mine, held).is_private():
+                found += mine
     except Late:
         return ()
     return tuple(at.part.action for at in without_circles(found))
@@ -234,23 +234,21 @@ class _Move:
         return [*due, *(a.cut for a in self.action.assumptions)]
 
 
+@dataclass
 class _Place:
-    """The steps of a task from a place, in an arbitrary state."""
+    """The steps of a task from a place, in an arbitrary state. ``mine`` are those that
+    the task may take there; ``held`` is true of the state."""
 
-    def __init__(
-        self,
-        system: TransitionSystem,
-        properties: Sequence[Property],
-        stands: Sequence[At],
-        place: Expr,
-        held: Sequence[Expr],
-    ) -> None:
-        self.system, self.properties = system, properties
-        self.mine = [_leaving(at) for at in stands if at.place is place]
-        self.state = AnyState(system, _MOST)
-        self.state.given(self.state.low.all(held))
-        self.moves = [_Move.of(self.state, at.part.action, "") for at in self.mine]
-        self.others = [_Move.of(self.state, b, " of another") for b in system.actions]
+    system: TransitionSystem
+    properties: Sequence[Property]
+    mine: Sequence[At]
+    held: Sequence[Expr]
+
+    def __post_init__(self) -> None:
+        self.state = state = AnyState(self.system, _MOST)
+        state.given(state.low.all(self.held))
+        self.moves = [_Move.of(state, at.part.action, "") for at in self.mine]
+        self.others = [_Move.of(state, b, " of another") for b in self.system.actions]
 
     def is_private(self) -> bool:
         """Return whether z3 proves the conditions for each step."""

@@ -20,6 +20,7 @@ from poolproof.checker.core.limits import doing, overtime
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Action, Obligation, State, TransitionSystem
 from poolproof.checker.core.verdict import (
+    MODEL_IS_WRONG,
     Budget,
     Defect,
     Outcome,
@@ -173,7 +174,7 @@ def _outcome(
     seconds: float,
 ) -> Outcome:
     complete = not found.stopped and not defects.found
-    reason = found.stopped or "the model itself is wrong (see the defects)"
+    reason = found.stopped or MODEL_IS_WRONG
     verdicts: dict[str, Verdict] = {}
     states, space = len(found.parents), found.space
     said = tuple(

@@ -44,6 +44,7 @@ from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Obligation, State, TransitionSystem
 from poolproof.checker.core.verdict import (
     INTERRUPTED,
+    MODEL_IS_WRONG,
     Budget,
     Defect,
     Outcome,
@@ -526,7 +527,7 @@ def _outcome(done: _Finished, notes: tuple[str, ...], seconds: float) -> Outcome
     found: dict[str, Trace] = {}
     deadlock = None
     for event, trace in done.traces():
-        seen = _Checked(done.system, event, done.properties, trace)
+        message, failed = _checked(done.system, event, done.properties, trace)
         if event.kind in ("state", "step"):
             found[event.prop] = trace
         elif event.kind == "deadlock":
@@ -537,10 +538,10 @@ def _outcome(done: _Finished, notes: tuple[str, ...], seconds: float) -> Outcome
                 f"{lower.OPEN_BITS} bits that it has in {event.action}"
             )
         else:
-            defects.append(Defect(seen.message, trace, seen.obligation))
+            defects.append(Defect(message, trace, failed))
     complete = not reason and not defects
     if defects and not reason:
-        reason = "the model itself is wrong (see the defects)"
+        reason = MODEL_IS_WRONG
     verdicts: dict[str, Verdict] = {}
     for p in done.properties:
         if p.name in found:
@@ -568,50 +569,43 @@ def _outcome(done: _Finished, notes: tuple[str, ...], seconds: float) -> Outcome
     return Outcome("native", verdicts, tuple(defects), statistics)
 
 
-class _Checked:
-    """A trace that `evaluate` agrees with, and what it ends in."""
+def _checked(
+    system: TransitionSystem,
+    event: lower.Event,
+    properties: tuple[Property, ...],
+    trace: Trace,
+) -> tuple[str, Obligation | None]:
+    """Return the error of the model that a trace ends in, if that is the event. Raise
+    AssertionError if `evaluate` does not agree with the trace."""
 
-    def __init__(
-        self,
-        system: TransitionSystem,
-        event: lower.Event,
-        properties: tuple[Property, ...],
-        trace: Trace,
-    ) -> None:
-        self.message = ""
-        self.obligation: Obligation | None = None
-        state, after, step = trace.initial, trace.initial, None
-        for k, step in enumerate(trace.steps):
-            state = after
-            action = system.action_by_name[step.action]
-            broken = evaluate.broken(system, action, state, step.arguments)
-            last = k == len(trace.steps) - 1
-            if event.kind == "obligation" and last:
-                due = event.obligation
-                assert due is not None
-                fails = broken is not None and broken.says == due.says
-                self.expect(fails, event, trace)
-                self.message, self.obligation = due.message, broken
-                return
-            self.expect(broken is None, event, trace)
-            taken = evaluate.successor(system, action, state, step.arguments)
-            self.expect(taken is not None, event, trace)
-            assert taken is not None
-            after = taken[0]
-            outside = evaluate.out_of_range(system, after)
-            if event.kind == "range" and last:
-                self.expect(outside is not None, event, trace)
-                assert outside is not None
-                raw = after[[c.name for c in system.cells].index(outside)]
-                self.message = f"{outside} becomes {raw}, outside its range"
-                return
-            self.expect(outside is None or event.kind == "open", event, trace)
-        if event.kind == "state":
-            p = next(p for p in properties if p.name == event.prop)
-            value = evaluate.Valuation(system, after).true(p.formula)
-            self.expect(value is p.kind.wants_witness, event, trace)
-
-    @staticmethod
-    def expect(fine: bool, event: lower.Event, trace: Trace) -> None:
+    def expect(fine: bool) -> None:
         if not fine:
             raise AssertionError(f"the trace for {event} does not replay: {trace}")
+
+    state = trace.initial
+    for k, step in enumerate(trace.steps):
+        action = system.action_by_name[step.action]
+        broken = evaluate.broken(system, action, state, step.arguments)
+        last = k == len(trace.steps) - 1
+        if event.kind == "obligation" and last:
+            due = event.obligation
+            assert due is not None
+            expect(broken is not None and broken.says == due.says)
+            return due.message, broken
+        expect(broken is None)
+        taken = evaluate.successor(system, action, state, step.arguments)
+        expect(taken is not None)
+        assert taken is not None
+        state = taken[0]
+        outside = evaluate.out_of_range(system, state)
+        if event.kind == "range" and last:
+            expect(outside is not None)
+            assert outside is not None
+            raw = state[[c.name for c in system.cells].index(outside)]
+            return f"{outside} becomes {raw}, outside its range", None
+        expect(outside is None or event.kind == "open")
+    if event.kind == "state":
+        p = next(p for p in properties if p.name == event.prop)
+        value = evaluate.Valuation(system, state).true(p.formula)
+        expect(value is p.kind.wants_witness)
+    return "", None

@@ -105,7 +105,6 @@ class RunQuestion:
     prop: Property | None = None
     obligation: Obligation | None = None
     message: str = ""
-    number: AboutModel = ("", "", 0)
 
 
 TRUE_TERM = z3.BoolVal(True)
@@ -201,9 +200,9 @@ class Unrolling:
 
         def ask(key: str, bad: Term, message: str, kind: str, n: int) -> None:
             due = c.action.obligations[n] if kind == "due" else None
-            taken, number = conjunction((c.taken, bad)), (c.action.name, kind, n)
-            if number not in self.closed and not z3.is_false(taken):
-                found.append(RunQuestion(key, taken, c, None, due, message, number))
+            taken = conjunction((c.taken, bad))
+            if (c.action.name, kind, n) not in self.closed and not z3.is_false(taken):
+                found.append(RunQuestion(key, taken, c, None, due, message))
 
         for k, bad in self.leaves(c):
             cell = self.system.cells[k]

@@ -89,22 +89,21 @@ class _Turn:
     after: Store
 
 
+@dataclass
 class OpenLoop:
     """``for name in domain: body``; ``turn`` executes the body."""
 
-    def __init__(
-        self,
-        cursor: Cursor,
-        name: str,
-        domain: OpenDomain,
-        node: ast.AST,
-        turn: Callable[[Cursor], Flow],
-    ) -> None:
-        self.cursor, self.name, self.domain, self.turn = cursor, name, domain, turn
-        self.effects = cursor.effects
-        self.span = cursor.at(node).span
+    cursor: Cursor
+    name: str
+    domain: OpenDomain
+    node: ast.AST
+    turn: Callable[[Cursor], Flow]
+
+    def __post_init__(self) -> None:
+        self.effects = self.cursor.effects
+        self.span = self.cursor.at(self.node).span
         self.number = next(self.effects.fresh)
-        self.x = ir.local(f"{name}#{self.number}", domain)
+        self.x = ir.local(f"{self.name}#{self.number}", self.domain)
 
     def refusal(self, why: str, span: Span | None = None) -> NotClosed:
         return NotClosed(span or self.span, self.domain, why)
@@ -213,20 +212,19 @@ class _Marks:
 _GONE = Unusable("the value of a loop's last iteration")
 
 
+@dataclass
 class _Closing:
     """From one turn to the state after the loop."""
 
-    def __init__(
-        self,
-        loop: OpenLoop,
-        heads: Mapping[tuple[str, bool], Value],
-        turn: _Turn,
-        marks: _Marks,
-    ) -> None:
-        self.loop, self.heads, self.turn, self.marks = loop, heads, turn, marks
-        self.x, self.domain = loop.x, loop.domain
+    loop: OpenLoop
+    heads: Mapping[tuple[str, bool], Value]
+    turn: _Turn
+    marks: _Marks
+
+    def __post_init__(self) -> None:
+        self.x, self.domain = self.loop.x, self.loop.domain
         self.deciding = Deciding(self.x, self.has_heads)
-        self.start = loop.cursor.store
+        self.start = self.loop.cursor.store
         self.symbols: dict[Expr, Expr] = {}
         """Each head that is no open table, with its value before the loop."""
         self.rows: dict[Expr, tuple[int, Expr]] = {}

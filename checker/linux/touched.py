@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from poolproof.checker.linux.functions import SYSCALL, functions
+from poolproof.checker.linux.functions import SYSCALL, CFunction, functions
 from poolproof.checker.linux.patch import NOWHERE, FilePatch, Hunk, Patch
 from poolproof.checker.linux.tree import RevisionRange, Tree
 
@@ -74,22 +74,18 @@ def _lines(file: FilePatch, sides: Sides | None) -> Iterator[tuple[str, str]]:
             yield from ((sign, name) for name in _shown(hunk, sign))
     if sides is not None:
         for sign, text in (("-", sides.before), ("+", sides.after)):
-            extents = _Extents(text)
+            found = functions(text)
             for line, words in _changed(text, file.hunks, sign):
                 if words.strip():
-                    yield sign, extents.at(line)
+                    yield sign, _function_at(found, line)
 
 
 # --- with a tree ----------------------------------------------------------
 
 
-class _Extents:
-    def __init__(self, text: str) -> None:
-        self.found = functions(text)
-
-    def at(self, line: int) -> str:
-        """The function that has the line, or ""."""
-        return next((f.name for f in self.found if f.first <= line <= f.last), "")
+def _function_at(found: Sequence[CFunction], line: int) -> str:
+    """Return the function that has the line, or ""."""
+    return next((f.name for f in found if f.first <= line <= f.last), "")
 
 
 def _sides(file: FilePatch, where: Tree | RevisionRange | None) -> Sides | None:

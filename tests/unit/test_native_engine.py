@@ -241,7 +241,7 @@ def test_a_trace_that_the_plain_reading_denies_is_refused() -> None:
         (left, up, CLEAN),
     ):
         with pytest.raises(AssertionError) as said:
-            engine._Checked(system, event, (SMALL,), trace)
+            engine._checked(system, event, (SMALL,), trace)
         assert str(said.value) == f"the trace for {event} does not replay: {trace}"
 
 

@@ -330,23 +330,21 @@ def anysize_of(compiled: Compiled) -> Callable[..., Outcome]:
     return partial(anysize, sources=Sources(observers, compiled.stated))
 
 
+@dataclass
 class _Run:
     """One call of `anysize`: what is proved so far."""
 
-    def __init__(
-        self,
-        system: TransitionSystem,
-        properties: tuple[Property, ...],
-        report: Reporter,
-        sources: Sources,
-    ) -> None:
-        self.sources = sources
-        self.system, self.properties, self.report = system, properties, report
-        self.proof = Proof(system, report)
-        self.verdicts: dict[str, Verdict] = {}
-        self.statistics = Statistics()
-        self.notes: tuple[str, ...] = ()
-        self.loop: Obligation | None = None
+    system: TransitionSystem
+    properties: tuple[Property, ...]
+    report: Reporter
+    sources: Sources
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    statistics: Statistics = field(default_factory=Statistics)
+    notes: tuple[str, ...] = ()
+    loop: Obligation | None = None
+
+    def __post_init__(self) -> None:
+        self.proof = Proof(self.system, self.report)
 
     def go(self) -> None:
         proof = self.proof

@@ -96,11 +96,12 @@ class Answer:
     state: FoundState | None = None
 
 
+@dataclass(frozen=True)
 class FoundState:
     """The state that z3 found against a claim."""
 
-    def __init__(self, attempt: _Attempt, model: Any) -> None:
-        self.attempt, self.model = attempt, model
+    attempt: _Attempt
+    model: Any
 
     def is_false(self, e: Expr) -> bool:
         """Whether a formula of the question is false there."""

@@ -36,20 +36,16 @@ class Clauses:
         return ir.nested("all", self.binders, ir.and_(*self.left))
 
 
+@dataclass
 class Winnow:
     """Finds the clauses that all actions preserve. ``after`` gives a formula after an
     action's step, over the state before; ``question`` has all facts but the clauses."""
 
-    def __init__(
-        self,
-        system: TransitionSystem,
-        groups: Sequence[Clauses],
-        after: Callable[[Expr, Action], Expr],
-        at_start: Callable[[Expr], Expr],
-        question: Callable[[Action | None], Question],
-    ) -> None:
-        self.system, self.groups = system, groups
-        self.after, self.at_start, self.question = after, at_start, question
+    system: TransitionSystem
+    groups: Sequence[Clauses]
+    after: Callable[[Expr, Action], Expr]
+    at_start: Callable[[Expr], Expr]
+    question: Callable[[Action | None], Question]
 
     def go(self) -> None:
         """Drop clauses until every action keeps those that are left."""
