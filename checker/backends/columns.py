@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from operator import and_, or_
-from typing import Protocol
 
+from poolproof.checker.backends.c.layout import PackedCell
 from poolproof.checker.core.fold import Algebra, beyond, fold, unbound
 from poolproof.checker.core.ir import (
     BINDERS,
@@ -38,16 +38,6 @@ _WORK = 4
 """Work of an operator, in the units of checker.core.limits."""
 
 
-class CellSource(Protocol):
-    """States whose cells can be read one by one."""
-
-    @property
-    def count(self) -> int: ...
-
-    def partition(self, cell: int) -> Partition:
-        """Return the states by the raw value of a cell."""
-
-
 class Tuples:
     """States as tuples."""
 
@@ -56,6 +46,7 @@ class Tuples:
         self.count = len(self.columns[0]) if self.columns else 0
 
     def partition(self, cell: int) -> Partition:
+        """Return the states by the raw value of a cell."""
         column = self.columns[cell] if self.columns else ()
         tick(len(column) // 16)
         raws = set(column)
@@ -71,7 +62,7 @@ class Packed:
     """States as the native engine stores them: ``words`` of 64 bits for each, in
     which the cells have their ``slots``."""
 
-    def __init__(self, data: bytes, words: int, slots: Sequence[PackedSlot]) -> None:
+    def __init__(self, data: bytes, words: int, slots: Sequence[PackedCell]) -> None:
         stored = array("Q", data)
         self.count = len(stored) // words
         self.columns = [stored[k::words] for k in range(words)]
@@ -79,6 +70,7 @@ class Packed:
         self.ints: dict[int, int] = {}
 
     def partition(self, cell: int) -> Partition:
+        """Return the states by the raw value of a cell."""
         slot = self.slots[cell]
         tick(self.count // 16)
         if slot.width > 8:
@@ -98,19 +90,8 @@ class Packed:
         return {raw + slot.lo: states for raw, states in _by_value(column_).items()}
 
 
-class PackedSlot(Protocol):
-    """The place of a cell in a packed state: raw - lo, in ``width`` bits."""
-
-    @property
-    def word(self) -> int: ...
-    @property
-    def shift(self) -> int: ...
-    @property
-    def width(self) -> int: ...
-    @property
-    def mask(self) -> int: ...
-    @property
-    def lo(self) -> int: ...
+CellSource = Tuples | Packed
+"""States whose cells can be read one by one."""
 
 
 def _by_value(column: bytes) -> Partition:

@@ -11,12 +11,13 @@ that forbid it are checked beforehand.
 from __future__ import annotations
 
 import math
-from collections import ChainMap, Counter
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from poolproof.checker.backends.cell_number import bit_number, cell_number
+from poolproof.checker.backends.shared import shared, size
 from poolproof.checker.backends.templates import joined, template
 from poolproof.checker.core.fold import Algebra, beyond, fold, unbound
 from poolproof.checker.core.ir import (
@@ -26,7 +27,6 @@ from poolproof.checker.core.ir import (
     TableSort,
     domain_of,
     expand_all,
-    subterms,
 )
 from poolproof.checker.core.limits import tick
 from poolproof.checker.core.system import (
@@ -83,14 +83,10 @@ class _PythonWriter:
         """Assign locals to the subterms that several users have, except those that
         mention an ``unbound`` parameter."""
         roots = tuple(roots)
-        order = [e for e in subterms(*roots) if e not in self.names]
-        uses = Counter(a for e in order for a in e.args)
-        for r in roots:
-            uses[r] += 1
-        for e in order:
+        for e in shared(roots, self.names, roots):
             if unbound and not e.free.isdisjoint(unbound):
                 continue
-            if e.args and uses[e] > 1 and e.op not in ("store", "fill"):
+            if e.op not in ("store", "fill"):
                 text = self.text(e)
                 self.fresh += 1
                 self.names[e] = f"x{self.fresh}"
@@ -338,10 +334,7 @@ _LARGE = 300
 
 
 def _share_large(w: _PythonWriter, condition: Expr) -> None:
-    size: dict[Expr, int] = {}
-    for e in subterms(condition):
-        size[e] = 1 if e in w.names else 1 + sum(size[a] for a in e.args)
-    if size[condition] > _LARGE:
+    if size(condition, named=w.names) > _LARGE:
         w.share([condition])
 
 

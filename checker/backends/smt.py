@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import product
-from typing import Any, Protocol
+from typing import Any
 
 import z3
 
@@ -67,27 +67,6 @@ Value = Number | Term | dict[tuple[int, ...], Any]
 or a table of those by raw index."""
 
 
-class Encoding(Protocol):
-    """The way in which numbers become z3 terms."""
-
-    def constant(self, raw: int) -> Number: ...
-    def fresh(self, name: str, lo: int | None, hi: int | None) -> Number:
-        """An unknown number (of one value: that value). The caller asserts
-        `within`, and until then lo..hi is what is hoped."""
-
-    def within(self, a: Number, lo: int | None, hi: int | None) -> Term: ...
-    def add(self, numbers: Sequence[Number]) -> Number: ...
-    def sub(self, a: Number, b: Number) -> Number: ...
-    def mul(self, a: Number, b: Number) -> Number: ...
-    def div(self, a: Number, by: int) -> Number: ...
-    def mod(self, a: Number, by: int) -> Number: ...
-    def eq(self, a: Number, b: Number) -> Term: ...
-    def le(self, a: Number, b: Number) -> Term: ...
-    def choose(self, c: Term, a: Number, b: Number) -> Number: ...
-    def fit(self, a: Number, lo: int | None, hi: int | None) -> Number:
-        """The number as one of lo..hi, where its value is one of those."""
-
-
 # --- unbounded integers ------------------------------------------------------
 
 
@@ -98,6 +77,8 @@ class Integers:
         return Number(z3.IntVal(raw), raw, raw)
 
     def fresh(self, name: str, lo: int | None, hi: int | None) -> Number:
+        """Return an unknown number (of one value: that value). The caller asserts
+        `within`, and until then lo..hi is what is hoped."""
         if lo is not None and lo == hi:
             return self.constant(lo)
         return Number(z3.Int(name), lo, hi)
@@ -111,6 +92,7 @@ class Integers:
         return z3.And(*parts) if len(parts) > 1 else parts[0] if parts else _TRUE
 
     def fit(self, a: Number, lo: int | None, hi: int | None) -> Number:
+        """Return the number as one of lo..hi, where its value is one of those."""
         return Number(a.term, lo, hi)
 
     def add(self, numbers: Sequence[Number]) -> Number:
@@ -160,8 +142,9 @@ class Unbounded(Exception):
 
 
 class Bits:
-    """Bit vectors. [lo, hi] decides width and signedness: unsigned and as
-    narrow as hi allows, or two's complement where lo is negative."""
+    """Bit vectors, with the methods of `Integers`. [lo, hi] decides width and
+    signedness: unsigned and as narrow as hi allows, or two's complement where lo is
+    negative."""
 
     def constant(self, raw: int) -> Number:
         return Number(z3.BitVecVal(raw, _width(raw, raw)), raw, raw)
@@ -267,6 +250,10 @@ class Bits:
         assert lo is not None
         assert hi is not None
         return _width(lo, hi), lo < 0
+
+
+Encoding = Integers | Bits
+"""The way in which numbers become z3 terms."""
 
 
 def _width(lo: int, hi: int) -> int:

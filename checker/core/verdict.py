@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from poolproof.checker.core.limits import Limits, available, limited
+from poolproof.checker.core.limits import Limits, Spent, available, limited
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Obligation, State, TransitionSystem
 
@@ -96,6 +96,24 @@ Verdict = Holds | Violated | Reached | Unknown | Unreachable | Vacuous
 
 INTERRUPTED = "interrupted"
 """The reason of Unknown after Ctrl-C."""
+
+
+class Ending:
+    """Within, work that Ctrl-C or a spent limit ends raises nothing: ``why`` is the
+    reason of Unknown then, and empty if the work went on to its end."""
+
+    why = ""
+
+    def __enter__(self) -> Ending:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> bool:
+        if isinstance(error, KeyboardInterrupt):
+            self.why = INTERRUPTED
+        elif isinstance(error, Spent):
+            self.why = str(error)
+        return bool(self.why)
+
 
 MODEL_IS_WRONG = "the model itself is wrong (see the defects)"
 """The reason of Unknown where there are defects."""

@@ -58,10 +58,10 @@ from poolproof.checker.core.property import Property
 from poolproof.checker.core.ranges import declared
 from poolproof.checker.core.system import TransitionSystem
 from poolproof.checker.core.verdict import (
-    INTERRUPTED,
     MODEL_IS_WRONG,
     Budget,
     Defect,
+    Ending,
     Outcome,
     Reporter,
     Statistics,
@@ -113,13 +113,9 @@ def bmc(
     """Search runs of 0, 1, 2 ... steps until the budget is spent, every property
     is decided or no longer run exists; see verdict.Engine."""
     runs = _Deepening(system, properties, budget, report)
-    try:
-        with interruptible(), doing("building the formula"):
-            runs.go()
-    except KeyboardInterrupt:
-        runs.stopped = INTERRUPTED
-    except Spent as spent:
-        runs.stopped = str(spent)
+    with Ending() as ending, interruptible(), doing("building the formula"):
+        runs.go()
+    runs.stopped = ending.why or runs.stopped
     return runs.outcome()
 
 

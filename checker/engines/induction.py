@@ -22,6 +22,7 @@ from poolproof.checker.backends.smt import (
 )
 from poolproof.checker.core import ir
 from poolproof.checker.core.ir import Expr, show_raw
+from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Obligation, Variable
 from poolproof.checker.engines import effort
 from poolproof.checker.engines.apart import Failed, apart
@@ -32,6 +33,13 @@ from poolproof.checker.engines.symbolic import (
     SymbolicSystem,
     subterms,
 )
+
+
+def cannot_prove(p: Property) -> str:
+    """Return why induction does not decide a property that is not safety."""
+    follows = "follows" if p.kind.of_runs else "is reached"
+    return f"induction cannot prove what {follows}"
+
 
 Broken = tuple[str, Variable | Obligation]
 """What a step of an action may break: a range, or an index or assert."""

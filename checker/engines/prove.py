@@ -21,13 +21,13 @@ import z3
 
 from poolproof.checker.backends.smt import Term, term_of
 from poolproof.checker.core import ir
-from poolproof.checker.core.limits import SECOND, Spent, doing, left
+from poolproof.checker.core.limits import SECOND, doing, left
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import Obligation, TransitionSystem, Variable
 from poolproof.checker.core.verdict import (
-    INTERRUPTED,
     Budget,
     Certificate,
+    Ending,
     Holds,
     Outcome,
     Reporter,
@@ -36,7 +36,7 @@ from poolproof.checker.core.verdict import (
     Verdict,
 )
 from poolproof.checker.engines.candidates import guesses
-from poolproof.checker.engines.induction import Induction
+from poolproof.checker.engines.induction import Induction, cannot_prove
 from poolproof.checker.engines.interruptible import interruptible
 from poolproof.checker.engines.symbolic import (
     Candidate,
@@ -168,14 +168,9 @@ def prove(
     Unknown; the reason names the action and the conjunct in the way."""
     begin = time.monotonic()
     proofs = _Proofs(system, properties, budget, report)
-    stopped = "time is up"
-    try:
-        with interruptible(), doing("building the formula"):
-            proofs.go()
-    except KeyboardInterrupt:
-        stopped = INTERRUPTED
-    except Spent as spent:
-        stopped = str(spent)
+    with Ending() as ending, interruptible(), doing("building the formula"):
+        proofs.go()
+    stopped = ending.why or "time is up"
     return Outcome(
         "prove",
         {p.name: proofs.verdicts.get(p.name, Unknown(stopped)) for p in properties},
@@ -209,11 +204,7 @@ class _Proofs:
     def go(self) -> None:
         for p in self.properties:
             if not p.kind.safety:
-                self.verdicts[p.name] = Unknown(
-                    "induction cannot prove what follows"
-                    if p.kind.of_runs
-                    else "induction cannot prove what is reached"
-                )
+                self.verdicts[p.name] = Unknown(cannot_prove(p))
         self.work = Induction(self.system, self.report)
         if outside := next(self.work.starts_outside(), ""):
             self.refuse(outside)

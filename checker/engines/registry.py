@@ -146,10 +146,7 @@ ROWS: tuple[EngineRow, ...] = (
 
 def row(name: str) -> EngineRow:
     """Return the row of that name. Raise KeyError if there is none."""
-    for one in ROWS:
-        if one.name == name:
-            return one
-    raise KeyError(name)
+    return {row.name: row for row in ROWS}[name]
 
 
 def choices() -> tuple[EngineRow, ...]:

@@ -7,20 +7,8 @@ import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from poolproof.checker.core.diagnostic import UserError
-
-
-class Tree(Protocol):
-    """A source of the kernel's files."""
-
-    @property
-    def name(self) -> str:
-        """Return the tree's name for users."""
-
-    def read(self, path: str) -> str | None:
-        """Return a file's text; None if there is no such file."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +18,7 @@ class Folder:
     name: str
 
     def read(self, path: str) -> str | None:
+        """Return a file's text; None if there is no such file."""
         file = Path(self.name, path)
         if not file.is_file():
             return None
@@ -48,11 +37,15 @@ class Revision:
         return self.revision
 
     def read(self, path: str) -> str | None:
+        """Return a file's text; None if there is no such file."""
         done = _git(self.folder, "show", f"{self.revision}:{path}")
         if done.returncode:
             return None
         return done.stdout.decode("utf-8", "replace")
 
+
+Tree = Folder | Revision
+"""A source of the kernel's files. Users know it by its name."""
 
 _LINE = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL) *= *(\d+) *$", re.MULTILINE)
 

@@ -91,20 +91,19 @@ def alone(
     return _Product(leader, follower, mine, its).made()
 
 
+@dataclass
 class _Product:
-    def __init__(
-        self,
-        leader: TransitionSystem,
-        follower: TransitionSystem,
-        mine: Property,
-        its: Property,
-    ) -> None:
-        self.leader, self.follower = leader, follower
-        self.mine, self.its = mine, its
+    leader: TransitionSystem
+    follower: TransitionSystem
+    mine: Property
+    its: Property
+
+    def __post_init__(self) -> None:
+        follower = self.follower
         if not self.about_the_same():
-            raise Undetermined(f"{its.action} has other parameters")
+            raise Undetermined(f"{self.its.action} has other parameters")
         self.prefix = "base."
-        while any(v.name.startswith(self.prefix) for v in leader.variables):
+        while any(v.name.startswith(self.prefix) for v in self.leader.variables):
             self.prefix = f"base_{self.prefix}"
         renamed: dict[Expr, Expr] = {}
         for v in follower.variables:

@@ -7,7 +7,7 @@ forbids it is checked), so any subterm may be computed early.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 
@@ -17,6 +17,7 @@ from poolproof.checker.backends.c.layout import (
     PackedCell,
     Unsupported,
 )
+from poolproof.checker.backends.shared import shared
 from poolproof.checker.backends.templates import joined, template
 from poolproof.checker.core import ir
 from poolproof.checker.core.fold import Algebra, fold
@@ -96,14 +97,9 @@ class CWriter:
 
     def share(self, *roots: Expr) -> None:
         """Names, in this block, for what the roots use more than once."""
-        order = [e for e in subterms(*roots) if self.lookup(e) is None]
-        uses = Counter(a for e in order for a in e.args)
-        uses.update(roots)
-        for e in order:
+        for e in shared(roots, ChainMap(*self.scopes), roots):
             if (
-                uses[e] > 1
-                and e.args
-                and not isinstance(e.sort, TableSort)
+                not isinstance(e.sort, TableSort)
                 and e.op not in BINDERS
                 and not (e.op == "select" and all(i.is_const for i in e.args[1:]))
                 and self.bound(e)

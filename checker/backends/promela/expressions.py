@@ -8,12 +8,13 @@ backends; the obligations say that no step relies on it.
 
 from __future__ import annotations
 
-from collections import ChainMap, Counter
+from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from poolproof.checker.backends.cell_number import bit_number, cell_number
 from poolproof.checker.backends.foreign import Inexpressible
+from poolproof.checker.backends.shared import shared
 from poolproof.checker.backends.templates import joined, template
 from poolproof.checker.core.fold import Algebra, beyond, fold, unbound
 from poolproof.checker.core.ir import (
@@ -48,11 +49,10 @@ class PromelaWriter:
     def share(self, roots: Iterable[Expr]) -> None:
         """Assign temporaries for the parts that have several users."""
         roots = tuple(roots)
-        order = [e for e in subterms(*roots) if e not in self.known]
-        uses = Counter(a for e in order for a in e.args)
-        uses.update(a for e in order if e.op in _REPEATED for a in e.args)
-        for e in order:
-            if e.args and uses[e] > 1 and e.op not in ("store", "fill"):
+        repeated = (e for e in subterms(*roots) if e.op in _REPEATED)
+        twice = [a for e in repeated if e not in self.known for a in e.args]
+        for e in shared(roots, self.known, twice):
+            if e.op not in ("store", "fill"):
                 self.name(e)
 
     def name(self, e: Expr) -> str:
@@ -65,14 +65,6 @@ class PromelaWriter:
             self.lines.append(f"{name} = {text};")
             self.known[e] = name
         return self.known[e]
-
-
-def size(*roots: Expr) -> int:
-    """Return the nodes of the expressions, each as often as it is used."""
-    known: dict[Expr, int] = {}
-    for e in subterms(*roots):
-        known[e] = 1 + sum(known[a] for a in e.args)
-    return sum(known[e] for e in roots)
 
 
 def position(

@@ -24,8 +24,8 @@ from poolproof.checker.backends.promela.expressions import (
     LARGE,
     PromelaWriter,
     position,
-    size,
 )
+from poolproof.checker.backends.shared import size
 from poolproof.checker.core.ir import (
     FALSE,
     TRUE,

@@ -8,11 +8,12 @@ set is a set, and a table a function. Outside its domain a table reads as 0, FAL
 
 from __future__ import annotations
 
-from collections import ChainMap, Counter
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from poolproof.checker.backends.foreign import Inexpressible
+from poolproof.checker.backends.shared import shared
 from poolproof.checker.backends.templates import joined, template
 from poolproof.checker.core.fold import Algebra, beyond, fold, unbound
 from poolproof.checker.core.interval import inside
@@ -27,7 +28,6 @@ from poolproof.checker.core.ir import (
     binder_of,
     domain_of,
     sort_of_table,
-    subterms,
 )
 
 LARGEST = (1 << 31) - 1
@@ -62,11 +62,9 @@ class TlaWriter:
         self, roots: Sequence[Expr], known: ChainMap[Expr, str]
     ) -> list[str]:
         """Name what is used more than once, and has no local of an inner scope."""
-        order = [e for e in subterms(*roots) if e not in known]
-        uses = Counter(a for user in order for a in user.args)
         lines = []
-        for e in order:
-            if e.args and uses[e] > 1 and self._may(e):
+        for e in shared(roots, known):
+            if self._may(e):
                 text = self._fold(e, known)
                 self.given += 1
                 known[e] = f"let_{self.given}"

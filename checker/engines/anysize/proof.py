@@ -21,7 +21,7 @@ from functools import partial
 from poolproof.checker.core import ir
 from poolproof.checker.core.compiled import Compiled, Observer
 from poolproof.checker.core.ir import Expr
-from poolproof.checker.core.limits import Spent, doing
+from poolproof.checker.core.limits import doing
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import (
     Action,
@@ -30,9 +30,9 @@ from poolproof.checker.core.system import (
     Variable,
 )
 from poolproof.checker.core.verdict import (
-    INTERRUPTED,
     Budget,
     Certificate,
+    Ending,
     Holds,
     Outcome,
     Reporter,
@@ -50,6 +50,7 @@ from poolproof.checker.engines.anysize.rows import Rows
 from poolproof.checker.engines.anysize.terms import PlainTerms, range_of
 from poolproof.checker.engines.anysize.visits import Visits
 from poolproof.checker.engines.anysize.winnow import Clauses, Winnow
+from poolproof.checker.engines.induction import cannot_prove
 
 
 @dataclass(frozen=True)
@@ -303,15 +304,9 @@ def anysize(
     """Prove properties for all values of the open bounds; see verdict.Engine."""
     begin = time.monotonic()
     run = _Run(system, properties, report, sources)
-    stopped, loop = "time is up", None
-    try:
-        with doing("proving at open sizes"):
-            run.go()
-        loop = run.loop
-    except KeyboardInterrupt:
-        stopped = INTERRUPTED
-    except Spent as spent:
-        stopped = str(spent)
+    with Ending() as ending, doing("proving at open sizes"):
+        run.go()
+    stopped = ending.why or "time is up"
     return Outcome(
         "prove",
         {p.name: run.verdicts.get(p.name, Unknown(stopped)) for p in properties},
@@ -319,7 +314,7 @@ def anysize(
             run.statistics,
             seconds=time.monotonic() - begin,
             notes=run.notes,
-            loop=loop,
+            loop=None if ending.why else run.loop,
         ),
     )
 
@@ -445,8 +440,7 @@ class _Run:
     def unknown(self, p: Property, steps: str) -> str:
         """Return why the property is not proved; '' if it is."""
         if not p.kind.safety:
-            follows = "follows" if p.kind.of_runs else "is reached"
-            return f"induction cannot prove what {follows}"
+            return cannot_prove(p)
         if p.kind.of_states and p.name not in self.proof.lemmas:
             why = "it is false in a state that was visited at small sizes"
             return self.proof.why.get(p.name, why)

@@ -39,8 +39,8 @@ class Visit:
 class Visits:
     """The states of a system with open bounds, at each of its small sizes."""
 
-    def __init__(self, system: TransitionSystem, states: int = _STATES) -> None:
-        self.system, self.most = system, states
+    def __init__(self, system: TransitionSystem) -> None:
+        self.system = system
 
     @cached_property
     def each(self) -> tuple[Visit, ...]:
@@ -51,7 +51,7 @@ class Visits:
         closing = closing_of(self.system, sizes)
         small = close(self.system, closing)
         found = _States()
-        budget = Budget(states=self.most)
+        budget = Budget(states=_STATES)
         explored = explore(StateSpace(small), (found,), budget, Silent())
         taken = frozenset(name for name, steps in explored.fired.items() if steps)
         return Visit(small, closing, tuple(found.states), taken)
