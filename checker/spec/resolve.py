@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from poolproof.checker.core import ir
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError, together
-from poolproof.checker.core.ir import Sort
+from poolproof.checker.core.ir import Expr, Sort
 from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.spec.claims import ClaimReader, expected, single
 from poolproof.checker.spec.formulas import Formulas
@@ -165,11 +165,22 @@ def constant(
     """Return the raw value of an expression that depends on no state;
     ``scope`` are numbers by name. Raises UserError, or MissingName, for
     anything else."""
-    claim = Claim(Kind.INVARIANT, Word("", start(e)), "", None, e, "", ())
-    meant = {n: Local(ir.num(k), "a bound name") for n, k in scope.items()}
-    formulas = Formulas(Reading(spec, names, claim))
-    value = formulas.sorted(e, Env(meant, len(spec.lets)), want)
+    value = rigid(spec, names, e, want, {n: ir.num(k) for n, k in scope.items()})
     if not value.is_const:
         raise UserError(start(e), f"`{ir.show(value)}` is not a constant")
     raw: int = value.data
     return raw
+
+
+def rigid(
+    spec: Spec, names: Lookup, e: Expression, want: Sort, scope: Mapping[str, Expr]
+) -> Expr:
+    """Return the value of an expression that depends on no state, over open bounds
+    and what ``scope`` gives for names. Raise as `constant` does."""
+    claim = Claim(Kind.INVARIANT, Word("", start(e)), "", None, e, "", ())
+    meant = {n: Local(value, "a bound name") for n, value in scope.items()}
+    formulas = Formulas(Reading(spec, names, claim))
+    value = formulas.sorted(e, Env(meant, len(spec.lets)), want)
+    if any(part.op == "var" for part in ir.subterms(value)):
+        raise UserError(start(e), f"`{ir.show(value)}` is not a constant")
+    return value

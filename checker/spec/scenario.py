@@ -11,7 +11,7 @@ the environment is one of its runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from poolproof.checker.core import ir
@@ -100,12 +100,7 @@ class Product:
     def claimed(self, claim: Property) -> Iterator[Property]:
         """Return the design's property for the product. A step property on one action
         becomes one for each action of the product that takes it."""
-        if claim.action is None:
-            yield claim
-            return
-        for name, (_, action) in self.origin.items():
-            if action == claim.action:
-                yield replace(claim, name=f"{claim.name} of {name}", action=name)
+        return claimed(claim, self.origin)
 
     @property
     def called(self) -> frozenset[str]:
@@ -122,6 +117,18 @@ class Product:
     def who(self, trace: Trace) -> tuple[str, ...]:
         """Return who takes each step."""
         return tuple(self.origin[s.action][0] for s in trace.steps)
+
+
+def claimed(
+    claim: Property, origin: Mapping[str, tuple[str, str]]
+) -> Iterator[Property]:
+    """Yield a design's property for the product; see `Product.claimed`."""
+    if claim.action is None:
+        yield claim
+        return
+    for name, (_, action) in origin.items():
+        if action == claim.action:
+            yield replace(claim, name=f"{claim.name} of {name}", action=name)
 
 
 def programs(scenario: Scenario, spec: Spec, compiled: Compiled) -> Programs:
@@ -213,7 +220,7 @@ class _ProgramReader:
         after: tuple[tuple[str, int], ...] = (),
     ) -> Called:
         action = self.names.action(stage.action.text, stage.action.span)
-        parameters = [p for p in action.parameters if _is_visible(p)]
+        parameters = [p for p in action.parameters if is_visible(p)]
         if len(stage.arguments) != len(parameters):
             names = ", ".join(p.name for p in parameters)
             raise UserError(
@@ -241,7 +248,7 @@ class _ProgramReader:
         return Called(action, tuple(given), after)
 
 
-def _is_visible(parameter: Parameter) -> bool:
+def is_visible(parameter: Parameter) -> bool:
     """A switch whose feature is off is no argument, nor is which call fails: any
     may."""
     if parameter.implicit:
@@ -257,48 +264,73 @@ def product(
 ) -> Product:
     """Return the programs with the design; ``claims`` are the design's invariants
     and step properties that must hold all along."""
-    system = compiled.system
-    places = {
-        task: Variable(
-            f"scenario.{task}", INT, ir.num(0), ir.num(len(calls)), ir.num(0)
-        )
-        for task, calls in found.tasks.items()
-    }
+    places = {task: place_of(task, ir.num(len(c))) for task, c in found.tasks.items()}
+    system, own, origin = joined(
+        compiled.system, places, _allowed(found, places), _possible
+    )
+    made = Product(system, found, own, origin, len(compiled.system.cells))
+    along = (p for claim in claims for p in made.claimed(claim))
+    return replace(made, properties=(*own, *along))
+
+
+def place_of(task: str, calls: Expr) -> Variable:
+    """Return the variable that counts how many of a task's calls have returned."""
+    return Variable(f"scenario.{task}", INT, ir.num(0), calls, ir.num(0))
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """That ``who`` may take an action where one of the conditions ``when`` holds;
+    ``more`` updates the task's place. ``strict``: it must not fail."""
+
+    who: str
+    action: str
+    when: list[Expr]
+    more: Mapping[str, Expr]
+    strict: bool
+
+
+def joined(
+    system: TransitionSystem,
+    places: Mapping[str, Variable],
+    allowed: Iterable[Allowed],
+    possible: Callable[[Action], Expr],
+) -> tuple[TransitionSystem, tuple[Property, ...], dict[str, tuple[str, str]]]:
+    """Return the system of a design under its programs, the properties that they
+    succeed, and the origin of each action. ``possible``: the condition that an action
+    can be taken with some arguments."""
     failed = Variable(FAILED, BOOL, ir.FALSE, ir.TRUE, ir.FALSE)
     actions: list[Action] = []
     origin: dict[str, tuple[str, str]] = {}
-    for who, called, when, more, strict in _allowed(found, places):
-        action = system.action_by_name[called]
-        name = f"{who}_{called}"
+    for one in allowed:
+        name = f"{one.who}_{one.action}"
         while name in origin:
             name += "_"
-        origin[name] = (who, called)
-        due = ir.and_(ir.not_(failed.now), _any_of(when))
-        actions.append(replace(_when_due(action, due, more, strict), name=name))
+        origin[name] = (one.who, one.action)
+        due = ir.and_(ir.not_(failed.now), _any_of(one.when))
+        action = system.action_by_name[one.action]
+        actions.append(replace(_when_due(action, due, one.more, one.strict), name=name))
     whole = replace(
         system,
         name=f"{system.name} scenario",
         variables=(*system.variables, *places.values(), failed),
         actions=tuple(actions),
     )
-    done = ir.and_(
-        *(ir.eq(p.now, ir.num(len(found.tasks[t]))) for t, p in places.items())
-    )
-    possible = [_possible(a) for a in actions]
+    able = (possible(a) for a in actions)
+    never_stuck = ir.or_(failed.now, all_returned(places.values()), *able)
     own = (
         Property(GUARANTEED, Kind.INVARIANT, ir.not_(failed.now)),
-        Property(NEVER_STUCK, Kind.INVARIANT, ir.or_(failed.now, done, *possible)),
+        Property(NEVER_STUCK, Kind.INVARIANT, never_stuck),
     )
-    made = Product(whole, found, own, origin, len(system.cells))
-    along = (p for claim in claims for p in made.claimed(claim))
-    return replace(made, properties=(*own, *along))
+    return whole, own, origin
 
 
-def _allowed(
-    found: Programs, places: Mapping[str, Variable]
-) -> Iterator[tuple[str, str, list[Expr], dict[str, Expr], bool]]:
-    """Yield who may take an action, its name, the conditions of which one must hold,
-    the updates of the task's place, and whether the action must not fail."""
+def all_returned(places: Iterable[Variable]) -> Expr:
+    """Return the condition that all calls of all tasks have returned."""
+    return ir.and_(*(ir.eq(p.now, p.hi) for p in places if p.hi is not None))
+
+
+def _allowed(found: Programs, places: Mapping[str, Variable]) -> Iterator[Allowed]:
     for task, calls in found.tasks.items():
         place = places[task]
         mine: dict[str, list[Expr]] = {}
@@ -308,13 +340,18 @@ def _allowed(
                 ir.and_(run.due(place.now), *waits)
             )
         for name, when in mine.items():
-            yield task, name, when, {place.name: ir.add(place.now, ir.num(1))}, True
+            yield Allowed(task, name, when, one_more(place), True)
     for who, some in (("environment", found.environment), ("anytime", found.anytime)):
         together: dict[str, list[Expr]] = {}
         for call in some:
             together.setdefault(call.action.name, []).append(_matches(call))
         for name, when in together.items():
-            yield who, name, when, {}, who == "anytime"
+            yield Allowed(who, name, when, {}, who == "anytime")
+
+
+def one_more(place: Variable) -> dict[str, Expr]:
+    """Return the update of a task's place by a call that returns."""
+    return {place.name: ir.add(place.now, ir.num(1))}
 
 
 def _when_due(
@@ -369,7 +406,7 @@ class _Repetition:
                 (least,) = allowed
                 parts.append(ir.eq(p.local, ir.add(place, ir.num(least - self.start))))
             elif len(allowed) < len(p.domain):
-                parts.append(_is_one_of(p, allowed))
+                parts.append(is_one_of(p, allowed))
         return ir.and_(*parts)
 
     def longer(self, call: Called) -> _Repetition | None:
@@ -413,7 +450,7 @@ def _any_of(when: list[Expr]) -> Expr:
     return ir.and_(*common, ir.or_(*rest))
 
 
-def _is_one_of(p: Parameter, allowed: frozenset[int]) -> Expr:
+def is_one_of(p: Parameter, allowed: frozenset[int]) -> Expr:
     sort = p.local.sort
     return ir.or_(*(ir.eq(p.local, ir.const(sort, r)) for r in sorted(allowed)))
 
@@ -421,7 +458,7 @@ def _is_one_of(p: Parameter, allowed: frozenset[int]) -> Expr:
 def _matches(call: Called) -> Expr:
     return ir.and_(
         *(
-            _is_one_of(p, allowed)
+            is_one_of(p, allowed)
             for p, allowed in zip(call.action.parameters, call.given, strict=True)
             if len(allowed) < len(p.domain)
         )
