@@ -10,6 +10,7 @@ from poolproof.checker.commands.parser import Options, Parser
 from poolproof.checker.commands.streams import output
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.driver.least_formula import least_formula
+from poolproof.checker.driver.least_proof import prove_least
 from poolproof.checker.reports.least_formula import formula_report
 from poolproof.checker.spec import Spec
 
@@ -21,7 +22,7 @@ def add_any(parser: Parser) -> None:
     """Add --any."""
     what = (
         "find the least size as a formula of bounds or lets: fitted to these "
-        "values (default: 1..3), and tried beyond them"
+        "values (default: 1..3), tried beyond them, and proved if it can be"
     )
     add_axes(parser, "--any", what, _VALUES)
 
@@ -40,7 +41,10 @@ def run_any(options: Options, specs: Sequence[Spec], bounds: Mapping[str, int]) 
             name, measure = task.scenario.name.text, task.scenario.measure
             assert measure is not None
             size = measure.bound.text
-            lines = formula_report(name, task.known.name, size, names, found)
+            proof = None
+            if found.formula is not None:
+                proof = prove_least(task, axes, found.formula, options.budget)
+            lines = formula_report(name, task.known.name, size, names, found, proof)
             print("\n".join(lines), file=out, flush=True)
             code = code if found.formula else 3
     return code

@@ -4,8 +4,7 @@
 The least sizes of a small grid are explored (`driver.sweep`); the linear form that
 all of them satisfy, if there is one, is tried at values beyond the grid. At each
 point a pool of the formula's size succeeds and one page less fails, under every
-interleaving. The formula is not proved for other values, because a scenario's
-programs are unrolled page by page.
+interleaving. least_proof.py tries to prove the formula for other values.
 """
 
 from __future__ import annotations
@@ -15,7 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 
+from poolproof.checker.core import ir
 from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.ir import Expr
 from poolproof.checker.driver.size import SizeTask
 from poolproof.checker.driver.sweep import Axis, SweepCell, sweep
 
@@ -32,6 +33,50 @@ class LinearForm:
         """Return the value of the formula at these values of the axes."""
         terms = (a * v for a, v in zip(self.factors, values, strict=True))
         return self.constant + sum(terms)
+
+    def expr(self) -> Expr:
+        """Return the formula over bounds of these names."""
+        terms = zip(self.factors, self.names, strict=True)
+        scaled = (ir.mul(ir.num(a), ir.param(name)) for a, name in terms)
+        return ir.add(ir.num(self.constant), *scaled)
+
+    @staticmethod
+    def of(e: Expr, names: tuple[str, ...]) -> LinearForm | None:
+        """Return the expression as a form of these bounds, or None."""
+        match e.op:
+            case "const":
+                return LinearForm(names, (0,) * len(names), e.data)
+            case "param" if e.data in names:
+                return LinearForm(names, tuple(int(n == e.data) for n in names), 0)
+            case "add" | "sub" | "mul":
+                parts = [LinearForm.of(a, names) for a in e.args]
+            case _:
+                return None
+        total, *others = parts
+        for other in others:
+            if total is None or other is None:
+                return None
+            if e.op == "mul":
+                total = total.times(other)
+            else:
+                total = total.plus(other, 1 if e.op == "add" else -1)
+        return total
+
+    def plus(self, other: LinearForm, times: int = 1) -> LinearForm:
+        """Return the sum of this form and so many ``times`` the other."""
+        pairs = zip(self.factors, other.factors, strict=True)
+        factors = tuple(a + times * b for a, b in pairs)
+        constant = self.constant + times * other.constant
+        return LinearForm(self.names, factors, constant)
+
+    def times(self, other: LinearForm) -> LinearForm | None:
+        """Return the product, or None if both depend on a name."""
+        number, form = (other, self) if any(self.factors) else (self, other)
+        if any(number.factors):
+            return None
+        k = number.constant
+        factors = tuple(k * a for a in form.factors)
+        return LinearForm(self.names, factors, k * form.constant)
 
     def __str__(self) -> str:
         text = ""

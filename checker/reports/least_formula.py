@@ -8,14 +8,21 @@ from collections.abc import Sequence
 
 from poolproof.checker.core.text import WIDTH
 from poolproof.checker.driver.least_formula import Least, at
+from poolproof.checker.driver.least_proof import LeastProof
 
 
 def formula_report(
-    scenario: str, design: str, bound: str, names: Sequence[str], found: Least
+    scenario: str,
+    design: str,
+    bound: str,
+    names: Sequence[str],
+    found: Least,
+    proof: LeastProof | None,
 ) -> list[str]:
-    """Return the formula of one scenario on one design, or why there is none."""
+    """Return the formula of one scenario on one design, or why there is none. There is
+    a ``proof`` if there is a formula."""
     title = f"{scenario} on {design}"
-    if found.formula is None:
+    if found.formula is None or proof is None:
         return textwrap.wrap(
             f"{title}: no formula for {bound}: {found.why}",
             WIDTH,
@@ -26,9 +33,20 @@ def formula_report(
         f"{title}: {bound} = {found.formula}",
         *textwrap.wrap(
             f"fitted to {len(found.fitted)} sizes, and confirmed at {others}: this "
-            "many succeed there, and one fewer fails. Not proved for other values.",
+            f"many succeed there, and one fewer fails. {proof_text(proof)}",
             WIDTH,
             initial_indent="    ",
             subsequent_indent="    ",
         ),
     ]
+
+
+def proof_text(proof: LeastProof) -> str:
+    """Return what is proved of a formula, as sentences."""
+    if proof.enough:
+        return f"Not proved for other values: {proof.enough}."
+    values = ", ".join(f"{name} >= {least}" for name, least in proof.least.items())
+    enough = f"Inductive for any {values}: this many succeed"
+    if proof.needed:
+        return f"{enough}. That one fewer fails is not proved: {proof.needed}."
+    return f"{enough}, and with one fewer no run ends well. Certificates re-checked."

@@ -26,8 +26,45 @@ P = Bound("P", 2, doc="columns")
 B = Bound("B", 2, least=0, doc="pages at the start")
 ROWS = Scalarset("ROWS", V, prefix="r")
 PLACES = Int(0, P - 1)
+ENDS = Int(1, P)
 DEEP = Int(-2, P - 1)
 SIDES = Scalarset("SIDES", 2, prefix="s", ordered=True)
+
+
+class Booked(Design):
+    """Pages that rows reserve, take one by one, and give back."""
+
+    free = var(Int(0, B), init=B)
+    reserved = var(Int(0, B))
+    size = table(ROWS, Int(0, P))
+    taken = table(ROWS, PLACES, Bool())
+
+    @action
+    def reserve(self, row: ROWS, places: ENDS) -> bool:
+        require(self.size[row] == 0)
+        if self.free - self.reserved < places:
+            return False
+        self.size[row] = places
+        self.reserved += places
+        return True
+
+    @action
+    def take(self, row: ROWS, place: PLACES):
+        require(place < self.size[row] and not self.taken[row, place])
+        self.taken[row, place] = True
+        self.free -= 1
+        self.reserved -= 1
+
+    @action
+    def give_back(self, row: ROWS):
+        require(self.size[row] > 0)
+        for p in PLACES:
+            if self.taken[row, p]:
+                self.taken[row, p] = False
+                self.free += 1
+            elif p < self.size[row]:
+                self.reserved -= 1
+        self.size[row] = 0
 
 
 class Forms(Design):

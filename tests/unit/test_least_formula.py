@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from poolproof.checker.commands.main import main
+from poolproof.checker.core import ir
 from poolproof.checker.driver.least_formula import LinearForm, beyond, fitted, judged
 from poolproof.checker.driver.sweep import SweepCell
 
@@ -93,6 +94,22 @@ def test_what_an_upgrade_takes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*call, "--scenario", "cold"]) == 0
     out = capsys.readouterr().out
     assert "cold on ReservedThpPlanned: blocks = 2 * P - cold\n" in out
-    assert "Not proved at other" in out
+    assert "Not proved for other values" in " ".join(out.split())
     assert main([*call, "--scenario", "limit", "--design", "ReservedThp"]) == 3
     assert "no formula for blocks: P=2, cold=1 has none" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        (ir.sub(ir.add(ir.param("P"), ir.num(3)), ir.param("cold")), "P - cold + 3"),
+        (ir.sub(ir.num(1), ir.mul(ir.num(2), ir.param("P"))), "-2 * P + 1"),
+        (ir.mul(ir.param("P"), ir.param("cold")), "None"),
+        (ir.param("V"), "None"),
+        (ir.max_(ir.param("P"), ir.num(2)), "None"),
+    ],
+)
+def test_an_expression_as_a_formula(text: ir.Expr, form: str) -> None:
+    found = LinearForm.of(text, NAMES)
+    assert str(found) == form
+    assert found is None or LinearForm.of(found.expr(), NAMES) == found
