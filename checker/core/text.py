@@ -9,4 +9,7 @@ WIDTH = 75
 
 def count(number: int, noun: str) -> str:
     """``1 step``, ``1,024 states``."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+    return f"{number:,} {noun if number == 1 else _PLURALS.get(noun, f'{noun}s')}"
+
+
+_PLURALS = {"class": "classes", "property": "properties"}

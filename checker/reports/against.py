@@ -62,9 +62,8 @@ def against_totals(
     features, and on how many something differs."""
     pairs = dict.fromkeys((c.task.known.name, c.base.known.name) for c in done)
     names = ", ".join(f"{one} against {base}" for one, base in pairs)
-    asked = (
-        f"{count(len(done), 'spec')}, {_properties(sum(c.properties for c in done))}"
-    )
+    asked = count(len(done), "spec")
+    asked += f", {count(sum(c.properties for c in done), 'property')}"
     if together:
         asked += f"; {count(sum(t.sets for t in together), 'set')} of features"
     new = sum(any(a.new for a in t.answers) for t in together)
@@ -91,10 +90,6 @@ def _not_together(done: Sequence[Compared]) -> list[str]:
         return []
     text = f"not checked with any three features together: check {' '.join(specs)} "
     return wrapped(f"{text}--triples does that", "", "  ")
-
-
-def _properties(number: int) -> str:
-    return f"{number:,} {'property' if number == 1 else 'properties'}"
 
 
 def _words(d: PropertyDifference, base: str) -> str:

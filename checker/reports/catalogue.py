@@ -33,8 +33,7 @@ def _counted(spec: Spec) -> str:
     if not spec.claims and (spec.calls or spec.observed):
         parts = [count(len(spec.calls), "call")] if spec.calls else ["all calls"]
         return ", ".join([*parts, count(len(spec.observed), "value")])
-    number = len(spec.claims)
-    return "1 property" if number == 1 else f"{number} properties"
+    return count(len(spec.claims), "property")
 
 
 def design_text(known: DesignRef) -> list[str]:

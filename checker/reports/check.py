@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.property import Kind
 from poolproof.checker.core.text import WIDTH
 from poolproof.checker.core.verdict import Holds, Unknown, Verdict, Violated
@@ -20,7 +19,7 @@ from poolproof.checker.driver.task import Task
 from poolproof.checker.frontend.overrides import idle_methods
 from poolproof.checker.reports.branches import branch_lines
 from poolproof.checker.reports.text import broken_by, run, table, trust, why, wrapped
-from poolproof.checker.reports.words import assuming, sentence, short
+from poolproof.checker.reports.words import assuming, sentence, short, sizes
 from poolproof.model.language import declared
 
 
@@ -82,13 +81,9 @@ def _circumstances(task: Task) -> str:
 
 
 def settings(task: Task) -> str:
-    """Return ``B=2 V=3, with fork, split, without swap``."""
-    parts = [show_bounds(task.set_bounds)]
-    if task.sizes.having:
-        parts.append("with " + " ".join(task.sizes.having))
-    if task.sizes.without:
-        parts.append("without " + " ".join(task.sizes.without))
-    return ", ".join(p for p in parts if p) or "no bounds"
+    """Return ``B=2 V=3, with fork split, without swap``."""
+    own = task.sizes
+    return sizes(task.set_bounds, own.having, own.without) or "no bounds"
 
 
 def assertions_summary(checked: CheckResult) -> str:

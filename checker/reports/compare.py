@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.ir import show_raw
 from poolproof.checker.core.text import count
 from poolproof.checker.driver.compare import Comparison, DesignPair, DifferenceClass
@@ -18,7 +17,7 @@ from poolproof.checker.engines.visible import Event, Shown, View
 from poolproof.checker.evidence.replay import is_shown, show_argument
 from poolproof.checker.reports.json import run_json
 from poolproof.checker.reports.text import run, table, wrapped
-from poolproof.checker.reports.words import key, short
+from poolproof.checker.reports.words import key, short, sizes
 
 
 def compare_report(comparison: Comparison, verbose: bool = False) -> list[str]:
@@ -43,12 +42,10 @@ def compare_report(comparison: Comparison, verbose: bool = False) -> list[str]:
 def _settings(pair: DesignPair) -> str:
     bounds = {k: v for c in pair.compiled for k, v in c.bounds.items()}
     given = {k for s in pair.sizes for k in s.bounds}
-    having = dict.fromkeys(f for s in pair.sizes for f in s.having)
-    without = dict.fromkeys(f for s in pair.sizes for f in s.without)
-    parts = [show_bounds({k: v for k, v in bounds.items() if not given or k in given})]
-    parts += [f"with {' '.join(having)}"] if having else []
-    parts += [f"without {' '.join(without)}"] if without else []
-    return ", ".join(p for p in parts if p) or "no bounds"
+    having = list(dict.fromkeys(f for s in pair.sizes for f in s.having))
+    without = list(dict.fromkeys(f for s in pair.sizes for f in s.without))
+    named = {k: v for k, v in bounds.items() if not given or k in given}
+    return sizes(named, having, without) or "no bounds"
 
 
 def _below(texts: Iterator[str]) -> list[str]:
@@ -137,9 +134,8 @@ def _verdict(comparison: Comparison) -> Iterator[str]:
     if comparison.same:
         yield "no difference: they are the same transition system"
     elif number:
-        found = "1 class" if number == 1 else f"{number} classes"
         more = "" if comparison.complete else "; there may be more"
-        yield f"{found} of differences{more}"
+        yield f"{count(number, 'class')} of differences{more}"
     elif not comparison.complete:
         yield "unknown: no difference found before the search ended"
     elif comparison.assumed:

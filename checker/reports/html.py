@@ -23,7 +23,6 @@ from poolproof.checker.driver.objections import PageCell, severity
 from poolproof.checker.driver.scores import Scores
 from poolproof.checker.driver.task import Task
 from poolproof.checker.reports.check import settings
-from poolproof.checker.reports.lanes import Lanes
 from poolproof.checker.reports.page import (
     KEY,
     NO_FIGURES,
@@ -42,7 +41,7 @@ from poolproof.checker.reports.page import (
 from poolproof.checker.reports.page import cell_text as page_cell
 from poolproof.checker.reports.pictures import pictures
 from poolproof.checker.reports.review import answer_of, cell_text, each_spec, rests_on
-from poolproof.checker.reports.schedule import ScheduledStep, schedule_lines
+from poolproof.checker.reports.schedule import replay_lines
 from poolproof.checker.reports.text import broken_by, why
 
 # --- the page -------------------------------------------------------------
@@ -370,9 +369,8 @@ def _run(
     if shown:
         yield from pictures(task.compiled, replayed)
     else:
-        who = Lanes(task.compiled).who
-        calls = [ScheduledStep(who(t.step), t.step, t.result) for t in replayed.taken]
-        yield f"<pre>{escape(chr(10).join(schedule_lines(system, calls)))}</pre>"
+        calls = "\n".join(replay_lines(task.compiled, replayed))
+        yield f"<pre>{escape(calls)}</pre>"
     words = "\n".join(line[2:] for line in why(system, prop, replayed))
     if words:
         yield f"<pre>{escape(words)}</pre>"

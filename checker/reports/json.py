@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from poolproof.checker.core.ir import (
@@ -27,7 +28,7 @@ from poolproof.checker.core.verdict import (
     Verdict,
     Violated,
 )
-from poolproof.checker.driver.assumptions import AssumptionResult, assumptions
+from poolproof.checker.driver.assumptions import assumptions
 from poolproof.checker.driver.guarantee import Guarantee
 from poolproof.checker.driver.judging import CheckResult
 from poolproof.checker.driver.mutate import MutantStatus
@@ -237,7 +238,7 @@ def one_check(checked: CheckResult) -> dict[str, Any]:
             }
             for a in checked.answers
         ],
-        "assumptions": _assumptions(assumptions(checked)),
+        "assumptions": list(map(asdict, assumptions(checked))),
         "missing": dict(task.resolved.missing),
         "branches": branches_json(checked.branches),
         "defects": [
@@ -259,8 +260,8 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 
 def _figures(verdict: Verdict) -> dict[str, Any]:
     match verdict:
-        case Holds(exhaustive=True, states=states, depth=depth):
-            return {"states": states, "depth": depth}
+        case Holds(exhaustive=True) | Unreachable():
+            return {"states": verdict.states, "depth": verdict.depth}
         case Holds(certificate=certificate):
             return {
                 "params": list(certificate.params) if certificate else [],
@@ -272,12 +273,8 @@ def _figures(verdict: Verdict) -> dict[str, Any]:
                     else {}
                 ),
             }
-        case Violated(trace=trace, shortest=shortest):
-            return {"steps": len(trace), "shortest": shortest}
-        case Reached(trace=trace, shortest=shortest):
-            return {"steps": len(trace), "shortest": shortest}
-        case Unreachable(states=states, depth=depth):
-            return {"states": states, "depth": depth}
+        case Violated() | Reached():
+            return {"steps": len(verdict.trace), "shortest": verdict.shortest}
         case Vacuous(reason=reason, of=of):
             return {"reason": reason, "of": _verdict(of)}
         case Unknown(reason=reason, depth=depth):
@@ -302,18 +299,6 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
 # --- sizes, guarantees, mutants -------------------------------------------
 
 
-def _assumptions(found: Sequence[AssumptionResult]) -> list[dict[str, Any]]:
-    return [
-        {
-            "why": a.why,
-            "cut": a.cut,
-            "complete": a.complete,
-            "unneeded": a.unneeded,
-        }
-        for a in found
-    ]
-
-
 def sizes_json(answers: Sequence[SizeAnswer], code: int) -> dict[str, Any]:
     """Return everything that `size` prints."""
     return {"exit": code, "answers": [_size_answer(a) for a in answers]}
@@ -333,7 +318,7 @@ def size_json(scenario: str, design: str, found: Sized) -> dict[str, Any]:
         "design": design,
         "bound": found.bound,
         "smallest": found.smallest,
-        "assumptions": _assumptions(found.assumptions),
+        "assumptions": list(map(asdict, found.assumptions)),
         "unobserved": list(found.unobserved),
         "sizes": [
             {
@@ -363,7 +348,7 @@ def guarantee_json(done: Sequence[Guarantee]) -> list[dict[str, Any]]:
             "sizes": [dict(s) for s in g.sizes],
             "missing": g.missing,
             "stopped": g.stopped,
-            "assumptions": _assumptions(g.assumptions),
+            "assumptions": list(map(asdict, g.assumptions)),
             "findings": [
                 {
                     "features": list(f.features),

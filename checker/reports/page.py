@@ -12,9 +12,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count as numbers
 from pathlib import Path
 from string import ascii_lowercase
+from typing import TypeVar
 
 from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.text import WIDTH
@@ -36,12 +36,11 @@ from poolproof.checker.driver.review import LeastPools
 from poolproof.checker.driver.scores import Scores
 from poolproof.checker.driver.size import Failure, Sized
 from poolproof.checker.driver.stored import trace_name
-from poolproof.checker.evidence.replay import Replay
 from poolproof.checker.reports.check import settings
-from poolproof.checker.reports.lanes import Lanes
-from poolproof.checker.reports.schedule import ScheduledStep, schedule_lines
+from poolproof.checker.reports.review import answer_of, each_spec
+from poolproof.checker.reports.schedule import replay_lines
 from poolproof.checker.reports.text import wrapped
-from poolproof.checker.reports.words import MARKS, assuming, cell_mark, mark
+from poolproof.checker.reports.words import MARKS, assuming, cell_mark, mark, sizes
 from poolproof.checker.spec.page import Objection, Page, ShownRun, Upgrade
 from poolproof.model.language import declared
 
@@ -78,6 +77,8 @@ class Overview:
             self.keys[file] = _KEYS[at] if at < len(_KEYS) else _letters(at)
         return self.keys[file]
 
+
+_Column = TypeVar("_Column")
 
 _KEYS = ascii_lowercase + "123456789"
 """One character each, so that a cell of the shipped page is narrow."""
@@ -210,12 +211,7 @@ def settings_of(file: str, done: Sequence[CheckResult]) -> SpecSettings:
 def spec_settings(file: str, done: Sequence[CheckResult]) -> str:
     """Return `settings_of` in words."""
     found = settings_of(file, done)
-    parts = [
-        show_bounds(found.bounds),
-        "with " + " ".join(found.having) if found.having else "",
-        "without " + " ".join(found.without) if found.without else "",
-    ]
-    return ", ".join(p for p in parts if p) or "no bounds"
+    return sizes(found.bounds, found.having, found.without) or "no bounds"
 
 
 # --- what columns rest on ----------------------------------------------------
@@ -314,22 +310,14 @@ class PageRun:
     failure: Failure | None
     calls: tuple[str, ...]
 
-    @property
-    def replay(self) -> Replay | None:
-        if self.asked is not None:
-            return self.asked.answer.replay
-        return None if self.failure is None else self.failure.replay
-
 
 def page_runs(view: Overview) -> Iterator[PageRun]:
     """Yield the page's runs, those that were asked and are there."""
     for shown in view.page.runs:
         asked = property_of(shown.shown, shown.design, view.done)
         if asked is not None and asked.answer.replay is not None:
-            replay, task = asked.answer.replay, asked.checked.task
-            who = Lanes(task.compiled).who
-            calls = [ScheduledStep(who(t.step), t.step, t.result) for t in replay.taken]
-            lines = schedule_lines(task.compiled.system, calls)
+            task = asked.checked.task
+            lines = replay_lines(task.compiled, asked.answer.replay)
             where = trace_name(task, asked.answer.prop.name)
             yield PageRun(shown, where, asked, None, tuple(lines))
         elif view.sizes is not None:
@@ -338,9 +326,7 @@ def page_runs(view: Overview) -> Iterator[PageRun]:
             if found is None or at is None or at.failure is None:
                 continue
             failure = at.failure
-            taken = zip(failure.who, failure.replay.taken, strict=True)
-            calls = [ScheduledStep(who, t.step, t.result) for who, t in taken]
-            lines = schedule_lines(failure.compiled.system, calls)
+            lines = replay_lines(failure.compiled, failure.replay, failure.who)
             where = f"{shown.design.text}, {shown.shown.text}, {found.bound}={at.size}"
             yield PageRun(shown, where, None, failure, tuple(lines))
 
@@ -361,8 +347,9 @@ def page(view: Overview) -> list[str]:
     return lines
 
 
-def _capitals() -> Iterator[str]:
-    return (_letters(n).upper() for n in numbers())
+def _lettered(columns: Iterable[_Column]) -> list[tuple[str, _Column]]:
+    """Return each of the columns behind its letter."""
+    return [(_letters(n).upper(), column) for n, column in enumerate(columns)]
 
 
 def _table(view: Overview) -> list[str]:
@@ -379,8 +366,9 @@ def _table(view: Overview) -> list[str]:
         return []
     lines = wrapped("What was said about the designs, and the worst result of each.")
     lines += wrapped(KEY)
-    letters = [letter for letter, _ in zip(_capitals(), view.columns, strict=False)]
-    for letter, column in zip(letters, view.columns, strict=True):
+    letters = []
+    for letter, column in _lettered(view.columns):
+        letters.append(letter)
         names = ", ".join(k.name for k in column.designs)
         text = f"{letter} {column.title}: {column.status} ({names})"
         lines += wrapped(text, "  ", "    ")
@@ -463,7 +451,7 @@ def _basis(view: Overview) -> list[str]:
     own: list[tuple[str, str]] = []
     agree: list[str] = []
     bare: list[str] = []
-    for letter, column in zip(_capitals(), view.columns, strict=False):
+    for letter, column in _lettered(view.columns):
         for text in taken_for_granted(column):
             granted.setdefault(text, []).append(letter)
         some = [a for a in assumed_in(column) if a.cut != 0 and not a.unneeded]
@@ -518,7 +506,7 @@ def _unanswered(view: Overview) -> str:
     rows: list[Objection | Upgrade] = [*view.page.objections, *view.page.upgrades]
     found: dict[str, dict[str, list[str]]] = {"n/a": {}, "?": {}}
     for row in rows:
-        for letter, column in zip(_capitals(), view.columns, strict=False):
+        for letter, column in _lettered(view.columns):
             said = lacked(row, column)
             if said is not None:
                 reasons = found["?" if said.unknown else "n/a"]
@@ -550,24 +538,23 @@ _MOST = 9
 def all_rows(done: Sequence[CheckResult]) -> list[str]:
     """Return every property by its title, with all designs of its spec, and the
     bounds of each."""
-    by_spec: dict[str, list[CheckResult]] = {}
-    for c in done:
-        by_spec.setdefault(c.task.spec.file, []).append(c)
     lines: list[str] = []
-    for file, some in by_spec.items():
+    for some in each_spec(done):
         for start in range(0, len(some), _MOST):
-            lines += ["", *_rows(file, some[start : start + _MOST])]
+            lines += ["", *_rows(some[start : start + _MOST])]
     return [*lines, "", *wrapped(MARKS, "  ", "  ")]
 
 
-def _rows(file: str, some: Sequence[CheckResult]) -> list[str]:
-    lines = wrapped(f"{Path(file).stem}: {some[0].task.spec.title}", "", "    ")
-    for letter, c in zip(_capitals(), some, strict=False):
+def _rows(some: Sequence[CheckResult]) -> list[str]:
+    spec = some[0].task.spec
+    lines = wrapped(f"{Path(spec.file).stem}: {spec.title}", "", "    ")
+    letters = []
+    for letter, c in _lettered(some):
+        letters.append(letter)
         lines += wrapped(
             f"{letter} {c.task.known.name}, {settings(c.task)}", "  ", "    "
         )
     first = WIDTH - _NARROW * len(some)
-    letters = [letter for letter, _ in zip(_capitals(), some, strict=False)]
     lines.append(" " * first + "".join(f"{x:<{_NARROW}}" for x in letters))
     titles = titles_asked(some)
     titles |= {n: assertion_title(some, n) for n in listed_names(some)}
@@ -596,7 +583,7 @@ def assertion_title(some: Sequence[CheckResult], name: str) -> str:
 
 
 def _brief(checked: CheckResult, name: str) -> str:
-    answer = next((a for a in checked.answers if a.prop.name == name), None)
+    answer = answer_of(checked, name)
     if answer is None:
         return "-"
     odd = "!" if answer.status is ExpectationStatus.UNMET else ""

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.text import count
 from poolproof.checker.core.verdict import Unknown
 from poolproof.checker.driver.regressions import BugEntry, BugResult, Regression
 from poolproof.checker.reports.text import run, table, why, wrapped
+from poolproof.checker.reports.words import sizes
 
 HEAD = ("fix", "steps", "states", "seconds")
 
@@ -109,9 +109,8 @@ def runs(found: Iterable[BugResult]) -> list[str]:
             continue
         lines += ["", *wrapped(f"{commit(f.entry)}: {f.entry.bug.symptom}", "", "    ")]
         lines += wrapped(f"({f.entry.bug.detected})", "  ", "   ")
-        where = [f.design.__name__, show_bounds(f.entry.bug.bounds)]
-        where += ["with " + " ".join(f.compiled.having)] if f.compiled.having else []
-        lines += wrapped(", ".join(where), "  ", "    ")
+        own = sizes(f.entry.bug.bounds, f.compiled.having, ())
+        lines += wrapped(f"{f.design.__name__}, {own}", "  ", "    ")
         lines += run(f.compiled, f.replay)
         lines += why(f.compiled.system, f.prop, f.replay)
     return lines

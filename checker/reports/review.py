@@ -36,14 +36,7 @@ def review_report(checked: Sequence[CheckResult], scores: Scores) -> list[str]:
     for c in checked:
         text = f"{c.task.known.name}, {settings(c.task)}{_covered(c)}"
         lines += wrapped(text, "  ", "    ")
-    names = [*titles_asked(checked), *listed_names(checked)]
-    cells = {
-        (name, c.task.known.name): _cell(c, name) for name in names for c in checked
-    }
-    for some in _columns(checked, cells):
-        head = ["", *(c.task.known.name for c in some)]
-        rows = [[n, *(cells[n, c.task.known.name] for c in some)] for n in names]
-        lines += ["", *table(head, rows)]
+    lines += _tables(checked)
     rests = [
         line
         for c in checked
@@ -70,17 +63,12 @@ def ranking_report(done: Sequence[CheckResult]) -> list[str]:
     counts = {d: _tally([c for c in done if c.task.known.name == d]) for d in designs}
     ranked = sorted(designs, key=lambda d: counts[d])
     lines: list[str] = []
-    for _, group in groupby(done, key=lambda c: c.task.spec.file):
+    for group in each_spec(done):
         some = sorted(group, key=lambda c: ranked.index(c.task.known.name))
-        names = [*titles_asked(some), *listed_names(some)]
-        cells = {(n, c.task.known.name): _cell(c, n) for n in names for c in some}
         spec = some[0].task.spec
         lines += ["", *wrapped(f"{spec.file}: {spec.title}", "", "    ")]
         lines += wrapped(settings(some[0].task), "  ", "    ")
-        for columns in _columns(some, cells):
-            head = ["", *(c.task.known.name for c in columns)]
-            rows = [[n, *(cells[n, c.task.known.name] for c in columns)] for n in names]
-            lines += ["", *table(head, rows)]
+        lines += _tables(some)
     totals = ("", "violated", "not known", "unexpected")
     tallies = [[d, *map(str, counts[d])] for d in ranked]
     return [*lines[1:], "", *table(totals, tallies)]
@@ -93,6 +81,19 @@ def _tally(checked: Sequence[CheckResult]) -> tuple[int, int, int]:
     bad = sum(isinstance(a.verdict, Violated | Unreachable) for a in answers)
     open_ = sum(isinstance(a.verdict, Unknown) for a in answers)
     return bad, open_, sum(a.status is ExpectationStatus.UNMET for a in answers)
+
+
+def _tables(checked: Sequence[CheckResult]) -> list[str]:
+    """Return a row for each property of a spec and a column for each design; those
+    that do not fit side by side are further tables."""
+    names = [*titles_asked(checked), *listed_names(checked)]
+    cells = {(n, c.task.known.name): _cell(c, n) for n in names for c in checked}
+    lines: list[str] = []
+    for some in _columns(checked, cells):
+        head = ["", *(c.task.known.name for c in some)]
+        rows = [[n, *(cells[n, c.task.known.name] for c in some)] for n in names]
+        lines += ["", *table(head, rows)]
+    return lines
 
 
 def _columns(

@@ -11,10 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.ir import show_raw
 from poolproof.checker.core.system import TransitionSystem
 from poolproof.checker.core.verdict import Step
-from poolproof.checker.evidence.replay import is_shown, show_argument, show_result
+from poolproof.checker.evidence.replay import (
+    Replay,
+    is_shown,
+    show_argument,
+    show_result,
+)
+from poolproof.checker.reports.lanes import Lanes
 from poolproof.checker.reports.text import wrapped
 
 _TURNS = 4
@@ -67,6 +74,20 @@ def schedule_lines(
     for number, who, text in rows:
         margin = f"  {number:>{digits}} {who:<{wide}}  "
         yield from wrapped(text, margin, " " * len(margin))
+
+
+def replay_lines(
+    compiled: Compiled, replayed: Replay, who: Sequence[str] | None = None
+) -> list[str]:
+    """Return the steps of a run as `schedule_lines`. ``who`` takes each of them; by
+    default, the task in whose lane it is."""
+    lanes, taken = Lanes(compiled), replayed.taken
+    names = who or [lanes.who(t.step) for t in taken]
+    calls = [
+        ScheduledStep(name, t.step, t.result)
+        for name, t in zip(names, taken, strict=True)
+    ]
+    return list(schedule_lines(compiled.system, calls))
 
 
 def _repeated(calls: Sequence[ScheduledStep], start: int) -> tuple[int, int]:

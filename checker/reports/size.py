@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from poolproof.checker.driver.assumptions import together
 from poolproof.checker.driver.size import Sized
-from poolproof.checker.reports.schedule import ScheduledStep, schedule_lines
+from poolproof.checker.reports.schedule import replay_lines
 from poolproof.checker.reports.text import table, wrapped
 from poolproof.checker.reports.words import assuming, unobserved
 from poolproof.checker.spec.syntax import Scenario, Spec
@@ -117,12 +117,8 @@ def _schedule(found: Sized, title: str, scenario: str, design: str) -> list[str]
         return []
     failure = at.failure
     head = f"{scenario}, {design}, {found.bound} = {at.size}: {title}"
-    calls = [
-        ScheduledStep(who, taken.step, taken.result)
-        for who, taken in zip(failure.who, failure.replay.taken, strict=True)
-    ]
     lines = ["", *wrapped(head, "", "    ")]
-    lines += schedule_lines(failure.compiled.system, calls)
+    lines += replay_lines(failure.compiled, failure.replay, failure.who)
     if failure.kind == "stuck":
         lines.append("  and nothing can happen any more")
     elif failure.kind not in ("early", "late"):

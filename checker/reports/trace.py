@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.verdict import Defect, Shown, shown_by
 from poolproof.checker.driver.assumptions import AssumptionResult
 from poolproof.checker.driver.judging import PropertyResult
@@ -14,7 +13,7 @@ from poolproof.checker.driver.task import Task
 from poolproof.checker.evidence.replay import Replay
 from poolproof.checker.evidence.trace_file import Heading, write
 from poolproof.checker.reports.text import broken_by, run, why, wrapped
-from poolproof.checker.reports.words import assuming, key, sentence
+from poolproof.checker.reports.words import assuming, key, sentence, sizes
 
 
 def trace_report(replayed: Replayed) -> list[str]:
@@ -43,12 +42,8 @@ def trace_report(replayed: Replayed) -> list[str]:
 
 
 def _circumstances(heading: Heading) -> str:
-    parts = [heading.design, show_bounds(heading.bounds)]
-    if heading.having:
-        parts.append("with " + " ".join(heading.having))
-    if heading.without:
-        parts.append("without " + " ".join(heading.without))
-    return ", ".join(p for p in parts if p)
+    own = sizes(heading.bounds, heading.having, heading.without)
+    return ", ".join(filter(None, (heading.design, own)))
 
 
 # --- the file -------------------------------------------------------------

@@ -62,12 +62,10 @@ def sentence(
                 + (f" ({fixed})" if fixed else "")
                 + ", certificate re-checked"
             )
-        case Violated(trace=trace, shortest=shortest):
-            tail = "" if shortest else ", perhaps not the fewest"
-            return f"violated after {count(len(trace), 'step')}{tail}"
-        case Reached(trace=trace, shortest=shortest):
-            tail = "" if shortest else ", perhaps not the fewest"
-            return f"reached after {count(len(trace), 'step')}{tail}"
+        case Violated() | Reached():
+            tail = "" if verdict.shortest else ", perhaps not the fewest"
+            word = "reached" if isinstance(verdict, Reached) else "violated"
+            return f"{word} after {count(len(verdict.trace), 'step')}{tail}"
         case Unreachable(states=states, depth=depth):
             return f"unreachable{within}: {_visited(states)}, depth {depth}"
         case Vacuous(reason=reason):
@@ -89,6 +87,18 @@ def assuming(a: AssumptionResult) -> str:
         return f"assuming {a.why}" + (": not needed" if a.unneeded else "")
     steps = f"{count(a.cut, 'step')} cut" if a.cut else "cut nothing"
     return f"assuming {a.why}: {steps}" + ("" if a.complete else " so far")
+
+
+def sizes(
+    bounds: Mapping[str, int], having: Sequence[str], without: Sequence[str]
+) -> str:
+    """Return ``B=2 V=3, with fork split, without swap``."""
+    parts = (
+        show_bounds(bounds),
+        "with " + " ".join(having) if having else "",
+        "without " + " ".join(without) if without else "",
+    )
+    return ", ".join(filter(None, parts))
 
 
 def unobserved(variables: Sequence[str]) -> str:
