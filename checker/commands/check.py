@@ -38,7 +38,7 @@ from poolproof.checker.reports.cases import junit, ktap
 from poolproof.checker.reports.certificate import certificate_files
 from poolproof.checker.reports.check import check_report
 from poolproof.checker.reports.review import ranking_report, totals
-from poolproof.checker.reports.text import wrapped
+from poolproof.checker.reports.text import indented
 from poolproof.checker.reports.trace import defect_text, replayed_of, trace_text
 from poolproof.checker.spec import Spec
 
@@ -275,7 +275,5 @@ def _certify(checked: CheckResult, directory: str) -> list[str]:
     for folder, paths in groupby(files, key=lambda path: path.split("/")[0]):
         number = count(len(list(paths)), "question")
         where = os.path.join(directory, folder)
-        lines += wrapped(
-            f"certificate: {number} in {where}, each must be unsat", "  ", "    "
-        )
+        lines += indented(f"certificate: {number} in {where}, each must be unsat")
     return ["", *(lines or ["  certificate: none, nothing was proved"])]

@@ -27,7 +27,7 @@ from poolproof.checker.core.ir import show_raw
 from poolproof.checker.core.text import count
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.kernel.answer import Answer, Counters
-from poolproof.checker.reports.text import table, wrapped
+from poolproof.checker.reports.text import indented, table, wrapped
 from poolproof.model.language import action_methods, declared
 
 
@@ -41,49 +41,41 @@ def campaign_report(
     ``programs`` a line on its C program."""
     rate = done.steps / done.seconds if done.seconds else 0.0
     lines = wrapped(f"{done.design.__name__} and Linux {done.release}", "", "    ")
-    lines += wrapped(
+    lines += indented(
         f"{count(done.sequences, 'sequence')}, {count(done.steps, 'step')} of the "
-        f"design in {count(done.calls, 'call')}, {rate:,.0f} steps/s",
-        "  ",
-        "    ",
+        f"design in {count(done.calls, 'call')}, {rate:,.0f} steps/s"
     )
     if done.leaked - done.wrapped:
-        lines += wrapped(
+        lines += indented(
             f"{count(done.leaked - done.wrapped, 'sequence')} left pages or promises "
-            "behind, as the design says",
-            "  ",
-            "    ",
+            "behind, as the design says"
         )
     if done.wrapped:
-        lines += wrapped(
+        lines += indented(
             f"{count(done.wrapped, 'sequence')} ended early: a counter fell below "
-            "zero on both sides",
-            "  ",
-            "    ",
+            "zero on both sides"
         )
     if done.ended:
-        lines += wrapped(f"ended early: {done.ended}", "  ", "    ")
+        lines += indented(f"ended early: {done.ended}")
     elif done.spent:
-        lines += wrapped(
+        lines += indented(
             f"ended early: the budget of {done.plan.seconds:g} s is spent, after "
-            f"{done.sequences:,} of {count(done.plan.sequences, 'sequence')}",
-            "  ",
-            "    ",
+            f"{done.sequences:,} of {count(done.plan.sequences, 'sequence')}"
         )
     lines += ["", *_verdict(done)]
     for number, found in enumerate(done.disagreements):
         lines += ["", *disagreement(found)]
         lines += _broken(broken[number], "kernel") if broken else []
-        lines += wrapped(programs[number], "  ", "    ") if programs else []
+        lines += indented(programs[number]) if programs else []
     return [*lines, *_known(done), "", *_coverage(done)]
 
 
 def _verdict(done: Campaign) -> list[str]:
     if not done.unexplained:
-        return wrapped("no disagreement that is not listed", "  ", "    ")
+        return indented("no disagreement that is not listed")
     sequences = count(done.unexplained, "sequence")
     kinds = count(len(done.disagreements), "kind")
-    return wrapped(f"{sequences} in disagreement, {kinds}", "  ", "    ")
+    return indented(f"{sequences} in disagreement, {kinds}")
 
 
 # --- a disagreement --------------------------------------------------------
@@ -94,7 +86,7 @@ def disagreement(found: Found, left: str = "model", right: str = "kernel") -> li
     those of two kernels."""
     run, at = found.run, found.difference.at
     having = " ".join(run.setting.having) or "nothing"
-    lines = wrapped(f"with {having}; {show_bounds(run.setting.bounds)}", "  ", "    ")
+    lines = indented(f"with {having}; {show_bounds(run.setting.bounds)}")
     lines += wrapped("; ".join(run.setup), "  setup: ", "    ")
     shown = [("", left, right)]
     answers = found.answers[len(run.setup) :]
@@ -202,13 +194,13 @@ def pair_report(
         f"  {count(pair.sequences, 'sequence')}, {count(pair.calls, 'call')} on both",
     ]
     if pair.ended:
-        lines += wrapped(f"ended early: {pair.ended}", "  ", "    ")
+        lines += indented(f"ended early: {pair.ended}")
     number = sum(pair.repeated.values())
     differ = f"{count(number, 'sequence')} differ, {len(pair.differences)} kinds"
     lines += ["", f"  {differ if number else 'no difference for user space'}"]
     for number, (found, some) in enumerate(zip(pair.differences, broken, strict=True)):
         lines += ["", *disagreement(found, "base", "head"), *_broken(some, "head")]
-        lines += wrapped(programs[number], "  ", "    ") if programs else []
+        lines += indented(programs[number]) if programs else []
     return lines
 
 
@@ -223,7 +215,7 @@ def injected_report(design: str, done: Injected) -> list[str]:
         f"  {count(done.failures, 'failure')} in {count(done.calls, 'call')}",
     ]
     if done.ended:
-        lines += wrapped(f"ended early: {done.ended}", "  ", "    ")
+        lines += indented(f"ended early: {done.ended}")
     for title, modelled in (
         ("the design has a branch for it", True),
         ("it has none: the call must succeed, or fail and change nothing", False),
@@ -236,12 +228,12 @@ def injected_report(design: str, done: Injected) -> list[str]:
         lines += ["", f"  {title}", *table(("call", "allocated by", ""), rows)]
     reasons = {known.name: known.reason for known in known_differences()}
     for name, number in done.differed.items():
-        lines += ["", *wrapped(f"{number}  {name}: {reasons[name]}", "  ", "    ")]
+        lines += ["", *indented(f"{number}  {name}: {reasons[name]}")]
     kinds = len(done.differences)
     said = f"{count(kinds, 'kind')} of failure with another outcome"
     lines += ["", f"  {said if kinds else 'no other outcome'}"]
     for (call, function, _), found in done.differences.items():
-        lines += ["", *wrapped(f"{call}, no memory for {function}", "  ", "    ")]
+        lines += ["", *indented(f"{call}, no memory for {function}")]
         lines += disagreement(found)
     return lines
 
@@ -258,7 +250,7 @@ def _broken(some: Sequence[Broken], whose: str) -> list[str]:
     for one in some:
         title = one.prop.title or one.prop.name
         text = f"the {whose}'s counters violate {one.prop.name}: {title} ({one.spec})"
-        lines += wrapped(text, "  ", "    ")
+        lines += indented(text)
     return lines
 
 

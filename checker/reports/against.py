@@ -14,7 +14,7 @@ from poolproof.checker.driver.triples import LABEL, Triples
 from poolproof.checker.reports.branches import places
 from poolproof.checker.reports.check import settings
 from poolproof.checker.reports.json import run_json, triples_json
-from poolproof.checker.reports.text import broken_by, run, table, why, wrapped
+from poolproof.checker.reports.text import broken_by, indented, run, table, why, wrapped
 from poolproof.checker.reports.words import key, short
 
 
@@ -25,9 +25,7 @@ def against_report(compared: Compared) -> list[str]:
     if not (compared.differs or compared.unknown or compared.wrong):
         return []
     lines = wrapped(f"{task.spec.file}: {task.spec.title}", "", "    ")
-    lines += wrapped(
-        f"{task.known.name} against {base}, {settings(task)}", "  ", "    "
-    )
+    lines += indented(f"{task.known.name} against {base}, {settings(task)}")
     rows = [(d.prop.name, _words(d, base)) for d in compared.differences]
     if rows:
         lines += ["", *table(("", ""), rows)]
@@ -36,10 +34,10 @@ def against_report(compared: Compared) -> list[str]:
         (compared.new, f"here, though {base} never has it"),
     ):
         if some:
-            lines += ["", *wrapped(f"{words}: {', '.join(some)}", "  ", "    ")]
+            lines += ["", *indented(f"{words}: {', '.join(some)}")]
     if compared.never:
         text = f"never taken, other than in {base}: {places(compared.never)}"
-        lines += ["", *wrapped(text, "  ", "    ")]
+        lines += ["", *indented(text)]
     for checked in (compared.here, compared.there):
         lines += _errors(checked) if checked is not None else []
     system = task.compiled.system
@@ -50,7 +48,7 @@ def against_report(compared: Compared) -> list[str]:
             lines += run(task.compiled, d.run)
             if d.parting:
                 text = f"{base}, by the same calls: {d.parting}"
-                lines += wrapped(text, "  ", "    ")
+                lines += indented(text)
             lines += why(system, d.prop, d.run)
     return lines
 

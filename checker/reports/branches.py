@@ -9,7 +9,7 @@ from typing import Any
 
 from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.driver.branches import BranchCoverage, BranchResult
-from poolproof.checker.reports.text import wrapped
+from poolproof.checker.reports.text import indented
 
 
 def branch_lines(found: BranchCoverage | None, bounds: Mapping[str, int]) -> list[str]:
@@ -18,12 +18,12 @@ def branch_lines(found: BranchCoverage | None, bounds: Mapping[str, int]) -> lis
     if found is None:
         return []
     if found.why:
-        return wrapped(f"branches not followed: {found.why}", "  ", "    ")
+        return indented(f"branches not followed: {found.why}")
     if not found.never:
         return []
     within = f" within {show_bounds(bounds)}" if bounds else ""
     text = f"never taken{within}: {places(found.never)}"
-    return wrapped(text, "  ", "    ")
+    return indented(text)
 
 
 def places(results: tuple[BranchResult, ...]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from poolproof.checker.core.text import count
 from poolproof.checker.driver.designs import DesignRef
 from poolproof.checker.frontend.design import compile_design
-from poolproof.checker.reports.text import table, wrapped
+from poolproof.checker.reports.text import indented, table, wrapped
 from poolproof.checker.spec.syntax import Spec
 from poolproof.model.language import Feature, declared
 
@@ -46,7 +46,7 @@ def design_text(known: DesignRef) -> list[str]:
     lines = wrapped(known.reference)
     lines += wrapped(_first_line(cls.__doc__), "  ", "  ") if cls.__doc__ else []
     for text in cls.assumed:
-        lines += wrapped(f"assumed: {text}", "  ", "    ")
+        lines += indented(f"assumed: {text}")
     if bounds:
         rows = [(n, str(b.default), b.doc) for n, b in sorted(bounds.items())]
         lines += ["", "bounds, their defaults", *table(("", "", ""), rows)]

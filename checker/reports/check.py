@@ -18,7 +18,15 @@ from poolproof.checker.driver.judging import (
 from poolproof.checker.driver.task import Task
 from poolproof.checker.frontend.overrides import idle_methods
 from poolproof.checker.reports.branches import branch_lines
-from poolproof.checker.reports.text import broken_by, run, table, trust, why, wrapped
+from poolproof.checker.reports.text import (
+    broken_by,
+    indented,
+    run,
+    table,
+    trust,
+    why,
+    wrapped,
+)
 from poolproof.checker.reports.words import assuming, sentence, short, sizes
 from poolproof.model.language import declared
 
@@ -30,12 +38,10 @@ def check_report(
     that nobody expected (with ``verbose``, all runs)."""
     task = checked.task
     lines = wrapped(f"{task.spec.file}: {task.spec.title}", "", "    ")
-    lines += wrapped(_circumstances(task), "  ", "    ")
+    lines += indented(_circumstances(task))
     for span, name in idle_methods(task.known.cls):
-        lines += wrapped(
-            f"{span}: nothing calls {name}: write @action above it, or remove it",
-            "  ",
-            "    ",
+        lines += indented(
+            f"{span}: nothing calls {name}: write @action above it, or remove it"
         )
     lines += ["", *table(("", ""), _rows(checked))]
     lines += _below(checked)
@@ -66,12 +72,12 @@ def check_report(
 def _below(checked: CheckResult) -> list[str]:
     """Return the lines below the verdicts: assertions, assumptions, branches."""
     asserted = assertions_summary(checked)
-    lines = ["", *wrapped(asserted, "  ", "    ")] if asserted else []
+    lines = ["", *indented(asserted)] if asserted else []
     assumed = assumed_lines(checked)
     if assumed:
         lines.append("")
         for line in assumed:
-            lines += wrapped(line, "  ", "    ")
+            lines += indented(line)
     never = branch_lines(checked.branches, checked.task.set_bounds)
     return lines + (["", *never] if never else [])
 

@@ -16,7 +16,7 @@ from poolproof.checker.engines.inclusion import Included
 from poolproof.checker.engines.visible import Event, Shown, View
 from poolproof.checker.evidence.replay import is_shown, show_argument
 from poolproof.checker.reports.json import run_json
-from poolproof.checker.reports.text import run, table, wrapped
+from poolproof.checker.reports.text import indented, run, table, wrapped
 from poolproof.checker.reports.words import key, short, sizes
 
 
@@ -26,14 +26,14 @@ def compare_report(comparison: Comparison, verbose: bool = False) -> list[str]:
     pair = comparison.pair
     lines = wrapped(f"{pair.names[0]} and {pair.names[1]}, {_settings(pair)}", "", "  ")
     if pair.spec is not None:
-        lines += wrapped(f"{pair.spec.file}: {pair.spec.title}", "  ", "    ")
+        lines += indented(f"{pair.spec.file}: {pair.spec.title}")
     lines += ["", *_below(_compared(pair))]
     rows = [_row(pair, c) for c in comparison.classes]
     if rows:
         lines += ["", *table(("call", *pair.names, "after"), rows)]
     lines.append("")
     for text in (*_verdict(comparison), *_searched(comparison)):
-        lines += wrapped(text, "  ", "    ")
+        lines += indented(text)
     for c in comparison.classes if verbose else comparison.classes[:1]:
         lines += ["", *_runs(pair, c)]
     return lines
@@ -49,7 +49,7 @@ def _settings(pair: DesignPair) -> str:
 
 
 def _below(texts: Iterator[str]) -> list[str]:
-    return [line for text in texts for line in wrapped(text, "  ", "    ")]
+    return [line for text in texts for line in indented(text)]
 
 
 def _compared(pair: DesignPair) -> Iterator[str]:

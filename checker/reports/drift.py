@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from poolproof.checker.core.text import count
 from poolproof.checker.driver.drift import Drift, DriftCount, difference
 from poolproof.checker.linux.anchors import Source
-from poolproof.checker.reports.text import wrapped
+from poolproof.checker.reports.text import indented, wrapped
 
 
 def drift_report(
@@ -22,7 +22,7 @@ def drift_report(
     for one in drifted:
         yield ""
         yield from wrapped(_drift(one), "", "    ")
-        yield from wrapped("cited by " + ", ".join(_cited(one)), "  ", "    ")
+        yield from indented("cited by " + ", ".join(_cited(one)))
         if old is not None:
             yield from (f"  {line}".rstrip() for line in difference(one.name, old, new))
 

@@ -10,7 +10,7 @@ from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.text import count
 from poolproof.checker.driver.estimate import Estimate
 from poolproof.checker.reports.check import settings
-from poolproof.checker.reports.text import table, wrapped
+from poolproof.checker.reports.text import indented, table, wrapped
 
 _HOW = (
     "When a bound grows by one, the number of states is multiplied by a factor. The "
@@ -23,7 +23,7 @@ def estimate_report(e: Estimate) -> list[str]:
     """Return the estimate, and how it was obtained."""
     task = e.task
     lines = wrapped(f"{task.spec.file}: {task.spec.title}", "", "    ")
-    lines += wrapped(f"{task.known.name}, {settings(task)}", "  ", "    ")
+    lines += indented(f"{task.known.name}, {settings(task)}")
     if e.states is None:
         nothing = "nothing is known: no smaller search was completed within the budget"
         return [*lines, "", *wrapped(nothing, "  ")]

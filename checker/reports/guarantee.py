@@ -9,7 +9,7 @@ from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.text import count
 from poolproof.checker.driver.guarantee import Finding, Guarantee
 from poolproof.checker.evidence.replay import show_step
-from poolproof.checker.reports.text import table, wrapped
+from poolproof.checker.reports.text import indented, table, wrapped
 from poolproof.checker.reports.words import assuming
 
 NO_EFFECT = "no effect: at these sizes, every run is also possible without the feature."
@@ -65,9 +65,9 @@ def _design_report(g: Guarantee) -> list[str]:
     head = f"{g.known.name}: {g.name}" + (f" ({g.title})" if g.title else "")
     lines = wrapped(head, "", "    ")
     for size in g.sizes:
-        lines += wrapped(show_bounds(size) or "no bounds", "  ", "    ")
+        lines += indented(show_bounds(size) or "no bounds")
     if g.missing:
-        return [*lines, *wrapped(f"n/a: {g.missing}", "  ", "    ")]
+        return [*lines, *indented(f"n/a: {g.missing}")]
     singles = [*g.of(0), *g.of(1)]
     lines += ["", *table(("", ""), [(_named(f), finding_text(f)) for f in singles])]
     if any(f.effect is False for f in singles):
@@ -77,15 +77,13 @@ def _design_report(g: Guarantee) -> list[str]:
         lines += ["", "  only together:"]
         lines += table(("", ""), [(_named(f), finding_text(f)) for f in sets])
     if repaired := list(g.repaired()):
-        lines += wrapped(
-            "holds again with: " + ", ".join(_named(f) for f in repaired), "  ", "    "
-        )
-    lines += ["", *wrapped(_counted(g), "  ", "    ")]
+        lines += indented("holds again with: " + ", ".join(_named(f) for f in repaired))
+    lines += ["", *indented(_counted(g))]
     for a in g.assumptions:
-        lines += wrapped(assuming(a), "  ", "    ")
+        lines += indented(assuming(a))
     first = g.first
     if first is not None and first.replay is not None and first.compiled is not None:
-        lines += ["", *wrapped(f"first broken with {_named(first)}:", "  ", "    ")]
+        lines += ["", *indented(f"first broken with {_named(first)}:")]
         lines += wrapped(show_bounds(first.compiled.bounds), "    ", "      ")
         for number, taken in enumerate(first.replay.taken, 1):
             call = show_step(first.compiled.system, taken.step, taken.result)

@@ -10,7 +10,7 @@ from poolproof.checker.core.text import count
 from poolproof.checker.driver.mutants import Mutant
 from poolproof.checker.driver.mutate import MutantStatus
 from poolproof.checker.driver.mutation_run import MutationRun
-from poolproof.checker.reports.text import table, wrapped
+from poolproof.checker.reports.text import indented, table, wrapped
 
 KINDS = {
     "guard": "guards",
@@ -57,7 +57,7 @@ def _heading(done: MutationRun) -> list[str]:
     if done.incomplete:
         files = ", ".join(done.incomplete)
         notes.append(f"not all states (the first {done.states:,}) of: {files}")
-    return lines + [line for note in notes for line in wrapped(note, "  ", "    ")]
+    return lines + [line for note in notes for line in indented(note)]
 
 
 def _statuses(done: MutationRun) -> list[str]:
@@ -99,7 +99,7 @@ def _where(mutant: Mutant) -> list[str]:
     """Return the place of a mutant, and its change."""
     where = f"{mutant.span.file}:{mutant.span.line}: {mutant.method}"
     return [
-        *wrapped(where, "  ", "    "),
+        *indented(where),
         *wrapped(_shortened(mutant.what), "      ", "        "),
     ]
 
@@ -130,7 +130,7 @@ def _by_line(spans: Iterable[Span]) -> list[str]:
     lines = []
     for file, numbers in sorted(found.items()):
         text = f"{file}:{', '.join(map(str, sorted(numbers)))}"
-        lines += wrapped(text, "  ", "    ")
+        lines += indented(text)
     return lines
 
 

@@ -39,7 +39,7 @@ from poolproof.checker.driver.stored import trace_name
 from poolproof.checker.reports.check import settings
 from poolproof.checker.reports.review import answer_of, each_spec
 from poolproof.checker.reports.schedule import replay_lines
-from poolproof.checker.reports.text import wrapped
+from poolproof.checker.reports.text import indented, wrapped
 from poolproof.checker.reports.words import MARKS, assuming, cell_mark, mark, sizes
 from poolproof.checker.spec.page import Objection, Page, ShownRun, Upgrade
 from poolproof.model.language import declared
@@ -371,7 +371,7 @@ def _table(view: Overview) -> list[str]:
         letters.append(letter)
         names = ", ".join(k.name for k in column.designs)
         text = f"{letter} {column.title}: {column.status} ({names})"
-        lines += wrapped(text, "  ", "    ")
+        lines += indented(text)
     wide = [
         max(len(text) for text in (letter, *(cells[k] for _, cells in rows))) + 1
         for k, letter in enumerate(letters)
@@ -551,15 +551,13 @@ def _rows(some: Sequence[CheckResult]) -> list[str]:
     letters = []
     for letter, c in _lettered(some):
         letters.append(letter)
-        lines += wrapped(
-            f"{letter} {c.task.known.name}, {settings(c.task)}", "  ", "    "
-        )
+        lines += indented(f"{letter} {c.task.known.name}, {settings(c.task)}")
     first = WIDTH - _NARROW * len(some)
     lines.append(" " * first + "".join(f"{x:<{_NARROW}}" for x in letters))
     titles = titles_asked(some)
     titles |= {n: assertion_title(some, n) for n in listed_names(some)}
     for name, text in titles.items():
-        title = wrapped(plain_title(text) or name, "  ", "    ")
+        title = indented(plain_title(text) or name)
         cells = "".join(f"{_brief(c, name):<{_NARROW}}" for c in some)
         if len(title[-1]) >= first:
             title.append("")

@@ -10,7 +10,7 @@ from poolproof.checker.driver.judging import CheckResult, ExpectationStatus
 from poolproof.checker.driver.patch import CitingMethod, Exercised, Modelled
 from poolproof.checker.linux.patch import Patch
 from poolproof.checker.linux.touched import Touched
-from poolproof.checker.reports.text import table, wrapped
+from poolproof.checker.reports.text import indented, table, wrapped
 
 
 def patch_report(
@@ -28,7 +28,7 @@ def patch_report(
         words = (
             f"{file}: the tree's text differs; functions are those of the hunk headers"
         )
-        lines += wrapped(words, "  ", "    ")
+        lines += indented(words)
     return lines[not lines[0] :]
 
 
@@ -46,13 +46,11 @@ def modelled_report(which: Sequence[Modelled], missing: Sequence[Touched]) -> li
     for m in which:
         lines += ["", *wrapped(_models(m), "", "    ")]
         for place in m.other if m.base else m.places:
-            lines += wrapped(_place(place), "  ", "    ")
+            lines += indented(_place(place))
         if m.actions:
-            lines += wrapped("actions: " + ", ".join(m.actions), "  ", "    ")
+            lines += indented("actions: " + ", ".join(m.actions))
         if m.heirs:
-            lines += wrapped(
-                "also for its subclasses " + ", ".join(m.heirs), "  ", "    "
-            )
+            lines += indented("also for its subclasses " + ", ".join(m.heirs))
     if missing:
         names = ", ".join(t.name for t in missing)
         lines += ["", *wrapped(f"modelled by no design: {names}", "", "    ")]
@@ -105,9 +103,7 @@ def results_report(
     yield from ["", *table(("spec", "design", ""), rows)]
     if left:
         names = ", ".join(dict.fromkeys(map(_name, left)))
-        yield from wrapped(
-            f"not run, because the budget is spent: {names}", "  ", "    "
-        )
+        yield from indented(f"not run, because the budget is spent: {names}")
 
 
 def _result(checked: CheckResult) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from poolproof.checker.core.text import count
 from poolproof.checker.core.verdict import Unknown
 from poolproof.checker.driver.regressions import BugEntry, BugResult, Regression
-from poolproof.checker.reports.text import run, table, why, wrapped
+from poolproof.checker.reports.text import indented, run, table, why, wrapped
 from poolproof.checker.reports.words import sizes
 
 HEAD = ("fix", "steps", "states", "seconds")
@@ -50,7 +50,7 @@ def bugs_table(found: Sequence[BugResult]) -> list[str]:
                 f"{commit(f.entry)}  {f.entry.bug.symptom}", "  ", "      "
             )
             lines += wrapped(f"needs {f.missing}", "      ", "        ")
-    lines += ["", *wrapped(_totals(found), "  ", "    ")]
+    lines += ["", *indented(_totals(found))]
     return lines
 
 
@@ -110,7 +110,7 @@ def runs(found: Iterable[BugResult]) -> list[str]:
         lines += ["", *wrapped(f"{commit(f.entry)}: {f.entry.bug.symptom}", "", "    ")]
         lines += wrapped(f"({f.entry.bug.detected})", "  ", "   ")
         own = sizes(f.entry.bug.bounds, f.compiled.having, ())
-        lines += wrapped(f"{f.design.__name__}, {own}", "  ", "    ")
+        lines += indented(f"{f.design.__name__}, {own}")
         lines += run(f.compiled, f.replay)
         lines += why(f.compiled.system, f.prop, f.replay)
     return lines
@@ -126,7 +126,7 @@ def regressions_report(name: str, done: Sequence[Regression]) -> list[str]:
     for r in back:
         text = f"{commit(r.found.entry)} is back, after "
         text += f"{count(r.found.steps or 0, 'step')}: {r.found.entry.bug.symptom}"
-        lines += wrapped(text, "  ", "    ")
+        lines += indented(text)
     if kept:
         lines += ["", "  as in the design that it inherits:"]
         rows = [(commit(r.found.entry), r.found.entry.bug.symptom) for r in kept]
@@ -139,7 +139,7 @@ def regressions_report(name: str, done: Sequence[Regression]) -> list[str]:
     if left:
         reasons = dict.fromkeys(r.found.missing for r in left)
         text = f"{count(len(left), 'bug')} not searched for: {'; '.join(reasons)}"
-        lines += ["", *wrapped(text, "  ", "    ")]
+        lines += ["", *indented(text)]
     return lines + runs(r.found for r in back)
 
 

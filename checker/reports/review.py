@@ -21,7 +21,14 @@ from poolproof.checker.driver.judging import (
 from poolproof.checker.driver.scores import Scores
 from poolproof.checker.driver.stored import stored_trace
 from poolproof.checker.reports.check import assertions_summary, assumed_lines, settings
-from poolproof.checker.reports.text import broken_by, run, table, trust, wrapped
+from poolproof.checker.reports.text import (
+    broken_by,
+    indented,
+    run,
+    table,
+    trust,
+    wrapped,
+)
 from poolproof.checker.reports.words import cell, short
 from poolproof.model.language import declared
 
@@ -35,13 +42,13 @@ def review_report(checked: Sequence[CheckResult], scores: Scores) -> list[str]:
     lines = wrapped(f"{spec.file}: {spec.title}", "", "    ")
     for c in checked:
         text = f"{c.task.known.name}, {settings(c.task)}{_covered(c)}"
-        lines += wrapped(text, "  ", "    ")
+        lines += indented(text)
     lines += _tables(checked)
     rests = [
         line
         for c in checked
         for text in rests_on(c, scores, covered=False)
-        for line in wrapped(f"{c.task.known.name}: {text}", "  ", "    ")
+        for line in indented(f"{c.task.known.name}: {text}")
     ]
     if rests:
         lines += ["", *rests]
@@ -67,7 +74,7 @@ def ranking_report(done: Sequence[CheckResult]) -> list[str]:
         some = sorted(group, key=lambda c: ranked.index(c.task.known.name))
         spec = some[0].task.spec
         lines += ["", *wrapped(f"{spec.file}: {spec.title}", "", "    ")]
-        lines += wrapped(settings(some[0].task), "  ", "    ")
+        lines += indented(settings(some[0].task))
         lines += _tables(some)
     totals = ("", "violated", "not known", "unexpected")
     tallies = [[d, *map(str, counts[d])] for d in ranked]
@@ -139,13 +146,13 @@ def _traces(checked: CheckResult) -> Iterator[str]:
     for answer in checked.answers:
         path = stored_trace(checked.task, answer.prop.name)
         if path is not None and answer.replay is not None:
-            yield from wrapped(path, "  ", "    ")
+            yield from indented(path)
         if answer.status is ExpectationStatus.UNMET:
             name = f"{checked.task.known.name} {answer.prop.name}"
             yield from wrapped(f"{name}: expected {answer.expected}", "  ! ", "    ")
         elif not answer.as_stated:
             text = f"{answer.prop.name}, the spec as written: {answer.expected}"
-            yield from wrapped(f"{checked.task.known.name} {text}", "  ", "    ")
+            yield from indented(f"{checked.task.known.name} {text}")
 
 
 def each_spec(done: Sequence[CheckResult]) -> Iterator[list[CheckResult]]:

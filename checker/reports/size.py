@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from poolproof.checker.driver.assumptions import together
 from poolproof.checker.driver.size import Sized
 from poolproof.checker.reports.schedule import replay_lines
-from poolproof.checker.reports.text import table, wrapped
+from poolproof.checker.reports.text import indented, table, wrapped
 from poolproof.checker.reports.words import assuming, unobserved
 from poolproof.checker.spec.syntax import Scenario, Spec
 
@@ -62,14 +62,14 @@ def _trust(answers: Sequence[SizeAnswer]) -> Iterator[str]:
             by.setdefault(a.design, []).append((a.scenario.name.text, a.found))
     for design, some in by.items():
         for assumed in together(found.assumptions for _, found in some):
-            yield from wrapped(f"{design}: {assuming(assumed)}", "  ", "    ")
+            yield from indented(f"{design}: {assuming(assumed)}")
         alike: dict[tuple[str, ...], list[str]] = {}
         for name, found in some:
             alike.setdefault(found.unobserved, []).append(name)
         for variables, names in alike.items():
             where = design if len(alike) == 1 else f"{design}, {', '.join(names)}"
             if variables:
-                yield from wrapped(f"{where}: {unobserved(variables)}", "  ", "    ")
+                yield from indented(f"{where}: {unobserved(variables)}")
 
 
 def _sized_row(found: Sized, page: int) -> tuple[str, str]:

@@ -28,7 +28,7 @@ from poolproof.checker.driver.widening import (
 )
 from poolproof.checker.reports.check import settings
 from poolproof.checker.reports.json import one_check
-from poolproof.checker.reports.text import table, wrapped
+from poolproof.checker.reports.text import indented, table, wrapped
 from poolproof.checker.spec.syntax import Scenario, Spec
 
 # --- least pools ------------------------------------------------------------
@@ -84,7 +84,7 @@ def sweep_report(spec: Spec, swept: Swept) -> list[str]:
             where = ", ".join(
                 f"{name}={k}" for (name, _), k in zip(swept.axes, c.values, strict=True)
             )
-            lines += wrapped(f"{where}: unknown {c.unknown}", "  ", "    ")
+            lines += indented(f"{where}: unknown {c.unknown}")
     return [*lines, ""]
 
 
@@ -123,7 +123,7 @@ _NAMES = 3
 def grid_head(grid: Widened) -> list[str]:
     """Return the spec, the design and its settings, and the names of the columns."""
     lines = wrapped(f"{grid.spec.file}: {grid.spec.title}", "", "    ")
-    lines += wrapped(_elsewhere(grid), "  ", "    ")
+    lines += indented(_elsewhere(grid))
     names = "  ".join(
         f"{name:>{wide}}"
         for (name, _), wide in zip(grid.axes, _wide(grid), strict=True)
@@ -200,11 +200,9 @@ def first_lines(grid: Widened) -> list[str]:
     lines = [""]
     left = grid.not_reached
     if left:
-        lines += wrapped(
+        lines += indented(
             f"not searched: {count(len(left), 'cell')}; the budget ran out, or a "
-            "smaller cell was cut short",
-            "  ",
-            "    ",
+            "smaller cell was cut short"
         )
         lines.append("")
     found = firsts(grid)

@@ -59,6 +59,11 @@ def wrapped(text: str, first: str = "", rest: str = "") -> list[str]:
     ) or [first.rstrip()]
 
 
+def indented(text: str) -> list[str]:
+    """Return the text in lines, as what is below a heading."""
+    return wrapped(text, "  ", "    ")
+
+
 # --- strips ---------------------------------------------------------------
 
 
@@ -238,14 +243,14 @@ def _never(prop: Property, replayed: Replay) -> list[str]:
     prop = prop.as_written
     if prop.goal is not None:
         after = "" if prop.formula is TRUE else f"after {show(prop.formula)}, "
-        lines += wrapped(f"{after}this is never true: {show(prop.goal)}", "  ", "    ")
+        lines += indented(f"{after}this is never true: {show(prop.goal)}")
     if replayed.trace.loop == len(replayed.taken):
-        lines += wrapped("no fairness assumption makes the run go on", "  ", "    ")
+        lines += indented("no fairness assumption makes the run go on")
     words = [
         f"{'strongly' if f.strong else 'weakly'} for {f.action}" for f in prop.fair
     ]
     if words:
-        lines += wrapped("the run is fair, " + ", ".join(words), "  ", "    ")
+        lines += indented("the run is fair, " + ", ".join(words))
     return lines
 
 
@@ -254,11 +259,11 @@ def broken_by(
 ) -> list[str]:
     """Return the obligation that fails, its message and its place."""
     if obligation is None:
-        return wrapped(replayed.failure or message, "  ", "    ")
+        return indented(replayed.failure or message)
     kind = {"assert": "an assert fails", "index": "an index is out of its domain"}
     where = f" ({obligation.span})" if obligation.span else ""
     words = f"{kind.get(obligation.kind, obligation.kind)}: {message}{where}"
-    return wrapped(words, "  ", "    ")
+    return indented(words)
 
 
 # --- what verdicts rest on -----------------------------------------------

@@ -12,7 +12,7 @@ from poolproof.checker.driver.stored import Replayed
 from poolproof.checker.driver.task import Task
 from poolproof.checker.evidence.replay import Replay
 from poolproof.checker.evidence.trace_file import Heading, write
-from poolproof.checker.reports.text import broken_by, run, why, wrapped
+from poolproof.checker.reports.text import broken_by, indented, run, why, wrapped
 from poolproof.checker.reports.words import assuming, key, sentence, sizes
 
 
@@ -25,9 +25,9 @@ def trace_report(replayed: Replayed) -> list[str]:
     lines = wrapped(title, "", "    ")
     if heading.source:
         lines += wrapped(f"({heading.source})", "  ", "   ")
-    lines += wrapped(_circumstances(heading), "  ", "    ")
+    lines += indented(_circumstances(heading))
     for reason in heading.assuming:
-        lines += wrapped(assuming(AssumptionResult(reason)), "  ", "    ")
+        lines += indented(assuming(AssumptionResult(reason)))
     lines += ["", *run(replayed.compiled, replayed.replay)]
     if replayed.prop is not None:
         lines += why(system, replayed.prop, replayed.replay)

@@ -14,7 +14,7 @@ from poolproof.checker.driver.triples import (
     PropertyAnswer,
     Triples,
 )
-from poolproof.checker.reports.text import run, table, why, wrapped
+from poolproof.checker.reports.text import indented, run, table, why, wrapped
 from poolproof.checker.reports.words import short
 
 
@@ -28,24 +28,24 @@ def triples_report(done: Triples, verbose: bool = False) -> list[str]:
         name += f" against {done.base.name}"
     where = f"{name}, {show_bounds(task.set_bounds)}, any {TOGETHER} of "
     where += f"{count(len(done.features), 'feature')}: {', '.join(done.features)}"
-    lines += ["", *wrapped(where, "  ", "    "), ""]
+    lines += ["", *indented(where), ""]
     lines += table(("", ""), [(a.prop.name, _text(a)) for a in done.answers])
     for answer in done.answers:
         if answer.broken:
             lines += [
                 "",
-                *wrapped(f"{answer.prop.name} is violated with", "  ", "    "),
+                *indented(f"{answer.prop.name} is violated with"),
             ]
             for b in answer.broken:
                 lines += wrapped(f"{named(b)}: {_after(b, answer)}", "    ", "      ")
-    lines += ["", *wrapped(_counted(done), "  ", "    ")]
+    lines += ["", *indented(_counted(done))]
     for chosen, message in done.defects:
         lines += wrapped(f"THE MODEL IS WRONG with {' '.join(chosen)}: {message}", "  ")
     lines += _known(done)
     for answer in done.answers:
         for chosen in answer.gone:
             text = f"{answer.prop.name} is expected to be violated with "
-            lines += wrapped(f"{text}{' + '.join(chosen)}, and is not", "  ", "    ")
+            lines += indented(f"{text}{' + '.join(chosen)}, and is not")
     for answer in done.answers:
         if answer.broken and (verbose or answer.new):
             lines += ["", *_run((*answer.new, *answer.broken)[0])]
@@ -71,7 +71,7 @@ def _known(done: Triples) -> list[str]:
             "other violations with these features were not searched for; "
             f"`--against {done.base.name}` does that"
         )
-    return wrapped(text, "  ", "    ")
+    return indented(text)
 
 
 def _after(broken: MinimalViolation, answer: PropertyAnswer) -> str:
@@ -104,6 +104,6 @@ def _counted(done: Triples) -> str:
 def _run(broken: MinimalViolation) -> Sequence[str]:
     title = f": {broken.prop.title}" if broken.prop.title else ""
     lines = wrapped(f"{broken.prop.name}{title}", "", "    ")
-    lines += wrapped(f"with {named(broken)}", "  ", "    ")
+    lines += indented(f"with {named(broken)}")
     lines += run(broken.compiled, broken.replay)
     return [*lines, *why(broken.compiled.system, broken.prop, broken.replay)]
