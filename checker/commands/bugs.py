@@ -10,6 +10,7 @@ from poolproof.checker.commands.parser import Options, Parser
 from poolproof.checker.commands.streams import output
 from poolproof.checker.commands.terminal import Interrupts, progress
 from poolproof.checker.core.verdict import Budget
+from poolproof.checker.driver.designs import one_design
 from poolproof.checker.driver.regressions import (
     SECONDS,
     BugEntry,
@@ -73,7 +74,7 @@ def run(options: Options) -> int:
 
 
 def _of_design(options: Options, among: Sequence[BugEntry], budget: Budget) -> int:
-    known = shared.one_design(options.design)
+    known = one_design(options.design)
     interrupts = Interrupts()
     with output(options.output) as out, interrupts.caught():
         done = regressions(known, among, budget, interrupts)

@@ -15,7 +15,7 @@ from poolproof.checker.core.verdict import Budget
 from poolproof.checker.driver.check import EXHAUSTIVE
 from poolproof.checker.driver.compare import Comparison, DesignPair, compare, exit_code
 from poolproof.checker.driver.compare import prepare as prepare_pair
-from poolproof.checker.driver.designs import DesignRef, find_spec
+from poolproof.checker.driver.designs import DesignRef, find_spec, one_design
 from poolproof.checker.driver.judging import CheckResult
 from poolproof.checker.driver.property_wise import common_specs, property_wise
 from poolproof.checker.reports import json
@@ -88,7 +88,7 @@ def add(parser: Parser) -> None:
 def run(options: Options) -> int:
     """Compare, print, and return the exit code."""
     options.design = []
-    designs = shared.one_design(options.one), shared.one_design(options.other)
+    designs = one_design(options.one), one_design(options.other)
     specs = [parse(find_spec(name)) for name in options.spec]
     budget = Budget(
         seconds=options.budget,

@@ -29,6 +29,7 @@ from poolproof.checker.conform.trace_validation import load, match
 from poolproof.checker.core.cache import cache_folder
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Reporter
+from poolproof.checker.driver.designs import one_design
 from poolproof.checker.kernel.build import build_image, build_revision
 from poolproof.checker.kernel.fetch import (
     PACKAGES,
@@ -160,7 +161,7 @@ def _check_features(design: type[Hugetlb], names: list[str]) -> None:
 
 
 def _design(reference: str) -> type[Hugetlb]:
-    known = shared.one_design(reference)
+    known = one_design(reference)
     cls = known.cls
     if not issubclass(cls, Hugetlb):
         raise UserError(

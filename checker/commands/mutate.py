@@ -10,7 +10,12 @@ from poolproof.checker.commands.terminal import progress
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Budget
 from poolproof.checker.driver.cluster import on_cluster
-from poolproof.checker.driver.designs import find_spec, shipped_specs, specs_for
+from poolproof.checker.driver.designs import (
+    find_spec,
+    one_design,
+    shipped_specs,
+    specs_for,
+)
 from poolproof.checker.driver.mutation_run import ALONE, Workers, campaign
 from poolproof.checker.driver.task import Request
 from poolproof.checker.driver.workers import cores, in_processes
@@ -43,7 +48,7 @@ def add(parser: Parser) -> None:
 
 def run(options: Options) -> int:
     """Try the mutants, print the score, and return the exit code."""
-    known = shared.one_design(options.design)
+    known = one_design(options.design)
     paths = [find_spec(name) for name in options.spec] or shipped_specs()
     specs = [parse(path) for path in paths]
     if not options.spec:

@@ -17,7 +17,7 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import INTERRUPTED, Budget
 from poolproof.checker.driver.check import EXHAUSTIVE, engines
 from poolproof.checker.driver.cluster import on_cluster
-from poolproof.checker.driver.designs import DesignRef, designs_named
+from poolproof.checker.driver.designs import DesignRef, one_design
 from poolproof.checker.driver.jobs import Job, Lost, Spread, in_turn
 from poolproof.checker.driver.kept import ANEW, KEPT, Checks
 from poolproof.checker.driver.task import Request, Task
@@ -291,15 +291,6 @@ def request(options: Options) -> Request:
         having=tuple(options.having),
         any_size=tuple(vars(options).get("any_size", ())),
     )
-
-
-def one_design(reference: str) -> DesignRef:
-    """Return the only design that is meant. Raises UserError."""
-    found: Sequence[DesignRef] = designs_named(reference)
-    if len(found) != 1:
-        names = ", ".join(k.name for k in found)
-        raise UserError(None, f"which of {names}? Write file.py:Class")
-    return found[0]
 
 
 def compared(reference: str, tasks: Sequence[Task]) -> tuple[DesignRef, list[Task]]:

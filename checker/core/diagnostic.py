@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from poolproof.checker.core.system import Span
+from poolproof.model.language import did_you_mean
 
 
 class UserError(Exception):
@@ -23,6 +24,13 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         return f"{self.span}: {self.message}" if self.span else self.message
+
+
+def has_no(owner: str, what: str, name: str, known: Sequence[str]) -> str:
+    """Return the message that an owner has no such thing of this name, with those that
+    it has."""
+    there = f"it has {', '.join(known) or 'none'}"
+    return f"{owner} has no {what} {name!r}{did_you_mean(name, known)}; {there}"
 
 
 class UserErrors(UserError):

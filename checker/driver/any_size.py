@@ -88,7 +88,7 @@ def opened(
             first = next(iter(compiled.refused.values()))
             names = keep(first.params & names, first.message, first.span)
             continue
-        used = _params(compiled, resolved)
+        used = params(compiled, resolved)
         if used == names:
             return Opened(compiled, resolved, tuple(kept.values()))
         names = used
@@ -126,7 +126,7 @@ def _in_the_way(
     return names
 
 
-def _params(compiled: Compiled, resolved: Resolved) -> frozenset[str]:
+def params(compiled: Compiled, resolved: Resolved) -> frozenset[str]:
     """Return the open bounds that occur in a system, its domains included, or in
     its properties."""
     system = compiled.system

@@ -12,11 +12,16 @@ from dataclasses import replace
 
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
-from poolproof.checker.core.ir import subterms
 from poolproof.checker.core.limits import Spent, doing
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.verdict import Budget, Outcome, Reporter, Shown, Unknown
-from poolproof.checker.driver.any_size import KeptBound, Opened, kept_for, opened
+from poolproof.checker.driver.any_size import (
+    KeptBound,
+    Opened,
+    kept_for,
+    opened,
+    params,
+)
 from poolproof.checker.driver.branches import coverage, watching, with_branches
 from poolproof.checker.driver.judging import CheckResult, judge
 from poolproof.checker.driver.stated import with_stated
@@ -102,6 +107,24 @@ def _everything(task: Task) -> tuple[Property, ...]:
     return (*task.resolved.properties, *task.resolved.obligations)
 
 
+def _not_refuted(
+    resolved: Resolved, before: Sequence[Outcome], engine: str = ""
+) -> tuple[Property, ...]:
+    """Return what no engine before refuted; after another engine, only what this one
+    decides."""
+    refuted = {n for o in before for n, v in o.verdicts.items() if isinstance(v, Shown)}
+    kinds = registry.row(engine).decides if engine and before else None
+    return tuple(
+        p
+        for p in (*resolved.properties, *resolved.obligations)
+        if p.name not in refuted and (kinds is None or p.kind in kinds)
+    )
+
+
+def _nothing_proved(properties: Sequence[Property], spent: Spent) -> Outcome:
+    return Outcome("prove", {p.name: Unknown(str(spent)) for p in properties})
+
+
 def _left_to_rest(name: str, p: Property) -> bool:
     rest = registry.row(name).rest
     return bool(rest) and p.kind in registry.row(rest).decides
@@ -148,22 +171,15 @@ def _any_size(
         return None
     if task.any_size:
         return _any_number(task, before, budget, report)
-    refuted = {n for o in before for n, v in o.verdicts.items() if isinstance(v, Shown)}
     settled = any(o.statistics.complete for o in before)
     try:
         with doing("leaving the bounds open"):
             compiled, resolved = open_sizes(task)
     except Spent as spent:
-        named = task.resolved.properties
-        return Outcome("prove", {p.name: Unknown(str(spent)) for p in named})
+        return _nothing_proved(task.resolved.properties, spent)
     if settled and not compiled.system.least:
         return None  # nothing is left to be shown
-    queries = tuple(
-        p
-        for p in (*resolved.properties, *resolved.obligations)
-        if p.name not in refuted
-        and (not before or p.kind in registry.row("prove").decides)
-    )
+    queries = _not_refuted(resolved, before, "prove")
     if not queries:
         return None
     system = compiled.system
@@ -174,8 +190,7 @@ def _any_number(
     task: Task, before: Sequence[Outcome], budget: Budget, report: Reporter
 ) -> Outcome:
     """Proves what no engine before refuted, for any number of elements."""
-    refuted = {n for o in before for n, v in o.verdicts.items() if isinstance(v, Shown)}
-    named = tuple(p for p in _everything(task) if p.name not in refuted)
+    named = _not_refuted(task.resolved, before)
     kept: tuple[KeptBound, ...] = ()
     while True:
         try:
@@ -183,13 +198,8 @@ def _any_number(
                 found = opened_sizes(task, kept)
                 compiled = with_stated(found.compiled, task.spec)
         except Spent as spent:
-            return Outcome("prove", {p.name: Unknown(str(spent)) for p in named})
-        queries = tuple(
-            p
-            for p in (*found.resolved.properties, *found.resolved.obligations)
-            if p.name not in refuted
-            and (not before or p.kind in registry.row("anysize").decides)
-        )
+            return _nothing_proved(named, spent)
+        queries = _not_refuted(found.resolved, before, "anysize")
         system = compiled.system
         outcome = registry.ask("anysize", system, queries, budget, report, compiled)
         loop = outcome.statistics.loop
@@ -228,15 +238,8 @@ def open_sizes(task: Task) -> tuple[Compiled, Resolved]:
             resolved = resolve(task.spec, compiled)
         except UserError:
             break
-        used = _params(compiled, resolved)
+        used = params(compiled, resolved)
         if used == free:
             return compiled, resolved
         free = used
     return task.compiled, task.resolved
-
-
-def _params(compiled: Compiled, resolved: Resolved) -> frozenset[str]:
-    """The symbolic bounds that occur in a system or its properties."""
-    roots = [f.expr for f in compiled.system.formulas()]
-    roots += [e for p in resolved.properties for e in p.formulas()]
-    return frozenset(e.data for e in subterms(*roots) if e.op == "param")

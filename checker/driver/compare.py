@@ -8,6 +8,7 @@ that a design makes by itself are not compared, only what they lead to.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -102,10 +103,9 @@ class Comparison:
     def assumed(self) -> Mapping[str, int]:
         """Return, for each `assume`, the number of calls that it leaves out, of which
         nothing is known."""
-        found: dict[str, int] = {}
+        found: Counter[str] = Counter()
         for way in self.ways:
-            for why, times in way.assumed.items():
-                found[why] = found.get(why, 0) + times
+            found.update(way.assumed)
         return found
 
 

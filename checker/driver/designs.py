@@ -19,7 +19,7 @@ from hashlib import sha256
 from pathlib import Path
 from types import FrameType, ModuleType
 
-from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.diagnostic import UserError, has_no
 from poolproof.checker.core.source import shown_path
 from poolproof.checker.core.system import Span
 from poolproof.checker.core.user_file import read_text
@@ -156,6 +156,15 @@ def designs_named(reference: str | DesignRef) -> tuple[DesignRef, ...]:
     return (_one_of(found, name, place),) if name else found
 
 
+def one_design(reference: str) -> DesignRef:
+    """Return the only design that is meant. Raises UserError."""
+    found = designs_named(reference)
+    if len(found) != 1:
+        names = ", ".join(k.name for k in found)
+        raise UserError(None, f"which of {names}? Write file.py:Class")
+    return found[0]
+
+
 def _every_design() -> tuple[DesignRef, ...]:
     return (*shipped_designs(), *shipped_bugs())
 
@@ -170,11 +179,7 @@ def _one_of(known: Sequence[DesignRef], name: str, place: str) -> DesignRef:
             return design
     bugs = {k.cls for k in shipped_bugs()}
     names = tuple(k.name for k in known if k.cls not in bugs)
-    raise UserError(
-        None,
-        f"{place} has no design {name!r}{did_you_mean(name, names)}; "
-        f"it has {', '.join(names)}",
-    )
+    raise UserError(None, has_no(place, "design", name, names))
 
 
 def _from_module(name: str) -> tuple[DesignRef, ...]:

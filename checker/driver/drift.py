@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from poolproof.checker.driver.citations import Citation
 from poolproof.checker.linux.anchors import Anchors, Source
 
-_RELEASE = re.compile(r"\b(?:v|Linux )(\d+\.\d+)\b")
+RELEASE = re.compile(r"\b(?:v|Linux )(\d+\.\d+)\b")
 
 USUAL = "6.12"
 """The release that a citation means where no docstring names one."""
@@ -24,7 +24,7 @@ def release_named(citation: Citation) -> str | None:
     """Return the release that the docstring of the citing method names, that of
     its class, of its module, or of a package that has this; else None."""
     for text in _docstrings(citation):
-        if found := _RELEASE.search(text):
+        if found := RELEASE.search(text):
             return found[1]
     return None
 

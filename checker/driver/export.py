@@ -15,7 +15,7 @@ from poolproof.checker.core.bounds import show_bounds
 from poolproof.checker.core.compiled import Compiled
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.property import Property
-from poolproof.checker.driver.designs import designs_named
+from poolproof.checker.driver.designs import one_design
 from poolproof.checker.driver.task import Request, Task, prepare
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.passes.reduce import Reduced, reduce
@@ -92,14 +92,11 @@ def exported_spec(spec: Spec, request: Request) -> ToExport:
 def exported_design(reference: str, request: Request) -> ToExport:
     """Return a design with only the kernel's own assertions. Raise UserError if there
     is no such design."""
-    found = designs_named(reference)
-    if len(found) != 1:
-        names = ", ".join(k.name for k in found)
-        raise UserError(None, f"which of {names}? Write file.py:Class")
+    known = one_design(reference)
     if request.label:
         raise UserError(None, f"--bounds {request.label}: write NAME=NUMBER")
     compiled = compile_design(
-        found[0].cls, request.bounds, request.without, request.having
+        known.cls, request.bounds, request.without, request.having
     )
     return ToExport(compiled, compiled.assertions)
 

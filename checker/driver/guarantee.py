@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 from poolproof.checker.core.compiled import Compiled
-from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.diagnostic import UserError, has_no
 from poolproof.checker.core.limits import Spent
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.verdict import (
@@ -37,7 +37,7 @@ from poolproof.checker.engines import registry
 from poolproof.checker.evidence.replay import Replay, confirm
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec import Spec, resolve
-from poolproof.model.language import declared, did_you_mean, with_needs
+from poolproof.model.language import declared, with_needs
 
 SPEC = "specs/questions/promise_plain.spec"
 PROPERTY = "q2_promise_kept"
@@ -168,11 +168,7 @@ def _chosen(known: DesignRef, among: Sequence[str]) -> tuple[str, ...]:
     on = features_of(known)
     for feature in among:
         if feature not in on:
-            raise UserError(
-                None,
-                f"{known.name} has no feature {feature!r}"
-                f"{did_you_mean(feature, on)}; it has {', '.join(on)}",
-            )
+            raise UserError(None, has_no(known.name, "feature", feature, on))
     return tuple(f for f in on if not among or f in among)
 
 
@@ -194,12 +190,7 @@ def guarantee(
     that the spec lacks, or a feature that the design lacks."""
     claims = {c.name.text: c for c in spec.claims}
     if name not in claims:
-        raise UserError(
-            None,
-            f"{spec.file} has no property {name!r}"
-            f"{did_you_mean(name, tuple(claims))}; "
-            f"it has {', '.join(claims)}",
-        )
+        raise UserError(None, has_no(spec.file, "property", name, tuple(claims)))
     spec = replace(spec, claims=(claims[name],))
     bounds = declared(known.cls)[0]
     mine = tuple(

@@ -9,9 +9,9 @@ same steps, violates none (checker.passes.product).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from functools import partial
 
 from poolproof.checker.core import ir
 from poolproof.checker.core.compiled import Compiled
@@ -25,7 +25,7 @@ from poolproof.checker.core.verdict import (
     Violated,
 )
 from poolproof.checker.driver.designs import DesignRef
-from poolproof.checker.driver.jobs import Lost, Spread
+from poolproof.checker.driver.jobs import BatchJob, Lost, Spread
 from poolproof.checker.driver.judging import ExpectationStatus
 from poolproof.checker.driver.task import Task
 from poolproof.checker.driver.triples import (
@@ -33,13 +33,14 @@ from poolproof.checker.driver.triples import (
     PropertyAnswer,
     Triples,
     feature_sets,
+    parts_of,
 )
 from poolproof.checker.engines import registry
 from poolproof.checker.evidence.replay import confirm, decided_by, replay
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.passes.product import Undetermined, alone
 from poolproof.checker.spec import resolve
-from poolproof.model.language import declared, with_needs
+from poolproof.model.language import declared
 
 _BATCH = 4
 """Sets that a worker searches in one piece of work."""
@@ -72,7 +73,12 @@ def with_hidden(
     each search."""
     some = tuple(_masked(done))
     batches = [some[k : k + _BATCH] for k in range(0, len(some), _BATCH)]
-    jobs = [HiddenJob(done.task, base, batch, budget) for batch in batches]
+    search = partial(_asked, done.task, base, budget)
+    name = done.task.known.name
+    jobs = [
+        BatchJob(f"{name} with {' '.join(batch[0].chosen)}", search, batch)
+        for batch in batches
+    ]
     results: list[HiddenResult] = []
     for each in spread(jobs, report):
         results += [] if isinstance(each, Lost) else each
@@ -102,31 +108,7 @@ def _masked(done: Triples) -> Iterator[Masked]:
             yield Masked(chosen, having, tuple(names))
 
 
-@dataclass(frozen=True)
-class HiddenJob:
-    """Some of the sets: a piece of work. Its result is a list of `HiddenResult`."""
-
-    task: Task
-    base: DesignRef
-    sets: Sequence[Masked]
-    budget: Budget
-
-    @property
-    def title(self) -> str:
-        return f"{self.task.known.name} with {' '.join(self.sets[0].chosen)}"
-
-    def run(
-        self, report: Reporter, interrupted: Callable[[], bool]
-    ) -> list[HiddenResult]:
-        done: list[HiddenResult] = []
-        for masked in self.sets:
-            if interrupted():
-                break
-            done.append(_asked(self.task, self.base, masked, self.budget))
-        return done
-
-
-def _asked(task: Task, base: DesignRef, masked: Masked, budget: Budget) -> HiddenResult:
+def _asked(task: Task, base: DesignRef, budget: Budget, masked: Masked) -> HiddenResult:
     mine = _compiled(task, task.known, masked.having)
     its = _compiled(task, base, masked.having)
     here, there = _invariants(task, mine, masked), _invariants(task, its, masked)
@@ -202,19 +184,11 @@ def _reduced(
 ) -> HiddenResult:
     """Return the result for the smallest part of the set with such a run. It has at
     most as many chosen features as the set."""
-    known, masked = declared(task.known.cls)[1], whole.masked
-    mine = [f for f in masked.having if f not in task.sizes.having]
-    parts: dict[frozenset[str], Masked] = {}
-    for number in range(len(masked.chosen) + 1):
-        for chosen in combinations(mine, number):
-            having = with_needs(
-                known, (*task.sizes.having, *chosen), task.sizes.without
-            )
+    masked = whole.masked
+    for chosen, having in parts_of(task, (masked.chosen, masked.having)):
+        if len(having) < len(masked.having):
             part = replace(masked, chosen=chosen, having=having)
-            parts.setdefault(frozenset(having), part)
-    for part in sorted(parts.values(), key=lambda p: len(p.having)):
-        if len(part.having) < len(masked.having):
-            result = _asked(task, base, part, budget)
+            result = _asked(task, base, budget, part)
             if name in result.names:
                 return result
     return whole

@@ -152,6 +152,24 @@ class SizeJob:
             return Lost(INTERRUPTED)
 
 
+@dataclass(frozen=True)
+class BatchJob:
+    """Some items of work that is done item by item. Its result is a list with what
+    ``ask`` returns for each; at Ctrl-C, for those that were done."""
+
+    title: str
+    ask: Callable[[Any], Any]
+    items: Sequence[Any]
+
+    def run(self, report: Reporter, interrupted: Callable[[], bool]) -> list[Any]:
+        done: list[Any] = []
+        for item in self.items:
+            if interrupted():
+                break
+            done.append(self.ask(item))
+        return done
+
+
 # --- one after another ----------------------------------------------------
 
 

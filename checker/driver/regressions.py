@@ -226,18 +226,6 @@ def detected(entry: BugEntry, budget: Budget) -> BugResult:
     return ask(entry, entry.known.cls, entry.bug.features, budget)
 
 
-def unprovoked(entry: BugEntry, budget: Budget) -> BugResult:
-    """Return the result of the design with the bug without any of the triggers."""
-    assert entry.known is not None
-    having, bounds = entry.bug.having.split(), entry.bug.untriggered
-    return ask(entry, entry.known.cls, having, budget, bounds)
-
-
-def sound(entry: BugEntry, budget: Budget) -> BugResult:
-    """Return the result of the design with the fix where the bug shows."""
-    return ask(entry, entry.sound, entry.bug.features, budget)
-
-
 def regressions(
     known: DesignRef,
     among: Sequence[BugEntry],

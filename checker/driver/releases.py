@@ -3,19 +3,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.system import TransitionSystem
 from poolproof.checker.driver.designs import DesignRef, shipped_designs
+from poolproof.checker.driver.drift import RELEASE
 from poolproof.checker.driver.stored import Replayed
 from poolproof.checker.evidence.replay import NotReproduced, confirm
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec import parse, resolve
-
-_RELEASE = re.compile(r"\b(?:v|Linux )(\d+\.\d+)\b")
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ def _family(design: type) -> Iterator[tuple[str, DesignRef]]:
         root = base if issubclass(root, base) else root
     for known in shipped_designs():
         own = vars(known.cls).get("__doc__") or ""
-        if issubclass(known.cls, root) and (named := _RELEASE.search(own)):
+        if issubclass(known.cls, root) and (named := RELEASE.search(own)):
             yield named[1], known
 
 

@@ -90,61 +90,40 @@ def _matching(spec: Spec, matches: Test) -> Spec:
 # --- keywords -------------------------------------------------------------
 
 
+_SIGNS = ("and", "or", "not", "(", ")")
+
+
 def matcher(keywords: str) -> Test:
     """Return the test that keywords are: words that must occur in FILE::PROPERTY, in
     either case, joined by `and`, `or`, `not` and brackets. Raise UserError."""
     tokens = re.findall(r"[()]|[^\s()]+", keywords)
     if not tokens:
         return lambda text: True
-    reader = _Keywords(keywords, tokens)
-    test = reader.either()
-    if reader.left:
-        raise reader.wrong()
-    return test
+    _check_order(keywords, tokens)
+    # joined so, they mean the same in Python
+    parts = (t if t in _SIGNS else f"{t.lower()!r} in text" for t in tokens)
+    code = compile(" ".join(parts), "-k", "eval")
+    return lambda text: bool(eval(code, {"text": text.lower()}))
 
 
-class _Keywords:
-    def __init__(self, text: str, tokens: list[str]) -> None:
-        self.text, self.left = text, tokens
-
-    def wrong(self) -> UserError:
-        found = f"`{self.left[0]}`" if self.left else "the end"
-        return UserError(
-            None,
-            f"-k {self.text}: {found} is not expected; write like hole and not fork",
-        )
-
-    def taken(self, token: str) -> bool:
-        if self.left[:1] == [token]:
-            del self.left[0]
-            return True
-        return False
-
-    def either(self) -> Test:
-        tests = [self.both()]
-        while self.taken("or"):
-            tests.append(self.both())
-        return lambda text: any(test(text) for test in tests)
-
-    def both(self) -> Test:
-        tests = [self.one()]
-        while self.taken("and"):
-            tests.append(self.one())
-        return lambda text: all(test(text) for test in tests)
-
-    def one(self) -> Test:
-        if self.taken("not"):
-            test = self.one()
-            return lambda text: not test(text)
-        if self.taken("("):
-            test = self.either()
-            if not self.taken(")"):
-                raise self.wrong()
-            return test
-        if not self.left or self.left[0] in ("and", "or", ")"):
-            raise self.wrong()
-        word = self.left.pop(0).lower()
-        return lambda text: word in text.lower()
+def _check_order(keywords: str, tokens: Sequence[str]) -> None:
+    """Raise UserError for a token that cannot follow those before it."""
+    depth, begins = 0, True
+    for token in (*tokens, ""):
+        if begins:
+            good = token not in ("and", "or", ")", "")
+        elif token == ")":
+            good = depth > 0
+        else:
+            good = token in ("and", "or") or not (token or depth)
+        if not good:
+            found = f"`{token}`" if token else "the end"
+            raise UserError(
+                None,
+                f"-k {keywords}: {found} is not expected; write like hole and not fork",
+            )
+        depth += (token == "(") - (token == ")")
+        begins = token in ("and", "or", "not", "(")
 
 
 # --- what changed ---------------------------------------------------------

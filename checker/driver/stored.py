@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from poolproof.checker.core.compiled import Compiled
-from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.diagnostic import UserError, has_no
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.source import shown_path
 from poolproof.checker.core.system import Span
 from poolproof.checker.core.verdict import Defect
-from poolproof.checker.driver.designs import ROOT, DesignRef, designs_named
+from poolproof.checker.driver.designs import ROOT, DesignRef, one_design
 from poolproof.checker.driver.task import Task
 from poolproof.checker.evidence.replay import (
     NotReproduced,
@@ -25,7 +25,7 @@ from poolproof.checker.evidence.replay import (
 from poolproof.checker.evidence.trace_file import Heading, TraceFile, bind, load
 from poolproof.checker.frontend.design import compile_design
 from poolproof.checker.spec import parse, resolve
-from poolproof.model.language import declared, did_you_mean, outside
+from poolproof.model.language import declared, outside
 
 STORE = "counterexamples"
 """The folder of the shipped traces."""
@@ -90,13 +90,9 @@ def _design(file: TraceFile, path: str) -> DesignRef:
     if place.endswith(".py"):
         reference = f"{_located(place, path)}:{name}"
     try:
-        found = designs_named(reference)
+        return one_design(reference)
     except UserError as e:
         raise e if e.span else UserError(file.at.get("design"), e.message) from None
-    if len(found) != 1:
-        names = ", ".join(k.name for k in found)
-        raise UserError(file.at.get("design"), f"which of {names}? Write file.py:Class")
-    return found[0]
 
 
 def _located(place: str, trace: str) -> str:
@@ -118,11 +114,8 @@ def _compiled(file: TraceFile, known: DesignRef) -> Compiled:
         for name in given:
             if name not in there:
                 what = "bound" if key == "bounds" else "feature"
-                raise UserError(
-                    file.at.get(key),
-                    f"{known.name} has no {what} {name!r}{did_you_mean(name, there)}; "
-                    f"it has {', '.join(sorted(there)) or 'none'}",
-                )
+                message = has_no(known.name, what, name, sorted(there))
+                raise UserError(file.at.get(key), message)
     for name, value in heading.bounds.items():
         if reason := outside(known.cls, bounds[name], value):
             raise UserError(file.at.get("bounds"), f"{name}={value}: {reason}")
@@ -143,11 +136,7 @@ def _property(file: TraceFile, compiled: Compiled, path: str) -> Property:
     if reason is not None:
         raise UserError(span, f"{heading.property} does not apply: {reason}")
     names = tuple(p.name for p in resolved.properties)
-    raise UserError(
-        span,
-        f"{heading.spec} has no property {heading.property!r}"
-        f"{did_you_mean(heading.property, names)}; it has {', '.join(names)}",
-    )
+    raise UserError(span, has_no(heading.spec, "property", heading.property, names))
 
 
 def _as_now(heading: Heading, prop: Property) -> Heading:

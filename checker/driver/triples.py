@@ -12,8 +12,9 @@ has their runs, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import combinations
 
 from poolproof.checker.core.compiled import Compiled
@@ -34,7 +35,7 @@ from poolproof.checker.driver.designs import (
     shipped_bugs,
     shipped_designs,
 )
-from poolproof.checker.driver.jobs import Lost, Spread
+from poolproof.checker.driver.jobs import BatchJob, Lost, Spread
 from poolproof.checker.driver.judging import ExpectationStatus, compare
 from poolproof.checker.driver.known_sets import known_sets
 from poolproof.checker.driver.task import Request, Task, prepare
@@ -55,6 +56,10 @@ STATES = 60_000
 
 _BATCH = 16
 """Sets that a worker searches at a time."""
+
+
+FeatureSet = tuple[tuple[str, ...], tuple[str, ...]]
+"""The features that are chosen, and these with what they need."""
 
 
 @dataclass(frozen=True)
@@ -135,28 +140,37 @@ def _possible(task: Task, name: str) -> bool:
     return True
 
 
-def feature_sets(
-    task: Task, features: Sequence[str]
-) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Return the sets to ask: the features that are chosen, and these with what they
-    need. A set that is a part of another one is left out."""
-    known = declared(task.known.cls)[1]
-    without = task.sizes.without
-    base = task.sizes.having
-    every: dict[frozenset[str], tuple[tuple[str, ...], tuple[str, ...]]] = {}
+def closed(task: Task, chosen: Sequence[str]) -> tuple[str, ...]:
+    """Return the task's features and the chosen ones, with what they need."""
+    known, sizes = declared(task.known.cls)[1], task.sizes
+    return with_needs(known, (*sizes.having, *chosen), sizes.without)
+
+
+def feature_sets(task: Task, features: Sequence[str]) -> list[FeatureSet]:
+    """Return the sets to ask. A set that is a part of another one is left out."""
+    every: dict[frozenset[str], FeatureSet] = {}
     for chosen in combinations(features, min(TOGETHER, len(features))):
-        having = with_needs(known, (*base, *chosen), without)
+        having = closed(task, chosen)
         every.setdefault(frozenset(having), (chosen, having))
     needed = {
-        other
-        for name in features
-        for other in with_needs(known, (*base, name), without)
-        if other != name
+        other for name in features for other in closed(task, (name,)) if other != name
     }
     leaves = len([f for f in features if f not in needed])
     if leaves < TOGETHER:
         return list(every.values())
     return [s for s in every.values() if not needed & set(s[0])]
+
+
+def parts_of(task: Task, whole: FeatureSet) -> list[FeatureSet]:
+    """Return the parts of a set, itself included, the smallest first. A part has at
+    most as many chosen features as the set."""
+    mine = [f for f in whole[1] if f not in task.sizes.having]
+    parts: dict[frozenset[str], FeatureSet] = {}
+    for number in range(len(whole[0]) + 1):
+        for chosen in combinations(mine, number):
+            having = closed(task, chosen)
+            parts.setdefault(frozenset(having), (chosen, having))
+    return sorted(parts.values(), key=lambda part: len(part[1]))
 
 
 def answered(
@@ -186,25 +200,8 @@ def answered(
     return result, compiled, queries
 
 
-@dataclass(frozen=True)
-class SetsJob:
-    """Some of the sets: a piece of work. Its result is a list of `SetResult`."""
-
-    task: Task
-    sets: Sequence[tuple[tuple[str, ...], tuple[str, ...]]]
-    budget: Budget
-
-    @property
-    def title(self) -> str:
-        return f"{self.task.known.name} with {' '.join(self.sets[0][0])}"
-
-    def run(self, report: Reporter, interrupted: Callable[[], bool]) -> list[SetResult]:
-        done: list[SetResult] = []
-        for chosen, having in self.sets:
-            if interrupted():
-                break
-            done.append(answered(self.task, chosen, having, self.budget)[0])
-        return done
+def _searched(task: Task, budget: Budget, features: FeatureSet) -> SetResult:
+    return answered(task, *features, budget)[0]
 
 
 def triples(
@@ -220,7 +217,11 @@ def triples(
     features = candidates(task)
     sets = feature_sets(task, features)
     batches = [sets[k : k + _BATCH] for k in range(0, len(sets), _BATCH)]
-    jobs = [SetsJob(task, batch, budget) for batch in batches]
+    search = partial(_searched, task, budget)
+    jobs = [
+        BatchJob(f"{task.known.name} with {' '.join(batch[0][0])}", search, batch)
+        for batch in batches
+    ]
     done = Triples(task, base or _shipped_base(task), features, len(sets))
     results: list[SetResult] = []
     for some in spread(jobs, report):
@@ -270,7 +271,7 @@ def _answer(
     verdict = _verdict(mine, done, broken)
     without = set(task.sizes.without)
     expected = {
-        _closed(task, c): c
+        frozenset(closed(task, c)): c
         for c in known_sets(task.spec, task.known.cls, prop)
         if not without & set(c) and all(_possible(task, name) for name in c)
     }
@@ -281,20 +282,13 @@ def _answer(
         or (b.inherited is None and frozenset(b.having) not in expected)
     )
     found = {frozenset(b.having) for b in broken}
-    gone = tuple(chosen for closed, chosen in expected.items() if closed not in found)
+    gone = tuple(chosen for whole, chosen in expected.items() if whole not in found)
     if new or (gone and done.searched == done.sets and not _open(mine)):
         return PropertyAnswer(prop, verdict, broken, ExpectationStatus.UNMET, new, gone)
     if broken:
         return PropertyAnswer(prop, verdict, broken, ExpectationStatus.MET)
     status = compare(replace(prop, expect=None), verdict)[0]
     return PropertyAnswer(prop, verdict, broken, status)
-
-
-def _closed(task: Task, chosen: Sequence[str]) -> frozenset[str]:
-    known = declared(task.known.cls)[1]
-    return frozenset(
-        with_needs(known, (*task.sizes.having, *chosen), task.sizes.without)
-    )
 
 
 def _open(mine: Sequence[tuple[SetResult, Verdict]]) -> list[Unknown]:
@@ -345,14 +339,7 @@ def _reduced(
 ) -> MinimalViolation:
     """The smallest part of a set that violates the property, with as many features
     chosen as the set has at most."""
-    known, sizes = declared(task.known.cls)[1], task.sizes
-    mine = [f for f in whole.having if f not in sizes.having]
-    parts: dict[frozenset[str], tuple[tuple[str, ...], tuple[str, ...]]] = {}
-    for number in range(len(whole.chosen) + 1):
-        for chosen in combinations(mine, number):
-            having = with_needs(known, (*sizes.having, *chosen), sizes.without)
-            parts.setdefault(frozenset(having), (chosen, having))
-    for chosen, having in sorted(parts.values(), key=lambda part: len(part[1])):
+    for chosen, having in parts_of(task, (whole.chosen, whole.having)):
         part, compiled, props = answered(task, chosen, having, budget, prop.name)
         verdict = part.verdicts.get(prop.name)
         if isinstance(verdict, Violated):

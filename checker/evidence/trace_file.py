@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 
 from poolproof.checker.core.bounds import parse_bounds, show_bounds
 from poolproof.checker.core.compiled import Compiled
-from poolproof.checker.core.diagnostic import UserError
+from poolproof.checker.core.diagnostic import UserError, has_no
 from poolproof.checker.core.evaluate import Valuation
 from poolproof.checker.core.ir import Domain, show_raw
 from poolproof.checker.core.system import Action, Span, State, TransitionSystem
@@ -411,11 +411,8 @@ def _step(call: CallLine, system: TransitionSystem) -> Step:
     action = system.action_by_name.get(call.action.text)
     if action is None:
         names = tuple(system.action_by_name)
-        raise UserError(
-            call.action.span,
-            f"{system.name} has no action {call.action.text!r}"
-            f"{did_you_mean(call.action.text, names)}; it has {', '.join(names)}",
-        )
+        message = has_no(system.name, "action", call.action.text, names)
+        raise UserError(call.action.span, message)
     says_all = len(call.arguments) == len(action.parameters)
     said = [p for p in action.parameters if says_all or is_shown(p, 0)]
     last = action.parameters[-1] if action.parameters else None
