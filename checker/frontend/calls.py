@@ -125,7 +125,7 @@ class CallEvaluator:
                         + instead_of_method(name)
                     )
                 function = self.names.part(at, owner, name)
-                owner = replace(owner, hooks=False)
+                owner = replace(owner, hooks=False) if owner.hooks else owner
             case _:
                 raise at.mistake("only methods of self and of its blocks")
         if not isinstance(function, FunctionType):
@@ -163,19 +163,22 @@ class CallEvaluator:
             if keyword.arg is None:
                 raise at.mistake("name each argument: ** is not accepted")
             named[keyword.arg] = self.expressions.expr(cursor, keyword.value)
-        signature = _signature(function)
-        try:
-            bound = signature.bind(owner, *given, **named)
-        except TypeError as e:
-            raise at.mistake(f"{function.__name__}: {e}") from None
-        values = dict(list(bound.arguments.items())[1:])
+        parameters = _parameters(function)
+        if not named and len(given) == len(parameters):
+            values = {p.name: v for p, v in zip(parameters, given, strict=True)}
+        else:
+            try:
+                bound = _signature(function).bind(owner, *given, **named)
+            except TypeError as e:
+                raise at.mistake(f"{function.__name__}: {e}") from None
+            values = dict(list(bound.arguments.items())[1:])
         for name, value in values.items():
             if value is None:
                 raise at.mistake(
                     f"{name!r} gets no value: its argument calls a helper that "
                     "returns none"
                 )
-        for p in list(signature.parameters.values())[1:]:
+        for p in parameters:
             if p.kind is not p.POSITIONAL_OR_KEYWORD:
                 raise at.mistake(
                     f"{function.__name__}: no *, ** and / among parameters"
@@ -361,3 +364,9 @@ def _inherited(cls: type, function: FunctionType, name: str) -> Any:
 @cache
 def _signature(function: FunctionType) -> inspect.Signature:
     return inspect.signature(function)
+
+
+@cache
+def _parameters(function: FunctionType) -> tuple[inspect.Parameter, ...]:
+    """Return the parameters after self."""
+    return tuple(_signature(function).parameters.values())[1:]

@@ -149,5 +149,6 @@ class Comprehensions:
         ]
         inside, effects.sides = tuple(effects.branches()), sides
         for b in inside:
-            effects.fork(replace(b, taken=ir.nested("any", binders, b.taken)))
+            side = b.span, b.site, b.what
+            effects.fork(side, ir.nested("any", binders, b.taken))
         return Generated(binders, condition, value)

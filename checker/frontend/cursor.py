@@ -6,7 +6,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from types import FunctionType
 from typing import Any
 
@@ -56,6 +56,10 @@ class Ref:
     cls: type
     prefix: str
     hooks: bool = False
+
+
+Side = tuple[Span, Span, str]
+"""What a `BranchSide` is, but for when it is taken."""
 
 
 @dataclass(frozen=True)
@@ -139,8 +143,8 @@ class Effects:
     """Each with the number of guards that came before it."""
     assertions: list[KernelAssertion] = field(default_factory=list)
     assumptions: list[Assumption] = field(default_factory=list)
-    sides: dict[tuple[Span, str], list[BranchSide]] = field(default_factory=dict)
-    """The sides of conditions, by their places, once for each time that control comes
+    sides: dict[Side, list[Expr]] = field(default_factory=dict)
+    """When control takes each side of a condition, once for each time that it comes
     there: in a loop, or in a helper that is called twice."""
     running: Expr = ir.TRUE
     """No `bug_on` so far has ended the action."""
@@ -165,16 +169,14 @@ class Effects:
             due = Obligation(kind, formula, message, span, turns=turns)
             self.obligations.append((len(self.guards), due))
 
-    def fork(self, branch: BranchSide) -> None:
-        """Note that control takes the branch where ``branch.taken`` is true."""
-        taken = ir.and_(self.running, branch.taken)
-        same = self.sides.setdefault((branch.span, branch.what), [])
-        same.append(replace(branch, taken=taken))
+    def fork(self, side: Side, taken: Expr) -> None:
+        """Note that control takes the side where ``taken`` is true."""
+        self.sides.setdefault(side, []).append(ir.and_(self.running, taken))
 
     def branches(self) -> Iterator[BranchSide]:
         """Yield the sides of conditions, one for each place."""
-        for same in self.sides.values():
-            yield replace(same[0], taken=ir.or_(*(b.taken for b in same)))
+        for side, taken in self.sides.items():
+            yield BranchSide(*side, ir.or_(*taken))
 
 
 # --- state during execution -----------------------------------------------
@@ -224,6 +226,8 @@ class Cursor:
 
     def under(self, condition: Expr) -> Cursor:
         """Return the same point on the paths where the condition holds."""
+        if condition is ir.TRUE:
+            return self
         pc = ir.and_(self.pc, condition)
         return Cursor(self.effects, self.frame, self.store, pc)
 
@@ -232,32 +236,23 @@ class Cursor:
         the features."""
         if not self.effects.may_require or (c.is_const and not self.sized(node.test)):
             return
-        file, site = self.frame.file, span_of(self.frame.file, node)
-        for side, truth in ((node.body, c), (node.orelse, ir.not_(c))):
-            taken = ir.and_(self.pc, truth)
-            where, what = site, "never false"
-            if isinstance(side, ast.expr):
-                where, what = span_of(file, side), ast.unparse(side)
-            elif side:
-                where, what = span_of(file, side[0]), ""
-            self.effects.fork(BranchSide(where, site, what, taken))
+        sides = _sides(self.frame.file, node)
+        for side, truth in zip(sides, (c, ir.not_(c)), strict=True):
+            self.effects.fork(side, ir.and_(self.pc, truth))
 
     def sized(self, test: ast.expr) -> bool:
         """Return whether a condition that is decided mentions sizes or numbers, but no
         feature: other bounds may decide it differently."""
         found = False
-        for node in ast.walk(test):
-            match node:
-                case ast.Name(name) if name in self.store.locals:
-                    local = self.store.locals[name]
-                    found |= isinstance(local, Expr) and local.sort is ir.INT
-                    continue
-                case ast.Name(name):
-                    value = self.frame.outer(name)
-                case ast.Attribute(ast.Name("self"), name):
-                    value = getattr(self.frame.this.owner, name, None)
-                case _:
-                    continue
+        for name, of_self in _named(test):
+            if of_self:
+                value = getattr(self.frame.this.owner, name, None)
+            elif name in self.store.locals:
+                local = self.store.locals[name]
+                found |= isinstance(local, Expr) and local.sort is ir.INT
+                continue
+            else:
+                value = self.frame.outer(name)
             if isinstance(value, Feature):
                 return False
             found |= isinstance(value, Bound | Arithmetic | Domain)
@@ -277,6 +272,9 @@ class Cursor:
         simple = not isinstance(a, Expr) and not isinstance(b, Expr)
         if a is b or (simple and a == b):
             return a
+        alike = isinstance(a, Expr) and isinstance(b, Expr) and a.sort is b.sort
+        if alike and not isinstance(a.sort, ir.TableSort):
+            return ir.ite(c, a, b)
         for x in (a, b):
             if isinstance(x, Unusable):
                 return x
@@ -291,6 +289,34 @@ class Cursor:
             return choose(c, Operand(a, then), Operand(b, otherwise), at)
         except UserError:
             return two
+
+
+@cache
+def _sides(file: str, node: ast.If | ast.IfExp) -> tuple[Side, Side]:
+    """Return the places of both sides of a condition."""
+    site = span_of(file, node)
+
+    def place(side: ast.expr | list[ast.stmt]) -> Side:
+        if isinstance(side, ast.expr):
+            return span_of(file, side), site, ast.unparse(side)
+        return (
+            (span_of(file, side[0]), site, "") if side else (site, site, "never false")
+        )
+
+    return place(node.body), place(node.orelse)
+
+
+@cache
+def _named(test: ast.expr) -> tuple[tuple[str, bool], ...]:
+    """Return the names in a condition, each with whether it is one of `self`."""
+    found = []
+    for node in ast.walk(test):
+        match node:
+            case ast.Name(name):
+                found.append((name, False))
+            case ast.Attribute(ast.Name("self"), name):
+                found.append((name, True))
+    return tuple(found)
 
 
 @dataclass(eq=False)

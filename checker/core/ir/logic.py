@@ -44,34 +44,40 @@ def or_(*args: Expr) -> Expr:
 
 def _junction(op: str, unit: Expr, zero: Expr, args: tuple[Expr, ...]) -> Expr:
     want(BOOL, *args)
-    kept: dict[Expr, Expr] = {}
-    """Each operand, with its negation."""
-    for a in args:
+    first = args[0] if args else unit
+    joined = first.op == op
+    parts = [*first.args] if joined else []
+    before = set(parts)
+    """The operands so far. Those of a junction are distinct, and none is needless."""
+    for a in args[1:] if joined else args:
         for part in a.args if a.op == op else (a,):
-            negation = part.negation or not_(part)
-            if part is zero or negation in kept:
+            if part is zero or not_(part) in before:
                 return zero
-            if part is not unit:
-                kept[part] = negation
-    # absorb: x and (x or y) is x. Only operands to the left may absorb:
-    # evaluation is left to right, so an operand may be undefined once an
-    # earlier one is false
-    parts = []
-    before: set[Expr] = set()
-    false: set[Expr] = set()
+            if part is not unit and part not in before:
+                before.add(part)
+                parts.append(part)
+    return _absorbed(op, unit, zero, parts, len(first.args) if joined else 0)
+
+
+def _absorbed(op: str, unit: Expr, zero: Expr, parts: list[Expr], start: int) -> Expr:
+    """Return the junction of the parts: x and (x or y) is x. Only operands to the left
+    may absorb: evaluation is left to right, so an operand may be undefined once an
+    earlier one is false. From ``start`` on the parts are new."""
     dual = "or" if op == "and" else "and"
-    for p, negation in kept.items():
-        before.add(p)
-        false.add(negation)
-        if p.op == dual:
-            if not before.isdisjoint(p.args):
-                continue
-            if not false.isdisjoint(p.args):
-                inner = [q for q in p.args if q not in false]
-                p = or_(*inner) if dual == "or" else and_(*inner)
-                if p is zero:
-                    return zero
-        parts.append(p)
+    if any(p.op == dual for p in parts[start:]):
+        before, kept = {*parts[:start]}, parts[:start]
+        for p in parts[start:]:
+            before.add(p)
+            if p.op == dual:
+                if not before.isdisjoint(p.args):
+                    continue
+                inner = [q for q in p.args if not_(q) not in before]
+                if len(inner) < len(p.args):
+                    p = or_(*inner) if dual == "or" else and_(*inner)
+                    if p is zero:
+                        return zero
+            kept.append(p)
+        parts = kept
     if not parts:
         return unit
     return parts[0] if len(parts) == 1 else Expr(op, BOOL, tuple(parts))
