@@ -81,7 +81,7 @@ def run(options: Options) -> int:
         sets = [t for s, i in asked for t in triples_tasks(s, i, options.triples)]
         return run_against(options, tasks, late, budget, sets)
     plan = shipped_page(specs)
-    scores = stored_scores(ROOT / SCORES, specs)
+    scores = stored_scores(ROOT / SCORES, specs, checks.text_line)
     jobs = [SpecJob(spec, its, engine, budget, checks) for spec, its in asked]
     scenarios: list[SizeJob] = []
     if request.as_written:

@@ -38,6 +38,7 @@ from poolproof.checker.core.verdict import (
 from poolproof.checker.driver import check, size
 from poolproof.checker.driver.designs import DesignRef, designs_for
 from poolproof.checker.driver.judging import CheckResult
+from poolproof.checker.driver.scored_text import text_line as text_line_anew
 from poolproof.checker.driver.size import Sized, SizeTask
 from poolproof.checker.driver.sources import digest, of_checker, of_designs
 from poolproof.checker.driver.stated import texts_of
@@ -47,17 +48,20 @@ from poolproof.checker.evidence.raw import ReplayDisagrees
 from poolproof.checker.evidence.replay import again
 from poolproof.checker.spec import Spec
 from poolproof.checker.spec import parse as parse_anew
+from poolproof.model.language import Design
 
 
 @dataclass(frozen=True)
 class Checks:
-    """The functions that read and prepare specs, run tasks and find sizes: those of
-    `parse`, `check` and `size`, or others that store what they find."""
+    """The functions that read and prepare specs, run tasks, find sizes, and say which
+    text a score is of: those of `parse`, `check`, `size` and `scored_text`, or others
+    that store what they find."""
 
     parse: Callable[[str], Spec]
     prepare: Callable[[Spec, Request], tuple[Task, ...]]
     run: Callable[[Task, str, Budget, Reporter, Callable[[], bool]], CheckResult]
     find_size: Callable[[SizeTask, Budget, Reporter], Sized]
+    text_line: Callable[[type[Design], Sequence[Spec]], str]
 
 
 ROOM = 100_000_000
@@ -199,6 +203,26 @@ def find_size(task: SizeTask, budget: Budget, report: Reporter) -> Sized:
     return found
 
 
+def text_line(design: type[Design], specs: Sequence[Spec]) -> str:
+    """Return what `scored_text.text_line` returns."""
+    sources = of_designs([design])
+    try:
+        asked = [part for s in specs for part in (s.file, _text_of(s))]
+    except OSError:
+        sources = None
+    key = "" if sources is None else digest(["text", of_checker(), sources, *asked])
+    found: str | None = read(key)
+    if found is None:
+        found = text_line_anew(design, specs)
+        if key:
+            write(key, found)
+    return found
+
+
+def _text_of(spec: Spec) -> str:
+    return Path(spec.file).read_text(encoding="utf-8", errors="surrogateescape")
+
+
 def _options(budget: Budget) -> str:
     """Return what decides an answer that no limit cut short."""
     options = replace(budget, seconds=None, memory=None, threads=0)
@@ -218,7 +242,7 @@ def key_of(spec: Spec, request: Request) -> str:
     """Return the digest of what decides the tasks; '' if that is not known."""
     try:
         designs = list(designs_for(spec, request.designs))
-        text = Path(spec.file).read_text(encoding="utf-8", errors="surrogateescape")
+        text = _text_of(spec)
     except (UserError, OSError):
         return ""
     with contextlib.suppress(UserError):
@@ -231,8 +255,8 @@ def key_of(spec: Spec, request: Request) -> str:
     return digest([os.getcwd(), of_checker(), sources, *asked])
 
 
-KEPT = Checks(parse, prepare, run, find_size)
-ANEW = Checks(parse_anew, prepare_anew, check.run, size.find_size)
+KEPT = Checks(parse, prepare, run, find_size, text_line)
+ANEW = Checks(parse_anew, prepare_anew, check.run, size.find_size, text_line_anew)
 """With the cache, and without."""
 
 

@@ -9,12 +9,13 @@ says so.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from poolproof.checker.driver.designs import shipped_designs, specs_for
 from poolproof.checker.driver.scored_text import text_line
 from poolproof.checker.spec.syntax import Spec
+from poolproof.model.language import Design
 
 SCORES = "specs/scores"
 """The folder for `poolproof mutate DESIGN -o specs/scores/DESIGN.txt`."""
@@ -23,16 +24,21 @@ Scores = Mapping[type, str]
 """By design: its mutation score, in words."""
 
 
-def stored_scores(folder: Path, specs: Sequence[Spec]) -> dict[type, str]:
+def stored_scores(
+    folder: Path,
+    specs: Sequence[Spec],
+    line: Callable[[type[Design], Sequence[Spec]], str] = text_line,
+) -> dict[type, str]:
     """Return the score of each shipped design whose report of mutants is kept,
-    and what has changed since. ``specs`` are the shipped ones."""
+    and what has changed since. ``specs`` are the shipped ones; ``line`` is `text_line`
+    or returns the same."""
     found: dict[type, str] = {}
     for known in shipped_designs():
         path = folder / f"{known.name}.txt"
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
         for score in re.findall(r"^score: (.*)$", text, re.M):
             was = re.search(r"^text: (.*)$", text, re.M)
-            now = text_line(known.cls, specs_for(specs, known))
+            now = line(known.cls, specs_for(specs, known))
             found[known.cls] = score + _since(was[1] if was else "", now)
     return found
 

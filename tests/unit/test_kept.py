@@ -337,3 +337,23 @@ def test_neither_is_a_comparison_with_a_base(asked: list[str]) -> None:
     write("d.py", heir.replace("self.x = 3", "self.x = 2"))
     compared()
     assert asked == ["explicit"] * 6
+
+
+def test_the_text_of_a_score_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is found again as long as neither the design nor its specs changed."""
+
+    def line() -> str:
+        forget()
+        [known] = designs.designs_named("d.py:D")
+        return kept.text_line(known.cls, [parse("d.spec")])
+
+    first = line()
+    calls: list[object] = []
+    monkeypatch.setattr(kept, "text_line_anew", lambda *of: calls.append(of) or "anew")
+    assert line() == first
+    assert not calls
+    write("d.spec", SPEC.replace("<= 1", "<= 2"))
+    assert line() == "anew"
+    write("beside.py", "MOST = 2\n")
+    assert line() == "anew"
+    assert len(calls) == 2
