@@ -56,16 +56,16 @@ class Twins:
             return cls
         if cls not in self.classes:
             bases = tuple(self.twin(b) for b in cls.__bases__)
+            around = CellType()
             body = {
-                k: self.bound(v)
+                k: self.function(v, around)
+                if isinstance(v, FunctionType)
+                else self.bound(v)
                 for k, v in vars(cls).items()
                 if k not in ("__dict__", "__weakref__")
             }
-            new = type(cls.__name__, bases, body)
-            self.classes[cls] = new
-            for name, value in vars(cls).items():
-                if isinstance(value, FunctionType):
-                    setattr(new, name, self.function(value, new))
+            self.classes[cls] = type(cls.__name__, bases, body)
+            around.cell_contents = self.classes[cls]
         return self.classes[cls]
 
     def namespace(self, scope: dict[str, Any]) -> dict[str, Any]:
@@ -76,25 +76,28 @@ class Twins:
             self.namespaces[id(scope)] = known
         return known
 
-    def function(self, f: FunctionType, new: type) -> FunctionType:
-        around = closure(f)
-        cells = tuple(
-            CellType(new)
-            if n == "__class__"
-            else CellType(self.bound(around[n]))
-            if n in around
-            else CellType()
-            for n in f.__code__.co_freevars
-        )
+    def function(self, f: FunctionType, around: CellType) -> FunctionType:
+        """Return the copy of a method; ``around`` will hold its class."""
         copy = FunctionType(
             f.__code__,
             self.namespace(f.__globals__),
             f.__name__,
-            tuple(self.bound(d) for d in f.__defaults__ or ()),
-            cells,
+            tuple(map(self.bound, f.__defaults__ or ())),
+            self._cells(f, around) if f.__closure__ else (),
         )
         copy.__kwdefaults__ = f.__kwdefaults__
         copy.__annotations__ = f.__annotations__
         copy.__dict__.update(f.__dict__)
         copy.__qualname__ = f.__qualname__
         return copy
+
+    def _cells(self, f: FunctionType, around: CellType) -> tuple[CellType, ...]:
+        values = closure(f)
+        return tuple(
+            around
+            if n == "__class__"
+            else CellType(self.bound(values[n]))
+            if n in values
+            else CellType()
+            for n in f.__code__.co_freevars
+        )
