@@ -11,8 +11,14 @@ that forbid it are checked beforehand.
 from __future__ import annotations
 
 import math
-from collections import ChainMap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -22,11 +28,15 @@ from poolproof.checker.backends.templates import joined, template
 from poolproof.checker.core.fold import Algebra, beyond, fold, unbound
 from poolproof.checker.core.ir import (
     BINDERS,
+    FALSE,
     Domain,
     Expr,
     TableSort,
+    and_,
     domain_of,
     expand_all,
+    not_,
+    subterms,
 )
 from poolproof.checker.core.limits import tick
 from poolproof.checker.core.system import (
@@ -92,9 +102,20 @@ class _PythonWriter:
                 self.names[e] = f"x{self.fresh}"
                 self.emit(f"x{self.fresh} = {text}")
 
+    def share_large(self, condition: Expr) -> None:
+        """Name the repeated parts of a long condition. In a short one, `and` and `or`
+        are left to end early."""
+        if _size(condition) > _LARGE and size(condition, named=self.names) > _LARGE:
+            self.share([condition])
+
+    def skip_unless(self, condition: Expr, skip: str) -> None:
+        """Leave the function, or this turn of a loop, where it is false."""
+        self.share_large(condition)
+        self.emit(f"if not {self.text(condition)}: {skip}")
+
     def text(self, e: Expr) -> str:
         """The text of e; what has a name is not read again."""
-        return fold((e,), PYTHON, self, ChainMap({}, self.names))[0]
+        return fold((e,), PYTHON, self, self.names.copy())[0]
 
     def position(
         self,
@@ -223,73 +244,162 @@ def _formulas(action: Action) -> tuple[Any, ...]:
 
 
 def _successors(system: TransitionSystem, action: Action) -> Successors:
-    w = _PythonWriter(system)
-    names = [f"p{k}" for k in range(len(action.parameters))]
-    parts = list(
-        expand_all(action.guard.args if action.guard.op == "and" else (action.guard,))
-    )
-    early = [(k, o) for k, o in enumerate(action.obligations) if o.early]
-    late = [(k, o) for k, o in enumerate(action.obligations) if not o.early]
-    called = f"step_{action.name.replace('.', '_')}"
-    w.lines.append(f"def {called}(s):")
-    w.emit("out = []")
-    # a conjunct is tested as soon as the parameters that it mentions are bound;
-    # an early obligation concerns disabled steps too, and then tests come last
-    depth_of = {
-        c: max(
-            (i + 1 for i, p in enumerate(action.parameters) if p.local in c.free),
-            default=0,
+    return _StepWriter(system, action).compiled()
+
+
+class _StepWriter:
+    """The text of an action's function: a loop over each parameter, in which a
+    condition is tested as soon as the parameters that it mentions are bound."""
+
+    def __init__(self, system: TransitionSystem, action: Action) -> None:
+        self.system, self.action = system, action
+        self.w = _PythonWriter(system)
+        self.called = f"step_{action.name.replace('.', '_')}"
+        self.names = [f"p{k}" for k in range(len(action.parameters))]
+        self.arguments = "(" + "".join(f"{n}, " for n in self.names) + ")"
+        self.skip = "continue" if self.names else "return out"
+        guard = _conditions(action.guard)
+        early = [o.formula for o in action.obligations if o.early]
+        first = _before(guard, early)
+        self.early = self._obligations(True, first)
+        self.last: list[Expr] = []
+        """Conditions of the guard that come after the early obligations: these concern
+        steps for which they are false, too."""
+        self.by_depth: list[list[Expr]] = [[] for _ in range(len(self.names) + 1)]
+        """The other conditions, by the number of parameters that must be bound."""
+        for c, full in zip(guard, expand_all(guard), strict=True):
+            sooner = not early or c in first
+            (self.by_depth[self._depth(full)] if sooner else self.last).append(full)
+        self.late = self._obligations(False, frozenset(guard))
+        self.updates = dict(
+            zip(action.updates, expand_all(action.updates.values()), strict=True)
         )
-        for c in parts
-    }
-    if early:
-        depth_of = dict.fromkeys(parts, len(names))
-    updates = dict(
-        zip(action.updates, expand_all(action.updates.values()), strict=True)
-    )
-    result = expand_all((action.result,))[0] if action.result is not None else None
-    taken = [*_values(updates), *([result] if result is not None else [])]
-    for depth in range(len(names) + 1):
-        if depth:
-            p = action.parameters[depth - 1]
-            w.loop(names[depth - 1], p, action.parameters[depth:])
-        if depth == len(names) and early:
-            _obligations(w, names, early)
-        for c in (c for c in parts if depth_of[c] == depth):
-            _share_large(w, c)
-            w.emit(f"if not {w.text(c)}: {'continue' if depth else 'return out'}")
-        unbound = action.parameters[depth:]
-        if unbound and len(unbound[0].domain) > 1:  # what a loop does not change
-            w.share(taken, frozenset(p.local for p in unbound))
-    _obligations(w, names, late)
-    w.share(taken)
-    w.emit("t = list(s)")
-    for name, update in updates.items():
-        for at, value in writes(update):
-            v = system.by_name[name]
-            texts = [w.text(i) for i in at]
-            where, checks = w.position(name, v.index, at, texts)
-            guard = f"if {' and '.join(checks)}: " if checks else ""
-            w.emit(f"{guard}t[{where}] = {w.text(value)}")
-    arguments = "(" + "".join(f"{n}, " for n in names) + ")"
-    returned = f"int({w.text(result)})" if result is not None else None
-    w.emit(f"out.append(new(Transition, ({arguments}, tuple(t), {returned}, None)))")
-    w.indent = "    "
-    w.emit("return out")
-    found: Successors = _compiled("\n".join(w.lines), called)
-    return found
+        self.result = None if action.result is None else expand_all((action.result,))[0]
+        self.taken = _values(self.updates)
+        if self.result is not None:
+            self.taken.append(self.result)
+
+    def _depth(self, e: Expr) -> int:
+        """Return how many parameters must be bound before e has a value."""
+        where = (
+            i + 1 for i, p in enumerate(self.action.parameters) if p.local in e.free
+        )
+        return max(where, default=0)
+
+    def _obligations(
+        self, early: bool, known: Collection[Expr]
+    ) -> list[tuple[int, Expr]]:
+        """Return where the obligations fail, by number, if some conditions are known
+        to be true."""
+        return [
+            (k, expand_all((_fails(o.formula, known),))[0])
+            for k, o in enumerate(self.action.obligations)
+            if o.early == early
+        ]
+
+    def compiled(self) -> Successors:
+        w = self.w
+        w.lines.append(f"def {self.called}(s):")
+        w.emit("out = []")
+        waiting: list[tuple[int, frozenset[Expr]]] = []
+        for depth in range(len(self.names) + 1):
+            if depth:
+                p = self.action.parameters[depth - 1]
+                w.loop(self.names[depth - 1], p, self.action.parameters[depth:])
+            for c in self.by_depth[depth]:
+                w.skip_unless(c, "continue" if depth else "return out")
+            inner = self.action.parameters[depth:]
+            if math.prod(len(p.domain) for p in inner) > 1:
+                free = frozenset(p.local for p in inner)
+                further = [c for some in self.by_depth[depth + 1 :] for c in some]
+                w.share([c for c in further if _size(c) > _LARGE], free)
+                waiting.append((len(w.lines), free))
+                w.emit(f"new{depth} = True")
+        self._once_a_loop(waiting)
+        self._broken(self.early)
+        for c in self.last:
+            w.skip_unless(c, self.skip)
+        self._broken(self.late)
+        self._step()
+        w.indent = "    "
+        w.emit("return out")
+        found: Successors = _compiled("\n".join(w.lines), self.called)
+        return found
+
+    def _once_a_loop(self, waiting: list[tuple[int, frozenset[Expr]]]) -> None:
+        """Name what inner loops do not change, in the first turn that comes here: most
+        loops have none. ``waiting``: the line that starts the loops, and what they
+        bind."""
+        w = self.w
+        indent, unused = w.indent, []
+        rest = [f for _, f in self.early + self.late] + self.last + self.taken
+        for line, free in waiting:
+            flag = w.lines[line].strip().split(" ")[0]
+            w.emit(f"if {flag}:")
+            w.indent += "    "
+            w.emit(f"{flag} = False")
+            before = len(w.lines)
+            w.share(rest, free)
+            w.indent = indent
+            if len(w.lines) == before:
+                del w.lines[-2:]
+                unused.append(line)
+        for line in reversed(unused):
+            del w.lines[line]
+
+    def _broken(self, some: list[tuple[int, Expr]]) -> None:
+        """Test obligations; a step that fails one is that and nothing more."""
+        w = self.w
+        for k, fails in some:
+            if fails is FALSE:
+                continue
+            w.share_large(fails)
+            w.emit(f"if {w.text(fails)}:")
+            w.emit(
+                f"    out.append(new(Transition, ({self.arguments}, s, None, {k}))); "
+                f"{self.skip}"
+            )
+
+    def _step(self) -> None:
+        """Add the step that is left."""
+        w = self.w
+        w.share(self.taken)
+        w.emit("t = list(s)")
+        for name, update in self.updates.items():
+            for at, value in writes(update):
+                v = self.system.by_name[name]
+                texts = [w.text(i) for i in at]
+                where, checks = w.position(name, v.index, at, texts)
+                guard = f"if {' and '.join(checks)}: " if checks else ""
+                w.emit(f"{guard}t[{where}] = {w.text(value)}")
+        returned = None if self.result is None else f"int({w.text(self.result)})"
+        w.emit(
+            f"out.append(new(Transition, "
+            f"({self.arguments}, tuple(t), {returned}, None)))"
+        )
 
 
-def _obligations(
-    w: _PythonWriter, names: list[str], some: list[tuple[int, Any]]
-) -> None:
-    arguments = "(" + "".join(f"{n}, " for n in names) + ")"
-    for k, o in some:
-        formula = expand_all((o.formula,))[0]
-        skip = "continue" if names else "return out"
-        _share_large(w, formula)
-        w.emit(f"if not {w.text(formula)}:")
-        w.emit(f"    out.append(new(Transition, ({arguments}, s, None, {k}))); {skip}")
+def _conditions(guard: Expr) -> tuple[Expr, ...]:
+    return guard.args if guard.op == "and" else (guard,)
+
+
+def _needed(formula: Expr) -> Iterator[Expr]:
+    """Yield conditions that are all true where the formula is false, and nowhere
+    else."""
+    for way in formula.args if formula.op == "or" else (formula,):
+        yield from conjuncts(not_(way))
+
+
+def _before(guard: tuple[Expr, ...], early: Sequence[Expr]) -> frozenset[Expr]:
+    """Return the conditions of a guard that hold wherever one of the obligations
+    fails: without them there is no step, and none that is broken."""
+    return frozenset(guard).intersection(*map(_needed, early))
+
+
+def _fails(formula: Expr, known: Collection[Expr]) -> Expr:
+    """Return where an obligation fails, among the places where all ``known``
+    conditions hold."""
+    return and_(*(c for c in _needed(formula) if c not in known))
 
 
 Cuts = Callable[[State], int]
@@ -316,8 +426,7 @@ def cuts(system: TransitionSystem, action: Action, assumed: Assumption) -> Cuts:
             w.loop(f"p{depth}", p, used[depth:])
         for c in [c for c in left if not c.free & waiting]:
             left.remove(c)
-            _share_large(w, c)
-            w.emit(f"if not {w.text(c)}: {'continue' if depth else 'return n'}")
+            w.skip_unless(c, "continue" if depth else "return n")
     w.emit(f"n += {times}")
     w.indent = "    "
     w.emit("return n")
@@ -332,10 +441,15 @@ _LARGE = 300
 """Nodes of a condition's text from which on repeated parts get names; below,
 `and` and `or` are left to end early."""
 
+_sizes: dict[Expr, int] = {}
+"""Cache of `_size`: most formulas are asked for again, with longer and longer ones."""
 
-def _share_large(w: _PythonWriter, condition: Expr) -> None:
-    if size(condition, named=w.names) > _LARGE:
-        w.share([condition])
+
+def _size(e: Expr) -> int:
+    """Return the number of nodes of e's text, if nothing in it has a name."""
+    for node in subterms(e, known=_sizes):
+        _sizes[node] = 1 + sum(_sizes[a] for a in node.args)
+    return _sizes[e]
 
 
 def _values(updates: Mapping[str, Expr]) -> list[Expr]:

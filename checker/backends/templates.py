@@ -5,16 +5,13 @@ functions of an algebra of texts."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 
 def template(text: str) -> Callable[..., str]:
     """Return ``text`` with {a}, {b} and {c} for the texts of the operands."""
 
-    def filled(given: Any, e: Any, *operands: str) -> str:
-        return text.format(**dict(zip("abc", operands, strict=False)))
-
-    return filled
+    numbered = text.format(a="{0}", b="{1}", c="{2}")
+    return lambda given, e, *operands: numbered.format(*operands)
 
 
 def joined(symbol: str) -> Callable[..., str]:
