@@ -26,6 +26,7 @@ from collections.abc import (
 )
 from dataclasses import dataclass
 from itertools import permutations, product
+from operator import itemgetter
 from typing import Any
 
 from poolproof.checker.core.ir import (
@@ -237,7 +238,10 @@ def canonical_under(
         return lambda state: state
     sort_indices = sorter(system, found.indices)
     cells = system.cells
-    row_cells = [cells_by_row(cells, sort) for sort in found.rows]
+    row_cells = [
+        [(row, _getter(row)) for row in cells_by_row(cells, sort)]
+        for sort in found.rows
+    ]
     enumerated = found.enumerated
     keys = [_key_cells(cells, sort, found.sorts) for sort in enumerated]
     moves: dict[tuple[tuple[int, ...], ...], Callable[[State], list[int]]] = {}
@@ -256,8 +260,11 @@ def canonical_under(
             moved = move(choice)(state)
             sort_indices(moved)
             for rows in row_cells:
-                parts = sorted([moved[k] for k in row] for row in rows)
-                for row, part in zip(rows, parts, strict=True):
+                parts = [get(moved) for _, get in rows]
+                ordered = sorted(parts)
+                if ordered == parts:
+                    continue
+                for (row, _), part in zip(rows, ordered, strict=True):
                     for k, raw in zip(row, part, strict=True):
                         moved[k] = raw
             if best is None or moved < best:
@@ -266,6 +273,13 @@ def canonical_under(
         return tuple(best)
 
     return canonical
+
+
+def _getter(row: Sequence[int]) -> Callable[[Sequence[int]], tuple[int, ...]]:
+    """Return the function from a state to the values of some cells."""
+    if len(row) > 1:
+        return itemgetter(*row)
+    return lambda state: tuple([state[k] for k in row])
 
 
 def cells_by_row(cells: Sequence[Cell], sort: ScalarSort) -> list[list[int]]:
@@ -292,6 +306,10 @@ def mover(system: TransitionSystem, by: Permutation) -> Callable[[State], list[i
         element = cell.variable.element
         if scalar_in(element) in identity:
             tables[target] = values[element]
+
+    if all(t is None for t in tables):
+        get = _getter(source)
+        return lambda state: list(get(state))
 
     def moved(state: State) -> list[int]:
         return [

@@ -38,6 +38,9 @@ class Naming:
         self.hole = local("#index", self.domain)
         self.named: dict[Expr, Named | None] = {}
         self.special: dict[Expr, bool] = {}
+        self.templates: dict[Expr, Expr] = {}
+        self.height: dict[Expr, int] = {}
+        """How deep binders nest in what has a template."""
 
     def is_index(self, e: Expr) -> bool:
         mine = self.uses.tables.get((self.scope, e))
@@ -151,9 +154,8 @@ class Naming:
 
     def template(self, e: Expr) -> Expr:
         """e with the hole in the place of the one index that it names."""
-        done: dict[Expr, Expr] = {}
-        height: dict[Expr, int] = {}
-        for node in subterms(e):
+        done, height = self.templates, self.height
+        for node in subterms(e, known=done):
             args = [done[a] for a in node.args]
             data = node.data
             height[node] = max((height[a] for a in node.args), default=0)

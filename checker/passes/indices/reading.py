@@ -57,6 +57,8 @@ class SimplifiedFormulas:
     ) -> None:
         self.system = system
         self.fixed = {a.name: _fixed(a) for a in system.actions}
+        self.fixed_in: dict[str, dict[Expr, Expr]] = {}
+        """Of each action, what was read with its fixed parameters put in."""
         self.values = FewValues(system, self.fixed)
         self.growing = _growing(system)
         self.apart = _Apart()
@@ -69,7 +71,8 @@ class SimplifiedFormulas:
                 continue
             for a in system.actions:
                 if p.action in (None, a.name):
-                    by_name[a.name].formulas += self._put(formulas, self.fixed[a.name])
+                    by, memo = self.fixed[a.name], self.fixed_in[a.name]
+                    by_name[a.name].formulas += self._put(formulas, by, memo)
 
     def _start(self) -> Scope:
         formulas = [
@@ -80,20 +83,25 @@ class SimplifiedFormulas:
         return Scope("the initial state", self._put(formulas, {}))
 
     def _of_action(self, a: Action) -> Scope:
-        by = self.fixed[a.name]
+        by, memo = self.fixed[a.name], self.fixed_in.setdefault(a.name, {})
         plain = [f.expr for f in a.formulas() if f.role is not Role.OBLIGATION]
         return Scope(
             a.name,
-            self._put(plain, by),
+            self._put(plain, by, memo),
             tuple(p.local for p in a.parameters if p.local not in by),
             [
-                self._put([due.formula for due in dues], by)
+                self._put([due.formula for due in dues], by, memo)
                 for _, dues in groupby(a.obligations, _answer)
             ],
         )
 
-    def _put(self, roots: list[Expr], by: Mapping[Expr, Expr]) -> list[Expr]:
-        decided = (self.values.decide(e) for e in substitute_all(roots, by))
+    def _put(
+        self,
+        roots: list[Expr],
+        by: Mapping[Expr, Expr],
+        memo: dict[Expr, Expr] | None = None,
+    ) -> list[Expr]:
+        decided = (self.values.decide(e) for e in substitute_all(roots, by, memo))
         return [self.apart.rename(e) for e in decided]
 
 

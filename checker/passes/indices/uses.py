@@ -68,22 +68,24 @@ class Uses:
 
     def _read(self, scope: str, root: Expr) -> None:
         named: set[str] = set()
+        equations = []
         for e in subterms(root):
             if e.op in ("select", "store"):
                 self._cell(scope, e, named)
-            elif e.op == "eq" and isinstance(e.args[0].sort, TableSort):
-                whole = [self.table_of(a) for a in e.args]
-                self.tied.join(*(n for n in whole if n in self.place))
+            elif e.op == "eq":
+                equations.append(e)
+                if isinstance(e.args[0].sort, TableSort):
+                    whole = [self.table_of(a) for a in e.args]
+                    self.tied.join(*(n for n in whole if n in self.place))
             elif e.op == "ite" and isinstance(e.sort, TableSort):
                 for n in subterms(e):
                     if n.op == "var" and n.data[0] in self.place:
                         self.wrong[n.data[0]] = f"{n.data[0]} is chosen as a whole"
         self.tied.join(*named)
-        for e in subterms(root):
-            if e.op == "eq":
-                both = [self.tables.get((scope, a)) for a in e.args]
-                if both[0] and both[1]:
-                    self.tied.join(*(both[0] | both[1]) - {""})
+        for e in equations:
+            both = [self.tables.get((scope, a)) for a in e.args]
+            if both[0] and both[1]:
+                self.tied.join(*(both[0] | both[1]) - {""})
 
     def _cell(self, scope: str, e: Expr, named: set[str]) -> None:
         name = self.table_of(e.args[0])

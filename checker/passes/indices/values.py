@@ -27,6 +27,11 @@ class FewValues:
     ) -> None:
         self.known: dict[Expr, frozenset[int] | None] = {}
         self.of_variable: dict[str, frozenset[int] | None] = {}
+        self.met: set[Expr] = set()
+        """What `decide` has looked at, with the comparisons that it replaces, and the
+        results. They stay right: no value is added any more."""
+        self.outcomes: dict[Expr, Expr] = {}
+        self.decided: dict[Expr, Expr] = {}
         for v in system.variables:
             if v.element is INT:
                 init = v.init
@@ -117,32 +122,31 @@ class FewValues:
     def decide(self, root: Expr) -> Expr:
         """Return root with each comparison of a number of few values with a constant
         replaced by one that only depends on the outcome."""
-        by: dict[Expr, Expr] = {}
-        for node in subterms(root):
-            if node.op not in ("lt", "le", "eq") or node.args[0].sort is not INT:
-                continue
-            a, b = node.args
-            of, other = (b, a) if a.is_const else (a, b)
-            if not other.is_const or of.op == "local":
-                continue
-            some = self.of(of)
-            if some is None:
-                continue
-            true = [
-                k
-                for k in sorted(some)
-                if ir.rebuild(
-                    node,
-                    (a, ir.num(k)) if of is b else (ir.num(k), b),
-                )
-                is ir.TRUE
-            ]
-            if len(true) == len(some):
-                by[node] = ir.TRUE
-            else:
-                by[node] = ir.or_(*(Expr("eq", ir.BOOL, (of, ir.num(k))) for k in true))
-        by = {old: new for old, new in by.items() if old is not new}
-        return substitute_all((root,), by)[0] if by else root
+        for node in subterms(root, known=self.met):
+            self.met.add(node)
+            if node.op in ("lt", "le", "eq") and node.args[0].sort is INT:
+                outcome = self._outcome(node)
+                if outcome is not node:
+                    self.outcomes[node] = outcome
+        return substitute_all((root,), self.outcomes, self.decided)[0]
+
+    def _outcome(self, node: Expr) -> Expr:
+        a, b = node.args
+        of, other = (b, a) if a.is_const else (a, b)
+        if not other.is_const or of.op == "local":
+            return node
+        some = self.of(of)
+        if some is None:
+            return node
+        true = [
+            k
+            for k in sorted(some)
+            if ir.rebuild(node, (a, ir.num(k)) if of is b else (ir.num(k), b))
+            is ir.TRUE
+        ]
+        if len(true) == len(some):
+            return ir.TRUE
+        return ir.or_(*(Expr("eq", ir.BOOL, (of, ir.num(k))) for k in true))
 
 
 def _union(a: frozenset[int] | None, b: frozenset[int] | None) -> frozenset[int] | None:
