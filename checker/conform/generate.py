@@ -186,24 +186,19 @@ def settings(chance: Random, design: type[Hugetlb], place: Place) -> Config:
     return Config(bounds, tuple(having), cursors)
 
 
+@dataclass
 class Generator:
     """Makes runs of about ``steps`` actions each, taken inside ``watch``."""
 
-    def __init__(
-        self,
-        design: type[Hugetlb],
-        place: Place,
-        seed: int,
-        steps: int,
-        tally: Tally | None = None,
-        watch: Callable[[], AbstractContextManager[object]] = nullcontext,
-    ) -> None:
-        self.design = design
-        self.place = place
-        self.steps = steps
-        self.tally = tally or Tally()
-        self.watch = watch
-        self._chance = Random(seed)
+    design: type[Hugetlb]
+    place: Place
+    seed: int
+    steps: int
+    tally: Tally = field(default_factory=Tally)
+    watch: Callable[[], AbstractContextManager[object]] = nullcontext
+
+    def __post_init__(self) -> None:
+        self._chance = Random(self.seed)
 
     def runs(self) -> Iterator[Run]:
         """Runs without end."""
@@ -274,7 +269,7 @@ class _One:
                 if self.machine.full():
                     raise NotExpressible("a node as full as the bounds allow")
             except NotExpressible as e:
-                self._note_left_out(str(e))
+                self.tally.left_out[str(e)] += 1
                 del self.rows[kept:]
                 self.machine.put_back(saved)
                 continue
@@ -293,9 +288,6 @@ class _One:
                 begin(self.machine.design, run.setting, commands), commands, ready, ()
             )
         return run
-
-    def _note_left_out(self, reason: str) -> None:
-        self.tally.left_out[reason] += 1
 
     def _ask(self, command: str) -> Row:
         """Add a row. Raise _BelowZero where the design predicts nothing any more,

@@ -49,7 +49,7 @@ class Live(Kernel):
         self._patience = patience
         self._call_timeout = call_timeout
         self._agent = build_agent(cache)
-        self._before = _PoolSettings.read(sysfs)
+        self._before = _pool_settings(sysfs)
         self._process: subprocess.Popen[bytes] | None = None
         self._conversation = self._start()
 
@@ -91,7 +91,9 @@ class Live(Kernel):
             process.stdout.close()
         if process.stderr is not None:
             process.stderr.close()
-        self._before.write()
+        for path, value in self._before.items():
+            if path.read_text() != value:
+                path.write_text(value)
 
     def _start(self) -> Conversation:
         process = subprocess.Popen(
@@ -121,23 +123,11 @@ class Live(Kernel):
         return conversation
 
 
-class _PoolSettings:
-    """The pool's sizes before us, by sysfs file."""
-
-    def __init__(self, values: dict[Path, str]) -> None:
-        self._values = values
-
-    @staticmethod
-    def read(sysfs: Path) -> "_PoolSettings":
-        nodes = "devices/system/node/node[0-9]*/hugepages/hugepages-2048kB/nr_hugepages"
-        files = [*sorted(sysfs.glob(nodes)), sysfs / _POOL / "nr_overcommit_hugepages"]
-        return _PoolSettings({path: path.read_text() for path in files})
-
-    def write(self) -> None:
-        """Puts back what differs."""
-        for path, value in self._values.items():
-            if path.read_text() != value:
-                path.write_text(value)
+def _pool_settings(sysfs: Path) -> dict[Path, str]:
+    """The pool's sizes, by sysfs file."""
+    nodes = "devices/system/node/node[0-9]*/hugepages/hugepages-2048kB/nr_hugepages"
+    files = [*sorted(sysfs.glob(nodes)), sysfs / _POOL / "nr_overcommit_hugepages"]
+    return {path: path.read_text() for path in files}
 
 
 def _require_usable(sysfs: Path) -> None:
