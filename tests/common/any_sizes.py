@@ -100,9 +100,10 @@ def is_violated(p: Property) -> bool:
     return p.expect is not None and p.expect.verdict == "violated"
 
 
-def task_of(spec: str, design: str) -> Task:
-    """Return the spec on the design, all bounds to be left open."""
-    request = Request(designs=(design,), any_size=("all",))
+def task_of(spec: str, design: str, having: tuple[str, ...] = ()) -> Task:
+    """Return the spec on the design, with more features than the spec's, all bounds
+    to be left open."""
+    request = Request(designs=(design,), having=having, any_size=("all",))
     (task,) = prepare(parse(find_spec(spec)), request)
     return task
 
