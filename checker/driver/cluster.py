@@ -15,6 +15,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from typing import Any
 
 from poolproof.checker.core.diagnostic import UserError
@@ -38,6 +39,7 @@ _DESERTED = 120.0
 again, but dask's LocalCluster and its kin may give it up for good."""
 
 NO_WORKERS = "the cluster has no workers"
+NO_SCHEDULER = "the cluster's scheduler is lost"
 
 
 def on_cluster(address: str) -> Spread:
@@ -51,7 +53,8 @@ def on_cluster(address: str) -> Spread:
             f"--cluster {address} needs dask.distributed: "
             "pip install 'poolproof[cluster]'",
         ) from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "distributed.client"):  # each has a level of its own
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
     def spread(jobs: Sequence[Job], report: Reporter) -> Iterator[Any]:
         try:
@@ -85,8 +88,8 @@ def _refused(address: str, why: str) -> UserError:
     return UserError(None, f"--cluster {address}: {why}")
 
 
-class _NoWorkers(Exception):
-    """All workers are lost."""
+class _Gone(Exception):
+    """The cluster does nothing any more; the argument says why."""
 
 
 class _ClusterJobs:
@@ -110,9 +113,10 @@ class _ClusterJobs:
             except KeyboardInterrupt:
                 why = INTERRUPTED
                 self.client.cancel(self.futures, force=True)
-            except _NoWorkers:
-                why = NO_WORKERS
-                self.client.cancel(self.futures, force=True)
+            except _Gone as gone:
+                why = str(gone)
+                if why == NO_WORKERS:
+                    self.client.cancel(self.futures, force=True)
             try:
                 yield Lost(why) if why else result
             except GeneratorExit:
@@ -151,7 +155,7 @@ class _ClusterJobs:
         return result
 
     def wait(self, ask: Callable[..., Any]) -> Any:
-        """Return what a future is asked for, once it has ended. Raise _NoWorkers if
+        """Return what a future is asked for, once it has ended. Raise _Gone if
         nobody is left to work on it."""
         seen = time.monotonic()
         while True:
@@ -162,7 +166,9 @@ class _ClusterJobs:
                 if self.client.nthreads():
                     seen = now
                 elif now - seen > _DESERTED:
-                    raise _NoWorkers from None
+                    raise _Gone(NO_WORKERS) from None
+            except CancelledError:  # by the client itself, as nobody is there
+                raise _Gone(NO_SCHEDULER) from None
 
     def hear(self, event: Any) -> None:
         """Pass on what a worker reports."""

@@ -4,13 +4,17 @@ if a worker is killed."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from subprocess import DEVNULL, Popen
 from typing import Any
 
 import pytest
@@ -19,7 +23,7 @@ from poolproof.checker.commands.main import main
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.verdict import Reporter, Silent
 from poolproof.checker.driver import cluster
-from poolproof.checker.driver.cluster import NO_WORKERS, on_cluster
+from poolproof.checker.driver.cluster import NO_SCHEDULER, NO_WORKERS, on_cluster
 from poolproof.checker.driver.jobs import Job, Lost
 from poolproof.checker.driver.workers import DIED
 
@@ -128,6 +132,43 @@ def test_cells_are_lost_when_all_workers_are(
             time.sleep(0.02)
         local.scale(0)
         assert list(results) == [Lost(NO_WORKERS), Lost(NO_WORKERS)]
+
+
+def test_cells_are_lost_when_the_scheduler_is(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is killed in the middle of a job, and does not come back."""
+    distributed = pytest.importorskip("distributed")
+    file, folder = tmp_path / "scheduler.json", str(tmp_path)
+    program = [sys.executable, "-m", "dask"]
+    options = ["--scheduler-file", str(file), "--no-dashboard"]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    start = partial(Popen, stderr=DEVNULL, env=env)
+    with (
+        start([*program, "scheduler", *options, "--port", "0"]) as one,
+        start([*program, "worker", *options]) as other,
+    ):
+        try:
+            while not file.exists():
+                time.sleep(0.1)
+            address = json.loads(file.read_text())["address"]
+            with distributed.Client(address, set_as_default=False) as client:
+                client.wait_for_workers(1)
+
+            def kill() -> None:
+                while not (tmp_path / "0").exists():
+                    time.sleep(0.02)
+                one.kill()
+
+            threading.Thread(target=kill, daemon=True).start()
+            capfd.readouterr()
+            jobs: list[Job] = [Notes(0, folder, "once"), Notes(1, folder)]
+            found = list(on_cluster(address)(jobs, Silent()))
+        finally:
+            one.kill()
+            other.terminate()
+    assert found == [Lost(NO_SCHEDULER), Lost(NO_SCHEDULER)]
+    assert not capfd.readouterr().err
 
 
 def test_a_mistake_comes_back(address: str, tmp_path: Path) -> None:
