@@ -24,21 +24,14 @@ from poolproof.model.blocks.lending import Lending
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.designs.hugetlb.names import (
     DEMOTE,
-    FRAGMENTS,
-    IO,
     NODES,
-    OC,
     PINS,
     POISON,
     RATIO,
-    RESIZE,
-    STEP,
-    SURPLUS,
-    SYSCTL,
     B,
 )
 from poolproof.model.designs.names import LENDING, SPARE
-from poolproof.model.language import Int, action, observer, require, table
+from poolproof.model.language import Int, action, made_like, observer, require, table
 
 
 class AreaHstate(Hstate):
@@ -56,9 +49,7 @@ class AreaHstate(Hstate):
 class HugetlbCma(Hugetlb):
     """hugetlb whose pages come from CMA areas while they are needed."""
 
-    h = AreaHstate(
-        NODES, B, 0, OC, STEP, SURPLUS, RESIZE, SYSCTL, POISON, PINS, IO, FRAGMENTS
-    )
+    h = made_like(Hugetlb.h, AreaHstate, capacity=B, pages=0)
     loans = Lending(NODES, B, SPARE, LENDING, (LENDING, PINS))
     lost = table(NODES, Int(0, B), when=POISON, doc="blocks with a memory error")
 
