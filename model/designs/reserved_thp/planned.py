@@ -30,7 +30,6 @@ from poolproof.model.designs.names import (
     NODES,
     NUMA,
     OK,
-    SIGBUS,
     SLOTS,
     SWAP_ON,
     VMAS,
@@ -38,7 +37,6 @@ from poolproof.model.designs.names import (
     N,
 )
 from poolproof.model.designs.reserved_thp.posted import (
-    HUGE,
     SKETCHED,
     SMALL,
     SWAP,
@@ -55,7 +53,6 @@ from poolproof.model.language import (
     Maybe,
     Scalarset,
     action,
-    assume,
     observer,
     require,
     table,
@@ -155,11 +152,9 @@ class ReservedThpPlanned(ReservedThp):
     def may_swap(self, vma, block):
         """Return whether the folio can go to swap as soon as reclaim takes it."""
         return (
-            self.backing[vma, block] == HUGE
-            and self.frame[vma, block] is not None
+            self.has_page(vma, block)
             and not self.pins.pinned[vma, block]
             and not self.locked[vma]
-            and not (FORK and any(self.child_of(c, vma, block) for c in VMAS))
         )
 
     def can_reclaim(self, vma):
@@ -196,26 +191,15 @@ class ReservedThpPlanned(ReservedThp):
         out first. The cluster that is read is free only afterwards. Without the
         flag it is ordinary memory."""
         require(self.backing[vma, block] == SWAP and self.allowed(vma, node))
+        error = OK
         if self.plain[vma]:
+            self.backing[vma, block] = SMALL
+        else:
+            error = self.alloc(vma, block, node)
+        if error is OK:
             self.put_cluster(vma, block)
             self.slots += 1
-            self.backing[vma, block] = SMALL
-            return OK
-        lacking = self.pool.lacks(vma)
-        require(lacking or self.pool.free[node] > 0)
-        if lacking or not self.fits_memcg():
-            assume(
-                not self.can_reclaim(vma),
-                "a fault waits while something can be reclaimed",
-            )
-            self.failed = True
-            return SIGBUS
-        self.put_cluster(vma, block)
-        self.slots += 1
-        self.pool.take(node)
-        self.frame[vma, block] = node
-        self.backing[vma, block] = HUGE
-        return OK
+        return error
 
     @action(kernel="mm/mlock.c:mlock_fixup", when=MLOCK)
     def mlock(self, vma: VMAS):

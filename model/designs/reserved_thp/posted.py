@@ -221,7 +221,7 @@ class ReservedThp(Design):
         return (
             self.backing[vma, block] == HUGE
             and self.frame[vma, block] is not None
-            and not (FORK and any(self.child_of(c, vma, block) for c in VMAS))
+            and not (FORK and self.has_child(vma, block))
         )
 
     def free_page(self, node):
@@ -253,6 +253,10 @@ class ReservedThp(Design):
     def child_of(self, child, vma, block):
         return self.parent[child] == vma and self.shared[child, block]
 
+    def has_child(self, vma, block):
+        """Return whether a child maps the block's folio."""
+        return any(self.child_of(c, vma, block) for c in VMAS)
+
     def zap(self, vma, block):
         """Nothing is behind the block any more. A child that maps the folio
         keeps it."""
@@ -281,6 +285,22 @@ class ReservedThp(Design):
                 if self.parent[c] == vma:
                     self.parent[c] = None
 
+    def alloc(self, vma, block, node) -> Errno:
+        """A block of the pool from the node, or an error, for a VMA with the flag."""
+        lacking = self.pool.lacks(vma)
+        require(lacking or self.pool.free[node] > 0)
+        if lacking or not self.fits_memcg():
+            assume(
+                not self.can_reclaim(vma),
+                "a fault waits while something can be reclaimed",
+            )
+            self.failed = True
+            return SIGBUS
+        self.pool.take(node)
+        self.frame[vma, block] = node
+        self.backing[vma, block] = HUGE
+        return OK
+
     # -- VMAs --
 
     @action(kernel="mm/madvise.c:madvise_vma_behavior")
@@ -304,19 +324,8 @@ class ReservedThp(Design):
         if self.thp_disabled[vma]:
             self.failed = True
             return SIGBUS
-        lacking = self.pool.lacks(vma)
-        require(lacking or self.pool.free[node] > 0)
-        if lacking or not self.fits_memcg():
-            assume(
-                not self.can_reclaim(vma),
-                "a fault waits while something can be reclaimed",
-            )
-            self.failed = True
-            return SIGBUS
-        self.pool.take(node)
-        self.frame[vma, block] = node
-        self.backing[vma, block] = HUGE
-        return OK
+        error: Errno = self.alloc(vma, block, node)
+        return error
 
     @action(kernel="mm/vma.c:vms_complete_munmap_vmas")
     def unmap(self, vma: VMAS):
@@ -497,9 +506,7 @@ class ReservedThp(Design):
     def write(self, vma: VMAS, block: INDICES):
         """Copy-on-write of a folio that two processes map."""
         require(self.backing[vma, block] == HUGE)
-        require(
-            self.shared[vma, block] or any(self.child_of(c, vma, block) for c in VMAS)
-        )
+        require(self.shared[vma, block] or self.has_child(vma, block))
         self.backing[vma, block] = SMALL
 
     # -- swap --
@@ -511,7 +518,7 @@ class ReservedThp(Design):
         require(self.backing[vma, block] == HUGE and self.frame[vma, block] is not None)
         require(not self.pins.pinned[vma, block])
         if FORK:
-            shared = any(self.child_of(c, vma, block) for c in VMAS)
+            shared = self.has_child(vma, block)
             assume(not shared, "no swap-out of what a fork shares")
         if self.slots == 0:
             self.backing[vma, block] = SMALL
