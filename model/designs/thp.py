@@ -55,6 +55,7 @@ from poolproof.model.language import (
     Scalarset,
     action,
     assume,
+    made_like,
     observer,
     require,
     table,
@@ -189,6 +190,19 @@ class ThpMemory(ThpState):
         self.block[range_] = None
         self.backing[range_] = SMALL
 
+    def reclaim(self):
+        """Wait while a range can go to swap for another."""
+        assume(not self.can_reclaim(), "a fault waits while something can be reclaimed")
+
+    def get_small(self, range_):
+        """The range gets base pages, charged anew. Return whether there was memory."""
+        if not self.has_pages(range_) or not self.memory.fits():
+            self.reclaim()
+            return False
+        self.memory.charge_one()
+        self.make_small(range_)
+        return True
+
     def give_folio(self, range_):
         """The first range that shares its folio has it now."""
         heir = None
@@ -233,21 +247,14 @@ class Thp(ThpMemory, Design):
     def fault(self, range_: RANGES) -> Errno:
         """Huge, else small, else reclaim, else the OOM killer."""
         require(self.backing[range_] == NONE)
-        fits = self.memory.fits()
-        if fits and self.has_block(range_):
+        if self.memory.fits() and self.has_block(range_):
             self.memory.charge_one()
             self.make_huge(range_)
             return OK
         if DEFRAG:
-            assume(
-                not self.can_reclaim(), "a fault waits while something can be reclaimed"
-            )
-        if fits and self.has_pages(range_):
-            self.memory.charge_one()
-            self.make_small(range_)
-            return OK
-        assume(not self.can_reclaim(), "a fault waits while something can be reclaimed")
-        return OOM
+            self.reclaim()
+        got = self.get_small(range_)
+        return OK if got else OOM
 
     @action(kernel="mm/khugepaged.c:collapse_huge_page", silent=True)
     def collapse(self, range_: RANGES):
@@ -306,14 +313,10 @@ class Thp(ThpMemory, Design):
         """Of a folio that two processes map: the mapping is split, and base
         pages are copied."""
         require(self.shares(range_))
-        if not self.has_pages(range_) or not self.memory.fits():
-            assume(
-                not self.can_reclaim(), "a fault waits while something can be reclaimed"
-            )
+        got = self.get_small(range_)
+        if not got:
             return OOM
         self.give_folio(range_)
-        self.memory.charge_one()
-        self.make_small(range_)
         return OK
 
     # -- swap --
@@ -330,13 +333,9 @@ class Thp(ThpMemory, Design):
     def swap_in(self, range_: RANGES) -> Errno:
         """In base pages, charged anew."""
         require(self.backing[range_] == SWAP)
-        if not self.has_pages(range_) or not self.memory.fits():
-            assume(
-                not self.can_reclaim(), "a fault waits while something can be reclaimed"
-            )
+        got = self.get_small(range_)
+        if not got:
             return OOM
-        self.memory.charge_one()
-        self.make_small(range_)
         self.slots += 1
         return OK
 
@@ -353,17 +352,8 @@ class PreferringMachine(Machine):
     """Pageblocks that remember an order: a block in which a huge page was gives
     base pages only where others have none, or would have one stolen."""
 
-    def __init__(
-        self,
-        nodes: Any,
-        blocks: Any,
-        pages: Any,
-        mark: Any,
-        pins: Any,
-        poison: Any,
-        movable_zone: Any,
-    ) -> None:
-        super().__init__(nodes, blocks, pages, mark, pins, poison, movable_zone)
+    def __init__(self, nodes: Any, blocks: Any, *rest: Any) -> None:
+        super().__init__(nodes, blocks, *rest)
         self.preferred = table(nodes, blocks, Bool(), doc="it had a huge page")
 
     def rank(self, node, block, mobility):
@@ -384,4 +374,4 @@ class ThpPreferredOrder(Thp):
     its outline is known. Assumed: a block remembers the last huge page that it
     had, and base pages take it as a last resort."""
 
-    mem = PreferringMachine(NODES, PAGEBLOCKS, K, MARK, PINS, POISON, ZONE_MOVABLE)
+    mem = made_like(Thp.mem, PreferringMachine)
