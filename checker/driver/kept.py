@@ -36,7 +36,7 @@ from poolproof.checker.core.verdict import (
     Verdict,
 )
 from poolproof.checker.driver import check, size
-from poolproof.checker.driver.designs import DesignRef, designs_for
+from poolproof.checker.driver.designs import ROOT, DesignRef, designs_for
 from poolproof.checker.driver.judging import CheckResult
 from poolproof.checker.driver.scored_text import text_line as text_line_anew
 from poolproof.checker.driver.size import Sized, SizeTask
@@ -252,7 +252,8 @@ def key_of(spec: Spec, request: Request) -> str:
     if sources is None:
         return ""
     asked = [spec.file, text, *names, repr(request), *(k.reference for k in designs)]
-    return digest([os.getcwd(), of_checker(), sources, *asked])
+    # Messages and places have paths: from the working directory, or else whole.
+    return digest([os.getcwd(), str(ROOT), of_checker(), sources, *asked])
 
 
 KEPT = Checks(parse, prepare, run, find_size, text_line)
