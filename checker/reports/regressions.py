@@ -144,7 +144,7 @@ def regressions_report(name: str, done: Sequence[Regression]) -> list[str]:
 
 
 def _asked(asked: Sequence[Regression], back: Sequence[Regression]) -> str:
-    text = f"{count(len(asked), 'regression')}checked for;  "
+    text = f"{count(len(asked), 'regression')} checked for; "
     if not back:
         return text + "none is back"
     return text + f"{len(back)} {'is' if len(back) == 1 else 'are'} back"
