@@ -131,7 +131,8 @@ class SymbolicSystem:
     def __post_init__(self) -> None:
         self.now = self.state()
         for name, least in self.system.least.items():
-            size = self.encoding.fresh(name, None, None)
+            # A bound and a variable may have one name.
+            size = self.encoding.fresh(f"size {name}", None, None)
             self.params[name] = size
             if least is not None:
                 self.sizes.append(size.term >= least)

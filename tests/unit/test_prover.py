@@ -341,3 +341,15 @@ def test_an_assumption_that_cuts_nothing_is_known() -> None:
     found = run(same, actions=(both,))
     assert isinstance(found.verdicts["same"], Holds)
     assert found.statistics.unneeded == {"y is not above"}
+
+
+def test_a_bound_and_a_variable_may_have_one_name() -> None:
+    x = Variable("x", INT, num(0), param("x"), num(0))
+    up = Action("up", (), lt(x.now, param("x")), {"x": add(x.now, num(1))}, None)
+    system = TransitionSystem("one name", (x,), (up,), TRUE, {"x": 1}, {})
+    within = Property("within", Kind.INVARIANT, le(x.now, param("x")))
+    low = Property("low", Kind.INVARIANT, lt(x.now, param("x")))
+    found = prove(system, [within, low], Budget(seconds=100), Silent())
+    assert isinstance(found.verdicts["within"], Holds)
+    assert isinstance(found.verdicts["low"], Unknown)
+    assert not found.statistics.no_start
