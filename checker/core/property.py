@@ -12,9 +12,10 @@ To add a kind of property, change these files and no others:
 5. evidence/replay.py (which runs decide it) and reports/text.py (why they do),
    if neither a state nor a step decides it.
 
-Elsewhere, only spec/resolve.py, spec/scenario.py, frontend/design.py,
-frontend/actions.py, frontend/lanes.py, driver/regressions.py, driver/triples.py,
-driver/interface.py and driver/branches.py name kinds: they make properties.
+Elsewhere, only spec/resolve.py, spec/scenario.py, spec/open_scenario.py,
+frontend/design.py, frontend/actions.py, frontend/lanes.py, driver/regressions.py,
+driver/triples.py, driver/interface.py and driver/branches.py name kinds: they make
+properties.
 tests/unit/test_kinds.py checks this list.
 """
 

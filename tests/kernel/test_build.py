@@ -123,6 +123,7 @@ def test_a_missing_tool_is_named(tmp_path: Path, tools: set[str]) -> None:
         build_image(tmp_path, tmp_path)
 
 
+@pytest.mark.usefixtures("tools")
 def test_a_failed_build_says_the_first_error(tmp_path: Path) -> None:
     (tmp_path / "Makefile").write_text(
         "allnoconfig:\n\t@echo fine\n\t@echo 'mm/hugetlb.c:7: error: no such thing'\n"
