@@ -8,6 +8,7 @@ action's own parameters and rigid params, unless said otherwise.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -351,7 +352,7 @@ class Cell:
         return f"{self.variable.name}[{', '.join(indices)}]"
 
 
-class Layout:
+class Layout(ABC):
     """The variables of a system, its initial states and how its actions are called:
     all that it takes to run it under CPython, and to evaluate formulas in its states.
     """
@@ -360,9 +361,9 @@ class Layout:
     initial: Expr
 
     @property
+    @abstractmethod
     def signatures(self) -> Mapping[str, Action | Signature]:
         """How each action is called, by its name."""
-        raise NotImplementedError
 
     @cached_property
     def by_name(self) -> dict[str, Variable]:

@@ -297,9 +297,7 @@ def _possible(action: Action) -> Expr:
             continue
         inside += _in_domain(value, p)
         formula = ir.substitute(formula, {p.local: value})
-    for local in left:
-        formula = ir.aggregate("any", local, formula)
-    return ir.and_(*inside, formula)
+    return ir.and_(*inside, ir.nested("any", left[::-1], formula))
 
 
 def _only(p: Parameter) -> Expr | None:

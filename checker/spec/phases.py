@@ -12,7 +12,7 @@ A guess is proved before it is used.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -89,7 +89,7 @@ class _Phases:
         same = ir.eq(cell, v.init.args[0])
         for phase in self.phases():
             for truth in (same, ir.not_(same)):
-                yield _each(rest, ir.implies(phase, truth))
+                yield ir.nested("all", rest, ir.implies(phase, truth))
             for value in self.values(v.element) if not rest else ():
                 yield ir.implies(phase, ir.eq(cell, value))
         if len(rest) == 1 and rest[0].sort is INT:
@@ -103,15 +103,10 @@ class _Phases:
                 if at.sort is not INT or self.place not in ir.subterms(at):
                     continue
                 gone = ir.lt(rest[0], at)
-                yield _each(rest, ir.or_(gone, same))
-                yield _each(rest, ir.or_(ir.not_(gone), ir.not_(same)))
+                yield ir.nested("all", rest, ir.or_(gone, same))
+                changed = ir.or_(ir.not_(gone), ir.not_(same))
+                yield ir.nested("all", rest, changed)
                 for mark in self.marks:
                     later = ir.lt(mark, self.place)
-                    changed = ir.or_(later, ir.not_(gone), ir.not_(same))
-                    yield _each(rest, changed)
-
-
-def _each(rest: Iterable[Expr], formula: Expr) -> Expr:
-    for i in rest:
-        formula = ir.aggregate("all", i, formula)
-    return formula
+                    until = ir.or_(later, ir.not_(gone), ir.not_(same))
+                    yield ir.nested("all", rest, until)
