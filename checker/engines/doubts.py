@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from poolproof.checker.core.cache import content, keep, own_folder
@@ -37,13 +36,15 @@ def unfounded(
 ) -> frozenset[Doubt]:
     """Return the doubts that are unfounded: the action is equivariant under the
     scalarset's permutations, in all states within their ranges. Without z3, none."""
+    if not (asked := tuple(doubts)):
+        return frozenset()
     try:
         _versions()
-    except PackageNotFoundError:
+    except ModuleNotFoundError:
         return frozenset()
     mine = tuple(p for p in properties if p.assertion)
     with doing("settling the symmetry"):
-        return frozenset(d for d in doubts if _answer(system, mine, d))
+        return frozenset(d for d in asked if _answer(system, mine, d))
 
 
 def _answer(
@@ -89,6 +90,10 @@ def _ranges(system: TransitionSystem) -> str:
 
 @cache
 def _versions() -> str:
+    """Return what an answer depends on besides the system. Raise ModuleNotFoundError
+    without z3."""
+    from importlib.metadata import version  # slow, and most systems have no doubts
+
     checker = Path(__file__).parents[1]
     texts = [(checker / name).read_text(encoding="utf-8") for name in _SOURCES]
     return "\0".join([version("z3-solver"), *texts])

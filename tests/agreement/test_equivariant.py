@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError
@@ -342,7 +343,7 @@ def test_without_z3_every_doubt_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     def version(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(doubts, "version", version)
+    monkeypatch.setattr(importlib.metadata, "version", version)
     doubts._versions.cache_clear()
     system, _ = made("the only one")
     assert doubts.unfounded(system, (), [(A, "act")]) == frozenset()
