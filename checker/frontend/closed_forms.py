@@ -52,6 +52,7 @@ from poolproof.checker.frontend.turns import (
     Unclamped,
     added_to,
     at_cell,
+    certain,
     decided,
     pointed,
     rewritten,
@@ -515,12 +516,21 @@ class _Closing:
             formula = self.at_start(pointed(due.formula))
             if due.kind == "loop":
                 formula = self.from_start(formula)
+            if self.has_heads(formula) and certain(formula, self.inside()):
+                formula = ir.TRUE
             if self.has_heads(formula):
                 raise self.loop.refusal(
                     f"whether `{due.message}` depends on earlier iterations", due.span
                 )
             every = ir.aggregate("all", self.x, formula)
             effects.obligations[k] = number, replace(due, formula=every)
+
+    def inside(self) -> list[Expr]:
+        """What x's domain says of it, if it is a number."""
+        if self.x.sort is not INT:
+            return []
+        least, last = ir.num(self.domain.lo), self.domain.end
+        return [ir.le(least, self.x), ir.le(self.x, last)]
 
 
 def _table(e: Expr) -> TableSort:

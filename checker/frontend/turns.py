@@ -6,10 +6,11 @@ A *head* is a symbol for a variable's value as the turn begins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from poolproof.checker.core import ir
 from poolproof.checker.core.ir import Expr
+from poolproof.checker.core.system import conjuncts
 
 
 def without(e: Expr, a: Expr, b: Expr) -> Expr:
@@ -79,8 +80,10 @@ def decided(e: Expr) -> Expr:
             return done.get(node, node)
         if node.op == "ite":
             c, a, b = node.args
-            true = {p: ir.TRUE for p in (c.args if c.op == "and" else (c,))}
-            true |= {ir.not_(p): ir.FALSE for p in true}
+            parts = c.args if c.op == "and" else (c,)
+            true = {p: ir.TRUE for p in parts}
+            true |= {ir.not_(p): ir.FALSE for p in parts}
+            true |= dict(filter(None, map(_element, parts)))
             false = {p: ir.FALSE for p in (c.args if c.op == "or" else (c,))}
             false |= {ir.not_(p): ir.TRUE for p in false}
             made = ir.ite(c, at(ir.substitute(a, true)), at(ir.substitute(b, false)))
@@ -90,6 +93,17 @@ def decided(e: Expr) -> Expr:
         return made
 
     return at(e)
+
+
+def _element(part: Expr) -> tuple[Expr, Expr] | None:
+    """Return a term and the one element that it is where ``part`` holds; None if that
+    does not say. A variable stays: it may be a head."""
+    if part.op != "eq" or not isinstance(part.args[0].sort, ir.ScalarSort):
+        return None
+    a, b = part.args
+    if a.is_const:
+        a, b = b, a
+    return (a, b) if b.is_const and a.op != "var" else None
 
 
 def added_to(head: Expr, value: Expr) -> Expr | None:
@@ -209,6 +223,60 @@ def _asks(head: Expr, e: Expr) -> Expr | None:
     if e.op != "lt" or e.args[1] is not ir.num(0):
         return None
     return added_to(head, e.args[0])
+
+
+def certain(e: Expr, known: Collection[Expr]) -> bool:
+    """Return whether e, an `or`, is true wherever all that is known is: where its
+    other parts are false, one part follows from comparisons, each from one."""
+    parts = e.args if e.op == "or" else (e,)
+
+    def otherwise(claim: Expr) -> Iterator[Expr]:
+        yield from known
+        for other in parts:
+            if other is not claim:
+                yield from conjuncts(ir.not_(other))
+
+    return any(
+        all(_follows(c, otherwise(claim)) for c in conjuncts(claim)) for claim in parts
+    )
+
+
+def _follows(c: Expr, known: Iterable[Expr]) -> bool:
+    """Return whether the comparison follows from one of those that are known: the
+    sides of both differ by the same terms, and its own by no smaller number."""
+    mine = _difference(c)
+    if not mine:
+        return False
+    number = mine.pop(ir.num(1), 0)
+    for other in map(_difference, known):
+        least = other.pop(ir.num(1), 0)
+        if other == mine and least <= number:
+            return True
+    return False
+
+
+def _difference(c: Expr) -> dict[Expr, int]:
+    """Return what a comparison says is not below zero: how often it has each term,
+    and 1. Of anything else, nothing is said."""
+    found: dict[Expr, int] = {}
+
+    def add(e: Expr, times: int) -> None:
+        if e.op == "add":
+            for a in e.args:
+                add(a, times)
+        elif e.op == "sub":
+            add(e.args[0], times)
+            add(e.args[1], -times)
+        else:
+            term, count = (ir.num(1), e.data * times) if e.is_const else (e, times)
+            found[term] = found.get(term, 0) + count
+
+    if c.op in ("lt", "le"):
+        add(c.args[1], 1)
+        add(c.args[0], -1)
+        if c.op == "lt":
+            add(ir.num(1), -1)
+    return {term: n for term, n in found.items() if n}
 
 
 def _mentions(e: Expr, head: Expr) -> bool:

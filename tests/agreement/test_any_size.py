@@ -71,6 +71,7 @@ from tests.common.open_designs import (
     Apart,
     Beyond,
     Chain,
+    Charges,
     Choices,
     Falls,
     Forms,
@@ -96,7 +97,7 @@ FEATURES = (
 )
 
 
-@pytest.mark.parametrize("cls", [Forms, Falls, Masks, Owners, Choices, Moves])
+@pytest.mark.parametrize("cls", [Forms, Falls, Masks, Owners, Choices, Moves, Charges])
 @pytest.mark.parametrize(
     "sizes", [{"V": 1, "P": 1}, {"V": 2, "P": 1}, {"V": 1, "P": 3}, {"V": 2, "P": 2}]
 )
@@ -131,6 +132,9 @@ CHOOSING = (
     ("vma_limit", "Vmas"),
     ("swap", "SwapSpace"),
     ("thp_calls", "Thp"),
+    ("memcg_fault", "MemcgTree"),
+    ("pool_memcg", "GlobalPool"),
+    ("reserved_thp_nodes", "ReservedThp"),
 )
 
 
@@ -873,6 +877,19 @@ def of_the_accounting() -> list[Mutant]:
         if len(found) == MUTANTS:
             break
     return found
+
+
+@pytest.mark.slow
+def test_the_charges_of_a_tree_are_proved_for_any_number_of_files_and_pages() -> None:
+    task = task_of("memcg_fault", "MemcgTree")
+    (outcome,) = asked(task, "prove", Budget(), Silent(), lambda: False)
+    good = [p for p in counted(task) if is_proved(outcome.verdicts.get(p.name))]
+    assert {"charged_within", "refused_fault", "moved_to_parent"} <= {
+        p.name for p in good
+    }
+    (certificate,) = certificates(outcome)
+    assert {"F", "P"} <= set(certificate.params)
+    assert not refuted(task, good, states=300)
 
 
 @pytest.mark.slow

@@ -464,6 +464,58 @@ class Moves(Design):
                 self.ends[p] = -1
 
 
+class Charges(Design):
+    """Places charged to a side and to all above it. What was charged to a side may go
+    to the one above."""
+
+    paid_by = table(ROWS, PLACES, Maybe(SIDES), init=None)
+    full = table(ROWS, PLACES, Bool())
+    above = table(SIDES, Maybe(SIDES), init=None)
+    usage = table(SIDES, Int(), init=0)
+
+    def change(self, side, by):
+        s = side
+        for _ in SIDES:
+            if s is not None:
+                self.usage[s] += by
+                s = self.above[s]
+
+    @action
+    def hang(self, side: SIDES, other: SIDES):
+        require(side != other and self.above[other] is None)
+        require(self.usage[side] == 0 and self.above[side] is None)
+        self.above[side] = other
+
+    @action
+    def put(self, row: ROWS, place: PLACES, side: SIDES):
+        require(not self.full[row, place])
+        self.full[row, place] = True
+        self.paid_by[row, place] = side
+        self.change(side, 1)
+
+    @action
+    def empty(self, row: ROWS):
+        """Whether the place before is full only says which reads there are: it never
+        changes what becomes of a place."""
+        for p in PLACES:
+            if self.full[row, p]:
+                before = p > 0 and self.full[row, p - 1]
+                after = p < P - 1 and self.full[row, p + 1]
+                if before and self.paid_by[row, p - 1] is not None and after:
+                    self.full[row, p] = False
+                self.change(self.paid_by[row, p], -1)
+                self.paid_by[row, p] = None
+                self.full[row, p] = False
+
+    @action
+    def move_up(self, side: SIDES):
+        for r in ROWS:
+            for p in PLACES:
+                if self.paid_by[r, p] == side:
+                    self.usage[side] -= 1
+                    self.paid_by[r, p] = self.above[side]
+
+
 class Trap(Design):
     """What is in every trap."""
 
@@ -500,6 +552,18 @@ class ReadsNextPlace(Trap):
     def shift(self, row: ROWS):
         for p in PLACES:
             self.box[row, p] = p + 1 < P and self.box[row, min(p + 1, P - 1)]
+
+
+class MayReadBeyond(Trap):
+    """Whether a place is read that there is not depends on earlier turns."""
+
+    @action
+    def look(self, row: ROWS):
+        for p in PLACES:
+            beside = p > 0 and self.box[row, p - 1] and self.box[row, p + 1]
+            self.box[row, p] = False
+            if beside:
+                self.box[row, p] = False
 
 
 class CountsUpToLimit(Trap):
@@ -579,6 +643,7 @@ TRAPS = (
     ReadsOtherRow,
     WritesOtherRow,
     ReadsNextPlace,
+    MayReadBeyond,
     CountsUpToLimit,
     Doubles,
     Saturates,
