@@ -166,7 +166,7 @@ class Proof:
                 known = self.question(claim, every)
         if known.proved:
             self.answers[claim.about, claim.formula] = known
-            for name in known.used & self.pool.keys():
+            for name in [n for n in self.pool if n in known.used]:
                 self.lemmas[name] = self.pool.pop(name)
         return known
 

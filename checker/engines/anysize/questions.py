@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from itertools import combinations, product
+from itertools import combinations, islice, product
 from typing import Any
 
 import z3
@@ -361,7 +361,7 @@ class _Attempt:
     def __init__(self, question: Question, known: dict[Any, list[Expr]]) -> None:
         self.question, self.plain = question, question.plain
         self.system = question.plain.system
-        self.named: set[Expr] = set()
+        self.named: dict[Expr, None] = {}
         """Leaves whose axioms belong to the question."""
         self.terms: dict[Expr, Term] = {}
         self.facts: list[tuple[str, Term]] = []
@@ -602,7 +602,7 @@ class _Attempt:
         rests: list[Rest],
     ) -> str:
         binders, named = rests[0].binders, rests[0].named
-        axioms, leaves = len(self.axioms), set(self.named)
+        axioms, leaves = len(self.axioms), len(self.named)
         conditions = [r.condition for r in rests]
         totals = [r.term for r in rests]
         about, bodies = self.about_elements(binders, named)
@@ -611,7 +611,7 @@ class _Attempt:
             conditions.append(condition)
             totals.append(total)
         values = [self.lower(c) for c in conditions]
-        ranges = self.plain.axioms_of(self.named - leaves)
+        ranges = self.plain.axioms_of(islice(self.named, leaves, None))
         more = [*self.axioms[axioms:], *self.labelled(ranges)]
         add(solver, more)
         sizes: list[tuple[Term, list[bool]]] = []
@@ -797,7 +797,7 @@ class _Known:
         if own is not None:
             return own
         plain = self.attempt.plain
-        self.attempt.named |= plain.leaves_of(e)
+        self.attempt.named.update(plain.leaves_of(e))
         return plain.lower(e)
 
     def __setitem__(self, e: Expr, value: Term) -> None:

@@ -4,7 +4,7 @@ sizes, tables and unknowns have characters that no name of a design has."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import z3
@@ -43,7 +43,7 @@ class PlainTerms:
         self.system = system
         self.ranged = {v.name for v in system.variables}
         self.terms: dict[Expr, Term] = {}
-        self.leaves: dict[Expr, frozenset[Expr]] = {}
+        self.leaves: dict[Expr, dict[Expr, None]] = {}
         self.axioms: dict[Expr, list[Term]] = {}
         self.plain: dict[Expr, bool] = {}
 
@@ -57,14 +57,15 @@ class PlainTerms:
     def lower(self, e: Expr) -> Term:
         return fold((e,), TERMS, self, self.terms, closed=CLOSED)[0]
 
-    def leaves_of(self, e: Expr) -> frozenset[Expr]:
-        """Return the leaves with axioms under a plain expression."""
+    def leaves_of(self, e: Expr) -> Mapping[Expr, None]:
+        """Return the leaves with axioms under a plain expression, in the order of its
+        text: what z3 shows depends on the order in which it hears of them."""
         if e not in self.leaves:
-            found: frozenset[Expr] = frozenset()
+            found: dict[Expr, None] = {}
             for a in e.args:
                 found |= self.leaves_of(a)
             if e.op in ("var", "local", "select", "param"):
-                found |= {e}
+                found[e] = None
             self.leaves[e] = found
         return self.leaves[e]
 
