@@ -135,6 +135,7 @@ CHOOSING = (
     ("memcg_fault", "MemcgTree"),
     ("pool_memcg", "GlobalPool"),
     ("reserved_thp_nodes", "ReservedThp"),
+    ("idle_reserved", "ReservedThpFiles"),
 )
 
 
