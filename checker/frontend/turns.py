@@ -284,8 +284,15 @@ def _mentions(e: Expr, head: Expr) -> bool:
 
 
 def pointed(e: Expr) -> Expr:
-    """Return e with ``a <= q and q < a + 1`` written as ``q == a``."""
-    return rewritten(e, lambda n: ir.as_equation(n.args) if n.op == "and" else None)
+    """Return e with ``a <= q and q < a + 1`` written as ``q == a``, and ``a // 1`` as
+    ``a``."""
+    return rewritten(e, _point)
+
+
+def _point(e: Expr) -> Expr | None:
+    if e.op == "and":
+        return ir.as_equation(e.args)
+    return e.args[0] if e.op == "div" and e.args[1] is ir.num(1) else None
 
 
 def rewritten(e: Expr, new: Callable[[Expr], Expr | None]) -> Expr:

@@ -197,8 +197,6 @@ GIVEN: dict[str, Callable[[], tuple[Expr, Expr]]] = {
     "div of constants": lambda: (div(num(-7), num(2)), num(-4)),
     "mod of constants": lambda: (mod(num(-7), num(4)), num(1)),
     "div of what is small": lambda: (div(N, num(4)), num(0)),
-    "div by 1": lambda: (div(X, num(1)), X),
-    "mod by 1": lambda: (mod(X, num(1)), num(0)),
     "div at the end": lambda: (div(N, num(3)), plain("div", N, num(3))),
     "mod of what is small": lambda: (mod(N, num(4)), N),
     "mod at the end": lambda: (mod(N, num(3)), plain("mod", N, num(3))),

@@ -106,8 +106,6 @@ def _quotient(op: str, a: Expr, b: Expr, fold: Callable[[int, int], int]) -> Exp
         raise SortError(f"{show(b)} is not a positive constant to divide by")
     if a.is_const:
         return num(fold(a.data, b.data))
-    if b.data == 1:
-        return a if op == "div" else num(0)
     lo, hi = a.interval
     if lo is not None and hi is not None and lo >= 0 and hi < b.data:
         return num(0) if op == "div" else a
