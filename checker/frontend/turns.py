@@ -226,8 +226,9 @@ def _asks(head: Expr, e: Expr) -> Expr | None:
 
 
 def certain(e: Expr, known: Collection[Expr]) -> bool:
-    """Return whether e, an `or`, is true wherever all that is known is: where its
-    other parts are false, one part follows from comparisons, each from one."""
+    """Return whether e is certainly true, given what is known: each comparison in one
+    part of e, an `or`, follows from a single one that is known, or that holds where
+    the other parts are false."""
     parts = e.args if e.op == "or" else (e,)
 
     def otherwise(claim: Expr) -> Iterator[Expr]:
@@ -242,8 +243,8 @@ def certain(e: Expr, known: Collection[Expr]) -> bool:
 
 
 def _follows(c: Expr, known: Iterable[Expr]) -> bool:
-    """Return whether the comparison follows from one of those that are known: the
-    sides of both differ by the same terms, and its own by no smaller number."""
+    """Return whether a comparison follows from one that is known: both have the same
+    terms, and its own constant is no smaller."""
     mine = _difference(c)
     if not mine:
         return False
@@ -256,8 +257,8 @@ def _follows(c: Expr, known: Iterable[Expr]) -> bool:
 
 
 def _difference(c: Expr) -> dict[Expr, int]:
-    """Return what a comparison says is not below zero: how often it has each term,
-    and 1. Of anything else, nothing is said."""
+    """Return the sum that a comparison says is at least 0: the factor of each term,
+    and of 1. Empty for anything else."""
     found: dict[Expr, int] = {}
 
     def add(e: Expr, times: int) -> None:

@@ -851,6 +851,19 @@ def test_the_accounting_of_hugetlb_is_proved_with_more_features(
     assert not refuted(task, stated, states=300)
 
 
+@pytest.mark.slow
+def test_the_charges_of_a_tree_are_proved_for_any_number_of_files_and_pages() -> None:
+    task = task_of("memcg_fault", "MemcgTree")
+    (outcome,) = asked(task, "prove", Budget(), Silent(), lambda: False)
+    good = [p for p in counted(task) if is_proved(outcome.verdicts.get(p.name))]
+    assert {"charged_within", "refused_fault", "moved_to_parent"} <= {
+        p.name for p in good
+    }
+    (certificate,) = certificates(outcome)
+    assert {"F", "P"} <= set(certificate.params)
+    assert not refuted(task, good, states=300)
+
+
 # --- mutants ----------------------------------------------------------------
 
 MUTANTS = 32
@@ -878,19 +891,6 @@ def of_the_accounting() -> list[Mutant]:
         if len(found) == MUTANTS:
             break
     return found
-
-
-@pytest.mark.slow
-def test_the_charges_of_a_tree_are_proved_for_any_number_of_files_and_pages() -> None:
-    task = task_of("memcg_fault", "MemcgTree")
-    (outcome,) = asked(task, "prove", Budget(), Silent(), lambda: False)
-    good = [p for p in counted(task) if is_proved(outcome.verdicts.get(p.name))]
-    assert {"charged_within", "refused_fault", "moved_to_parent"} <= {
-        p.name for p in good
-    }
-    (certificate,) = certificates(outcome)
-    assert {"F", "P"} <= set(certificate.params)
-    assert not refuted(task, good, states=300)
 
 
 @pytest.mark.slow

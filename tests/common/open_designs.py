@@ -495,8 +495,8 @@ class Charges(Design):
 
     @action
     def empty(self, row: ROWS):
-        """Whether the place before is full only says which reads there are: it never
-        changes what becomes of a place."""
+        """Each place ends up empty. Earlier turns decide only whether the places beside
+        it are read."""
         for p in PLACES:
             if self.full[row, p]:
                 before = p > 0 and self.full[row, p - 1]
@@ -555,7 +555,7 @@ class ReadsNextPlace(Trap):
 
 
 class MayReadBeyond(Trap):
-    """Whether a place is read that there is not depends on earlier turns."""
+    """Earlier turns decide whether a place beyond the last is read."""
 
     @action
     def look(self, row: ROWS):
