@@ -178,7 +178,7 @@ def _compile(cls: type[Design], binding: Binding, results: Results) -> Compiled:
         variables=(*variables.values(), *hidden),
         actions=tuple(actions),
         initial=_initial(methods),
-        least={n: known[n].least for n in binding.symbolic},
+        least={n: b.least for n, b in known.items() if n in binding.symbolic},
         bounds=dict(binding.bounds),
         lacking=tuple(
             f.assuming for f in features.values() if f.assuming and not binding.on(f)
