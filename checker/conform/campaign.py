@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from poolproof.checker.conform.coverage import Coverage
-from poolproof.checker.conform.generate import Generator, Place, Tally
+from poolproof.checker.conform.generate import Capabilities, Generator, Tally
 from poolproof.checker.conform.hugetlb import variant
 from poolproof.checker.conform.known import (
     KnownDifference,
@@ -26,7 +26,7 @@ from poolproof.checker.kernel.kernel import Kernel, KernelFacts, Unavailable
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 
 
-class Ending(Protocol):
+class EndsEarly(Protocol):
     """What may end early, and says why."""
 
     ended: str
@@ -50,9 +50,9 @@ class Plan:
     having: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
 
-    def place(self, facts: KernelFacts) -> Place:
+    def offered(self, facts: KernelFacts) -> Capabilities:
         """Return what the kernel offers, within the features of the plan."""
-        return Place(
+        return Capabilities(
             facts.nodes,
             facts.controllers | facts.able,
             self.leaks,
@@ -62,10 +62,10 @@ class Plan:
         )
 
     def runs(
-        self, design: type[Hugetlb], facts: KernelFacts, done: Ending
+        self, design: type[Hugetlb], facts: KernelFacts, done: EndsEarly
     ) -> Iterator[Run]:
         """Yield the plan's sequences. ``done`` says so if the time is over before."""
-        made = Generator(design, self.place(facts), self.seed, self.steps).runs()
+        made = Generator(design, self.offered(facts), self.seed, self.steps).runs()
         begun = time.monotonic()
         for _ in range(self.sequences):
             if self.seconds is not None and time.monotonic() - begun > self.seconds:
@@ -118,8 +118,10 @@ def campaign(
     coverage, tally = Coverage(design), Tally()
     done = Campaign(design, facts.release, plan, tally, coverage)
     entries = known_differences() if known is None else tuple(known)
-    place = plan.place(facts)
-    chooser = Generator(design, place, plan.seed, plan.steps, tally, coverage.watching)
+    offered = plan.offered(facts)
+    chooser = Generator(
+        design, offered, plan.seed, plan.steps, tally, coverage.watching
+    )
     asked = _Asked(done, kernel, entries, report or Silent())
     begun = time.monotonic()
     runs = chooser.runs()

@@ -124,7 +124,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Capabilities:
     """What a kernel offers to sequences: nodes, cgroup v2 controllers and options
     (``able``), pages of 1 GiB; ``leaks``: it can be restored where something is left
     behind.
@@ -138,22 +138,27 @@ class Place:
     without: tuple[str, ...] = ()
 
 
-def settings(chance: Random, design: type[Hugetlb], place: Place) -> Config:
+def settings(chance: Random, design: type[Hugetlb], offered: Capabilities) -> Config:
     """Random features and bounds of a design."""
     features = declared(design)[1]
-    known = {*features} - {*place.without}
-    always = (*ALWAYS, *with_needs(features, place.having))
+    known = {*features} - {*offered.without}
+    always = (*ALWAYS, *with_needs(features, offered.having))
     having = [name for name in always if name in known]
     limits = [name for name in ("size", "min_size") if name in known]
     for name, often in CHANCES.items():
         possible = name in known and {*with_needs(features, [name])} <= {name, *having}
         if name in NEEDED:
-            possible &= NEEDED[name] in place.able
+            possible &= NEEDED[name] in offered.able
         if name == "mount":
             possible &= bool(limits)
         if possible and chance.random() < often and name not in having:
             having.append(name)
-    if place.gigantic and place.leaks and "demote" in known and chance.random() < 0.5:
+    if (
+        offered.gigantic
+        and offered.leaks
+        and "demote" in known
+        and chance.random() < 0.5
+    ):
         having.append("demote")
     if "demote" in having and "gigantic_mmap" in known and chance.random() < 0.7:
         having.append("gigantic_mmap")
@@ -163,7 +168,7 @@ def settings(chance: Random, design: type[Hugetlb], place: Place) -> Config:
     pages, high = draw(1, 4), draw(1, 5)
     overcommit = draw(0, 3)
     bounds = {
-        "nodes": place.nodes,
+        "nodes": offered.nodes,
         "blocks": draw(0, 3),
         "OC": overcommit,
         "T": draw(1, 3),
@@ -178,11 +183,11 @@ def settings(chance: Random, design: type[Hugetlb], place: Place) -> Config:
         "CAP": 3 * LARGEST + overcommit,
     }
     if "demote" in having:
-        bounds |= {"GIGANTIC": place.gigantic, "RATIO": RATIO}
-        bounds["CAP"] += RATIO * place.gigantic
-    cursors = (draw(0, place.nodes - 1), draw(0, place.nodes - 1))
+        bounds |= {"GIGANTIC": offered.gigantic, "RATIO": RATIO}
+        bounds["CAP"] += RATIO * offered.gigantic
+    cursors = (draw(0, offered.nodes - 1), draw(0, offered.nodes - 1))
     if "surplus" not in having:
-        cursors = (place.nodes - 1, place.nodes - 1)
+        cursors = (offered.nodes - 1, offered.nodes - 1)
     return Config(bounds, tuple(having), cursors)
 
 
@@ -191,7 +196,7 @@ class Generator:
     """Makes runs of about ``steps`` actions each, taken inside ``watch``."""
 
     design: type[Hugetlb]
-    place: Place
+    offered: Capabilities
     seed: int
     steps: int
     tally: Tally = field(default_factory=Tally)
@@ -207,7 +212,7 @@ class Generator:
 
     def run(self) -> Run:
         chance = self._chance
-        setting = settings(chance, self.design, self.place)
+        setting = settings(chance, self.design, self.offered)
         memfds: Sequence[int] = ()
         if "unlink" in setting.having and "mount" not in setting.having:
             memfds = range(chance.choice((0, 0, 1)))
@@ -216,7 +221,7 @@ class Generator:
         machine.watch = self.watch
         self.tally.features.update(setting.having)
         one = _One(machine, chance, self.tally)
-        return one.run(commands, self.steps, self.place.leaks)
+        return one.run(commands, self.steps, self.offered.leaks)
 
 
 class _BelowZero(Exception):

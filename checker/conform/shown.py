@@ -84,17 +84,17 @@ class Showing:
     otherwise: tuple[str, ...] = ()
 
 
-class Seen(NamedTuple):
+class Observation(NamedTuple):
     """What user space sees of a step."""
 
     result: str
     counters: tuple[tuple[str, int], ...]
 
     @staticmethod
-    def of(step: Command) -> Seen:
-        return Seen(step.result, tuple(observables(step.counters).items()))
+    def of(step: Command) -> Observation:
+        return Observation(step.result, tuple(observables(step.counters).items()))
 
-    def beside(self, other: Seen) -> str:
+    def beside(self, other: Observation) -> str:
         """The parts that differ from another's."""
         parts = [self.result] * (self.result != other.result)
         theirs = dict(other.counters)
@@ -370,5 +370,5 @@ def _still(
 def _looks_other(machine: ModelMachine, step: Command) -> str | None:
     """Takes the step's calls; what is seen where it is not as in the step.
     Raises NotExpressible."""
-    here, there = Seen.of(step), Seen.of(again(machine, step))
+    here, there = Observation.of(step), Observation.of(again(machine, step))
     return None if here == there else there.beside(here)

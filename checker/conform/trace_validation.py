@@ -53,7 +53,7 @@ _NOTHING = Counters(0, 0, 0, 0, ())
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class LoggedCall:
     """A logged call: what each kernel answered; without counters, None."""
 
     step: str
@@ -70,7 +70,7 @@ class LoggedRun:
     name: str
     setup: tuple[str, ...]
     ready: Counters | None
-    steps: tuple[Seen, ...]
+    steps: tuple[LoggedCall, ...]
     line: int
 
 
@@ -117,7 +117,7 @@ def parse(text: str, path: str) -> Log:
     """Reads the text of a log; ``path`` is for messages. Raises UserError."""
     kernels: Mapping[str, str] = {"": ""}
     scenarios: list[LoggedRun] = []
-    steps: list[Seen] = []
+    steps: list[LoggedCall] = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
@@ -175,7 +175,9 @@ def _scenario(entry: Mapping[str, Any], where: Span) -> LoggedRun:
     return LoggedRun(str(entry["scenario"]), tuple(setup), ready, (), where.line)
 
 
-def _seen(entry: Mapping[str, Any], kernels: Mapping[str, str], where: Span) -> Seen:
+def _seen(
+    entry: Mapping[str, Any], kernels: Mapping[str, str], where: Span
+) -> LoggedCall:
     def answer(of: Any) -> tuple[str, Counters | None]:
         if not isinstance(of, dict) or not isinstance(of.get("result"), str):
             raise UserError(
@@ -183,7 +185,7 @@ def _seen(entry: Mapping[str, Any], kernels: Mapping[str, str], where: Span) -> 
             )
         return of["result"], _counters(of.get("counters"), where)
 
-    return Seen(
+    return LoggedCall(
         str(entry["step"]), {name: answer(entry.get(name, entry)) for name in kernels}
     )
 

@@ -22,10 +22,10 @@ from poolproof.checker.core.ir import (
 from poolproof.checker.core.limits import tick
 from poolproof.checker.core.system import (
     Action,
-    Layout,
     Obligation,
     Signature,
     State,
+    System,
     TransitionSystem,
 )
 from poolproof.checker.core.verdict import Step
@@ -44,7 +44,7 @@ class Valuation:
 
     def __init__(
         self,
-        system: Layout,
+        system: System,
         state: State,
         after: State | None = None,
         locals_: Mapping[Expr, int] | None = None,

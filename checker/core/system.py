@@ -352,7 +352,7 @@ class Cell:
         return f"{self.variable.name}[{', '.join(indices)}]"
 
 
-class Layout(ABC):
+class System(ABC):
     """The variables of a system, its initial states and how its actions are called:
     all that it takes to run it under CPython, and to evaluate formulas in its states.
     """
@@ -388,7 +388,7 @@ class Layout(ABC):
 
 
 @dataclass(frozen=True)
-class Outline(Layout):
+class Outline(System):
     """A system without the formulas of its actions, which are nearly all of it."""
 
     variables: tuple[Variable, ...]
@@ -402,7 +402,7 @@ class Outline(Layout):
 
 
 @dataclass(frozen=True)
-class TransitionSystem(Layout):
+class TransitionSystem(System):
     """The input of every engine. ``initial`` constrains the initial states
     beyond each variable's ``init``. ``least`` gives, for each rigid param,
     the smallest value it may take (None: any integer). ``lacking`` has the

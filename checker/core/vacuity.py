@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from poolproof.checker.core.ir import show
 from poolproof.checker.core.property import Property
-from poolproof.checker.core.system import Layout, TransitionSystem
+from poolproof.checker.core.system import System, TransitionSystem
 from poolproof.checker.core.verdict import (
     Holds,
     Outcome,
@@ -59,7 +59,7 @@ def _reason(
     return ""
 
 
-def never_possible(system: Layout, s: Statistics) -> frozenset[str]:
+def never_possible(system: System, s: Statistics) -> frozenset[str]:
     """Return the actions that are known to be disabled in every reachable state:
     all states were visited and the action never fired, or by induction."""
     if s.complete and s.fired:

@@ -2,7 +2,7 @@
 """Operators, sets, indices and aggregates of values that were read.
 
 Functions take operands and return expressions. They raise UserError at the
-place of the operand that does not fit, or at ``place`` where two operands do
+site of the operand that does not fit, or at ``site`` where two operands do
 not fit each other, and note what must hold for their result to be defined.
 """
 
@@ -21,7 +21,7 @@ from poolproof.checker.elaborate.values import (
     Missing,
     Operand,
     Pending,
-    Place,
+    Site,
     distinguished,
     is_set,
     needed_text,
@@ -31,49 +31,47 @@ from poolproof.checker.elaborate.values import (
 # --- one operand ----------------------------------------------------------
 
 
-def coerce(x: Operand, want: Sort | None, at: Place, strict: bool = True) -> Expr:
+def coerce(x: Operand, want: Sort | None, at: Site, strict: bool = True) -> Expr:
     """Return the operand as an expression of the sort; of its own sort if
     that is None. ``at`` is where it is used. Unless ``strict``, elements of a
     set display outside its domain are left out."""
-    place = x.at(at)
+    site = x.at(at)
     match x.value:
         case Expr() as e if want is None or e.sort is want:
             return e
         case Missing():
-            return _absent(want, place)
+            return _absent(want, site)
         case Label() as label:
-            return _label(label, want, place)
+            return _label(label, want, site)
         case Display() as display:
-            return _set(display, want, place, strict)
+            return _set(display, want, site, strict)
         case Choice(condition, then, otherwise):
-            a = coerce(then, want, place.under(condition), strict)
-            b = coerce(otherwise, want, place.under(ir.not_(condition)), strict)
+            a = coerce(then, want, site.under(condition), strict)
+            b = coerce(otherwise, want, site.under(ir.not_(condition)), strict)
             return ir.ite(condition, a, b)
-    raise _misfit(x.value, needed_text(want), place, want)
+    raise _misfit(x.value, needed_text(want), site, want)
 
 
-def condition(x: Operand, at: Place) -> Expr:
+def condition(x: Operand, at: Site) -> Expr:
     """Return the operand, which must be a condition."""
     return coerce(x, ir.BOOL, at)
 
 
-def number(x: Operand, at: Place) -> Expr:
+def number(x: Operand, at: Site) -> Expr:
     """Return the operand, which must be a number."""
     return coerce(x, ir.INT, at)
 
 
-def _misfit(
-    value: Any, needed: str, place: Place, want: Sort | None = None
-) -> UserError:
+def _misfit(value: Any, needed: str, site: Site, want: Sort | None = None) -> UserError:
     """Return the error for a value where another kind of value is needed."""
-    code, hint = place.code(value), ""
+    code, hint = site.code(value), ""
     sort = value.sort if isinstance(value, Expr) else None
     if isinstance(sort, ir.TableSort):
         hint = f": index it, as in `{code}[...]`"
     elif want is ir.BOOL and sort is ir.INT:
         hint = f": compare it, as in `{code} > 0`"
     elif want is ir.BOOL and isinstance(sort, ScalarSort):
-        hint = f": compare it, as in `{code} {place.unequal} {place.none}`"
+        hint = f": compare it, as in `{code} {site.unequal} {site.none}`"
     elif want is ir.BOOL and isinstance(sort, SetSort):
         hint = f": compare it, as in `len({code}) > 0`"
     elif want is ir.BOOL and isinstance(sort, EnumSort):
@@ -81,13 +79,13 @@ def _misfit(
     elif want is ir.INT and sort is ir.BOOL:
         hint = ": write `1 if ... else 0`"
     verb = "returns" if value is None else "is"
-    return place.mistake(
-        f"{place.named(value)} {verb} {place.described(value)}, and {needed} "
+    return site.mistake(
+        f"{site.named(value)} {verb} {site.described(value)}, and {needed} "
         f"is needed here{hint}"
     )
 
 
-def _absent(want: Sort | None, place: Place) -> Expr:
+def _absent(want: Sort | None, site: Site) -> Expr:
     if isinstance(want, ScalarSort):
         return ir.const(want, want.size)
     needed = f", and {needed_text(want)} is needed here"
@@ -95,39 +93,39 @@ def _absent(want: Sort | None, place: Place) -> Expr:
         needed = ", but its domain is not known here: compare it with a field"
     elif isinstance(want, ir.TableSort):
         needed = ": index the table that it is compared with"
-    message = f"`{place.none}` is the absent element of a Scalarset{needed}"
-    raise place.mistake(message)
+    message = f"`{site.none}` is the absent element of a Scalarset{needed}"
+    raise site.mistake(message)
 
 
-def _label(label: Label, want: Sort | None, place: Place) -> Expr:
+def _label(label: Label, want: Sort | None, site: Site) -> Expr:
     bare = label.name.rpartition(".")[2]
     sort = label.sort if want is None else want
     if isinstance(sort, EnumSort):
         if sort in label.sorts:
             return ir.const(sort, sort.labels.index(bare))
         has = ", ".join(sort.labels)
-        raise place.mistake(
+        raise site.mistake(
             f"`{label.name}` is not a label of {sort.name}: it has {has}"
         )
     if want is None:
         ways = " or ".join(f"`{s.name}.{bare}`" for s in label.sorts)
-        raise place.mistake(f"`{label.name}` is a label of several enums: write {ways}")
-    raise _misfit(label, needed_text(want), place)
+        raise site.mistake(f"`{label.name}` is a label of several enums: write {ways}")
+    raise _misfit(label, needed_text(want), site)
 
 
-def _set(display: Display, want: Sort | None, place: Place, strict: bool) -> Expr:
+def _set(display: Display, want: Sort | None, site: Site, strict: bool) -> Expr:
     sort = display.sort if want is None else want
     if sort is None:
-        raise place.mistake(
+        raise site.mistake(
             "the domain of this set is not known here: compare it with a field, assign "
             "it to one, or write `x in {...}`"
         )
     if not isinstance(sort, SetSort):
-        raise _misfit(display, needed_text(sort), place)
+        raise _misfit(display, needed_text(sort), site)
     domain = sort.domain
     empty = result = ir.const(sort, 0)
     for element in display.elements:
-        at = element.place or place.naming(ir.show(element.value))
+        at = element.site or site.naming(ir.show(element.value))
         e = coerce(element, domain.sort, at)
         inside = within(e, domain, "this set", at) if strict else at.inside(e, domain)
         one = empty if inside is ir.FALSE else ir.single(e, domain)
@@ -138,7 +136,7 @@ def _set(display: Display, want: Sort | None, place: Place, strict: bool) -> Exp
 # --- domains and indices --------------------------------------------------
 
 
-def within(e: Expr, domain: Domain, whose: str, at: Place) -> Expr:
+def within(e: Expr, domain: Domain, whose: str, at: Site) -> Expr:
     """Return that ``e`` is in the domain of ``whose``. That is a
     mistake where it cannot be, and an obligation where it may not be."""
     inside = at.inside(e, domain)
@@ -158,14 +156,14 @@ def within(e: Expr, domain: Domain, whose: str, at: Place) -> Expr:
     return inside
 
 
-def index(name: str, domain: Domain, x: Operand, at: Place) -> Expr:
+def index(name: str, domain: Domain, x: Operand, at: Site) -> Expr:
     """Return one index of the table ``name``, over the domain."""
     e = coerce(x, domain.sort, at)
     within(e, domain, f"`{name}`", x.at(at))
     return e
 
 
-def count_indices(name: str, domains: Sequence[Domain], given: int, at: Place) -> None:
+def count_indices(name: str, domains: Sequence[Domain], given: int, at: Site) -> None:
     """Raise UserError unless as many indices are given as the table has."""
     n = len(domains)
     if given != n:
@@ -179,7 +177,7 @@ def count_indices(name: str, domains: Sequence[Domain], given: int, at: Place) -
 # --- two operands ---------------------------------------------------------
 
 
-def alike(xs: Sequence[Operand], at: Place, strict: bool = True) -> list[Expr]:
+def alike(xs: Sequence[Operand], at: Site, strict: bool = True) -> list[Expr]:
     """Return operands that should have one sort: those that wait for theirs
     take it from the nearest that has one. Whether the sorts are the same is
     left to the caller."""
@@ -201,7 +199,7 @@ def alike(xs: Sequence[Operand], at: Place, strict: bool = True) -> list[Expr]:
     ]
 
 
-def differ(a: Operand, b: Operand, x: Expr, y: Expr, at: Place, verb: str) -> UserError:
+def differ(a: Operand, b: Operand, x: Expr, y: Expr, at: Site, verb: str) -> UserError:
     """Return the error for two operands whose sorts are not the same."""
     return at.mistake(
         f"{a.at(at).named(x)} is {distinguished(x.sort, y.sort)} and "
@@ -209,7 +207,7 @@ def differ(a: Operand, b: Operand, x: Expr, y: Expr, at: Place, verb: str) -> Us
     )
 
 
-def arithmetic(op: str, a: Operand, b: Operand, at: Place) -> Expr:
+def arithmetic(op: str, a: Operand, b: Operand, at: Site) -> Expr:
     """Return ``a op b`` for one of + - * // % and, of sets, | & -."""
     if is_set(a.value) or is_set(b.value):
         return _joined(op, a, b, at)
@@ -225,14 +223,14 @@ def arithmetic(op: str, a: Operand, b: Operand, at: Place) -> Expr:
         case "*":
             return ir.mul(x, y)
     if not y.is_const or y.data <= 0:
-        place = b.at(at)
-        raise place.mistake(
-            f"`{op}` needs a number above 0 on its right, not {place.named(y)}"
+        site = b.at(at)
+        raise site.mistake(
+            f"`{op}` needs a number above 0 on its right, not {site.named(y)}"
         )
     return ir.div(x, y) if op == "//" else ir.mod(x, y)
 
 
-def _joined(op: str, a: Operand, b: Operand, at: Place) -> Expr:
+def _joined(op: str, a: Operand, b: Operand, at: Site) -> Expr:
     """Sets. What is cut away may lie outside the domain where the language is
     lenient; what is joined may not."""
     if op not in ("|", "&", "-"):
@@ -248,11 +246,11 @@ def _joined(op: str, a: Operand, b: Operand, at: Place) -> Expr:
     return {"|": ir.union, "&": ir.inter, "-": ir.diff}[op](x, y)
 
 
-def equal(a: Operand, b: Operand, at: Place) -> Expr:
+def equal(a: Operand, b: Operand, at: Site) -> Expr:
     """Return that the two are the same."""
     if at.lenient and isinstance(a.value, Display) and isinstance(b.value, Display):
         a, b = (b, a) if a.value.sort is None else (a, b)
-        a = Operand(coerce(a, None, at), a.place)
+        a = Operand(coerce(a, None, at), a.site)
     for other, display in ((a, b), (b, a)):
         e = other.value
         if (
@@ -268,14 +266,14 @@ def equal(a: Operand, b: Operand, at: Place) -> Expr:
     return ir.eq(x, y)
 
 
-def _same_elements(e: Expr, display: Operand, domain: Domain, at: Place) -> Expr:
+def _same_elements(e: Expr, display: Operand, domain: Domain, at: Site) -> Expr:
     """Equality of a set and a display: false if an element is outside."""
     same = ir.eq(e, coerce(display, e.sort, at, strict=False))
     elements = (coerce(x, domain.sort, at) for x in display.value.elements)
     return ir.and_(*(at.inside(x, domain) for x in elements), same)
 
 
-def related(op: str, a: Operand, b: Operand, at: Place) -> Expr:
+def related(op: str, a: Operand, b: Operand, at: Site) -> Expr:
     """Return ``a op b`` for one of == != < <= > >=; of sets, ``<=`` is
     "subset"."""
     if op in ("==", "!="):
@@ -297,7 +295,7 @@ def related(op: str, a: Operand, b: Operand, at: Place) -> Expr:
     return ir.as_written(made, not below) if at.keeps_writing else made
 
 
-def member(x: Operand, of: Operand, at: Place) -> Expr:
+def member(x: Operand, of: Operand, at: Site) -> Expr:
     """Return that ``x`` is in a domain, a display or a set."""
     match of.value:
         case Domain() as domain:
@@ -314,22 +312,22 @@ def member(x: Operand, of: Operand, at: Place) -> Expr:
     return ir.member(coerce(x, values.sort.domain.sort, at), values)
 
 
-def a_set(x: Operand, at: Place) -> Expr:
+def a_set(x: Operand, at: Site) -> Expr:
     """Return the operand, which must be a set of whatever domain."""
     if not is_set(x.value):
         raise _misfit(x.value, "a set or a domain", x.at(at))
     return coerce(x, None, at)
 
 
-def choose(c: Expr, a: Operand, b: Operand, at: Place) -> Any:
+def choose(c: Expr, a: Operand, b: Operand, at: Site) -> Any:
     """Return the value that is ``a`` where c holds, else ``b``."""
     if isinstance(a.value, Pending) and isinstance(b.value, Pending):
         return a.value if a.value == b.value else Choice(c, a, b)
     x, y = alike((a, b), at)
     if x.sort is not y.sort:
-        place = b.at(at)
-        raise place.mistake(
-            f"{place.named(y)} is {sort_text(y.sort)}, and the other choice is "
+        site = b.at(at)
+        raise site.mistake(
+            f"{site.named(y)} is {sort_text(y.sort)}, and the other choice is "
             f"{sort_text(x.sort)}"
         )
     if isinstance(x.sort, ir.TableSort):
@@ -340,7 +338,7 @@ def choose(c: Expr, a: Operand, b: Operand, at: Place) -> Any:
 # --- functions ------------------------------------------------------------
 
 
-def extremum(name: str, given: int, xs: Iterable[Operand], at: Place) -> Expr:
+def extremum(name: str, given: int, xs: Iterable[Operand], at: Site) -> Expr:
     """Return ``min(a, b, ...)`` or ``max(a, b, ...)`` of so many operands."""
     if given < 2:
         raise at.mistake(f"`{name}` takes two numbers or more: write `{name}(a, b)`")
@@ -351,7 +349,7 @@ def extremum(name: str, given: int, xs: Iterable[Operand], at: Place) -> Expr:
     return found
 
 
-def size(x: Operand, at: Place) -> Expr:
+def size(x: Operand, at: Site) -> Expr:
     """Return ``len`` of a set or a domain."""
     if isinstance(x.value, Domain):
         return ir.number_of_values(x.value)
@@ -359,7 +357,7 @@ def size(x: Operand, at: Place) -> Expr:
 
 
 def aggregate(
-    op: str, bound: Sequence[tuple[Expr, Expr]], body: Operand, at: Place
+    op: str, bound: Sequence[tuple[Expr, Expr]], body: Operand, at: Site
 ) -> Expr:
     """Return a sum, count, all, any or setof over bound names, each with the
     condition for its values to count."""

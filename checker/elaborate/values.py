@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Values while a text is read: expressions, and those that wait for a sort.
 
-A `Place` is where a value stands: in the text, and under which conditions
+A `Site` is where a value stands: in the text, and under which conditions
 and for which bound names it counts. Each frontend has its own.
 """
 
@@ -59,10 +59,10 @@ def needed_text(sort: Sort | None) -> str:
     return "a value" if sort is None else sort_text(sort)
 
 
-# --- places ---------------------------------------------------------------
+# --- sites ----------------------------------------------------------------
 
 
-class Place(ABC):
+class Site(ABC):
     """The place of a value in a text, with the conditions that hold there."""
 
     none: ClassVar[str]
@@ -98,15 +98,15 @@ class Place(ABC):
 
     @abstractmethod
     def oblige(self, e: Expr, domain: Domain, inside: Expr, message: str, /) -> None:
-        """Note that ``inside`` must hold wherever this place is reached."""
+        """Note that ``inside`` must hold wherever this site is reached."""
 
     @abstractmethod
     def under(self, condition: Expr) -> Self:
-        """Return this place, where the condition holds as well."""
+        """Return this site, where the condition holds as well."""
 
     @abstractmethod
     def naming(self, code: str) -> Self:
-        """Return this place, for a value that messages call ``code``."""
+        """Return this site, for a value that messages call ``code``."""
 
     def described(self, value: Any) -> str:
         """Return what kind of value it is."""
@@ -136,15 +136,15 @@ class Place(ABC):
 
 @dataclass(frozen=True)
 class Operand:
-    """A value, and where it stands. Without a place it stands where it is
+    """A value, and where it stands. Without a site it stands where it is
     used: a constant that a design's module names, say."""
 
     value: Any
-    place: Place | None = field(default=None, compare=False)
+    site: Site | None = field(default=None, compare=False)
 
-    def at(self, place: Place) -> Place:
-        """Return where the value stands if it is used at ``place``."""
-        return self.place or place
+    def at(self, site: Site) -> Site:
+        """Return where the value stands if it is used at ``site``."""
+        return self.site or site
 
 
 class Pending:

@@ -26,9 +26,9 @@ from poolproof.checker.core.ir import BOOL, show_raw
 from poolproof.checker.core.property import Property
 from poolproof.checker.core.system import (
     Action,
-    Layout,
     Parameter,
     State,
+    System,
     TransitionSystem,
 )
 from poolproof.checker.core.verdict import Defect, Step, Trace
@@ -340,7 +340,7 @@ def _difference(
     return "\n".join(lines)
 
 
-def is_initial(system: Layout, state: State) -> bool:
+def is_initial(system: System, state: State) -> bool:
     """Return whether the state is an initial state of the system."""
     if len(state) != len(system.cells):
         return False
@@ -361,7 +361,7 @@ def is_initial(system: Layout, state: State) -> bool:
     return at.true(system.initial)
 
 
-def check_initial(system: Layout, state: State) -> None:
+def check_initial(system: System, state: State) -> None:
     """Raise ReplayDisagrees if the state is no initial state of the system."""
     if not is_initial(system, state):
         raise NotReproduced(
@@ -373,7 +373,7 @@ def check_initial(system: Layout, state: State) -> None:
 # --- what decides a property ----------------------------------------------
 
 
-def deciding(system: Layout, prop: Property, replayed: Replay) -> list[int]:
+def deciding(system: System, prop: Property, replayed: Replay) -> list[int]:
     """Return every number of steps after which the run decides the property: an
     invariant is false there, a reachable formula true, or a step property false
     of the step that ends there."""
@@ -392,13 +392,13 @@ def deciding(system: Layout, prop: Property, replayed: Replay) -> list[int]:
     ]
 
 
-def decided_by(system: Layout, prop: Property, state: State) -> bool:
+def decided_by(system: System, prop: Property, state: State) -> bool:
     """Return whether a state violates the invariant, or is the witness."""
     return Valuation(system, state).true(prop.formula) is prop.kind.wants_witness
 
 
 def breaks_step(
-    system: Layout,
+    system: System,
     prop: Property,
     before: State,
     step: Step,
@@ -413,7 +413,7 @@ def breaks_step(
 
 
 def at_step(
-    system: Layout,
+    system: System,
     before: State,
     step: Step,
     result: int | None,
@@ -465,13 +465,13 @@ def show_result(action: Action, result: int | None) -> str:
     return show_raw(action.result.sort, result)
 
 
-def show_state(system: Layout, state: State) -> str:
+def show_state(system: System, state: State) -> str:
     """Return the state as text, one line for each cell."""
     cells = named(system, state).items()
     return "\n".join(f"  {name} = {text}" for name, text in cells)
 
 
-def named(system: Layout, state: State) -> Mapping[str, str]:
+def named(system: System, state: State) -> Mapping[str, str]:
     """Return the value of each cell as the user writes it, by the cell's name."""
     return {
         cell.name: show_raw(cell.variable.element, raw)

@@ -26,7 +26,7 @@ from poolproof.checker.elaborate.operators import choose
 from poolproof.checker.elaborate.values import (
     Operand,
     Pending,
-    Place,
+    Site,
     lies_in,
 )
 from poolproof.checker.frontend.failures import Choices
@@ -263,7 +263,7 @@ class Cursor:
         return Cursor(self.effects, self.frame, self.store.copy(), self.pc)
 
     def at(self, node: ast.AST | None, shows: ast.AST | None = None) -> Written:
-        """Return the place of a syntax node; messages quote ``shows``."""
+        """Return the site of a syntax node; messages quote ``shows``."""
         return Written(self, node, shows)
 
     def either(self, c: Expr, a: Value, b: Value) -> Value:
@@ -320,8 +320,8 @@ def _named(test: ast.expr) -> tuple[tuple[str, bool], ...]:
 
 
 @dataclass(eq=False)
-class Written(Place):
-    """A place in a method. ``shows`` is the text that messages quote, where
+class Written(Site):
+    """A site in a method. ``shows`` is the text that messages quote, where
     that is not the node's own, or how they call the value."""
 
     cursor: Cursor
@@ -368,7 +368,7 @@ class Written(Place):
         self.due("index", inside, message)
 
     def due(self, kind: str, truth: Expr, message: str) -> None:
-        """Note an obligation of the kind, which must hold wherever this place is
+        """Note an obligation of the kind, which must hold wherever this site is
         reached."""
         self.cursor.effects.oblige(kind, self.cursor.pc, truth, message, self.span)
 

@@ -26,9 +26,9 @@ from poolproof.checker.core.ir import (
 )
 from poolproof.checker.core.property import Kind, Property
 from poolproof.checker.core.system import (
-    Layout,
     Obligation,
     State,
+    System,
     TransitionSystem,
     Variable,
 )
@@ -270,7 +270,7 @@ def broken_by(
 
 
 def trust(
-    system: Layout,
+    system: System,
     properties: Sequence[Property],
     outcome: Outcome,
     bounds: Mapping[str, int],
@@ -302,7 +302,7 @@ def _visited(s: Statistics) -> Iterator[str]:
         yield f"{', '.join(parts)}, depth {s.depth}; {whole} visited"
 
 
-def _never_happens(system: Layout, s: Statistics) -> Iterator[str]:
+def _never_happens(system: System, s: Statistics) -> Iterator[str]:
     if s.no_start:
         yield NO_START
     elif never_possible(system, s) == system.signatures.keys():

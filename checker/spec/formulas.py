@@ -153,7 +153,7 @@ class Formulas:
             return inside if e.relations[0].operator == "in" else ir.not_(inside)
         read = [self.read(x, env) for x in e.operands]
         values = operators.alike(read, self.reading.at(e))
-        xs = [Operand(v, x.place) for v, x in zip(values, read, strict=True)]
+        xs = [Operand(v, x.site) for v, x in zip(values, read, strict=True)]
         return ir.and_(
             *(
                 operators.related(r.operator, a, b, self.reading.at(r.span))

@@ -13,7 +13,7 @@ from poolproof.checker.core import ir
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.ir import Domain, Expr
 from poolproof.checker.core.system import Action, Span
-from poolproof.checker.elaborate.values import Label, Missing, Place, lies_in
+from poolproof.checker.elaborate.values import Label, Missing, Site, lies_in
 from poolproof.checker.spec.names import Lookup
 from poolproof.checker.spec.syntax import Claim, Expression, Let, Spec, start
 
@@ -101,12 +101,12 @@ class Reading:
         yield
         self.around = before
 
-    def at(self, text: Expression | Span) -> SpecPlace:
-        """Return the place of a text that is being read."""
-        return SpecPlace(self, text, self.around, self.using)
+    def at(self, text: Expression | Span) -> SpecSite:
+        """Return the site of a text that is being read."""
+        return SpecSite(self, text, self.around, self.using)
 
     def mistake(self, span: Span, message: str) -> UserError:
-        """Return the error to raise for what is wrong at a place."""
+        """Return the error to raise for what is wrong at a site."""
         return self.at(span).mistake(message)
 
     def total(self, formula: Expr) -> Expr:
@@ -119,7 +119,7 @@ class Reading:
         if plain is not ir.TRUE:
             self.antecedents.setdefault(plain, antecedent)
 
-    def need(self, inside: Expr, at: SpecPlace, message: str) -> None:
+    def need(self, inside: Expr, at: SpecSite, message: str) -> None:
         """Note that an index must be inside, wherever it is read."""
         formula = ir.plain(closed(inside, at.around, "all"))
         if formula is ir.TRUE:
@@ -137,8 +137,8 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class SpecPlace(Place):
-    """A place in a spec. ``written``: how messages call the value there, if
+class SpecSite(Site):
+    """A site in a spec. ``written``: how messages call the value there, if
     not by the formula that it became."""
 
     reading: Reading
@@ -195,8 +195,8 @@ class SpecPlace(Place):
             message += f": write `{ir.show(inside)} implies ...`"
             self.reading.need(inside, self, message)
 
-    def under(self, condition: Expr) -> SpecPlace:
+    def under(self, condition: Expr) -> SpecSite:
         return replace(self, around=(*self.around, ("if", condition)))
 
-    def naming(self, code: str) -> SpecPlace:
+    def naming(self, code: str) -> SpecSite:
         return replace(self, written=code)

@@ -39,7 +39,7 @@ from poolproof.checker.driver.stated import with_stated
 from poolproof.checker.engines.anysize import Sources, anysize, questions
 from poolproof.checker.engines.anysize.balances import balances, orthogonal
 from poolproof.checker.engines.anysize.candidates import renamed
-from poolproof.checker.engines.anysize.questions import Answer, Question
+from poolproof.checker.engines.anysize.questions import QueryResult, Question
 from poolproof.checker.engines.anysize.sizes import small_sizes
 from poolproof.checker.engines.anysize.terms import PlainTerms
 from poolproof.checker.engines.anysize.visits import Visits
@@ -684,7 +684,7 @@ def test_what_is_out_of_reach_is_not_proved(monkeypatch: pytest.MonkeyPatch) -> 
     cell = system.by_name["used"]
     x = ir.local("a", cell.index[0])
 
-    def asked() -> Answer:
+    def asked() -> QueryResult:
         question = Question(PlainTerms(system))
         at_most = (ir.le(ir.select(cell.now, x), ir.num(k)) for k in (0, 1))
         few, more = (ir.aggregate("all", x, body) for body in at_most)

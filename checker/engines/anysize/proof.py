@@ -42,7 +42,7 @@ from poolproof.checker.core.verdict import (
 )
 from poolproof.checker.engines.anysize.candidates import guesses, renamed
 from poolproof.checker.engines.anysize.questions import (
-    Answer,
+    QueryResult,
     Question,
     unsatisfiable,
 )
@@ -54,7 +54,7 @@ from poolproof.checker.engines.induction import cannot_prove
 
 
 @dataclass(frozen=True)
-class Claim:
+class VerificationCondition:
     """A formula over the state before and ``action``'s arguments that must hold
     where its guard does (``early``: everywhere), or in every initial state (no
     action). ``about`` is its name. ``loop``: an assumption of a loop's closed form;
@@ -91,7 +91,7 @@ class Proof:
     report: Reporter
     lemmas: dict[str, Lemma] = field(default_factory=dict)
     pool: dict[str, Lemma] = field(default_factory=dict)
-    answers: dict[tuple[str, Expr], Answer] = field(default_factory=dict)
+    answers: dict[tuple[str, Expr], QueryResult] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
     queries: int = 0
 
@@ -99,7 +99,7 @@ class Proof:
         self.relations = relations(self.system)
         self.plain = PlainTerms(self.system)
         self.visits = Visits(self.system)
-        self.known: dict[str, list[Claim]] = {}
+        self.known: dict[str, list[VerificationCondition]] = {}
 
     # -- claims --
 
@@ -119,43 +119,49 @@ class Proof:
         by = {v.now: v.init for v in self.system.variables if v.init is not None}
         return ir.substitute(formula, by)
 
-    def claims(self, lemma: Lemma) -> list[Claim]:
+    def claims(self, lemma: Lemma) -> list[VerificationCondition]:
         """Return what must be proved for a lemma."""
         if lemma.name not in self.known:
             self.known[lemma.name] = list(self.made(lemma))
         return self.known[lemma.name]
 
-    def made(self, lemma: Lemma) -> Iterator[Claim]:
-        yield Claim(f"initially {lemma.name}", self.at_start(lemma.formula))
+    def made(self, lemma: Lemma) -> Iterator[VerificationCondition]:
+        yield VerificationCondition(
+            f"initially {lemma.name}", self.at_start(lemma.formula)
+        )
         for action in self.system.actions:
             if lemma.variables & action.updates.keys():
                 formula = self.after(lemma.formula, action)
                 if formula is not lemma.formula:
-                    yield Claim(f"{action.name} keeps {lemma.name}", formula, action)
+                    yield VerificationCondition(
+                        f"{action.name} keeps {lemma.name}", formula, action
+                    )
 
-    def rules(self) -> Iterator[Claim]:
+    def rules(self) -> Iterator[VerificationCondition]:
         """Ranges, indices, asserts and loops."""
         for v in self.system.variables:
             formula = in_range(v)
             if formula is ir.TRUE:
                 continue
             about = f"initially {range_of(v.name)}"
-            yield Claim(about, self.at_start(formula), range=v.name)
+            yield VerificationCondition(about, self.at_start(formula), range=v.name)
             for action in self.system.actions:
                 if v.name in action.updates:
                     formula_after = self.after(formula, action)
                     about = f"{action.name} keeps {range_of(v.name)}"
-                    yield Claim(about, formula_after, action, range=v.name)
+                    yield VerificationCondition(
+                        about, formula_after, action, range=v.name
+                    )
         for action in self.system.actions:
             for due in action.obligations:
                 where = f"{due.span}: " if due.span else ""
                 about = f"{where}{action.name}: {due.message}"
                 loop = due if due.kind == "loop" else None
-                yield Claim(about, due.formula, action, due.early, loop)
+                yield VerificationCondition(about, due.formula, action, due.early, loop)
 
     # -- asking --
 
-    def ask(self, claim: Claim) -> Answer:
+    def ask(self, claim: VerificationCondition) -> QueryResult:
         """Return the answer to whether the claim follows from the lemmas. Guesses that
         it needs become lemmas."""
         known = self.answers.get((claim.about, claim.formula))
@@ -198,7 +204,7 @@ class Proof:
             question.know(lemma.name, lemma.formula)
         return question
 
-    def may_use(self, answer: Answer) -> bool:
+    def may_use(self, answer: QueryResult) -> bool:
         return answer.used <= self.lemmas.keys() | self.pool.keys() | self.ranges
 
     @property
@@ -211,14 +217,16 @@ class Proof:
         """How much may still be given up."""
         return len(self.lemmas) + len(self.pool) + len(self.plain.ranged)
 
-    def question(self, claim: Claim, lemmas: Iterable[Lemma]) -> Answer:
+    def question(
+        self, claim: VerificationCondition, lemmas: Iterable[Lemma]
+    ) -> QueryResult:
         self.queries += 1
         self.report.progress(lemmas=len(self.lemmas), queries=self.queries)
         question = self.about_step(claim.action, lemmas, claim.early)
         question.deny(claim.formula)
         return question.ask()
 
-    def reason(self, claim: Claim, answer: Answer) -> str:
+    def reason(self, claim: VerificationCondition, answer: QueryResult) -> str:
         if answer.refuted:
             state = ", ".join(answer.model[:8])
             return f"not proved: {claim.about}" + (
@@ -378,7 +386,9 @@ class _Run:
         unknown = isinstance(self.verdicts[p.name], Unknown) and p.kind.safety
         return unknown and (p.name in fit or not p.kind.of_states)
 
-    def attempt(self, named: Mapping[str, Lemma], rules: list[Claim]) -> None:
+    def attempt(
+        self, named: Mapping[str, Lemma], rules: list[VerificationCondition]
+    ) -> None:
         """Prove what follows from the lemmas, the named ones and guesses."""
         proof = self.proof
         proof.lemmas |= named
@@ -406,7 +416,9 @@ class _Run:
             )
             self.confirm(proved, rules)
 
-    def of_rules(self, rules: Iterable[Claim]) -> tuple[str, tuple[str, ...]]:
+    def of_rules(
+        self, rules: Iterable[VerificationCondition]
+    ) -> tuple[str, tuple[str, ...]]:
         """Return why nothing can be proved, or '', and the ranges, indices and
         asserts that are not proved. A range that is not is no longer assumed."""
         ranged, open_rules = self.proof.plain.ranged, dict[str, None]()
@@ -426,7 +438,7 @@ class _Run:
             open_rules[range_of(claim.range) if claim.range else claim.about] = None
         return "", tuple(open_rules)
 
-    def first_wrong(self, claims: Iterable[Claim]) -> str:
+    def first_wrong(self, claims: Iterable[VerificationCondition]) -> str:
         """Return why a claim is not proved; '' if all are."""
         for claim in claims:
             answer = self.proof.ask(claim)
@@ -434,7 +446,7 @@ class _Run:
                 return self.proof.reason(claim, answer)
         return ""
 
-    def step_claims(self, p: Property) -> list[Claim]:
+    def step_claims(self, p: Property) -> list[VerificationCondition]:
         return [self.step(p, a) for a in self.system.actions if p.about(a)]
 
     def unknown(self, p: Property, steps: str) -> str:
@@ -446,7 +458,9 @@ class _Run:
             return self.proof.why.get(p.name, why)
         return steps
 
-    def step(self, p: Property, action: Action, formula: Expr | None = None) -> Claim:
+    def step(
+        self, p: Property, action: Action, formula: Expr | None = None
+    ) -> VerificationCondition:
         """The claim that a step property makes about an action."""
         formula = renamed(stated(p) if formula is None else formula, -1)
         if action.result is not None:
@@ -457,18 +471,22 @@ class _Run:
             if e.op == "var" and e.data[1]
         }
         about = f"{action.name} keeps {p.name}"
-        return Claim(about, ir.substitute(formula, by), action)
+        return VerificationCondition(about, ir.substitute(formula, by), action)
 
     # -- the certificate --
 
-    def confirm(self, proved: list[Property], rules: list[Claim]) -> None:
+    def confirm(
+        self, proved: list[Property], rules: list[VerificationCondition]
+    ) -> None:
         """Ask each question's text of a fresh solver, and what the lemmas exclude.
         No guess may help, because none is proved."""
         pool, self.proof.pool = self.proof.pool, {}
         self.confirmed(proved, rules)
         self.proof.pool = pool
 
-    def confirmed(self, proved: list[Property], rules: list[Claim]) -> None:
+    def confirmed(
+        self, proved: list[Property], rules: list[VerificationCondition]
+    ) -> None:
         proof = self.proof
         claims = [c for p in proved for c in self.step_claims(p)]
         claims += [c for one in proof.lemmas.values() for c in proof.claims(one)]
@@ -504,13 +522,13 @@ class _Run:
     def nothing(self, proved: list[Property]) -> None:
         """Find what the lemmas exclude: a start, actions, antecedents. Whatever was
         visited at small sizes is possible, and needs no question."""
-        never, proof = Claim("a start", ir.FALSE), self.proof
+        never, proof = VerificationCondition("a start", ir.FALSE), self.proof
         visits = proof.visits
         impossible = frozenset(
             a.name
             for a in self.system.actions
             if a.name not in visits.taken
-            and proof.ask(Claim(f"no {a.name}", ir.FALSE, a)).proved
+            and proof.ask(VerificationCondition(f"no {a.name}", ir.FALSE, a)).proved
         )
         true = {
             p.name: tuple(self.may_be_true(p, a) for a in p.antecedents) for p in proved
@@ -526,7 +544,9 @@ class _Run:
         if p.kind.of_states and not proof.visits.true({"": claim}):
             return True
         if p.kind.of_states:
-            return not proof.ask(Claim("an antecedent", claim, IDLE)).proved
+            return not proof.ask(
+                VerificationCondition("an antecedent", claim, IDLE)
+            ).proved
         return any(
             not proof.ask(self.step(p, a, claim)).proved
             for a in self.system.actions

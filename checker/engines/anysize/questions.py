@@ -67,7 +67,7 @@ _INSTANCES = 4000
 
 
 @dataclass(frozen=True)
-class Script:
+class Refutation:
     """Assertions that contradict each other, and the labels of the facts used."""
 
     assertions: list[Term]
@@ -83,13 +83,13 @@ class Script:
 
 
 @dataclass(frozen=True)
-class Answer:
+class QueryResult:
     """``proved``, with the facts that the proof used and the questions; else why
     not, and whether a state was found against it (``refuted``, ``state``)."""
 
     proved: bool
     used: frozenset[str] = frozenset()
-    asked: tuple[Script, ...] = ()
+    asked: tuple[Refutation, ...] = ()
     why: str = ""
     refuted: bool = False
     model: tuple[str, ...] = ()
@@ -152,7 +152,7 @@ class Question:
     # -- saying things --
 
     def know(self, name: str, fact: Expr) -> None:
-        """Assume a formula; ``name`` is what `Answer.used` calls it."""
+        """Assume a formula; ``name`` is what `QueryResult.used` calls it."""
         self.assume(name, prepared(fact))
 
     def deny(self, claim: Expr) -> None:
@@ -233,7 +233,7 @@ class Question:
 
     # -- asking --
 
-    def ask(self) -> Answer:
+    def ask(self) -> QueryResult:
         """Return the answer to whether the facts contradict each other; if that is not
         clear, to whether they do in each case of which elements are the same."""
         answer = self.once()
@@ -251,7 +251,9 @@ class Question:
             for a, b in combinations(found, 2)
         ]
 
-    def in_cases(self, pairs: list[tuple[Expr, Expr]], whole: Answer) -> Answer:
+    def in_cases(
+        self, pairs: list[tuple[Expr, Expr]], whole: QueryResult
+    ) -> QueryResult:
         """Return the answer for both cases of the first pair; ``whole`` is that
         without cases."""
         if not pairs:
@@ -274,7 +276,7 @@ class Question:
             for left, right, *but in [ir.substitute_all((t.left, t.right, *t.but), by)]
         ]
         used: frozenset[str] = frozenset()
-        asked: tuple[Script, ...] = ()
+        asked: tuple[Refutation, ...] = ()
         for case, rest in ((same, _moved(others, by)), (apart, others)):
             answer = case.once()
             if not answer.proved:
@@ -282,7 +284,7 @@ class Question:
             if not answer.proved:
                 return answer
             used, asked = used | answer.used, asked + answer.asked
-        return Answer(True, used, asked)
+        return QueryResult(True, used, asked)
 
     def elements(self) -> Elements:
         """Return the elements that the facts name."""
@@ -291,7 +293,7 @@ class Question:
             found.add((u.body,), u.binders)
         return found
 
-    def once(self) -> Answer:
+    def once(self) -> QueryResult:
         known = self.elements().by_domain()
         try:
             while True:
@@ -305,7 +307,7 @@ class Question:
                     old += (t for t in terms if t not in old)
             return attempt.answer()
         except (OutOfReach, ir.SortError) as reason:
-            return Answer(False, why=str(reason))
+            return QueryResult(False, why=str(reason))
 
 
 def summed(every: Expr) -> Iterator[Total]:
@@ -474,7 +476,7 @@ class _Attempt:
 
     # -- the answer --
 
-    def answer(self) -> Answer:
+    def answer(self) -> QueryResult:
         solver = self.solver()
         first = self.check(solver)
         if first.proved or not first.refuted or not self.sums.rests:
@@ -483,7 +485,7 @@ class _Attempt:
             return first
         why = self.regions(solver)
         if why:
-            return Answer(False, why=why)
+            return QueryResult(False, why=why)
         second = self.check(solver)
         if second.proved or not second.refuted:
             return second
@@ -515,22 +517,22 @@ class _Attempt:
             found.append(fact)
         return found
 
-    def check(self, solver: Any) -> Answer:
+    def check(self, solver: Any) -> QueryResult:
         answer = self.asked(solver)
         if answer == z3.unsat:
             used = self.used(solver)
             scripts = [self.script(of, by) for of, by in self.listed]
             by = [used[n] for n in sorted(used)]
             scripts.append(self.script(solver.assertions(), by))
-            return Answer(True, frozenset(used), tuple(scripts))
+            return QueryResult(True, frozenset(used), tuple(scripts))
         if answer == z3.sat:
-            return Answer(
+            return QueryResult(
                 False,
                 refuted=True,
                 model=self.shown(solver),
                 state=FoundState(self, solver.model()),
             )
-        return Answer(False, why=f"z3 gave up ({solver.reason_unknown()}) on")
+        return QueryResult(False, why=f"z3 gave up ({solver.reason_unknown()}) on")
 
     def asked(self, solver: Any) -> Any:
         """Return z3's answer, where all facts with a label hold."""
@@ -543,7 +545,7 @@ class _Attempt:
         core = {c.get_id() for c in solver.unsat_core()}
         return {n: t for n, t in self.labels.items() if t.get_id() in core}
 
-    def script(self, assertions: Iterable[Term], used: list[Term]) -> Script:
+    def script(self, assertions: Iterable[Term], used: list[Term]) -> Refutation:
         """Return the script without the facts that are not used."""
         no_use = {t.get_id() for t in self.labels.values()}
         no_use -= {t.get_id() for t in used}
@@ -552,7 +554,7 @@ class _Attempt:
             for a in assertions
             if not (z3.is_implies(a) and a.arg(0).get_id() in no_use)
         ]
-        return Script(kept, tuple(used))
+        return Refutation(kept, tuple(used))
 
     def shown(self, solver: Any) -> tuple[str, ...]:
         """The cells and arguments of a state against the claim."""

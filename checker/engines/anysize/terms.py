@@ -30,7 +30,7 @@ from poolproof.checker.engines.anysize.formulas import OutOfReach
 
 
 def range_of(name: str) -> str:
-    """Return what `Answer.used` calls the range of a variable."""
+    """Return what `QueryResult.used` calls the range of a variable."""
     return f"the range of {name}"
 
 
