@@ -30,6 +30,7 @@ from poolproof.model.designs.names import (
     BLOCKS,
     ENOMEM,
     FILES,
+    GROUP,
     LIMIT,
     LRU,
     MEMCG,
@@ -44,7 +45,7 @@ from poolproof.model.designs.names import (
     Errno,
     P,
 )
-from poolproof.model.designs.thp import GROUP, MARK, ZONE_MOVABLE, K
+from poolproof.model.designs.thp import MARK, ZONE_MOVABLE, K
 from poolproof.model.language import (
     Bool,
     Design,

@@ -20,10 +20,12 @@ from enum import Enum
 
 from poolproof.model.blocks.numa import NodeBinding
 from poolproof.model.blocks.quota import MemoryMax
+from poolproof.model.designs.forked_ranges import ForkedRanges
 from poolproof.model.designs.names import (
     BLOCKS,
     EBUSY,
     FORK,
+    GROUP,
     LIMIT,
     MEMCG,
     NODES,
@@ -31,20 +33,18 @@ from poolproof.model.designs.names import (
     OK,
     OOM,
     POISON,
+    RANGES,
     SLOTS,
     SWAP_ON,
     Errno,
-    V,
 )
 from poolproof.model.language import (
-    Block,
     Bool,
     Bound,
     Design,
     Feature,
     Int,
     Maybe,
-    Scalarset,
     action,
     assume,
     observer,
@@ -72,15 +72,11 @@ UNMAPPED, NONE, HUGE, PARTLY, SMALL, SWAP = Backing
 MERGELESS = Bound("nomerge_blocks", 1, doc="blocks of each node in ZONE_NOMERGE")
 OUTSIDE = Bound("outside", 1, doc="memory outside, in huge pages' worth")
 
-RANGES = Scalarset("RANGES", V, prefix="v")
-
-GROUP = Scalarset("CGROUPS", 1, prefix="cg")
-
 PARTIAL = Feature("partial", False, "unmapping of parts")
 NOMERGE = Feature("nomerge", False, "a ZONE_NOMERGE besides ZONE_NOSPLIT")
 
 
-class TaoState(Block):
+class TaoState(ForkedRanges):
     """The zones of each node, memory outside, and ranges."""
 
     free = table(NODES, Int(0, BLOCKS), init=BLOCKS, doc="free, in ZONE_NOSPLIT")
@@ -94,7 +90,6 @@ class TaoState(Block):
     backing = table(RANGES, Backing)
     node = table(RANGES, Maybe(NODES), doc="of a huge page")
     nomerge = table(RANGES, Bool(), when=NOMERGE, doc="in ZONE_NOMERGE")
-    parent = table(RANGES, Maybe(RANGES), when=FORK, doc="whose folio it maps")
     guests_nomerge = table(NODES, Int(0, MERGELESS), when=NOMERGE)
     binding = NodeBinding(RANGES, NODES, NUMA)
     memory = MemoryMax(GROUP, LIMIT, MEMCG)
@@ -159,17 +154,6 @@ class TaoState(Block):
 
     def has_free(self, node):
         return self.free[node] + self.free_nomerge_of(node) > 0
-
-    def is_child(self, range_):
-        return FORK and self.parent[range_] is not None
-
-    def shares(self, range_):
-        """Whether another range maps its folio."""
-        if FORK:
-            return self.is_child(range_) or any(
-                self.parent[r] == range_ for r in RANGES
-            )
-        return False
 
     def is_there(self, range_):
         return self.backing[range_] != UNMAPPED
@@ -249,17 +233,9 @@ class Tao(TaoState, Design):
 
     def put_huge(self, range_):
         """The huge page goes back to its zone, or to the range that shares it."""
-        heir = None
-        if FORK:
-            for r in RANGES:
-                if heir is None and self.parent[r] == range_:
-                    heir = r
-            for r in RANGES:
-                if r == heir:
-                    self.parent[r] = None
-                elif heir is not None and self.parent[r] == range_:
-                    self.parent[r] = heir
-        if heir is None and not self.is_child(range_):
+        own = not self.is_child(range_)
+        heir = self.hand_over(range_)
+        if heir is None and own:
             self.memory.uncharge_one()
             for n in NODES:
                 if self.node[range_] == n:
@@ -267,8 +243,6 @@ class Tao(TaoState, Design):
                         self.free_nomerge[n] += 1
                     else:
                         self.free[n] += 1
-        if FORK:
-            self.parent[range_] = None
         self.node[range_] = None
         self.nomerge[range_] = False
 

@@ -27,9 +27,10 @@ from poolproof.model.blocks.lru import Lru
 from poolproof.model.blocks.machine import STEAL, Machine
 from poolproof.model.blocks.numa import NodeBinding
 from poolproof.model.blocks.quota import MemoryMax
+from poolproof.model.designs.forked_ranges import ForkedRanges
 from poolproof.model.designs.names import (
-    BLOCKS,
     FORK,
+    GROUP,
     LIMIT,
     LRU,
     MEMCG,
@@ -37,22 +38,21 @@ from poolproof.model.designs.names import (
     NUMA,
     OK,
     OOM,
+    PAGEBLOCKS,
     PINS,
     POISON,
+    RANGES,
     SLOTS,
     SWAP_ON,
     Errno,
-    V,
 )
 from poolproof.model.language import (
-    Block,
     Bool,
     Bound,
     Design,
     Feature,
     Int,
     Maybe,
-    Scalarset,
     action,
     assume,
     made_like,
@@ -79,9 +79,6 @@ K = 2
 
 MARK = Bound("mark", 0, least=0, doc="watermark of a node, in base pages")
 
-PAGEBLOCKS = Scalarset("PAGEBLOCKS", BLOCKS, prefix="b", ordered=True)
-RANGES = Scalarset("RANGES", V, prefix="v")
-GROUP = Scalarset("CGROUPS", 1, prefix="cg")
 ONLY = Int(0, 0)
 """The index of a range's one folio."""
 
@@ -90,14 +87,13 @@ DEFRAG = Feature("defrag", False, "a fault reclaims for a huge page", needs=SWAP
 ZONE_MOVABLE = Feature("zone_movable", False, "unmovable pages are elsewhere")
 
 
-class ThpState(Block):
+class ThpState(ForkedRanges):
     """Ranges, and where their memory is."""
 
     mem = Machine(NODES, PAGEBLOCKS, K, MARK, PINS, POISON, ZONE_MOVABLE)
     backing = table(RANGES, Backing)
     node = table(RANGES, Maybe(NODES), doc="where its memory is")
     block = table(RANGES, Maybe(PAGEBLOCKS), doc="of a huge one")
-    parent = table(RANGES, Maybe(RANGES), when=FORK, doc="whose folio it maps")
     binding = NodeBinding(RANGES, NODES, NUMA)
     memory = MemoryMax(GROUP, LIMIT, MEMCG)
     slots = var(Int(0, SLOTS), init=SLOTS, when=SWAP_ON)
@@ -134,13 +130,6 @@ class ThpState(Block):
 
     def allowed(self, range_, node):
         return self.binding.allowed(range_, node)
-
-    def shares(self, range_):
-        """Whether another range maps its folio."""
-        if FORK:
-            mine = self.parent[range_] is not None
-            return mine or any(self.parent[r] == range_ for r in RANGES)
-        return False
 
     def has_page(self, range_, _index):
         """Return whether the range has a folio of its own."""
@@ -205,17 +194,10 @@ class ThpMemory(ThpState):
 
     def give_folio(self, range_):
         """The first range that shares its folio has it now."""
-        heir = None
-        for r in RANGES:
-            if heir is None and self.parent[r] == range_:
-                heir = r
+        heir = self.hand_over(range_)
         for r in RANGES:
             if r == heir:
-                self.parent[r] = None
                 self.lru.move(range_, r, 0)
-            elif heir is not None and self.parent[r] == range_:
-                self.parent[r] = heir
-        self.parent[range_] = None
 
     def drop(self, range_):
         """The range loses its memory."""

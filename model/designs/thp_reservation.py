@@ -12,7 +12,7 @@ others' base pages; the shrinker, which may take any range (the description does
 say which). Left out: nodes, memcgs, swap, fork, compaction, partial munmap.
 """
 
-from poolproof.model.designs.names import OK, OOM, Errno, V
+from poolproof.model.designs.names import OK, OOM, RANGES, Errno
 from poolproof.model.language import (
     Bool,
     Bound,
@@ -32,7 +32,6 @@ K = Bound("K", 2, doc="base pages in a block")
 THRESHOLD = Bound("threshold", 2, doc="touched pages that make a range huge")
 
 PAGEBLOCKS = Scalarset("PAGEBLOCKS", BLOCKS, prefix="b", ordered=True)
-RANGES = Scalarset("RANGES", V, prefix="v")
 PAGES = Int(0, K - 1)
 
 
