@@ -12,25 +12,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from functools import wraps
 from random import Random
 from typing import Any
 
 from poolproof.checker.conform.environment import (
-    BIND,
-    DONTNEED,
-    MOVE,
-    STATIC,
-    UNLIMITED,
-    Area,
     Config,
     NotExpressible,
     Taken,
 )
-from poolproof.checker.conform.hugetlb import MOUNT, RATIO, leaf, path, setup
+from poolproof.checker.conform.hugetlb import RATIO, setup
 from poolproof.checker.conform.machine import ModelMachine
 from poolproof.checker.conform.sequence import Row, Run, ask, begin, finish
 from poolproof.checker.conform.state import OK
+from poolproof.checker.conform.system_calls import SystemCalls
 from poolproof.checker.conform.writing import CommandWriter
 from poolproof.model.designs.hugetlb.linux_6_12 import Hugetlb
 from poolproof.model.language import (
@@ -220,7 +214,7 @@ class Generator:
         machine = begin(self.design, setting, commands)
         machine.watch = self.watch
         self.tally.features.update(setting.having)
-        one = _One(machine, chance, self.tally)
+        one = _RunUnderWay(machine, chance, self.tally)
         return one.run(commands, self.steps, self.offered.leaks)
 
 
@@ -228,19 +222,7 @@ class _BelowZero(Exception):
     """A counter fell below zero in the middle of several commands."""
 
 
-def _of_an_area(call: Callable[[_One, Area], None]) -> Callable[[_One], None]:
-    """The call of some area; nothing where nothing is mapped."""
-
-    @wraps(call)
-    def chosen(self: _One) -> None:
-        areas = self.machine.around.areas
-        if areas:
-            call(self, self.chance.choice(areas))
-
-    return chosen
-
-
-class _One:
+class _RunUnderWay:
     """One run in the making."""
 
     def __init__(self, machine: ModelMachine, chance: Random, tally: Tally) -> None:
@@ -258,7 +240,8 @@ class _One:
             for name, (function, mark) in action_methods(source).items()
             if all(binding.on(feature) for feature in mark.when)
         }
-        self.calls = list(self._calls())
+        calls = SystemCalls(machine, chance, self.writer, self._ask)
+        self.calls = list(calls.possible())
 
     def run(self, commands: Sequence[str], steps: int, leaks: bool) -> Run:
         ready, taken = self.machine.counters(), 0
@@ -376,166 +359,12 @@ class _One:
         last = self.chance.randint(first + 2, len(areas))
         return frozenset(a.slot for a in areas[first:last])
 
-    # -- calls that are several actions, or none --
-
     def _call(self) -> None:
         call = self.chance.choice(self.calls)
         kept = len(self.rows)
         call()
         if len(self.rows) > kept:
-            self.tally.calls[call.__name__.strip("_")] += 1
-
-    def _calls(self) -> Iterator[Callable[[], None]]:
-        f = self.machine.features
-        yield self._exit
-        yield self._munmap_range
-        yield self._populate
-        yield self._map_over
-        yield self._refused
-        if f["split"]:
-            yield self._mprotect
-        if f["mremap"]:
-            yield self._move_onto
-        if f["fork"]:
-            yield self._fork
-        if f["hugetlbfs"] and f["unlink"] and not f["mount"]:
-            yield self._shared_anonymous
-        if f["fallocate"]:
-            yield self._fallocate
-        if f["dontneed"]:
-            yield self._dontneed
-        if f["userfaultfd"]:
-            yield self._copy_what_is_not_there
-        if f["mbind"] and f["migrate"]:
-            yield self._mbind_and_move
-
-    def _process(self) -> int:
-        return self.chance.choice(list(self.machine.around.places))
-
-    def _length(self) -> int:
-        return self.chance.randint(1, self.machine.bounds["P"])
-
-    def _exit(self) -> None:
-        """exit(), most often of a process that has several mappings."""
-        places = list(self.machine.around.places)
-        areas = [len(self.machine.areas_of(p)) for p in places]
-        (process,) = self.chance.choices(places, [1 + n * n for n in areas])
-        task = self.machine.task(process)
-        self._ask(f"w {process} exit")
-        if not self.machine.processes(task):
-            self._ask(f"spawn {process}")
-            if self.machine.features["cpuset"]:
-                self._ask(f"cg attach {leaf(UNLIMITED, task.index)} {process}")
-
-    def _fork(self) -> None:
-        """fork() of all that is mapped."""
-        process = self._process()
-        child = self.writer.free_process(self.chance.choice(self.machine.all("TASKS")))
-        settle = self.writer.settle(process, child)
-        self._ask(f"w {process} fork {child}")
-        for command in settle:
-            self._ask(command)
-        self._ask(f"w {child} maps")
-
-    @_of_an_area
-    def _munmap_range(self, area: Area) -> None:
-        """munmap() of what may be more than one mapping."""
-        start = self.chance.randint(area.start, area.end - 1)
-        length = self.chance.randint(1, 2 * self.machine.bounds["P"])
-        self._ask(f"w {area.process} munmap {start} {length}")
-        self._ask(f"w {area.process} maps")
-
-    def _populate(self) -> None:
-        process, length = self._process(), self._length()
-        at = self.writer.room(process, length)
-        self._ask(f"w {process} mmap {at} {length} PAL -1 0")
-
-    @_of_an_area
-    def _map_over(self, area: Area) -> None:
-        """mmap(MAP_FIXED) over what is mapped, or over a part of it."""
-        start = self.chance.randint(area.start, area.end - 1)
-        flags = "PAF" + self.chance.choice(("", "L"))
-        length = self._length()
-        self._ask(f"w {area.process} mmap {start} {length} {flags} -1 0")
-        self._ask(f"w {area.process} maps")
-
-    @_of_an_area
-    def _move_onto(self, area: Area) -> None:
-        """mremap(MREMAP_FIXED) of a mapping onto another one, or beside it."""
-        other = self.chance.choice(self.machine.areas_of(area.process))
-        at = self.chance.randint(other.start - 1, other.end) if other.start else 0
-        old = area.length
-        new = self.chance.randint(1, old)
-        self._ask(f"w {area.process} mremap {area.start} {old} {new} 3 {at}")
-        self._ask(f"w {area.process} maps")
-
-    def _shared_anonymous(self) -> None:
-        process, length = self._process(), self._length()
-        at = self.writer.room(process, length)
-        self._ask(f"w {process} mmap {at} {length} SA -1 0")
-        self._ask(f"w {process} maps")
-
-    @_of_an_area
-    def _mprotect(self, area: Area) -> None:
-        start = self.chance.randint(area.start, area.end - 1)
-        length = self.chance.randint(1, area.end - start)
-        protection = self.chance.choice((0, 1, 3, 3))
-        self._ask(f"w {area.process} mprotect {start} {length} {protection}")
-        self._ask(f"w {area.process} maps")
-
-    def _fallocate(self) -> None:
-        process = self._process()
-        file = self.chance.choice(self.machine.all("FILES"))
-        if not self.machine.now.exists(file):
-            return
-        fd, opened = self.writer.descriptor(process, file)
-        offset = self.chance.randrange(self.machine.bounds["P"])
-        length = self.chance.randint(1, self.machine.bounds["P"] - offset)
-        mode = self.chance.choice((0, 1, 3))
-        for command in (*opened, f"w {process} falloc {fd} {mode} {offset} {length}"):
-            self._ask(command)
-
-    @_of_an_area
-    def _dontneed(self, area: Area) -> None:
-        words = f"{area.start} {area.length} {DONTNEED}"
-        self._ask(f"w {area.process} madv {words}")
-
-    @_of_an_area
-    def _copy_what_is_not_there(self, area: Area) -> None:
-        """UFFDIO_COPY from memory that has to be faulted in first."""
-        page = self.chance.randrange(area.start, area.end)
-        words = f"{area.start} {area.length} {page} cold"
-        self._ask(f"w {area.process} uffdcopy {words}")
-
-    @_of_an_area
-    def _mbind_and_move(self, area: Area) -> None:
-        """mbind(MPOL_BIND, MPOL_MF_MOVE) of a mapping to one node."""
-        static = STATIC if self.machine.features["cpuset"] else 0
-        policy = f"{BIND | static} {1 << self.chance.choice(self.machine.nodes).index}"
-        self._ask(f"w {area.process} mbind {area.start} {area.length} {policy} {MOVE}")
-        self._ask(f"w {area.process} maps")
-
-    @_of_an_area
-    def _refused(self, area: Area) -> None:
-        """Calls that must change nothing."""
-        p, start, length = area.process, area.start, area.length
-        self._ask(
-            self.chance.choice(
-                (
-                    f"w {p} mmap {start} {length} PA -1 0",
-                    f"w {p} mremap {start} {length} {length + 1} 1 0",
-                    f"w {p} mremap {start} {length} {length} 7 {start + 4096}",
-                    f"w {p} munmapb {(start << 21) + 4096} {length << 21}",
-                    f"w {p} mprotectb {(start << 21) + 4096} 4096 1",
-                    f"w {p} mbind {start} {length} {BIND} 0 0",
-                    f"w {p} setpol {BIND} 0",
-                    f"w {p} r {start + 4096}",
-                    f"w {p} mmap {start + 4096} 1 S 15 0",
-                    f"w {p} unlink {path(15)}",
-                    f"umount {MOUNT}x",
-                )
-            )
-        )
+            self.tally.calls[call.__name__] += 1
 
     # -- looking --
 

@@ -172,8 +172,8 @@ class DropsTooMuch(Hugetlb):
 def test_a_run_ends_where_a_counter_falls_below_zero() -> None:
     """A call can be several commands, and the counter may fall in the first: an
     exit with a spawn after it, an mmap over what is mapped."""
-    place = Plan().place(ModelKernel(Hugetlb).facts)
-    generator = Generator(DropsTooMuch, place, seed=1, steps=12)
+    offered = Plan().offered(ModelKernel(Hugetlb).facts)
+    generator = Generator(DropsTooMuch, offered, seed=1, steps=12)
     runs = [generator.run() for _ in range(12)]
     assert any(run.wrapped for run in runs)
     for run in runs:
