@@ -42,6 +42,7 @@ HOMES = {
         "backends.smt",
         "engines.anysize.building",
         "engines.anysize.questions",
+        "engines.anysize.regions",
         "engines.anysize.sums",
         "engines.anysize.terms",
         "engines.bmc",

@@ -5,12 +5,8 @@ z3 gets no quantifier. Tables are uninterpreted functions over integers. What is
 said of all elements is taken at the terms that the question names, and at one
 unknown element for each claim. A sum is cut into what its named elements add and
 a rest (`checker.engines.anysize.sums`). First the rests are unknown numbers. If
-that does not do, *regions* say how they are related: an unnamed element is in one
-of finitely many regions, each a vector of truth values of the conditions that the
-rests count; z3 lists the vectors that the facts allow, and each rest is the sum of
-some regions' sizes, which are at least 0. That the list is complete is a question
-of its own, and it is kept beside the other (Kuncak and others, "Boolean Algebra
-with Presburger Arithmetic", 2006).
+that does not do, regions say how they are related
+(`checker.engines.anysize.regions`).
 
 "unsat" is a proof. Nothing else is an answer: facts about elements that the
 question does not name are missing.
@@ -18,10 +14,10 @@ question does not name are missing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
-from itertools import combinations, islice, product
+from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 import z3
@@ -39,25 +35,23 @@ from poolproof.checker.engines.anysize.building import (
     disjunction,
     equal,
     implies,
-    less,
     negated,
-    plus,
 )
+from poolproof.checker.engines.anysize.elements import Elements
+from poolproof.checker.engines.anysize.facts import Total, Universal, summed
 from poolproof.checker.engines.anysize.formulas import (
     COUNTS,
     OutOfReach,
-    captures,
     every,
     has_first,
     prepared,
 )
-from poolproof.checker.engines.anysize.sums import Rest, Sums
+from poolproof.checker.engines.anysize.regions import Regions
+from poolproof.checker.engines.anysize.sums import Sums
 from poolproof.checker.engines.anysize.terms import CLOSED, TERMS, PlainTerms
 
 _QUERY = 20 * SECOND
 _ZERO = z3.IntVal(0)
-_REGIONS = 96
-"""Vectors of one group of rests, at most."""
 _PAIRS = 3
 """Pairs of elements of which both cases are looked at."""
 _CHOICES = 12
@@ -107,29 +101,6 @@ class FoundState:
         """Whether a formula of the question is false there."""
         term = self.attempt.lower(self.attempt.question.with_names(prepared(e)))
         return bool(z3.is_false(self.model.eval(term, model_completion=True)))
-
-
-@dataclass(frozen=True)
-class Universal:
-    """The body holds for all values of the binders, wherever ``given`` does (a z3
-    term; None: always). ``of``: the fact that says so."""
-
-    of: str
-    binders: tuple[Expr, ...]
-    body: Expr
-    given: Term = None
-
-
-@dataclass(frozen=True)
-class Total:
-    """``op`` ("eq" or "le") of the sums of two numbers over the same x, which is none
-    of ``but``."""
-
-    op: str
-    x: Expr
-    left: Expr
-    right: Expr
-    but: tuple[Expr, ...] = ()
 
 
 @dataclass
@@ -310,40 +281,6 @@ class Question:
             return QueryResult(False, why=str(reason))
 
 
-def summed(every: Expr) -> Iterator[Total]:
-    """Yield the consequences for sums of an `all` that equates, or compares, numbers of
-    each element: the sums over any elements are equal, or compare in the same way.
-    Only for numeric cells: counts are sums over regions."""
-    x, body = ir.binder_of(every), every.args[0]
-    if not isinstance(x.data[1], OpenDomain):
-        return
-    total = ir.local(f"{x.data[0]} summed", x.data[1])
-    for part in body.args if body.op == "and" else (body,):
-        part, but = _of_others(part, x)
-        if part.op not in ("eq", "le") or part.args[0].sort is not ir.INT:
-            continue
-        if any(_is_number_of(e, x) for e in ir.subterms(part)):
-            a, b = ir.substitute_all(part.args, {x: total})
-            yield Total(part.op, total, a, b, but)
-
-
-def _of_others(e: Expr, x: Expr) -> tuple[Expr, tuple[Expr, ...]]:
-    """Return e for an x that is none of some terms, and these terms."""
-    if e.op != "or":
-        return e, ()
-    but: dict[Expr, Expr] = {}
-    for part in e.args:
-        if part.op == "eq" and x in part.args:
-            t = part.args[part.args[0] is x]
-            if x not in t.free and not captures(e, t):
-                but[part] = t
-    return ir.or_(*(p for p in e.args if p not in but)), tuple(but.values())
-
-
-def _is_number_of(e: Expr, x: Expr) -> bool:
-    return e.op == "select" and e.sort is ir.INT and x in e.args[1:]
-
-
 def _is_element(e: Expr) -> bool:
     """Whether it is a name of an element, and never none."""
     return e.op == "local" and e.data[1].lo >= 0
@@ -374,8 +311,6 @@ class _Attempt:
         self.universals = list(question.universals)
         self.labels: dict[str, Term] = {}
         self.instances = 0
-        self.witnesses: list[Callable[[], list[Term]]] = []
-        """Functions that make the facts that no region is without an element."""
         self.listed: list[tuple[Any, list[Term]]] = []
         """Assertions by which a list of regions is complete, with the facts used."""
 
@@ -483,13 +418,15 @@ class _Attempt:
             return first
         if self.question.shallow:
             return first
-        why = self.regions(solver)
+        regions = Regions(self, (e for _, e in self.question.ground), solver)
+        why = regions.relate()
+        self.listed = regions.listed
         if why:
             return QueryResult(False, why=why)
         second = self.check(solver)
         if second.proved or not second.refuted:
             return second
-        add(solver, (fact for make in self.witnesses for fact in make()))
+        add(solver, (fact for make in regions.witnesses for fact in make()))
         return self.check(solver)
 
     def solver(self) -> Any:
@@ -582,207 +519,12 @@ class _Attempt:
                 found[name] = shown
         return tuple(f"{n} = {v}" for n, v in found.items())
 
-    # -- regions --
-
-    def regions(self, solver: Any) -> str:
-        """Say how the rests over the same elements are related; why not, if not."""
-        groups: dict[Any, list[Rest]] = {}
-        for rest in self.sums.rests.values():
-            if rest.weight is ir.num(1):
-                groups.setdefault((rest.binders, rest.named), []).append(rest)
-        parts = [part for rests in groups.values() for part in related(rests)]
-        for number, rests in enumerate(parts):
-            why = self.group(solver, number, rests)
-            if why:
-                return why
-        return ""
-
-    def group(
-        self,
-        solver: Any,
-        number: int,
-        rests: list[Rest],
-    ) -> str:
-        binders, named = rests[0].binders, rests[0].named
-        axioms, leaves = len(self.axioms), len(self.named)
-        conditions = [r.condition for r in rests]
-        totals = [r.term for r in rests]
-        about, bodies = self.about_elements(binders, named)
-        compared = [*conditions, *bodies]
-        for condition, total in self.sums.counted(binders, named, compared):
-            conditions.append(condition)
-            totals.append(total)
-        values = [self.lower(c) for c in conditions]
-        ranges = self.plain.axioms_of(islice(self.named, leaves, None))
-        more = [*self.axioms[axioms:], *self.labelled(ranges)]
-        add(solver, more)
-        sizes: list[tuple[Term, list[bool]]] = []
-        solver.push()
-        add(solver, self.labelled(about))
-        while True:
-            answer = self.asked(solver)
-            if answer == z3.unsat:
-                break
-            if answer != z3.sat:
-                return "z3 gave up on the regions of a sum for"
-            if len(sizes) == _REGIONS:
-                return "a sum has too many regions for"
-            model = solver.model()
-            vector = [z3.is_true(model.eval(v, model_completion=True)) for v in values]
-            sizes.append((z3.Int(f"region {number}.{len(sizes)}"), vector))
-            other = zip(values, vector, strict=True)
-            add(solver, [disjunction([negated(v) if b else v for v, b in other])])
-        used = list(self.used(solver).values())
-        self.listed.append((solver.assertions(), used))
-        solver.pop()
-        add(solver, (at_most(_ZERO, size) for size, _ in sizes))
-        said = [*more, *self.labelled(about)]
-        for size, vector in sizes:
-            self.witnesses.append(
-                partial(self.witness, binders, size, vector, values, said)
-            )
-        for k, total in enumerate(totals):
-            mine = [size for size, vector in sizes if vector[k]]
-            add(solver, [implies(conjunction(used), equal(total, plus(mine)))])
-        return ""
-
-    def witness(
-        self,
-        binders: tuple[Expr, ...],
-        size: Term,
-        vector: list[bool],
-        values: list[Term],
-        said: list[Term],
-    ) -> list[Term]:
-        """Return that a region which is not empty has an element, for which its
-        conditions, and the facts about all elements, are true."""
-        own = [(self.lower(b), z3.Int(f"{b.data[0]} in {size}")) for b in binders]
-        bound = frozenset(binders)
-        own += [
-            (truth, z3.Bool(f"{truth} in {size}"))
-            for e, truth in self.opaque.items()
-            if not e.free.isdisjoint(bound)
-        ]
-        own += [
-            (rest.term, z3.Int(f"{rest.term} in {size}"))
-            for rest in self.sums.rests.values()
-            if not rest.free.isdisjoint(bound)
-        ]
-        is_there = [v if b else negated(v) for v, b in zip(values, vector, strict=True)]
-        fact = z3.substitute(conjunction([*is_there, *said]), *own)
-        return [implies(less(_ZERO, size), fact)]
-
-    def about_elements(
-        self, binders: tuple[Expr, ...], named: tuple[tuple[Expr, ...], ...]
-    ) -> tuple[list[tuple[str, Term]], list[Expr]]:
-        """Return what holds of elements that no term names, and facts about them."""
-        about: list[tuple[str, Term]] = []
-        bodies: list[Expr] = []
-        for b, terms in zip(binders, named, strict=True):
-            value = self.lower(b)
-            about += [("", negated(equal(value, self.lower(t)))) for t in terms]
-        mixed = Elements(e for _, e in self.question.ground)
-        for u in list(self.universals):
-            mine = frozenset(u.binders)
-            if any(
-                n.op in ("sum", "first") and not n.free.isdisjoint(mine)
-                for n in ir.subterms(u.body)
-            ):
-                continue
-            for at in mixed.with_new(u.binders, binders):
-                body = ir.substitute(u.body, dict(zip(u.binders, at, strict=True)))
-                bodies.append(body)
-                about.append((u.of, self.where_inside(u, at, body)))
-        return about, bodies
-
-
-def related(rests: list[Rest]) -> list[list[Rest]]:
-    """Return the rests in groups: two that read a table at one index belong
-    together. Those of two rows do not, so that a group has fewer regions."""
-    groups: list[tuple[set[tuple[Expr, ...]], list[Rest]]] = []
-    for rest in rests:
-        bound = frozenset(rest.binders)
-        read = {
-            e.args[1:]
-            for e in ir.subterms(rest.condition)
-            if e.op == "select" and not e.free.isdisjoint(bound)
-        }
-        joined, others = [rest], []
-        for indices, some in groups:
-            if indices.isdisjoint(read):
-                others.append((indices, some))
-            else:
-                read |= indices
-                joined = [*some, *joined]
-        groups = [*others, (read, joined)]
-    return [some for _, some in groups]
-
 
 def unsatisfiable(text: str) -> bool:
     """Return whether a fresh solver finds the script's assertions contradictory."""
     solver = z3.Solver(ctx=z3.Context())
     solver.from_string(text)
     return bool(solver.check() == z3.unsat)
-
-
-class Elements:
-    """The terms that formulas name as elements of open domains."""
-
-    def __init__(self, formulas: Iterable[Expr]) -> None:
-        self.of: dict[Any, dict[Expr, None]] = {}
-        self.domains: dict[Any, Any] = {}
-        self.add(formulas)
-
-    def add(self, formulas: Iterable[Expr], but: Iterable[Expr] = ()) -> None:
-        """Add what the formulas name that depends on no binder and not on ``but``."""
-        bound = set(but)
-        formulas = tuple(formulas)
-        for e in ir.subterms(*formulas):
-            if e.op in BINDERS:
-                bound.add(ir.binder_of(e))
-        for e in ir.subterms(*formulas):
-            if not e.free.isdisjoint(bound):
-                continue
-            if e.op == "local":
-                if isinstance(e.data[1], OpenDomain):
-                    self.at(e.data[1])[e] = None
-            elif e.op == "select":
-                sort = ir.sort_of_table(e.args[0])
-                for i, d in zip(e.args[1:], sort.index, strict=True):
-                    if isinstance(d, OpenDomain) and not i.is_const:
-                        self.at(d)[i] = None
-
-    def by_domain(self) -> dict[Any, list[Expr]]:
-        """Return the elements of each domain that sums may be over."""
-        return {domain: list(self.of[key]) for domain, key in self.domains.items()}
-
-    def at(self, domain: OpenDomain) -> dict[Expr, None]:
-        key = self.domains[domain] = key_of(domain)
-        return self.of.setdefault(key, {})
-
-    def choices(self, binders: Sequence[Expr]) -> Iterator[tuple[Expr, ...]]:
-        return product(*(tuple(self.of.get(key_of(b.data[1]), ())) for b in binders))
-
-    def with_new(
-        self, binders: Sequence[Expr], new: Sequence[Expr]
-    ) -> Iterator[tuple[Expr, ...]]:
-        """Choices of which at least one is new."""
-        options = []
-        for b in binders:
-            key = key_of(b.data[1])
-            more = [n for n in new if key_of(n.data[1]) == key]
-            options.append((*more, *self.of.get(key, ())))
-        for at in product(*options):
-            if any(t in new for t in at):
-                yield at
-
-
-def key_of(domain: ir.Domain) -> Any:
-    """Elements of a scalarset are one kind, whatever the domain; integers are
-    those of one domain."""
-    if domain.sort is ir.INT:
-        return domain
-    return domain.sort
 
 
 class _Known:
