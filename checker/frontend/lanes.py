@@ -28,7 +28,8 @@ from poolproof.checker.frontend.actions import (
 )
 from poolproof.checker.frontend.again import Methods
 from poolproof.checker.frontend.cursor import Frame
-from poolproof.checker.frontend.processes import Process, ProcessPart, after
+from poolproof.checker.frontend.process_parts import ProcessPart, after
+from poolproof.checker.frontend.processes import Process
 from poolproof.checker.frontend.yields import Path
 from poolproof.model.language import (
     ActionMark,
@@ -186,7 +187,7 @@ class TaskActions:
         """The tables of locals that the part writes, with what it leaves."""
         by_path = process.by_path
         touched = part.kept.union(*(by_path[end.path].kept for end in part.ends))
-        for cell in process.cells.values():
+        for cell in process.locals.cells.values():
             if cell.name in touched:
                 left = process.left(part, cell)
                 yield cell.table, ir.store(cell.table, part.task, left)
