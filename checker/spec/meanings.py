@@ -16,10 +16,10 @@ from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.ir import Domain, EnumSort, Expr, Sort, TableSort
 from poolproof.checker.elaborate import operators
 from poolproof.checker.elaborate.values import Label, Operand, Pending, sort_text
+from poolproof.checker.spec.functions import Functions
 from poolproof.checker.spec.names import MissingName
 from poolproof.checker.spec.reading import Closure, Env, Local, Reading
-from poolproof.checker.spec.syntax import CallExpr, Expression, Index, Name, start
-from poolproof.model.language import LEFT
+from poolproof.checker.spec.syntax import CallExpr, Expression, Index, Name
 
 _MOST_USES = 5000
 """Upper limit on the uses of definitions in one property: they are macros."""
@@ -34,13 +34,7 @@ class Meanings:
     def __init__(self, reading: Reading, read: Read) -> None:
         self.reading, self.read = reading, read
         self.spec, self.claim, self.names = reading.spec, reading.claim, reading.names
-        self.functions: dict[str, Callable[[CallExpr, Env], Expr]] = {
-            "len": self.length,
-            "min": self.extremum,
-            "max": self.extremum,
-            "unchanged": self.unchanged,
-            "unchanged_but": self.unchanged_but,
-        }
+        self.functions = Functions(reading, self).by_name
 
     def mistake(self, e: Name | CallExpr | Index, message: str) -> UserError:
         return self.reading.mistake(e.span, message)
@@ -310,58 +304,6 @@ class Meanings:
             message = f"`{name.text}`: {due.message}"
             self.reading.need(here(due.formula), at, message)
         return here(observer.body)
-
-    def length(self, e: CallExpr, env: Env) -> Expr:
-        self.arity(e.function, ["set"], e.arguments)
-        (of,) = e.arguments
-        return operators.size(self.collection(of, env), self.reading.at(of))
-
-    def extremum(self, e: CallExpr, env: Env) -> Expr:
-        operands = (self.read(a, env, False) for a in e.arguments)
-        at = self.reading.at(e)
-        return operators.extremum(e.function.text, len(e.arguments), operands, at)
-
-    def of_step(self, e: CallExpr, env: Env) -> None:
-        """Raise UserError if the property is not about steps, or the call is inside
-        something of the state after."""
-        name = e.function.text
-        if not self.claim.kind.of_steps:
-            raise self.mistake(
-                e,
-                f"`{name}` is about a step, which "
-                f"`{self.claim.kind.value}` does not have: write a step property",
-            )
-        if env.primed:
-            raise self.mistake(e, f"`{name}` is about both states already")
-
-    def unchanged_but(self, e: CallExpr, env: Env) -> Expr:
-        """Return that all fields are as before, but for those named, and for the
-        number of failures that are left."""
-        self.of_step(e, env)
-        but = {LEFT}
-        for a in e.arguments:
-            field = self.read(a, env, False).value
-            if isinstance(field, Expr) and field.op == "var":
-                but.add(field.data[0])
-            elif not (isinstance(a, Name) and self.names.kind_of(a.text)):
-                raise self.reading.mistake(
-                    start(a), "name fields here: `unchanged_but(failed, cursor)`"
-                )
-        fields = (v for v in self.names.system.variables if v.name not in but)
-        return ir.and_(*(ir.eq(v.next, v.now) for v in fields))
-
-    def unchanged(self, e: CallExpr, env: Env) -> Expr:
-        self.of_step(e, env)
-        if not e.arguments:
-            return self.unchanged_but(e, env)
-        following = replace(env, primed=True, deep=True)
-
-        def state(a: Expression, env: Env) -> Expr:
-            return operators.coerce(self.read(a, env, False), None, self.reading.at(a))
-
-        return ir.and_(
-            *(ir.eq(state(a, following), state(a, env)) for a in e.arguments)
-        )
 
     # -- tables --
 

@@ -41,7 +41,7 @@ _REGIONS = 96
 """Vectors of one group of rests, at most."""
 
 
-class Asked(Protocol):
+class LoweredQuestion(Protocol):
     """A question that is put into z3's terms."""
 
     plain: PlainTerms
@@ -61,7 +61,9 @@ class Asked(Protocol):
 class Regions:
     """The regions of one question. ``ground``: its facts about named elements."""
 
-    def __init__(self, question: Asked, ground: Iterable[Expr], solver: Any) -> None:
+    def __init__(
+        self, question: LoweredQuestion, ground: Iterable[Expr], solver: Any
+    ) -> None:
         self.question, self.solver = question, solver
         self.ground = tuple(ground)
         self.witnesses: list[Callable[[], list[Term]]] = []
