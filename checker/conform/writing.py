@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from random import Random
 from typing import Any
 
 from poolproof.checker.conform.environment import (
@@ -20,17 +19,12 @@ from poolproof.checker.conform.environment import (
     SOFT_OFFLINE,
     STATIC,
     UNLIMITED,
-    WORKERS,
     Area,
     NotExpressible,
 )
 from poolproof.checker.conform.hugetlb import MOUNT, group, leaf, mount_options, path
-from poolproof.checker.conform.machine import ModelMachine
+from poolproof.checker.conform.targets import Targets
 from poolproof.model.blocks.numa import Mode
-
-STRIDE = 16
-"""How many pages apart mappings are that have nothing to do with each other."""
-
 
 _OF_A_PAGE = frozenset(
     (
@@ -42,14 +36,8 @@ _OF_A_PAGE = frozenset(
 
 
 @dataclass
-class CommandWriter:
-    """Says an action in the state that its machine is in.
-
-    Where there are several ways it takes the first, or one by ``chance``.
-    """
-
-    machine: ModelMachine
-    chance: Random | None = None
+class CommandWriter(Targets):
+    """Says an action in the state that its machine is in."""
 
     def commands(self, action: str, arguments: Mapping[str, Any]) -> list[str]:
         """The commands for an action with arguments by name. Raises
@@ -71,29 +59,29 @@ class CommandWriter:
     def _on_memory(self, action: str, a: Mapping[str, Any]) -> list[str] | None:
         match action:
             case "mmap":
-                p, at = self._room_for(a["task"], a["length"])
+                p, at = self.room_for(a["task"], a["length"])
                 flags = "PA" + "N" * a["noreserve"]
                 return [f"w {p} mmap {at} {a['length']} {flags} -1 0"]
             case "mmap_shared" | "mmap_private":
                 length = a["end"] - a["start"]
-                p, at = self._room_for(a["task"], length)
+                p, at = self.room_for(a["task"], length)
                 flags = ("S" if action == "mmap_shared" else "P") + "N" * a["noreserve"]
                 fd, opened = self.descriptor(p, a["file"])
                 return [*opened, f"w {p} mmap {at} {length} {flags} {fd} {a['start']}"]
             case "munmap":
-                area = self._area(a["vma"])
+                area = self.area(a["vma"])
                 return [f"w {area.process} munmap {area.start} {area.length}"]
             case "munmap_range":
                 return [self._munmap_range(a["vmas"])]
             case "munmap_part":
                 return self._munmap_part(a)
             case "split":
-                return self._split(self._area(a["vma"]), a["at"])
+                return self._split(self.area(a["vma"]), a["at"])
             case "mremap":
-                area = self._area(a["vma"])
+                area = self.area(a["vma"])
                 return [self._mremap(area, area.start, area.length)]
             case "mremap_part" | "mremap_middle":
-                area = self._area(a["vma"])
+                area = self.area(a["vma"])
                 at = area.start + a["start"] - area.pgoff
                 return [self._mremap(area, at, a["end"] - a["start"])]
         return None
@@ -104,10 +92,10 @@ class CommandWriter:
             return self._migrate_cached(a["file"], a["page"], a["to"])
         if action not in _OF_A_PAGE:
             return None
-        area = self._area(a["vma"])
+        area = self.area(a["vma"])
         page = area.start + a["page"] - area.pgoff
         if action == "touch_remote":
-            p = self._one_of(self.processes(a["task"]))
+            p = self.one_of(self.processes(a["task"]))
             return [f"w {p} remote {area.process} {page}"]
         if action == "touch":
             words = f"w {page} 1" if a["write"] else f"r {page}"
@@ -126,7 +114,7 @@ class CommandWriter:
     def _on_some_file(self, action: str, a: Mapping[str, Any]) -> list[str] | None:
         match action:
             case "fallocate":
-                p = self._one_of(self.processes(a["task"]))
+                p = self.one_of(self.processes(a["task"]))
                 fd, opened = self.descriptor(p, a["file"])
                 words = f"falloc {fd} {int(a['keep_size'])} {a['page']} 1"
                 return [*opened, f"w {p} {words}"]
@@ -157,25 +145,25 @@ class CommandWriter:
             case "demote":
                 return [f"demote {a.get('count', 1)}"]
             case "mmap_gigantic":
-                p = self._one_of(self.processes(a["task"]))
+                p = self.one_of(self.processes(a["task"]))
                 taken = {k for q, k in self.machine.around.gigantic if q == p}
                 return [f"w {p} gmmap {min({*range(len(taken) + 1)} - taken)}"]
             case "munmap_gigantic":
                 mine = self.processes(a["task"])
                 held = [m for m in sorted(self.machine.around.gigantic) if m[0] in mine]
-                p, number = self._one_of(held)
+                p, number = self.one_of(held)
                 return [f"w {p} gmunmap {number}"]
         return None
 
     def _on_task(self, action: str, a: Mapping[str, Any]) -> list[str] | None:
         match action:
             case "fork":
-                return self._fork(self._area(a["vma"]), a["child"])
+                return self._fork(self.area(a["vma"]), a["child"])
             case "set_mempolicy" | "set_mempolicy_mode":
                 words = self._policy(a["nodes"], a.get("mode", Mode.BIND))
                 return [f"w {p} setpol {words}" for p in self.processes(a["task"])]
             case "mbind" | "mbind_mode":
-                area = self._area(a["vma"])
+                area = self.area(a["vma"])
                 policy = self._policy(a["nodes"], a.get("mode", Mode.BIND))
                 words = f"{area.start} {area.length} {policy} 0"
                 return [f"w {area.process} mbind {words}"]
@@ -186,82 +174,15 @@ class CommandWriter:
                 return self._attach(a["task"], a["cgroup"])
         return None
 
-    # -- what there is --
-
-    def processes(self, task: Any) -> list[int]:
-        """The task's live processes. Raises NotExpressible for none."""
-        found = self.machine.processes(task)
-        if not found:
-            raise NotExpressible(f"no process of {task} is left")
-        return found
-
-    def _one_of(self, choices: Any) -> Any:
-        return self.chance.choice(choices) if self.chance else choices[0]
-
-    def _other_way(self) -> bool:
-        return self.chance is not None and self.chance.random() < 0.4
-
-    def _area(self, slot: Any) -> Area:
-        area = self.machine.area_of(slot)
-        if area is None:
-            raise NotExpressible(f"{slot} is not mapped")
-        return area
-
-    def _room_for(self, task: Any, length: int) -> tuple[int, int]:
-        process = self._one_of(self.processes(task))
-        return process, self.room(process, length)
-
-    def room(self, process: int, length: int) -> int:
-        """A page where nothing is mapped for so many pages."""
-        if self._other_way():
-            ends = [a.end for a in self.machine.areas_of(process)]
-            beside = [e for e in ends if self.machine.is_free(process, e, length)]
-            if beside:
-                return int(self._one_of(beside))
-        page = 0
-        while not self.machine.is_free(process, page, length):
-            page += STRIDE
-        return page
-
-    def free_process(self, task: Any) -> int:
-        """A number for a new process of a task. Raises NotExpressible."""
-        for process in range(task.index, WORKERS, self.machine.bounds["T"]):
-            if process not in self.machine.around.places:
-                return process
-        raise NotExpressible(f"{task} has no more processes")
-
-    def descriptor(self, process: int, file: Any) -> tuple[int, list[str]]:
-        """A descriptor of a file, and what opens it first."""
-        around = self.machine.around
-        for (owner, fd), opened in around.descriptors.items():
-            if owner == process and opened == file:
-                return fd, []
-        name = next((n for n, f in around.names.items() if f == file), None)
-        if name is None:
-            if file in around.descriptors.values():
-                raise NotExpressible(f"process {process} cannot open a memfd")
-            name = path(file.index)
-        return file.index, [f"w {process} open {file.index} {name}"]
-
-    def _some_process(self, file: Any = None) -> int:
-        """A live process; one that has the file open, where there is one."""
-        around = self.machine.around
-        for (owner, _), opened in around.descriptors.items():
-            if opened == file:
-                return owner
-        for process in around.places:
-            return process
-        raise NotExpressible("no process is left")
+    # -- actions that take more than a line --
 
     def _on_file(self, file: Any, words: str) -> list[str]:
-        p = self._some_process(file)
+        p = self.some_process(file)
         fd, opened = self.descriptor(p, file)
         return [*opened, f"w {p} {words.replace('FD', str(fd))}"]
 
-    # -- actions that take more than a line --
-
     def _munmap_range(self, slots: Collection[Any]) -> str:
-        areas = sorted(map(self._area, slots), key=lambda a: a.start)
+        areas = sorted(map(self.area, slots), key=lambda a: a.start)
         first, last = areas[0], areas[-1]
         process, length = first.process, last.end - first.start
         between = [
@@ -274,10 +195,10 @@ class CommandWriter:
         return f"w {process} munmap {first.start} {length}"
 
     def _munmap_part(self, a: Mapping[str, Any]) -> list[str]:
-        area = self._area(a["vma"])
+        area = self.area(a["vma"])
         p, at = area.process, area.start + a["start"] - area.pgoff
         length = a["end"] - a["start"]
-        if at + length == area.end and self._other_way():
+        if at + length == area.end and self.other_way():
             left = area.length - length
             return [f"w {p} mremap {area.start} {area.length} {left} 1 0"]
         return [f"w {p} munmap {at} {length}"]
@@ -285,7 +206,7 @@ class CommandWriter:
     def _split(self, area: Area, index: int) -> list[str]:
         at = area.start + index - area.pgoff
         begin, tail = f"w {area.process}", f"{at} {area.end - at}"
-        if self._other_way() and area.forked:
+        if self.other_way() and area.forked:
             return [f"{begin} madv {tail} {advice}" for advice in (DONTFORK, DOFORK)]
         other = 3 if area.protection == 1 else 1
         return [f"{begin} mprotect {tail} {p}" for p in (other, area.protection)]
@@ -324,7 +245,7 @@ class CommandWriter:
     def _punch_hole(self, file: Any, page: int) -> list[str]:
         """By a descriptor, or through a mapping: nothing else leads to a file that is
         unlinked and closed."""
-        if self._other_way() or not self.machine.now.exists(file):
+        if self.other_way() or not self.machine.now.exists(file):
             for area in self.machine.around.areas:
                 inside = area.pgoff <= page < area.pgoff + area.length
                 if area.file == file and area.shared and area.writable and inside:
@@ -353,12 +274,12 @@ class CommandWriter:
         close = [(p, fd) for (p, fd), f in around.descriptors.items() if f == file]
         opened: list[str] = []
         if not names and not close:
-            process = self._some_process()
+            process = self.some_process()
             fd, opened = self.descriptor(process, file)
             names, close = [path(file.index)], [(process, fd)]
         return [
             *opened,
-            *(f"w {self._some_process(file)} unlink {n}" for n in names),
+            *(f"w {self.some_process(file)} unlink {n}" for n in names),
             *(f"w {p} close {fd}" for p, fd in close),
         ]
 
