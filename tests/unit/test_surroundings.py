@@ -382,11 +382,20 @@ def test_ctrl_c_leaves_an_object_half_made() -> None:
         pytest.param(b"junk", marks=pytest.mark.slow),
     ],
 )
-def test_tables_that_are_damaged_are_made_again(text: bytes) -> None:
-    folder = Path("home/.cache/poolproof")
-    folder.mkdir(parents=True, mode=0o700)
+@pytest.mark.parametrize("bytecode", [True, False])
+def test_tables_that_are_damaged_are_made_again(
+    text: bytes, bytecode: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are where Python keeps bytecode, or in the cache where it keeps none."""
+    if bytecode:
+        monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(Path("bytecode").absolute()))
+        folder = Path("bytecode")
+    else:
+        monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+        folder = Path("home/.cache/poolproof")
+        folder.mkdir(parents=True, mode=0o700)
     holds(run(*EXPLICIT_CHECK))
-    (tables,) = folder.glob("spec-grammar-*")
+    (tables,) = folder.rglob("spec-grammar-*")
     digest = tables.read_bytes().partition(b"\n")[0]
     assert len(digest) == 64
     assert not tables.stat().st_mode & 0o022
