@@ -40,7 +40,7 @@ def add(parser: Parser) -> None:
         "in it",
     )
     only = "only bugs with these fixes; the beginning of a hash is enough"
-    parser.names("--only", only, one="HASH")
+    parser.names("--only", only, metavar="HASH[,HASH]")
     parser.budget("time for each search; 60 by default", SECONDS)
     parser.verbose("print each run, too")
     parser.flag("--markdown", "print Markdown")

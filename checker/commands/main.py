@@ -24,7 +24,7 @@ from poolproof.checker.commands.streams import complain, pointed, standard_outpu
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.limits import Spent
 from poolproof.checker.core.text import WIDTH
-from poolproof.model.language import ModelError
+from poolproof.model.language import ModelError, did_you_mean
 
 VERBS = {
     "list": "list the designs and specs",
@@ -130,7 +130,14 @@ class _Verb(Parser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         self.load()
-        return super().parse_known_args(args, namespace)
+        options, rest = super().parse_known_args(args, namespace)
+        if unknown := next((word for word in rest if word.startswith("-")), ""):
+            name, _, _ = unknown.partition("=")
+            near = did_you_mean(name, tuple(self._option_string_actions))
+            raise UserError(
+                None, f"{name}: no such option{near}: see `{self.prog} --help`"
+            )
+        return options, rest
 
 
 class _Completion(argparse.Action):
@@ -163,7 +170,7 @@ def _verbs(parser: argparse.ArgumentParser) -> list[_Verb]:
 def parser() -> argparse.ArgumentParser:
     """Return the command's parser. It has a verb's arguments as soon as that
     verb parses any."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="poolproof",
         description="Check designs of huge-page reservation: which promises hold, "
         "up to\nwhich bounds, and the shortest run that breaks one.",

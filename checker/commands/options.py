@@ -110,7 +110,7 @@ def add_features(parser: Parser) -> None:
 def add_any(parser: Parser) -> None:
     """Add which sizes a proof leaves open."""
     what = "leave these bounds open in proofs, or `all` bounds (engines prove and auto)"
-    parser.names("--any", what, dest="any_size", one="BOUND")
+    parser.names("--any", what, dest="any_size", metavar="all|BOUND[,BOUND]")
 
 
 def add_engine(parser: Parser) -> None:

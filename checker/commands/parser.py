@@ -10,9 +10,10 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from poolproof.checker.core.diagnostic import UserError
+from poolproof.model.language import did_you_mean
 
 Options = argparse.Namespace
 """The options of a call."""
@@ -32,6 +33,35 @@ class Parser(argparse.ArgumentParser):
                 raise UserError(None, f"{name} {text}: {e}") from None
 
         self.add_argument(name, type=value, **more)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UserError for an option without its value, and for a choice that
+        there is not; otherwise print the usage and exit."""
+        argument, _, what = message.partition(": ")
+        name = argument.removeprefix("argument ").rpartition("/")[2]
+        for action in self._actions:
+            names = (*action.option_strings, action.metavar)
+            if name not in names:
+                continue
+            if what == "expected one argument":
+                raise UserError(
+                    None, f"{name} needs a value: write `{name} {action.metavar}`"
+                )
+            if (found := re.match("invalid choice: '(.*?)' ", what)) and action.choices:
+                known = tuple(map(str, action.choices))
+                near = did_you_mean(found[1], known)
+                few = len(known) < 6
+                write = (
+                    f"write {' or '.join(known)}"
+                    if few
+                    else f"see `{self.prog} --help`"
+                )
+                raise UserError(
+                    None,
+                    f"there is no {str(action.metavar).lower()} {found[1]!r}{near}: "
+                    f"{write}",
+                )
+        super().error(message)
 
     def flag(self, name: str, what: str) -> None:
         """Add an option without a value."""
@@ -66,16 +96,19 @@ class Parser(argparse.ArgumentParser):
         self.value("--memory", memory, metavar="SIZE", help=what)
 
     def names(
-        self, name: str, what: str, dest: str | None = None, one: str = "FEATURE"
+        self,
+        name: str,
+        what: str,
+        dest: str | None = None,
+        metavar: str = "FEATURE[,FEATURE]",
     ) -> None:
-        """Add an option that takes features, or what ``one`` says, and may be
-        repeated."""
+        """Add an option that takes names, and may be repeated."""
         self.value(
             name,
             names,
             action="extend",
             default=[],
-            metavar=f"{one}[,{one}]",
+            metavar=metavar,
             dest=dest,
             help=what,
         )
