@@ -23,8 +23,8 @@ from poolproof.model.blocks.vma.address_space import (
     AddressSpace,
     Advice,
     Fail,
+    Lock,
     Mark,
-    MlockMode,
     Place,
     Prot,
     Remap,
@@ -213,7 +213,7 @@ class Modelled:
             case "mlock":
                 if a[2] == "LOCKED" and self.beyond(task, *a[:2]):
                     raise Disabled
-                result = d.mlock(task, *a[:2], MlockMode[a[2]], *fail)
+                result = d.mlock(task, *a[:2], Lock[a[2]], *fail)
             case "mbind":
                 policy = None
                 if a[2] is not None:

@@ -58,7 +58,7 @@ class Place(Enum):
     NOREPLACE = 2
 
 
-class MlockMode(Enum):
+class Lock(Enum):
     """munlock, mlock, mlock2(MLOCK_ONFAULT)."""
 
     NONE = 0
@@ -351,7 +351,7 @@ class AddressSpace(VmaRemap):
         if not SEVERAL:
             self.assume_one_vma(task, start, end)
             error = self.mlock_fixup(task, start, end, lock)
-            if error is OK and lock is not MlockMode.NONE:
+            if error is OK and lock is not Lock.NONE:
                 populated = self.populate_vma_page_range(task, start)
                 return OK if populated else ENOMEM
             return error
@@ -365,7 +365,7 @@ class AddressSpace(VmaRemap):
                     )
                     if error is not OK:
                         return error
-        if lock is not MlockMode.NONE:
+        if lock is not Lock.NONE:
             for p in self.PAGES:
                 first = p == start or self.mark[task, p] is Mark.START
                 if start <= p < end and first:
@@ -378,17 +378,17 @@ class AddressSpace(VmaRemap):
         """mm/mlock.c:mlock_fixup"""
         old = self.vm_flags[task, start]
         new = old - {VM.LOCKED, VM.LOCKONFAULT}
-        if lock is not MlockMode.NONE:
+        if lock is not Lock.NONE:
             new = new | {VM.LOCKED}
-        if lock is MlockMode.ONFAULT:
+        if lock is Lock.ONFAULT:
             new = new | {VM.LOCKONFAULT}
         error = self.change(task, start, end, new, self.vm_policy[task, start])
         if error is not OK:
             return error
         if MLOCK:
-            if lock is MlockMode.NONE and VM.LOCKED in old:
+            if lock is Lock.NONE and VM.LOCKED in old:
                 self.locked_vm[task] -= end - start
-            elif lock is not MlockMode.NONE and VM.LOCKED not in old:
+            elif lock is not Lock.NONE and VM.LOCKED not in old:
                 self.locked_vm[task] += end - start
         return OK
 

@@ -21,8 +21,8 @@ from poolproof.model.blocks.vma.address_space import (
     AddressSpace,
     Advice,
     Fail,
+    Lock,
     Mark,
-    MlockMode,
     Place,
     Prot,
     Remap,
@@ -165,13 +165,7 @@ class Vmas(Design):
 
     @action(kernel="mm/mlock.c:do_mlock", when=MLOCK, chosen=("fail", "nth"))
     def mlock(
-        self,
-        task: TASKS,
-        start: PAGES,
-        end: ENDS,
-        lock: MlockMode,
-        fail: FAIL,
-        nth: NTH,
+        self, task: TASKS, start: PAGES, end: ENDS, lock: Lock, fail: FAIL, nth: NTH
     ) -> Errno:
         self.mm.inject(fail, nth)
         error: Errno = self.mm.mlock(task, start, end, lock)

@@ -37,7 +37,7 @@ MIGRATE_WAITS = Feature(
 LOCKDEP = Feature("lockdep", False, "the order of locks is recorded")
 
 
-class LockClass(Enum):
+class Lock(Enum):
     """The classes of locks."""
 
     MMAP_LOCK = 0
@@ -49,22 +49,20 @@ class LockClass(Enum):
     HUGETLB_LOCK = 6
 
 
-SPINLOCKS = frozenset({LockClass.HUGETLB_LOCK})
+SPINLOCKS = frozenset({Lock.HUGETLB_LOCK})
 
 
 class FaultLocks(Design):
     """The locks around a page of a file that one VMA maps."""
 
-    order = LockOrder(TASKS, LockClass, SPINLOCKS, LOCKDEP)
-    mmap_lock = Rwsem(TASKS, ONE, "waits for mmap_lock", LockClass.MMAP_LOCK)
-    inode_lock = Mutex(TASKS, ONE, "waits for inode_lock", LockClass.INODE_LOCK)
-    fault_mutex = Mutex(TASKS, ONE, "waits for the fault mutex", LockClass.FAULT_MUTEX)
-    vma_lock = Rwsem(TASKS, ONE, "waits for the VMA's lock", LockClass.VMA_LOCK)
-    i_mmap_rwsem = Rwsem(TASKS, ONE, "waits for i_mmap_rwsem", LockClass.I_MMAP_RWSEM)
-    folio_lock = Mutex(TASKS, ONE, "waits for the folio lock", LockClass.FOLIO_LOCK)
-    hugetlb_lock = Spinlock(
-        TASKS, ONE, "waits for hugetlb_lock", LockClass.HUGETLB_LOCK
-    )
+    order = LockOrder(TASKS, Lock, SPINLOCKS, LOCKDEP)
+    mmap_lock = Rwsem(TASKS, ONE, "waits for mmap_lock", Lock.MMAP_LOCK)
+    inode_lock = Mutex(TASKS, ONE, "waits for inode_lock", Lock.INODE_LOCK)
+    fault_mutex = Mutex(TASKS, ONE, "waits for the fault mutex", Lock.FAULT_MUTEX)
+    vma_lock = Rwsem(TASKS, ONE, "waits for the VMA's lock", Lock.VMA_LOCK)
+    i_mmap_rwsem = Rwsem(TASKS, ONE, "waits for i_mmap_rwsem", Lock.I_MMAP_RWSEM)
+    folio_lock = Mutex(TASKS, ONE, "waits for the folio lock", Lock.FOLIO_LOCK)
+    hugetlb_lock = Spinlock(TASKS, ONE, "waits for hugetlb_lock", Lock.HUGETLB_LOCK)
 
     def lock_order(self):
         """Return the order of the locks."""

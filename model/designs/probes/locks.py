@@ -34,7 +34,7 @@ SLEEPING = Feature("sleeping", False, "a fault mutex is taken under hugetlb_lock
 LOCKDEP = Feature("lockdep", False, "the order of locks is noted")
 
 
-class LockClass(Enum):
+class Lock(Enum):
     """The classes of locks."""
 
     MMAP_LOCK = 0
@@ -43,7 +43,7 @@ class LockClass(Enum):
     HUGETLB_LOCK = 3
 
 
-SPINLOCKS = frozenset({LockClass.HUGETLB_LOCK})
+SPINLOCKS = frozenset({Lock.HUGETLB_LOCK})
 
 
 class Locks(Design):
@@ -51,15 +51,11 @@ class Locks(Design):
 
     free_huge_pages = var(Counter(2), init=2)
     in_use = var(Counter(2))
-    order = LockOrder(TASKS, LockClass, SPINLOCKS, LOCKDEP)
-    mmap_lock = Rwsem(TASKS, ONE, "waits for mmap_lock", LockClass.MMAP_LOCK)
-    fault_mutex = Mutex(
-        TASKS, INDICES, "waits for a fault mutex", LockClass.FAULT_MUTEX
-    )
-    i_mmap_rwsem = Rwsem(TASKS, ONE, "waits for i_mmap_rwsem", LockClass.I_MMAP_RWSEM)
-    hugetlb_lock = Spinlock(
-        TASKS, ONE, "waits for hugetlb_lock", LockClass.HUGETLB_LOCK
-    )
+    order = LockOrder(TASKS, Lock, SPINLOCKS, LOCKDEP)
+    mmap_lock = Rwsem(TASKS, ONE, "waits for mmap_lock", Lock.MMAP_LOCK)
+    fault_mutex = Mutex(TASKS, INDICES, "waits for a fault mutex", Lock.FAULT_MUTEX)
+    i_mmap_rwsem = Rwsem(TASKS, ONE, "waits for i_mmap_rwsem", Lock.I_MMAP_RWSEM)
+    hugetlb_lock = Spinlock(TASKS, ONE, "waits for hugetlb_lock", Lock.HUGETLB_LOCK)
 
     def lock_order(self):
         """Return what the locks tell."""

@@ -2,7 +2,7 @@
 """What a VMA is charged for: mm/mremap.c and mm/mlock.c."""
 
 from poolproof.model.blocks.errno import ENOMEM
-from poolproof.model.blocks.vma.address_space import VM, AddressSpace, MlockMode
+from poolproof.model.blocks.vma.address_space import VM, AddressSpace, Lock
 from poolproof.model.blocks.vma.versions import AddressSpace612
 from poolproof.model.designs.bug import Bug
 from poolproof.model.designs.probes.address_space import Vmas, Vmas612
@@ -121,7 +121,7 @@ class LockedTwice(AddressSpace):
 
     def mlock(self, task, start, end, lock):
         locked = self.locked_vm[task] + end - start
-        if lock is not MlockMode.NONE and start < end and locked > self.SIZE:
+        if lock is not Lock.NONE and start < end and locked > self.SIZE:
             return ENOMEM
         return super().mlock(task, start, end, lock)
 
