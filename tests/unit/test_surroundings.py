@@ -382,7 +382,9 @@ def test_ctrl_c_leaves_an_object_half_made() -> None:
         pytest.param(b"junk", marks=pytest.mark.slow),
     ],
 )
-@pytest.mark.parametrize("bytecode", [True, False])
+@pytest.mark.parametrize(
+    "bytecode", [pytest.param(True, marks=pytest.mark.slow), False]
+)
 def test_tables_that_are_damaged_are_made_again(
     text: bytes, bytecode: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
