@@ -24,7 +24,7 @@ from poolproof.checker.commands.streams import complain, pointed, standard_outpu
 from poolproof.checker.core.diagnostic import UserError
 from poolproof.checker.core.limits import Spent
 from poolproof.checker.core.text import WIDTH
-from poolproof.model.language import ModelError, did_you_mean
+from poolproof.model.language import ModelError
 
 VERBS = {
     "list": "list the designs and specs",
@@ -130,14 +130,7 @@ class _Verb(Parser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         self.load()
-        options, rest = super().parse_known_args(args, namespace)
-        if unknown := next((word for word in rest if word.startswith("-")), ""):
-            name, _, _ = unknown.partition("=")
-            near = did_you_mean(name, tuple(self._option_string_actions))
-            raise UserError(
-                None, f"{name}: no such option{near}: see `{self.prog} --help`"
-            )
-        return options, rest
+        return super().parse_known_args(args, namespace)
 
 
 class _Completion(argparse.Action):

@@ -34,6 +34,17 @@ class Parser(argparse.ArgumentParser):
 
         self.add_argument(name, type=value, **more)
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Raise UserError for an option that there is not."""
+        options, rest = super().parse_known_args(args, namespace)
+        if unknown := next((word for word in rest if word.startswith("-")), ""):
+            name, _, _ = unknown.partition("=")
+            near = did_you_mean(name, tuple(self._option_string_actions))
+            raise UserError(
+                None, f"{name}: no such option{near}: see `{self.prog} --help`"
+            )
+        return options, rest
+
     def error(self, message: str) -> NoReturn:
         """Raise UserError for an option without its value, and for a choice that
         there is not; otherwise print the usage and exit."""
@@ -50,12 +61,9 @@ class Parser(argparse.ArgumentParser):
             if (found := re.match("invalid choice: '(.*?)' ", what)) and action.choices:
                 known = tuple(map(str, action.choices))
                 near = did_you_mean(found[1], known)
-                few = len(known) < 6
-                write = (
-                    f"write {' or '.join(known)}"
-                    if few
-                    else f"see `{self.prog} --help`"
-                )
+                write = f"see `{self.prog} --help`"
+                if len(known) < 6:
+                    write = f"write {' or '.join(known)}"
                 raise UserError(
                     None,
                     f"there is no {str(action.metavar).lower()} {found[1]!r}{near}: "

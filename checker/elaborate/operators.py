@@ -2,7 +2,7 @@
 """Operators, sets, indices and aggregates of values that were read.
 
 Functions take operands and return expressions. They raise UserError at the
-site of the operand that does not fit, or at ``site`` where two operands do
+site of the operand that does not fit, or at ``at`` where two operands do
 not fit each other, and note what must hold for their result to be defined.
 """
 

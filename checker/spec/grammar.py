@@ -18,7 +18,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 from poolproof.checker.core.cache import is_own, own_folder
 
 GRAMMAR = Path(__file__).with_name("grammar.lark")
-IN_CHECKOUT = (GRAMMAR.resolve().parents[2] / "pyproject.toml").exists()
+_IN_CHECKOUT = (GRAMMAR.resolve().parents[2] / "pyproject.toml").exists()
 
 
 def _aggregates() -> str:
@@ -59,7 +59,7 @@ def _tables_folder() -> Path:
     Python keeps bytecode; else in the user's cache, because pip would leave them
     behind. Raise OSError where there is no such folder."""
     bytecode = Path(cache_from_source(str(GRAMMAR))).parent
-    if IN_CHECKOUT and not sys.dont_write_bytecode:
+    if _IN_CHECKOUT and not sys.dont_write_bytecode:
         with contextlib.suppress(OSError):
             bytecode.mkdir(parents=True, exist_ok=True)
             if os.access(bytecode, os.W_OK):

@@ -72,7 +72,8 @@ class Regions:
         """Assertions by which a list of regions is complete, with the facts used."""
 
     def relate(self) -> str:
-        """Say how the rests over the same elements are related; why not, if not."""
+        """Say how the rests over the same elements are related. Return why that is not
+        known, or ''."""
         groups: dict[Any, list[Rest]] = {}
         for rest in self.question.sums.rests.values():
             if rest.weight is ir.num(1):
@@ -85,6 +86,8 @@ class Regions:
         return ""
 
     def group(self, number: int, rests: list[Rest]) -> str:
+        """List the regions of some rests, and say which make up each. Return why that
+        is not known, or ''."""
         asked, solver = self.question, self.solver
         binders, named = rests[0].binders, rests[0].named
         axioms, leaves = len(asked.axioms), len(asked.named)
